@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Thin: what to build and with what. `make help` lists the targets; all output goes to build/.
+
+VERSION := 0.1.0
+
+CC      ?= gcc
+PYTHON  ?= /usr/bin/python3
+PREFIX  ?= /usr/local
+DESTDIR ?=
+SAN     ?= 0
+V       ?= 0
+# Options of `make demo`, handed to bench/demo.py.
+RATE_A  ?= 100
+RATE_B  ?= 100
+
+ifneq ($(CROSS_COMPILE),)
+CC := $(CROSS_COMPILE)gcc
+endif
+
+# SAN=1 builds beside the plain build, never over it.
+ifeq ($(SAN),1)
+BUILD   := build/san
+SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+else
+BUILD   := build
+SANFLAGS :=
+endif
+
+Q := @
+ifeq ($(V),1)
+Q :=
+endif
+
+# libev ships no pkg-config file.
+PKGS     := libcares libconfuse json-c libsodium
+PKG_CONFIG ?= $(CROSS_COMPILE)pkg-config
+WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+CFLAGS   ?= -O2 -g
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DHAWSER_VERSION='"$(VERSION)"' $(WARN) $(WERROR) \
+	     $(shell $(PKG_CONFIG) --cflags $(PKGS)) -Iuser -MMD -MP -pthread $(CFLAGS) $(SANFLAGS)
+ALL_LDFLAGS = $(LDFLAGS) $(SANFLAGS) -pthread
+DAEMON_LIBS = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lev -lm
+CLI_LIBS  = $(shell $(PKG_CONFIG) --libs json-c)
+
+# hawser.c is the CLI; all else in user/ is the daemon's.
+CLI_SRCS    := user/hawser.c
+DAEMON_SRCS := $(filter-out $(CLI_SRCS),$(wildcard user/*.c))
+UNIT_SRCS   := $(wildcard tests/unit/*_test.c)
+
+obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
+# What unit tests link: everything but main().
+LIB_OBJS := $(call obj,$(filter-out user/hawserd.c,$(DAEMON_SRCS)))
+UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRCS))
+
+.PHONY: all
+all: $(BUILD)/hawserd $(BUILD)/hawser ## build hawserd and hawser
+
+$(BUILD)/hawserd: $(call obj,$(DAEMON_SRCS))
+	@echo "  LD      $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+
+$(BUILD)/hawser: $(call obj,$(CLI_SRCS)) $(BUILD)/user/control_path.o
+	@echo "  LD      $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CLI_LIBS)
+
+$(BUILD)/%.o: %.c Makefile
+	@echo "  CC      $@"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(LIB_OBJS)
+	@echo "  LD      $@"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS) -lcmocka
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+.PHONY: setup-run setup-check
+setup-run:
+	@sh tests/setup.sh run
+setup-check:
+	@sh tests/setup.sh check
+
+.PHONY: run
+run: setup-run ## install what is missing, build, run hawserd in the foreground
+	@$(MAKE) --no-print-directory all
+	@exec $(BUILD)/hawserd $(ARGS)
+
+.PHONY: check
+check: setup-check ## install what is missing, build, run all tests (SAN=1: with sanitizers)
+	@$(MAKE) --no-print-directory all unit
+	@HAWSER_BUILD=$(BUILD) $(PYTHON) -m pytest -p no:cacheprovider tests $(PYTEST_ARGS)
+
+.PHONY: unit
+unit: $(UNIT_BINS)
+
+.PHONY: demo
+demo: setup-check ## two shaped links, one download over each and over both (RATE_A=, RATE_B=)
+	@$(MAKE) --no-print-directory all
+	@HAWSER_BUILD=$(BUILD) $(PYTHON) bench/demo.py --rate-a $(RATE_A) --rate-b $(RATE_B)
+
+SOURCES = $(wildcard user/*.[ch] tests/unit/*.[ch])
+.PHONY: lint format
+lint: setup-check ## check format, clang-tidy, man pages, warnings of gcc and clang
+	@sh tests/lint.sh $(SOURCES)
+format: ## reformat the C sources
+	clang-format -i $(SOURCES)
+
+.PHONY: install
+install: all ## install to $(DESTDIR)$(PREFIX)
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BUILD)/hawserd $(DESTDIR)$(PREFIX)/sbin/
+	install -m 755 $(BUILD)/hawser $(DESTDIR)$(PREFIX)/bin/
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
+		$(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 644 user/man/hawser.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 user/man/hawser.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 644 user/man/hawserd.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+
+.PHONY: clean
+clean: ## remove build/
+	rm -rf build
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20

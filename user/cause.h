@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Why a session failed or ended early, and what each front end says of it. */
+#ifndef HAWSER_CAUSE_H
+#define HAWSER_CAUSE_H
+
+#include <stdint.h>
+
+enum cause {
+	CAUSE_NONE, /* nothing failed: established, or ended in order */
+	CAUSE_REFUSED,
+	CAUSE_NETWORK_UNREACHABLE,
+	CAUSE_HOST_UNREACHABLE,
+	CAUSE_CONNECT_TIMEOUT,
+	CAUSE_NOT_ALLOWED,
+	CAUSE_AUTH_FAILED,
+	CAUSE_NAME_NOT_FOUND,
+	CAUSE_RESOLVE_FAILED, /* the resolver is down, silent, or answered SERVFAIL */
+	CAUSE_NOT_MPTCP,      /* mptcp = on, and the connection fell back to TCP */
+	CAUSE_COMMAND_NOT_SUPPORTED,
+	CAUSE_ADDRESS_TYPE_NOT_SUPPORTED,
+	CAUSE_BAD_REQUEST,
+	CAUSE_HANDSHAKE_TIMEOUT,
+	CAUSE_CLIENT_GONE, /* the client left before the relay began */
+	CAUSE_RESET,       /* either side reset the relayed connection */
+	CAUSE_IDLE_TIMEOUT,
+	CAUSE_HALF_CLOSED_TIMEOUT,
+	CAUSE_RESOURCES, /* out of file descriptors or memory */
+	CAUSE_STOPPED,   /* hawserd stopped */
+	CAUSE_OTHER,
+	CAUSE_COUNT
+};
+
+struct cause_info {
+	const char *name;     /* stable, for counters and JSON: "network-unreachable" */
+	const char *text;     /* for people: "network unreachable" */
+	uint8_t socks5_reply; /* RFC 1928 section 6 */
+	uint16_t http_status; /* RFC 9110 section 15; 200 for CAUSE_NONE */
+	uint8_t rank;         /* of several failed attempts, the highest rank is reported */
+};
+
+/* Never NULL. The caller must pass cause < CAUSE_COUNT. */
+const struct cause_info *cause_info(enum cause cause);
+
+/* Maps a positive errno of socket(), connect(), read() or write(); CAUSE_OTHER if unknown. */
+enum cause cause_from_errno(int err);
+
+#endif

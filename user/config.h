@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* File and options become one struct config that never changes once made. Starts nothing. */
+#ifndef HAWSER_CONFIG_H
+#define HAWSER_CONFIG_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "address.h"
+#include "handshake.h"
+#include "log.h"
+#include "users.h"
+
+#define CONGESTION_NAME_MAX 16 /* TCP_CA_NAME_MAX of the kernel, with its NUL */
+
+enum mptcp_mode { MPTCP_MODE_AUTO, MPTCP_MODE_ON, MPTCP_MODE_OFF };
+enum tier_mode { TIER_MODE_AUTO, TIER_MODE_COPY, TIER_MODE_SPLICE };
+enum congestion_mode { CONGESTION_AUTO, CONGESTION_SYSTEM, CONGESTION_NAMED };
+
+struct listen_config {
+	union address address;
+	bool forward;          /* to is valid; else SOCKS and HTTP CONNECT */
+	struct destination to; /* host "" with an address, or a name */
+};
+
+struct timeouts { /* seconds, all > 0 */
+	double handshake_s;
+	double resolve_s;
+	double connect_s;
+	double idle_s;
+	double half_closed_s;
+	double drain_s;
+};
+
+struct config {
+	struct listen_config *listen;
+	size_t listen_count;
+	struct users users;
+	struct prefix *allow;
+	size_t allow_count;
+	enum mptcp_mode mptcp;
+	enum tier_mode tier;
+	enum congestion_mode congestion;
+	char congestion_name[CONGESTION_NAME_MAX];
+	unsigned int workers;
+	char *control; /* path of the control socket */
+	bool control_is_default;
+	enum log_level log_level;
+	struct timeouts timeouts;
+	atomic_uint references;
+};
+
+/* What the command line said; kept for reloads. Opaque strings, owned by argv. */
+struct options;
+
+/* Parses argv. Prints help, version or an error and exits (0, 0, 2) where that is all there is to
+ * do. The result lives until exit. */
+const struct options *options_parse(int argc, char **argv);
+
+/* True for --check: validate and exit. */
+bool options_check_only(const struct options *options);
+
+/* Reads defaults, then the file, then the options. NULL on error, after logging one line that names
+ * file and line (or the option), what is wrong and what is legal. The result has one reference. */
+struct config *config_load(const struct options *options);
+
+/* Any thread. */
+const struct config *config_get(const struct config *config);
+void config_put(const struct config *config);
+
+/* Which access a client from this address has to SOCKS and HTTP listeners: open for the allowed
+ * prefixes, and for loopback while there are no users; else by password where there are users;
+ * else denied. */
+enum access config_access(const struct config *config, const union address *client);
+
+/* "auto", "on"…; for output. */
+const char *config_mptcp_name(enum mptcp_mode mode);
+
+#endif

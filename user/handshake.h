@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a client says before its payload: SOCKS5, SOCKS4(a) or HTTP, told apart by the first byte.
+ * Pure: bytes in, bytes out. Never touches an fd or the loop. */
+#ifndef HAWSER_HANDSHAKE_H
+#define HAWSER_HANDSHAKE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "address.h"
+#include "cause.h"
+#include "users.h"
+
+#define HANDSHAKE_IN_MAX  8192 /* a request must fit; for HTTP this is the header limit */
+#define HANDSHAKE_OUT_MAX 512  /* every answer fits */
+
+enum protocol {
+	PROTOCOL_NONE, /* no byte seen yet */
+	PROTOCOL_SOCKS5,
+	PROTOCOL_SOCKS4,
+	PROTOCOL_SOCKS4A,
+	PROTOCOL_HTTP_CONNECT,
+	PROTOCOL_HTTP, /* a plain request in absolute form (RFC 9112 section 3.2.2) */
+	PROTOCOL_FORWARD,
+	PROTOCOL_COUNT
+};
+
+enum access {
+	ACCESS_OPEN,     /* no password needed */
+	ACCESS_PASSWORD, /* a user name and password needed */
+	ACCESS_DENIED,   /* this source address may not use the listener */
+};
+
+enum parse {
+	PARSE_MORE, /* all input so far is a valid beginning */
+	PARSE_DONE,
+	PARSE_BAD, /* cause says why */
+};
+
+struct handshake {
+	enum protocol protocol;
+	enum access access;
+	const struct users *users;
+	enum cause cause;               /* set when PARSE_BAD */
+	struct destination destination; /* set when PARSE_DONE */
+	uint8_t stage;                  /* of the protocol's dialogue */
+	/* A plain HTTP request's rewritten head: the first bytes for the destination. malloc'ed,
+	 * the caller of handshake_step() takes or frees it. NULL for all other protocols. */
+	uint8_t *head;
+	size_t head_len;
+};
+
+/* An answer to the client, appended to by the handshake, sent and emptied by the caller. */
+struct handshake_out {
+	uint8_t bytes[HANDSHAKE_OUT_MAX];
+	size_t len;
+};
+
+/* users must outlive the handshake. */
+void handshake_init(struct handshake *handshake, enum access access, const struct users *users);
+
+/* Takes what it can from in[0..len) and says in *consumed how much; the caller keeps the rest and
+ * calls again with the rest and what came since. PARSE_DONE: what was not consumed is payload.
+ * After PARSE_BAD the caller sends out, which may then hold the refusal already, followed by
+ * handshake_reply(cause) unless out already is the whole refusal (out->len > 0). */
+enum parse handshake_step(struct handshake *handshake, const uint8_t *in, size_t len,
+			  size_t *consumed, struct handshake_out *out);
+
+/* Appends the final answer: success for CAUSE_NONE, else the protocol's reply for that cause.
+ * bound is the local address of the connection to the destination, or NULL. Nothing for
+ * PROTOCOL_NONE, PROTOCOL_FORWARD, and a success of PROTOCOL_HTTP. */
+void handshake_reply(const struct handshake *handshake, enum cause cause,
+		     const union address *bound, struct handshake_out *out);
+
+/* "socks5", "http-connect"…; for output, stable. */
+const char *protocol_name(enum protocol protocol);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Answers the control socket's commands as JSON. The schema is described in hawser(1). */
+#ifndef HAWSER_REPORT_H
+#define HAWSER_REPORT_H
+
+#include <stddef.h>
+
+struct config;
+struct json_object;
+struct worker;
+
+/* What the answers are made from; the pointers are borrowed. */
+struct report_source {
+	const struct config *config;
+	struct worker **workers;
+	size_t worker_count;
+	double started; /* CLOCK_MONOTONIC seconds */
+};
+
+/* The answer to one command ("status", "sessions"), never NULL; an object with the one member
+ * "error" for anything else. The caller owns one reference. Main thread only. */
+struct json_object *report_answer(const struct report_source *source, const char *command);
+
+#endif
