@@ -42,14 +42,16 @@ ALL_LDFLAGS = $(LDFLAGS) $(SANFLAGS) -pthread
 DAEMON_LIBS = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lev -lm
 CLI_LIBS  = $(shell $(PKG_CONFIG) --libs json-c)
 
-# hawser.c is the CLI; all else in user/ is the daemon's.
-CLI_SRCS    := user/hawser.c
-DAEMON_SRCS := $(filter-out $(CLI_SRCS),$(wildcard user/*.c))
+# The CLI is made of these; the daemon of all that is not the CLI's alone.
+CLI_ONLY    := user/hawser.c user/show.c user/table.c
+CLI_SRCS    := $(CLI_ONLY) user/control_path.c
+DAEMON_SRCS := $(filter-out $(CLI_ONLY),$(wildcard user/*.c))
 UNIT_SRCS   := $(wildcard tests/unit/*_test.c)
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
-# What unit tests link: everything but main().
-LIB_OBJS := $(call obj,$(filter-out user/hawserd.c,$(DAEMON_SRCS)))
+# What unit tests link: everything but the two main().
+LIB_OBJS := $(call obj,$(filter-out user/hawserd.c user/hawser.c,$(wildcard user/*.c)))
+.SECONDARY:
 UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRCS))
 
 .PHONY: all
@@ -59,7 +61,7 @@ $(BUILD)/hawserd: $(call obj,$(DAEMON_SRCS))
 	@echo "  LD      $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
 
-$(BUILD)/hawser: $(call obj,$(CLI_SRCS)) $(BUILD)/user/control_path.o
+$(BUILD)/hawser: $(call obj,$(CLI_SRCS))
 	@echo "  LD      $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CLI_LIBS)
 

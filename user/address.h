@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 
 #define HOST_NAME_MAX_BYTES  255 /* RFC 1035 section 2.3.4; also what SOCKS5 can carry */
-#define ADDRESS_TEXT_MAX     64  /* "[IPv6]:PORT" and its NUL */
+#define ADDRESS_TEXT_MAX     64	 /* "[IPv6]:PORT" and its NUL */
 #define DESTINATION_TEXT_MAX (HOST_NAME_MAX_BYTES + sizeof(":65535"))
 
 /* AF_UNSPEC means "none". */

@@ -21,11 +21,11 @@ enum cause {
 	CAUSE_BAD_REQUEST,
 	CAUSE_HANDSHAKE_TIMEOUT,
 	CAUSE_CLIENT_GONE, /* the client left before the relay began */
-	CAUSE_RESET,       /* either side reset the relayed connection */
+	CAUSE_RESET,	   /* either side reset the relayed connection */
 	CAUSE_IDLE_TIMEOUT,
 	CAUSE_HALF_CLOSED_TIMEOUT,
 	CAUSE_RESOURCES, /* out of file descriptors or memory */
-	CAUSE_STOPPED,   /* hawserd stopped */
+	CAUSE_STOPPED,	 /* hawserd stopped */
 	CAUSE_OTHER,
 	CAUSE_COUNT
 };
@@ -35,7 +35,7 @@ struct cause_info {
 	const char *text;     /* for people: "network unreachable" */
 	uint8_t socks5_reply; /* RFC 1928 section 6 */
 	uint16_t http_status; /* RFC 9110 section 15; 200 for CAUSE_NONE */
-	uint8_t rank;         /* of several failed attempts, the highest rank is reported */
+	uint8_t rank;	      /* of several failed attempts, the highest rank is reported */
 };
 
 /* Never NULL. The caller must pass cause < CAUSE_COUNT. */

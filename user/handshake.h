@@ -26,13 +26,13 @@ enum protocol {
 };
 
 enum access {
-	ACCESS_OPEN,     /* no password needed */
+	ACCESS_OPEN,	 /* no password needed */
 	ACCESS_PASSWORD, /* a user name and password needed */
-	ACCESS_DENIED,   /* this source address may not use the listener */
+	ACCESS_DENIED,	 /* this source address may not use the listener */
 };
 
 enum parse {
-	PARSE_MORE, /* all input so far is a valid beginning */
+	PARSE_MORE, /* a message is not whole yet */
 	PARSE_DONE,
 	PARSE_BAD, /* cause says why */
 };
@@ -41,9 +41,9 @@ struct handshake {
 	enum protocol protocol;
 	enum access access;
 	const struct users *users;
-	enum cause cause;               /* set when PARSE_BAD */
+	enum cause cause;		/* set when PARSE_BAD */
 	struct destination destination; /* set when PARSE_DONE */
-	uint8_t stage;                  /* of the protocol's dialogue */
+	uint8_t stage;			/* of the protocol's dialogue */
 	/* A plain HTTP request's rewritten head: the first bytes for the destination. malloc'ed,
 	 * the caller of handshake_step() takes or frees it. NULL for all other protocols. */
 	uint8_t *head;
@@ -60,17 +60,22 @@ struct handshake_out {
 void handshake_init(struct handshake *handshake, enum access access, const struct users *users);
 
 /* Takes what it can from in[0..len) and says in *consumed how much; the caller keeps the rest and
- * calls again with the rest and what came since. PARSE_DONE: what was not consumed is payload.
- * After PARSE_BAD the caller sends out, which may then hold the refusal already, followed by
- * handshake_reply(cause) unless out already is the whole refusal (out->len > 0). */
+ * calls again with the rest and what came since. Any result may have appended to out.
+ * PARSE_DONE: what was not consumed is payload.
+ * PARSE_BAD: out holds the whole refusal (nothing if no protocol was recognised): send and close.
+ */
 enum parse handshake_step(struct handshake *handshake, const uint8_t *in, size_t len,
 			  size_t *consumed, struct handshake_out *out);
 
-/* Appends the final answer: success for CAUSE_NONE, else the protocol's reply for that cause.
- * bound is the local address of the connection to the destination, or NULL. Nothing for
- * PROTOCOL_NONE, PROTOCOL_FORWARD, and a success of PROTOCOL_HTTP. */
+/* Appends the final answer: success for CAUSE_NONE, else the protocol's refusal for that cause at
+ * this stage of its dialogue; for a session that ends between steps or after PARSE_DONE, never
+ * after PARSE_BAD. bound is the local address of the connection to the destination, or NULL.
+ * Nothing for PROTOCOL_NONE, PROTOCOL_FORWARD, and a success of PROTOCOL_HTTP. */
 void handshake_reply(const struct handshake *handshake, enum cause cause,
 		     const union address *bound, struct handshake_out *out);
+
+/* For the protocols. All answers of one dialogue together fit. */
+void handshake_out_append(struct handshake_out *out, const void *bytes, size_t len);
 
 /* "socks5", "http-connect"…; for output, stable. */
 const char *protocol_name(enum protocol protocol);

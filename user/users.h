@@ -8,7 +8,7 @@
 
 #include "address.h"
 
-#define USER_NAME_MAX     255 /* RFC 1929 section 2 */
+#define USER_NAME_MAX	  255 /* RFC 1929 section 2 */
 #define USER_PASSWORD_MAX 255
 
 struct user {

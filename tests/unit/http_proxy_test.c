@@ -1,0 +1,508 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dialogue.h"
+
+#include <stdio.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+#define ESTABLISHED "HTTP/1.1 200 Connection established\r\n\r\n"
+#define ALICE	    "Proxy-Authorization: Basic YWxpY2U6c2VjcmV0\r\n" /* alice:secret */
+
+static struct dialogue_end play(enum access access, const char *text)
+{
+	return dialogue_play_all(access, text, strlen(text));
+}
+
+static void assert_head(struct dialogue_end *end, const char *head)
+{
+	assert_int_equal(end->handshake.head_len, strlen(head));
+	assert_memory_equal(end->handshake.head, head, strlen(head));
+	dialogue_free(end);
+}
+
+/* The whole answer, byte by byte. */
+static void assert_refusal(const struct dialogue_end *end, const char *status, const char *text)
+{
+	bool challenge = strncmp(status, "407", 3) == 0;
+	char expected[HANDSHAKE_OUT_MAX];
+	int len =
+		snprintf(expected, sizeof(expected),
+			 "HTTP/1.1 %s\r\n%sConnection: close\r\nContent-Type: text/plain\r\n"
+			 "Content-Length: %zu\r\n\r\nhawserd: %s\n",
+			 status, challenge ? "Proxy-Authenticate: Basic realm=\"hawser\"\r\n" : "",
+			 strlen("hawserd: \n") + strlen(text), text);
+
+	dialogue_assert_out(end, expected, (size_t)len);
+}
+
+static void connect_takes_an_authority(void **state)
+{
+	static const struct {
+		const char *text, *destination;
+		size_t payload;
+	} cases[] = {
+		{"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n",
+		 "example.com:443", 0},
+		{"CONNECT example.com:443 HTTP/1.0\r\n\r\nPAYLOAD", "example.com:443", 7},
+		{"CONNECT 192.0.2.1:1 HTTP/1.1\r\n\r\n\r\n", "192.0.2.1:1", 2},
+		{"CONNECT [2001:db8::1]:65535 HTTP/1.1\r\n\r\n", "[2001:db8::1]:65535", 0},
+		{"CONNECT [::ffff:127.0.0.1]:80 HTTP/1.1\r\n\r\n", "127.0.0.1:80", 0},
+		{"CONNECT a:80 HTTP/1.1\n\nPAYLOAD", "a:80", 7},
+		{"CONNECT a:80 HTTP/1.1\nUser-Agent: x\r\nAccept:\n\r\nPAYLOAD", "a:80", 7},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct dialogue_end end = play(ACCESS_OPEN, cases[i].text);
+
+		dialogue_assert_done(&end, PROTOCOL_HTTP_CONNECT, cases[i].destination,
+				     cases[i].payload);
+		assert_int_equal(end.out.len, 0);
+		assert_null(end.handshake.head);
+		handshake_reply(&end.handshake, CAUSE_NONE, NULL, &end.out);
+		dialogue_assert_out(&end, ESTABLISHED, strlen(ESTABLISHED));
+	}
+}
+
+static void a_beginning_is_not_an_end(void **state)
+{
+	static const char whole[] = "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n";
+
+	(void)state;
+	for (size_t len = 0; len < sizeof(whole) - 1; len++) {
+		struct dialogue_end end = dialogue_play_all(ACCESS_OPEN, whole, len);
+
+		assert_int_equal(end.result, PARSE_MORE);
+		assert_int_equal(end.payload, len);
+		assert_int_equal(end.out.len, 0);
+	}
+}
+
+static void plain_requests_are_rewritten(void **state)
+{
+	static const struct {
+		const char *text, *destination, *head;
+		size_t payload;
+	} cases[] = {
+		{"GET http://example.com/a?b=c HTTP/1.1\r\nHost: example.com\r\nAccept: "
+		 "*/*\r\n\r\n",
+		 "example.com:80",
+		 "GET /a?b=c HTTP/1.1\r\nHost: example.com\r\nAccept: */*\r\n"
+		 "Connection: close\r\n\r\n",
+		 0},
+		/* The body is payload, its framing untouched. */
+		{"POST http://a:8080/ HTTP/1.1\r\nContent-Length: 7\r\n\r\nPAYLOAD", "a:8080",
+		 "POST / HTTP/1.1\r\nHost: a:8080\r\nContent-Length: 7\r\n"
+		 "Connection: close\r\n\r\n",
+		 7},
+		{"PUT http://a/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTE: trailers\r\n\r\n0",
+		 "a:80",
+		 "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTE: trailers\r\n"
+		 "Connection: close\r\n\r\n",
+		 1},
+		/* Empty paths. */
+		{"GET http://a HTTP/1.0\r\n\r\n", "a:80",
+		 "GET / HTTP/1.0\r\nHost: a\r\nConnection: close\r\n\r\n", 0},
+		{"GET HTTP://A?q HTTP/1.1\r\n\r\n", "A:80",
+		 "GET /?q HTTP/1.1\r\nHost: A\r\nConnection: close\r\n\r\n", 0},
+		{"OPTIONS http://a:81 HTTP/1.1\r\n\r\n", "a:81",
+		 "OPTIONS * HTTP/1.1\r\nHost: a:81\r\nConnection: close\r\n\r\n", 0},
+		{"OPTIONS http://a/ HTTP/1.1\r\n\r\n", "a:80",
+		 "OPTIONS / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 0},
+		{"OPTIONS http://a?q HTTP/1.1\r\n\r\n", "a:80",
+		 "OPTIONS /?q HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 0},
+		/* Addresses. */
+		{"GET http://192.0.2.1/ HTTP/1.1\r\n\r\n", "192.0.2.1:80",
+		 "GET / HTTP/1.1\r\nHost: 192.0.2.1\r\nConnection: close\r\n\r\n", 0},
+		{"GET http://[2001:db8::1]/ HTTP/1.1\r\n\r\n", "[2001:db8::1]:80",
+		 "GET / HTTP/1.1\r\nHost: [2001:db8::1]\r\nConnection: close\r\n\r\n", 0},
+		{"GET http://[2001:db8::1]:81/ HTTP/1.1\r\n\r\n", "[2001:db8::1]:81",
+		 "GET / HTTP/1.1\r\nHost: [2001:db8::1]:81\r\nConnection: close\r\n\r\n", 0},
+		/* Host comes from the URI, and once only. */
+		{"GET http://good/ HTTP/1.1\r\nhost: evil\r\nHost: worse\r\n\r\n", "good:80",
+		 "GET / HTTP/1.1\r\nHost: good\r\nConnection: close\r\n\r\n", 0},
+		/* Hop-by-hop fields in any case, once and again; the rest keeps its spelling. */
+		{"GET http://a/ HTTP/1.1\r\nPROXY-CONNECTION: keep-alive\r\nconnection: "
+		 "keep-alive\r\n"
+		 "Keep-Alive: timeout=5\r\nX-A:  b\t\r\nKeep-Alive: 1\r\n" ALICE "x-empty:\r\n\r\n",
+		 "a:80",
+		 "GET / HTTP/1.1\r\nHost: a\r\nX-A:  b\t\r\nx-empty:\r\nConnection: close\r\n\r\n",
+		 0},
+		/* What Connection lists goes too, but never what says how long the body is. */
+		{"GET http://a/ HTTP/1.1\r\nTE: trailers\r\nX-Hop: 1\r\nX-Hopper: 2\r\n"
+		 "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n"
+		 "Connection: te ,, x-hop\r\nConnection: content-length,transfer-encoding\r\n\r\n",
+		 "a:80",
+		 "GET / HTTP/1.1\r\nHost: a\r\nX-Hopper: 2\r\nContent-Length: 0\r\n"
+		 "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n",
+		 0},
+		/* WebSocket passes, other upgrades do not. */
+		{"GET http://a/ HTTP/1.1\r\nConnection: keep-alive, Upgrade\r\nUpgrade: "
+		 "WebSocket\r\n"
+		 "Sec-WebSocket-Version: 13\r\n\r\n",
+		 "a:80",
+		 "GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Version: 13\r\n"
+		 "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+		 0},
+		{"GET http://a/ HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+		 "HTTP2-Settings: AAMAAABk\r\n\r\n",
+		 "a:80", "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 0},
+		/* Lone line feeds come out as CRLF. */
+		{"GET http://a/ HTTP/1.1\nX-A: b\nX-B: c\n\nrest", "a:80",
+		 "GET / HTTP/1.1\r\nHost: a\r\nX-A: b\r\nX-B: c\r\nConnection: close\r\n\r\n", 4},
+		/* Methods unheard of are the destination's business. */
+		{"X-YZ!* http://a/:@%20/~ HTTP/1.1\r\n\r\n", "a:80",
+		 "X-YZ!* /:@%20/~ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct dialogue_end end = play(ACCESS_OPEN, cases[i].text);
+
+		dialogue_assert_done(&end, PROTOCOL_HTTP, cases[i].destination, cases[i].payload);
+		handshake_reply(&end.handshake, CAUSE_NONE, NULL, &end.out);
+		assert_int_equal(end.out.len, 0);
+		assert_head(&end, cases[i].head);
+	}
+}
+
+static void malformed_requests_are_refused(void **state)
+{
+	static const char *const bad[] = {
+		"GET\r\n\r\n",
+		"GET http://a/\r\n\r\n",
+		"GET  http://a/ HTTP/1.1\r\n\r\n",
+		"GET http://a/  HTTP/1.1\r\n\r\n",
+		"GET http://a/ HTTP/1.1 \r\n\r\n",
+		"GET http://a/b c HTTP/1.1\r\n\r\n",
+		"GET http://a/\tb HTTP/1.1\r\n\r\n",
+		"GET\thttp://a/ HTTP/1.1\r\n\r\n",
+		"G(T http://a/ HTTP/1.1\r\n\r\n",
+		"GET http://a/ http/1.1\r\n\r\n",
+		"GET http://a/ HTTP/1\r\n\r\n",
+		"GET http://a/ HTTP/1.x\r\n\r\n",
+		"GET http://a/ HTTP/1.10\r\n\r\n",
+		"GET http://a/ HTTP/x.1\r\n\r\n",
+		"GET http://a/ HTTP/1,1\r\n\r\n",
+		"GET http://a/ HTTP/1.1\r\nno colon\r\n\r\n",
+		"GET http://a/ HTTP/1.1\r\n: no name\r\n\r\n",
+		"GET http://a/ HTTP/1.1\r\nX-A : blank before colon\r\n\r\n",
+		"GET http://a/ HTTP/1.1\r\n X-A: blank before name\r\n\r\n",
+		"GET http://a/ HTTP/1.1\r\nX-A: b\r\n folded\r\n\r\n",
+		"GET http://a/ HTTP/1.1\r\nX-A: b\r\n\tfolded: tab\r\n\r\n",
+		"GET http://a/ HTTP/1.1\r\nX-\xc3\xa4: b\r\n\r\n",
+		"GET http://a/ HTTP/1.1\r\nX-A: lone\rCR\r\n\r\n",
+		"GET http://a/ HTTP/1.1\r\r\n\r\n",
+		"GET http://a/ HTTP/1.1\r\nX-A: \x7f\r\n\r\n",
+		"GET http://a/ HTTP/1.1\r\nX-A: \x1b[2J\r\n\r\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		struct dialogue_end end = play(ACCESS_OPEN, bad[i]);
+
+		dialogue_assert_bad(&end, CAUSE_BAD_REQUEST);
+		assert_refusal(&end, "400 Bad Request", "malformed request");
+	}
+}
+
+/* Every control byte at every place of the head. */
+static void control_bytes_are_refused(void **state)
+{
+	static const char whole[] = "GET http://a/ HTTP/1.1\r\nX-A: b\r\n\r\n";
+
+	(void)state;
+	for (size_t at = 1; at < sizeof(whole) - 1; at++) {
+		for (int byte = 0; byte < ' '; byte++) {
+			char bytes[sizeof(whole)];
+			struct dialogue_end end;
+
+			if (byte == '\t' || byte == '\r' || byte == '\n' || whole[at] < ' ')
+				continue;
+			memcpy(bytes, whole, sizeof(bytes));
+			bytes[at] = (char)byte;
+			end = dialogue_play(ACCESS_OPEN, bytes, sizeof(whole) - 1, at, 1);
+			dialogue_assert_bad(&end, CAUSE_BAD_REQUEST);
+		}
+	}
+}
+
+static void bad_targets_are_refused(void **state)
+{
+	static const char no_host[] = "no valid host and port";
+	static const char scheme[] = "only http:// URLs; use CONNECT for all else";
+	static const char proxy[] =
+		"this is a proxy: ask for CONNECT host:port or a full http:// URL";
+	static const struct {
+		const char *method_and_target, *text;
+	} cases[] = {
+		{"CONNECT example.com", no_host},
+		{"CONNECT example.com:", no_host},
+		{"CONNECT example.com:0", no_host},
+		{"CONNECT example.com:65536", no_host},
+		{"CONNECT example.com:443/", no_host},
+		{"CONNECT :443", no_host},
+		{"CONNECT [::1]", no_host},
+		{"CONNECT ::1:443", no_host},
+		{"CONNECT user@example.com:443", no_host},
+		{"CONNECT http://example.com:443/", no_host},
+		{"CONNECT /", no_host},
+		{"GET http://", no_host},
+		{"GET http:///path", no_host},
+		{"GET http://a:/", no_host},
+		{"GET http://a:0/", no_host},
+		{"GET http://a:80:80/", no_host},
+		{"GET http://user@a/", no_host},
+		{"GET http://user:password@a/", no_host},
+		{"GET http://user:password@a:80/", no_host},
+		{"GET http://a#fragment", no_host},
+		{"GET http://a\\b/", no_host},
+		{"GET http://2001:db8::1/", no_host},
+		{"GET http://[a]/", no_host},
+		{"GET http://0x7f.1/", no_host},
+		{"GET https://a/", scheme},
+		{"GET ftp://a/", scheme},
+		{"GET /", proxy},
+		{"GET /?u=http://a/", proxy},
+		{"OPTIONS *", proxy},
+		{"GET example.com:80", proxy},
+		{"GET http:/a/", proxy},
+		{"connect a:80", proxy},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char text[256];
+		struct dialogue_end end;
+
+		snprintf(text, sizeof(text), "%s HTTP/1.1\r\n\r\n", cases[i].method_and_target);
+		if (text[0] == 'c') { /* methods know their case, and 'c' begins no HTTP at all */
+			end = play(ACCESS_OPEN, text);
+			dialogue_assert_bad(&end, CAUSE_BAD_REQUEST);
+			assert_int_equal(end.out.len, 0);
+			text[0] = 'C';
+		}
+		end = play(ACCESS_OPEN, text);
+		dialogue_assert_bad(&end, CAUSE_BAD_REQUEST);
+		assert_refusal(&end, "400 Bad Request", cases[i].text);
+	}
+}
+
+static void a_name_of_255_bytes_fits(void **state)
+{
+	char name[HOST_NAME_MAX_BYTES + 2] = "";
+	char text[512];
+	struct dialogue_end end;
+
+	(void)state;
+	memset(name, 'a', HOST_NAME_MAX_BYTES + 1);
+	snprintf(text, sizeof(text), "CONNECT %s:65535 HTTP/1.1\r\n\r\n", name + 1);
+	end = play(ACCESS_OPEN, text);
+	assert_int_equal(end.result, PARSE_DONE);
+	assert_string_equal(end.handshake.destination.host, name + 1);
+	snprintf(text, sizeof(text), "CONNECT %s:65535 HTTP/1.1\r\n\r\n", name);
+	end = play(ACCESS_OPEN, text);
+	dialogue_assert_bad(&end, CAUSE_BAD_REQUEST);
+}
+
+static void other_versions_and_trace_are_refused(void **state)
+{
+	struct dialogue_end end = play(ACCESS_OPEN, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+
+	(void)state;
+	dialogue_assert_bad(&end, CAUSE_BAD_REQUEST);
+	assert_refusal(&end, "505 HTTP Version Not Supported",
+		       "only HTTP/1.0 and HTTP/1.1 are spoken here");
+	end = play(ACCESS_OPEN, "TRACE http://a/ HTTP/1.1\r\n\r\n");
+	dialogue_assert_bad(&end, CAUSE_COMMAND_NOT_SUPPORTED);
+	assert_refusal(&end, "501 Not Implemented", "TRACE is not supported");
+}
+
+static void access_is_checked(void **state)
+{
+	static const char needed[] = "user name and password needed";
+	static const char wrong[] = "wrong user name or password";
+	static const struct {
+		const char *fields, *text;
+	} cases[] = {
+		{"", needed},
+		{"Authorization: Basic YWxpY2U6c2VjcmV0\r\n", needed},
+		{"Proxy-Authorization:\r\n", wrong},
+		{"Proxy-Authorization: Basic\r\n", wrong},
+		{"Proxy-Authorization: Basic \r\n", wrong},
+		{"Proxy-Authorization: Digest YWxpY2U6c2VjcmV0\r\n", wrong},
+		{"Proxy-Authorization: Basic YWxpY2U6c2VjcmV1\r\n", wrong},
+		{"Proxy-Authorization: Basic YWxpY2U6c2VjcmV\r\n", wrong},
+		{"Proxy-Authorization: Basic YWxpY2U6c2VjcmV0 x\r\n", wrong},
+		{"Proxy-Authorization: Basic YWxpY2U6c2Vj!mV0\r\n", wrong},
+		{"Proxy-Authorization: Basic YWxpY2VzZWNyZXQ=\r\n", wrong}, /* no colon */
+		{"Proxy-Authorization: Basic Og==\r\n", wrong},
+	};
+	struct dialogue_end end;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char text[256];
+
+		snprintf(text, sizeof(text), "CONNECT a:80 HTTP/1.1\r\n%s\r\n", cases[i].fields);
+		end = play(ACCESS_PASSWORD, text);
+		dialogue_assert_bad(&end, CAUSE_AUTH_FAILED);
+		assert_refusal(&end, "407 Proxy Authentication Required", cases[i].text);
+		end = play(ACCESS_OPEN, text);
+		dialogue_assert_done(&end, PROTOCOL_HTTP_CONNECT, "a:80", 0);
+		end = play(ACCESS_DENIED, text);
+		dialogue_assert_bad(&end, CAUSE_NOT_ALLOWED);
+		assert_refusal(&end, "403 Forbidden", "not allowed");
+	}
+	end = play(ACCESS_PASSWORD, "CONNECT a:80 HTTP/1.1\r\n" ALICE "\r\n");
+	dialogue_assert_done(&end, PROTOCOL_HTTP_CONNECT, "a:80", 0);
+	end = play(ACCESS_PASSWORD, "CONNECT a:80 HTTP/1.1\r\n"
+				    "proxy-authorization:bAsIc   YWxpY2U6c2VjcmV0 \r\n\r\n");
+	dialogue_assert_done(&end, PROTOCOL_HTTP_CONNECT, "a:80", 0);
+	end = play(ACCESS_PASSWORD, "GET http://a/ HTTP/1.1\r\n" ALICE "\r\n");
+	dialogue_assert_done(&end, PROTOCOL_HTTP, "a:80", 0);
+	assert_head(&end, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+	end = play(ACCESS_DENIED, "CONNECT a:80 HTTP/1.1\r\n" ALICE "\r\n");
+	dialogue_assert_bad(&end, CAUSE_NOT_ALLOWED);
+}
+
+/* A request head of exactly so many bytes. */
+static struct dialogue_end play_long(size_t len, size_t first, size_t then)
+{
+	static const char line[] = "GET http://a/ HTTP/1.1\r\nX-Long: ";
+	static char bytes[HANDSHAKE_IN_MAX + 16];
+
+	assert_int_equal(snprintf(bytes, sizeof(bytes), "%s%0*d\r\n\r\n", line,
+				  (int)(len - strlen(line) - 4), 0),
+			 len);
+	return dialogue_play(ACCESS_OPEN, bytes, len, first, then);
+}
+
+static void heads_are_bounded(void **state)
+{
+	static const size_t pieces[] = {1, 2, 1000, HANDSHAKE_IN_MAX};
+	struct dialogue_end end;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(pieces); i++) {
+		end = play_long(HANDSHAKE_IN_MAX, pieces[i], pieces[i]);
+		dialogue_assert_done(&end, PROTOCOL_HTTP, "a:80", 0);
+		dialogue_free(&end);
+		end = play_long(HANDSHAKE_IN_MAX + 1, pieces[i] - 1, pieces[i]);
+		dialogue_assert_bad(&end, CAUSE_BAD_REQUEST);
+		assert_refusal(&end, "431 Request Header Fields Too Large",
+			       "request head over 8192 bytes or 128 fields");
+	}
+	/* A caller may offer more than the limit; the limit holds. */
+	end = play_long(HANDSHAKE_IN_MAX + 1, HANDSHAKE_IN_MAX + 1, 1);
+	dialogue_assert_bad(&end, CAUSE_BAD_REQUEST);
+	/* The number of fields is bounded, too. */
+	for (size_t fields = 128; fields <= 129; fields++) {
+		static char text[1024];
+		size_t len = (size_t)sprintf(text, "GET http://a/ HTTP/1.1\r\n");
+
+		for (size_t i = 0; i < fields; i++)
+			len += (size_t)sprintf(text + len, "a:\r\n");
+		sprintf(text + len, "\r\n");
+		end = play(ACCESS_OPEN, text);
+		assert_int_equal(end.result, fields == 128 ? PARSE_DONE : PARSE_BAD);
+		dialogue_free(&end);
+	}
+}
+
+static void every_cause_has_its_reply(void **state)
+{
+	static const char *const status[CAUSE_COUNT] = {
+		[CAUSE_REFUSED] = "502 Bad Gateway",
+		[CAUSE_NETWORK_UNREACHABLE] = "502 Bad Gateway",
+		[CAUSE_HOST_UNREACHABLE] = "502 Bad Gateway",
+		[CAUSE_CONNECT_TIMEOUT] = "504 Gateway Timeout",
+		[CAUSE_NOT_ALLOWED] = "403 Forbidden",
+		[CAUSE_AUTH_FAILED] = "407 Proxy Authentication Required",
+		[CAUSE_NAME_NOT_FOUND] = "502 Bad Gateway",
+		[CAUSE_RESOLVE_FAILED] = "502 Bad Gateway",
+		[CAUSE_NOT_MPTCP] = "502 Bad Gateway",
+		[CAUSE_COMMAND_NOT_SUPPORTED] = "501 Not Implemented",
+		[CAUSE_ADDRESS_TYPE_NOT_SUPPORTED] = "400 Bad Request",
+		[CAUSE_BAD_REQUEST] = "400 Bad Request",
+		[CAUSE_HANDSHAKE_TIMEOUT] = "408 Request Timeout",
+		[CAUSE_CLIENT_GONE] = "400 Bad Request",
+		[CAUSE_RESET] = "502 Bad Gateway",
+		[CAUSE_IDLE_TIMEOUT] = "504 Gateway Timeout",
+		[CAUSE_HALF_CLOSED_TIMEOUT] = "504 Gateway Timeout",
+		[CAUSE_RESOURCES] = "503 Service Unavailable",
+		[CAUSE_STOPPED] = "503 Service Unavailable",
+		[CAUSE_OTHER] = "502 Bad Gateway",
+	};
+	static const char *const requests[] = {"CONNECT a:80 HTTP/1.1\r\n\r\n",
+					       "GET http://a/ HTTP/1.1\r\n\r\n"};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(requests); i++) {
+		struct dialogue_end end = play(ACCESS_OPEN, requests[i]);
+
+		for (int cause = CAUSE_NONE + 1; cause < CAUSE_COUNT; cause++) {
+			end.out.len = 0;
+			handshake_reply(&end.handshake, (enum cause)cause, NULL, &end.out);
+			assert_refusal(&end, status[cause], cause_info((enum cause)cause)->text);
+		}
+		dialogue_free(&end);
+	}
+}
+
+static void an_answer_to_head_has_no_body(void **state)
+{
+	struct dialogue_end end = play(ACCESS_OPEN, "HEAD http://a/ HTTP/1.1\r\n\r\n");
+	static const char refused[] = "HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\n"
+				      "Content-Type: text/plain\r\nContent-Length: 28\r\n\r\n";
+
+	(void)state;
+	handshake_reply(&end.handshake, CAUSE_REFUSED, NULL, &end.out);
+	dialogue_assert_out(&end, refused, strlen(refused));
+	dialogue_free(&end);
+	end = play(ACCESS_DENIED, "HEAD http://a/ HTTP/1.1\r\n\r\n");
+	assert_memory_equal(end.out.bytes + end.out.len - 4, "\r\n\r\n", 4);
+}
+
+static void a_timeout_is_answered(void **state)
+{
+	struct dialogue_end end = play(ACCESS_OPEN, "GET http://a/ HT");
+
+	(void)state;
+	handshake_reply(&end.handshake, CAUSE_HANDSHAKE_TIMEOUT, NULL, &end.out);
+	assert_refusal(&end, "408 Request Timeout", "handshake timed out");
+}
+
+static void garbage_is_survived(void **state)
+{
+	static const char connect[] = "CONNECT a:80 HTTP/1.1\r\n" ALICE "\r\nrest";
+	static const char get[] =
+		"GET http://a/ HTTP/1.1\r\nUpgrade: x\r\nConnection: a, b\r\nA: b\r\n"
+		"\r\nrest";
+
+	(void)state;
+	dialogue_fuzz(connect, sizeof(connect) - 1, 1);
+	dialogue_fuzz(get, sizeof(get) - 1, 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(connect_takes_an_authority),
+		cmocka_unit_test(a_beginning_is_not_an_end),
+		cmocka_unit_test(plain_requests_are_rewritten),
+		cmocka_unit_test(malformed_requests_are_refused),
+		cmocka_unit_test(control_bytes_are_refused),
+		cmocka_unit_test(bad_targets_are_refused),
+		cmocka_unit_test(a_name_of_255_bytes_fits),
+		cmocka_unit_test(other_versions_and_trace_are_refused),
+		cmocka_unit_test(access_is_checked),
+		cmocka_unit_test(heads_are_bounded),
+		cmocka_unit_test(every_cause_has_its_reply),
+		cmocka_unit_test(an_answer_to_head_has_no_body),
+		cmocka_unit_test(a_timeout_is_answered),
+		cmocka_unit_test(garbage_is_survived),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
