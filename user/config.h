@@ -20,7 +20,7 @@ enum congestion_mode { CONGESTION_AUTO, CONGESTION_SYSTEM, CONGESTION_NAMED };
 
 struct listen_config {
 	union address address;
-	bool forward;          /* to is valid; else SOCKS and HTTP CONNECT */
+	bool forward;	       /* to is valid; else SOCKS and HTTP CONNECT */
 	struct destination to; /* host "" with an address, or a name */
 };
 
@@ -51,21 +51,13 @@ struct config {
 	atomic_uint references;
 };
 
-/* What the command line said; kept for reloads. Opaque strings, owned by argv. */
 struct options;
-
-/* Parses argv. Prints help, version or an error and exits (0, 0, 2) where that is all there is to
- * do. The result lives until exit. */
-const struct options *options_parse(int argc, char **argv);
-
-/* True for --check: validate and exit. */
-bool options_check_only(const struct options *options);
 
 /* Reads defaults, then the file, then the options. NULL on error, after logging one line that names
  * file and line (or the option), what is wrong and what is legal. The result has one reference. */
 struct config *config_load(const struct options *options);
 
-/* Any thread. */
+/* Any thread. The last put wipes the passwords and frees; config_put(NULL) does nothing. */
 const struct config *config_get(const struct config *config);
 void config_put(const struct config *config);
 
@@ -73,6 +65,9 @@ void config_put(const struct config *config);
  * prefixes, and for loopback while there are no users; else by password where there are users;
  * else denied. */
 enum access config_access(const struct config *config, const union address *client);
+
+/* Whether a client from this address may use a forward: from the allowed prefixes and loopback. */
+bool config_forward_allowed(const struct config *config, const union address *client);
 
 /* "auto", "on"…; for output. */
 const char *config_mptcp_name(enum mptcp_mode mode);

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a configuration means: every setting from file and option, precedence, access, reload. */
+#include "config_fixture.h"
+
+#include <pthread.h>
+
+static union address address_of(const char *text)
+{
+	union address address;
+
+	assert_int_equal(address_parse(text, &address), 0);
+	return address;
+}
+
+static void assert_listen(const struct config *config, size_t i, const char *address,
+			  const char *to)
+{
+	char text[DESTINATION_TEXT_MAX];
+
+	assert_true(i < config->listen_count);
+	assert_string_equal(address_format(&config->listen[i].address, text), address);
+	assert_int_equal(config->listen[i].forward, to != NULL);
+	if (to)
+		assert_string_equal(destination_format(&config->listen[i].to, text), to);
+}
+
+static void assert_allows(const struct config *config, const char *client, bool allowed)
+{
+	union address address = address_of(client);
+
+	assert_int_equal(config_access(config, &address) == ACCESS_OPEN, allowed);
+}
+
+static void test_defaults(void **state)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct config *config = load(NULL);
+
+	(void)state;
+	assert_non_null(config);
+	assert_string_equal(fixture_log, "");
+	assert_int_equal(config->listen_count, 2);
+	assert_listen(config, 0, "127.0.0.1:1080", NULL);
+	assert_listen(config, 1, "[::1]:1080", NULL);
+	assert_int_equal(config->users.count, 0);
+	assert_int_equal(config->allow_count, 0);
+	assert_int_equal(config->mptcp, MPTCP_MODE_AUTO);
+	assert_int_equal(config->tier, TIER_MODE_AUTO);
+	assert_int_equal(config->congestion, CONGESTION_AUTO);
+	assert_string_equal(config->congestion_name, "");
+	assert_int_equal(config->workers, cpus < 2 ? 2 : cpus > 64 ? 64 : cpus);
+	assert_true(config->control_is_default);
+	assert_true(config->control[0] == '/');
+	assert_int_equal(config->log_level, LOG_LEVEL_INFO);
+	assert_true(config->timeouts.handshake_s == 10 && config->timeouts.resolve_s == 10);
+	assert_true(config->timeouts.connect_s == 30 && config->timeouts.idle_s == 86400);
+	assert_true(config->timeouts.half_closed_s == 900 && config->timeouts.drain_s == 30);
+	config_put(config);
+
+	/* An empty file and one without listeners change nothing about the listeners. */
+	config = load_text("");
+	assert_non_null(config);
+	assert_int_equal(config->listen_count, 2);
+	config_put(config);
+	config = load_text("relay { tier = copy }\n");
+	assert_non_null(config);
+	assert_listen(config, 1, "[::1]:1080", NULL);
+	config_put(config);
+}
+
+/* What full_file says. */
+static void assert_full(const struct config *config)
+{
+	assert_non_null(config);
+	assert_string_equal(fixture_log, "");
+	assert_int_equal(config->workers, 3);
+	assert_string_equal(config->control, "/run/hawser/t.sock");
+	assert_false(config->control_is_default);
+	assert_int_equal(config->log_level, LOG_LEVEL_DEBUG);
+	assert_int_equal(config->listen_count, 2);
+	assert_listen(config, 0, "192.168.1.1:1080", NULL);
+	assert_listen(config, 1, "[::1]:2525", "mail.example.org:25");
+	assert_int_equal(config->allow_count, 2);
+	assert_allows(config, "192.168.1.7:1", true);
+	assert_allows(config, "192.168.2.7:1", false);
+	assert_allows(config, "[fd12::1]:1", true);
+	assert_int_equal(config->users.count, 1);
+	assert_true(users_check(&config->users, "alice", 5, "secret", 6));
+	assert_false(users_check(&config->users, "alice", 5, "secret\n", 7));
+	assert_int_equal(config->mptcp, MPTCP_MODE_ON);
+	assert_int_equal(config->congestion, CONGESTION_NAMED);
+	assert_string_equal(config->congestion_name, "reno");
+	assert_int_equal(config->tier, TIER_MODE_COPY);
+	assert_true(config->timeouts.handshake_s == 1 && config->timeouts.resolve_s == 2.5);
+	assert_true(config->timeouts.connect_s == 3 && config->timeouts.idle_s == 0.1);
+	assert_true(config->timeouts.half_closed_s == 604800 && config->timeouts.drain_s == 6);
+}
+
+static void test_full_file(void **state)
+{
+	char *text = full_text();
+	struct config *config = load_text(text);
+
+	(void)state;
+	free(text);
+	assert_full(config);
+	config_put(config);
+}
+
+static void test_full_options(void **state)
+{
+	char user[128];
+	struct config *config;
+
+	(void)state;
+	snprintf(user, sizeof(user), "alice:%s", fixture_password);
+	config = load("--workers=3", "--control=/run/hawser/t.sock", "--log-level=debug",
+		      "--socks=192.168.1.1:1080", "--forward=[::1]:2525=mail.example.org:25",
+		      "--allow=192.168.1.0/24", "--allow=fd00::/8", "--user", user, "--mptcp=on",
+		      "--congestion=reno", "--tier=copy", "--timeout=handshake=1",
+		      "--timeout=resolve=2.5", "--timeout=connect=3", "--timeout=idle=0.1",
+		      "--timeout=half-closed=604800", "--timeout=drain=6");
+	assert_full(config);
+	config_put(config);
+}
+
+/* Every choice, as both ways to set it. */
+static void test_choices(void **state)
+{
+	static const char *const mptcp[] = {"auto", "on", "off"};
+	static const char *const tier[] = {"auto", "copy", "splice"};
+	static const char *const level[] = {"error", "warning", "info", "debug"};
+	struct config *config;
+	char text[128];
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		int j = i % 3;
+
+		config = load("--mptcp", mptcp[j], "--tier", tier[j], "--log-level", level[i]);
+		assert_non_null(config);
+		assert_int_equal(config->mptcp, j);
+		assert_string_equal(config_mptcp_name(config->mptcp), mptcp[j]);
+		assert_int_equal(config->tier, j);
+		assert_int_equal(config->log_level, i);
+		config_put(config);
+
+		snprintf(text, sizeof(text),
+			 "upstream{mptcp=%s}relay{tier=\"%s\"}daemon{log-level='%s'}", mptcp[j],
+			 tier[j], level[i]);
+		config = load_text(text);
+		assert_non_null(config);
+		assert_int_equal(config->mptcp, j);
+		assert_int_equal(config->tier, j);
+		assert_int_equal(config->log_level, i);
+		config_put(config);
+	}
+	config = load("--congestion", "reno", "--congestion", "system");
+	assert_non_null(config);
+	assert_int_equal(config->congestion, CONGESTION_SYSTEM);
+	config_put(config);
+	config = load_text("upstream { congestion = auto }");
+	assert_non_null(config);
+	assert_int_equal(config->congestion, CONGESTION_AUTO);
+	config_put(config);
+}
+
+static void test_precedence(void **state)
+{
+	char *text = full_text();
+	struct config *config;
+	char user[128];
+
+	(void)state;
+	write_conf(text);
+	free(text);
+	snprintf(user, sizeof(user), "bob:%s", fixture_password);
+	/* The file is read first wherever -c stands. */
+	config = load("--mptcp=off", "--tier=splice", "--congestion=system", "--workers=64",
+		      "--control=/c", "--log-level=error", "--timeout=idle=7",
+		      "--socks=127.0.0.1:1", "--forward=127.0.0.1:2=[::1]:3", "--allow=10.0.0.0/8",
+		      "--user", user, "-c", fixture_conf, "--check");
+	assert_non_null(config);
+	assert_int_equal(config->mptcp, MPTCP_MODE_OFF);
+	assert_int_equal(config->tier, TIER_MODE_SPLICE);
+	assert_int_equal(config->congestion, CONGESTION_SYSTEM);
+	assert_int_equal(config->workers, 64);
+	assert_string_equal(config->control, "/c");
+	assert_int_equal(config->log_level, LOG_LEVEL_ERROR);
+	assert_true(config->timeouts.idle_s == 7 && config->timeouts.connect_s == 3);
+
+	/* Lists add up. */
+	assert_int_equal(config->listen_count, 4);
+	assert_listen(config, 0, "192.168.1.1:1080", NULL);
+	assert_listen(config, 2, "127.0.0.1:1", NULL);
+	assert_listen(config, 3, "127.0.0.1:2", "[::1]:3");
+	assert_int_equal(config->allow_count, 3);
+	assert_allows(config, "10.1.2.3:1", true);
+	assert_allows(config, "192.168.1.1:1", true);
+	assert_int_equal(config->users.count, 2);
+	assert_true(users_check(&config->users, "alice", 5, "secret", 6));
+	assert_true(users_check(&config->users, "bob", 3, "secret", 6));
+	config_put(config);
+}
+
+static void test_repeated_sections(void **state)
+{
+	struct config *config =
+		load_text("access { allow = { 10.0.0.0/8 } }\n"
+			  "timeouts { idle = 1 }\naccess { allow = fd00::/8 }\n"
+			  "timeouts { idle = 2  drain = 3 }\naccess { allow = {} }\n");
+
+	(void)state;
+	assert_non_null(config);
+	assert_int_equal(config->allow_count, 2);
+	assert_true(config->timeouts.idle_s == 2 && config->timeouts.drain_s == 3);
+	config_put(config);
+}
+
+static void test_password_file(void **state)
+{
+	static const char *const contents[] = {"p w\n", "p w", "p w\r\n", "p w\nsecond\n"};
+	char user[128];
+
+	(void)state;
+	snprintf(user, sizeof(user), "a:%s", fixture_password);
+	for (int i = 0; i < 4; i++) {
+		struct config *config;
+
+		write_bytes(fixture_password, contents[i], strlen(contents[i]));
+		config = load("--user", user);
+		assert_non_null(config);
+		assert_string_equal(fixture_log, "");
+		assert_true(users_check(&config->users, "a", 1, "p w", 3));
+		config_put(config);
+	}
+	for (int i = 0; i < 2; i++) {
+		struct config *config;
+
+		assert_int_equal(chmod(fixture_password, i ? 0640 : 0604), 0);
+		config = load("--user", user);
+		assert_non_null(config);
+		assert_contains(fixture_log, "warning: --user a:/tmp/");
+		assert_contains(fixture_log, "chmod 600");
+		assert_one_line(fixture_log);
+		assert_null(strstr(fixture_log, "p w"));
+		config_put(config);
+	}
+}
+
+/* Listeners off loopback that have what they need. */
+static void test_exposed_legal(void **state)
+{
+	struct config *config;
+	char user[128];
+
+	(void)state;
+	snprintf(user, sizeof(user), "a:%s", fixture_password);
+	config = load("--socks", "0.0.0.0:1080", "--user", user);
+	assert_non_null(config);
+	config_put(config);
+	config = load("--socks", "[::]:1080", "--forward", "[::]:25=h:25", "--allow", "fd00::/8");
+	assert_non_null(config);
+	config_put(config);
+	config = load("--socks", "127.9.9.9:1080", "--forward", "[::1]:25=h:25");
+	assert_non_null(config);
+	config_put(config);
+	/* The same port on two addresses is two listeners. */
+	config = load("--socks", "127.0.0.1:1080", "--socks", "127.0.0.2:1080");
+	assert_non_null(config);
+	assert_int_equal(config->listen_count, 2);
+	config_put(config);
+}
+
+static void test_access(void **state)
+{
+	static const char *const clients[] = {"127.0.0.1:5", "[::1]:5", "10.1.1.1:5", "192.0.2.1:5",
+					      "[2001:db8::1]:5"};
+	enum { LOOPBACK_COUNT = 2, IN_ALLOW = 2 };
+	char user[128];
+
+	(void)state;
+	snprintf(user, sizeof(user), "--user=a:%s", fixture_password);
+	for (int with_users = 0; with_users < 2; with_users++) {
+		for (int with_allow = 0; with_allow < 2; with_allow++) {
+			struct config *config =
+				load(with_users ? user : "--tier=auto",
+				     with_allow ? "--allow=10.0.0.0/8" : "--tier=auto");
+
+			assert_non_null(config);
+			for (int i = 0; i < 5; i++) {
+				union address client = address_of(clients[i]);
+				bool loopback = i < LOOPBACK_COUNT;
+				bool allowed = with_allow && i == IN_ALLOW;
+				enum access expected = ACCESS_DENIED;
+
+				if (allowed || (loopback && !with_users))
+					expected = ACCESS_OPEN;
+				else if (with_users)
+					expected = ACCESS_PASSWORD;
+				assert_int_equal(config_access(config, &client), expected);
+				assert_int_equal(config_forward_allowed(config, &client),
+						 loopback || allowed);
+			}
+			config_put(config);
+		}
+	}
+	/* Loopback in an allowed range needs no password. */
+	struct config *config = load(user, "--allow", "127.0.0.0/8");
+
+	assert_non_null(config);
+	assert_allows(config, clients[0], true);
+	assert_allows(config, clients[1], false);
+	config_put(config);
+}
+
+static struct config *reload(const struct options *options)
+{
+	int saved;
+	int fd = log_capture(&saved);
+	struct config *config = config_load(options);
+
+	log_restore(fd, saved);
+	return config;
+}
+
+static void test_reload(void **state)
+{
+	const struct options *options;
+	struct config *old;
+	struct config *new;
+	char text[256];
+
+	(void)state;
+	snprintf(text, sizeof(text), "relay { tier = copy }\nuser \"u\" { password-file = \"%s\" }",
+		 fixture_password);
+	write_conf(text);
+	options = parse_args((const char *const[]){"--mptcp=on", "-c", fixture_conf, NULL});
+	old = reload(options);
+	assert_non_null(old);
+
+	/* Each kind of error leaves the next load unharmed. */
+	static const char *const bad[] = {
+		"relay { tier = \"cop",	 "relay { tier = 'cop",	 "/* x",  "relay { tier = copy",
+		"relay { tier = fast }", "relay { tier = \"a\\", "listen"};
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		write_conf(bad[i]);
+		assert_null(reload(options));
+		write_bytes(fixture_password, "fresh", 5);
+		snprintf(text, sizeof(text),
+			 "relay { tier = splice }\nuser \"v\" { password-file = \"%s\" }",
+			 fixture_password);
+		write_conf(text);
+		new = reload(options);
+		assert_non_null(new);
+		assert_int_equal(new->tier, TIER_MODE_SPLICE);
+		assert_int_equal(new->mptcp, MPTCP_MODE_ON);
+		assert_int_equal(new->users.count, 1);
+		assert_true(users_check(&new->users, "v", 1, "fresh", 5));
+		config_put(new);
+	}
+	assert_int_equal(old->tier, TIER_MODE_COPY);
+	assert_true(users_check(&old->users, "u", 1, "secret", 6));
+	config_put(old);
+	options_free(options);
+}
+
+static void *get_and_put(void *context)
+{
+	const struct config *config = context;
+
+	for (int i = 0; i < 10000; i++)
+		config_put(config_get(config));
+	config_put(config);
+	return NULL;
+}
+
+/* AddressSanitizer sees a free too early or never. */
+static void test_references(void **state)
+{
+	struct config *config = load(NULL);
+	pthread_t threads[4];
+
+	(void)state;
+	assert_non_null(config);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, get_and_put, (void *)config_get(config)),
+			0);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	assert_int_equal(atomic_load(&config->references), 1);
+	assert_int_equal(config->listen_count, 2);
+	config_put(config);
+	config_put(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_defaults),	  TEST(test_full_file),	    TEST(test_full_options),
+		TEST(test_choices),	  TEST(test_precedence),    TEST(test_repeated_sections),
+		TEST(test_password_file), TEST(test_exposed_legal), TEST(test_access),
+		TEST(test_reload),	  TEST(test_references),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

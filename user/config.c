@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* File and options become one struct config that never changes once made. Starts nothing. */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <confuse.h>
+#include <sodium.h>
+
+#include "config_file.h"
+#include "control_path.h"
+#include "options.h"
+#include "settings.h"
+
+#define WORKERS_MIN_DEFAULT 2
+#define WORKERS_MAX_DEFAULT 64
+
+#define HOW_TO_ALLOW                                                                               \
+	"a source range, --allow 192.168.1.0/24 or access { allow = { \"192.168.1.0/24\" } }"
+#define HOW_TO_ASK "a user, --user NAME:FILE or user \"NAME\" { password-file = \"FILE\" }"
+
+static unsigned int default_workers(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (cpus < WORKERS_MIN_DEFAULT)
+		return WORKERS_MIN_DEFAULT;
+	return cpus > WORKERS_MAX_DEFAULT ? WORKERS_MAX_DEFAULT : (unsigned int)cpus;
+}
+
+/* All defaults but the listeners. NULL without memory. */
+static struct config *config_new(void)
+{
+	struct config *config = calloc(1, sizeof(*config));
+	char control[256];
+
+	if (!config)
+		return NULL;
+	*config = (struct config){.mptcp = MPTCP_MODE_AUTO,
+				  .tier = TIER_MODE_AUTO,
+				  .congestion = CONGESTION_AUTO,
+				  .workers = default_workers(),
+				  .control_is_default = true,
+				  .log_level = LOG_LEVEL_INFO,
+				  .timeouts = {.handshake_s = 10,
+					       .resolve_s = 10,
+					       .connect_s = 30,
+					       .idle_s = 86400,
+					       .half_closed_s = 900,
+					       .drain_s = 30}};
+	atomic_init(&config->references, 1);
+	config->control = strdup(control_default_path(control, sizeof(control)));
+	if (!config->control) {
+		free(config);
+		return NULL;
+	}
+	return config;
+}
+
+static void config_free(struct config *config)
+{
+	if (config->users.user)
+		sodium_memzero(config->users.user,
+			       config->users.count * sizeof(*config->users.user));
+	free(config->users.user);
+	free(config->listen);
+	free(config->allow);
+	free(config->control);
+	free(config);
+}
+
+static int add_default_listeners(struct draft *draft)
+{
+	static const char *const defaults[] = {"127.0.0.1:1080", "[::1]:1080"};
+
+	for (size_t i = 0; i < sizeof(defaults) / sizeof(*defaults); i++) {
+		struct value value = {
+			.name = "default listener", .typed = defaults[i], .text = defaults[i]};
+		int err = settings_add_listener(draft, &value, NULL);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* No listener may be an open proxy by accident. */
+static int check_exposure(const struct draft *draft)
+{
+	const struct config *config = draft->config;
+
+	if (config->allow_count > 0)
+		return 0;
+	for (size_t i = 0; i < config->listen_count; i++) {
+		const struct listen_config *listen = &config->listen[i];
+
+		if (address_is_loopback(&listen->address))
+			continue;
+		if (listen->forward)
+			return value_refuse(&draft->listen_from[i],
+					    "not loopback, and a forward cannot ask for a "
+					    "password; legal with " HOW_TO_ALLOW);
+		if (config->users.count == 0)
+			return value_refuse(&draft->listen_from[i],
+					    "not loopback, it would be an open proxy; legal "
+					    "with " HOW_TO_ALLOW "; or with " HOW_TO_ASK);
+	}
+	return 0;
+}
+
+struct config *config_load(const struct options *options)
+{
+	struct draft draft = {.config = config_new()};
+	struct cfg_t *file = NULL;
+	bool loaded = false;
+
+	if (!draft.config) {
+		log_error("configuration: %s", strerror(ENOMEM));
+		return NULL;
+	}
+	if (options_file(options)) {
+		file = config_file_parse(options_file(options));
+		if (!file || config_file_apply(file, &draft))
+			goto out;
+	}
+	if (options_apply(options, &draft))
+		goto out;
+	if (draft.config->listen_count == 0 && add_default_listeners(&draft))
+		goto out;
+	loaded = check_exposure(&draft) == 0;
+out:
+	if (!loaded) {
+		config_free(draft.config);
+		draft.config = NULL;
+	}
+	free(draft.listen_from);
+	if (file)
+		cfg_free(file);
+	return draft.config;
+}
+
+const struct config *config_get(const struct config *config)
+{
+	atomic_fetch_add_explicit(&((struct config *)config)->references, 1, memory_order_relaxed);
+	return config;
+}
+
+void config_put(const struct config *config)
+{
+	struct config *own = (struct config *)config;
+
+	if (own && atomic_fetch_sub_explicit(&own->references, 1, memory_order_acq_rel) == 1)
+		config_free(own);
+}
+
+static bool is_allowed(const struct config *config, const union address *client)
+{
+	for (size_t i = 0; i < config->allow_count; i++)
+		if (prefix_contains(&config->allow[i], client))
+			return true;
+	return false;
+}
+
+enum access config_access(const struct config *config, const union address *client)
+{
+	if (is_allowed(config, client))
+		return ACCESS_OPEN;
+	if (config->users.count > 0)
+		return ACCESS_PASSWORD;
+	return address_is_loopback(client) ? ACCESS_OPEN : ACCESS_DENIED;
+}
+
+bool config_forward_allowed(const struct config *config, const union address *client)
+{
+	return address_is_loopback(client) || is_allowed(config, client);
+}
+
+const char *config_mptcp_name(enum mptcp_mode mode)
+{
+	return settings_mptcp_words[mode];
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The command line: one table drives getopt, the help text and what each option sets. */
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "settings.h"
+
+#define EXIT_USAGE 2
+#define LONG_BASE  256 /* above every short option */
+
+enum option_kind { OPTION_FILE, OPTION_VALUE, OPTION_CHECK, OPTION_VERSION, OPTION_HELP };
+
+static int set_timeout(struct draft *draft, const struct value *name, const struct value *seconds);
+
+struct option_row {
+	enum option_kind kind;
+	const char *name;
+	const char *argument; /* NULL: takes none */
+	const char *help;
+	/* Of OPTION_VALUE, either the section of the file that has the same name, or a function;
+	 * second is what follows the separator, NULL without one. */
+	const char *section;
+	const char *separator;
+	int (*apply)(struct draft *draft, const struct value *first, const struct value *second);
+};
+
+#define SETTING(section)	 (section), NULL, NULL
+#define APPLY(separator, fn)	 NULL, (separator), (fn)
+#define NO_VALUE		 NULL, NULL, NULL
+#define NAME_WITHOUT_DASHES(row) ((row)->name + 2)
+
+/* Those with a * may be repeated. */
+static const struct option_row rows[] = {
+	{OPTION_FILE, "--config", "FILE", "read FILE first, see hawser.conf(5); also -c", NO_VALUE},
+	{OPTION_VALUE, "--socks", "ADDR:PORT", "listen for SOCKS and HTTP CONNECT *",
+	 APPLY(NULL, settings_add_listener)},
+	{OPTION_VALUE, "--forward", "ADDR:PORT=HOST:PORT", "listen, and connect to HOST:PORT *",
+	 APPLY("=", settings_add_listener)},
+	{OPTION_VALUE, "--user", "NAME:PASSWORD-FILE", "let NAME in with the password there *",
+	 APPLY(":", settings_add_user)},
+	{OPTION_VALUE, "--allow", "PREFIX", "let these addresses in without a password *",
+	 SETTING("access")},
+	{OPTION_VALUE, "--mptcp", "auto|on|off", "MPTCP for outgoing connections",
+	 SETTING("upstream")},
+	{OPTION_VALUE, "--congestion", "auto|system|NAME", "congestion control of MPTCP",
+	 SETTING("upstream")},
+	{OPTION_VALUE, "--tier", "auto|copy|splice", "how bytes are moved", SETTING("relay")},
+	{OPTION_VALUE, "--timeout", "NAME=SECONDS",
+	 "of handshake, resolve, connect, idle, half-closed or drain *", APPLY("=", set_timeout)},
+	{OPTION_VALUE, "--workers", "N", "threads, 1 to 64", SETTING("daemon")},
+	{OPTION_VALUE, "--control", "PATH", "socket for hawser(1)", SETTING("daemon")},
+	{OPTION_VALUE, "--log-level", "LEVEL", "error, warning, info or debug", SETTING("daemon")},
+	{OPTION_CHECK, "--check", NULL, "check the configuration and exit", NO_VALUE},
+	{OPTION_VERSION, "--version", NULL, "print the version and exit", NO_VALUE},
+	{OPTION_HELP, "--help", NULL, "print this and exit", NO_VALUE},
+};
+
+#define ROW_COUNT (sizeof(rows) / sizeof(*rows))
+
+struct options {
+	const char *file;
+	bool check_only;
+	size_t count;
+	struct given {
+		const struct option_row *row;
+		const char *text;
+	} given[];
+};
+
+static int set_timeout(struct draft *draft, const struct value *name, const struct value *seconds)
+{
+	return settings_set(draft->config, "timeouts", name->text, seconds);
+}
+
+static void print_help(void)
+{
+	printf("usage: hawserd [OPTION]...\n\n");
+	for (size_t i = 0; i < ROW_COUNT; i++) {
+		char left[64];
+
+		snprintf(left, sizeof(left), "%s %s", rows[i].name,
+			 rows[i].argument ? rows[i].argument : "");
+		printf("  %-31s %s\n", left, rows[i].help);
+	}
+	printf("\n* may be given many times. Without --socks, --forward or a file that has a\n"
+	       "listener: --socks 127.0.0.1:1080 --socks [::1]:1080\n");
+}
+
+/* The row of what getopt_long() returned or left in optopt; NULL if it knows none. */
+static const struct option_row *find_row(int code)
+{
+	if (code == 'c')
+		return &rows[0];
+	if (code >= LONG_BASE && (size_t)code - LONG_BASE < ROW_COUNT)
+		return &rows[code - LONG_BASE];
+	return NULL;
+}
+
+/* code is ':' or '?' of getopt_long(). Returns the exit code. */
+static int report_usage(int code, char **argv)
+{
+	const struct option_row *row = find_row(optopt);
+
+	if (row && code == ':')
+		log_error("%s: no value; legal: %s %s", row->name, row->name, row->argument);
+	else if (row)
+		log_error("%s: takes no value; legal: %s", argv[optind - 1], row->name);
+	else if (optopt)
+		log_error("-%c: no such option; legal: -c FILE, or see --help", optopt);
+	else
+		log_error("%s: no such option; legal: see --help", argv[optind - 1]);
+	return EXIT_USAGE;
+}
+
+/* Takes one option; returns the exit code to end with, or -1. */
+static int take_option(struct options *options, const struct option_row *row)
+{
+	switch (row->kind) {
+	case OPTION_FILE:
+		options->file = optarg;
+		return -1;
+	case OPTION_VALUE:
+		options->given[options->count++] = (struct given){row, optarg};
+		return -1;
+	case OPTION_CHECK:
+		options->check_only = true;
+		return -1;
+	case OPTION_VERSION:
+		printf("hawserd %s\n", HAWSER_VERSION);
+		return 0;
+	case OPTION_HELP:
+		print_help();
+		return 0;
+	}
+	return -1;
+}
+
+const struct options *options_parse(int argc, char **argv)
+{
+	struct option longs[ROW_COUNT + 1] = {0};
+	struct options *options;
+	int exit_code = -1;
+	int code;
+
+	options = calloc(1, sizeof(*options) + (size_t)argc * sizeof(options->given[0]));
+	if (!options) {
+		log_error("%s", strerror(ENOMEM));
+		exit(EXIT_USAGE);
+	}
+	for (size_t i = 0; i < ROW_COUNT; i++)
+		longs[i] = (struct option){.name = NAME_WITHOUT_DASHES(&rows[i]),
+					   .has_arg = rows[i].argument ? required_argument
+								       : no_argument,
+					   .val = LONG_BASE + (int)i};
+	opterr = 0;
+	optind = 0; /* begin anew, also for a second command line */
+	while (exit_code < 0 && (code = getopt_long(argc, argv, ":c:", longs, NULL)) != -1) {
+		const struct option_row *row = find_row(code);
+
+		exit_code = row ? take_option(options, row) : report_usage(code, argv);
+	}
+	if (exit_code < 0 && optind < argc) {
+		log_error("%s: not an option; legal: see --help", argv[optind]);
+		exit_code = EXIT_USAGE;
+	}
+	if (exit_code >= 0) {
+		free(options);
+		exit(exit_code);
+	}
+	return options;
+}
+
+void options_free(const struct options *options)
+{
+	free((void *)options);
+}
+
+bool options_check_only(const struct options *options)
+{
+	return options->check_only;
+}
+
+const char *options_file(const struct options *options)
+{
+	return options->file;
+}
+
+/* Hands on the two parts of "FIRST<separator>SECOND". */
+static int apply_split(const struct option_row *row, struct draft *draft, const struct value *value)
+{
+	const char *separator = strchr(value->text, *row->separator);
+	struct value first = *value;
+	struct value second = *value;
+	char *copy;
+	int err;
+
+	if (!separator)
+		return value_refuse(value, "there is no '%s' in it; legal: %s", row->separator,
+				    row->argument);
+	copy = strndup(value->text, (size_t)(separator - value->text));
+	if (!copy)
+		return value_refuse(value, "%s", strerror(ENOMEM));
+	first.text = copy;
+	second.text = separator + 1;
+	err = row->apply(draft, &first, &second);
+	free(copy);
+	return err;
+}
+
+int options_apply(const struct options *options, struct draft *draft)
+{
+	for (size_t i = 0; i < options->count; i++) {
+		const struct option_row *row = options->given[i].row;
+		const char *text = options->given[i].text;
+		struct value value = {.name = row->name, .typed = text, .text = text};
+		int err;
+
+		if (row->section)
+			err = settings_set(draft->config, row->section, NAME_WITHOUT_DASHES(row),
+					   &value);
+		else if (row->separator)
+			err = apply_split(row, draft, &value);
+		else
+			err = row->apply(draft, &value, NULL);
+		if (err)
+			return err;
+	}
+	return 0;
+}

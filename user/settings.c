@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One value of the configuration, from file or option alike: judged and stored. */
+#include "settings.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <sodium.h>
+
+#include "config_text.h"
+#include "kernel.h"
+
+#define WORKERS_MAX   64
+#define TIMEOUT_MIN_S 0.1
+#define TIMEOUT_MAX_S 604800.0 /* a week */
+/* A password, its newline, and room to see that it is too long. */
+#define PASSWORD_FILE_MAX_BYTES 4096
+
+#define ADDRESS_LEGAL "ADDR:PORT or [ADDR6]:PORT, ADDR an IP address, PORT 1 to 65535"
+
+const char *const settings_mptcp_words[] = {
+	[MPTCP_MODE_AUTO] = "auto", [MPTCP_MODE_ON] = "on", [MPTCP_MODE_OFF] = "off", NULL};
+static const char *const tier_words[] = {
+	[TIER_MODE_AUTO] = "auto", [TIER_MODE_COPY] = "copy", [TIER_MODE_SPLICE] = "splice", NULL};
+static const char *const log_level_words[] = {[LOG_LEVEL_ERROR] = "error",
+					      [LOG_LEVEL_WARNING] = "warning",
+					      [LOG_LEVEL_INFO] = "info",
+					      [LOG_LEVEL_DEBUG] = "debug",
+					      NULL};
+
+void value_log(enum log_level level, const struct value *value, const char *format, ...)
+{
+	char message[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
+	if (value->file)
+		log_write(level, "%s:%u: %s \"%s\": %s", value->file, value->line, value->name,
+			  value->typed, message);
+	else
+		log_write(level, "%s %s: %s", value->name, value->typed, message);
+}
+
+static int refuse_no_memory(const struct value *value)
+{
+	value_log(LOG_LEVEL_ERROR, value, "%s", strerror(ENOMEM));
+	return -ENOMEM;
+}
+
+/* Appends "word, word" to out. */
+static void list_add(char *out, size_t size, const char *word)
+{
+	size_t used = strlen(out);
+
+	snprintf(out + used, size - used, "%s%s", used ? ", " : "", word);
+}
+
+/* The index of the value among words, or -EINVAL. */
+static int choose_word(const struct value *value, const char *const *words)
+{
+	char legal[128] = "";
+
+	for (int i = 0; words[i]; i++) {
+		if (strcmp(words[i], value->text) == 0)
+			return i;
+		list_add(legal, sizeof(legal), words[i]);
+	}
+	return value_refuse(value, "no such choice; legal: %s", legal);
+}
+
+static int set_workers(struct config *config, const struct value *value)
+{
+	unsigned long workers;
+
+	workers = strtoul(value->text, NULL, 10);
+	if (!*value->text || value->text[strspn(value->text, "0123456789")] || workers < 1 ||
+	    workers > WORKERS_MAX)
+		return value_refuse(value, "not a number of workers; legal: 1 to %d", WORKERS_MAX);
+	config->workers = (unsigned int)workers;
+	return 0;
+}
+
+static int set_seconds(double *out, const struct value *value)
+{
+	double seconds;
+	char *end;
+
+	seconds = strtod(value->text, &end);
+	/* strtod() also takes "0x1p3", "inf" and " 1". */
+	if (!*value->text || value->text[strspn(value->text, "0123456789.")] || *end ||
+	    seconds < TIMEOUT_MIN_S || seconds > TIMEOUT_MAX_S)
+		return value_refuse(value, "not a number of seconds; legal: %.1f to %.0f",
+				    TIMEOUT_MIN_S, TIMEOUT_MAX_S);
+	*out = seconds;
+	return 0;
+}
+
+static int set_control(struct config *config, const struct value *value)
+{
+	const size_t max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+	char *path;
+
+	if (!*value->text || strlen(value->text) > max)
+		return value_refuse(value, "not the path of a socket; legal: 1 to %zu bytes", max);
+	path = strdup(value->text);
+	if (!path)
+		return refuse_no_memory(value);
+	free(config->control);
+	config->control = path;
+	config->control_is_default = false;
+	return 0;
+}
+
+static int set_log_level(struct config *config, const struct value *value)
+{
+	int level = choose_word(value, log_level_words);
+
+	if (level < 0)
+		return level;
+	config->log_level = (enum log_level)level;
+	return 0;
+}
+
+static int set_mptcp(struct config *config, const struct value *value)
+{
+	int mode = choose_word(value, settings_mptcp_words);
+
+	if (mode < 0)
+		return mode;
+	config->mptcp = (enum mptcp_mode)mode;
+	return 0;
+}
+
+static int set_tier(struct config *config, const struct value *value)
+{
+	int mode = choose_word(value, tier_words);
+
+	if (mode < 0)
+		return mode;
+	config->tier = (enum tier_mode)mode;
+	return 0;
+}
+
+static int set_congestion(struct config *config, const struct value *value)
+{
+	char list[256];
+	int err = -ENOENT;
+
+	if (strcmp(value->text, "auto") == 0) {
+		config->congestion = CONGESTION_AUTO;
+		return 0;
+	}
+	if (strcmp(value->text, "system") == 0) {
+		config->congestion = CONGESTION_SYSTEM;
+		return 0;
+	}
+	/* The kernel would look up a cut name. */
+	if (strlen(value->text) < CONGESTION_NAME_MAX)
+		err = kernel_congestion_usable(value->text);
+	if (err == -EPERM)
+		return value_refuse(value,
+				    "the kernel has it but not for hawserd; legal: auto, system, "
+				    "what net.ipv4.tcp_allowed_congestion_control lists (add it "
+				    "there, or give hawserd CAP_NET_ADMIN)");
+	if (err) {
+		kernel_congestion_list(list, sizeof(list));
+		return value_refuse(value,
+				    "the kernel has no such congestion control; legal: auto, "
+				    "system, or of this kernel: %s",
+				    list);
+	}
+	config->congestion = CONGESTION_NAMED;
+	snprintf(config->congestion_name, sizeof(config->congestion_name), "%s", value->text);
+	return 0;
+}
+
+static int add_allow(struct config *config, const struct value *value)
+{
+	struct prefix prefix;
+	struct prefix *grown;
+
+	if (prefix_parse(value->text, &prefix))
+		return value_refuse(value,
+				    "not a range of addresses; legal: ADDR or ADDR/BITS, no bits "
+				    "set beyond BITS, as 192.168.1.0/24 or fd00::/8");
+	grown = reallocarray(config->allow, config->allow_count + 1, sizeof(*grown));
+	if (!grown)
+		return refuse_no_memory(value);
+	config->allow = grown;
+	config->allow[config->allow_count++] = prefix;
+	return 0;
+}
+
+static const struct setting {
+	const char *section;
+	const char *name;
+	int (*set)(struct config *config, const struct value *value);
+	size_t seconds; /* without set: where in struct config its double is */
+} settings[] = {
+	{"daemon", "workers", set_workers, 0},
+	{"daemon", "control", set_control, 0},
+	{"daemon", "log-level", set_log_level, 0},
+	{"access", "allow", add_allow, 0},
+	{"upstream", "mptcp", set_mptcp, 0},
+	{"upstream", "congestion", set_congestion, 0},
+	{"relay", "tier", set_tier, 0},
+	{"timeouts", "handshake", NULL, offsetof(struct config, timeouts.handshake_s)},
+	{"timeouts", "resolve", NULL, offsetof(struct config, timeouts.resolve_s)},
+	{"timeouts", "connect", NULL, offsetof(struct config, timeouts.connect_s)},
+	{"timeouts", "idle", NULL, offsetof(struct config, timeouts.idle_s)},
+	{"timeouts", "half-closed", NULL, offsetof(struct config, timeouts.half_closed_s)},
+	{"timeouts", "drain", NULL, offsetof(struct config, timeouts.drain_s)},
+};
+
+int settings_set(struct config *config, const char *section, const char *name,
+		 const struct value *value)
+{
+	char legal[256] = "";
+
+	for (size_t i = 0; i < sizeof(settings) / sizeof(*settings); i++) {
+		const struct setting *setting = &settings[i];
+
+		if (strcmp(setting->section, section) != 0)
+			continue;
+		list_add(legal, sizeof(legal), setting->name);
+		if (strcmp(setting->name, name) != 0)
+			continue;
+		if (setting->set)
+			return setting->set(config, value);
+		return set_seconds((double *)((char *)config + setting->seconds), value);
+	}
+	return value_refuse(value, "nothing of %s is named \"%s\"; legal: %s", section, name,
+			    legal);
+}
+
+int settings_add_listener(struct draft *draft, const struct value *address, const struct value *to)
+{
+	struct config *config = draft->config;
+	struct listen_config listen = {.forward = to != NULL};
+	struct listen_config *grown;
+	struct value *grown_from;
+
+	if (address_parse(address->text, &listen.address))
+		return value_refuse(address, "not an address to listen on; legal: " ADDRESS_LEGAL);
+	if (to && destination_parse(to->text, &listen.to))
+		return value_refuse(to, "not a destination; legal: HOST:PORT, " ADDRESS_LEGAL);
+	for (size_t i = 0; i < config->listen_count; i++)
+		if (address_same_ip(&config->listen[i].address, &listen.address) &&
+		    address_port(&config->listen[i].address) == address_port(&listen.address))
+			return value_refuse(
+				address, "a second listener on this address; legal: one for each");
+	grown = reallocarray(config->listen, config->listen_count + 1, sizeof(*grown));
+	if (!grown)
+		return refuse_no_memory(address);
+	config->listen = grown;
+	grown_from =
+		reallocarray(draft->listen_from, config->listen_count + 1, sizeof(*grown_from));
+	if (!grown_from)
+		return refuse_no_memory(address);
+	draft->listen_from = grown_from;
+	grown_from[config->listen_count] = *address;
+	grown_from[config->listen_count].text = NULL;
+	grown[config->listen_count++] = listen;
+	return 0;
+}
+
+/* Fills password, which is zeroed, with the file's first line. */
+static int read_password(char password[static USER_PASSWORD_MAX + 1], const struct value *value)
+{
+	char *text = NULL;
+	struct stat info;
+	size_t size = 0;
+	bool has_nul;
+	size_t len;
+	int err = 0;
+
+	text = config_text_read(value->text, PASSWORD_FILE_MAX_BYTES, &size);
+	if (!text)
+		return value_refuse(value, "cannot be read: %s; legal: a file of at most %d bytes",
+				    strerror(errno), PASSWORD_FILE_MAX_BYTES);
+	len = strcspn(text, "\n");
+	has_nul = text[len] == '\0';
+	if (len > 0 && text[len - 1] == '\r')
+		len--;
+	if (len == 0 || len > USER_PASSWORD_MAX || has_nul) {
+		err = value_refuse(value,
+				   "no password on its first line; legal: 1 to %d bytes, no NUL",
+				   USER_PASSWORD_MAX);
+		goto out;
+	}
+	memcpy(password, text, len);
+	if (stat(value->text, &info) == 0 && info.st_mode & (S_IRGRP | S_IROTH))
+		value_log(LOG_LEVEL_WARNING, value,
+			  "others than the owner can read it; chmod 600 keeps the password secret");
+out:
+	sodium_memzero(text, size);
+	free(text);
+	return err;
+}
+
+/* HTTP ends a name at the colon (RFC 7617 section 2). */
+static bool is_user_name(const char *name)
+{
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)name[i] < ' ' || name[i] == ':' || name[i] == '\x7f')
+			return false;
+	return len >= 1 && len <= USER_NAME_MAX;
+}
+
+int settings_add_user(struct draft *draft, const struct value *name,
+		      const struct value *password_file)
+{
+	struct users *users = &draft->config->users;
+	struct user user = {0};
+	struct user *grown;
+	int err;
+
+	if (!is_user_name(name->text))
+		return value_refuse(
+			name,
+			"\"%s\" cannot be a user's name; legal: 1 to %d bytes, no colon "
+			"or control character",
+			name->text, USER_NAME_MAX);
+	for (size_t i = 0; i < users->count; i++)
+		if (strcmp(users->user[i].name, name->text) == 0)
+			return value_refuse(name, "a second user \"%s\"; legal: every name once",
+					    name->text);
+	snprintf(user.name, sizeof(user.name), "%s", name->text);
+	err = read_password(user.password, password_file);
+	if (err)
+		goto out;
+	/* Not realloc(), which may leave passwords in memory it frees. */
+	grown = calloc(users->count + 1, sizeof(*grown));
+	if (!grown) {
+		err = refuse_no_memory(password_file);
+		goto out;
+	}
+	if (users->count > 0) {
+		memcpy(grown, users->user, users->count * sizeof(*grown));
+		sodium_memzero(users->user, users->count * sizeof(*grown));
+	}
+	free(users->user);
+	users->user = grown;
+	users->user[users->count++] = user;
+out:
+	sodium_memzero(&user, sizeof(user));
+	return err;
+}
