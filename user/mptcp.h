@@ -14,8 +14,8 @@ enum transport {
 	TRANSPORT_COUNT
 };
 
-/* A non-blocking close-on-exec stream socket: MPTCP (RFC 8684) if wanted and the kernel has it, else
- * TCP. fd or -errno. */
+/* A non-blocking close-on-exec stream socket: MPTCP (RFC 8684) if wanted and the kernel has it,
+ * else TCP. fd or -errno. */
 int mptcp_socket(int family, bool want_mptcp);
 
 /* Of a connected socket. */

@@ -17,8 +17,8 @@ struct report_source {
 	double started; /* CLOCK_MONOTONIC seconds */
 };
 
-/* The answer to one command ("status", "sessions"), never NULL; an object with the one member
- * "error" for anything else. The caller owns one reference. Main thread only. */
+/* The answer to one command ("status", "sessions"); an object with the one member "error" for
+ * anything else; NULL without memory. The caller owns one reference. Main thread only. */
 struct json_object *report_answer(const struct report_source *source, const char *command);
 
 #endif

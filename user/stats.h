@@ -21,8 +21,8 @@ struct stats {
 	uint64_t client_transport[TRANSPORT_COUNT];
 	uint64_t server_transport[TRANSPORT_COUNT];
 	uint64_t ended[CAUSE_COUNT]; /* [CAUSE_NONE]: in order */
-	uint64_t accept_pauses;      /* times that accepting paused for want of fds or memory */
-	uint64_t accept_errors;      /* connections gone before accept(), as ECONNABORTED */
+	uint64_t accept_pauses;	     /* times that accepting paused for want of fds or memory */
+	uint64_t accept_errors;	     /* connections gone before accept(), as ECONNABORTED */
 };
 
 void stats_add(struct stats *sum, const struct stats *more);
@@ -32,7 +32,7 @@ struct session_row {
 	uint64_t id;
 	union address client;
 	char destination[DESTINATION_TEXT_MAX]; /* "" while unknown */
-	const char *state;                      /* "handshake", "relaying"… */
+	const char *state;			/* "handshake", "relaying"… */
 	enum protocol protocol;
 	enum transport client_transport;
 	enum transport server_transport;

@@ -1,17 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One thread with its own loop, resolver, listeners and sessions. Other threads reach it only by
- * worker_call(). */
+ * the calls below: they run in the worker, between two rounds of its loop, while the caller waits.
+ */
 #ifndef HAWSER_WORKER_H
 #define HAWSER_WORKER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
+#include "config.h"
 #include "stats.h"
 
 struct worker;
 
-/* These three are called by the main thread only; they wait for the worker, which answers between
- * two rounds of its loop. */
+/* All of these are for the main thread only. */
+
+/* Starts a worker that listens to nothing yet. index of count workers; at most sessions_max
+ * sessions at once. NULL on error, with errno set. */
+struct worker *worker_start(unsigned int index, unsigned int count, uint64_t sessions_max);
+
+/* From now on config (a reference is taken) holds for new sessions, and fds[i] is listened to for
+ * config->listen[i]; what was listened to before is not any more. fds == NULL: to nothing. */
+void worker_configure(struct worker *worker, const struct config *config, const int *fds);
 
 /* Copies the worker's counters. */
 void worker_get_stats(struct worker *worker, struct stats *out);
@@ -19,5 +29,8 @@ void worker_get_stats(struct worker *worker, struct stats *out);
 /* Rows of all its sessions, malloc'ed, to be freed by the caller. NULL and 0 when there are none or
  * no memory. */
 struct session_row *worker_get_sessions(struct worker *worker, size_t *count);
+
+/* Ends its sessions and the thread, and frees it. */
+void worker_stop(struct worker *worker);
 
 #endif

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The answers, of two made-up workers: the linker puts __wrap_NAME in place of the worker's NAME.
+ */
+#include "report.h"
+
+#include <json-c/json.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "config.h"
+#include "kernel.h"
+#include "worker.h"
+
+struct fake_worker {
+	struct stats stats;
+	const struct session_row *rows;
+	size_t row_count;
+};
+
+void __wrap_worker_get_stats(struct worker *worker, struct stats *out);
+struct session_row *__wrap_worker_get_sessions(struct worker *worker, size_t *count);
+
+void __wrap_worker_get_stats(struct worker *worker, struct stats *out)
+{
+	*out = ((struct fake_worker *)worker)->stats;
+}
+
+struct session_row *__wrap_worker_get_sessions(struct worker *worker, size_t *count)
+{
+	const struct fake_worker *fake = (struct fake_worker *)worker;
+	size_t bytes = fake->row_count * sizeof(*fake->rows);
+	struct session_row *rows = bytes ? malloc(bytes) : NULL;
+
+	*count = fake->row_count;
+	if (rows)
+		memcpy(rows, fake->rows, bytes);
+	return rows;
+}
+
+/* Every counter gets another value: base, base + 1... */
+static void fill_stats(struct stats *stats, uint64_t base)
+{
+	stats->sessions_total = base++;
+	stats->sessions_active = base++;
+	stats->bytes_up = base++;
+	stats->bytes_down = base++;
+	for (size_t i = 0; i < PROTOCOL_COUNT; i++)
+		stats->protocols[i] = base++;
+	for (size_t i = 0; i < TRANSPORT_COUNT; i++)
+		stats->client_transport[i] = base++;
+	for (size_t i = 0; i < TRANSPORT_COUNT; i++)
+		stats->server_transport[i] = base++;
+	for (size_t i = 0; i < CAUSE_COUNT; i++)
+		stats->ended[i] = base++;
+	stats->accept_pauses = base++;
+	stats->accept_errors = base;
+}
+
+static double monotonic_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* What these two workers lead to. */
+static struct json_object *ask(const struct config *config, struct fake_worker workers[2],
+			       const char *command)
+{
+	struct worker *pointers[] = {(struct worker *)&workers[0], (struct worker *)&workers[1]};
+	struct report_source source = {
+		.config = config,
+		.workers = pointers,
+		.worker_count = 2,
+		.started = monotonic_seconds() - 100,
+	};
+	struct json_object *answer = report_answer(&source, command);
+
+	assert_non_null(answer);
+	return answer;
+}
+
+static struct json_object *get(struct json_object *object, const char *key)
+{
+	struct json_object *value = NULL;
+
+	if (!json_object_object_get_ex(object, key, &value))
+		fail_msg("no member \"%s\"", key);
+	return value;
+}
+
+static void assert_text(struct json_object *object, const char *key, const char *expected)
+{
+	assert_true(json_object_is_type(get(object, key), json_type_string));
+	assert_string_equal(json_object_get_string(get(object, key)), expected);
+}
+
+static void assert_count(struct json_object *object, const char *key, uint64_t expected)
+{
+	assert_true(json_object_is_type(get(object, key), json_type_int));
+	assert_int_equal(json_object_get_uint64(get(object, key)), expected);
+}
+
+static void assert_seconds(struct json_object *object, const char *key, const char *expected)
+{
+	assert_true(json_object_is_type(get(object, key), json_type_double));
+	assert_string_equal(json_object_to_json_string(get(object, key)), expected);
+}
+
+static void assert_members(struct json_object *object, int expected)
+{
+	assert_true(json_object_is_type(object, json_type_object));
+	assert_int_equal(json_object_object_length(object), expected);
+}
+
+static void status_sums_both_workers(void **state)
+{
+	struct fake_worker workers[2] = {0};
+	const struct config config = {.congestion = CONGESTION_SYSTEM};
+	const struct stats *a = &workers[0].stats;
+	const struct stats *b = &workers[1].stats;
+	struct json_object *status;
+	struct json_object *part;
+
+	(void)state;
+	fill_stats(&workers[0].stats, 1000);
+	fill_stats(&workers[1].stats, (uint64_t)1 << 40);
+	status = ask(&config, workers, "status");
+	assert_members(status, 16);
+
+	part = get(status, "sessions");
+	assert_members(part, 2);
+	assert_count(part, "active", a->sessions_active + b->sessions_active);
+	assert_count(part, "total", a->sessions_total + b->sessions_total);
+	part = get(status, "bytes");
+	assert_members(part, 2);
+	assert_count(part, "up", a->bytes_up + b->bytes_up);
+	assert_count(part, "down", a->bytes_down + b->bytes_down);
+	part = get(status, "protocols");
+	assert_members(part, PROTOCOL_COUNT - 1);
+	for (enum protocol i = PROTOCOL_SOCKS5; i < PROTOCOL_COUNT; i++)
+		assert_count(part, protocol_name(i), a->protocols[i] + b->protocols[i]);
+	part = get(status, "client");
+	assert_members(part, 3);
+	assert_count(part, "tcp",
+		     a->client_transport[TRANSPORT_TCP] + b->client_transport[TRANSPORT_TCP]);
+	assert_count(part, "mptcp",
+		     a->client_transport[TRANSPORT_MPTCP] + b->client_transport[TRANSPORT_MPTCP]);
+	assert_count(part, "fallback",
+		     a->client_transport[TRANSPORT_FALLBACK] +
+			     b->client_transport[TRANSPORT_FALLBACK]);
+	part = get(status, "upstream");
+	assert_members(part, 3);
+	assert_count(part, "tcp",
+		     a->server_transport[TRANSPORT_TCP] + b->server_transport[TRANSPORT_TCP]);
+	assert_count(part, "mptcp",
+		     a->server_transport[TRANSPORT_MPTCP] + b->server_transport[TRANSPORT_MPTCP]);
+	assert_count(part, "fallback",
+		     a->server_transport[TRANSPORT_FALLBACK] +
+			     b->server_transport[TRANSPORT_FALLBACK]);
+	part = get(status, "errors");
+	assert_members(part, CAUSE_COUNT - 1);
+	for (enum cause i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++)
+		assert_count(part, cause_info(i)->name, a->ended[i] + b->ended[i]);
+	part = get(status, "accept");
+	assert_members(part, 2);
+	assert_count(part, "pauses", a->accept_pauses + b->accept_pauses);
+	assert_count(part, "errors", a->accept_errors + b->accept_errors);
+	json_object_put(status);
+}
+
+static void status_describes_the_daemon(void **state)
+{
+	struct fake_worker workers[2] = {0};
+	struct listen_config listen[3] = {{.forward = false}, {.forward = true}, {.forward = true}};
+	struct config config = {
+		.listen = listen,
+		.listen_count = 3,
+		.mptcp = MPTCP_MODE_ON,
+		.tier = TIER_MODE_SPLICE,
+		.congestion = CONGESTION_NAMED,
+		.congestion_name = "cubic",
+	};
+	struct json_object *status;
+	struct json_object *list;
+	double uptime;
+
+	(void)state;
+	assert_int_equal(address_parse("[::1]:1080", &listen[0].address), 0);
+	assert_int_equal(address_parse("127.0.0.1:2222", &listen[1].address), 0);
+	assert_int_equal(destination_parse("example.org:22", &listen[1].to), 0);
+	assert_int_equal(address_parse("127.0.0.1:2223", &listen[2].address), 0);
+	assert_int_equal(destination_parse("[2001:db8::1]:23", &listen[2].to), 0);
+	status = ask(&config, workers, "status");
+	assert_text(status, "version", HAWSER_VERSION);
+	assert_count(status, "pid", (uint64_t)getpid());
+	uptime = json_object_get_double(get(status, "uptime_s"));
+	assert_true(uptime >= 100 && uptime < 110);
+	assert_count(status, "workers", 2);
+	assert_text(status, "mptcp", "on");
+	assert_text(status, "tier", "splice");
+	assert_text(status, "congestion", "cubic");
+
+	list = get(status, "listeners");
+	assert_int_equal(json_object_array_length(list), 3);
+	assert_members(json_object_array_get_idx(list, 0), 2);
+	assert_text(json_object_array_get_idx(list, 0), "address", "[::1]:1080");
+	assert_text(json_object_array_get_idx(list, 0), "kind", "socks");
+	assert_members(json_object_array_get_idx(list, 1), 3);
+	assert_text(json_object_array_get_idx(list, 1), "address", "127.0.0.1:2222");
+	assert_text(json_object_array_get_idx(list, 1), "kind", "forward");
+	assert_text(json_object_array_get_idx(list, 1), "to", "example.org:22");
+	assert_text(json_object_array_get_idx(list, 2), "to", "[2001:db8::1]:23");
+	json_object_put(status);
+}
+
+static void status_tells_what_the_kernel_offers(void **state)
+{
+	struct fake_worker workers[2] = {0};
+	const struct config config = {0};
+	struct json_object *status;
+	struct json_object *list;
+
+	(void)state;
+	kernel_probe();
+	status = ask(&config, workers, "status");
+	list = get(status, "kernel");
+	assert_int_equal(json_object_array_length(list), FEATURE_COUNT);
+	for (enum feature i = 0; i < FEATURE_COUNT; i++) {
+		struct json_object *entry = json_object_array_get_idx(list, i);
+
+		assert_members(entry, 3);
+		assert_text(entry, "feature", kernel_feature(i)->name);
+		assert_int_equal(json_object_get_boolean(get(entry, "available")),
+				 kernel_feature(i)->available);
+		assert_text(entry, "reason", kernel_feature(i)->reason);
+	}
+	json_object_put(status);
+}
+
+static void status_names_each_mode(void **state)
+{
+	struct fake_worker workers[2] = {0};
+	static const char *const tiers[] = {"auto", "copy", "splice"};
+	static const char *const congestions[] = {"auto", "system", "bbr"};
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct config config = {
+			.tier = (enum tier_mode)i,
+			.congestion = (enum congestion_mode)i,
+			.congestion_name = "bbr",
+		};
+		struct json_object *status = ask(&config, workers, "status");
+
+		assert_text(status, "tier", tiers[i]);
+		assert_text(status, "congestion", congestions[i]);
+		json_object_put(status);
+	}
+}
+
+static void sessions_are_complete_and_sorted(void **state)
+{
+	struct session_row first_rows[] = {
+		{.id = 9, .state = "handshake", .tier_up = "-", .tier_down = "-"},
+		{.id = 3, .state = "resolving", .tier_up = "-", .tier_down = "-"},
+	};
+	struct session_row second_rows[] = {
+		{
+			.id = 4,
+			.destination = "example.org:443",
+			.state = "relaying",
+			.protocol = PROTOCOL_SOCKS5,
+			.client_transport = TRANSPORT_TCP,
+			.server_transport = TRANSPORT_MPTCP,
+			.client_subflows = 1,
+			.server_subflows = 2,
+			.tier_up = "splice",
+			.tier_down = "copy",
+			.bytes_up = 77,
+			.bytes_down = (uint64_t)5 << 40,
+			.age_s = 61.5,
+			.idle_s = 0.1254,
+		},
+	};
+	struct fake_worker workers[2] = {
+		{.rows = first_rows, .row_count = 2},
+		{.rows = second_rows, .row_count = 1},
+	};
+	const struct config config = {0};
+	struct json_object *answer;
+	struct json_object *list;
+	struct json_object *row;
+
+	(void)state;
+	assert_int_equal(address_parse("192.0.2.7:40000", &second_rows[0].client), 0);
+	answer = ask(&config, workers, "sessions");
+	assert_members(answer, 1);
+	list = get(answer, "sessions");
+	assert_int_equal(json_object_array_length(list), 3);
+	assert_count(json_object_array_get_idx(list, 0), "id", 3);
+	assert_count(json_object_array_get_idx(list, 2), "id", 9);
+
+	row = json_object_array_get_idx(list, 1);
+	assert_members(row, 15);
+	assert_count(row, "id", 4);
+	assert_text(row, "client", "192.0.2.7:40000");
+	assert_text(row, "destination", "example.org:443");
+	assert_text(row, "state", "relaying");
+	assert_text(row, "protocol", "socks5");
+	assert_text(row, "client_transport", "tcp");
+	assert_count(row, "client_subflows", 1);
+	assert_text(row, "upstream_transport", "mptcp");
+	assert_count(row, "upstream_subflows", 2);
+	assert_text(row, "tier_up", "splice");
+	assert_text(row, "tier_down", "copy");
+	assert_count(row, "bytes_up", 77);
+	assert_count(row, "bytes_down", (uint64_t)5 << 40);
+	assert_seconds(row, "age_s", "61.500");
+	assert_seconds(row, "idle_s", "0.125");
+	json_object_put(answer);
+}
+
+static void no_sessions_is_an_empty_list(void **state)
+{
+	struct fake_worker workers[2] = {0};
+	const struct config config = {0};
+	struct json_object *answer = ask(&config, workers, "sessions");
+
+	(void)state;
+	assert_string_equal(json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN),
+			    "{\"sessions\":[]}");
+	json_object_put(answer);
+}
+
+static void unknown_commands_are_refused(void **state)
+{
+	static const char *const words[] = {"", "stat", "statuses", "Status"};
+	struct fake_worker workers[2] = {0};
+	const struct config config = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		struct json_object *answer = ask(&config, workers, words[i]);
+		char expected[100];
+
+		snprintf(expected, sizeof(expected),
+			 "unknown command \"%s\", legal: status, sessions", words[i]);
+		assert_members(answer, 1);
+		assert_text(answer, "error", expected);
+		json_object_put(answer);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(status_sums_both_workers),
+		cmocka_unit_test(status_describes_the_daemon),
+		cmocka_unit_test(status_tells_what_the_kernel_offers),
+		cmocka_unit_test(status_names_each_mode),
+		cmocka_unit_test(sessions_are_complete_and_sorted),
+		cmocka_unit_test(no_sessions_is_an_empty_list),
+		cmocka_unit_test(unknown_commands_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From a destination to a connected socket: resolve, race the addresses, MPTCP or TCP. */
+#include "dial.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "resolver.h"
+#include "socket.h"
+
+/* RFC 8305 section 8. */
+#define RESOLUTION_DELAY_S 0.05
+#define ATTEMPT_DELAY_S	   0.25
+
+/* RFC 8305 section 4: the families take turns, IPv6 first. */
+enum { FAMILY_V6, FAMILY_V4, FAMILY_COUNT };
+
+#define ATTEMPTS_MAX (LOOKUP_ADDRESSES_MAX * FAMILY_COUNT)
+
+struct candidates {
+	union address addresses[LOOKUP_ADDRESSES_MAX];
+	size_t count;
+	size_t next; /* not tried yet from here on */
+	bool pending;
+	struct lookup *lookup;
+};
+
+struct attempt {
+	struct dial *dial;
+	union address address;
+	ev_io io;
+};
+
+struct dial {
+	struct ev_loop *loop;
+	struct resolver *resolver;
+	const struct config *config;
+	struct destination destination;
+	bool client_is_local;
+	bool connecting;
+	int turn; /* the family to try next, if it has addresses */
+	struct candidates family[FAMILY_COUNT];
+	struct attempt attempts[ATTEMPTS_MAX];
+	size_t attempt_count;
+	size_t attempts_active;
+	enum cause cause;    /* of the failures so far, the one of highest rank */
+	ev_timer begin;	     /* only ever fed: to start from the loop */
+	ev_timer resolution; /* AAAA is waited for, A is there */
+	ev_timer delay;	     /* to the next attempt */
+	dial_fn *notify;
+	void *context;
+};
+
+static void dial_next(struct dial *dial);
+
+static void dial_note(struct dial *dial, enum cause cause)
+{
+	if (cause_info(cause)->rank > cause_info(dial->cause)->rank || dial->cause == CAUSE_NONE)
+		dial->cause = cause;
+}
+
+/* Closes the attempts but keep, forgets the lookups, frees. */
+static void dial_free(struct dial *dial, const struct attempt *keep)
+{
+	ev_timer_stop(dial->loop, &dial->begin);
+	ev_timer_stop(dial->loop, &dial->resolution);
+	ev_timer_stop(dial->loop, &dial->delay);
+	for (size_t i = 0; i < FAMILY_COUNT; i++)
+		if (dial->family[i].lookup)
+			lookup_cancel(dial->family[i].lookup);
+	for (size_t i = 0; i < dial->attempt_count; i++) {
+		struct attempt *attempt = &dial->attempts[i];
+
+		if (attempt->io.fd < 0)
+			continue;
+		ev_io_stop(dial->loop, &attempt->io);
+		if (attempt != keep)
+			close(attempt->io.fd);
+	}
+	free(dial);
+}
+
+static void dial_finish(struct dial *dial, const struct attempt *winner, enum transport transport)
+{
+	const struct dial_result result = {
+		.fd = winner ? winner->io.fd : -1,
+		.transport = transport,
+		.cause = winner ? CAUSE_NONE : dial->cause,
+	};
+	dial_fn *notify = dial->notify;
+	void *context = dial->context;
+
+	dial_free(dial, winner);
+	notify(context, winner ? DIAL_CONNECTED : DIAL_FAILED, &result);
+}
+
+void dial_cancel(struct dial *dial)
+{
+	dial_free(dial, NULL);
+}
+
+/* CAUSE_NONE if the connection may be used. */
+static enum cause attempt_check(const struct attempt *attempt, enum transport *transport)
+{
+	const struct dial *dial = attempt->dial;
+	int err = socket_error(attempt->io.fd);
+
+	if (err)
+		return cause_from_errno(err);
+	*transport = mptcp_transport(attempt->io.fd);
+	if (dial->config->mptcp == MPTCP_MODE_ON && *transport != TRANSPORT_MPTCP)
+		return CAUSE_NOT_MPTCP;
+	/* A client that asks for our own listener would make us talk to ourselves until all fds are
+	 * used up. */
+	for (size_t i = 0; i < dial->config->listen_count; i++)
+		if (socket_reaches(attempt->io.fd, &dial->config->listen[i].address))
+			return CAUSE_NOT_ALLOWED;
+	return CAUSE_NONE;
+}
+
+static void attempt_failed(struct attempt *attempt, enum cause cause)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	log_debug("dial: %s: %s", address_format(&attempt->address, text), cause_info(cause)->text);
+	dial_note(attempt->dial, cause);
+	if (attempt->io.fd >= 0) {
+		ev_io_stop(attempt->dial->loop, &attempt->io);
+		close(attempt->io.fd);
+		attempt->io.fd = -1;
+		attempt->dial->attempts_active--;
+	}
+}
+
+static void attempt_on_writable(struct ev_loop *loop, ev_io *io, int events)
+{
+	struct attempt *attempt = io->data;
+	struct dial *dial = attempt->dial;
+	enum transport transport = TRANSPORT_NONE;
+	enum cause cause = attempt_check(attempt, &transport);
+
+	(void)loop;
+	(void)events;
+	if (cause == CAUSE_NONE) {
+		dial_finish(dial, attempt, transport);
+		return;
+	}
+	attempt_failed(attempt, cause);
+	dial_next(dial);
+}
+
+/* 0 when under way. */
+static int attempt_start(struct attempt *attempt)
+{
+	struct dial *dial = attempt->dial;
+	const union address *to = &attempt->address;
+	int fd;
+
+	/* What only this host can reach is not for the network to reach through us. */
+	if (!dial->client_is_local && (address_is_loopback(to) || address_is_any(to)))
+		return -EACCES;
+	fd = mptcp_socket(to->sa.sa_family, dial->config->mptcp != MPTCP_MODE_OFF);
+	if (fd < 0)
+		return fd;
+	if (connect(fd, &to->sa, address_length(to)) && errno != EINPROGRESS) {
+		int err = errno;
+
+		close(fd);
+		return -err;
+	}
+	ev_io_init(&attempt->io, attempt_on_writable, fd, EV_WRITE);
+	attempt->io.data = attempt;
+	ev_io_start(dial->loop, &attempt->io);
+	dial->attempts_active++;
+	return 0;
+}
+
+static const union address *dial_pick(struct dial *dial)
+{
+	for (int i = 0; i < FAMILY_COUNT; i++) {
+		struct candidates *family = &dial->family[(dial->turn + i) % FAMILY_COUNT];
+
+		if (family->next < family->count) {
+			dial->turn = (dial->turn + i + 1) % FAMILY_COUNT;
+			return &family->addresses[family->next++];
+		}
+	}
+	return NULL;
+}
+
+/* Starts the next attempt that gets under way; reports failure when nothing is left to wait for. */
+static void dial_next(struct dial *dial)
+{
+	const union address *address;
+
+	while ((address = dial_pick(dial))) {
+		struct attempt *attempt = &dial->attempts[dial->attempt_count++];
+		int err;
+
+		*attempt = (struct attempt){.dial = dial, .address = *address, .io.fd = -1};
+		err = attempt_start(attempt);
+		if (err == 0) {
+			ev_timer_again(dial->loop, &dial->delay);
+			return;
+		}
+		attempt_failed(attempt, cause_from_errno(-err));
+	}
+	ev_timer_stop(dial->loop, &dial->delay);
+	if (dial->attempts_active == 0 && !dial->family[FAMILY_V6].pending &&
+	    !dial->family[FAMILY_V4].pending)
+		dial_finish(dial, NULL, TRANSPORT_NONE);
+}
+
+static void dial_connect(struct dial *dial)
+{
+	ev_timer_stop(dial->loop, &dial->resolution);
+	if (!dial->connecting) {
+		dial->connecting = true;
+		dial->notify(dial->context, DIAL_CONNECTING, NULL);
+	}
+	dial_next(dial);
+}
+
+static void dial_on_delay(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)events;
+	dial_next(timer->data);
+}
+
+static void dial_on_resolution_delay(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)events;
+	dial_connect(timer->data);
+}
+
+/* RFC 8305 section 3: IPv6 answers are used at once; IPv4 answers wait a little for IPv6 ones. */
+static void dial_on_lookup(void *context, int af, enum cause cause, const union address *addresses,
+			   size_t count)
+{
+	struct dial *dial = context;
+	struct candidates *family = &dial->family[af == AF_INET6 ? FAMILY_V6 : FAMILY_V4];
+
+	family->pending = false;
+	family->lookup = NULL;
+	if (cause != CAUSE_NONE)
+		dial_note(dial, cause);
+	for (size_t i = 0; i < count; i++) {
+		family->addresses[i] = addresses[i];
+		address_set_port(&family->addresses[i], dial->destination.port);
+	}
+	family->count = count;
+	if (dial->connecting) {
+		if (dial->attempts_active == 0)
+			dial_next(dial);
+		else if (!ev_is_active(&dial->delay))
+			ev_timer_again(dial->loop, &dial->delay);
+	} else if (dial->family[FAMILY_V6].count + dial->family[FAMILY_V4].count == 0) {
+		if (!dial->family[FAMILY_V6].pending && !dial->family[FAMILY_V4].pending)
+			dial_finish(dial, NULL, TRANSPORT_NONE);
+	} else if (dial->family[FAMILY_V6].pending) {
+		ev_timer_again(dial->loop, &dial->resolution);
+	} else {
+		dial_connect(dial);
+	}
+}
+
+static void dial_lookup(struct dial *dial, struct candidates *family, int af)
+{
+	struct lookup *lookup =
+		resolver_start(dial->resolver, dial->destination.host, af, dial_on_lookup, dial);
+
+	/* Without one it has answered already, and the dial may be gone. */
+	if (lookup)
+		family->lookup = lookup;
+}
+
+static void dial_on_begin(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct dial *dial = timer->data;
+	struct destination *to = &dial->destination;
+
+	(void)loop;
+	(void)events;
+	if (to->host[0] == '\0') {
+		struct candidates *only = &dial->family[FAMILY_V6];
+
+		only->addresses[only->count++] = to->address;
+		dial_connect(dial);
+		return;
+	}
+	dial->family[FAMILY_V6].pending = true;
+	dial->family[FAMILY_V4].pending = true;
+	dial_lookup(dial, &dial->family[FAMILY_V6], AF_INET6);
+	dial_lookup(dial, &dial->family[FAMILY_V4], AF_INET);
+}
+
+struct dial *dial_start(const struct dial_request *request, dial_fn *notify, void *context)
+{
+	struct dial *dial = calloc(1, sizeof(*dial));
+
+	if (!dial)
+		return NULL;
+	dial->loop = request->loop;
+	dial->resolver = request->resolver;
+	dial->config = request->config;
+	dial->destination = *request->destination;
+	dial->client_is_local = address_is_loopback(request->client);
+	dial->notify = notify;
+	dial->context = context;
+	ev_init(&dial->begin, dial_on_begin);
+	ev_timer_init(&dial->resolution, dial_on_resolution_delay, 0., RESOLUTION_DELAY_S);
+	ev_timer_init(&dial->delay, dial_on_delay, 0., ATTEMPT_DELAY_S);
+	dial->begin.data = dial;
+	dial->resolution.data = dial;
+	dial->delay.data = dial;
+	ev_feed_event(dial->loop, &dial->begin, EV_CUSTOM);
+	return dial;
+}

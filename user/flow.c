@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One direction of a session: take from the source, give to the target, hold what it refuses. */
+#include "flow.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel.h"
+
+/* Bytes that one flow may move per wake-up before the worker looks at its other sessions. */
+#define PUMP_BYTES ((size_t)512 * 1024)
+
+/* A take that brought less than this most likely emptied the source: asking again would only be
+ * answered with EAGAIN. The loop is level-triggered, so a wrong guess costs a round, no data. */
+#define SHORT_TAKE_BYTES ((size_t)16 * 1024)
+
+static void flow_choose_tier(struct flow *flow, enum tier_mode mode, bool both_tcp)
+{
+	flow->tier = &tier_copy;
+	if (mode == TIER_MODE_COPY) {
+		flow->reason = "tier = copy";
+	} else if (!kernel_feature(FEATURE_SPLICE)->available) {
+		flow->reason = "no splice(2)";
+	} else if (mode == TIER_MODE_SPLICE) {
+		flow->tier = &tier_splice;
+		flow->reason = "tier = splice";
+	} else if (both_tcp) {
+		flow->tier = &tier_splice;
+		flow->reason = "both legs are TCP";
+	} else {
+		/* Both directions of splice copy on MPTCP sockets, in small pieces. */
+		flow->reason = "a leg is an MPTCP socket";
+	}
+}
+
+void flow_init(struct flow *flow, int source, enum transport source_transport, int target,
+	       enum transport target_transport, enum tier_mode mode)
+{
+	*flow = (struct flow){.source = source, .target = target};
+	flow_choose_tier(flow, mode,
+			 source_transport == TRANSPORT_TCP && target_transport == TRANSPORT_TCP);
+}
+
+int flow_hold(struct flow *flow, const void *bytes, size_t len)
+{
+	if (len == 0)
+		return 0;
+	flow->held = (struct held){.tier = &tier_copy, .len = len, .owned = true};
+	flow->held.data = malloc(len);
+	if (!flow->held.data) {
+		flow->held = (struct held){0};
+		return -ENOMEM;
+	}
+	memcpy(flow->held.data, bytes, len);
+	return 0;
+}
+
+enum flow_result flow_pump(struct flow *flow, struct mover *mover)
+{
+	size_t budget = PUMP_BYTES;
+
+	for (;;) {
+		ssize_t n;
+
+		if (flow->held.len > 0) {
+			if (flow->held.tier->give(flow, mover))
+				return FLOW_TARGET_FAILED;
+			if (flow->held.len > 0)
+				return flow->held.tier->keep(flow, mover) ? FLOW_NO_MEMORY
+									  : FLOW_WAIT;
+		}
+		if (flow->eof)
+			return FLOW_ENDED;
+		if (budget == 0)
+			return FLOW_WAIT;
+		n = flow->tier->take(flow, mover);
+		if (n == -EAGAIN || n == -EINTR)
+			return FLOW_WAIT;
+		if (n < 0)
+			return FLOW_SOURCE_FAILED;
+		flow->eof = n == 0;
+		flow->bytes += (uint64_t)n;
+		budget =
+			(size_t)n < SHORT_TAKE_BYTES || (size_t)n > budget ? 0 : budget - (size_t)n;
+	}
+}
+
+void flow_drop(struct flow *flow, struct mover *mover)
+{
+	if (flow->held.len > 0)
+		flow->held.tier->drop(flow, mover);
+}

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The CLI: one question to hawserd over its control socket, once or again and again. */
+#include <errno.h>
+#include <getopt.h>
+#include <json-c/json.h>
+#include <json-c/json_visit.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control_path.h"
+#include "show.h"
+
+#define EXIT_USAGE	 2
+#define ANSWER_TIMEOUT_S 5
+#define ANSWER_MIN_BYTES ((size_t)64 << 10) /* of the buffer */
+#define ANSWER_MAX_BYTES ((size_t)256 << 20)
+#define WATCH_DEFAULT_S	 1.0
+#define WATCH_MIN_S	 0.1
+#define WATCH_MAX_S	 86400.0
+
+static const struct command {
+	const char *name;
+	void (*show)(struct json_object *answer);
+	const char *help;
+} commands[] = {
+	{"status", show_status, "the daemon, what the kernel offers, listeners, totals, errors"},
+	{"sessions", show_sessions, "a row for each session"},
+};
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+struct request {
+	const struct command *command;
+	const char *path;
+	bool json;
+	double watch_s; /* 0: once */
+};
+
+struct connection {
+	const char *path;
+	int fd;
+	char *line; /* the last answer, with its newline */
+	size_t len;
+	size_t size;
+	struct json_object *answer; /* the same, parsed */
+};
+
+static void vcomplain(const char *format, va_list arguments)
+{
+	fputs("hawser: ", stderr);
+	vfprintf(stderr, format, arguments);
+	fputc('\n', stderr);
+}
+
+__attribute__((noreturn, format(printf, 1, 2))) static void die(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vcomplain(format, arguments);
+	va_end(arguments);
+	exit(EXIT_FAILURE);
+}
+
+static void print_usage(FILE *out)
+{
+	fputs("usage: hawser [--control PATH] [--json] [--watch[=SECONDS]] ", out);
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		fprintf(out, "%s%s", i ? "|" : "", commands[i].name);
+	fputc('\n', out);
+}
+
+/* What is legal follows on a line of its own. */
+__attribute__((noreturn, format(printf, 1, 2))) static void die_usage(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vcomplain(format, arguments);
+	va_end(arguments);
+	print_usage(stderr);
+	exit(EXIT_USAGE);
+}
+
+static void print_help(const char *default_path)
+{
+	print_usage(stdout);
+	puts("\ncommands:");
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		printf("  %-18s %s\n", commands[i].name, commands[i].help);
+	puts("\noptions:\n"
+	     "  --json             print the daemon's answer as it is, one line of JSON\n"
+	     "  --watch[=SECONDS]  ask again every second, or every SECONDS, until Ctrl-C\n"
+	     "  --help             print this text\n"
+	     "  --version          print the version");
+	printf("  --control PATH     hawserd's control socket (default: %s)\n", default_path);
+}
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		if (strcmp(name, commands[i].name) == 0)
+			return &commands[i];
+	}
+	die_usage("unknown command \"%s\"", name);
+}
+
+static double parse_seconds(const char *text)
+{
+	char *end;
+	double seconds = strtod(text, &end);
+
+	/* Written so that NaN is refused too. */
+	if (end == text || *end != '\0' || !(seconds >= WATCH_MIN_S && seconds <= WATCH_MAX_S))
+		die_usage("--watch=%s: not a number of seconds from %g to %g", text, WATCH_MIN_S,
+			  WATCH_MAX_S);
+	return seconds;
+}
+
+static void parse_arguments(int argc, char **argv, const char *default_path, struct request *out)
+{
+	enum { OPTION_CONTROL = 1, OPTION_JSON, OPTION_WATCH, OPTION_HELP, OPTION_VERSION };
+	static const struct option options[] = {
+		{"control", required_argument, NULL, OPTION_CONTROL},
+		{"json", no_argument, NULL, OPTION_JSON},
+		{"watch", optional_argument, NULL, OPTION_WATCH},
+		{"help", no_argument, NULL, OPTION_HELP},
+		{"version", no_argument, NULL, OPTION_VERSION},
+		{NULL, 0, NULL, 0},
+	};
+	int option;
+
+	*out = (struct request){.path = default_path};
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (option) {
+		case OPTION_CONTROL:
+			out->path = optarg;
+			break;
+		case OPTION_JSON:
+			out->json = true;
+			break;
+		case OPTION_WATCH:
+			out->watch_s = optarg ? parse_seconds(optarg) : WATCH_DEFAULT_S;
+			break;
+		case OPTION_HELP:
+			print_help(default_path);
+			exit(EXIT_SUCCESS);
+		case OPTION_VERSION:
+			puts("hawser " HAWSER_VERSION);
+			exit(EXIT_SUCCESS);
+		default: /* getopt_long() has said what is wrong */
+			print_usage(stderr);
+			exit(EXIT_USAGE);
+		}
+	}
+	if (optind == argc)
+		die_usage("no command");
+	if (argc - optind > 1)
+		die_usage("unexpected \"%s\" after the command", argv[optind + 1]);
+	out->command = find_command(argv[optind]);
+}
+
+__attribute__((noreturn)) static void die_unanswered(const char *path)
+{
+	die("hawserd on %s does not answer within %d s", path, ANSWER_TIMEOUT_S);
+}
+
+static void connection_open(struct connection *connection, const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct timeval timeout = {.tv_sec = ANSWER_TIMEOUT_S};
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		die_usage("--control %s: longer than %zu bytes", path,
+			  sizeof(address.sun_path) - 1);
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	*connection = (struct connection){.path = path,
+					  .fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+	if (connection->fd < 0 ||
+	    setsockopt(connection->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ||
+	    setsockopt(connection->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0)
+		die("socket: %s", strerror(errno));
+	if (connect(connection->fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+		return;
+	if (errno == EAGAIN)
+		die_unanswered(path);
+	if (errno == EACCES)
+		die("%s: %s; only root and the user that runs hawserd may ask it", path,
+		    strerror(errno));
+	die("no hawserd answers on %s: %s; is it running? (--control PATH chooses another)", path,
+	    strerror(errno));
+}
+
+static void connection_send(const struct connection *connection, const char *command)
+{
+	char line[64];
+	int len = snprintf(line, sizeof(line), "{\"command\":\"%s\"}\n", command);
+
+	/* A daemon that closed the connection may have said why: that is for the reader to find. */
+	if (send(connection->fd, line, (size_t)len, MSG_NOSIGNAL) != len && errno != EPIPE &&
+	    errno != ECONNRESET)
+		die("%s: %s", connection->path, strerror(errno));
+}
+
+static void connection_grow(struct connection *connection)
+{
+	connection->size = connection->size ? 2 * connection->size : ANSWER_MIN_BYTES;
+	if (connection->size > ANSWER_MAX_BYTES)
+		die("%s: the answer is longer than %zu MiB", connection->path,
+		    ANSWER_MAX_BYTES >> 20);
+	connection->line = realloc(connection->line, connection->size);
+	if (!connection->line)
+		die("out of memory");
+}
+
+/* hawserd sends nothing but one line for each request. */
+static void connection_receive(struct connection *connection)
+{
+	connection->len = 0;
+	do {
+		ssize_t n;
+
+		if (connection->len == connection->size)
+			connection_grow(connection);
+		n = recv(connection->fd, connection->line + connection->len,
+			 connection->size - connection->len, 0);
+		if (n < 0 && errno == EAGAIN)
+			die_unanswered(connection->path);
+		if (n < 0 && errno != ECONNRESET)
+			die("%s: %s", connection->path, strerror(errno));
+		if (n <= 0)
+			die("hawserd on %s closed the connection", connection->path);
+		connection->len += (size_t)n;
+	} while (connection->line[connection->len - 1] != '\n');
+}
+
+/* Destinations are what clients of the proxy sent: nothing of it may steer the terminal. */
+static int make_printable(struct json_object *value, int flags, struct json_object *parent,
+			  const char *key, size_t *index, void *context)
+{
+	int len = json_object_get_string_len(value);
+	char *text;
+
+	(void)flags, (void)parent, (void)key, (void)index, (void)context;
+	if (!json_object_is_type(value, json_type_string))
+		return JSON_C_VISIT_RETURN_CONTINUE;
+	text = strndup(json_object_get_string(value), (size_t)len);
+	if (!text)
+		die("out of memory");
+	for (char *c = text; *c; c++) {
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	}
+	json_object_set_string(value, text);
+	free(text);
+	return JSON_C_VISIT_RETURN_CONTINUE;
+}
+
+static void connection_parse(struct connection *connection)
+{
+	struct json_tokener *tokener = json_tokener_new();
+	struct json_object *error;
+
+	if (!tokener)
+		die("out of memory");
+	json_object_put(connection->answer);
+	connection->answer = json_tokener_parse_ex(tokener, connection->line, (int)connection->len);
+	json_tokener_free(tokener);
+	if (!json_object_is_type(connection->answer, json_type_object))
+		die("%s: the answer is not a JSON object", connection->path);
+	json_c_visit(connection->answer, 0, make_printable, NULL);
+	if (json_object_object_get_ex(connection->answer, "error", &error))
+		die("hawserd on %s: %s", connection->path, json_object_get_string(error));
+}
+
+static void ask(const struct request *request, struct connection *connection)
+{
+	connection_send(connection, request->command->name);
+	connection_receive(connection);
+	connection_parse(connection);
+	if (request->watch_s > 0 && isatty(STDOUT_FILENO))
+		fputs("\033[H\033[2J", stdout);
+	if (request->json)
+		fwrite(connection->line, 1, connection->len, stdout);
+	else
+		request->command->show(connection->answer);
+	if (fflush(stdout) || ferror(stdout))
+		die("standard output: %s", strerror(errno));
+}
+
+static void leave_watch(int signal_number)
+{
+	(void)signal_number;
+	_exit(EXIT_SUCCESS);
+}
+
+int main(int argc, char **argv)
+{
+	char default_path[PATH_MAX];
+	struct request request;
+	struct connection connection;
+	struct timespec pause;
+
+	/* `hawser sessions | head` ends in silence, whatever was inherited. */
+	signal(SIGPIPE, SIG_DFL);
+	/* One write per answer, so that --watch does not flicker. */
+	setvbuf(stdout, NULL, _IOFBF, BUFSIZ);
+	control_default_path(default_path, sizeof(default_path));
+	parse_arguments(argc, argv, default_path, &request);
+	if (request.watch_s > 0)
+		signal(SIGINT, leave_watch);
+	pause.tv_sec = (time_t)request.watch_s;
+	pause.tv_nsec = (long)((request.watch_s - (double)pause.tv_sec) * 1e9);
+
+	connection_open(&connection, request.path);
+	ask(&request, &connection);
+	while (request.watch_s > 0) {
+		nanosleep(&pause, NULL);
+		ask(&request, &connection);
+	}
+	close(connection.fd);
+	json_object_put(connection.answer);
+	free(connection.line);
+	return EXIT_SUCCESS;
+}

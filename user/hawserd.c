@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The daemon: wires configuration, listening sockets, workers, control socket and signals together.
+ */
+#include <errno.h>
+#include <ev.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "config.h"
+#include "control.h"
+#include "kernel.h"
+#include "listen_set.h"
+#include "log.h"
+#include "options.h"
+#include "report.h"
+#include "worker.h"
+
+#define EXIT_CONFIG 2
+
+/* File descriptors that are no session's: the main thread's, and each worker's (loop, mailbox, hup,
+ * resolver). */
+#define FDS_MAIN   24
+#define FDS_WORKER 8
+/* A relayed session's two sockets. Pipes are borrowed when there are some, and done without when
+ * not. */
+#define FDS_SESSION 2
+
+/* While draining, how often to look whether the last session has ended. */
+#define DRAIN_POLL_S 0.1
+
+struct daemon {
+	struct ev_loop *loop;
+	const struct options *options;
+	struct config *config;
+	struct listen_set listening;
+	struct worker **workers;
+	size_t worker_count;
+	struct control *control;
+	struct report_source report;
+	ev_signal hangup;
+	ev_signal terminate;
+	ev_signal interrupt;
+	ev_timer drain;
+	ev_tstamp drain_until;
+};
+
+static double monotonic_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* Returns the limit that holds then. */
+static uint64_t raise_open_files_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return 1024;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		log_warning("cannot raise the limit of open files: %s", strerror(errno));
+	getrlimit(RLIMIT_NOFILE, &limit);
+	return limit.rlim_cur;
+}
+
+static uint64_t sessions_max_of_worker(uint64_t open_files, size_t workers)
+{
+	uint64_t reserved = FDS_MAIN + FDS_WORKER * workers;
+	uint64_t sessions = open_files > reserved ? (open_files - reserved) / FDS_SESSION : 0;
+
+	return sessions / workers > 0 ? sessions / workers : 1;
+}
+
+static void workers_configure(struct daemon *daemon, bool listening)
+{
+	size_t count = daemon->config->listen_count;
+	int *fds = calloc(count, sizeof(*fds));
+
+	if (!fds)
+		listening = false;
+	for (size_t w = 0; w < daemon->worker_count; w++) {
+		for (size_t i = 0; listening && i < count; i++)
+			fds[i] = daemon->listening.fds[i * daemon->worker_count + w];
+		worker_configure(daemon->workers[w], daemon->config, listening ? fds : NULL);
+	}
+	free(fds);
+}
+
+static int workers_start(struct daemon *daemon, uint64_t open_files)
+{
+	unsigned int count = daemon->config->workers;
+	sigset_t all;
+	sigset_t before;
+
+	daemon->workers = calloc(count, sizeof(struct worker *));
+	if (!daemon->workers)
+		return -ENOMEM;
+	/* Signals are the main thread's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	while (daemon->worker_count < count) {
+		struct worker *worker = worker_start((unsigned int)daemon->worker_count, count,
+						     sessions_max_of_worker(open_files, count));
+
+		if (!worker)
+			break;
+		daemon->workers[daemon->worker_count++] = worker;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (daemon->worker_count < count) {
+		log_error("cannot start worker %zu of %u: %s", daemon->worker_count + 1, count,
+			  strerror(errno));
+		return -errno;
+	}
+	return 0;
+}
+
+static struct json_object *on_control(void *context, const char *command)
+{
+	return report_answer(context, command);
+}
+
+/* Without a control socket the daemon still proxies: only a path that was asked for must work. */
+static int open_control(struct daemon *daemon)
+{
+	const char *path = daemon->config->control;
+
+	daemon->control = control_open(daemon->loop, path, on_control, &daemon->report);
+	if (daemon->control)
+		return 0;
+	log_write(daemon->config->control_is_default ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR,
+		  "control socket %s: %s", path,
+		  errno == EADDRINUSE ? "another hawserd answers there; --control chooses another"
+				      : strerror(errno));
+	return daemon->config->control_is_default ? 0 : -errno;
+}
+
+static void stop(struct daemon *daemon)
+{
+	ev_break(daemon->loop, EVBREAK_ALL);
+}
+
+static void on_interrupt(struct ev_loop *loop, ev_signal *signal, int events)
+{
+	(void)loop;
+	(void)events;
+	stop(signal->data);
+}
+
+static void on_drain_poll(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct daemon *daemon = timer->data;
+	uint64_t active = 0;
+
+	(void)events;
+	for (size_t w = 0; w < daemon->worker_count; w++) {
+		struct stats stats;
+
+		worker_get_stats(daemon->workers[w], &stats);
+		active += stats.sessions_active;
+	}
+	if (active > 0 && ev_now(loop) < daemon->drain_until)
+		return;
+	if (active > 0)
+		log_warning("drain time is over: %llu sessions are cut",
+			    (unsigned long long)active);
+	stop(daemon);
+}
+
+static void on_terminate(struct ev_loop *loop, ev_signal *signal, int events)
+{
+	struct daemon *daemon = signal->data;
+
+	(void)events;
+	if (ev_is_active(&daemon->drain)) {
+		stop(daemon);
+		return;
+	}
+	log_info("draining for up to %g s; another SIGTERM stops at once",
+		 daemon->config->timeouts.drain_s);
+	workers_configure(daemon, false);
+	listen_set_close(&daemon->listening);
+	daemon->drain_until = ev_now(loop) + daemon->config->timeouts.drain_s;
+	ev_timer_again(loop, &daemon->drain);
+	on_drain_poll(loop, &daemon->drain, 0);
+}
+
+static void warn_of_what_needs_a_restart(const struct config *old, const struct config *new)
+{
+	if (old->workers != new->workers)
+		log_warning("workers stays %u until a restart", old->workers);
+	if (strcmp(old->control, new->control) != 0)
+		log_warning("control stays %s until a restart", old->control);
+}
+
+static void on_hangup(struct ev_loop *loop, ev_signal *signal, int events)
+{
+	struct daemon *daemon = signal->data;
+	struct config *old = daemon->config;
+	struct config *new;
+	struct listen_set listening;
+
+	(void)loop;
+	(void)events;
+	if (ev_is_active(&daemon->drain)) {
+		log_warning("not reloading: draining");
+		return;
+	}
+	new = config_load(daemon->options);
+	if (!new || listen_set_open(&listening, new, daemon->worker_count, &daemon->listening)) {
+		log_error("the configuration stays as it was");
+		config_put(new);
+		return;
+	}
+	warn_of_what_needs_a_restart(old, new);
+	log_set_level(new->log_level);
+	daemon->config = new;
+	daemon->report.config = new;
+	/* Until the workers have let go of them, the old sockets must stay open. */
+	struct listen_set closing = daemon->listening;
+
+	daemon->listening = listening;
+	workers_configure(daemon, true);
+	listen_set_close(&closing);
+	config_put(old);
+	log_info("configuration reloaded");
+}
+
+static void watch_signal(struct daemon *daemon, ev_signal *watcher, int number,
+			 void (*callback)(struct ev_loop *, ev_signal *, int))
+{
+	ev_signal_init(watcher, callback, number);
+	watcher->data = daemon;
+	ev_signal_start(daemon->loop, watcher);
+}
+
+static void say_what_is_offered(const struct config *config)
+{
+	char text[ADDRESS_TEXT_MAX];
+	char to[DESTINATION_TEXT_MAX];
+	const struct listen_config *socks = NULL;
+
+	for (size_t i = 0; i < config->listen_count; i++) {
+		const struct listen_config *listen = &config->listen[i];
+
+		address_format(&listen->address, text);
+		if (listen->forward)
+			log_info("listening on %s, forwarding to %s", text,
+				 destination_format(&listen->to, to));
+		else
+			log_info("listening on %s (SOCKS5, SOCKS4, SOCKS4a, HTTP)", text);
+		if (!listen->forward && !socks)
+			socks = listen;
+	}
+	for (int i = 0; i < FEATURE_COUNT; i++) {
+		const struct feature_state *feature = kernel_feature((enum feature)i);
+
+		log_info("kernel: %s: %s%s", feature->name, feature->available ? "yes" : "no, ",
+			 feature->reason);
+	}
+	if (config->mptcp == MPTCP_MODE_ON && !kernel_feature(FEATURE_MPTCP)->available)
+		log_warning("mptcp = on, but the kernel has none: every connection will fail");
+	if (socks)
+		log_info("try: curl -x socks5h://%s http://example.org/",
+			 address_format(&socks->address, text));
+}
+
+static int run(struct daemon *daemon)
+{
+	uint64_t open_files = raise_open_files_limit();
+	int err;
+
+	err = listen_set_open(&daemon->listening, daemon->config, daemon->config->workers, NULL);
+	if (err)
+		return err;
+	daemon->loop = ev_default_loop(EVFLAG_AUTO | EVFLAG_NOENV);
+	if (!daemon->loop) {
+		log_error("cannot make an event loop");
+		return -ENOMEM;
+	}
+	err = workers_start(daemon, open_files);
+	if (err)
+		return err;
+	daemon->report = (struct report_source){.config = daemon->config,
+						.workers = daemon->workers,
+						.worker_count = daemon->worker_count,
+						.started = monotonic_s()};
+	err = open_control(daemon);
+	if (err)
+		return err;
+	watch_signal(daemon, &daemon->hangup, SIGHUP, on_hangup);
+	watch_signal(daemon, &daemon->terminate, SIGTERM, on_terminate);
+	watch_signal(daemon, &daemon->interrupt, SIGINT, on_interrupt);
+	ev_timer_init(&daemon->drain, on_drain_poll, 0., DRAIN_POLL_S);
+	daemon->drain.data = daemon;
+	workers_configure(daemon, true);
+	say_what_is_offered(daemon->config);
+	ev_run(daemon->loop, 0);
+	return 0;
+}
+
+static void fini(struct daemon *daemon)
+{
+	control_close(daemon->control);
+	for (size_t w = 0; w < daemon->worker_count; w++)
+		worker_stop(daemon->workers[w]);
+	free(daemon->workers);
+	listen_set_close(&daemon->listening);
+	if (daemon->loop)
+		ev_loop_destroy(daemon->loop);
+	config_put(daemon->config);
+	options_free(daemon->options);
+}
+
+int main(int argc, char **argv)
+{
+	struct daemon daemon = {.options = options_parse(argc, argv)};
+	int err;
+
+	signal(SIGPIPE, SIG_IGN);
+	daemon.config = config_load(daemon.options);
+	if (!daemon.config || options_check_only(daemon.options)) {
+		err = daemon.config ? EXIT_SUCCESS : EXIT_CONFIG;
+		if (daemon.config)
+			printf("%s: ok\n", options_file(daemon.options)
+						   ? options_file(daemon.options)
+						   : "configuration");
+		config_put(daemon.config);
+		options_free(daemon.options);
+		return err;
+	}
+	log_set_level(daemon.config->log_level);
+	kernel_probe();
+	err = run(&daemon);
+	fini(&daemon);
+	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}

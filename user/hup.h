@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Waits for sockets to die (EPOLLERR, EPOLLHUP) and for nothing else, which libev cannot express: a
+ * second epoll instance whose fd the loop watches. */
+#ifndef HAWSER_HUP_H
+#define HAWSER_HUP_H
+
+#include <ev.h>
+#include <stdbool.h>
+
+struct hup {
+	int epoll_fd;
+	struct ev_loop *loop;
+	ev_io io;
+};
+
+/* The socket is dead; its watch has been removed already. */
+typedef void hup_fn(void *owner);
+
+/* Embedded in whoever owns the socket. */
+struct hup_watch {
+	hup_fn *died;
+	void *owner;
+	int fd;
+	bool active;
+};
+
+/* 0 or -errno. */
+int hup_init(struct hup *hup, struct ev_loop *loop);
+void hup_fini(struct hup *hup);
+
+/* Both are idempotent. hup_add keeps watch: it must not move while active. A socket that cannot be
+ * added (ENOMEM, ENOSPC) is left to its owner's deadline. */
+void hup_add(struct hup *hup, struct hup_watch *watch, int fd, hup_fn *died, void *owner);
+void hup_remove(struct hup *hup, struct hup_watch *watch);
+
+#endif

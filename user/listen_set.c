@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The listening sockets: one per address and worker. */
+#include "listen_set.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "mptcp.h"
+
+#define BACKLOG 4096 /* the kernel caps it at net.core.somaxconn */
+
+static int listen_open(const union address *address)
+{
+	const int on = 1;
+	/* An MPTCP listener takes TCP clients as well, and gives them plain TCP sockets. */
+	int fd = mptcp_socket(address->sa.sa_family, true);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	/* V6ONLY: "[::]:1080" and "0.0.0.0:1080" are two listeners that may exist side by side. */
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) ||
+	    (address->sa.sa_family == AF_INET6 &&
+	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on))) ||
+	    bind(fd, &address->sa, address_length(address)) || listen(fd, BACKLOG)) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+/* The sockets of that address in old, or NULL. */
+static int *listen_set_find(const struct listen_set *old, const union address *address)
+{
+	for (size_t i = 0; old && i < old->count; i++)
+		if (address_same_ip(&old->addresses[i], address) &&
+		    address_port(&old->addresses[i]) == address_port(address))
+			return &old->fds[i * old->workers];
+	return NULL;
+}
+
+static int listen_set_alloc(struct listen_set *set, size_t count, size_t workers)
+{
+	*set = (struct listen_set){.count = count, .workers = workers};
+	set->addresses = calloc(count, sizeof(*set->addresses));
+	set->fds = calloc(count * workers, sizeof(*set->fds));
+	if (!set->addresses || !set->fds)
+		return -ENOMEM;
+	for (size_t i = 0; i < count * workers; i++)
+		set->fds[i] = -1;
+	return 0;
+}
+
+/* Opens what old does not have. */
+static int listen_set_open_new(struct listen_set *set, const struct listen_set *old)
+{
+	for (size_t i = 0; i < set->count * set->workers; i++) {
+		const union address *address = &set->addresses[i / set->workers];
+		char text[ADDRESS_TEXT_MAX];
+
+		if (listen_set_find(old, address))
+			continue;
+		set->fds[i] = listen_open(address);
+		if (set->fds[i] < 0) {
+			log_error("listen on %s: %s", address_format(address, text),
+				  strerror(-set->fds[i]));
+			return set->fds[i];
+		}
+	}
+	return 0;
+}
+
+int listen_set_open(struct listen_set *set, const struct config *config, size_t workers,
+		    struct listen_set *old)
+{
+	int err = listen_set_alloc(set, config->listen_count, workers);
+
+	for (size_t i = 0; !err && i < set->count; i++)
+		set->addresses[i] = config->listen[i].address;
+	if (!err)
+		err = listen_set_open_new(set, old);
+	if (err) {
+		listen_set_close(set);
+		return err;
+	}
+	for (size_t i = 0; i < set->count; i++) {
+		int *kept = listen_set_find(old, &set->addresses[i]);
+
+		for (size_t w = 0; kept && w < workers; w++) {
+			set->fds[i * workers + w] = kept[w];
+			kept[w] = -1;
+		}
+	}
+	return 0;
+}
+
+void listen_set_close(struct listen_set *set)
+{
+	for (size_t i = 0; set->fds && i < set->count * set->workers; i++)
+		if (set->fds[i] >= 0)
+			close(set->fds[i]);
+	free(set->addresses);
+	free(set->fds);
+	*set = (struct listen_set){0};
+}

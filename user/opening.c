@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a session needs until it relays: the handshake and its bytes. */
+#include "opening.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "relay.h"
+#include "socket.h"
+
+/* First size of the buffer: all but HTTP requests with many fields fit. */
+#define IN_BYTES 512
+
+struct opening *opening_new(enum access access, const struct users *users)
+{
+	struct opening *opening = calloc(1, sizeof(*opening));
+
+	if (opening)
+		handshake_init(&opening->handshake, access, users);
+	return opening;
+}
+
+void opening_free(struct opening *opening)
+{
+	free(opening->handshake.head);
+	free(opening->in);
+	free(opening);
+}
+
+bool opening_answer(int fd, const struct handshake_out *out)
+{
+	return out->len == 0 ||
+	       send(fd, out->bytes, out->len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)out->len;
+}
+
+/* 0, -EAGAIN, or -EPIPE. */
+static int opening_read(struct opening *opening, int fd)
+{
+	ssize_t n;
+
+	if (opening->in_len == opening->in_size) {
+		size_t size = opening->in_size ? HANDSHAKE_IN_MAX : IN_BYTES;
+		uint8_t *in = realloc(opening->in, size);
+
+		if (!in)
+			return -EPIPE;
+		opening->in = in;
+		opening->in_size = size;
+	}
+	n = recv(fd, opening->in + opening->in_len, opening->in_size - opening->in_len,
+		 MSG_DONTWAIT);
+	if (n < 0 && errno == EAGAIN)
+		return -EAGAIN;
+	if (n <= 0)
+		return -EPIPE;
+	opening->in_len += (size_t)n;
+	return 0;
+}
+
+int opening_advance(struct opening *opening, int fd, struct handshake_out *refusal)
+{
+	size_t consumed = 0;
+	int err = opening_read(opening, fd);
+	enum parse result;
+
+	if (err)
+		return err;
+	refusal->len = 0;
+	result = handshake_step(&opening->handshake, opening->in, opening->in_len, &consumed,
+				refusal);
+	opening->in_len -= consumed;
+	memmove(opening->in, opening->in + consumed, opening->in_len);
+	if (result != PARSE_BAD && !opening_answer(fd, refusal))
+		return -EPIPE;
+	return (int)result;
+}
+
+int opening_hand_over(struct opening *opening, struct relay *relay)
+{
+	struct handshake *handshake = &opening->handshake;
+	struct handshake_out answer = {.len = 0};
+	size_t len = handshake->head_len + opening->in_len;
+	union address bound;
+	uint8_t *first;
+	int err;
+
+	socket_local_address(relay->server.fd, &bound);
+	handshake_reply(handshake, CAUSE_NONE, &bound, &answer);
+	err = flow_hold(&relay->down, answer.bytes, answer.len);
+	if (err || len == 0)
+		return err;
+	first = realloc(handshake->head, len);
+	if (!first)
+		return -ENOMEM;
+	handshake->head = first;
+	memcpy(first + handshake->head_len, opening->in, opening->in_len);
+	relay->up.bytes += len;
+	relay->env->stats->bytes_up += len;
+	return flow_hold(&relay->up, first, len);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a session needs until it relays: the handshake, the bytes it has not consumed, and the
+ * answers to the client. Freed when the relay starts, so that an idle session stays small. */
+#ifndef HAWSER_OPENING_H
+#define HAWSER_OPENING_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "handshake.h"
+
+struct dial;
+struct relay;
+
+struct opening {
+	struct handshake handshake;
+	uint8_t *in; /* what the client sent, and the handshake has not consumed */
+	size_t in_len;
+	size_t in_size;
+	/* The session's: */
+	ev_io io;
+	struct dial *dial;
+};
+
+/* NULL when out of memory. users must outlive it. */
+struct opening *opening_new(enum access access, const struct users *users);
+void opening_free(struct opening *opening);
+
+/* Reads from the client once and takes the handshake as far as it goes, with its answers sent.
+ * -EAGAIN: nothing came; -EPIPE: the client is gone or takes no answers; else an enum parse.
+ * At PARSE_BAD, *refusal is what is still to be sent; else it is unused. */
+int opening_advance(struct opening *opening, int fd, struct handshake_out *refusal);
+
+/* Sends out. False when the client did not take it: it is gone, or it sends without ever reading.
+ */
+bool opening_answer(int fd, const struct handshake_out *out);
+
+/* Has relay send first what comes before the relayed bytes: the answer to the client; and to the
+ * server what the client sent early, after the head of a plain HTTP request. Call after
+ * relay_prepare(). 0 or -ENOMEM. */
+int opening_hand_over(struct opening *opening, struct relay *relay);
+
+#endif

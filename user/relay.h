@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A pair of flows between two sockets: when each is pumped, half-close, reset. Knows no protocol
+ * and no deadline. */
+#ifndef HAWSER_RELAY_H
+#define HAWSER_RELAY_H
+
+#include <ev.h>
+#include <stdbool.h>
+
+#include "cause.h"
+#include "flow.h"
+#include "hup.h"
+#include "mptcp.h"
+#include "stats.h"
+
+/* What a worker provides to all its relays. */
+struct relay_env {
+	struct ev_loop *loop;
+	struct mover mover;
+	struct hup hup;
+	struct stats *stats;
+};
+
+struct leg {
+	int fd; /* -1: none */
+	enum transport transport;
+	ev_io io;
+	struct hup_watch hup;
+};
+
+enum relay_event {
+	RELAY_HALF_CLOSED, /* one direction has ended; deadlines may change */
+	RELAY_ENDED,	   /* the last one; nothing is watched any more, the fds are still open */
+};
+
+struct relay;
+
+/* cause: why it ended; CAUSE_NONE when both streams ended in order. */
+typedef void relay_notify_fn(struct relay *relay, enum relay_event event, enum cause cause);
+
+struct relay {
+	struct relay_env *env;
+	struct leg client;
+	struct leg server;
+	struct flow up;	  /* client to server */
+	struct flow down; /* server to client */
+	struct leg
+		*dead; /* was reset or failed; the other gets what was read from it, then a reset */
+	enum cause end; /* set: over */
+	bool was_half_closed;
+	ev_timer drain;
+	ev_tstamp last_activity;
+	relay_notify_fn *notify;
+};
+
+/* A relay without sockets; the caller fills in the legs' fd and transport. */
+void relay_init(struct relay *relay, struct relay_env *env, relay_notify_fn *notify);
+
+/* Makes the two flows; then flow_hold() may put bytes first, then relay_start(). */
+void relay_prepare(struct relay *relay, enum tier_mode mode);
+
+/* Starts to move; may notify before it returns, and notify may free the relay at RELAY_ENDED. */
+void relay_start(struct relay *relay);
+
+/* Stops every watcher of both legs and frees what is held; leaves the fds to the caller.
+ * Idempotent, and good for a relay that never started. */
+void relay_stop(struct relay *relay);
+
+/* Whether one direction or more has ended. */
+bool relay_half_closed(const struct relay *relay);
+
+#endif

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Asks the workers, adds up, builds JSON. Out of memory, members are null or missing. */
+#include "report.h"
+
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "kernel.h"
+#include "stats.h"
+#include "worker.h"
+
+static const char *const tier_names[] = {
+	[TIER_MODE_AUTO] = "auto", [TIER_MODE_COPY] = "copy", [TIER_MODE_SPLICE] = "splice"};
+
+/* Takes the value. All keys are literals, or names that live as long as the program. */
+static void put(struct json_object *object, const char *key, struct json_object *value)
+{
+	if (!object || json_object_object_add_ex(object, key, value,
+						 JSON_C_OBJECT_ADD_KEY_IS_NEW |
+							 JSON_C_OBJECT_ADD_CONSTANT_KEY) < 0)
+		json_object_put(value);
+}
+
+static void put_count(struct json_object *object, const char *key, uint64_t count)
+{
+	put(object, key, json_object_new_uint64(count));
+}
+
+static void put_text(struct json_object *object, const char *key, const char *text)
+{
+	put(object, key, json_object_new_string(text));
+}
+
+/* In milliseconds at best. */
+static void put_seconds(struct json_object *object, const char *key, double seconds)
+{
+	struct json_object *value = json_object_new_double(seconds);
+
+	if (value)
+		json_object_set_serializer(value, json_object_double_to_json_string, "%.3f", NULL);
+	put(object, key, value);
+}
+
+static void append(struct json_object *array, struct json_object *value)
+{
+	if (!array || json_object_array_add(array, value) < 0)
+		json_object_put(value);
+}
+
+static double monotonic_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static struct json_object *report_kernel(void)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (enum feature feature = 0; feature < FEATURE_COUNT; feature++) {
+		const struct feature_state *state = kernel_feature(feature);
+		struct json_object *entry = json_object_new_object();
+
+		put_text(entry, "feature", state->name);
+		put(entry, "available", json_object_new_boolean(state->available));
+		put_text(entry, "reason", state->reason);
+		append(list, entry);
+	}
+	return list;
+}
+
+static struct json_object *report_listeners(const struct config *config)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < config->listen_count; i++) {
+		const struct listen_config *listen = &config->listen[i];
+		struct json_object *entry = json_object_new_object();
+		char address[ADDRESS_TEXT_MAX];
+		char to[DESTINATION_TEXT_MAX];
+
+		put_text(entry, "address", address_format(&listen->address, address));
+		put_text(entry, "kind", listen->forward ? "forward" : "socks");
+		if (listen->forward)
+			put_text(entry, "to", destination_format(&listen->to, to));
+		append(list, entry);
+	}
+	return list;
+}
+
+static struct json_object *report_protocols(const uint64_t *counts)
+{
+	struct json_object *object = json_object_new_object();
+
+	for (enum protocol protocol = PROTOCOL_NONE + 1; protocol < PROTOCOL_COUNT; protocol++)
+		put_count(object, protocol_name(protocol), counts[protocol]);
+	return object;
+}
+
+static struct json_object *report_transports(const uint64_t *counts)
+{
+	struct json_object *object = json_object_new_object();
+
+	for (enum transport transport = TRANSPORT_NONE + 1; transport < TRANSPORT_COUNT;
+	     transport++)
+		put_count(object, transport_name(transport), counts[transport]);
+	return object;
+}
+
+static struct json_object *report_errors(const uint64_t *counts)
+{
+	struct json_object *object = json_object_new_object();
+
+	for (enum cause cause = CAUSE_NONE + 1; cause < CAUSE_COUNT; cause++)
+		put_count(object, cause_info(cause)->name, counts[cause]);
+	return object;
+}
+
+static struct json_object *report_pair(const char *first, uint64_t first_count, const char *second,
+				       uint64_t second_count)
+{
+	struct json_object *object = json_object_new_object();
+
+	put_count(object, first, first_count);
+	put_count(object, second, second_count);
+	return object;
+}
+
+static const char *congestion_name(const struct config *config)
+{
+	switch (config->congestion) {
+	case CONGESTION_AUTO:
+		return "auto";
+	case CONGESTION_SYSTEM:
+		return "system";
+	default:
+		return config->congestion_name;
+	}
+}
+
+static struct json_object *report_status(const struct report_source *source)
+{
+	const struct config *config = source->config;
+	struct json_object *status = json_object_new_object();
+	struct stats sum = {0};
+
+	for (size_t i = 0; i < source->worker_count; i++) {
+		struct stats stats = {0};
+
+		worker_get_stats(source->workers[i], &stats);
+		stats_add(&sum, &stats);
+	}
+	put_text(status, "version", HAWSER_VERSION);
+	put_count(status, "pid", (uint64_t)getpid());
+	put_seconds(status, "uptime_s", monotonic_seconds() - source->started);
+	put_count(status, "workers", source->worker_count);
+	put_text(status, "mptcp", config_mptcp_name(config->mptcp));
+	put_text(status, "tier", tier_names[config->tier]);
+	put_text(status, "congestion", congestion_name(config));
+	put(status, "kernel", report_kernel());
+	put(status, "listeners", report_listeners(config));
+	put(status, "sessions",
+	    report_pair("active", sum.sessions_active, "total", sum.sessions_total));
+	put(status, "bytes", report_pair("up", sum.bytes_up, "down", sum.bytes_down));
+	put(status, "protocols", report_protocols(sum.protocols));
+	put(status, "client", report_transports(sum.client_transport));
+	put(status, "upstream", report_transports(sum.server_transport));
+	put(status, "errors", report_errors(sum.ended));
+	put(status, "accept",
+	    report_pair("pauses", sum.accept_pauses, "errors", sum.accept_errors));
+	return status;
+}
+
+static struct json_object *report_session(const struct session_row *row)
+{
+	struct json_object *session = json_object_new_object();
+	char client[ADDRESS_TEXT_MAX];
+
+	put_count(session, "id", row->id);
+	put_text(session, "client", address_format(&row->client, client));
+	put_text(session, "destination", row->destination);
+	put_text(session, "state", row->state);
+	put_text(session, "protocol", protocol_name(row->protocol));
+	put_text(session, "client_transport", transport_name(row->client_transport));
+	put_count(session, "client_subflows", row->client_subflows);
+	put_text(session, "upstream_transport", transport_name(row->server_transport));
+	put_count(session, "upstream_subflows", row->server_subflows);
+	put_text(session, "tier_up", row->tier_up);
+	put_text(session, "tier_down", row->tier_down);
+	put_count(session, "bytes_up", row->bytes_up);
+	put_count(session, "bytes_down", row->bytes_down);
+	put_seconds(session, "age_s", row->age_s);
+	put_seconds(session, "idle_s", row->idle_s);
+	return session;
+}
+
+static uint64_t session_id(const void *element)
+{
+	struct json_object *const *session = element;
+
+	return json_object_get_uint64(json_object_object_get(*session, "id"));
+}
+
+static int compare_sessions(const void *a, const void *b)
+{
+	return (session_id(a) > session_id(b)) - (session_id(a) < session_id(b));
+}
+
+static struct json_object *report_sessions(const struct report_source *source)
+{
+	struct json_object *answer = json_object_new_object();
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < source->worker_count; i++) {
+		size_t count = 0;
+		struct session_row *rows = worker_get_sessions(source->workers[i], &count);
+
+		for (size_t j = 0; j < count; j++)
+			append(list, report_session(&rows[j]));
+		free(rows);
+	}
+	if (list)
+		json_object_array_sort(list, compare_sessions);
+	put(answer, "sessions", list);
+	return answer;
+}
+
+static const struct {
+	const char *name;
+	struct json_object *(*answer)(const struct report_source *source);
+} commands[] = {
+	{"status", report_status},
+	{"sessions", report_sessions},
+};
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static struct json_object *report_unknown(const char *command)
+{
+	struct json_object *answer = json_object_new_object();
+	char *text = NULL;
+	size_t len = 0;
+	FILE *stream = open_memstream(&text, &len);
+
+	if (!stream)
+		goto out;
+	fprintf(stream, "unknown command \"%s\", legal:", command);
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		fprintf(stream, "%s %s", i ? "," : "", commands[i].name);
+	fclose(stream);
+	if (text)
+		put_text(answer, "error", text);
+	free(text);
+out:
+	return answer;
+}
+
+struct json_object *report_answer(const struct report_source *source, const char *command)
+{
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		if (strcmp(command, commands[i].name) == 0)
+			return commands[i].answer(source);
+	}
+	return report_unknown(command);
+}

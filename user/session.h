@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One client's life as a state machine, from accept to close. Moves no payload itself. */
+#ifndef HAWSER_SESSION_H
+#define HAWSER_SESSION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cause.h"
+#include "config.h"
+#include "relay.h"
+#include "stats.h"
+
+struct resolver;
+struct session;
+
+/* What a worker provides to its sessions. */
+struct session_env {
+	struct relay_env relay;
+	struct resolver *resolver;
+	const struct config *config; /* for sessions that start from now on */
+	struct session *sessions;    /* all of them */
+	struct stats stats;
+	ev_tstamp last_pause;  /* of accepting; 0: none yet */
+	uint64_t sessions_max; /* more would find no file descriptors */
+	uint64_t next_id;
+	uint64_t id_step;
+};
+
+/* Takes over an accepted, non-blocking fd, whatever happens. listen need not outlive the call. */
+void session_start(struct session_env *env, int fd, const union address *client,
+		   const struct listen_config *listen);
+
+/* Ends every session; relayed streams are reset, so that no peer takes them for whole. */
+void session_end_all(struct session_env *env, enum cause cause);
+
+/* As many rows as there are sessions, at most max. Returns their number. */
+size_t session_describe_all(const struct session_env *env, struct session_row *rows, size_t max);
+
+#endif

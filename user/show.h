@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The daemon's answers for people, on stdout. Asks nobody. */
+#ifndef HAWSER_SHOW_H
+#define HAWSER_SHOW_H
+
+struct json_object;
+
+/* Missing members show as 0, "-" or nothing, so that daemon and CLI of different versions get
+ * along. */
+void show_status(struct json_object *answer);
+void show_sessions(struct json_object *answer);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Options and ends of one stream socket, the same for TCP and MPTCP. */
+#include "socket.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A dead peer is noticed after about four minutes, and the NAT on the way is reminded of an idle
+ * session well before the five minutes after which many forget it. */
+#define KEEPALIVE_IDLE_S     120
+#define KEEPALIVE_INTERVAL_S 30
+#define KEEPALIVE_PROBES     4
+
+static void set_int(int fd, int level, int option, int value)
+{
+	(void)setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+void socket_prepare(int fd)
+{
+	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	set_int(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
+}
+
+int socket_error(int fd)
+{
+	int err = 0;
+	socklen_t len = sizeof(err);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) ? errno : err;
+}
+
+bool socket_reaches(int fd, const union address *listening)
+{
+	union address peer = {0};
+	union address local;
+	socklen_t len = sizeof(peer);
+
+	if (getpeername(fd, &peer.sa, &len) || address_port(&peer) != address_port(listening))
+		return false;
+	if (!address_is_any(listening))
+		return address_same_ip(&peer, listening);
+	/* A connection to an own address also comes from there. */
+	socket_local_address(fd, &local);
+	return listening->sa.sa_family == peer.sa.sa_family && address_same_ip(&peer, &local);
+}
+
+void socket_local_address(int fd, union address *out)
+{
+	socklen_t len = sizeof(*out);
+
+	*out = (union address){0};
+	if (getsockname(fd, &out->sa, &len))
+		out->sa.sa_family = AF_UNSPEC;
+}
+
+uint32_t socket_rtt_us(int fd)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) ? 0 : info.tcpi_rtt;
+}
+
+int socket_set_congestion(int fd, const char *name)
+{
+	return setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name)) ? -errno
+											  : 0;
+}
+
+void socket_reset(int fd)
+{
+	const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	close(fd);
+}

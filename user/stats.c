@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "stats.h"
+
+static void add_all(uint64_t *sum, const uint64_t *more, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		sum[i] += more[i];
+}
+
+void stats_add(struct stats *sum, const struct stats *more)
+{
+	sum->sessions_total += more->sessions_total;
+	sum->sessions_active += more->sessions_active;
+	sum->bytes_up += more->bytes_up;
+	sum->bytes_down += more->bytes_down;
+	add_all(sum->protocols, more->protocols, PROTOCOL_COUNT);
+	add_all(sum->client_transport, more->client_transport, TRANSPORT_COUNT);
+	add_all(sum->server_transport, more->server_transport, TRANSPORT_COUNT);
+	add_all(sum->ended, more->ended, CAUSE_COUNT);
+	sum->accept_pauses += more->accept_pauses;
+	sum->accept_errors += more->accept_errors;
+}

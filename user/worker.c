@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One thread with its own loop, resolver, listeners and sessions. */
+#include "worker.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdlib.h>
+
+#include "listener.h"
+#include "log.h"
+#include "resolver.h"
+#include "session.h"
+
+typedef void worker_fn(struct worker *worker, void *argument);
+
+struct worker {
+	pthread_t thread;
+	struct ev_loop *loop;
+	struct session_env env;
+	struct listener *listeners;
+	size_t listener_count;
+	/* The mailbox: one call at a time, from the main thread, which waits for it. */
+	ev_async mail;
+	worker_fn *call;
+	void *argument;
+	sem_t answered;
+};
+
+static void worker_on_mail(struct ev_loop *loop, ev_async *mail, int events)
+{
+	struct worker *worker = mail->data;
+
+	(void)loop;
+	(void)events;
+	worker->call(worker, worker->argument);
+	sem_post(&worker->answered);
+}
+
+static void worker_call(struct worker *worker, worker_fn *call, void *argument)
+{
+	worker->call = call;
+	worker->argument = argument;
+	ev_async_send(worker->loop, &worker->mail);
+	while (sem_wait(&worker->answered) && errno == EINTR)
+		;
+}
+
+static void *worker_run(void *data)
+{
+	struct worker *worker = data;
+
+	ev_run(worker->loop, 0);
+	return NULL;
+}
+
+static void worker_free(struct worker *worker)
+{
+	if (worker->loop) {
+		resolver_close(worker->env.resolver);
+		hup_fini(&worker->env.relay.hup);
+		mover_fini(&worker->env.relay.mover);
+		ev_loop_destroy(worker->loop);
+	}
+	config_put(worker->env.config);
+	sem_destroy(&worker->answered);
+	free(worker->listeners);
+	free(worker);
+}
+
+struct worker *worker_start(unsigned int index, unsigned int count, uint64_t sessions_max)
+{
+	struct worker *worker = calloc(1, sizeof(*worker));
+	struct session_env *env;
+	int err = ENOMEM;
+
+	if (!worker)
+		return NULL;
+	env = &worker->env;
+	env->relay.hup.epoll_fd = -1;
+	env->sessions_max = sessions_max;
+	env->next_id = index + 1;
+	env->id_step = count;
+	sem_init(&worker->answered, 0, 0);
+	worker->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
+	if (!worker->loop)
+		goto out;
+	env->relay.loop = worker->loop;
+	env->relay.stats = &env->stats;
+	err = -mover_init(&env->relay.mover);
+	if (!err)
+		err = -hup_init(&env->relay.hup, worker->loop);
+	if (err)
+		goto out;
+	env->resolver = resolver_open(worker->loop);
+	if (!env->resolver) {
+		err = ENOMEM;
+		goto out;
+	}
+	ev_async_init(&worker->mail, worker_on_mail);
+	worker->mail.data = worker;
+	ev_async_start(worker->loop, &worker->mail);
+	err = pthread_create(&worker->thread, NULL, worker_run, worker);
+	if (!err)
+		return worker;
+out:
+	worker_free(worker);
+	errno = err;
+	return NULL;
+}
+
+struct configure_call {
+	const struct config *config;
+	const int *fds;
+	struct listener *listeners;
+};
+
+static void worker_do_configure(struct worker *worker, void *argument)
+{
+	const struct configure_call *call = argument;
+
+	for (size_t i = 0; i < worker->listener_count; i++)
+		listener_stop(&worker->listeners[i]);
+	free(worker->listeners);
+	config_put(worker->env.config);
+	worker->env.config = config_get(call->config);
+	worker->listeners = call->listeners;
+	worker->listener_count = call->fds ? call->config->listen_count : 0;
+	for (size_t i = 0; i < worker->listener_count; i++)
+		listener_start(&worker->listeners[i], &worker->env, &call->config->listen[i],
+			       call->fds[i]);
+}
+
+void worker_configure(struct worker *worker, const struct config *config, const int *fds)
+{
+	struct configure_call call = {.config = config, .fds = fds};
+
+	if (fds) {
+		call.listeners = calloc(config->listen_count, sizeof(*call.listeners));
+		if (!call.listeners) {
+			log_error("out of memory: a worker does not listen until the next reload");
+			call.fds = NULL;
+		}
+	}
+	worker_call(worker, worker_do_configure, &call);
+}
+
+static void worker_do_get_stats(struct worker *worker, void *argument)
+{
+	*(struct stats *)argument = worker->env.stats;
+}
+
+void worker_get_stats(struct worker *worker, struct stats *out)
+{
+	worker_call(worker, worker_do_get_stats, out);
+}
+
+struct sessions_call {
+	struct session_row *rows;
+	size_t count;
+};
+
+static void worker_do_get_sessions(struct worker *worker, void *argument)
+{
+	struct sessions_call *call = argument;
+	size_t max = worker->env.stats.sessions_active;
+
+	call->rows = max ? calloc(max, sizeof(*call->rows)) : NULL;
+	if (call->rows)
+		call->count = session_describe_all(&worker->env, call->rows, max);
+}
+
+struct session_row *worker_get_sessions(struct worker *worker, size_t *count)
+{
+	struct sessions_call call = {0};
+
+	worker_call(worker, worker_do_get_sessions, &call);
+	*count = call.count;
+	return call.rows;
+}
+
+static void worker_do_stop(struct worker *worker, void *argument)
+{
+	(void)argument;
+	for (size_t i = 0; i < worker->listener_count; i++)
+		listener_stop(&worker->listeners[i]);
+	session_end_all(&worker->env, CAUSE_STOPPED);
+	ev_break(worker->loop, EVBREAK_ALL);
+}
+
+void worker_stop(struct worker *worker)
+{
+	worker_call(worker, worker_do_stop, NULL);
+	pthread_join(worker->thread, NULL);
+	worker_free(worker);
+}
