@@ -35,6 +35,25 @@ static int listen_open(const union address *address)
 	return fd;
 }
 
+/* SO_REUSEPORT would let a second hawserd take half of the first one's clients unnoticed. A socket
+ * without it is refused where anybody listens. 0 or -errno. */
+static int listen_check_free(const union address *address)
+{
+	const int on = 1;
+	int fd = mptcp_socket(address->sa.sa_family, false);
+	int err = 0;
+
+	if (fd < 0)
+		return fd;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
+	    (address->sa.sa_family == AF_INET6 &&
+	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on))) ||
+	    bind(fd, &address->sa, address_length(address)))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
 /* The sockets of that address in old, or NULL. */
 static int *listen_set_find(const struct listen_set *old, const union address *address)
 {
@@ -66,7 +85,9 @@ static int listen_set_open_new(struct listen_set *set, const struct listen_set *
 
 		if (listen_set_find(old, address))
 			continue;
-		set->fds[i] = listen_open(address);
+		set->fds[i] = i % set->workers == 0 ? listen_check_free(address) : 0;
+		if (set->fds[i] == 0)
+			set->fds[i] = listen_open(address);
 		if (set->fds[i] < 0) {
 			log_error("listen on %s: %s", address_format(address, text),
 				  strerror(-set->fds[i]));

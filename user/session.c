@@ -80,8 +80,11 @@ static void session_end(struct session *session, enum cause cause)
 	const int fds[] = {session->relay.client.fd, session->relay.server.fd};
 	const bool cut = session->state == SESSION_RELAYING && cause != CAUSE_NONE;
 
-	log_debug("session %llu: ended: %s", (unsigned long long)session->id,
-		  cause_info(cause)->text);
+	log_write(cause == CAUSE_BYTES_LOST ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
+		  "session %llu: ended: %s; %llu bytes up, %llu down",
+		  (unsigned long long)session->id, cause_info(cause)->text,
+		  (unsigned long long)session->relay.up.bytes,
+		  (unsigned long long)session->relay.down.bytes);
 	ev_timer_stop(env->relay.loop, &session->deadline);
 	session_close_opening(session);
 	relay_stop(&session->relay);
@@ -202,6 +205,8 @@ static void session_relay(struct session *session, int fd, enum transport transp
 	relay->server.fd = fd;
 	relay->server.transport = transport;
 	session->env->stats.server_transport[transport]++;
+	/* Not before it is connected: a socket that fell back then passes options on to its TCP. */
+	socket_prepare(fd);
 	congestion_choose(session->config, fd, transport);
 	congestion_choose(session->config, relay->client.fd, relay->client.transport);
 	relay_prepare(relay, session->config->tier);

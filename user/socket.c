@@ -3,7 +3,8 @@
 #include "socket.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
+#include <linux/tcp.h> /* its tcp_info is newer than glibc's */
+#include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,6 +13,11 @@
 #define KEEPALIVE_IDLE_S     120
 #define KEEPALIVE_INTERVAL_S 30
 #define KEEPALIVE_PROBES     4
+
+/* Bytes that a send queue takes beyond what the peer's window and the path can carry. Without a
+ * limit a slow reader costs megabytes of kernel memory; with too small a one a fast path runs dry
+ * between two looks at the source. */
+#define UNSENT_BYTES_MAX (512 * 1024)
 
 static void set_int(int fd, int level, int option, int value)
 {
@@ -22,6 +28,7 @@ void socket_prepare(int fd)
 {
 	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	set_int(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+	set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES_MAX);
 	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 	set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
 	set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
@@ -66,6 +73,14 @@ uint32_t socket_rtt_us(int fd)
 	socklen_t len = sizeof(info);
 
 	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) ? 0 : info.tcpi_rtt;
+}
+
+uint64_t socket_received_bytes(int fd)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) ? 0 : info.tcpi_bytes_received;
 }
 
 int socket_set_congestion(int fd, const char *name)

@@ -8,8 +8,8 @@
 
 #include "address.h"
 
-/* What every relayed socket gets: no Nagle delay, urgent data in line, keepalive. Options that an
- * older kernel lacks are left out. */
+/* What every relayed socket gets once it is connected: no Nagle delay, urgent data in line,
+ * keepalive, a bound on unsent bytes. Options that an older kernel lacks are left out. */
 void socket_prepare(int fd);
 
 /* Takes and clears the pending error (SO_ERROR): 0 or a positive errno. */
@@ -23,6 +23,10 @@ void socket_local_address(int fd, union address *out);
 
 /* Smoothed round-trip time in microseconds by TCP_INFO; 0 if unknown. */
 uint32_t socket_rtt_us(int fd);
+
+/* Bytes of the stream that TCP has received, read or not, by TCP_INFO; its end may count as one. 0
+ * if unknown. Of the first subflow only, so of no use while MPTCP is spoken. */
+uint64_t socket_received_bytes(int fd);
 
 /* For an MPTCP socket this holds for all its subflows. 0 or -errno. */
 int socket_set_congestion(int fd, const char *name);
