@@ -104,7 +104,20 @@ demo: setup-check ## two shaped links, one download over each and over both (RAT
 	@$(MAKE) --no-print-directory all
 	@HAWSER_BUILD=$(BUILD) $(PYTHON) bench/demo.py --rate-a $(RATE_A) --rate-b $(RATE_B)
 
-SOURCES = $(wildcard user/*.[ch] tests/unit/*.[ch])
+# The benchmark's tools are its own; see bench/bench.py for its options.
+BENCH_TOOLS := $(BUILD)/bench/load $(BUILD)/bench/spin
+$(BUILD)/bench/load: $(call obj,$(wildcard bench/load*.c))
+$(BUILD)/bench/spin: $(BUILD)/bench/spin.o
+$(BENCH_TOOLS):
+	@echo "  LD      $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
+
+.PHONY: bench
+bench: setup-check ## compare the ways of moving bytes, and no proxy (BENCH_ARGS='--rows chatty')
+	@$(MAKE) --no-print-directory all $(BENCH_TOOLS)
+	@HAWSER_BUILD=$(BUILD) $(PYTHON) -B bench/bench.py $(BENCH_ARGS)
+
+SOURCES = $(wildcard user/*.[ch] tests/unit/*.[ch] bench/*.[ch])
 .PHONY: lint format
 lint: setup-check ## check format, clang-tidy, man pages, warnings of gcc and clang
 	@sh tests/lint.sh $(SOURCES)

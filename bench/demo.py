@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Two links in one connection, to be watched on one machine: the same download through hawserd over
+link a, over link b, and over both."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from namespace import IPPROTO_MPTCP, MountNamespace, Namespace, Unavailable
+from topology import LAN4, LAN_PREFIX4, LINKS, SERVER4, Topology, near
+
+ROOT = Path(__file__).resolve().parent.parent
+SOCKS_PORT, SERVER_PORT = 1080, 8000
+# Until congestion control has found the rate.
+SETTLING_S = 2
+TIMEOUT_S = 10
+
+
+class Failure(Exception):
+    """Ends the demo with a message."""
+
+
+def serve(namespace: Namespace) -> None:
+    """An MPTCP server that sends to everybody as fast as they read."""
+    listening = namespace.socket(socket.AF_INET, protocol=IPPROTO_MPTCP)
+    listening.bind((SERVER4, SERVER_PORT))
+    listening.listen()
+
+    def send(sock: socket.socket) -> None:
+        data = os.urandom(1 << 20)
+        with contextlib.suppress(OSError), sock:
+            while True:
+                sock.sendall(data)
+
+    def accept() -> None:
+        while True:
+            accepted, _ = listening.accept()
+            threading.Thread(target=send, args=(accepted,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+
+
+def start_hawserd(topology: Topology, binary: Path) -> subprocess.Popen:
+    # With a /run of its own, so that it does not meet a hawserd of this machine.
+    daemon = topology.router.start(
+        [str(binary), "--socks", f"{LAN4}:{SOCKS_PORT}", "--allow", LAN_PREFIX4,
+         "--log-level", "warning"], MountNamespace({}, empty=["/run"]), stdin=subprocess.DEVNULL)
+    end = time.monotonic() + TIMEOUT_S
+    while time.monotonic() < end:
+        if daemon.poll() is not None:
+            raise Failure(f"hawserd ended at once, with status {daemon.returncode}")
+        with contextlib.suppress(ConnectionRefusedError), connect(topology.client):
+            return daemon
+        time.sleep(0.05)
+    raise Failure("hawserd does not listen")
+
+
+def connect(namespace: Namespace) -> socket.socket:
+    """A plain TCP connection to hawserd, as any client of a LAN makes it."""
+    client = namespace.socket(socket.AF_INET)
+    client.settimeout(TIMEOUT_S)
+    try:
+        client.connect((LAN4, SOCKS_PORT))
+    except OSError:
+        client.close()
+        raise
+    return client
+
+
+def download(namespace: Namespace) -> socket.socket:
+    """Asks hawserd for the server, by SOCKS5 (RFC 1928)."""
+    client = connect(namespace)
+    client.sendall(b"\x05\x01\x00" + b"\x05\x01\x00\x01" + socket.inet_aton(SERVER4)
+                   + SERVER_PORT.to_bytes(2, "big"))
+    answer = b""
+    while len(answer) < 12:
+        chunk = client.recv(12 - len(answer))
+        if not chunk:
+            raise Failure("hawserd closed the connection")
+        answer += chunk
+    if answer[3] != 0:
+        raise Failure(f"hawserd cannot reach the server: SOCKS5 reply {answer[3]}")
+    return client
+
+
+def subflow_bytes(router: Namespace) -> dict[str, int]:
+    """What hawserd's subflows have received by each link."""
+    received = dict.fromkeys(LINKS, 0)
+    output = router.run("ss", "-tinHO", "state", "established", "dst", SERVER4)
+    for line in output.splitlines():
+        for link in LINKS:
+            if near(link)[0] in line:
+                _, _, figures = line.partition(" bytes_received:")
+                received[link] += int(figures.split()[0]) if figures else 0
+    return received
+
+
+def mbits(count: int, seconds: float) -> float:
+    return count * 8e-6 / seconds
+
+
+def measure(topology: Topology, links: str, seconds: int) -> float:
+    """Downloads over these links, printing each second. Returns Mbit/s, settled."""
+    topology.use(links)
+    print(f"\n{name(links)}\n{'second':>8}" + "".join(f"{'subflow ' + link:>12}" for link in LINKS)
+          + f"{'download':>12}   Mbit/s")
+    settled_at = settled_bytes = total = 0
+    with download(topology.client) as client:
+        last_at, last_total = time.monotonic(), 0
+        last_subflows = subflow_bytes(topology.router)
+        for second in range(1, SETTLING_S + seconds + 1):
+            while (now := time.monotonic()) < last_at + 1:
+                chunk = client.recv(1 << 20)
+                if not chunk:
+                    raise Failure("the download ended early")
+                total += len(chunk)
+            subflows = subflow_bytes(topology.router)
+            rates = [mbits(subflows[link] - last_subflows[link], now - last_at) for link in LINKS]
+            print(f"{second:>8}" + "".join(f"{rate:>12.1f}" for rate in rates)
+                  + f"{mbits(total - last_total, now - last_at):>12.1f}", flush=True)
+            last_at, last_total, last_subflows = now, total, subflows
+            if second == SETTLING_S:
+                settled_at, settled_bytes = now, total
+    return mbits(total - settled_bytes, last_at - settled_at)
+
+
+def name(links: str) -> str:
+    return "both links" if len(links) > 1 else f"link {links}"
+
+
+def run(binary: Path, rates: list[float], seconds: int) -> None:
+    with Topology(*rates) as topology:
+        print(f"links of {rates[0]:g} and {rates[1]:g} Mbit/s between a router, which runs hawserd,"
+              " and a server that speaks MPTCP;\na plain TCP client behind the router downloads"
+              " through hawserd's SOCKS5.")
+        serve(topology.server)
+        daemon = start_hawserd(topology, binary)
+        speeds = {links: measure(topology, links, seconds) for links in (*LINKS, LINKS)}
+        if daemon.poll() is not None:
+            raise Failure(f"hawserd ended, with status {daemon.returncode}")
+        daemon.terminate()
+        daemon.wait(TIMEOUT_S)
+    print(f"\n{'':12}{'Mbit/s':>8}")
+    for links, speed in speeds.items():
+        print(f"{name(links):12}{speed:>8.1f}")
+    print(f"ratio {speeds[LINKS] / max(speeds[link] for link in LINKS):.2f}")
+
+
+def main() -> int:
+    def rate(text: str) -> float:
+        if not 0.5 <= float(text) <= 10000:
+            raise ValueError
+        return float(text)
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    for link in LINKS:
+        parser.add_argument(f"--rate-{link}", type=rate, default=100, metavar="MBITS",
+                            help=f"of link {link}, 0.5 to 10000, default 100")
+    parser.add_argument("--seconds", type=int, default=6, choices=range(1, 3601), metavar="N",
+                        help=f"of each download, after {SETTLING_S} s to settle; default 6")
+    options = parser.parse_args()
+    binary = (ROOT / os.environ.get("HAWSER_BUILD", "build") / "hawserd").resolve()
+    try:
+        if os.geteuid() != 0:
+            raise Failure("needs root, as it makes network namespaces")
+        if not binary.exists():
+            raise Failure(f"{binary} is not there; run make")
+        run(binary, [options.rate_a, options.rate_b], options.seconds)
+    except (Failure, Unavailable, OSError, RuntimeError, subprocess.SubprocessError) as failure:
+        print(f"demo: {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What all tests share. Every network test runs twice, with MPTCP and with net.mptcp.enabled=0 in
+the namespaces, unless it is marked as being about MPTCP."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests" / "net")]
+
+MODES = ("mptcp", "no-mptcp")
+# What a test with the argument "pair" is run for: what the client and what the server speaks.
+PAIRS = {"mptcp": [(client, server) for client in ("tcp", "mptcp") for server in ("tcp", "mptcp")],
+         "no-mptcp": [("tcp", "tcp")]}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "mptcp: is about MPTCP, so runs only where there is MPTCP")
+    raise_open_files_limit()
+
+
+def raise_open_files_limit() -> None:
+    """The tests of many sessions want two sockets for each; they count on what they get."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = max(hard, 32768)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+    except (ValueError, OSError):  # root without CAP_SYS_RESOURCE
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "bed" not in metafunc.fixturenames:
+        return
+    modes = MODES[:1] if metafunc.definition.get_closest_marker("mptcp") else MODES
+    if "pair" not in metafunc.fixturenames:
+        metafunc.parametrize("bed", modes, indirect=True, scope="session")
+        return
+    cases = [(mode, pair) for mode in modes for pair in PAIRS[mode]]
+    metafunc.parametrize(("bed", "pair"), cases, indirect=["bed"], scope="session",
+                         ids=["-".join((mode, *pair)) for mode, pair in cases])
+
+
+@pytest.fixture(scope="session")
+def build() -> Path:
+    """The directory that the Makefile built into; a missing daemon is a failure, not a skip."""
+    directory = ROOT / os.environ.get("HAWSER_BUILD", "build")
+    for name in "hawserd", "hawser":
+        assert (directory / name).exists(), f"{directory / name} is not there; run make"
+    return directory
+
+
+@pytest.fixture(scope="session")
+def bed(request, build, tmp_path_factory):
+    """The namespaces, links of 1 Gbit/s between them, and how to start hawserd there."""
+    from bed import Bed
+    from namespace import Unavailable
+
+    try:
+        made = Bed(build, tmp_path_factory.mktemp("bed"), mptcp=request.param == "mptcp",
+                   rate_a=1000, rate_b=1000)
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+    with made:
+        yield made
+
+
+@pytest.fixture
+def hawserd(bed):
+    """Starts daemons, and sees at the end that each is well, leaks nothing and stops."""
+    from daemon import Hawserd
+
+    started: list[Hawserd] = []
+
+    def start(*options: str, **settings) -> Hawserd:
+        started.append(Hawserd(bed, *options, **settings))
+        return started[-1]
+
+    yield start
+    for daemon in started:
+        daemon.finish()
+
+
+@pytest.fixture
+def serve(bed, hawserd):
+    """Starts servers, and stops them before the daemons are looked at."""
+    from peers import Server
+
+    started: list[Server] = []
+
+    def start(handler, **settings) -> Server:
+        started.append(Server(bed.server, handler, **settings))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.close()
+
+
+@pytest.fixture
+def origin(bed, hawserd, tmp_path):
+    """A web server; stops before the daemons are looked at."""
+    from origin import Origin
+
+    with Origin(bed.server, tmp_path, bed.mptcp) as made:
+        yield made
+
+
+@pytest.fixture
+def dns(bed):
+    """The name server that hawserd asks; knows nothing until it is told."""
+    from dns import NameServer
+
+    with NameServer(bed.router) as server:
+        yield server

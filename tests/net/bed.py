@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The test bed with the files that hawserd and its clients find on it."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from namespace import MountNamespace, Unavailable
+from topology import SERVER4, SERVER6, Topology
+
+HOSTS = f"127.0.0.1 localhost\n::1 localhost\n{SERVER4} server.test\n{SERVER6} server.test\n"
+RESOLV_CONF = "nameserver 127.0.0.1\n"
+
+
+class Bed(Topology):
+    """Processes started with its mounts see its own hosts and resolv.conf, an empty /run, and a
+    root account that is not locked (sshd looks)."""
+
+    def __init__(self, build: Path, scratch: Path, **settings) -> None:
+        self.build, self.scratch = build, scratch
+        self._tables = (f"test{number}" for number in itertools.count())
+        texts = {"hosts": HOSTS, "resolv.conf": RESOLV_CONF,
+                 "shadow": "root:*:19000:0:99999:7:::\nsshd:!:19000::::::\n"}
+        for name, text in texts.items():
+            (scratch / name).write_text(text, "ascii")
+        self.mounts = MountNamespace({f"/etc/{name}": str(scratch / name) for name in texts},
+                                     empty=["/run"])
+        super().__init__(**settings)
+
+    def close(self) -> None:
+        super().close()
+        self.mounts.close()
+
+    @contextlib.contextmanager
+    def rules(self, rule: str) -> Iterator[None]:
+        """Has an nftables rule in force for a while, for what arrives at the server."""
+        table = next(self._tables)
+        try:
+            self.server.run("nft", "-f", "-", text=f"""
+                table inet {table} {{
+                    chain arriving {{
+                        type filter hook prerouting priority raw;
+                        {rule};
+                    }}
+                }}""")
+        except Unavailable as reason:
+            pytest.skip(str(reason))
+        try:
+            yield
+        finally:
+            self.server.run("nft", "delete", "table", "inet", table)
+
+    @contextlib.contextmanager
+    def route(self, kind: str, prefix: str) -> Iterator[None]:
+        """Has the router refuse a prefix for a while: unreachable, prohibit or throw."""
+        self.router.run("ip", "route", "add", kind, prefix)
+        try:
+            yield
+        finally:
+            self.router.run("ip", "route", "del", kind, prefix)

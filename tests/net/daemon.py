@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A hawserd on the test bed's router: started, asked, connected through, and judged at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import handshakes
+import peers
+from bed import Bed
+from topology import LAN4, LAN6, LAN_PREFIX4, LAN_PREFIX6
+from waiting import until
+
+PORT = 1080
+LISTEN = ("--socks", f"{LAN4}:{PORT}", "--socks", f"[{LAN6}]:{PORT}")
+ALLOW = ("--allow", LAN_PREFIX4, "--allow", LAN_PREFIX6)
+# A worker may keep this many pipes for reuse; of two fds each.
+POOLED_PIPE_FDS = 64
+COMPLAINTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "Assertion")
+
+
+class Hawserd:
+    """Options are hawserd's. listen: whether to add the listeners and allowed prefixes of the LAN.
+    prefix: words before the command, as a program that lowers its rights."""
+
+    def __init__(self, bed: Bed, *options: str, listen: bool = True, open_files: int | None = None,
+                 prefix: tuple[str, ...] = (), directory: str | None = None,
+                 binary: Path | None = None) -> None:
+        self.bed = bed
+        # Short, as the path of a socket must be.
+        self.directory = directory or tempfile.mkdtemp(dir=bed.scratch)
+        self.control = f"{self.directory}/control.sock"
+        self._log = Path(self.directory) / "stderr"
+        self._clients = contextlib.ExitStack()
+        self._stopped = False
+        command = [*prefix, str(binary or bed.build / "hawserd"),
+                   *(LISTEN + ALLOW if listen else ()),
+                   "--control", self.control, "--log-level", "debug", *options]
+        limit = ["prlimit", f"--nofile={open_files}:{open_files}"] if open_files else []
+        with self._log.open("w", encoding="utf-8") as log:
+            self.process = bed.router.start(
+                [*limit, *command],
+                bed.mounts, stderr=log, stdin=subprocess.DEVNULL)
+        self.pid = self.process.pid
+        until(self._ready, seconds=30)
+        self._pooled_pipe_fds = POOLED_PIPE_FDS * self.status()["workers"]
+        # The daemon may not have closed its end of the last question yet.
+        time.sleep(0.02)
+        self.baseline = self.open_files()
+
+    def _ready(self) -> bool:
+        assert self.process.poll() is None, f"hawserd ended at once:\n{self.log()}"
+        return self.answers()
+
+    # What it says.
+
+    def log(self) -> str:
+        return self._log.read_text("utf-8", "replace")
+
+    def ask(self, command: str) -> dict:
+        with socket.socket(socket.AF_UNIX) as control:
+            control.settimeout(20)
+            control.connect(self.control)
+            control.sendall(json.dumps({"command": command}).encode() + b"\n")
+            with control.makefile("rb") as answer:
+                return json.loads(answer.readline())
+
+    def status(self) -> dict:
+        return self.ask("status")
+
+    def answers(self) -> bool:
+        """Not so before it listens, and while its control socket is crowded."""
+        try:
+            return "version" in self.status()
+        except OSError:
+            return False
+
+    def sessions(self) -> list[dict]:
+        return self.ask("sessions")["sessions"]
+
+    def session(self) -> dict:
+        """The only one."""
+        sessions = self.sessions()
+        assert len(sessions) == 1, sessions
+        return sessions[0]
+
+    def active(self) -> int:
+        return self.status()["sessions"]["active"]
+
+    def errors(self) -> dict[str, int]:
+        """Those that happened."""
+        return {name: count for name, count in self.status()["errors"].items() if count}
+
+    def await_error(self, cause: str) -> None:
+        """Waits until sessions ended for this cause and for none other."""
+        until(self.errors, lambda errors: set(errors) == {cause})
+
+    def run_cli(self, *arguments: str) -> subprocess.CompletedProcess:
+        return subprocess.run([self.bed.build / "hawser", "--control", self.control, *arguments],
+                              capture_output=True, text=True, timeout=30, check=False)
+
+    # What it costs.
+
+    def open_files(self) -> dict[str, int]:
+        """How many fds of each kind: "socket", "pipe", "anon_inode"…, or a path."""
+        kinds: dict[str, int] = {}
+        for entry in os.scandir(f"/proc/{self.pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                kind = os.readlink(entry.path).partition(":")[0]
+                kinds[kind] = kinds.get(kind, 0) + 1
+        return kinds
+
+    def resident_bytes(self) -> int:
+        for line in Path(f"/proc/{self.pid}/status").read_text("ascii").splitlines():
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1]) * 1024
+        raise AssertionError("no RssAnon")
+
+    # Through it.
+
+    def connect(self, mptcp: bool = False, family: int = socket.AF_INET,
+                port: int = PORT) -> socket.socket:
+        """A client's connection to a listener of it, closed at the end."""
+        address = LAN4 if family == socket.AF_INET else LAN6
+        return self._clients.enter_context(
+            peers.connect(self.bed.client, address, port, mptcp))
+
+    def dial(self, host: str, port: int, mptcp: bool = False) -> socket.socket:
+        """A client's connection through it, by SOCKS5."""
+        client = self.connect(mptcp)
+        try:
+            handshakes.socks5(client, host, port)
+        except handshakes.Refused:
+            client.close()
+            raise
+        return client
+
+    # Its end.
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def wait(self, seconds: float = 20) -> int:
+        """The exit status; it counts as stopped from then on."""
+        self._stopped = True
+        return self.process.wait(seconds)
+
+    def finish(self) -> None:
+        """Judges it. Only a test that stopped it itself has waited for its end before."""
+        try:
+            with self._clients:
+                pass
+            if not self._stopped:
+                assert self.process.poll() is None, f"hawserd died:\n{self.log()[-4000:]}"
+                until(self.sessions, lambda sessions: sessions == [])
+                until(self._left_over, lambda left: left == {})
+                self.signal(signal.SIGINT)
+                assert self.wait() == 0, self.log()[-4000:]
+            for complaint in COMPLAINTS:
+                assert complaint not in self.log(), self.log()[-8000:]
+        finally:
+            self.process.kill()
+            self.process.wait()
+
+    def _left_over(self) -> dict[str, int]:
+        """More open files than before the first session; a worker's pool of pipes is no leak."""
+        return {kind: count - self.baseline.get(kind, 0)
+                for kind, count in self.open_files().items()
+                if count - self.baseline.get(kind, 0) > (self._pooled_pipe_fds if kind == "pipe" else 0)}

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Streams that any byte lost, doubled or moved would break, at memcmp speed: a random block again
+and again, its length odd so that no buffer size fits it."""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+_PERIOD = 1_000_003
+_CHUNK = 1 << 18
+MEGABYTE = 1 << 20
+
+
+class Stream:
+    """Two streams of different seeds share no data."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        block = random.Random(seed).randbytes(_PERIOD)
+        self._twice = memoryview(block + block[:_CHUNK])
+
+    def part(self, offset: int, size: int) -> memoryview:
+        """size is at most 256 KiB."""
+        start = offset % _PERIOD
+        return self._twice[start:start + size]
+
+    def send(self, sock: socket.socket, total: int, first: int = 0) -> None:
+        """Sends the bytes from first to total in writes of random sizes, 1 byte to 256 KiB."""
+        for size in self._sizes(total - first):
+            sock.sendall(self.part(first, size))
+            first += size
+
+    def _sizes(self, total: int) -> Iterator[int]:
+        dice = random.Random(self._seed)
+        while total > 0:
+            size = min(total, dice.randint(1, 1 << dice.randint(0, 18)))
+            total -= size
+            yield size
+
+    def receive(self, sock: socket.socket, total: int, first: int = 0) -> None:
+        """Takes the bytes from first to total; an AssertionError at the first that is wrong."""
+        while first < total:
+            data = sock.recv(min(_CHUNK, total - first))
+            assert data, f"end of stream after {first} of {total} bytes"
+            assert data == self.part(first, len(data)).tobytes(), \
+                f"wrong data between bytes {first} and {first + len(data)}"
+            first += len(data)
+
+
+def together(*jobs: Callable[[], None], seconds: float = 120) -> None:
+    """Runs the jobs at once, and fails if one fails or is not done in time."""
+    failures: list[BaseException] = []
+
+    def run(job: Callable[[], None]) -> None:
+        try:
+            job()
+        except (OSError, AssertionError, EOFError) as failure:
+            failures.append(failure)
+
+    threads = [threading.Thread(target=run, args=(job,), daemon=True) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(seconds)
+        # One failure makes the other ends wait in vain.
+        if failures:
+            raise failures[0]
+    assert not any(thread.is_alive() for thread in threads), f"not done after {seconds} s"
+
+
+def exchange(near: socket.socket, far: socket.socket, total: int, seconds: float = 120) -> None:
+    """Sends total bytes both ways at once, then ends both streams, all of it checked."""
+    up, down = Stream(1), Stream(2)
+
+    def send(sock: socket.socket, stream: Stream) -> None:
+        stream.send(sock, total)
+        sock.shutdown(socket.SHUT_WR)
+
+    def receive(sock: socket.socket, stream: Stream) -> None:
+        stream.receive(sock, total)
+        assert sock.recv(1) == b"", "more bytes than were sent"
+
+    together(lambda: send(near, up), lambda: receive(far, up),
+             lambda: send(far, down), lambda: receive(near, down), seconds=seconds)

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One session through hawserd, with both of its ends in the hands of a test."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import peers
+from daemon import Hawserd
+from topology import SERVER4
+
+
+@contextlib.contextmanager
+def through(daemon: Hawserd, pair: tuple[str, str] = ("tcp", "tcp"),
+            ) -> Iterator[tuple[socket.socket, socket.socket]]:
+    """The client's and the server's socket; pair says what they speak, "tcp" or "mptcp"."""
+    client, server = (transport == "mptcp" for transport in pair)
+    with peers.listen(daemon.bed.server, mptcp=server) as listening, \
+            daemon.dial(SERVER4, peers.port_of(listening), client) as near, \
+            peers.accept(listening) as far:
+        yield near, far

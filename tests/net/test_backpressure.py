@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A slow reader holds the sender back, so that hawserd and the kernel buffer little for it."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+
+from pattern import MEGABYTE, Stream, together
+from sessions import through
+
+AHEAD_MAX = 8 * MEGABYTE
+TOTAL = 24 * MEGABYTE
+SLOW_S = 4
+
+
+class Flow:
+    """One direction: a sender at full speed, a reader at 1 MB/s and then at full speed."""
+
+    def __init__(self, source: socket.socket, target: socket.socket, seed: int) -> None:
+        self._source, self._target, self._stream = source, target, Stream(seed)
+        self._sent = self._taken = self.ahead = 0
+        self.slow_taken = 0
+
+    def send(self) -> None:
+        while self._sent < TOTAL:
+            part = self._stream.part(self._sent, min(1 << 16, TOTAL - self._sent))
+            self._sent += self._source.send(part)
+        self._source.shutdown(socket.SHUT_WR)
+
+    def receive(self) -> None:
+        started = time.monotonic()
+        while (seconds := time.monotonic() - started) < SLOW_S:
+            if self._taken < seconds * 1e6:
+                self._take(self._taken + 20_000)
+            else:
+                time.sleep(0.005)
+            self.ahead = max(self.ahead, self._sent - self._taken)
+        self.slow_taken = self._taken
+        self._take(TOTAL)
+        assert self._target.recv(1) == b""
+
+    def _take(self, until: int) -> None:
+        self._stream.receive(self._target, until, self._taken)
+        self._taken = until
+
+
+@pytest.mark.parametrize("tier", ["copy", "splice", "auto"])
+def test_slow_readers_on_both_sides(hawserd, pair, tier):
+    daemon = hawserd("--tier", tier)
+    with through(daemon, pair) as (client, server):
+        flows = [Flow(client, server, 21), Flow(server, client, 22)]
+        together(*(job for flow in flows for job in (flow.send, flow.receive)))
+    for flow in flows:
+        # Both ran at the speed that the test is about, and something was there to hold back.
+        assert flow.slow_taken > 0.5 * SLOW_S * MEGABYTE
+        assert 0 < flow.ahead <= AHEAD_MAX, flow.ahead

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The congestion control of MPTCP sockets, as the kernel shows it for each subflow."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+import peers
+from bed import Bed
+from topology import CLIENT4, LINKS, SERVER4
+from waiting import until
+
+# What Linux has always, and hawserd never chooses by itself.
+SYSTEM = "reno"
+
+
+@contextlib.contextmanager
+def system_default(bed: Bed) -> Iterator[None]:
+    before = bed.router.sysctl("ipv4/tcp_congestion_control", SYSTEM)
+    try:
+        yield
+    finally:
+        bed.router.sysctl("ipv4/tcp_congestion_control", before)
+
+
+def require(bed: Bed, name: str) -> None:
+    if name not in bed.router.sysctl("ipv4/tcp_available_congestion_control").split():
+        pytest.skip(f"this kernel has no congestion control {name}")
+
+
+def in_use(bed: Bed, peer: str) -> list[str]:
+    """Of each of the router's TCP connections with this peer."""
+    lines = bed.router.run("ss", "-tinH", "state", "established", "dst", peer).splitlines()
+    return [line.split()[0] for line in lines if line.startswith("\t")]
+
+
+@contextlib.contextmanager
+def connected(daemon, mptcp: bool) -> Iterator[None]:
+    """Through the daemon, with all subflows there."""
+    with peers.listen(daemon.bed.server, mptcp=mptcp) as listening, \
+            daemon.dial(SERVER4, peers.port_of(listening), mptcp) as client, \
+            peers.accept(listening) as server:
+        client.sendall(b"x")
+        server.sendall(server.recv(1))
+        assert client.recv(1) == b"x"
+        if mptcp:
+            until(daemon.session, lambda now: now["upstream_subflows"] == 2)
+        yield
+
+
+@pytest.mark.mptcp
+@pytest.mark.parametrize(("option", "expected"), [("system", SYSTEM), ("cubic", "cubic"),
+                                                  ("auto", SYSTEM)])
+def test_of_mptcp_sockets(bed, hawserd, option, expected):
+    """Auto leaves a path with next to no round-trip time alone."""
+    require(bed, expected)
+    daemon = hawserd("--congestion", option)
+    with system_default(bed), connected(daemon, mptcp=True):
+        assert in_use(bed, SERVER4) == [expected] * 2
+        assert in_use(bed, CLIENT4) == [expected]
+
+
+@pytest.mark.mptcp
+def test_auto_with_a_round_trip_time(bed, hawserd):
+    """A queue that packets of the test fill gives the connection one."""
+    require(bed, "bbr")
+    daemon = hawserd("--congestion", "auto")
+    try:
+        for link in LINKS:
+            bed.shape(link, 1)
+        with bed.router.socket(socket.AF_INET, socket.SOCK_DGRAM) as filling:
+            for _ in range(8):
+                filling.sendto(bytes(1200), (SERVER4, 9))
+        with system_default(bed), connected(daemon, mptcp=True):
+            assert in_use(bed, SERVER4) == ["bbr"] * 2
+    finally:
+        for link in LINKS:
+            bed.shape(link, 1000)
+
+
+def test_plain_tcp_is_left_alone(bed, hawserd):
+    require(bed, "cubic")
+    daemon = hawserd("--congestion", "cubic", "--mptcp", "off")
+    with system_default(bed), connected(daemon, mptcp=False):
+        assert in_use(bed, SERVER4) == [SYSTEM]
+        assert in_use(bed, CLIENT4) == [SYSTEM]

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Two links in one connection: both carry payload and add up; one is cut in mid-transfer."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+
+import pytest
+
+import peers
+from bed import Bed
+from daemon import Hawserd
+from pattern import MEGABYTE, Stream, together
+from topology import LINKS, SERVER4
+
+pytestmark = pytest.mark.mptcp
+
+RATE = 50  # Mbit/s of each link
+CUT_AFTER = 6 * MEGABYTE
+TOTAL = 24 * MEGABYTE
+
+
+@pytest.fixture(scope="module")
+def slow_bed(bed, build, tmp_path_factory):
+    """Links whose rate, and not this machine's, is the limit."""
+    with Bed(build, tmp_path_factory.mktemp("bed"), rate_a=RATE, rate_b=RATE) as made:
+        yield made
+
+
+@pytest.fixture
+def daemon(slow_bed):
+    running = Hawserd(slow_bed)
+    yield running
+    running.finish()
+
+
+@contextlib.contextmanager
+def through(daemon):
+    """A client and the server that it is connected to."""
+    with peers.listen(daemon.bed.server, mptcp=True) as listening, \
+            daemon.dial(SERVER4, peers.port_of(listening)) as client, \
+            peers.accept(listening) as server:
+        yield client, server
+
+
+def link_bytes(bed: Bed, direction: str) -> list[int]:
+    return [bed.link_bytes(link)[direction == "up"] for link in LINKS]
+
+
+def measure(bed: Bed, sock: socket.socket, direction: str) -> tuple[float, list[float]]:
+    """Mbit/s of what arrives, and of each link, over 3 seconds."""
+    before = link_bytes(bed, direction)
+    started, received, seconds = time.monotonic(), 0, 0.0
+    while seconds < 3:
+        received += len(sock.recv(1 << 18))
+        seconds = time.monotonic() - started
+    links = [after - earlier for after, earlier in zip(link_bytes(bed, direction), before)]
+    return received * 8e-6 / seconds, [count * 8e-6 / seconds for count in links]
+
+
+@pytest.mark.parametrize("direction", ["down", "up"])
+def test_links_add_up(daemon, direction):
+    """The one test of speed: payload of both links together, at least 90 % of their rates. A
+    shaped link cannot be too fast, but on a busy machine a while can be too slow: the best of a few
+    counts."""
+    seen: list[tuple[float, list[float]]] = []
+    with through(daemon) as (client, server):
+        source, target = (client, server) if direction == "up" else (server, client)
+
+        def fill() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    source.sendall(bytes(1 << 16))
+
+        def drain() -> None:
+            while len(seen) < 6 and (len(seen) < 2 or max(seen)[0] < 0.9 * 2 * RATE):
+                seen.append(measure(daemon.bed, target, direction))
+            peers.reset(target)
+
+        together(fill, drain)
+    best, links = max(seen)
+    assert best >= 0.9 * 2 * RATE, seen
+    assert min(links) >= 0.8 * RATE, seen
+
+
+@pytest.mark.parametrize("direction", ["down", "up"])
+@pytest.mark.parametrize("link", ["b", "a"])
+def test_link_cut_in_mid_transfer(daemon, link, direction):
+    """The first subflow is on link a, so that its loss is the harder one."""
+    bed, stream = daemon.bed, Stream(4)
+    with through(daemon) as (client, server):
+        source, target = (client, server) if direction == "up" else (server, client)
+        before = link_bytes(bed, direction)
+
+        def receive() -> None:
+            stream.receive(target, CUT_AFTER)
+            carried = [after - earlier
+                       for after, earlier in zip(link_bytes(bed, direction), before)]
+            assert min(carried) > CUT_AFTER // 8, "one link carried nearly nothing"
+            bed.cut(link)
+            stream.receive(target, TOTAL, CUT_AFTER)
+            assert target.recv(1) == b""
+
+        def send() -> None:
+            stream.send(source, TOTAL)
+            source.shutdown(socket.SHUT_WR)
+
+        try:
+            together(send, receive)
+            target.shutdown(socket.SHUT_WR)
+            assert source.recv(1) == b""
+            assert bed.swallowed(link) > 0
+        finally:
+            bed.mend(link)

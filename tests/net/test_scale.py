@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Many sessions at once: none suffers, idle ones cost little, and running out of file descriptors
+harms nobody who is connected."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+import peers
+from causes import unreachable
+from daemon import Hawserd
+from handshakes import NO_PASSWORD, read, read_socks5_reply, socks5_request
+from sessions import through
+from topology import SERVER4
+from waiting import until
+
+MANY = 2000
+IDLE = 10_000
+STORM = 200
+IDLE_BYTES_MAX = 1.5 * 1024
+
+
+class Crowd:
+    """Sessions between sockets of this process, all opened before the first is answered."""
+
+    def __init__(self, daemon: Hawserd, listening: socket.socket) -> None:
+        self._daemon, self._listening = daemon, listening
+        self._stack = contextlib.ExitStack()
+        self.ends: list[tuple[socket.socket, socket.socket]] = []
+
+    def __enter__(self) -> Crowd:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def grow(self, count: int) -> None:
+        """By sessions of which each has moved a byte both ways."""
+        # No more at a time than wait in the backlogs.
+        for first in range(0, count, 500):
+            self._grow_at_once(min(500, count - first))
+
+    def _grow_at_once(self, count: int) -> None:
+        request = NO_PASSWORD + socks5_request(SERVER4, peers.port_of(self._listening))
+        clients = {}
+        for _ in range(count):
+            client = self._daemon.connect()
+            client.sendall(request)
+            clients[client.getsockname()] = client
+        servers = [self._stack.enter_context(peers.accept(self._listening))
+                   for _ in range(count)]
+        # Which server belongs to which client, hawserd does not say: the client's address does.
+        for client in clients.values():
+            assert read(client, 2) == b"\x05\x00"
+            assert read_socks5_reply(client) == 0
+            host, port = client.getsockname()
+            client.sendall(socket.inet_aton(host) + port.to_bytes(2, "big"))
+        for server in servers:
+            name = read(server, 6)
+            client = clients.pop((socket.inet_ntoa(name[:4]), int.from_bytes(name[4:], "big")))
+            server.sendall(b"!")
+            assert read(client, 1) == b"!"
+            self.ends.append((client, server))
+
+
+def open_files_limit() -> int:
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def test_many_sessions_at_once(bed, hawserd):
+    daemon = hawserd()
+    with peers.listen(bed.server, mptcp=bed.mptcp) as listening, \
+            Crowd(daemon, listening) as crowd:
+        crowd.grow(MANY)
+        assert daemon.active() == MANY
+        assert len(daemon.sessions()) == MANY
+        for number, (client, server) in enumerate(crowd.ends):
+            client.sendall(b"up %d." % number)
+            server.sendall(b"down %d." % number)
+        for number, (client, server) in enumerate(crowd.ends):
+            assert read(server, len(b"up %d." % number)) == b"up %d." % number
+            assert read(client, len(b"down %d." % number)) == b"down %d." % number
+        for client, _ in crowd.ends[::2]:
+            client.close()
+        for _, server in crowd.ends[1::2]:
+            server.close()
+        for ends in crowd.ends:
+            for sock in ends:
+                if sock.fileno() >= 0:
+                    assert sock.recv(1) == b""
+                    sock.close()
+    until(daemon.active, lambda active: active == 0)
+    assert daemon.errors() == {}
+
+
+def test_idle_sessions_cost_little(bed, hawserd):
+    if b"__asan_init" in (bed.build / "hawserd").read_bytes():
+        pytest.skip("AddressSanitizer's own memory is in the way")
+    # Two sockets of each session here, two there.
+    count = min(IDLE, (open_files_limit() - 500) // 2)
+    assert count >= 1000, "the limit of open files is too low"
+    daemon = hawserd("--workers", "1", "--log-level", "info")
+    with peers.listen(bed.server) as listening, Crowd(daemon, listening) as crowd:
+        crowd.grow(100)
+        before = daemon.resident_bytes()
+        crowd.grow(count - 100)
+        assert daemon.active() == count
+        each = (daemon.resident_bytes() - before) / (count - 100)
+        assert each <= IDLE_BYTES_MAX, f"{each:.0f} bytes"
+        assert daemon.open_files().get("pipe", 0) <= 4
+        client, server = crowd.ends[0]
+        client.sendall(b"still here")
+        assert read(server, 10) == b"still here"
+
+
+def test_limit_of_open_files(bed, hawserd):
+    """A storm of connections past the limit: those that are connected go on, and when the storm is
+    over all is as before."""
+    daemon = hawserd(open_files=64)
+    with peers.listen(bed.server) as listening, through(daemon) as (client, server), \
+            contextlib.ExitStack() as storm:
+        slowest = 0.0
+        for number in range(STORM):
+            caught = storm.enter_context(daemon.connect())
+            caught.sendall(NO_PASSWORD + socks5_request(SERVER4, peers.port_of(listening)))
+            started = time.monotonic()
+            message = b"message %d" % number
+            client.sendall(message)
+            assert read(server, len(message)) == message
+            server.sendall(message)
+            assert read(client, len(message)) == message
+            slowest = max(slowest, time.monotonic() - started)
+        assert slowest < 1.5
+        until(lambda: daemon.status()["accept"]["pauses"])
+        assert sum(daemon.open_files().values()) <= 64
+        storm.close()
+        until(lambda: drain(listening) or daemon.status()["sessions"],
+              lambda sessions: sessions == {"active": 1, "total": 1 + STORM}, seconds=30)
+        with daemon.dial(SERVER4, peers.port_of(listening)) as late, \
+                peers.accept(listening) as answering:
+            late.sendall(b"x")
+            assert read(answering, 1) == b"x"
+    assert daemon.log().count("accepting pauses") <= daemon.status()["workers"]
+
+
+def drain(listening: socket.socket) -> None:
+    """Accepts and closes what waits in the backlog."""
+    listening.settimeout(0.05)
+    with contextlib.suppress(TimeoutError):
+        while True:
+            listening.accept()[0].close()
+    listening.settimeout(peers.TIMEOUT_S)
+
+
+def test_destination_that_never_answers(bed, hawserd):
+    """Costs others nothing, and its own clients no more than the connect time."""
+    daemon = hawserd("--workers", "1", "--timeout", "connect=3")
+    with unreachable(bed, "connect-timeout") as (host, port), through(daemon) as (client, server):
+        waiting = [daemon.connect() for _ in range(50)]
+        started = time.monotonic()
+        for sock in waiting:
+            sock.sendall(NO_PASSWORD + socks5_request(host, port))
+        until(lambda: [session["state"] for session in daemon.sessions()].count("connecting"),
+              lambda connecting: connecting == len(waiting))
+        while time.monotonic() - started < 2:
+            asked = time.monotonic()
+            client.sendall(b"x")
+            assert read(server, 1) == b"x"
+            assert time.monotonic() - asked < 1.5
+        for sock in waiting:
+            assert read(sock, 2) == b"\x05\x00"
+            assert read_socks5_reply(sock) == 6
+            sock.close()
+        assert 2.9 < time.monotonic() - started < 8
+    daemon.await_error("connect-timeout")
+    assert daemon.errors()["connect-timeout"] == len(waiting)
+
+
+def test_open_files_limit_is_raised(bed, hawserd):
+    """To the hard limit: 1024, which many systems start with, is 500 sessions."""
+    daemon = hawserd(prefix=("prlimit", "--nofile=100:2000"))
+    limits = Path(f"/proc/{daemon.pid}/limits").read_text("ascii")
+    line = next(line for line in limits.splitlines() if line.startswith("Max open files"))
+    assert line.split()[3:5] == ["2000", "2000"]

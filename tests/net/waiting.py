@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Waiting for what must come true."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+
+def until(what: Callable[[], Value], expected: Callable[[Value], bool] = bool,
+          seconds: float = 10) -> Value:
+    """Asks what() until its answer is as expected, and returns that; an AssertionError otherwise."""
+    end = time.monotonic() + seconds
+    while not expected(value := what()):
+        assert time.monotonic() < end, f"after {seconds} s still {value!r}"
+        time.sleep(0.02)
+    return value
