@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "backlog.h"
 #include "config.h"
 #include "mover.h"
 #include "mptcp.h"
@@ -53,6 +54,7 @@ struct flow {
 	const char *reason; /* why this tier; for output */
 	struct held held;
 	uint64_t bytes; /* taken from the source */
+	struct backlog backlog;
 	bool eof;	/* the source has ended */
 	bool finished;	/* the target has been told, or will never be */
 };

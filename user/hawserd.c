@@ -183,10 +183,10 @@ static void on_terminate(struct ev_loop *loop, ev_signal *signal, int events)
 		stop(daemon);
 		return;
 	}
-	log_info("draining for up to %g s; another SIGTERM stops at once",
-		 daemon->config->timeouts.drain_s);
 	workers_configure(daemon, false);
 	listen_set_close(&daemon->listening);
+	log_info("draining for up to %g s; another SIGTERM stops at once",
+		 daemon->config->timeouts.drain_s);
 	daemon->drain_until = ev_now(loop) + daemon->config->timeouts.drain_s;
 	ev_timer_again(loop, &daemon->drain);
 	on_drain_poll(loop, &daemon->drain, 0);

@@ -99,6 +99,8 @@ static void relay_pump(struct relay *relay, struct flow *flow, struct leg *sourc
 	if (flow->finished)
 		return;
 	result = flow_pump(flow, &relay->env->mover);
+	backlog_update(&flow->backlog, flow->source, flow->held.len > 0, flow->bytes,
+		       ev_now(relay->env->loop));
 	if (flow->bytes != before) {
 		*total += flow->bytes - before;
 		relay->last_activity = ev_now(relay->env->loop);

@@ -20,6 +20,9 @@ class Flow:
     """One direction: a sender at full speed, a reader at 1 MB/s and then at full speed."""
 
     def __init__(self, source: socket.socket, target: socket.socket, seed: int) -> None:
+        # What the sockets of sender and reader hold by themselves is not what this is about.
+        source.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 17)
+        target.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 19)
         self._source, self._target, self._stream = source, target, Stream(seed)
         self._sent = self._taken = self.ahead = 0
         self.slow_taken = 0

@@ -428,6 +428,7 @@ static void every_cause_has_its_reply(void **state)
 		[CAUSE_HANDSHAKE_TIMEOUT] = "408 Request Timeout",
 		[CAUSE_CLIENT_GONE] = "400 Bad Request",
 		[CAUSE_RESET] = "502 Bad Gateway",
+		[CAUSE_BYTES_LOST] = "502 Bad Gateway",
 		[CAUSE_IDLE_TIMEOUT] = "504 Gateway Timeout",
 		[CAUSE_HALF_CLOSED_TIMEOUT] = "504 Gateway Timeout",
 		[CAUSE_RESOURCES] = "503 Service Unavailable",
