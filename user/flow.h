@@ -55,8 +55,8 @@ struct flow {
 	struct held held;
 	uint64_t bytes; /* taken from the source */
 	struct backlog backlog;
-	bool eof;	/* the source has ended */
-	bool finished;	/* the target has been told, or will never be */
+	bool eof;      /* the source has ended */
+	bool finished; /* the target has been told, or will never be */
 };
 
 enum flow_result {

@@ -7,6 +7,7 @@ from __future__ import annotations
 import random
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 _PERIOD = 1_000_003
@@ -63,12 +64,14 @@ def together(*jobs: Callable[[], None], seconds: float = 120) -> None:
     threads = [threading.Thread(target=run, args=(job,), daemon=True) for job in jobs]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join(seconds)
-        # One failure makes the other ends wait in vain.
-        if failures:
-            raise failures[0]
-    assert not any(thread.is_alive() for thread in threads), f"not done after {seconds} s"
+    end = time.monotonic() + seconds
+    # One failure makes the other ends wait in vain.
+    while not failures and any(thread.is_alive() for thread in threads):
+        assert time.monotonic() < end, f"not done after {seconds} s"
+        threads[0].join(0.01)
+        threads.append(threads.pop(0))
+    if failures:
+        raise failures[0]
 
 
 def exchange(near: socket.socket, far: socket.socket, total: int, seconds: float = 120) -> None:
