@@ -1,55 +1,54 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Bounds what the kernel receives ahead of a target that does not keep up. */
+/* Bounds what the kernel receives ahead of a slow target. */
 #include "backlog.h"
 
 #include <sys/socket.h>
 
-/* The buffer holds what the target takes in this time. From the least size it can then double with
- * each round trip of up to half of this, so that no path is held below what its target would take.
- */
-#define AHEAD_S 1.
+/* The buffer holds what the target takes in this time. It may double every few windows, which is
+ * about as fast as the sender's slow start on a path long enough to need more. */
+#define AHEAD_S	 1.
+#define WINDOW_S 0.1
+
+/* Windows in a row that must ask for more: the burst that fills the buffers behind a slow target
+ * makes it look fast for one. */
+#define GROW_WINDOWS 2
 
 #define BUFFER_MIN (1024U * 1024U)
 #define BUFFER_MAX (32U * 1024U * 1024U)
 
-/* Rates over shorter times are bursts. A burst that fills the buffers behind the target still looks
- * like a fast target for one window, so the size at most doubles per window. */
-#define WINDOW_S 0.25
-
-static void backlog_set(struct backlog *backlog, int source, uint32_t size)
+/* Never smaller than before: a buffer below the window that was offered makes MPTCP stall for good,
+ * when it is full of what came too early by one subflow (run on 6.18). */
+static void backlog_grow(struct backlog *backlog, int source, uint32_t size)
 {
 	/* The kernel doubles what it is given, for its own bookkeeping (socket(7)). */
 	int half = (int)(size / 2);
 
-	if (setsockopt(source, SOL_SOCKET, SO_RCVBUFFORCE, &half, sizeof(half)))
-		backlog->unable = true;
-	else
+	if (!setsockopt(source, SOL_SOCKET, SO_RCVBUFFORCE, &half, sizeof(half)))
 		backlog->size = size;
 }
 
-void backlog_update(struct backlog *backlog, int source, bool blocked, uint64_t bytes,
-		    ev_tstamp now)
+void backlog_begin(struct backlog *backlog, int source, ev_tstamp now)
+{
+	backlog->since = now;
+	backlog_grow(backlog, source, BUFFER_MIN);
+}
+
+void backlog_update(struct backlog *backlog, int source, uint64_t bytes, ev_tstamp now)
 {
 	double want;
 
-	if (backlog->unable || (backlog->size == 0 && !blocked))
+	if (backlog->size == 0 || now - backlog->since < WINDOW_S)
 		return;
-	if (backlog->size == 0) {
-		backlog_set(backlog, source, BUFFER_MIN);
-	} else {
-		if (now - backlog->since < WINDOW_S)
-			return;
-		want = (double)(bytes - backlog->bytes) / (now - backlog->since) * AHEAD_S;
-		if (want < BUFFER_MIN)
-			want = BUFFER_MIN;
-		if (want > 2. * backlog->size)
-			want = 2. * backlog->size;
-		if (want > BUFFER_MAX)
-			want = BUFFER_MAX;
-		/* Small changes are not worth a system call. */
-		if (want > 1.5 * backlog->size || want < 0.5 * backlog->size)
-			backlog_set(backlog, source, (uint32_t)want);
-	}
+	want = (double)(bytes - backlog->bytes) / (now - backlog->since) * AHEAD_S;
 	backlog->since = now;
 	backlog->bytes = bytes;
+	if (want > 2. * backlog->size)
+		want = 2. * backlog->size;
+	if (want > BUFFER_MAX)
+		want = BUFFER_MAX;
+	backlog->windows = want > backlog->size ? backlog->windows + 1 : 0;
+	if (backlog->windows == GROW_WINDOWS) {
+		backlog->windows = 0;
+		backlog_grow(backlog, source, (uint32_t)want);
+	}
 }

@@ -99,8 +99,7 @@ static void relay_pump(struct relay *relay, struct flow *flow, struct leg *sourc
 	if (flow->finished)
 		return;
 	result = flow_pump(flow, &relay->env->mover);
-	backlog_update(&flow->backlog, flow->source, flow->held.len > 0, flow->bytes,
-		       ev_now(relay->env->loop));
+	backlog_update(&flow->backlog, flow->source, flow->bytes, ev_now(relay->env->loop));
 	if (flow->bytes != before) {
 		*total += flow->bytes - before;
 		relay->last_activity = ev_now(relay->env->loop);
@@ -213,6 +212,8 @@ void relay_start(struct relay *relay)
 	relay->drain.repeat = DRAIN_POLL_S;
 	relay->drain.data = relay;
 	relay->last_activity = ev_now(relay->env->loop);
+	backlog_begin(&relay->up.backlog, relay->up.source, relay->last_activity);
+	backlog_begin(&relay->down.backlog, relay->down.source, relay->last_activity);
 	relay_pump(relay, &relay->up, &relay->client, &relay->server);
 	relay_pump(relay, &relay->down, &relay->server, &relay->client);
 	relay_settle(relay);
