@@ -174,4 +174,5 @@ class Hawserd:
         """More open files than before the first session; a worker's pool of pipes is no leak."""
         return {kind: count - self.baseline.get(kind, 0)
                 for kind, count in self.open_files().items()
-                if count - self.baseline.get(kind, 0) > (self._pooled_pipe_fds if kind == "pipe" else 0)}
+                if count - self.baseline.get(kind, 0)
+                > (self._pooled_pipe_fds if kind == "pipe" else 0)}

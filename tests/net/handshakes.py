@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The client's side of SOCKS5, SOCKS4(a) and HTTP CONNECT, byte by byte, so that tests can bend it."""
+"""The client's side of SOCKS5, SOCKS4(a) and HTTP CONNECT, in pieces that tests can bend."""
 
 from __future__ import annotations
 

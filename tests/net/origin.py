@@ -56,7 +56,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class Origin:
-    """Serves directory, which has a file "payload", on both addresses of the server and one port."""
+    """Serves directory, which gets a file "payload", on both addresses and one port."""
 
     def __init__(self, namespace: Namespace, directory: Path, mptcp: bool) -> None:
         first = peers.listen(namespace, SERVER4, mptcp=mptcp)

@@ -58,7 +58,7 @@ def together(*jobs: Callable[[], None], seconds: float = 120) -> None:
     def run(job: Callable[[], None]) -> None:
         try:
             job()
-        except (OSError, AssertionError, EOFError) as failure:
+        except Exception as failure:  # raised again below
             failures.append(failure)
 
     threads = [threading.Thread(target=run, args=(job,), daemon=True) for job in jobs]

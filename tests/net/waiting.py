@@ -12,7 +12,7 @@ Value = TypeVar("Value")
 
 def until(what: Callable[[], Value], expected: Callable[[Value], bool] = bool,
           seconds: float = 10) -> Value:
-    """Asks what() until its answer is as expected, and returns that; an AssertionError otherwise."""
+    """Asks what() until its answer is as expected, and returns it; else an AssertionError."""
     end = time.monotonic() + seconds
     while not expected(value := what()):
         assert time.monotonic() < end, f"after {seconds} s still {value!r}"
