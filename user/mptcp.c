@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
 #include <linux/mptcp.h>
@@ -11,6 +13,9 @@
 #ifndef SOL_MPTCP
 #define SOL_MPTCP 284
 #endif
+
+/* More than any path manager makes (its limit is 8). */
+#define SUBFLOWS_MAX 16
 
 int mptcp_socket(int family, bool want_mptcp)
 {
@@ -46,16 +51,22 @@ enum transport mptcp_transport(int fd)
 
 unsigned int mptcp_subflows(int fd)
 {
-	/* No room for addresses: only the count is wanted (kernel 5.16, c11c5906bc0a). */
-	struct mptcp_subflow_data data = {
-		.size_subflow_data = sizeof(data),
-		.size_user = sizeof(struct mptcp_subflow_addrs),
-	};
-	socklen_t len = sizeof(data);
+	/* Of each subflow's struct tcp_info only the first byte, its state, is asked for
+	 * (kernel 5.16, 06f15cee3691). */
+	struct {
+		struct mptcp_subflow_data data;
+		uint8_t states[SUBFLOWS_MAX];
+	} request = {.data = {.size_subflow_data = sizeof(request.data), .size_user = 1}};
+	socklen_t len = sizeof(request);
+	unsigned int connected = 0;
 
-	if (getsockopt(fd, SOL_MPTCP, MPTCP_SUBFLOW_ADDRS, &data, &len))
+	if (getsockopt(fd, SOL_MPTCP, MPTCP_TCPINFO, &request, &len))
 		return 1;
-	return data.num_subflows;
+	for (unsigned int i = 0; i < request.data.num_subflows && i < SUBFLOWS_MAX; i++)
+		if (request.states[i] != TCP_SYN_SENT && request.states[i] != TCP_SYN_RECV &&
+		    request.states[i] != TCP_CLOSE)
+			connected++;
+	return connected;
 }
 
 const char *transport_name(enum transport transport)

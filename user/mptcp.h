@@ -21,7 +21,7 @@ int mptcp_socket(int family, bool want_mptcp);
 /* Of a connected socket. */
 enum transport mptcp_transport(int fd);
 
-/* Subflows now in use, by getsockopt(MPTCP_INFO); 1 for TCP and after a fallback. */
+/* Connected subflows, without those that are still being opened; 1 for TCP and after a fallback. */
 unsigned int mptcp_subflows(int fd);
 
 /* "none", "tcp", "mptcp", "fallback"; for output, stable. */
