@@ -142,6 +142,7 @@ def test_limit_of_open_files(bed, hawserd):
         storm.close()
         until(lambda: drain(listening) or daemon.status()["sessions"],
               lambda sessions: sessions == {"active": 1, "total": 1 + STORM}, seconds=30)
+        drain(listening)
         with daemon.dial(SERVER4, peers.port_of(listening)) as late, \
                 peers.accept(listening) as answering:
             late.sendall(b"x")
