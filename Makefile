@@ -75,7 +75,8 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(LIB_OBJS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS) -lcmocka
 
-# Its fake workers stand in for the real ones.
+# Their fakes stand in for the real functions.
+$(BUILD)/unit/pace_test: ALL_LDFLAGS += -Wl,--wrap=socket_rtt_us,--wrap=socket_receive_rtt_us
 $(BUILD)/unit/report_test: ALL_LDFLAGS += -Wl,--wrap=worker_get_stats,--wrap=worker_get_sessions
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

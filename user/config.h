@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "address.h"
 #include "handshake.h"
@@ -16,12 +17,18 @@
 
 enum mptcp_mode { MPTCP_MODE_AUTO, MPTCP_MODE_ON, MPTCP_MODE_OFF };
 enum tier_mode { TIER_MODE_AUTO, TIER_MODE_COPY, TIER_MODE_SPLICE };
+enum tick_mode { TICK_MODE_AUTO, TICK_MODE_OFF, TICK_MODE_FIXED };
 enum congestion_mode { CONGESTION_AUTO, CONGESTION_SYSTEM, CONGESTION_NAMED };
 
 struct listen_config {
 	union address address;
 	bool forward;	       /* to is valid; else SOCKS and HTTP CONNECT */
 	struct destination to; /* host "" with an address, or a name */
+};
+
+struct tick_config {
+	enum tick_mode mode;
+	uint32_t fixed_us; /* TICK_MODE_FIXED */
 };
 
 struct timeouts { /* seconds, all > 0 */
@@ -41,6 +48,7 @@ struct config {
 	size_t allow_count;
 	enum mptcp_mode mptcp;
 	enum tier_mode tier;
+	struct tick_config tick;
 	enum congestion_mode congestion;
 	char congestion_name[CONGESTION_NAME_MAX];
 	unsigned int workers;

@@ -55,7 +55,7 @@ static cfg_opt_t listen_names[] = {VALUE("address"), VALUE("to"), CFG_END()};
 static cfg_opt_t access_names[] = {LIST("allow"), CFG_END()};
 static cfg_opt_t user_names[] = {VALUE("password-file"), CFG_END()};
 static cfg_opt_t upstream_names[] = {VALUE("mptcp"), VALUE("congestion"), CFG_END()};
-static cfg_opt_t relay_names[] = {VALUE("tier"), CFG_END()};
+static cfg_opt_t relay_names[] = {VALUE("tier"), VALUE("tick"), CFG_END()};
 static cfg_opt_t timeouts_names[] = {VALUE("handshake"), VALUE("resolve"),     VALUE("connect"),
 				     VALUE("idle"),	 VALUE("half-closed"), VALUE("drain"),
 				     CFG_END()};

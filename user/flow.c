@@ -59,6 +59,7 @@ int flow_hold(struct flow *flow, const void *bytes, size_t len)
 enum flow_result flow_pump(struct flow *flow, struct mover *mover)
 {
 	size_t budget = PUMP_BYTES;
+	bool drained = false;
 
 	for (;;) {
 		ssize_t n;
@@ -72,8 +73,10 @@ enum flow_result flow_pump(struct flow *flow, struct mover *mover)
 		}
 		if (flow->eof)
 			return FLOW_ENDED;
-		if (budget == 0)
+		if (drained)
 			return FLOW_WAIT;
+		if (budget == 0)
+			return FLOW_MORE;
 		n = flow->tier->take(flow, mover);
 		if (n == -EAGAIN || n == -EINTR)
 			return FLOW_WAIT;
@@ -81,8 +84,8 @@ enum flow_result flow_pump(struct flow *flow, struct mover *mover)
 			return FLOW_SOURCE_FAILED;
 		flow->eof = n == 0;
 		flow->bytes += (uint64_t)n;
-		budget =
-			(size_t)n < SHORT_TAKE_BYTES || (size_t)n > budget ? 0 : budget - (size_t)n;
+		drained = (size_t)n < SHORT_TAKE_BYTES;
+		budget -= (size_t)n < budget ? (size_t)n : budget;
 	}
 }
 

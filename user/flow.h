@@ -13,6 +13,8 @@
 #include "config.h"
 #include "mover.h"
 #include "mptcp.h"
+#include "pace.h"
+#include "ticker.h"
 
 struct flow;
 
@@ -55,12 +57,15 @@ struct flow {
 	struct held held;
 	uint64_t bytes; /* taken from the source */
 	struct backlog backlog;
-	bool eof;      /* the source has ended */
-	bool finished; /* the target has been told, or will never be */
+	struct pace pace;
+	struct tick_watch tick; /* active: looked at on a tick, not when readable */
+	bool eof;		/* the source has ended */
+	bool finished;		/* the target has been told, or will never be */
 };
 
 enum flow_result {
 	FLOW_WAIT,  /* for the source, or, if something is held, for the target */
+	FLOW_MORE,  /* a bounded number of bytes was moved; there may be more */
 	FLOW_ENDED, /* the source ended and all was given */
 	FLOW_SOURCE_FAILED,
 	FLOW_TARGET_FAILED,

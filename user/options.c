@@ -51,6 +51,8 @@ static const struct option_row rows[] = {
 	{OPTION_VALUE, "--congestion", "auto|system|NAME", "congestion control of MPTCP",
 	 SETTING("upstream")},
 	{OPTION_VALUE, "--tier", "auto|copy|splice", "how bytes are moved", SETTING("relay")},
+	{OPTION_VALUE, "--tick", "auto|off|MICROSECONDS", "when bulk is looked at",
+	 SETTING("relay")},
 	{OPTION_VALUE, "--timeout", "NAME=SECONDS",
 	 "of handshake, resolve, connect, idle, half-closed or drain *", APPLY("=", set_timeout)},
 	{OPTION_VALUE, "--workers", "N", "threads, 1 to 64", SETTING("daemon")},

@@ -39,6 +39,7 @@ static bool leg_drained(struct relay *relay, const struct leg *leg)
 }
 
 static void relay_on_hup(void *owner);
+static void relay_on_tick(void *owner);
 
 /* The receive path of a socket that fell back to TCP can lose bytes in the kernel and still end in
  * order (run on 6.18). TCP's own count tells; it may count the end of the stream as one byte more.
@@ -57,7 +58,7 @@ static void leg_watch(struct relay *relay, struct leg *leg)
 	const struct flow *to = flow_to(relay, leg);
 	int events = 0;
 
-	if (!from->eof && from->held.len == 0)
+	if (!from->eof && from->held.len == 0 && !from->tick.active)
 		events |= EV_READ;
 	if (to->held.len > 0)
 		events |= EV_WRITE;
@@ -75,6 +76,36 @@ static void leg_watch(struct relay *relay, struct leg *leg)
 		hup_add(&relay->env->hup, &leg->hup, leg->fd, relay_on_hup, leg);
 }
 
+/* After a look at the source that moved n bytes: when is the next one due? */
+static void relay_pace(struct relay *relay, struct flow *flow, struct leg *source, size_t n,
+		       enum flow_result result)
+{
+	struct ticker *ticker = &relay->env->ticker;
+	ev_tstamp now = ev_now(relay->env->loop);
+	uint32_t interval_us;
+
+	if (flow->eof || flow->finished) {
+		ticker_stop(ticker, &flow->tick);
+		return;
+	}
+	if (flow->held.len > 0)
+		return; /* the target sets the pace now */
+	if (flow->tick.active)
+		interval_us = result == FLOW_MORE
+				      ? 0
+				      : pace_ticked(&flow->pace, &relay->tick, n, now, flow->source,
+						    flow->target, flow->tick.interval_us);
+	else
+		interval_us =
+			pace_woken(&flow->pace, &relay->tick, n, now, flow->source, flow->target);
+	if (interval_us == 0)
+		ticker_stop(ticker, &flow->tick);
+	else if (flow->tick.active)
+		flow->tick.interval_us = interval_us;
+	else
+		ticker_start(ticker, &flow->tick, interval_us, relay_on_tick, source);
+}
+
 /* Nothing can be given to this leg any more. What it sent before is still worth reading. */
 static void relay_leg_died(struct relay *relay, struct leg *leg)
 {
@@ -84,6 +115,7 @@ static void relay_leg_died(struct relay *relay, struct leg *leg)
 		relay->end = CAUSE_RESET;
 	relay->dead = leg;
 	flow_drop(to, &relay->env->mover);
+	ticker_stop(&relay->env->ticker, &to->tick);
 	to->eof = true;
 	to->finished = true;
 }
@@ -106,6 +138,7 @@ static void relay_pump(struct relay *relay, struct flow *flow, struct leg *sourc
 	}
 	switch (result) {
 	case FLOW_WAIT:
+	case FLOW_MORE:
 		break;
 	case FLOW_ENDED:
 		flow->finished = true;
@@ -126,6 +159,7 @@ static void relay_pump(struct relay *relay, struct flow *flow, struct leg *sourc
 		relay->end = CAUSE_RESOURCES;
 		break;
 	}
+	relay_pace(relay, flow, source, (size_t)(flow->bytes - before), result);
 }
 
 /* After every change: is it over, and what is each leg to wait for? */
@@ -177,6 +211,18 @@ static void relay_on_hup(void *owner)
 	relay_settle(relay);
 }
 
+static void relay_on_tick(void *owner)
+{
+	struct leg *source = owner;
+	struct relay *relay = source->io.data;
+	struct flow *flow = flow_from(relay, source);
+
+	if (flow->held.len > 0)
+		return;
+	relay_pump(relay, flow, source, leg_other(relay, source));
+	relay_settle(relay);
+}
+
 static void relay_on_drain(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	(void)loop;
@@ -194,11 +240,12 @@ void relay_init(struct relay *relay, struct relay_env *env, relay_notify_fn *not
 	ev_init(&relay->drain, relay_on_drain);
 }
 
-void relay_prepare(struct relay *relay, enum tier_mode mode)
+void relay_prepare(struct relay *relay, enum tier_mode mode, const struct tick_config *tick)
 {
 	struct leg *client = &relay->client;
 	struct leg *server = &relay->server;
 
+	relay->tick = *tick;
 	flow_init(&relay->up, client->fd, client->transport, server->fd, server->transport, mode);
 	flow_init(&relay->down, server->fd, server->transport, client->fd, client->transport, mode);
 }
@@ -226,6 +273,8 @@ void relay_stop(struct relay *relay)
 	ev_io_stop(relay->env->loop, &relay->server.io);
 	hup_remove(&relay->env->hup, &relay->client.hup);
 	hup_remove(&relay->env->hup, &relay->server.hup);
+	ticker_stop(&relay->env->ticker, &relay->up.tick);
+	ticker_stop(&relay->env->ticker, &relay->down.tick);
 	flow_drop(&relay->up, &relay->env->mover);
 	flow_drop(&relay->down, &relay->env->mover);
 }

@@ -18,6 +18,7 @@ struct relay_env {
 	struct ev_loop *loop;
 	struct mover mover;
 	struct hup hup;
+	struct ticker ticker;
 	struct stats *stats;
 };
 
@@ -47,6 +48,7 @@ struct relay {
 	struct leg
 		*dead; /* was reset or failed; the other gets what was read from it, then a reset */
 	enum cause end; /* set: over */
+	struct tick_config tick;
 	bool was_half_closed;
 	ev_timer drain;
 	ev_tstamp last_activity;
@@ -57,7 +59,7 @@ struct relay {
 void relay_init(struct relay *relay, struct relay_env *env, relay_notify_fn *notify);
 
 /* Makes the two flows; then flow_hold() may put bytes first, then relay_start(). */
-void relay_prepare(struct relay *relay, enum tier_mode mode);
+void relay_prepare(struct relay *relay, enum tier_mode mode, const struct tick_config *tick);
 
 /* Starts to move; may notify before it returns, and notify may free the relay at RELAY_ENDED. */
 void relay_start(struct relay *relay);

@@ -194,6 +194,8 @@ static struct json_object *report_session(const struct session_row *row)
 	put_count(session, "upstream_subflows", row->server_subflows);
 	put_text(session, "tier_up", row->tier_up);
 	put_text(session, "tier_down", row->tier_down);
+	put_count(session, "tick_up_us", row->tick_up_us);
+	put_count(session, "tick_down_us", row->tick_down_us);
 	put_count(session, "bytes_up", row->bytes_up);
 	put_count(session, "bytes_down", row->bytes_down);
 	put_seconds(session, "age_s", row->age_s);

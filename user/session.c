@@ -209,7 +209,7 @@ static void session_relay(struct session *session, int fd, enum transport transp
 	socket_prepare(fd);
 	congestion_choose(session->config, fd, transport);
 	congestion_choose(session->config, relay->client.fd, relay->client.transport);
-	relay_prepare(relay, session->config->tier);
+	relay_prepare(relay, session->config->tier, &session->config->tick);
 	if (opening_hand_over(session->opening, relay)) {
 		session_end(session, CAUSE_RESOURCES);
 		return;
@@ -405,6 +405,8 @@ static void session_describe(const struct session *session, struct session_row *
 		.server_subflows = relaying ? mptcp_subflows(relay->server.fd) : 0,
 		.tier_up = relaying ? relay->up.tier->name : "-",
 		.tier_down = relaying ? relay->down.tier->name : "-",
+		.tick_up_us = relay->up.tick.active ? relay->up.tick.interval_us : 0,
+		.tick_down_us = relay->down.tick.active ? relay->down.tick.interval_us : 0,
 		.bytes_up = relay->up.bytes,
 		.bytes_down = relay->down.bytes,
 		.age_s = now - session->started,

@@ -15,6 +15,8 @@
 #include "kernel.h"
 
 #define WORKERS_MAX   64
+#define TICK_US_MIN   100
+#define TICK_US_MAX   100000
 #define TIMEOUT_MIN_S 0.1
 #define TIMEOUT_MAX_S 604800.0 /* a week */
 /* A password, its newline, and room to see that it is too long. */
@@ -147,6 +149,23 @@ static int set_tier(struct config *config, const struct value *value)
 	return 0;
 }
 
+static int set_tick(struct config *config, const struct value *value)
+{
+	unsigned long us;
+
+	if (strcmp(value->text, "auto") == 0 || strcmp(value->text, "off") == 0) {
+		config->tick.mode = *value->text == 'a' ? TICK_MODE_AUTO : TICK_MODE_OFF;
+		return 0;
+	}
+	us = strtoul(value->text, NULL, 10);
+	if (!*value->text || value->text[strspn(value->text, "0123456789")] || us < TICK_US_MIN ||
+	    us > TICK_US_MAX)
+		return value_refuse(value, "not a tick; legal: auto, off, or %d to %d microseconds",
+				    TICK_US_MIN, TICK_US_MAX);
+	config->tick = (struct tick_config){TICK_MODE_FIXED, (uint32_t)us};
+	return 0;
+}
+
 static int set_congestion(struct config *config, const struct value *value)
 {
 	char list[256];
@@ -210,6 +229,7 @@ static const struct setting {
 	{"upstream", "mptcp", set_mptcp, 0},
 	{"upstream", "congestion", set_congestion, 0},
 	{"relay", "tier", set_tier, 0},
+	{"relay", "tick", set_tick, 0},
 	{"timeouts", "handshake", NULL, offsetof(struct config, timeouts.handshake_s)},
 	{"timeouts", "resolve", NULL, offsetof(struct config, timeouts.resolve_s)},
 	{"timeouts", "connect", NULL, offsetof(struct config, timeouts.connect_s)},

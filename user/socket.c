@@ -67,20 +67,31 @@ void socket_local_address(int fd, union address *out)
 		out->sa.sa_family = AF_UNSPEC;
 }
 
-uint32_t socket_rtt_us(int fd)
+/* All zero if unknown. */
+static struct tcp_info tcp_info(int fd)
 {
 	struct tcp_info info = {0};
 	socklen_t len = sizeof(info);
 
-	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) ? 0 : info.tcpi_rtt;
+	(void)getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+	return info;
+}
+
+uint32_t socket_rtt_us(int fd)
+{
+	return tcp_info(fd).tcpi_rtt;
+}
+
+uint32_t socket_receive_rtt_us(int fd)
+{
+	const struct tcp_info info = tcp_info(fd);
+
+	return info.tcpi_rcv_rtt > info.tcpi_rtt ? info.tcpi_rcv_rtt : info.tcpi_rtt;
 }
 
 uint64_t socket_received_bytes(int fd)
 {
-	struct tcp_info info = {0};
-	socklen_t len = sizeof(info);
-
-	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) ? 0 : info.tcpi_bytes_received;
+	return tcp_info(fd).tcpi_bytes_received;
 }
 
 int socket_set_congestion(int fd, const char *name)

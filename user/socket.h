@@ -24,6 +24,10 @@ void socket_local_address(int fd, union address *out);
 /* Smoothed round-trip time in microseconds by TCP_INFO; 0 if unknown. */
 uint32_t socket_rtt_us(int fd);
 
+/* As seen from the receiving end: the larger of the above and the receiver's own estimate, since
+ * who only receives has nothing acknowledged to measure by. Microseconds; 0 if unknown. */
+uint32_t socket_receive_rtt_us(int fd);
+
 /* Bytes of the stream that TCP has received, read or not, by TCP_INFO; its end may count as one. 0
  * if unknown. Of the first subflow only, so of no use while MPTCP is spoken. */
 uint64_t socket_received_bytes(int fd);

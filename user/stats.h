@@ -40,6 +40,8 @@ struct session_row {
 	unsigned int server_subflows;
 	const char *tier_up; /* "copy", "splice", "-" before relaying */
 	const char *tier_down;
+	uint32_t tick_up_us; /* 0: waits for readability */
+	uint32_t tick_down_us;
 	uint64_t bytes_up;
 	uint64_t bytes_down;
 	double age_s;

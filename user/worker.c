@@ -60,6 +60,7 @@ static void worker_free(struct worker *worker)
 	if (worker->loop) {
 		resolver_close(worker->env.resolver);
 		hup_fini(&worker->env.relay.hup);
+		ticker_fini(&worker->env.relay.ticker);
 		mover_fini(&worker->env.relay.mover);
 		ev_loop_destroy(worker->loop);
 	}
@@ -79,6 +80,7 @@ struct worker *worker_start(unsigned int index, unsigned int count, uint64_t ses
 		return NULL;
 	env = &worker->env;
 	env->relay.hup.epoll_fd = -1;
+	env->relay.ticker.timer_fd = -1;
 	env->sessions_max = sessions_max;
 	env->next_id = index + 1;
 	env->id_step = count;
@@ -91,6 +93,8 @@ struct worker *worker_start(unsigned int index, unsigned int count, uint64_t ses
 	err = -mover_init(&env->relay.mover);
 	if (!err)
 		err = -hup_init(&env->relay.hup, worker->loop);
+	if (!err)
+		err = -ticker_init(&env->relay.ticker, worker->loop);
 	if (err)
 		goto out;
 	env->resolver = resolver_open(worker->loop);

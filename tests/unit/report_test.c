@@ -286,6 +286,7 @@ static void sessions_are_complete_and_sorted(void **state)
 			.client_subflows = 1,
 			.server_subflows = 2,
 			.tier_up = "splice",
+			.tick_down_us = 2000,
 			.tier_down = "copy",
 			.bytes_up = 77,
 			.bytes_down = (uint64_t)5 << 40,
@@ -312,7 +313,7 @@ static void sessions_are_complete_and_sorted(void **state)
 	assert_count(json_object_array_get_idx(list, 2), "id", 9);
 
 	row = json_object_array_get_idx(list, 1);
-	assert_members(row, 15);
+	assert_members(row, 17);
 	assert_count(row, "id", 4);
 	assert_text(row, "client", "192.0.2.7:40000");
 	assert_text(row, "destination", "example.org:443");
@@ -323,6 +324,8 @@ static void sessions_are_complete_and_sorted(void **state)
 	assert_text(row, "upstream_transport", "mptcp");
 	assert_count(row, "upstream_subflows", 2);
 	assert_text(row, "tier_up", "splice");
+	assert_count(row, "tick_up_us", 0);
+	assert_count(row, "tick_down_us", 2000);
 	assert_text(row, "tier_down", "copy");
 	assert_count(row, "bytes_up", 77);
 	assert_count(row, "bytes_down", (uint64_t)5 << 40);
