@@ -34,13 +34,13 @@ class Topology:
     """Rates are in Mbit/s, each way; None leaves a link unshaped."""
 
     def __init__(self, rate_a: float | None = None, rate_b: float | None = None,
-                 mptcp: bool = True) -> None:
+                 mptcp: bool = True, rate_lan: float | None = None) -> None:
         self.mptcp = mptcp
         self.client, self.router, self.server = Namespace(), Namespace(), Namespace()
         for namespace in (self.client, self.router, self.server):
             self._prepare(namespace)
         self._wire()
-        for link, rate in zip(LINKS, (rate_a, rate_b)):
+        for link, rate in ("a", rate_a), ("b", rate_b), ("lan", rate_lan):
             if rate:
                 self.shape(link, rate)
         self.use(LINKS)
@@ -97,11 +97,11 @@ class Topology:
                 f"link set dev {device} up"]
 
     def shape(self, link: str, rate: float) -> None:
-        """Limits a link to rate, with a queue like a modem's."""
+        """Limits a link, or the "lan", to rate, with a queue like a modem's."""
         bytes_per_ms = rate * 125
         burst = max(int(bytes_per_ms * _BURST_MS), 3200)
         limit = max(int(bytes_per_ms * _QUEUE_MS), 16000)
-        for end in self.router, self.server:
+        for end in self.router, self.client if link == "lan" else self.server:
             end.run("tc", "qdisc", "replace", "dev", link, "root", "tbf",
                     "rate", f"{int(rate * 1000)}kbit", "burst", str(burst), "limit", str(limit))
 
@@ -135,8 +135,10 @@ class Topology:
         return sum(int(text.split("counter packets ")[1].split()[0]) for text in lists)
 
     def mend(self, link: str) -> None:
+        """Whether it was cut or not."""
         for end in self.router, self.server:
-            end.run("nft", "delete", "table", "netdev", f"cut_{link}")
+            end.run("nft", "-f", "-",
+                    text=f"add table netdev cut_{link}\ndelete table netdev cut_{link}\n")
 
     def link_bytes(self, link: str) -> tuple[int, int]:
         """Received and sent by the router."""

@@ -46,9 +46,19 @@ class Stream:
         while first < total:
             data = sock.recv(min(_CHUNK, total - first))
             assert data, f"end of stream after {first} of {total} bytes"
-            assert data == self.part(first, len(data)).tobytes(), \
-                f"wrong data between bytes {first} and {first + len(data)}"
+            assert data == self.part(first, len(data)).tobytes(), self._complaint(first, data)
             first += len(data)
+
+
+    def _complaint(self, first: int, data: bytes) -> str:
+        """What was lost, doubled or moved: where the first wrong bytes belong."""
+        right = self.part(first, len(data)).tobytes()
+        wrong = next(i for i, byte in enumerate(data) if byte != right[i])
+        # Shorter samples may be found by chance.
+        origin = self._twice.tobytes().find(data[wrong:wrong + 8]) if wrong + 8 <= len(data) else -1
+        where = f"are those of {origin} (modulo {_PERIOD})" if origin >= 0 else "are nowhere in it"
+        return (f"wrong data from byte {first + wrong} of the stream, in a piece from {first} to "
+                f"{first + len(data)}: the bytes there {where}")
 
 
 def together(*jobs: Callable[[], None], seconds: float = 120) -> None:

@@ -141,12 +141,16 @@ def test_control_socket_of_a_killed_daemon_is_replaced(hawserd):
 
 def test_control_socket_takes_no_nonsense(hawserd):
     daemon = hawserd()
-    with socket.socket(socket.AF_UNIX) as control:
-        control.settimeout(10)
-        control.connect(daemon.control)
-        control.sendall(b"nonsense\n" + b"x" * 100_000)
-        assert b"error" in control.recv(4096)
     assert "unknown command" in daemon.ask("nonsense")["error"]
+    for nonsense in b"nonsense\n", b"x" * 100_000:
+        with socket.socket(socket.AF_UNIX) as control:
+            control.settimeout(10)
+            control.connect(daemon.control)
+            # It may hang up before it has seen all.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                control.sendall(nonsense)
+            assert b"error" in control.recv(4096)
+    assert daemon.answers()
 
 
 def test_control_socket_outlives_a_crowd(hawserd):
