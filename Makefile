@@ -31,15 +31,18 @@ ifeq ($(V),1)
 Q :=
 endif
 
+include bpf/bpf.mk
+
 # libev ships no pkg-config file.
 PKGS     := libcares libconfuse json-c libsodium
 PKG_CONFIG ?= $(CROSS_COMPILE)pkg-config
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CFLAGS   ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DHAWSER_VERSION='"$(VERSION)"' $(WARN) $(WERROR) \
-	     $(shell $(PKG_CONFIG) --cflags $(PKGS)) -Iuser -MMD -MP -pthread $(CFLAGS) $(SANFLAGS)
+	     $(shell $(PKG_CONFIG) --cflags $(PKGS)) -Iuser $(HAWSER_BPF_CFLAGS) -MMD -MP -pthread \
+	     $(CFLAGS) $(SANFLAGS)
 ALL_LDFLAGS = $(LDFLAGS) $(SANFLAGS) -pthread
-DAEMON_LIBS = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lev -lm
+DAEMON_LIBS = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lev -lm $(HAWSER_BPF_LIBS)
 CLI_LIBS  = $(shell $(PKG_CONFIG) --libs json-c)
 
 # The CLI is made of these; the daemon of all that is not the CLI's alone.
@@ -118,9 +121,10 @@ bench: setup-check ## compare the ways of moving bytes, and no proxy (BENCH_ARGS
 	@$(MAKE) --no-print-directory all $(BENCH_TOOLS)
 	@HAWSER_BUILD=$(BUILD) $(PYTHON) -B bench/bench.py $(BENCH_ARGS)
 
-SOURCES = $(wildcard user/*.[ch] tests/unit/*.[ch] bench/*.[ch])
+SOURCES = $(wildcard user/*.[ch] bpf/*.c include/*.h tests/unit/*.[ch] bench/*.[ch])
 .PHONY: lint format
 lint: setup-check ## check format, clang-tidy, man pages, warnings of gcc and clang
+	@$(MAKE) --no-print-directory $(BPF_SKELS)
 	@sh tests/lint.sh $(SOURCES)
 format: ## reformat the C sources
 	clang-format -i $(SOURCES)

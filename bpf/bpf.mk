@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The BPF objects and their skeletons. Include it in the Makefile after BUILD, CC and Q are known.
+# BPF=0 builds a hawserd without libbpf, in which the sockmap tier is off.
+
+.DEFAULT_GOAL := all
+
+BPF     ?= 1
+CLANG   ?= clang
+# bpfeb for a target of the other byte order.
+BPF_TARGET ?= bpf
+BPFTOOL ?= $(or $(shell command -v bpftool),/usr/sbin/bpftool)
+
+ifeq ($(BPF),1)
+BPF_OBJ  := $(BUILD)/bpf
+# Without asm/ of the multiarch directory, linux/types.h does not compile for -target bpf.
+BPF_INCLUDES := $(addprefix -I,$(wildcard /usr/include/$(shell $(CC) -dumpmachine)))
+BPF_CFLAGS ?= -O2 -g -mcpu=v3 -Wall -Wextra -Werror
+BPF_SKELS := $(patsubst bpf/%.bpf.c,$(BPF_OBJ)/%.skel.h,$(wildcard bpf/*.bpf.c))
+
+# A system header: generated code is not ours to judge.
+HAWSER_BPF_CFLAGS := -DHAWSER_BPF -isystem $(BPF_OBJ)
+HAWSER_BPF_LIBS   := -lbpf -lelf -lz
+
+$(BPF_OBJ)/%.bpf.o: bpf/%.bpf.c bpf/bpf.mk
+	@echo "  BPF     $@"
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) -target $(BPF_TARGET) $(BPF_CFLAGS) $(BPF_INCLUDES) -MMD -MP -c -o $@ $<
+
+# Written beside it and moved: half a skeleton must not look like one.
+$(BPF_OBJ)/%.skel.h: $(BPF_OBJ)/%.bpf.o
+	@echo "  SKEL    $@"
+	$(Q){ echo '/* NOLINTBEGIN: generated */' && $(BPFTOOL) gen skeleton $< name $*_bpf && \
+		echo '/* NOLINTEND */'; } >$@.tmp && mv $@.tmp $@
+
+# Said here because -MMD leaves system headers out.
+$(BUILD)/user/accel.o $(BUILD)/tests/unit/accel_test.o: $(BPF_SKELS)
+else
+HAWSER_BPF_CFLAGS :=
+HAWSER_BPF_LIBS   :=
+endif
