@@ -237,8 +237,6 @@ static void accel_pin_all(struct accel *accel, const char *path)
 	}
 	accel_get_pin_fds(accel, fds);
 	state->available = !accel_pin(accel->pin_path, fds, state->reason, sizeof(state->reason));
-	if (!state->available)
-		log_warning("no pins in %s: %s", path, state->reason);
 }
 
 struct accel *accel_open(const struct accel_options *options)
@@ -253,6 +251,11 @@ struct accel *accel_open(const struct accel_options *options)
 								       : ACCEL_BUDGET_MIN_BYTES;
 	for (unsigned int i = 0; i < ACCEL_FEATURE_COUNT; i++)
 		accel->features[i].name = accel_names[i];
+	if (options->off) {
+		for (unsigned int i = 0; i < ACCEL_FEATURE_COUNT; i++)
+			feature_off(accel, i, "switched off: bpf = off", 0);
+		return accel;
+	}
 	libbpf_set_print(accel_print);
 	/* libbpf raises RLIMIT_MEMLOCK by itself on the kernels that need it (before 5.11). */
 	err = accel_load(accel, options);

@@ -20,6 +20,7 @@ struct accel;
 struct accel_worker;
 
 struct accel_options {
+	bool off;	      /* by configuration: nothing is loaded */
 	const char *pin_path; /* directory in a bpffs, made if need be; NULL: no pins */
 	unsigned int workers;
 	unsigned int slots;    /* of one worker; a parked direction takes one */

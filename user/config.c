@@ -39,21 +39,25 @@ static struct config *config_new(void)
 
 	if (!config)
 		return NULL;
-	*config = (struct config){.mptcp = MPTCP_MODE_AUTO,
-				  .tier = TIER_MODE_AUTO,
-				  .congestion = CONGESTION_AUTO,
-				  .workers = default_workers(),
-				  .control_is_default = true,
-				  .log_level = LOG_LEVEL_INFO,
-				  .timeouts = {.handshake_s = 10,
-					       .resolve_s = 10,
-					       .connect_s = 30,
-					       .idle_s = 86400,
-					       .half_closed_s = 900,
-					       .drain_s = 30}};
+	*config = (struct config){
+		.mptcp = MPTCP_MODE_AUTO,
+		.relay = {.tier = TIER_MODE_AUTO, .tune = tune_default, .bpf = true},
+		.congestion = CONGESTION_AUTO,
+		.workers = default_workers(),
+		.control_is_default = true,
+		.log_level = LOG_LEVEL_INFO,
+		.timeouts = {.handshake_s = 10,
+			     .resolve_s = 10,
+			     .connect_s = 30,
+			     .idle_s = 86400,
+			     .half_closed_s = 900,
+			     .drain_s = 30}};
 	atomic_init(&config->references, 1);
 	config->control = strdup(control_default_path(control, sizeof(control)));
-	if (!config->control) {
+	config->relay.bpf_pins = strdup(BPF_PINS_DEFAULT);
+	if (!config->control || !config->relay.bpf_pins) {
+		free(config->control);
+		free(config->relay.bpf_pins);
 		free(config);
 		return NULL;
 	}
@@ -69,6 +73,7 @@ static void config_free(struct config *config)
 	free(config->listen);
 	free(config->allow);
 	free(config->control);
+	free(config->relay.bpf_pins);
 	free(config);
 }
 
@@ -181,4 +186,9 @@ bool config_forward_allowed(const struct config *config, const union address *cl
 const char *config_mptcp_name(enum mptcp_mode mode)
 {
 	return settings_mptcp_words[mode];
+}
+
+const char *config_tier_name(enum tier_mode mode)
+{
+	return settings_tier_words[mode];
 }

@@ -11,12 +11,15 @@
 #include "address.h"
 #include "handshake.h"
 #include "log.h"
+#include "tune.h"
 #include "users.h"
+
+#define BPF_PINS_DEFAULT "/sys/fs/bpf/hawser"
 
 #define CONGESTION_NAME_MAX 16 /* TCP_CA_NAME_MAX of the kernel, with its NUL */
 
 enum mptcp_mode { MPTCP_MODE_AUTO, MPTCP_MODE_ON, MPTCP_MODE_OFF };
-enum tier_mode { TIER_MODE_AUTO, TIER_MODE_COPY, TIER_MODE_SPLICE };
+enum tier_mode { TIER_MODE_AUTO, TIER_MODE_COPY, TIER_MODE_SPLICE, TIER_MODE_SOCKMAP };
 enum tick_mode { TICK_MODE_AUTO, TICK_MODE_OFF, TICK_MODE_FIXED };
 enum congestion_mode { CONGESTION_AUTO, CONGESTION_SYSTEM, CONGESTION_NAMED };
 
@@ -29,6 +32,15 @@ struct listen_config {
 struct tick_config {
 	enum tick_mode mode;
 	uint32_t fixed_us; /* TICK_MODE_FIXED */
+};
+
+struct relay_config {
+	enum tier_mode tier;
+	struct tick_config tick;
+	struct tune tune;
+	bool bpf;
+	char *bpf_pins; /* a directory in a bpffs */
+	bool torture;	/* change tiers and ticks at random, for tests */
 };
 
 struct timeouts { /* seconds, all > 0 */
@@ -47,8 +59,7 @@ struct config {
 	struct prefix *allow;
 	size_t allow_count;
 	enum mptcp_mode mptcp;
-	enum tier_mode tier;
-	struct tick_config tick;
+	struct relay_config relay;
 	enum congestion_mode congestion;
 	char congestion_name[CONGESTION_NAME_MAX];
 	unsigned int workers;
@@ -79,5 +90,6 @@ bool config_forward_allowed(const struct config *config, const union address *cl
 
 /* "auto", "on"…; for output. */
 const char *config_mptcp_name(enum mptcp_mode mode);
+const char *config_tier_name(enum tier_mode mode);
 
 #endif

@@ -55,7 +55,10 @@ static cfg_opt_t listen_names[] = {VALUE("address"), VALUE("to"), CFG_END()};
 static cfg_opt_t access_names[] = {LIST("allow"), CFG_END()};
 static cfg_opt_t user_names[] = {VALUE("password-file"), CFG_END()};
 static cfg_opt_t upstream_names[] = {VALUE("mptcp"), VALUE("congestion"), CFG_END()};
-static cfg_opt_t relay_names[] = {VALUE("tier"), VALUE("tick"), CFG_END()};
+static cfg_opt_t relay_names[] = {VALUE("tier"),     VALUE("tick"),    VALUE("bpf"),
+				  VALUE("bpf-pins"), VALUE("torture"), CFG_END()};
+#define TUNE_VALUE(member, name, standard, least, most) VALUE(name),
+static cfg_opt_t tune_names[] = {TUNE_LIST(TUNE_VALUE) CFG_END()};
 static cfg_opt_t timeouts_names[] = {VALUE("handshake"), VALUE("resolve"),     VALUE("connect"),
 				     VALUE("idle"),	 VALUE("half-closed"), VALUE("drain"),
 				     CFG_END()};
@@ -69,6 +72,7 @@ static cfg_opt_t sections[] = {CFG_SEC("daemon", daemon_names, CFGF_MULTI),
 			       CFG_SEC("user", user_names, NAMED_SECTION),
 			       CFG_SEC("upstream", upstream_names, CFGF_MULTI),
 			       CFG_SEC("relay", relay_names, CFGF_MULTI),
+			       CFG_SEC("tune", tune_names, CFGF_MULTI),
 			       CFG_SEC("timeouts", timeouts_names, CFGF_MULTI),
 			       CFG_END()};
 

@@ -8,13 +8,6 @@
 
 #include "kernel.h"
 
-/* Bytes that one flow may move per wake-up before the worker looks at its other sessions. */
-#define PUMP_BYTES ((size_t)512 * 1024)
-
-/* A take that brought less than this most likely emptied the source: asking again would only be
- * answered with EAGAIN. The loop is level-triggered, so a wrong guess costs a round, no data. */
-#define SHORT_TAKE_BYTES ((size_t)16 * 1024)
-
 static void flow_choose_tier(struct flow *flow, enum tier_mode mode, bool both_tcp)
 {
 	flow->tier = &tier_copy;
@@ -56,9 +49,15 @@ int flow_hold(struct flow *flow, const void *bytes, size_t len)
 	return 0;
 }
 
-enum flow_result flow_pump(struct flow *flow, struct mover *mover)
+void flow_set_parked(struct flow *flow, struct parked *parked)
 {
-	size_t budget = PUMP_BYTES;
+	flow->parked = parked;
+	flow->tier = &tier_copy;
+}
+
+enum flow_result flow_pump(struct flow *flow, struct mover *mover, const struct tune *tune)
+{
+	size_t budget = tune->pump_bytes;
 	bool drained = false;
 
 	for (;;) {
@@ -84,7 +83,9 @@ enum flow_result flow_pump(struct flow *flow, struct mover *mover)
 			return FLOW_SOURCE_FAILED;
 		flow->eof = n == 0;
 		flow->bytes += (uint64_t)n;
-		drained = (size_t)n < SHORT_TAKE_BYTES;
+		/* Asking again would most likely be answered with EAGAIN. The loop is
+		 * level-triggered, so a wrong guess costs a round, no data. */
+		drained = (size_t)n < tune->short_take_bytes;
 		budget -= (size_t)n < budget ? (size_t)n : budget;
 	}
 }

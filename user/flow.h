@@ -14,6 +14,7 @@
 #include "mover.h"
 #include "mptcp.h"
 #include "pace.h"
+#include "parked.h"
 #include "ticker.h"
 
 struct flow;
@@ -55,7 +56,8 @@ struct flow {
 	const struct tier *tier;
 	const char *reason; /* why this tier; for output */
 	struct held held;
-	uint64_t bytes; /* taken from the source */
+	uint64_t bytes;	       /* taken from the source */
+	struct parked *parked; /* the source has been in the sockmap and is read through this */
 	struct backlog backlog;
 	struct pace pace;
 	struct tick_watch tick; /* active: looked at on a tick, not when readable */
@@ -80,8 +82,11 @@ void flow_init(struct flow *flow, int source, enum transport source_transport, i
  * Copied. Call before the first pump, at most once. 0 or -ENOMEM. */
 int flow_hold(struct flow *flow, const void *bytes, size_t len);
 
+/* The source has been in the sockmap: splice(2) does not see its bytes any more. */
+void flow_set_parked(struct flow *flow, struct parked *parked);
+
 /* Moves what can be moved now, a bounded number of bytes. */
-enum flow_result flow_pump(struct flow *flow, struct mover *mover);
+enum flow_result flow_pump(struct flow *flow, struct mover *mover, const struct tune *tune);
 
 /* Frees what is held. The fds are not the flow's to close. */
 void flow_drop(struct flow *flow, struct mover *mover);

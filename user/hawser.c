@@ -35,6 +35,7 @@ static const struct command {
 } commands[] = {
 	{"status", show_status, "the daemon, what the kernel offers, listeners, totals, errors"},
 	{"sessions", show_sessions, "a row for each session"},
+	{"flows", show_flows, "two rows for each session: how its bytes are moved, and why"},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "accel.h"
 #include "config.h"
 #include "control.h"
 #include "kernel.h"
@@ -29,6 +30,9 @@
  * not. */
 #define FDS_SESSION 2
 
+/* A slot of the sockmap takes about 250 bytes of kernel memory, used or not. */
+#define SOCKMAP_SLOTS_MAX 16384
+
 /* While draining, how often to look whether the last session has ended. */
 #define DRAIN_POLL_S 0.1
 
@@ -37,6 +41,7 @@ struct daemon {
 	const struct options *options;
 	struct config *config;
 	struct listen_set listening;
+	struct accel *accel;
 	struct worker **workers;
 	size_t worker_count;
 	struct control *control;
@@ -106,8 +111,12 @@ static int workers_start(struct daemon *daemon, uint64_t open_files)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	while (daemon->worker_count < count) {
-		struct worker *worker = worker_start((unsigned int)daemon->worker_count, count,
-						     sessions_max_of_worker(open_files, count));
+		struct worker *worker = worker_start(&(struct worker_options){
+			.index = (unsigned int)daemon->worker_count,
+			.count = count,
+			.sessions_max = sessions_max_of_worker(open_files, count),
+			.accel = daemon->accel,
+		});
 
 		if (!worker)
 			break;
@@ -120,6 +129,32 @@ static int workers_start(struct daemon *daemon, uint64_t open_files)
 		return -errno;
 	}
 	return 0;
+}
+
+/* Of each worker: two for every session that it can have, but no more memory than this takes. */
+static unsigned int sockmap_slots(uint64_t open_files, unsigned int workers)
+{
+	uint64_t slots = 2 * sessions_max_of_worker(open_files, workers);
+
+	return slots < SOCKMAP_SLOTS_MAX ? (unsigned int)slots : SOCKMAP_SLOTS_MAX;
+}
+
+static int accel_start(struct daemon *daemon, uint64_t open_files)
+{
+	const struct config *config = daemon->config;
+
+	daemon->accel = accel_open(&(struct accel_options){
+		.off = !config->relay.bpf,
+		.pin_path = config->relay.bpf_pins,
+		.workers = config->workers,
+		.slots = sockmap_slots(open_files, config->workers),
+		.budget_bytes = config->relay.tune.sockmap_bytes,
+		.simulate_refusal = getenv("HAWSER_TEST_REFUSE_BPF") != NULL,
+	});
+	if (daemon->accel)
+		return 0;
+	log_error("%s", strerror(ENOMEM));
+	return -ENOMEM;
 }
 
 static struct json_object *on_control(void *context, const char *command)
@@ -196,6 +231,11 @@ static void warn_of_what_needs_a_restart(const struct config *old, const struct 
 {
 	if (old->workers != new->workers)
 		log_warning("workers stays %u until a restart", old->workers);
+	if (old->relay.bpf != new->relay.bpf || strcmp(old->relay.bpf_pins, new->relay.bpf_pins))
+		log_warning("bpf and bpf-pins stay as they were until a restart");
+	if (old->relay.tune.sockmap_bytes != new->relay.tune.sockmap_bytes)
+		log_warning("sockmap-bytes stays %u until a restart",
+			    old->relay.tune.sockmap_bytes);
 	if (strcmp(old->control, new->control) != 0)
 		log_warning("control stays %s until a restart", old->control);
 }
@@ -241,7 +281,13 @@ static void watch_signal(struct daemon *daemon, ev_signal *watcher, int number,
 	ev_signal_start(daemon->loop, watcher);
 }
 
-static void say_what_is_offered(const struct config *config)
+static void say_feature(const struct feature_state *feature)
+{
+	log_info("kernel: %s: %s%s", feature->name, feature->available ? "yes" : "no, ",
+		 feature->reason);
+}
+
+static void say_what_is_offered(const struct config *config, const struct accel *accel)
 {
 	char text[ADDRESS_TEXT_MAX];
 	char to[DESTINATION_TEXT_MAX];
@@ -259,12 +305,10 @@ static void say_what_is_offered(const struct config *config)
 		if (!listen->forward && !socks)
 			socks = listen;
 	}
-	for (int i = 0; i < FEATURE_COUNT; i++) {
-		const struct feature_state *feature = kernel_feature((enum feature)i);
-
-		log_info("kernel: %s: %s%s", feature->name, feature->available ? "yes" : "no, ",
-			 feature->reason);
-	}
+	for (int i = 0; i < FEATURE_COUNT; i++)
+		say_feature(kernel_feature((enum feature)i));
+	for (int i = 0; i < ACCEL_FEATURE_COUNT; i++)
+		say_feature(accel_feature(accel, (enum accel_feature)i));
 	if (config->mptcp == MPTCP_MODE_ON && !kernel_feature(FEATURE_MPTCP)->available)
 		log_warning("mptcp = on, but the kernel has none: every connection will fail");
 	if (socks)
@@ -285,10 +329,14 @@ static int run(struct daemon *daemon)
 		log_error("cannot make an event loop");
 		return -ENOMEM;
 	}
+	err = accel_start(daemon, open_files);
+	if (err)
+		return err;
 	err = workers_start(daemon, open_files);
 	if (err)
 		return err;
 	daemon->report = (struct report_source){.config = daemon->config,
+						.accel = daemon->accel,
 						.workers = daemon->workers,
 						.worker_count = daemon->worker_count,
 						.started = monotonic_s()};
@@ -301,7 +349,7 @@ static int run(struct daemon *daemon)
 	ev_timer_init(&daemon->drain, on_drain_poll, 0., DRAIN_POLL_S);
 	daemon->drain.data = daemon;
 	workers_configure(daemon, true);
-	say_what_is_offered(daemon->config);
+	say_what_is_offered(daemon->config, daemon->accel);
 	ev_run(daemon->loop, 0);
 	return 0;
 }
@@ -312,6 +360,7 @@ static void fini(struct daemon *daemon)
 	for (size_t w = 0; w < daemon->worker_count; w++)
 		worker_stop(daemon->workers[w]);
 	free(daemon->workers);
+	accel_close(daemon->accel);
 	listen_set_close(&daemon->listening);
 	if (daemon->loop)
 		ev_loop_destroy(daemon->loop);

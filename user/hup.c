@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Waits for sockets to die and for nothing else, by a second epoll instance. */
+/* Waits for sockets to die or for their streams to end, by a second epoll instance. */
 #include "hup.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@ static void hup_on_event(struct ev_loop *loop, ev_io *io, int events)
 		return;
 	watch = event.data.ptr;
 	hup_remove(hup, watch);
-	watch->died(watch->owner);
+	watch->notify(watch->owner, event.events & (EPOLLERR | EPOLLHUP));
 }
 
 int hup_init(struct hup *hup, struct ev_loop *loop)
@@ -42,14 +42,17 @@ void hup_fini(struct hup *hup)
 	hup->epoll_fd = -1;
 }
 
-void hup_add(struct hup *hup, struct hup_watch *watch, int fd, hup_fn *died, void *owner)
+void hup_add(struct hup *hup, struct hup_watch *watch, int fd, enum hup_events events,
+	     hup_fn *notify, void *owner)
 {
 	/* EPOLLERR and EPOLLHUP are always reported, asked for or not. */
-	struct epoll_event event = {.events = 0, .data.ptr = watch};
+	struct epoll_event event = {.events = events == HUP_DEATH_OR_END ? EPOLLRDHUP : 0,
+				    .data.ptr = watch};
 
-	if (watch->active)
+	if (watch->active && watch->events == events)
 		return;
-	*watch = (struct hup_watch){.died = died, .owner = owner, .fd = fd};
+	hup_remove(hup, watch);
+	*watch = (struct hup_watch){.notify = notify, .owner = owner, .fd = fd, .events = events};
 	watch->active = !epoll_ctl(hup->epoll_fd, EPOLL_CTL_ADD, fd, &event);
 }
 

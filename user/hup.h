@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Waits for sockets to die (EPOLLERR, EPOLLHUP) and for nothing else, which libev cannot express: a
- * second epoll instance whose fd the loop watches. */
+/* Waits for sockets to die (EPOLLERR, EPOLLHUP), or for their streams to end (EPOLLRDHUP) while
+ * nobody wants to know of their bytes, which libev cannot express: a second epoll instance whose fd
+ * the loop watches. */
 #ifndef HAWSER_HUP_H
 #define HAWSER_HUP_H
 
@@ -13,14 +14,20 @@ struct hup {
 	ev_io io;
 };
 
-/* The socket is dead; its watch has been removed already. */
-typedef void hup_fn(void *owner);
+enum hup_events {
+	HUP_DEATH,
+	HUP_DEATH_OR_END,
+};
+
+/* Whether the socket is dead or its stream has ended. The watch has been removed already. */
+typedef void hup_fn(void *owner, bool dead);
 
 /* Embedded in whoever owns the socket. */
 struct hup_watch {
-	hup_fn *died;
+	hup_fn *notify;
 	void *owner;
 	int fd;
+	enum hup_events events;
 	bool active;
 };
 
@@ -28,9 +35,10 @@ struct hup_watch {
 int hup_init(struct hup *hup, struct ev_loop *loop);
 void hup_fini(struct hup *hup);
 
-/* Both are idempotent. hup_add keeps watch: it must not move while active. A socket that cannot be
- * added (ENOMEM, ENOSPC) is left to its owner's deadline. */
-void hup_add(struct hup *hup, struct hup_watch *watch, int fd, hup_fn *died, void *owner);
+/* Both are idempotent. hup_add keeps watch: it must not move while active; added with other events,
+ * these hold. A socket that cannot be added (ENOMEM, ENOSPC) is left to its owner's deadline. */
+void hup_add(struct hup *hup, struct hup_watch *watch, int fd, enum hup_events events,
+	     hup_fn *notify, void *owner);
 void hup_remove(struct hup *hup, struct hup_watch *watch);
 
 #endif

@@ -14,17 +14,27 @@
 #define EXIT_USAGE 2
 #define LONG_BASE  256 /* above every short option */
 
-enum option_kind { OPTION_FILE, OPTION_VALUE, OPTION_CHECK, OPTION_VERSION, OPTION_HELP };
+enum option_kind {
+	OPTION_FILE,
+	OPTION_VALUE,
+	OPTION_SWITCH,
+	OPTION_CHECK,
+	OPTION_VERSION,
+	OPTION_HELP
+};
 
 static int set_timeout(struct draft *draft, const struct value *name, const struct value *seconds);
+static int set_tune(struct draft *draft, const struct value *name, const struct value *number);
+static int set_no_bpf(struct draft *draft, const struct value *option, const struct value *none);
+static int set_torture(struct draft *draft, const struct value *option, const struct value *none);
 
 struct option_row {
 	enum option_kind kind;
 	const char *name;
 	const char *argument; /* NULL: takes none */
 	const char *help;
-	/* Of OPTION_VALUE, either the section of the file that has the same name, or a function;
-	 * second is what follows the separator, NULL without one. */
+	/* Of OPTION_VALUE and OPTION_SWITCH, either the section of the file that has the same name,
+	 * or a function; second is what follows the separator, NULL without one. */
 	const char *section;
 	const char *separator;
 	int (*apply)(struct draft *draft, const struct value *first, const struct value *second);
@@ -50,9 +60,17 @@ static const struct option_row rows[] = {
 	 SETTING("upstream")},
 	{OPTION_VALUE, "--congestion", "auto|system|NAME", "congestion control of MPTCP",
 	 SETTING("upstream")},
-	{OPTION_VALUE, "--tier", "auto|copy|splice", "how bytes are moved", SETTING("relay")},
+	{OPTION_VALUE, "--tier", "auto|copy|splice|sockmap", "how bytes are moved",
+	 SETTING("relay")},
 	{OPTION_VALUE, "--tick", "auto|off|MICROSECONDS", "when bulk is looked at",
 	 SETTING("relay")},
+	{OPTION_SWITCH, "--no-bpf", NULL, "load no BPF programs", APPLY(NULL, set_no_bpf)},
+	{OPTION_VALUE, "--bpf-pins", "DIRECTORY", "where in a bpffs the maps are pinned",
+	 SETTING("relay")},
+	{OPTION_VALUE, "--tune", "NAME=NUMBER", "constants of the relay, for experiments *",
+	 APPLY("=", set_tune)},
+	{OPTION_SWITCH, "--torture", NULL, "change tiers and ticks at random, for tests",
+	 APPLY(NULL, set_torture)},
 	{OPTION_VALUE, "--timeout", "NAME=SECONDS",
 	 "of handshake, resolve, connect, idle, half-closed or drain *", APPLY("=", set_timeout)},
 	{OPTION_VALUE, "--workers", "N", "threads, 1 to 64", SETTING("daemon")},
@@ -78,6 +96,27 @@ struct options {
 static int set_timeout(struct draft *draft, const struct value *name, const struct value *seconds)
 {
 	return settings_set(draft->config, "timeouts", name->text, seconds);
+}
+
+static int set_tune(struct draft *draft, const struct value *name, const struct value *number)
+{
+	return settings_set(draft->config, "tune", name->text, number);
+}
+
+static int set_no_bpf(struct draft *draft, const struct value *option, const struct value *none)
+{
+	(void)option;
+	(void)none;
+	draft->config->relay.bpf = false;
+	return 0;
+}
+
+static int set_torture(struct draft *draft, const struct value *option, const struct value *none)
+{
+	(void)option;
+	(void)none;
+	draft->config->relay.torture = true;
+	return 0;
 }
 
 static void print_help(void)
@@ -128,6 +167,7 @@ static int take_option(struct options *options, const struct option_row *row)
 		options->file = optarg;
 		return -1;
 	case OPTION_VALUE:
+	case OPTION_SWITCH:
 		options->given[options->count++] = (struct given){row, optarg};
 		return -1;
 	case OPTION_CHECK:
@@ -220,7 +260,7 @@ int options_apply(const struct options *options, struct draft *draft)
 	for (size_t i = 0; i < options->count; i++) {
 		const struct option_row *row = options->given[i].row;
 		const char *text = options->given[i].text;
-		struct value value = {.name = row->name, .typed = text, .text = text};
+		struct value value = {.name = row->name, .typed = text ? text : "", .text = text};
 		int err;
 
 		if (row->section)

@@ -4,45 +4,24 @@
 
 #include "socket.h"
 
-/* Rates are measured over windows at least this long: the longest tick. */
-#define WINDOW_S 0.004
-
-/* This many windows in a row must be bulk before readability is given up. */
-#define BULK_WINDOWS 4
-
-/* A tick should bring this much… */
-#define TICK_BYTES ((size_t)256 * 1024)
-/* …and a direction that would not bring this much in the longest tick is not bulk. */
-#define TICK_BYTES_MIN ((size_t)64 * 1024)
-/* A tick that brings less ends it: the burst is over. */
-#define TICK_BYTES_LITTLE ((size_t)16 * 1024)
-
-#define TICK_MIN_US 1000
-#define TICK_MAX_US 4000
-
-/* A tick delays bytes by half its length on average, so it must be small beside what the path takes
- * anyway. */
-#define RTT_SHARE 8.
-
-/* Ticks after which the interval is chosen anew. */
-#define TICKS_PER_CHOICE 16U
-
-static uint32_t pace_choose(const struct tick_config *config, double bytes_per_s, int source,
+static uint32_t pace_choose(const struct relay_config *config, double bytes_per_s, int source,
 			    int target)
 {
-	double interval_us = (double)TICK_BYTES / bytes_per_s * 1e6;
+	const struct tune *tune = &config->tune;
+	double interval_us = tune->tick_bytes / bytes_per_s * 1e6;
 	double longest_us;
 
-	if (config->mode == TICK_MODE_FIXED)
-		return config->fixed_us;
-	longest_us = (socket_receive_rtt_us(source) + socket_rtt_us(target)) / RTT_SHARE;
-	if (longest_us > TICK_MAX_US)
-		longest_us = TICK_MAX_US;
-	if (longest_us < TICK_MIN_US)
+	if (config->tick.mode == TICK_MODE_FIXED)
+		return config->tick.fixed_us;
+	longest_us = (socket_receive_rtt_us(source) + socket_rtt_us(target)) /
+		     (double)tune->tick_rtt_share;
+	if (longest_us > tune->tick_max_us)
+		longest_us = tune->tick_max_us;
+	if (longest_us < tune->tick_min_us)
 		return 0;
 	if (interval_us > longest_us)
 		interval_us = longest_us;
-	return interval_us < TICK_MIN_US ? TICK_MIN_US : (uint32_t)interval_us;
+	return interval_us < tune->tick_min_us ? tune->tick_min_us : (uint32_t)interval_us;
 }
 
 static void pace_begin_window(struct pace *pace, ev_tstamp now)
@@ -52,22 +31,24 @@ static void pace_begin_window(struct pace *pace, ev_tstamp now)
 	pace->ticks = 0;
 }
 
-uint32_t pace_woken(struct pace *pace, const struct tick_config *config, size_t n, ev_tstamp now,
+uint32_t pace_woken(struct pace *pace, const struct relay_config *config, size_t n, ev_tstamp now,
 		    int source, int target)
 {
+	const struct tune *tune = &config->tune;
 	double elapsed_s = now - pace->since;
+	double window_s = tune->tick_window_us / 1e6;
 
-	if (config->mode == TICK_MODE_OFF)
+	if (config->tick.mode == TICK_MODE_OFF)
 		return 0;
 	pace->bytes += n;
-	if (elapsed_s < WINDOW_S)
+	if (elapsed_s < window_s)
 		return 0;
 	/* A window that lasted long was mostly silence. */
-	if ((double)pace->bytes * WINDOW_S >= (double)TICK_BYTES_MIN * elapsed_s)
+	if ((double)pace->bytes * window_s >= tune->tick_bytes_min * elapsed_s)
 		pace->bulk_windows++;
 	else
 		pace->bulk_windows = 0;
-	if (pace->bulk_windows >= BULK_WINDOWS) {
+	if (pace->bulk_windows >= tune->tick_windows) {
 		double bytes_per_s = (double)pace->bytes / elapsed_s;
 
 		pace->bulk_windows = 0;
@@ -78,18 +59,18 @@ uint32_t pace_woken(struct pace *pace, const struct tick_config *config, size_t 
 	return 0;
 }
 
-uint32_t pace_ticked(struct pace *pace, const struct tick_config *config, size_t n, ev_tstamp now,
+uint32_t pace_ticked(struct pace *pace, const struct relay_config *config, size_t n, ev_tstamp now,
 		     int source, int target, uint32_t interval_us)
 {
 	double bytes_per_s;
 
 	pace->bytes += n;
-	if (n < TICK_BYTES_LITTLE) {
+	if (n < config->tune.tick_bytes_little) {
 		pace->bulk_windows = 0;
 		pace_begin_window(pace, now);
 		return 0;
 	}
-	if (++pace->ticks < TICKS_PER_CHOICE)
+	if (++pace->ticks < config->tune.tick_choice)
 		return interval_us;
 	bytes_per_s = (double)pace->bytes / (now - pace->since);
 	pace_begin_window(pace, now);

@@ -23,11 +23,11 @@ struct pace {
  * most once per window. */
 
 /* After a wake-up by readability. */
-uint32_t pace_woken(struct pace *pace, const struct tick_config *config, size_t n, ev_tstamp now,
+uint32_t pace_woken(struct pace *pace, const struct relay_config *config, size_t n, ev_tstamp now,
 		    int source, int target);
 
 /* After a tick of interval_us. */
-uint32_t pace_ticked(struct pace *pace, const struct tick_config *config, size_t n, ev_tstamp now,
+uint32_t pace_ticked(struct pace *pace, const struct relay_config *config, size_t n, ev_tstamp now,
 		     int source, int target, uint32_t interval_us);
 
 #endif

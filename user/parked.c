@@ -152,6 +152,11 @@ uint64_t parked_redirected(const struct parked *parked)
 	return parked->granted - (atomic_load(flow_word(parked)) & HAWSER_WORD_CREDIT);
 }
 
+uint64_t parked_segments(const struct parked *parked)
+{
+	return parked->flow ? *(volatile const __u64 *)&parked->flow->segments : 0;
+}
+
 /* Bytes redirected since the last entry that the target has not written yet; *written: those that
  * it has. */
 static uint64_t parked_waiting(const struct parked *parked, uint64_t *written)

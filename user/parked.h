@@ -85,6 +85,9 @@ uint32_t parked_unread(const struct parked *parked);
 /* Bytes, ever. Exact at any time; for byte counters. */
 uint64_t parked_redirected(const struct parked *parked);
 
+/* That the source received while in the maps. */
+uint64_t parked_segments(const struct parked *parked);
+
 /* After EPOLLRDHUP on the source. Makes sure that the verdict for its last segment has run, so that
  * the counters are final. 1: the stream has ended and nothing is unread; 0: there is something to
  * read; or -errno of the source. */

@@ -2,10 +2,12 @@
 /* A pair of flows between two sockets: when each is pumped, half-close, reset. */
 #include "relay.h"
 
+#include <errno.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "kernel.h"
 #include "socket.h"
 
 /* How often a leg that will be reset is asked whether all it was sent has been acknowledged. */
@@ -38,8 +40,15 @@ static bool leg_drained(struct relay *relay, const struct leg *leg)
 	return ioctl(leg->fd, SIOCOUTQ, &unacknowledged) || unacknowledged == 0;
 }
 
-static void relay_on_hup(void *owner);
+/* Whether the kernel moves the bytes, so that user space must not touch the sockets. */
+static bool relay_parked(const struct relay *relay)
+{
+	return park_state(relay->park) != PARK_OUT;
+}
+
+static void relay_on_hup(void *owner, bool dead);
 static void relay_on_tick(void *owner);
+static void relay_on_park(void *owner, enum park_event event);
 
 /* The receive path of a socket that fell back to TCP can lose bytes in the kernel and still end in
  * order (run on 6.18). TCP's own count tells; it may count the end of the stream as one byte more.
@@ -51,16 +60,18 @@ static bool leg_lost_bytes(const struct relay *relay, const struct leg *leg,
 	       socket_received_bytes(leg->fd) > from->bytes + 1;
 }
 
-/* What a leg waits for follows from what its two flows hold, and from nothing else. */
+/* What a leg waits for follows from whether the kernel moves its bytes, from what its two flows
+ * hold, and from nothing else. */
 static void leg_watch(struct relay *relay, struct leg *leg)
 {
 	const struct flow *from = flow_from(relay, leg);
 	const struct flow *to = flow_to(relay, leg);
+	bool parked = relay_parked(relay);
 	int events = 0;
 
-	if (!from->eof && from->held.len == 0 && !from->tick.active)
+	if (!parked && !from->eof && from->held.len == 0 && !from->tick.active)
 		events |= EV_READ;
-	if (to->held.len > 0)
+	if (!parked && to->held.len > 0)
 		events |= EV_WRITE;
 
 	if (events != (ev_is_active(&leg->io) ? leg->io.events & (EV_READ | EV_WRITE) : 0)) {
@@ -69,11 +80,14 @@ static void leg_watch(struct relay *relay, struct leg *leg)
 		if (events)
 			ev_io_start(relay->env->loop, &leg->io);
 	}
-	/* A leg whose stream has ended and that nothing is written to may still be reset. */
-	if (events || !from->eof || leg == relay->dead)
+	/* A leg whose stream has ended and that nothing is written to may still be reset; one whose
+	 * bytes the kernel moves may end as well. */
+	if (leg == relay->dead || events || (!parked && !from->eof))
 		hup_remove(&relay->env->hup, &leg->hup);
 	else
-		hup_add(&relay->env->hup, &leg->hup, leg->fd, relay_on_hup, leg);
+		hup_add(&relay->env->hup, &leg->hup, leg->fd,
+			park_state(relay->park) == PARK_IN ? HUP_DEATH_OR_END : HUP_DEATH,
+			relay_on_hup, leg);
 }
 
 /* After a look at the source that moved n bytes: when is the next one due? */
@@ -91,13 +105,13 @@ static void relay_pace(struct relay *relay, struct flow *flow, struct leg *sourc
 	if (flow->held.len > 0)
 		return; /* the target sets the pace now */
 	if (flow->tick.active)
-		interval_us = result == FLOW_MORE
-				      ? 0
-				      : pace_ticked(&flow->pace, &relay->tick, n, now, flow->source,
-						    flow->target, flow->tick.interval_us);
+		interval_us = result == FLOW_MORE ? 0
+						  : pace_ticked(&flow->pace, relay->config, n, now,
+								flow->source, flow->target,
+								flow->tick.interval_us);
 	else
 		interval_us =
-			pace_woken(&flow->pace, &relay->tick, n, now, flow->source, flow->target);
+			pace_woken(&flow->pace, relay->config, n, now, flow->source, flow->target);
 	if (interval_us == 0)
 		ticker_stop(ticker, &flow->tick);
 	else if (flow->tick.active)
@@ -114,28 +128,48 @@ static void relay_leg_died(struct relay *relay, struct leg *leg)
 	if (relay->dead && relay->dead != leg)
 		relay->end = CAUSE_RESET;
 	relay->dead = leg;
+	if (relay->park)
+		park_give_up(relay->park, to == &relay->up);
 	flow_drop(to, &relay->env->mover);
 	ticker_stop(&relay->env->ticker, &to->tick);
 	to->eof = true;
 	to->finished = true;
 }
 
+static void relay_count(struct relay *relay, const struct flow *flow, uint64_t bytes)
+{
+	struct stats *stats = relay->env->stats;
+
+	if (bytes == 0)
+		return;
+	*(flow == &relay->up ? &stats->bytes_up : &stats->bytes_down) += bytes;
+	relay->last_activity = ev_now(relay->env->loop);
+}
+
+/* Whether the pair should enter the sockmap, after n bytes of a flow. */
+static bool relay_is_chatty(struct relay *relay, const struct flow *flow, uint64_t n)
+{
+	ev_tstamp now = ev_now(relay->env->loop);
+
+	if (relay->unfit)
+		return false;
+	if (relay->config->tier == TIER_MODE_SOCKMAP)
+		return chat_may_enter(&relay->chat, now);
+	return chat_moved(&relay->chat, &relay->config->tune, flow == &relay->up, n, now);
+}
+
 static void relay_pump(struct relay *relay, struct flow *flow, struct leg *source,
 		       struct leg *target)
 {
-	uint64_t *total =
-		flow == &relay->up ? &relay->env->stats->bytes_up : &relay->env->stats->bytes_down;
 	uint64_t before = flow->bytes;
 	enum flow_result result;
 
-	if (flow->finished)
+	if (flow->finished || relay_parked(relay))
 		return;
-	result = flow_pump(flow, &relay->env->mover);
+	result = flow_pump(flow, &relay->env->mover, &relay->config->tune);
 	backlog_update(&flow->backlog, flow->source, flow->bytes, ev_now(relay->env->loop));
-	if (flow->bytes != before) {
-		*total += flow->bytes - before;
-		relay->last_activity = ev_now(relay->env->loop);
-	}
+	relay_count(relay, flow, flow->bytes - before);
+	relay->chatty |= relay_is_chatty(relay, flow, flow->bytes - before);
 	switch (result) {
 	case FLOW_WAIT:
 	case FLOW_MORE:
@@ -162,7 +196,59 @@ static void relay_pump(struct relay *relay, struct flow *flow, struct leg *sourc
 	relay_pace(relay, flow, source, (size_t)(flow->bytes - before), result);
 }
 
-/* After every change: is it over, and what is each leg to wait for? */
+/* 0, or -errno as of park_new() and park_enter(). */
+static int relay_enter_sockmap(struct relay *relay)
+{
+	struct relay_env *env = relay->env;
+	int err;
+
+	if (!relay->park) {
+		relay->park = park_new(&(struct park_request){.loop = env->loop,
+							      .worker = env->accel,
+							      .tune = &relay->config->tune,
+							      .client = relay->client.fd,
+							      .server = relay->server.fd,
+							      .session = relay->session,
+							      .notify = relay_on_park,
+							      .owner = relay});
+		if (!relay->park)
+			return -errno;
+	}
+	err = park_enter(relay->park);
+	for (int up = 0; up <= 1; up++) {
+		struct parked *parked = park_direction(relay->park, up);
+
+		if (parked_mode(parked) != PARKED_OUT)
+			flow_set_parked(up ? &relay->up : &relay->down, parked);
+	}
+	return err;
+}
+
+/* If all that was taken has been given. A pair that cannot enter goes on as it is. */
+static void relay_try_sockmap(struct relay *relay)
+{
+	ev_tstamp now = ev_now(relay->env->loop);
+	int err;
+
+	if (relay_parked(relay) || relay->unfit || relay->dead || relay_half_closed(relay) ||
+	    relay->up.held.len > 0 || relay->down.held.len > 0)
+		return;
+	err = relay_enter_sockmap(relay);
+	if (!err) {
+		relay->env->stats->sockmap_entries++;
+		chat_entered(&relay->chat, now);
+	} else if (err != -EAGAIN) {
+		relay->env->stats->sockmap_refused++;
+		relay->unfit = !relay->park;
+		chat_left(&relay->chat, &relay->config->tune, now);
+	}
+	if (relay_parked(relay)) {
+		ticker_stop(&relay->env->ticker, &relay->up.tick);
+		ticker_stop(&relay->env->ticker, &relay->down.tick);
+	}
+}
+
+/* After every change: is it over, who moves the bytes, and what is each leg to wait for? */
 static void relay_settle(struct relay *relay)
 {
 	struct ev_loop *loop = relay->env->loop;
@@ -180,6 +266,9 @@ static void relay_settle(struct relay *relay)
 		relay->notify(relay, RELAY_ENDED, relay->end);
 		return;
 	}
+	if (relay->chatty)
+		relay_try_sockmap(relay);
+	relay->chatty = false;
 	leg_watch(relay, &relay->client);
 	leg_watch(relay, &relay->server);
 	if (half_closed && !relay->was_half_closed) {
@@ -202,12 +291,30 @@ static void relay_on_io(struct ev_loop *loop, ev_io *io, int events)
 	relay_settle(relay);
 }
 
-static void relay_on_hup(void *owner)
+static void relay_on_hup(void *owner, bool dead)
 {
 	struct leg *leg = owner;
 	struct relay *relay = leg->io.data;
 
-	relay_leg_died(relay, leg);
+	if (relay->park)
+		park_leave(relay->park, dead ? "a leg was reset" : "a stream has ended");
+	if (dead)
+		relay_leg_died(relay, leg);
+	relay_settle(relay);
+}
+
+static void relay_on_park(void *owner, enum park_event event)
+{
+	struct relay *relay = owner;
+
+	relay_refresh(relay);
+	if (event == PARK_BROKEN) {
+		relay->end = CAUSE_BYTES_LOST;
+	} else {
+		chat_left(&relay->chat, &relay->config->tune, ev_now(relay->env->loop));
+		relay_pump(relay, &relay->up, &relay->client, &relay->server);
+		relay_pump(relay, &relay->down, &relay->server, &relay->client);
+	}
 	relay_settle(relay);
 }
 
@@ -240,12 +347,21 @@ void relay_init(struct relay *relay, struct relay_env *env, relay_notify_fn *not
 	ev_init(&relay->drain, relay_on_drain);
 }
 
-void relay_prepare(struct relay *relay, enum tier_mode mode, const struct tick_config *tick)
+static bool leg_fits_sockmap(const struct relay *relay, const struct leg *leg)
+{
+	return leg->transport == TRANSPORT_TCP || relay->env->accel_mptcp;
+}
+
+void relay_prepare(struct relay *relay, const struct relay_config *config, uint64_t session)
 {
 	struct leg *client = &relay->client;
 	struct leg *server = &relay->server;
+	enum tier_mode mode = config->tier;
 
-	relay->tick = *tick;
+	relay->config = config;
+	relay->session = session;
+	relay->unfit = !relay->env->accel || mode == TIER_MODE_COPY || mode == TIER_MODE_SPLICE ||
+		       !leg_fits_sockmap(relay, client) || !leg_fits_sockmap(relay, server);
 	flow_init(&relay->up, client->fd, client->transport, server->fd, server->transport, mode);
 	flow_init(&relay->down, server->fd, server->transport, client->fd, client->transport, mode);
 }
@@ -277,6 +393,65 @@ void relay_stop(struct relay *relay)
 	ticker_stop(&relay->env->ticker, &relay->down.tick);
 	flow_drop(&relay->up, &relay->env->mover);
 	flow_drop(&relay->down, &relay->env->mover);
+	relay_refresh(relay);
+	park_free(relay->park);
+	relay->park = NULL;
+}
+
+void relay_refresh(struct relay *relay)
+{
+	if (!relay->park)
+		return;
+	for (int up = 0; up <= 1; up++) {
+		struct flow *flow = up ? &relay->up : &relay->down;
+		uint64_t bytes = park_take_count(relay->park, up);
+
+		flow->bytes += bytes;
+		relay_count(relay, flow, bytes);
+	}
+}
+
+/* The upper bits of dice that choose a length in time. */
+#define DICE_SHIFT 8
+
+void relay_shake(struct relay *relay, unsigned int dice)
+{
+	struct flow *flow = dice & 1 ? &relay->up : &relay->down;
+	struct leg *source = dice & 1 ? &relay->client : &relay->server;
+	struct ticker *ticker = &relay->env->ticker;
+
+	switch (dice >> 1 & 3) {
+	case 0:
+		if (relay_parked(relay))
+			park_leave(relay->park, "torture");
+		else
+			relay->chatty = true;
+		break;
+	case 1:
+		if (flow->tick.active)
+			ticker_stop(ticker, &flow->tick);
+		else if (!relay_parked(relay) && !flow->eof && flow->held.len == 0)
+			ticker_start(ticker, &flow->tick, 500 + (dice >> DICE_SHIFT) % 5000,
+				     relay_on_tick, source);
+		break;
+	default:
+		if (!flow->parked && kernel_feature(FEATURE_SPLICE)->available)
+			flow->tier = flow->tier == &tier_copy ? &tier_splice : &tier_copy;
+		break;
+	}
+	relay_settle(relay);
+}
+
+const char *relay_tier(const struct relay *relay, const struct flow *flow)
+{
+	return relay_parked(relay) ? "sockmap" : flow->tier->name;
+}
+
+const char *relay_reason(const struct relay *relay, const struct flow *flow)
+{
+	if (relay_parked(relay))
+		return relay->config->tier == TIER_MODE_SOCKMAP ? "tier = sockmap" : "chat";
+	return flow->parked && park_reason(relay->park) ? park_reason(relay->park) : flow->reason;
 }
 
 bool relay_half_closed(const struct relay *relay)

@@ -8,9 +8,11 @@
 #include <stdbool.h>
 
 #include "cause.h"
+#include "chat.h"
 #include "flow.h"
 #include "hup.h"
 #include "mptcp.h"
+#include "park.h"
 #include "stats.h"
 
 /* What a worker provides to all its relays. */
@@ -19,6 +21,8 @@ struct relay_env {
 	struct mover mover;
 	struct hup hup;
 	struct ticker ticker;
+	struct accel_worker *accel; /* NULL: no sockmap */
+	bool accel_mptcp;	    /* it takes MPTCP sockets too */
 	struct stats *stats;
 };
 
@@ -48,7 +52,12 @@ struct relay {
 	struct leg
 		*dead; /* was reset or failed; the other gets what was read from it, then a reset */
 	enum cause end; /* set: over */
-	struct tick_config tick;
+	const struct relay_config *config;
+	uint64_t session; /* its number, for output */
+	struct chat chat;
+	struct park *park; /* NULL until the pair enters the sockmap for the first time */
+	bool chatty;	   /* enter when nothing is held */
+	bool unfit;	   /* never enter */
 	bool was_half_closed;
 	ev_timer drain;
 	ev_tstamp last_activity;
@@ -58,8 +67,9 @@ struct relay {
 /* A relay without sockets; the caller fills in the legs' fd and transport. */
 void relay_init(struct relay *relay, struct relay_env *env, relay_notify_fn *notify);
 
-/* Makes the two flows; then flow_hold() may put bytes first, then relay_start(). */
-void relay_prepare(struct relay *relay, enum tier_mode mode, const struct tick_config *tick);
+/* Makes the two flows; then flow_hold() may put bytes first, then relay_start(). config outlives
+ * the relay; session is its number, for output. */
+void relay_prepare(struct relay *relay, const struct relay_config *config, uint64_t session);
 
 /* Starts to move; may notify before it returns, and notify may free the relay at RELAY_ENDED. */
 void relay_start(struct relay *relay);
@@ -67,6 +77,16 @@ void relay_start(struct relay *relay);
 /* Stops every watcher of both legs and frees what is held; leaves the fds to the caller.
  * Idempotent, and good for a relay that never started. */
 void relay_stop(struct relay *relay);
+
+/* Counts what the kernel moved since the last time: flows' bytes, statistics, last_activity. */
+void relay_refresh(struct relay *relay);
+
+/* For --torture: changes a tier or a tick, as dice says. */
+void relay_shake(struct relay *relay, unsigned int dice);
+
+/* How a flow's bytes are moved now, and why; for output. */
+const char *relay_tier(const struct relay *relay, const struct flow *flow);
+const char *relay_reason(const struct relay *relay, const struct flow *flow);
 
 /* Whether one direction or more has ended. */
 bool relay_half_closed(const struct relay *relay);

@@ -9,13 +9,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "accel.h"
 #include "config.h"
 #include "kernel.h"
 #include "stats.h"
 #include "worker.h"
-
-static const char *const tier_names[] = {
-	[TIER_MODE_AUTO] = "auto", [TIER_MODE_COPY] = "copy", [TIER_MODE_SPLICE] = "splice"};
 
 /* Takes the value. All keys are literals, or names that live as long as the program. */
 static void put(struct json_object *object, const char *key, struct json_object *value)
@@ -60,19 +58,24 @@ static double monotonic_seconds(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static struct json_object *report_kernel(void)
+static struct json_object *report_feature(const struct feature_state *state)
+{
+	struct json_object *entry = json_object_new_object();
+
+	put_text(entry, "feature", state->name);
+	put(entry, "available", json_object_new_boolean(state->available));
+	put_text(entry, "reason", state->reason);
+	return entry;
+}
+
+static struct json_object *report_kernel(const struct accel *accel)
 {
 	struct json_object *list = json_object_new_array();
 
-	for (enum feature feature = 0; feature < FEATURE_COUNT; feature++) {
-		const struct feature_state *state = kernel_feature(feature);
-		struct json_object *entry = json_object_new_object();
-
-		put_text(entry, "feature", state->name);
-		put(entry, "available", json_object_new_boolean(state->available));
-		put_text(entry, "reason", state->reason);
-		append(list, entry);
-	}
+	for (enum feature feature = 0; feature < FEATURE_COUNT; feature++)
+		append(list, report_feature(kernel_feature(feature)));
+	for (enum accel_feature feature = 0; feature < ACCEL_FEATURE_COUNT; feature++)
+		append(list, report_feature(accel_feature(accel, feature)));
 	return list;
 }
 
@@ -162,9 +165,9 @@ static struct json_object *report_status(const struct report_source *source)
 	put_seconds(status, "uptime_s", monotonic_seconds() - source->started);
 	put_count(status, "workers", source->worker_count);
 	put_text(status, "mptcp", config_mptcp_name(config->mptcp));
-	put_text(status, "tier", tier_names[config->tier]);
+	put_text(status, "tier", config_tier_name(config->relay.tier));
 	put_text(status, "congestion", congestion_name(config));
-	put(status, "kernel", report_kernel());
+	put(status, "kernel", report_kernel(source->accel));
 	put(status, "listeners", report_listeners(config));
 	put(status, "sessions",
 	    report_pair("active", sum.sessions_active, "total", sum.sessions_total));
@@ -173,6 +176,8 @@ static struct json_object *report_status(const struct report_source *source)
 	put(status, "client", report_transports(sum.client_transport));
 	put(status, "upstream", report_transports(sum.server_transport));
 	put(status, "errors", report_errors(sum.ended));
+	put(status, "sockmap",
+	    report_pair("entries", sum.sockmap_entries, "refused", sum.sockmap_refused));
 	put(status, "accept",
 	    report_pair("pauses", sum.accept_pauses, "errors", sum.accept_errors));
 	return status;
@@ -192,30 +197,77 @@ static struct json_object *report_session(const struct session_row *row)
 	put_count(session, "client_subflows", row->client_subflows);
 	put_text(session, "upstream_transport", transport_name(row->server_transport));
 	put_count(session, "upstream_subflows", row->server_subflows);
-	put_text(session, "tier_up", row->tier_up);
-	put_text(session, "tier_down", row->tier_down);
-	put_count(session, "tick_up_us", row->tick_up_us);
-	put_count(session, "tick_down_us", row->tick_down_us);
-	put_count(session, "bytes_up", row->bytes_up);
-	put_count(session, "bytes_down", row->bytes_down);
+	put_text(session, "tier_up", row->up.tier);
+	put_text(session, "tier_down", row->down.tier);
+	put_count(session, "tick_up_us", row->up.tick_us);
+	put_count(session, "tick_down_us", row->down.tick_us);
+	put_count(session, "bytes_up", row->up.bytes);
+	put_count(session, "bytes_down", row->down.bytes);
 	put_seconds(session, "age_s", row->age_s);
 	put_seconds(session, "idle_s", row->idle_s);
 	return session;
 }
 
+static struct json_object *report_flow(const struct session_row *session, const char *direction,
+				       const struct flow_row *row)
+{
+	struct json_object *flow = json_object_new_object();
+
+	put_count(flow, "session", session->id);
+	put_text(flow, "direction", direction);
+	put_text(flow, "tier", row->tier);
+	put_text(flow, "reason", row->reason);
+	put_count(flow, "tick_us", row->tick_us);
+	put_count(flow, "bytes", row->bytes);
+	put_count(flow, "held", row->held);
+	put_count(flow, "redirected", row->redirected);
+	put_count(flow, "passed", row->passed);
+	put_count(flow, "granted", row->granted);
+	put_count(flow, "entries", row->entries);
+	put_count(flow, "exits", row->exits);
+	return flow;
+}
+
+static void append_session(struct json_object *list, const struct session_row *row)
+{
+	append(list, report_session(row));
+}
+
+static void append_flows(struct json_object *list, const struct session_row *row)
+{
+	append(list, report_flow(row, "up", &row->up));
+	append(list, report_flow(row, "down", &row->down));
+}
+
+/* "id" of a session, "session" of a flow. */
 static uint64_t session_id(const void *element)
 {
-	struct json_object *const *session = element;
+	struct json_object *const *row = element;
+	struct json_object *id = json_object_object_get(*row, "id");
 
-	return json_object_get_uint64(json_object_object_get(*session, "id"));
+	return json_object_get_uint64(id ? id : json_object_object_get(*row, "session"));
 }
 
-static int compare_sessions(const void *a, const void *b)
+static const char *direction_of(const void *element)
 {
-	return (session_id(a) > session_id(b)) - (session_id(a) < session_id(b));
+	struct json_object *const *row = element;
+	const char *direction = json_object_get_string(json_object_object_get(*row, "direction"));
+
+	return direction ? direction : "";
 }
 
-static struct json_object *report_sessions(const struct report_source *source)
+/* Of one session, "up" before "down". */
+static int compare_rows(const void *a, const void *b)
+{
+	if (session_id(a) != session_id(b))
+		return session_id(a) < session_id(b) ? -1 : 1;
+	return strcmp(direction_of(b), direction_of(a));
+}
+
+/* {name: [what add made of each session]}, in the order of their numbers. */
+static struct json_object *report_rows(const struct report_source *source, const char *name,
+				       void (*add)(struct json_object *,
+						   const struct session_row *))
 {
 	struct json_object *answer = json_object_new_object();
 	struct json_object *list = json_object_new_array();
@@ -225,13 +277,23 @@ static struct json_object *report_sessions(const struct report_source *source)
 		struct session_row *rows = worker_get_sessions(source->workers[i], &count);
 
 		for (size_t j = 0; j < count; j++)
-			append(list, report_session(&rows[j]));
+			add(list, &rows[j]);
 		free(rows);
 	}
 	if (list)
-		json_object_array_sort(list, compare_sessions);
-	put(answer, "sessions", list);
+		json_object_array_sort(list, compare_rows);
+	put(answer, name, list);
 	return answer;
+}
+
+static struct json_object *report_sessions(const struct report_source *source)
+{
+	return report_rows(source, "sessions", append_session);
+}
+
+static struct json_object *report_flows(const struct report_source *source)
+{
+	return report_rows(source, "flows", append_flows);
 }
 
 static const struct {
@@ -240,6 +302,7 @@ static const struct {
 } commands[] = {
 	{"status", report_status},
 	{"sessions", report_sessions},
+	{"flows", report_flows},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+struct accel;
 struct config;
 struct json_object;
 struct worker;
@@ -12,6 +13,7 @@ struct worker;
 /* What the answers are made from; the pointers are borrowed. */
 struct report_source {
 	const struct config *config;
+	const struct accel *accel;
 	struct worker **workers;
 	size_t worker_count;
 	double started; /* CLOCK_MONOTONIC seconds */

@@ -80,6 +80,7 @@ static void session_end(struct session *session, enum cause cause)
 	const int fds[] = {session->relay.client.fd, session->relay.server.fd};
 	const bool cut = session->state == SESSION_RELAYING && cause != CAUSE_NONE;
 
+	relay_refresh(&session->relay);
 	log_write(cause == CAUSE_BYTES_LOST ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
 		  "session %llu: ended: %s; %llu bytes up, %llu down",
 		  (unsigned long long)session->id, cause_info(cause)->text,
@@ -209,7 +210,7 @@ static void session_relay(struct session *session, int fd, enum transport transp
 	socket_prepare(fd);
 	congestion_choose(session->config, fd, transport);
 	congestion_choose(session->config, relay->client.fd, relay->client.transport);
-	relay_prepare(relay, session->config->tier, &session->config->tick);
+	relay_prepare(relay, &session->config->relay, session->id);
 	if (opening_hand_over(session->opening, relay)) {
 		session_end(session, CAUSE_RESOURCES);
 		return;
@@ -234,8 +235,9 @@ static void session_on_dial(void *context, enum dial_event event, const struct d
 		session_fail(session, result->cause);
 }
 
-static void session_on_client_hup(void *owner)
+static void session_on_client_hup(void *owner, bool dead)
 {
+	(void)dead;
 	session_end(owner, CAUSE_CLIENT_GONE);
 }
 
@@ -252,7 +254,7 @@ static void session_dial(struct session *session)
 	/* The kernel keeps what the client sends from now on; of the client we only want to know
 	 * whether it is still there. */
 	ev_io_stop(env->relay.loop, &opening->io);
-	hup_add(&env->relay.hup, &session->relay.client.hup, session->relay.client.fd,
+	hup_add(&env->relay.hup, &session->relay.client.hup, session->relay.client.fd, HUP_DEATH,
 		session_on_client_hup, session);
 	session_enter(session, SESSION_RESOLVING);
 	opening->dial = dial_start(&(struct dial_request){.loop = env->relay.loop,
@@ -304,7 +306,9 @@ static void session_on_deadline(struct ev_loop *loop, ev_timer *timer, int event
 		session_fail(session, CAUSE_CONNECT_TIMEOUT);
 		return;
 	case SESSION_RELAYING:
-		/* Bytes moved do not touch the timer; it looks here when the last one was. */
+		/* Bytes moved do not touch the timer; it looks here when the last one was. Those
+		 * that the kernel moved by itself count as of now. */
+		relay_refresh(&session->relay);
 		left_s = session->relay.last_activity + session_deadline_s(session) - ev_now(loop);
 		if (left_s > 0.)
 			session_arm(session, left_s);
@@ -388,12 +392,33 @@ void session_end_all(struct session_env *env, enum cause cause)
 	}
 }
 
-static void session_describe(const struct session *session, struct session_row *row)
+static void flow_describe(const struct relay *relay, const struct flow *flow, struct flow_row *row)
 {
-	const struct relay *relay = &session->relay;
+	*row = (struct flow_row){
+		.tier = relay_tier(relay, flow),
+		.reason = relay_reason(relay, flow),
+		.tick_us = flow->tick.active ? flow->tick.interval_us : 0,
+		.bytes = flow->bytes,
+		.held = flow->held.len,
+	};
+	if (flow->parked && flow->parked->flow) {
+		const struct hawser_flow *in_kernel = flow->parked->flow;
+
+		row->redirected = in_kernel->redirected;
+		row->passed = in_kernel->passed;
+		row->granted = in_kernel->granted;
+		row->entries = in_kernel->entries;
+		row->exits = in_kernel->exits;
+	}
+}
+
+static void session_describe(struct session *session, struct session_row *row)
+{
+	struct relay *relay = &session->relay;
 	const ev_tstamp now = ev_now(session->env->relay.loop);
 	const bool relaying = session->state == SESSION_RELAYING;
 
+	relay_refresh(relay);
 	*row = (struct session_row){
 		.id = session->id,
 		.client = session->client,
@@ -403,24 +428,41 @@ static void session_describe(const struct session *session, struct session_row *
 		.server_transport = relay->server.transport,
 		.client_subflows = mptcp_subflows(relay->client.fd),
 		.server_subflows = relaying ? mptcp_subflows(relay->server.fd) : 0,
-		.tier_up = relaying ? relay->up.tier->name : "-",
-		.tier_down = relaying ? relay->down.tier->name : "-",
-		.tick_up_us = relay->up.tick.active ? relay->up.tick.interval_us : 0,
-		.tick_down_us = relay->down.tick.active ? relay->down.tick.interval_us : 0,
-		.bytes_up = relay->up.bytes,
-		.bytes_down = relay->down.bytes,
+		.up = {.tier = "-", .reason = "-"},
+		.down = {.tier = "-", .reason = "-"},
 		.age_s = now - session->started,
 		.idle_s = now - (relaying ? relay->last_activity : session->started),
 	};
+	if (relaying) {
+		flow_describe(relay, &relay->up, &row->up);
+		flow_describe(relay, &relay->down, &row->down);
+	}
 	if (session->destination)
 		snprintf(row->destination, sizeof(row->destination), "%s", session->destination);
+}
+
+void session_refresh_all(const struct session_env *env)
+{
+	for (struct session *session = env->sessions; session; session = session->next)
+		relay_refresh(&session->relay);
+}
+
+void session_shake_all(const struct session_env *env)
+{
+	struct session *next;
+
+	for (struct session *session = env->sessions; session; session = next) {
+		next = session->next;
+		if (session->state == SESSION_RELAYING && session->config->relay.torture)
+			relay_shake(&session->relay, (unsigned int)random());
+	}
 }
 
 size_t session_describe_all(const struct session_env *env, struct session_row *rows, size_t max)
 {
 	size_t count = 0;
 
-	for (const struct session *session = env->sessions; session && count < max;
+	for (struct session *session = env->sessions; session && count < max;
 	     session = session->next)
 		session_describe(session, &rows[count++]);
 	return count;

@@ -34,6 +34,12 @@ void session_start(struct session_env *env, int fd, const union address *client,
 /* Ends every session; relayed streams are reset, so that no peer takes them for whole. */
 void session_end_all(struct session_env *env, enum cause cause);
 
+/* Counts what the kernel moved by itself into env->stats. */
+void session_refresh_all(const struct session_env *env);
+
+/* For --torture: changes tiers and ticks of the sessions that are configured so. */
+void session_shake_all(const struct session_env *env);
+
 /* As many rows as there are sessions, at most max. Returns their number. */
 size_t session_describe_all(const struct session_env *env, struct session_row *rows, size_t max);
 

@@ -26,8 +26,12 @@
 
 const char *const settings_mptcp_words[] = {
 	[MPTCP_MODE_AUTO] = "auto", [MPTCP_MODE_ON] = "on", [MPTCP_MODE_OFF] = "off", NULL};
-static const char *const tier_words[] = {
-	[TIER_MODE_AUTO] = "auto", [TIER_MODE_COPY] = "copy", [TIER_MODE_SPLICE] = "splice", NULL};
+const char *const settings_tier_words[] = {[TIER_MODE_AUTO] = "auto",
+					   [TIER_MODE_COPY] = "copy",
+					   [TIER_MODE_SPLICE] = "splice",
+					   [TIER_MODE_SOCKMAP] = "sockmap",
+					   NULL};
+static const char *const switch_words[] = {"off", "on", NULL};
 static const char *const log_level_words[] = {[LOG_LEVEL_ERROR] = "error",
 					      [LOG_LEVEL_WARNING] = "warning",
 					      [LOG_LEVEL_INFO] = "info",
@@ -141,11 +145,46 @@ static int set_mptcp(struct config *config, const struct value *value)
 
 static int set_tier(struct config *config, const struct value *value)
 {
-	int mode = choose_word(value, tier_words);
+	int mode = choose_word(value, settings_tier_words);
 
 	if (mode < 0)
 		return mode;
-	config->tier = (enum tier_mode)mode;
+	config->relay.tier = (enum tier_mode)mode;
+	return 0;
+}
+
+static int set_switch(bool *out, const struct value *value)
+{
+	int on = choose_word(value, switch_words);
+
+	if (on < 0)
+		return on;
+	*out = on;
+	return 0;
+}
+
+static int set_bpf(struct config *config, const struct value *value)
+{
+	return set_switch(&config->relay.bpf, value);
+}
+
+static int set_torture(struct config *config, const struct value *value)
+{
+	return set_switch(&config->relay.torture, value);
+}
+
+static int set_bpf_pins(struct config *config, const struct value *value)
+{
+	char *path;
+
+	if (value->text[0] != '/')
+		return value_refuse(value, "not the path of a directory; legal: an absolute path "
+					   "in a bpffs, as " BPF_PINS_DEFAULT);
+	path = strdup(value->text);
+	if (!path)
+		return refuse_no_memory(value);
+	free(config->relay.bpf_pins);
+	config->relay.bpf_pins = path;
 	return 0;
 }
 
@@ -154,7 +193,7 @@ static int set_tick(struct config *config, const struct value *value)
 	unsigned long us;
 
 	if (strcmp(value->text, "auto") == 0 || strcmp(value->text, "off") == 0) {
-		config->tick.mode = *value->text == 'a' ? TICK_MODE_AUTO : TICK_MODE_OFF;
+		config->relay.tick.mode = *value->text == 'a' ? TICK_MODE_AUTO : TICK_MODE_OFF;
 		return 0;
 	}
 	us = strtoul(value->text, NULL, 10);
@@ -162,7 +201,7 @@ static int set_tick(struct config *config, const struct value *value)
 	    us > TICK_US_MAX)
 		return value_refuse(value, "not a tick; legal: auto, off, or %d to %d microseconds",
 				    TICK_US_MIN, TICK_US_MAX);
-	config->tick = (struct tick_config){TICK_MODE_FIXED, (uint32_t)us};
+	config->relay.tick = (struct tick_config){TICK_MODE_FIXED, (uint32_t)us};
 	return 0;
 }
 
@@ -230,6 +269,9 @@ static const struct setting {
 	{"upstream", "congestion", set_congestion, 0},
 	{"relay", "tier", set_tier, 0},
 	{"relay", "tick", set_tick, 0},
+	{"relay", "bpf", set_bpf, 0},
+	{"relay", "bpf-pins", set_bpf_pins, 0},
+	{"relay", "torture", set_torture, 0},
 	{"timeouts", "handshake", NULL, offsetof(struct config, timeouts.handshake_s)},
 	{"timeouts", "resolve", NULL, offsetof(struct config, timeouts.resolve_s)},
 	{"timeouts", "connect", NULL, offsetof(struct config, timeouts.connect_s)},
@@ -238,11 +280,33 @@ static const struct setting {
 	{"timeouts", "drain", NULL, offsetof(struct config, timeouts.drain_s)},
 };
 
+static int set_tune(struct config *config, const char *name, const struct value *value)
+{
+	const struct tune_row *row = tune_find(name);
+	unsigned long number;
+
+	if (!row)
+		return value_refuse(value,
+				    "nothing of tune is named \"%s\"; legal: see "
+				    "hawser.conf(5)",
+				    name);
+	errno = 0;
+	number = strtoul(value->text, NULL, 10);
+	if (!*value->text || value->text[strspn(value->text, "0123456789")] || errno ||
+	    number < row->least || number > row->most)
+		return value_refuse(value, "not a number for %s; legal: %u to %u", name, row->least,
+				    row->most);
+	*(uint32_t *)((char *)&config->relay.tune + row->offset) = (uint32_t)number;
+	return 0;
+}
+
 int settings_set(struct config *config, const char *section, const char *name,
 		 const struct value *value)
 {
 	char legal[256] = "";
 
+	if (strcmp(section, "tune") == 0)
+		return set_tune(config, name, value);
 	for (size_t i = 0; i < sizeof(settings) / sizeof(*settings); i++) {
 		const struct setting *setting = &settings[i];
 

@@ -23,6 +23,7 @@ struct draft {
 };
 
 extern const char *const settings_mptcp_words[];
+extern const char *const settings_tier_words[];
 
 /* Logs "FILE:LINE: NAME "TYPED": message", or "--NAME TYPED: message". */
 void value_log(enum log_level level, const struct value *value, const char *format, ...)

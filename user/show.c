@@ -129,6 +129,9 @@ void show_status(struct json_object *answer)
 	print_counts("clients", member(answer, "client"), COUNTS_ALL);
 	print_counts("upstream", member(answer, "upstream"), COUNTS_ALL);
 	print_counts("errors", member(answer, "errors"), COUNTS_NON_ZERO);
+	print_line("sockmap", "%" PRIu64 " entries, %" PRIu64 " refused",
+		   count_of(member(answer, "sockmap"), "entries"),
+		   count_of(member(answer, "sockmap"), "refused"));
 	print_line("accepting", "%" PRIu64 " pauses, %" PRIu64 " errors",
 		   count_of(accept, "pauses"), count_of(accept, "errors"));
 }
@@ -183,6 +186,45 @@ void show_sessions(struct json_object *answer)
 
 	for (size_t i = 0; i < count; i++)
 		add_session(table, json_object_array_get_idx(list, i));
+	table_print(table);
+	if (count == 0) {
+		fflush(stdout);
+		fputs("hawser: no sessions\n", stderr);
+	}
+}
+
+static void add_flow(struct table *table, struct json_object *flow)
+{
+	static const char *const in_kernel[] = {"redirected", "passed", "granted"};
+	char figure[FIGURE_TEXT_MAX];
+
+	table_add(table, "%" PRIu64, count_of(flow, "session"));
+	table_add(table, "%s", text_of(flow, "direction"));
+	table_add(table, "%s", known(text_of(flow, "tier")));
+	table_add(table, "%" PRIu64, count_of(flow, "tick_us"));
+	table_add(table, "%s", figure_bytes(figure, count_of(flow, "bytes"), ""));
+	table_add(table, "%s", figure_bytes(figure, count_of(flow, "held"), ""));
+	for (size_t i = 0; i < sizeof(in_kernel) / sizeof(in_kernel[0]); i++)
+		table_add(table, "%s", figure_bytes(figure, count_of(flow, in_kernel[i]), ""));
+	table_add(table, "%" PRIu64, count_of(flow, "entries"));
+	table_add(table, "%" PRIu64, count_of(flow, "exits"));
+	table_add(table, "%s", text_of(flow, "reason"));
+}
+
+void show_flows(struct json_object *answer)
+{
+	static const struct column columns[] = {
+		{"SESSION", COLUMN_RIGHT},    {"DIRECTION", COLUMN_LEFT}, {"TIER", COLUMN_LEFT},
+		{"TICK", COLUMN_RIGHT},	      {"BYTES", COLUMN_RIGHT},	  {"HELD", COLUMN_RIGHT},
+		{"REDIRECTED", COLUMN_RIGHT}, {"PASSED", COLUMN_RIGHT},	  {"GRANTED", COLUMN_RIGHT},
+		{"ENTRIES", COLUMN_RIGHT},    {"EXITS", COLUMN_RIGHT},	  {"REASON", COLUMN_LEFT},
+	};
+	struct table *table = table_new(columns, sizeof(columns) / sizeof(columns[0]));
+	struct json_object *list = member(answer, "flows");
+	size_t count = length_of(list);
+
+	for (size_t i = 0; i < count; i++)
+		add_flow(table, json_object_array_get_idx(list, i));
 	table_print(table);
 	if (count == 0) {
 		fflush(stdout);

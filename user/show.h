@@ -9,5 +9,6 @@ struct json_object;
  * along. */
 void show_status(struct json_object *answer);
 void show_sessions(struct json_object *answer);
+void show_flows(struct json_object *answer);
 
 #endif

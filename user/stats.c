@@ -17,6 +17,8 @@ void stats_add(struct stats *sum, const struct stats *more)
 	add_all(sum->client_transport, more->client_transport, TRANSPORT_COUNT);
 	add_all(sum->server_transport, more->server_transport, TRANSPORT_COUNT);
 	add_all(sum->ended, more->ended, CAUSE_COUNT);
+	sum->sockmap_entries += more->sockmap_entries;
+	sum->sockmap_refused += more->sockmap_refused;
 	sum->accept_pauses += more->accept_pauses;
 	sum->accept_errors += more->accept_errors;
 }

@@ -21,11 +21,28 @@ struct stats {
 	uint64_t client_transport[TRANSPORT_COUNT];
 	uint64_t server_transport[TRANSPORT_COUNT];
 	uint64_t ended[CAUSE_COUNT]; /* [CAUSE_NONE]: in order */
+	uint64_t sockmap_entries;    /* pairs that entered it */
+	uint64_t sockmap_refused;    /* pairs that the kernel did not take, or for want of slots */
 	uint64_t accept_pauses;	     /* times that accepting paused for want of fds or memory */
 	uint64_t accept_errors;	     /* connections gone before accept(), as ECONNABORTED */
 };
 
 void stats_add(struct stats *sum, const struct stats *more);
+
+/* One direction of a session as it is now. */
+struct flow_row {
+	const char *tier;   /* "copy", "splice", "sockmap"; "-" before relaying */
+	const char *reason; /* of the tier */
+	uint32_t tick_us;   /* 0: waits for readability */
+	uint64_t bytes;
+	uint64_t held; /* bytes that user space took and has not given yet */
+	/* As in the BPF map "flows"; all 0 while the session has never been in the sockmap. */
+	uint64_t redirected; /* bytes */
+	uint64_t passed;     /* bytes */
+	uint64_t granted;    /* bytes */
+	uint64_t entries;
+	uint64_t exits;
+};
 
 /* One session as it is now. */
 struct session_row {
@@ -38,12 +55,8 @@ struct session_row {
 	enum transport server_transport;
 	unsigned int client_subflows;
 	unsigned int server_subflows;
-	const char *tier_up; /* "copy", "splice", "-" before relaying */
-	const char *tier_down;
-	uint32_t tick_up_us; /* 0: waits for readability */
-	uint32_t tick_down_us;
-	uint64_t bytes_up;
-	uint64_t bytes_down;
+	struct flow_row up; /* client to destination */
+	struct flow_row down;
 	double age_s;
 	double idle_s; /* since the last byte either way */
 };

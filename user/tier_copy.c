@@ -10,10 +10,15 @@
 
 static ssize_t copy_take(struct flow *flow, struct mover *mover)
 {
-	ssize_t n = recv(flow->source, mover->buffer, mover->buffer_size, MSG_DONTWAIT);
+	ssize_t n;
 
-	if (n < 0)
-		return -errno;
+	if (flow->parked) {
+		n = parked_recv(flow->parked, mover->buffer, mover->buffer_size);
+	} else {
+		n = recv(flow->source, mover->buffer, mover->buffer_size, MSG_DONTWAIT);
+		if (n < 0)
+			n = -errno;
+	}
 	if (n > 0)
 		flow->held =
 			(struct held){.tier = &tier_copy, .len = (size_t)n, .data = mover->buffer};

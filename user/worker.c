@@ -13,6 +13,9 @@
 #include "resolver.h"
 #include "session.h"
 
+/* How often --torture shakes the sessions. */
+#define TORTURE_S 0.003
+
 typedef void worker_fn(struct worker *worker, void *argument);
 
 struct worker {
@@ -23,6 +26,8 @@ struct worker {
 	size_t listener_count;
 	/* The mailbox: one call at a time, from the main thread, which waits for it. */
 	ev_async mail;
+	ev_io accel; /* events of the sockmap program */
+	ev_timer torture;
 	worker_fn *call;
 	void *argument;
 	sem_t answered;
@@ -45,6 +50,45 @@ static void worker_call(struct worker *worker, worker_fn *call, void *argument)
 	ev_async_send(worker->loop, &worker->mail);
 	while (sem_wait(&worker->answered) && errno == EINTR)
 		;
+}
+
+static void worker_on_accel(struct ev_loop *loop, ev_io *io, int events)
+{
+	const struct worker *worker = io->data;
+
+	(void)loop;
+	(void)events;
+	park_read_events(worker->env.relay.accel);
+}
+
+static void worker_on_torture(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	const struct worker *worker = timer->data;
+
+	(void)events;
+	(void)loop;
+	session_shake_all(&worker->env);
+}
+
+static void worker_begin_torture(struct worker *worker)
+{
+	if (!worker->env.config->relay.torture || ev_is_active(&worker->torture))
+		return;
+	worker->torture.repeat = TORTURE_S;
+	ev_timer_again(worker->loop, &worker->torture);
+}
+
+static void worker_begin_accel(struct worker *worker, struct accel *accel, unsigned int index)
+{
+	struct relay_env *env = &worker->env.relay;
+
+	env->accel = accel_worker(accel, index);
+	if (!env->accel)
+		return;
+	env->accel_mptcp = accel_feature(accel, ACCEL_MPTCP)->available;
+	ev_io_init(&worker->accel, worker_on_accel, accel_event_fd(env->accel), EV_READ);
+	worker->accel.data = worker;
+	ev_io_start(worker->loop, &worker->accel);
 }
 
 static void *worker_run(void *data)
@@ -70,7 +114,7 @@ static void worker_free(struct worker *worker)
 	free(worker);
 }
 
-struct worker *worker_start(unsigned int index, unsigned int count, uint64_t sessions_max)
+struct worker *worker_start(const struct worker_options *options)
 {
 	struct worker *worker = calloc(1, sizeof(*worker));
 	struct session_env *env;
@@ -81,9 +125,9 @@ struct worker *worker_start(unsigned int index, unsigned int count, uint64_t ses
 	env = &worker->env;
 	env->relay.hup.epoll_fd = -1;
 	env->relay.ticker.timer_fd = -1;
-	env->sessions_max = sessions_max;
-	env->next_id = index + 1;
-	env->id_step = count;
+	env->sessions_max = options->sessions_max;
+	env->next_id = options->index + 1;
+	env->id_step = options->count;
 	sem_init(&worker->answered, 0, 0);
 	worker->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
 	if (!worker->loop)
@@ -105,6 +149,9 @@ struct worker *worker_start(unsigned int index, unsigned int count, uint64_t ses
 	ev_async_init(&worker->mail, worker_on_mail);
 	worker->mail.data = worker;
 	ev_async_start(worker->loop, &worker->mail);
+	ev_init(&worker->torture, worker_on_torture);
+	worker->torture.data = worker;
+	worker_begin_accel(worker, options->accel, options->index);
 	err = pthread_create(&worker->thread, NULL, worker_run, worker);
 	if (!err)
 		return worker;
@@ -134,6 +181,7 @@ static void worker_do_configure(struct worker *worker, void *argument)
 	for (size_t i = 0; i < worker->listener_count; i++)
 		listener_start(&worker->listeners[i], &worker->env, &call->config->listen[i],
 			       call->fds[i]);
+	worker_begin_torture(worker);
 }
 
 void worker_configure(struct worker *worker, const struct config *config, const int *fds)
@@ -152,6 +200,7 @@ void worker_configure(struct worker *worker, const struct config *config, const 
 
 static void worker_do_get_stats(struct worker *worker, void *argument)
 {
+	session_refresh_all(&worker->env);
 	*(struct stats *)argument = worker->env.stats;
 }
 

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "accel.h"
 #include "config.h"
 #include "stats.h"
 
@@ -15,9 +16,15 @@ struct worker;
 
 /* All of these are for the main thread only. */
 
-/* Starts a worker that listens to nothing yet. index of count workers; at most sessions_max
- * sessions at once. NULL on error, with errno set. */
-struct worker *worker_start(unsigned int index, unsigned int count, uint64_t sessions_max);
+struct worker_options {
+	unsigned int index; /* of count workers */
+	unsigned int count;
+	uint64_t sessions_max; /* at once */
+	struct accel *accel;   /* outlives the worker */
+};
+
+/* Starts a worker that listens to nothing yet. NULL on error, with errno set. */
+struct worker *worker_start(const struct worker_options *options);
 
 /* From now on config (a reference is taken) holds for new sessions, and fds[i] is listened to for
  * config->listen[i]; what was listened to before is not any more. fds == NULL: to nothing. */

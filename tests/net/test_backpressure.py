@@ -50,7 +50,7 @@ class Flow:
         self._taken = until
 
 
-@pytest.mark.parametrize("tier", ["copy", "splice", "auto"])
+@pytest.mark.parametrize("tier", ["copy", "splice", "sockmap", "auto"])
 def test_slow_readers_on_both_sides(hawserd, pair, tier):
     daemon = hawserd("--tier", tier)
     with through(daemon, pair) as (client, server):

@@ -92,7 +92,7 @@ def test_reset_while_idle(hawserd, pair, first):
 
 
 @pytest.mark.parametrize("first", FIRST)
-@pytest.mark.parametrize("tier", ["copy", "splice"])
+@pytest.mark.parametrize("tier", ["copy", "splice", "sockmap"])
 def test_reset_in_mid_transfer(hawserd, pair, first, tier):
     """The resetting side is the one that sends."""
     daemon = hawserd("--tier", tier)
@@ -113,7 +113,7 @@ def test_reset_in_mid_transfer(hawserd, pair, first, tier):
 
 
 @pytest.mark.parametrize("first", FIRST)
-@pytest.mark.parametrize("tier", ["copy", "splice"])
+@pytest.mark.parametrize("tier", ["copy", "splice", "sockmap"])
 def test_reset_of_a_receiver_that_holds_the_sender_back(hawserd, pair, first, tier):
     daemon = hawserd("--tier", tier)
     with through(daemon, pair) as (client, server):

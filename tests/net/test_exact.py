@@ -14,13 +14,15 @@ from pattern import MEGABYTE, Stream, exchange, together
 from sessions import through
 from topology import SERVER4
 
-TIERS = ("copy", "splice", "auto")
+TIERS = ("copy", "splice", "sockmap", "auto")
 
 
 def expected_tier(bed, tier: str) -> str:
-    """Auto splices between TCP sockets; where there is MPTCP, the upstream socket is none, not even
-    after a fallback."""
-    return tier if tier != "auto" else "copy" if bed.mptcp else "splice"
+    """Only TCP sockets enter the sockmap, and auto splices between such only; where there is MPTCP,
+    the upstream socket is none, not even after a fallback."""
+    if bed.mptcp:
+        return "copy" if tier in ("auto", "sockmap") else tier
+    return "splice" if tier == "auto" else tier
 
 
 @pytest.mark.parametrize("tier", TIERS)

@@ -45,7 +45,7 @@ static void test_defaults(void **state)
 	assert_int_equal(config->users.count, 0);
 	assert_int_equal(config->allow_count, 0);
 	assert_int_equal(config->mptcp, MPTCP_MODE_AUTO);
-	assert_int_equal(config->tier, TIER_MODE_AUTO);
+	assert_int_equal(config->relay.tier, TIER_MODE_AUTO);
 	assert_int_equal(config->congestion, CONGESTION_AUTO);
 	assert_string_equal(config->congestion_name, "");
 	assert_int_equal(config->workers, cpus < 2 ? 2 : cpus > 64 ? 64 : cpus);
@@ -90,7 +90,7 @@ static void assert_full(const struct config *config)
 	assert_int_equal(config->mptcp, MPTCP_MODE_ON);
 	assert_int_equal(config->congestion, CONGESTION_NAMED);
 	assert_string_equal(config->congestion_name, "reno");
-	assert_int_equal(config->tier, TIER_MODE_COPY);
+	assert_int_equal(config->relay.tier, TIER_MODE_COPY);
 	assert_true(config->timeouts.handshake_s == 1 && config->timeouts.resolve_s == 2.5);
 	assert_true(config->timeouts.connect_s == 3 && config->timeouts.idle_s == 0.1);
 	assert_true(config->timeouts.half_closed_s == 604800 && config->timeouts.drain_s == 6);
@@ -141,7 +141,7 @@ static void test_choices(void **state)
 		assert_non_null(config);
 		assert_int_equal(config->mptcp, j);
 		assert_string_equal(config_mptcp_name(config->mptcp), mptcp[j]);
-		assert_int_equal(config->tier, j);
+		assert_int_equal(config->relay.tier, j);
 		assert_int_equal(config->log_level, i);
 		config_put(config);
 
@@ -151,7 +151,7 @@ static void test_choices(void **state)
 		config = load_text(text);
 		assert_non_null(config);
 		assert_int_equal(config->mptcp, j);
-		assert_int_equal(config->tier, j);
+		assert_int_equal(config->relay.tier, j);
 		assert_int_equal(config->log_level, i);
 		config_put(config);
 	}
@@ -182,7 +182,7 @@ static void test_precedence(void **state)
 		      "--user", user, "-c", fixture_conf, "--check");
 	assert_non_null(config);
 	assert_int_equal(config->mptcp, MPTCP_MODE_OFF);
-	assert_int_equal(config->tier, TIER_MODE_SPLICE);
+	assert_int_equal(config->relay.tier, TIER_MODE_SPLICE);
 	assert_int_equal(config->congestion, CONGESTION_SYSTEM);
 	assert_int_equal(config->workers, 64);
 	assert_string_equal(config->control, "/c");
@@ -353,13 +353,13 @@ static void test_reload(void **state)
 		write_conf(text);
 		new = reload(options);
 		assert_non_null(new);
-		assert_int_equal(new->tier, TIER_MODE_SPLICE);
+		assert_int_equal(new->relay.tier, TIER_MODE_SPLICE);
 		assert_int_equal(new->mptcp, MPTCP_MODE_ON);
 		assert_int_equal(new->users.count, 1);
 		assert_true(users_check(&new->users, "v", 1, "fresh", 5));
 		config_put(new);
 	}
-	assert_int_equal(old->tier, TIER_MODE_COPY);
+	assert_int_equal(old->relay.tier, TIER_MODE_COPY);
 	assert_true(users_check(&old->users, "u", 1, "secret", 6));
 	config_put(old);
 	options_free(options);

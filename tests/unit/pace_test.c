@@ -29,10 +29,10 @@ uint32_t __wrap_socket_rtt_us(int fd)
 	return rtt_us / 2;
 }
 
-static const struct tick_config tick_auto = {.mode = TICK_MODE_AUTO};
+static struct relay_config tick_auto = {.tick = {.mode = TICK_MODE_AUTO}};
 
 /* Wake-ups each millisecond with n bytes each; the interval of the first tick, or 0 after count. */
-static uint32_t wake(struct pace *pace, const struct tick_config *config, size_t n, int count,
+static uint32_t wake(struct pace *pace, const struct relay_config *config, size_t n, int count,
 		     int *woken)
 {
 	static ev_tstamp now = 1000.;
@@ -132,8 +132,9 @@ static void the_interval_is_chosen_anew_while_ticking(void **state)
 
 static void off_and_fixed(void **state)
 {
-	const struct tick_config off = {.mode = TICK_MODE_OFF};
-	const struct tick_config fixed = {.mode = TICK_MODE_FIXED, .fixed_us = 700};
+	const struct relay_config off = {.tick = {.mode = TICK_MODE_OFF}, .tune = tune_default};
+	const struct relay_config fixed = {.tick = {.mode = TICK_MODE_FIXED, .fixed_us = 700},
+					   .tune = tune_default};
 
 	(void)state;
 	rtt_us = 1000;
@@ -154,5 +155,6 @@ int main(void)
 		cmocka_unit_test(off_and_fixed),
 	};
 
+	tick_auto.tune = tune_default;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

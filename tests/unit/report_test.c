@@ -61,6 +61,8 @@ static void fill_stats(struct stats *stats, uint64_t base)
 		stats->server_transport[i] = base++;
 	for (size_t i = 0; i < CAUSE_COUNT; i++)
 		stats->ended[i] = base++;
+	stats->sockmap_entries = base++;
+	stats->sockmap_refused = base++;
 	stats->accept_pauses = base++;
 	stats->accept_errors = base;
 }
@@ -73,6 +75,8 @@ static double monotonic_seconds(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+static struct accel *accel;
+
 /* What these two workers lead to. */
 static struct json_object *ask(const struct config *config, struct fake_worker workers[2],
 			       const char *command)
@@ -80,6 +84,7 @@ static struct json_object *ask(const struct config *config, struct fake_worker w
 	struct worker *pointers[] = {(struct worker *)&workers[0], (struct worker *)&workers[1]};
 	struct report_source source = {
 		.config = config,
+		.accel = accel,
 		.workers = pointers,
 		.worker_count = 2,
 		.started = monotonic_seconds() - 100,
@@ -136,7 +141,7 @@ static void status_sums_both_workers(void **state)
 	fill_stats(&workers[0].stats, 1000);
 	fill_stats(&workers[1].stats, (uint64_t)1 << 40);
 	status = ask(&config, workers, "status");
-	assert_members(status, 16);
+	assert_members(status, 17);
 
 	part = get(status, "sessions");
 	assert_members(part, 2);
@@ -172,6 +177,10 @@ static void status_sums_both_workers(void **state)
 	assert_members(part, CAUSE_COUNT - 1);
 	for (enum cause i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++)
 		assert_count(part, cause_info(i)->name, a->ended[i] + b->ended[i]);
+	part = get(status, "sockmap");
+	assert_members(part, 2);
+	assert_count(part, "entries", a->sockmap_entries + b->sockmap_entries);
+	assert_count(part, "refused", a->sockmap_refused + b->sockmap_refused);
 	part = get(status, "accept");
 	assert_members(part, 2);
 	assert_count(part, "pauses", a->accept_pauses + b->accept_pauses);
@@ -187,7 +196,7 @@ static void status_describes_the_daemon(void **state)
 		.listen = listen,
 		.listen_count = 3,
 		.mptcp = MPTCP_MODE_ON,
-		.tier = TIER_MODE_SPLICE,
+		.relay = {.tier = TIER_MODE_SPLICE},
 		.congestion = CONGESTION_NAMED,
 		.congestion_name = "cubic",
 	};
@@ -235,7 +244,15 @@ static void status_tells_what_the_kernel_offers(void **state)
 	kernel_probe();
 	status = ask(&config, workers, "status");
 	list = get(status, "kernel");
-	assert_int_equal(json_object_array_length(list), FEATURE_COUNT);
+	assert_int_equal(json_object_array_length(list), FEATURE_COUNT + ACCEL_FEATURE_COUNT);
+	for (enum accel_feature i = 0; i < ACCEL_FEATURE_COUNT; i++) {
+		struct json_object *entry =
+			json_object_array_get_idx(list, FEATURE_COUNT + (size_t)i);
+
+		assert_text(entry, "feature", accel_feature(accel, i)->name);
+		assert_false(json_object_get_boolean(get(entry, "available")));
+		assert_text(entry, "reason", accel_feature(accel, i)->reason);
+	}
 	for (enum feature i = 0; i < FEATURE_COUNT; i++) {
 		struct json_object *entry = json_object_array_get_idx(list, i);
 
@@ -251,14 +268,14 @@ static void status_tells_what_the_kernel_offers(void **state)
 static void status_names_each_mode(void **state)
 {
 	struct fake_worker workers[2] = {0};
-	static const char *const tiers[] = {"auto", "copy", "splice"};
-	static const char *const congestions[] = {"auto", "system", "bbr"};
+	static const char *const tiers[] = {"auto", "copy", "splice", "sockmap"};
+	static const char *const congestions[] = {"auto", "system", "bbr", "bbr"};
 
 	(void)state;
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 4; i++) {
 		struct config config = {
-			.tier = (enum tier_mode)i,
-			.congestion = (enum congestion_mode)i,
+			.relay = {.tier = (enum tier_mode)i},
+			.congestion = (enum congestion_mode)(i < 3 ? i : CONGESTION_NAMED),
 			.congestion_name = "bbr",
 		};
 		struct json_object *status = ask(&config, workers, "status");
@@ -272,8 +289,8 @@ static void status_names_each_mode(void **state)
 static void sessions_are_complete_and_sorted(void **state)
 {
 	struct session_row first_rows[] = {
-		{.id = 9, .state = "handshake", .tier_up = "-", .tier_down = "-"},
-		{.id = 3, .state = "resolving", .tier_up = "-", .tier_down = "-"},
+		{.id = 9, .state = "handshake", .up = {.tier = "-"}, .down = {.tier = "-"}},
+		{.id = 3, .state = "resolving", .up = {.tier = "-"}, .down = {.tier = "-"}},
 	};
 	struct session_row second_rows[] = {
 		{
@@ -285,11 +302,8 @@ static void sessions_are_complete_and_sorted(void **state)
 			.server_transport = TRANSPORT_MPTCP,
 			.client_subflows = 1,
 			.server_subflows = 2,
-			.tier_up = "splice",
-			.tick_down_us = 2000,
-			.tier_down = "copy",
-			.bytes_up = 77,
-			.bytes_down = (uint64_t)5 << 40,
+			.up = {.tier = "splice", .bytes = 77},
+			.down = {.tier = "copy", .tick_us = 2000, .bytes = (uint64_t)5 << 40},
 			.age_s = 61.5,
 			.idle_s = 0.1254,
 		},
@@ -334,6 +348,61 @@ static void sessions_are_complete_and_sorted(void **state)
 	json_object_put(answer);
 }
 
+static void flows_are_complete_and_sorted(void **state)
+{
+	struct session_row first_rows[] = {
+		{.id = 9, .up = {.tier = "-", .reason = "-"}, .down = {.tier = "-", .reason = "-"}},
+	};
+	struct session_row second_rows[] = {
+		{
+			.id = 4,
+			.up = {.tier = "sockmap",
+			       .reason = "chat",
+			       .bytes = 1,
+			       .held = 2,
+			       .redirected = 3,
+			       .passed = 4,
+			       .granted = 5,
+			       .entries = 6,
+			       .exits = 7},
+			.down = {.tier = "copy", .reason = "bulk", .tick_us = 4000},
+		},
+	};
+	struct fake_worker workers[2] = {
+		{.rows = first_rows, .row_count = 1},
+		{.rows = second_rows, .row_count = 1},
+	};
+	const struct config config = {0};
+	struct json_object *answer = ask(&config, workers, "flows");
+	struct json_object *list = get(answer, "flows");
+	struct json_object *row;
+
+	(void)state;
+	assert_members(answer, 1);
+	assert_int_equal(json_object_array_length(list), 4);
+	row = json_object_array_get_idx(list, 0);
+	assert_members(row, 12);
+	assert_count(row, "session", 4);
+	assert_text(row, "direction", "up");
+	assert_text(row, "tier", "sockmap");
+	assert_text(row, "reason", "chat");
+	assert_count(row, "tick_us", 0);
+	assert_count(row, "bytes", 1);
+	assert_count(row, "held", 2);
+	assert_count(row, "redirected", 3);
+	assert_count(row, "passed", 4);
+	assert_count(row, "granted", 5);
+	assert_count(row, "entries", 6);
+	assert_count(row, "exits", 7);
+	row = json_object_array_get_idx(list, 1);
+	assert_count(row, "session", 4);
+	assert_text(row, "direction", "down");
+	assert_count(row, "tick_us", 4000);
+	assert_count(json_object_array_get_idx(list, 2), "session", 9);
+	assert_text(json_object_array_get_idx(list, 3), "direction", "down");
+	json_object_put(answer);
+}
+
 static void no_sessions_is_an_empty_list(void **state)
 {
 	struct fake_worker workers[2] = {0};
@@ -358,7 +427,7 @@ static void unknown_commands_are_refused(void **state)
 		char expected[100];
 
 		snprintf(expected, sizeof(expected),
-			 "unknown command \"%s\", legal: status, sessions", words[i]);
+			 "unknown command \"%s\", legal: status, sessions, flows", words[i]);
 		assert_members(answer, 1);
 		assert_text(answer, "error", expected);
 		json_object_put(answer);
@@ -373,9 +442,15 @@ int main(void)
 		cmocka_unit_test(status_tells_what_the_kernel_offers),
 		cmocka_unit_test(status_names_each_mode),
 		cmocka_unit_test(sessions_are_complete_and_sorted),
+		cmocka_unit_test(flows_are_complete_and_sorted),
 		cmocka_unit_test(no_sessions_is_an_empty_list),
 		cmocka_unit_test(unknown_commands_are_refused),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed;
+
+	accel = accel_open(&(struct accel_options){.off = true});
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	accel_close(accel);
+	return failed;
 }
