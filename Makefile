@@ -81,6 +81,11 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(LIB_OBJS)
 # Their fakes stand in for the real functions.
 $(BUILD)/unit/pace_test: ALL_LDFLAGS += -Wl,--wrap=socket_rtt_us,--wrap=socket_receive_rtt_us
 $(BUILD)/unit/report_test: ALL_LDFLAGS += -Wl,--wrap=worker_get_stats,--wrap=worker_get_sessions
+$(BUILD)/unit/tcp_only_test: ALL_LDFLAGS += -Wl,--wrap=crypto_shorthash
+$(BUILD)/unit/mptcp_test: ALL_LDFLAGS += -Wl,--wrap=socket,--wrap=getsockopt
+$(BUILD)/unit/mptcp_pause_test: ALL_LDFLAGS += -Wl,--wrap=fopen
+$(BUILD)/unit/dial_test: ALL_LDFLAGS += -Wl,--wrap=mptcp_socket,--wrap=mptcp_transport \
+	-Wl,--wrap=mptcp_tells_fallback,--wrap=mptcp_pause_likely
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 

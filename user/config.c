@@ -17,6 +17,9 @@
 
 #define WORKERS_MIN_DEFAULT 2
 #define WORKERS_MAX_DEFAULT 64
+/* A server seldom learns MPTCP, and each look whether it has costs a connection the fast path. */
+#define TCP_ONLY_EXPIRY_S_DEFAULT 3600
+#define TCP_ONLY_RETRY_DEFAULT	  32
 
 #define HOW_TO_ALLOW                                                                               \
 	"a source range, --allow 192.168.1.0/24 or access { allow = { \"192.168.1.0/24\" } }"
@@ -42,6 +45,8 @@ static struct config *config_new(void)
 	*config = (struct config){
 		.mptcp = MPTCP_MODE_AUTO,
 		.relay = {.tier = TIER_MODE_AUTO, .tune = tune_default, .bpf = true},
+		.tcp_only = {.expiry_s = TCP_ONLY_EXPIRY_S_DEFAULT,
+			     .retry = TCP_ONLY_RETRY_DEFAULT},
 		.congestion = CONGESTION_AUTO,
 		.workers = default_workers(),
 		.control_is_default = true,

@@ -43,6 +43,12 @@ struct relay_config {
 	bool torture;	/* change tiers and ticks at random, for tests */
 };
 
+/* Of destinations that did not speak MPTCP; for MPTCP_MODE_AUTO. */
+struct tcp_only_config {
+	double expiry_s; /* remembered for so long after a fallback */
+	uint32_t retry;	 /* one dial in so many tries MPTCP; 1: every one */
+};
+
 struct timeouts { /* seconds, all > 0 */
 	double handshake_s;
 	double resolve_s;
@@ -59,6 +65,7 @@ struct config {
 	struct prefix *allow;
 	size_t allow_count;
 	enum mptcp_mode mptcp;
+	struct tcp_only_config tcp_only;
 	struct relay_config relay;
 	enum congestion_mode congestion;
 	char congestion_name[CONGESTION_NAME_MAX];

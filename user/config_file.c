@@ -54,7 +54,8 @@ static cfg_opt_t daemon_names[] = {VALUE("workers"), VALUE("control"), VALUE("lo
 static cfg_opt_t listen_names[] = {VALUE("address"), VALUE("to"), CFG_END()};
 static cfg_opt_t access_names[] = {LIST("allow"), CFG_END()};
 static cfg_opt_t user_names[] = {VALUE("password-file"), CFG_END()};
-static cfg_opt_t upstream_names[] = {VALUE("mptcp"), VALUE("congestion"), CFG_END()};
+static cfg_opt_t upstream_names[] = {VALUE("mptcp"), VALUE("congestion"), VALUE("tcp-only-expiry"),
+				     VALUE("tcp-only-retry"), CFG_END()};
 static cfg_opt_t relay_names[] = {VALUE("tier"),     VALUE("tick"),    VALUE("bpf"),
 				  VALUE("bpf-pins"), VALUE("torture"), CFG_END()};
 #define TUNE_VALUE(member, name, standard, least, most) VALUE(name),

@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "mptcp_pause.h"
 #include "resolver.h"
 #include "socket.h"
+#include "tcp_only.h"
 
 /* RFC 8305 section 8. */
 #define RESOLUTION_DELAY_S 0.05
@@ -37,6 +39,8 @@ struct attempt {
 struct dial {
 	struct ev_loop *loop;
 	struct resolver *resolver;
+	struct tcp_only *tcp_only;
+	struct mptcp_pause *mptcp_pause;
 	const struct config *config;
 	struct destination destination;
 	bool client_is_local;
@@ -135,6 +139,36 @@ static void attempt_failed(struct attempt *attempt, enum cause cause)
 	}
 }
 
+/* Tells the memory what the connection became. One that was plain TCP by choice tells nothing. */
+static void attempt_learn(const struct attempt *attempt, enum transport transport)
+{
+	struct dial *dial = attempt->dial;
+	const ev_tstamp now = ev_now(dial->loop);
+
+	if (dial->config->mptcp != MPTCP_MODE_AUTO)
+		return;
+	/* What is this kernel's doing is not to be held against a destination. */
+	if (transport == TRANSPORT_FALLBACK &&
+	    (!mptcp_tells_fallback() || mptcp_pause_likely(dial->mptcp_pause, now)))
+		return;
+	tcp_only_note(dial->tcp_only, &attempt->address, transport, now);
+}
+
+static bool attempt_wants_mptcp(const struct attempt *attempt)
+{
+	const struct dial *dial = attempt->dial;
+
+	switch (dial->config->mptcp) {
+	case MPTCP_MODE_ON:
+		return true;
+	case MPTCP_MODE_OFF:
+		return false;
+	default:
+		return !tcp_only_choose(dial->tcp_only, &attempt->address, &dial->config->tcp_only,
+					ev_now(dial->loop));
+	}
+}
+
 static void attempt_on_writable(struct ev_loop *loop, ev_io *io, int events)
 {
 	struct attempt *attempt = io->data;
@@ -145,6 +179,7 @@ static void attempt_on_writable(struct ev_loop *loop, ev_io *io, int events)
 	(void)loop;
 	(void)events;
 	if (cause == CAUSE_NONE) {
+		attempt_learn(attempt, transport);
 		dial_finish(dial, attempt, transport);
 		return;
 	}
@@ -162,7 +197,7 @@ static int attempt_start(struct attempt *attempt)
 	/* What only this host can reach is not for the network to reach through us. */
 	if (!dial->client_is_local && (address_is_loopback(to) || address_is_any(to)))
 		return -EACCES;
-	fd = mptcp_socket(to->sa.sa_family, dial->config->mptcp != MPTCP_MODE_OFF);
+	fd = mptcp_socket(to->sa.sa_family, attempt_wants_mptcp(attempt));
 	if (fd < 0)
 		return fd;
 	if (connect(fd, &to->sa, address_length(to)) && errno != EINPROGRESS) {
@@ -307,6 +342,8 @@ struct dial *dial_start(const struct dial_request *request, dial_fn *notify, voi
 		return NULL;
 	dial->loop = request->loop;
 	dial->resolver = request->resolver;
+	dial->tcp_only = request->tcp_only;
+	dial->mptcp_pause = request->mptcp_pause;
 	dial->config = request->config;
 	dial->destination = *request->destination;
 	dial->client_is_local = address_is_loopback(request->client);

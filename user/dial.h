@@ -11,7 +11,9 @@
 
 struct dial;
 struct ev_loop;
+struct mptcp_pause;
 struct resolver;
+struct tcp_only;
 
 enum dial_event {
 	DIAL_CONNECTING, /* the first attempt is about to start */
@@ -32,12 +34,14 @@ typedef void dial_fn(void *context, enum dial_event event, const struct dial_res
 struct dial_request {
 	struct ev_loop *loop;
 	struct resolver *resolver;
+	struct tcp_only *tcp_only; /* asked and told with MPTCP_MODE_AUTO */
+	struct mptcp_pause *mptcp_pause;
 	const struct config *config;
 	const struct destination *destination; /* copied */
 	const union address *client;	       /* who asks; not kept */
 };
 
-/* NULL when out of memory. config and resolver must outlive the dial. */
+/* NULL when out of memory. All but destination and client must outlive the dial. */
 struct dial *dial_start(const struct dial_request *request, dial_fn *notify, void *context);
 
 /* Ends all attempts; notify is not called any more. */

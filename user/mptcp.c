@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <linux/mptcp.h>
 
@@ -47,6 +48,20 @@ enum transport mptcp_transport(int fd)
 	    (info.mptcpi_flags & MPTCP_INFO_FLAG_FALLBACK))
 		return TRANSPORT_FALLBACK;
 	return TRANSPORT_MPTCP;
+}
+
+bool mptcp_tells_fallback(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
+	struct mptcp_info info;
+	socklen_t len = sizeof(info);
+	bool tells;
+
+	if (fd < 0)
+		return false;
+	tells = getsockopt(fd, SOL_MPTCP, MPTCP_INFO, &info, &len) == 0;
+	close(fd);
+	return tells;
 }
 
 unsigned int mptcp_subflows(int fd)

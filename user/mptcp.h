@@ -21,6 +21,10 @@ int mptcp_socket(int family, bool want_mptcp);
 /* Of a connected socket. */
 enum transport mptcp_transport(int fd);
 
+/* Whether mptcp_transport() can tell MPTCP from a fallback on this kernel; else, before 5.16, it
+ * takes both for a fallback. False also when no socket can be had to try it on. */
+bool mptcp_tells_fallback(void);
+
 /* Connected subflows, without those that are still being opened; 1 for TCP and after a fallback. */
 unsigned int mptcp_subflows(int fd);
 

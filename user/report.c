@@ -136,6 +136,17 @@ static struct json_object *report_pair(const char *first, uint64_t first_count, 
 	return object;
 }
 
+static struct json_object *report_tcp_only(const struct tcp_only_counts *counts)
+{
+	struct json_object *object = json_object_new_object();
+
+	put_count(object, "remembered", counts->remembered);
+	put_count(object, "tcp_dials", counts->tcp_dials);
+	put_count(object, "retries", counts->retries);
+	put_count(object, "learnt", counts->learnt);
+	return object;
+}
+
 static const char *congestion_name(const struct config *config)
 {
 	switch (config->congestion) {
@@ -175,6 +186,7 @@ static struct json_object *report_status(const struct report_source *source)
 	put(status, "protocols", report_protocols(sum.protocols));
 	put(status, "client", report_transports(sum.client_transport));
 	put(status, "upstream", report_transports(sum.server_transport));
+	put(status, "tcp_only", report_tcp_only(&sum.tcp_only));
 	put(status, "errors", report_errors(sum.ended));
 	put(status, "sockmap",
 	    report_pair("entries", sum.sockmap_entries, "refused", sum.sockmap_refused));

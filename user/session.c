@@ -259,6 +259,8 @@ static void session_dial(struct session *session)
 	session_enter(session, SESSION_RESOLVING);
 	opening->dial = dial_start(&(struct dial_request){.loop = env->relay.loop,
 							  .resolver = env->resolver,
+							  .tcp_only = env->tcp_only,
+							  .mptcp_pause = &env->mptcp_pause,
 							  .config = session->config,
 							  .destination = destination,
 							  .client = &session->client},

@@ -8,6 +8,7 @@
 
 #include "cause.h"
 #include "config.h"
+#include "mptcp_pause.h"
 #include "relay.h"
 #include "stats.h"
 
@@ -18,6 +19,8 @@ struct session;
 struct session_env {
 	struct relay_env relay;
 	struct resolver *resolver;
+	struct tcp_only *tcp_only;
+	struct mptcp_pause mptcp_pause;
 	const struct config *config; /* for sessions that start from now on */
 	struct session *sessions;    /* all of them */
 	struct stats stats;

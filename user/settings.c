@@ -15,6 +15,7 @@
 #include "kernel.h"
 
 #define WORKERS_MAX   64
+#define RETRY_MAX     1000000
 #define TICK_US_MIN   100
 #define TICK_US_MAX   100000
 #define TIMEOUT_MIN_S 0.1
@@ -143,6 +144,17 @@ static int set_mptcp(struct config *config, const struct value *value)
 	return 0;
 }
 
+static int set_tcp_only_retry(struct config *config, const struct value *value)
+{
+	unsigned long retry = strtoul(value->text, NULL, 10);
+
+	if (!*value->text || value->text[strspn(value->text, "0123456789")] || retry < 1 ||
+	    retry > RETRY_MAX)
+		return value_refuse(value, "not a number of dials; legal: 1 to %d", RETRY_MAX);
+	config->tcp_only.retry = (uint32_t)retry;
+	return 0;
+}
+
 static int set_tier(struct config *config, const struct value *value)
 {
 	int mode = choose_word(value, settings_tier_words);
@@ -267,6 +279,8 @@ static const struct setting {
 	{"access", "allow", add_allow, 0},
 	{"upstream", "mptcp", set_mptcp, 0},
 	{"upstream", "congestion", set_congestion, 0},
+	{"upstream", "tcp-only-expiry", NULL, offsetof(struct config, tcp_only.expiry_s)},
+	{"upstream", "tcp-only-retry", set_tcp_only_retry, 0},
 	{"relay", "tier", set_tier, 0},
 	{"relay", "tick", set_tick, 0},
 	{"relay", "bpf", set_bpf, 0},

@@ -110,6 +110,7 @@ void show_status(struct json_object *answer)
 	struct json_object *sessions = member(answer, "sessions");
 	struct json_object *bytes = member(answer, "bytes");
 	struct json_object *accept = member(answer, "accept");
+	struct json_object *tcp_only = member(answer, "tcp_only");
 	char up[FIGURE_TEXT_MAX];
 	char down[FIGURE_TEXT_MAX];
 	char uptime[FIGURE_TEXT_MAX];
@@ -128,6 +129,11 @@ void show_status(struct json_object *answer)
 	print_counts("protocols", member(answer, "protocols"), COUNTS_NON_ZERO);
 	print_counts("clients", member(answer, "client"), COUNTS_ALL);
 	print_counts("upstream", member(answer, "upstream"), COUNTS_ALL);
+	print_line("tcp only",
+		   "%" PRIu64 " remembered, %" PRIu64 " plain dials, %" PRIu64 " retries, %" PRIu64
+		   " learnt mptcp",
+		   count_of(tcp_only, "remembered"), count_of(tcp_only, "tcp_dials"),
+		   count_of(tcp_only, "retries"), count_of(tcp_only, "learnt"));
 	print_counts("errors", member(answer, "errors"), COUNTS_NON_ZERO);
 	print_line("sockmap", "%" PRIu64 " entries, %" PRIu64 " refused",
 		   count_of(member(answer, "sockmap"), "entries"),

@@ -21,4 +21,8 @@ void stats_add(struct stats *sum, const struct stats *more)
 	sum->sockmap_refused += more->sockmap_refused;
 	sum->accept_pauses += more->accept_pauses;
 	sum->accept_errors += more->accept_errors;
+	sum->tcp_only.remembered += more->tcp_only.remembered;
+	sum->tcp_only.tcp_dials += more->tcp_only.tcp_dials;
+	sum->tcp_only.retries += more->tcp_only.retries;
+	sum->tcp_only.learnt += more->tcp_only.learnt;
 }

@@ -10,6 +10,7 @@
 #include "cause.h"
 #include "handshake.h"
 #include "mptcp.h"
+#include "tcp_only.h"
 
 /* Of one worker since start; only that worker's thread writes. */
 struct stats {
@@ -25,6 +26,8 @@ struct stats {
 	uint64_t sockmap_refused;    /* pairs that the kernel did not take, or for want of slots */
 	uint64_t accept_pauses;	     /* times that accepting paused for want of fds or memory */
 	uint64_t accept_errors;	     /* connections gone before accept(), as ECONNABORTED */
+	/* As of the last time somebody asked. */
+	struct tcp_only_counts tcp_only;
 };
 
 void stats_add(struct stats *sum, const struct stats *more);

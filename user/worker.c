@@ -12,6 +12,7 @@
 #include "log.h"
 #include "resolver.h"
 #include "session.h"
+#include "tcp_only.h"
 
 /* How often --torture shakes the sessions. */
 #define TORTURE_S 0.003
@@ -108,6 +109,7 @@ static void worker_free(struct worker *worker)
 		mover_fini(&worker->env.relay.mover);
 		ev_loop_destroy(worker->loop);
 	}
+	tcp_only_close(worker->env.tcp_only);
 	config_put(worker->env.config);
 	sem_destroy(&worker->answered);
 	free(worker->listeners);
@@ -142,7 +144,9 @@ struct worker *worker_start(const struct worker_options *options)
 	if (err)
 		goto out;
 	env->resolver = resolver_open(worker->loop);
-	if (!env->resolver) {
+	env->tcp_only = tcp_only_open();
+	mptcp_pause_init(&env->mptcp_pause);
+	if (!env->resolver || !env->tcp_only) {
 		err = ENOMEM;
 		goto out;
 	}
@@ -200,8 +204,12 @@ void worker_configure(struct worker *worker, const struct config *config, const 
 
 static void worker_do_get_stats(struct worker *worker, void *argument)
 {
-	session_refresh_all(&worker->env);
-	*(struct stats *)argument = worker->env.stats;
+	struct session_env *env = &worker->env;
+
+	session_refresh_all(env);
+	env->stats.tcp_only =
+		tcp_only_count(env->tcp_only, &env->config->tcp_only, ev_now(worker->loop));
+	*(struct stats *)argument = env->stats;
 }
 
 void worker_get_stats(struct worker *worker, struct stats *out)

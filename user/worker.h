@@ -30,7 +30,7 @@ struct worker *worker_start(const struct worker_options *options);
  * config->listen[i]; what was listened to before is not any more. fds == NULL: to nothing. */
 void worker_configure(struct worker *worker, const struct config *config, const int *fds);
 
-/* Copies the worker's counters. */
+/* Copies the counters of a worker that has been configured. */
 void worker_get_stats(struct worker *worker, struct stats *out);
 
 /* Rows of all its sessions, malloc'ed, to be freed by the caller. NULL and 0 when there are none or

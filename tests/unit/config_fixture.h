@@ -134,7 +134,8 @@ static const char full_file[] =
 	"listen \"mail\" { address = '[::1]:2525'\n\tto = \"mail.example.org:25\" }\r\n"
 	"access   { allow = { \"192.168.1.0/24\", fd00::/8, } }\n"
 	"/* block { */ user \"alice\" { password-file = \"%s\" }\n"
-	"upstream { mptcp = on  congestion = \"reno\" }\n"
+	"upstream { mptcp = on  congestion = \"reno\"\n"
+	"           tcp-only-expiry = 2.5  tcp-only-retry = 7 }\n"
 	"relay    { tier = \"copy\" }\n"
 	"timeouts { handshake = 1  resolve = 2.5  connect = 3  idle = 0.1  half-closed = 604800\n"
 	"           drain = 6 }";

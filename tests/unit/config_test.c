@@ -48,6 +48,7 @@ static void test_defaults(void **state)
 	assert_int_equal(config->relay.tier, TIER_MODE_AUTO);
 	assert_int_equal(config->congestion, CONGESTION_AUTO);
 	assert_string_equal(config->congestion_name, "");
+	assert_true(config->tcp_only.expiry_s == 3600 && config->tcp_only.retry == 32);
 	assert_int_equal(config->workers, cpus < 2 ? 2 : cpus > 64 ? 64 : cpus);
 	assert_true(config->control_is_default);
 	assert_true(config->control[0] == '/');
@@ -90,6 +91,7 @@ static void assert_full(const struct config *config)
 	assert_int_equal(config->mptcp, MPTCP_MODE_ON);
 	assert_int_equal(config->congestion, CONGESTION_NAMED);
 	assert_string_equal(config->congestion_name, "reno");
+	assert_true(config->tcp_only.expiry_s == 2.5 && config->tcp_only.retry == 7);
 	assert_int_equal(config->relay.tier, TIER_MODE_COPY);
 	assert_true(config->timeouts.handshake_s == 1 && config->timeouts.resolve_s == 2.5);
 	assert_true(config->timeouts.connect_s == 3 && config->timeouts.idle_s == 0.1);
@@ -117,9 +119,10 @@ static void test_full_options(void **state)
 	config = load("--workers=3", "--control=/run/hawser/t.sock", "--log-level=debug",
 		      "--socks=192.168.1.1:1080", "--forward=[::1]:2525=mail.example.org:25",
 		      "--allow=192.168.1.0/24", "--allow=fd00::/8", "--user", user, "--mptcp=on",
-		      "--congestion=reno", "--tier=copy", "--timeout=handshake=1",
-		      "--timeout=resolve=2.5", "--timeout=connect=3", "--timeout=idle=0.1",
-		      "--timeout=half-closed=604800", "--timeout=drain=6");
+		      "--congestion=reno", "--tcp-only-expiry=2.5", "--tcp-only-retry=7",
+		      "--tier=copy", "--timeout=handshake=1", "--timeout=resolve=2.5",
+		      "--timeout=connect=3", "--timeout=idle=0.1", "--timeout=half-closed=604800",
+		      "--timeout=drain=6");
 	assert_full(config);
 	config_put(config);
 }

@@ -50,10 +50,23 @@ static int exit_code_of(const char *const *args)
 
 static void test_usage(void **state)
 {
-	static const char *const names[] = {
-		"also -c",	"--socks ADDR", "--forward ADDR", "--user NAME", "--allow PREFIX",
-		"--mptcp auto", "--congestion", "--tier",	  "--timeout",	 "--workers N",
-		"--control",	"--log-level",	"--check",	  "--version",	 "--help"};
+	static const char *const names[] = {"also -c",
+					    "--socks ADDR",
+					    "--forward ADDR",
+					    "--user NAME",
+					    "--allow PREFIX",
+					    "--mptcp auto",
+					    "--congestion",
+					    "--tcp-only-expiry S",
+					    "--tcp-only-retry N",
+					    "--tier",
+					    "--timeout",
+					    "--workers N",
+					    "--control",
+					    "--log-level",
+					    "--check",
+					    "--version",
+					    "--help"};
 
 	(void)state;
 	assert_int_equal(EXIT_CODE_OF("--version"), 0);

@@ -64,7 +64,11 @@ static void fill_stats(struct stats *stats, uint64_t base)
 	stats->sockmap_entries = base++;
 	stats->sockmap_refused = base++;
 	stats->accept_pauses = base++;
-	stats->accept_errors = base;
+	stats->accept_errors = base++;
+	stats->tcp_only.remembered = base++;
+	stats->tcp_only.tcp_dials = base++;
+	stats->tcp_only.retries = base++;
+	stats->tcp_only.learnt = base;
 }
 
 static double monotonic_seconds(void)
@@ -141,7 +145,7 @@ static void status_sums_both_workers(void **state)
 	fill_stats(&workers[0].stats, 1000);
 	fill_stats(&workers[1].stats, (uint64_t)1 << 40);
 	status = ask(&config, workers, "status");
-	assert_members(status, 17);
+	assert_members(status, 18);
 
 	part = get(status, "sessions");
 	assert_members(part, 2);
@@ -173,6 +177,12 @@ static void status_sums_both_workers(void **state)
 	assert_count(part, "fallback",
 		     a->server_transport[TRANSPORT_FALLBACK] +
 			     b->server_transport[TRANSPORT_FALLBACK]);
+	part = get(status, "tcp_only");
+	assert_members(part, 4);
+	assert_count(part, "remembered", a->tcp_only.remembered + b->tcp_only.remembered);
+	assert_count(part, "tcp_dials", a->tcp_only.tcp_dials + b->tcp_only.tcp_dials);
+	assert_count(part, "retries", a->tcp_only.retries + b->tcp_only.retries);
+	assert_count(part, "learnt", a->tcp_only.learnt + b->tcp_only.learnt);
 	part = get(status, "errors");
 	assert_members(part, CAUSE_COUNT - 1);
 	for (enum cause i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++)

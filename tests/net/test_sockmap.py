@@ -1,0 +1,438 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Pairs of TCP sockets in the sockmap: who enters and leaves and why, that no byte is lost or moved on
+the way, what it costs, and that everything works without."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import socket
+import struct
+import subprocess
+import termios
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import peers
+from daemon import Hawserd
+from handshakes import NO_PASSWORD, read, read_socks5_reply, socks5_request
+from pattern import MEGABYTE, Stream, exchange, together
+from sessions import through
+from test_scale import Crowd
+from topology import SERVER4
+from waiting import until
+
+# Whatever the namespaces have: only TCP sockets enter.
+TCP_ONLY = ("--mptcp", "off")
+ALWAYS = (*TCP_ONLY, "--tier", "sockmap")
+# Enters again at once after it has left.
+EAGER = (*ALWAYS, "--tune", "chat-backoff-ms=1", "--tune", "chat-backoff-max-ms=2")
+HELD_MAX = 1 * MEGABYTE
+NO_CAPABILITY = ("setpriv", "--bounding-set", "-all", "--inh-caps", "-all", "--no-new-privs", "--")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def only_where_the_kernel_can(bed):
+    daemon = Hawserd(bed)
+    feature = feature_of(daemon, "sockmap-tcp")
+    daemon.finish()
+    if not feature["available"]:
+        pytest.skip(feature["reason"])
+
+
+def feature_of(daemon, name: str) -> dict:
+    return next(entry for entry in daemon.status()["kernel"] if entry["feature"] == name)
+
+
+def flows(daemon) -> dict[str, dict]:
+    """Both directions of the only session."""
+    found = {flow["direction"]: flow for flow in daemon.ask("flows")["flows"]}
+    assert set(found) == {"up", "down"}
+    return found
+
+
+def tiers(daemon) -> set[str]:
+    return {flow["tier"] for flow in flows(daemon).values()}
+
+
+def reasons(daemon) -> set[str]:
+    return {flow["reason"] for flow in flows(daemon).values()}
+
+
+def chat(client: socket.socket, server: socket.socket, turns: int, size: int = 64) -> None:
+    question, answer = b"q" * size, b"a" * size
+    for _ in range(turns):
+        client.sendall(question)
+        assert read(server, size) == question
+        server.sendall(answer)
+        assert read(client, size) == answer
+
+
+def queued(sock: socket.socket, request: int) -> int:
+    return struct.unpack("i", fcntl.ioctl(sock, request, bytes(4)))[0]
+
+
+# Who enters, who leaves.
+
+def test_chat_enters(hawserd):
+    daemon = hawserd(*TCP_ONLY)
+    with through(daemon) as (client, server):
+        chat(client, server, 5)
+        assert tiers(daemon) == {"splice"}
+        # On a busy machine a while may be too slow for chat.
+        for _ in range(50):
+            chat(client, server, 100)
+            if tiers(daemon) == {"sockmap"}:
+                break
+        assert reasons(daemon) == {"chat"}
+        before = flows(daemon)
+        chat(client, server, 50, 1000)
+        after = flows(daemon)
+        for direction in "up", "down":
+            assert after[direction]["bytes"] == before[direction]["bytes"] + 50_000
+            assert after[direction]["redirected"] == before[direction]["redirected"] + 50_000
+            assert (after[direction]["entries"], after[direction]["exits"]) == (1, 0)
+        session = daemon.session()
+        assert session["bytes_up"] == after["up"]["bytes"]
+        assert session["idle_s"] < 10
+    # Of this daemon only.
+    assert daemon.status()["sockmap"] == {"entries": 1, "refused": 0}
+    assert daemon.status()["bytes"]["up"] == after["up"]["bytes"]
+
+
+def test_a_slow_pair_does_not_enter(hawserd):
+    daemon = hawserd(*TCP_ONLY)
+    with through(daemon) as (client, server):
+        for _ in range(100):
+            chat(client, server, 1)
+            time.sleep(0.005)
+        assert tiers(daemon) == {"splice"}
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_bulk_leaves(hawserd, direction):
+    daemon = hawserd(*ALWAYS)
+    stream = Stream(51)
+    with through(daemon) as (client, server):
+        chat(client, server, 5)
+        assert tiers(daemon) == {"sockmap"}
+        sender, receiver = (client, server) if direction == "up" else (server, client)
+        together(lambda: stream.send(sender, 4 * MEGABYTE),
+                 lambda: stream.receive(receiver, 4 * MEGABYTE))
+        assert tiers(daemon) == {"copy"}
+        assert reasons(daemon) <= {"bulk, not chat", "the target does not keep up"}
+        chat(client, server, 5)
+        found = flows(daemon)
+        assert found[direction]["redirected"] + found[direction]["passed"] \
+            == found[direction]["bytes"]
+
+
+@pytest.mark.parametrize("tier", ["copy", "splice"])
+def test_neither_copy_nor_splice_enter(hawserd, tier):
+    daemon = hawserd(*TCP_ONLY, "--tier", tier)
+    with through(daemon) as (client, server):
+        chat(client, server, 500)
+        assert tiers(daemon) == {tier}
+    assert daemon.status()["sockmap"] == {"entries": 0, "refused": 0}
+
+
+@pytest.mark.mptcp
+def test_an_mptcp_leg_says_why_not(hawserd):
+    daemon = hawserd("--tier", "sockmap")
+    feature = feature_of(daemon, "sockmap-mptcp")
+    with through(daemon, ("tcp", "mptcp")) as (client, server):
+        chat(client, server, 500)
+        if feature["available"]:
+            assert tiers(daemon) == {"sockmap"}
+        else:
+            assert feature["reason"]
+            assert tiers(daemon) == {"copy"}
+            assert reasons(daemon) == {"a leg is an MPTCP socket"}
+
+
+# Bytes: the traps of entering, leaving and ending.
+
+@pytest.mark.parametrize("options", [EAGER, (*EAGER, "--torture")], ids=["eager", "torture"])
+def test_switched_in_mid_stream(hawserd, options):
+    daemon = hawserd(*options)
+    with through(daemon) as (client, server):
+        exchange(client, server, 64 * MEGABYTE)
+    assert daemon.errors() == {}
+
+
+def test_early_data(bed, hawserd):
+    """Sent with the request and before the answer, so unread when the pair enters."""
+    daemon = hawserd(*ALWAYS)
+    up, down = Stream(52), Stream(53)
+    with peers.listen(bed.server) as listening:
+        client = daemon.connect()
+        client.sendall(NO_PASSWORD + socks5_request(SERVER4, peers.port_of(listening)))
+        up.send(client, 100_000)
+        with peers.accept(listening) as server:
+            down.send(server, 100_000)
+            assert read(client, 2) == b"\x05\x00"
+            assert read_socks5_reply(client) == 0
+            together(lambda: up.receive(server, 100_000), lambda: down.receive(client, 100_000))
+            assert tiers(daemon) == {"sockmap"}
+
+
+def test_end_without_data(hawserd):
+    """The FIN comes as an empty segment; the other direction goes on."""
+    daemon = hawserd(*ALWAYS)
+    for first in 0, 1:
+        with through(daemon) as ends:
+            chat(*ends, 5)
+            assert tiers(daemon) == {"sockmap"}
+            ends[first].shutdown(socket.SHUT_WR)
+            assert ends[1 - first].recv(1) == b""
+            ends[1 - first].sendall(b"still here")
+            assert read(ends[first], 10) == b"still here"
+            ends[1 - first].shutdown(socket.SHUT_WR)
+            assert ends[first].recv(1) == b""
+    assert daemon.errors() == {}
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_end_behind_a_slow_reader(hawserd, direction):
+    """64 MB and the FIN at once; the reader begins late."""
+    daemon = hawserd(*EAGER)
+    stream, total = Stream(54), 64 * MEGABYTE
+    with through(daemon) as (client, server):
+        chat(client, server, 5)
+        sender, receiver = (client, server) if direction == "up" else (server, client)
+
+        def send() -> None:
+            stream.send(sender, total)
+            sender.shutdown(socket.SHUT_WR)
+
+        def receive() -> None:
+            time.sleep(1)
+            stream.receive(receiver, total)
+            assert receiver.recv(1) == b""
+
+        together(send, receive)
+        receiver.sendall(b"done")
+        assert read(sender, 4) == b"done"
+    assert daemon.errors() == {}
+
+
+@pytest.mark.parametrize("first", ["client", "server"])
+def test_reset_while_idle_in_it(hawserd, first):
+    daemon = hawserd(*ALWAYS)
+    with through(daemon) as (client, server):
+        chat(client, server, 5)
+        assert tiers(daemon) == {"sockmap"}
+        resetting, other = (client, server) if first == "client" else (server, client)
+        peers.reset(resetting)
+        assert peers.was_reset(other)
+    daemon.await_error("reset")
+
+
+@pytest.mark.parametrize("first", ["client", "server"])
+def test_what_came_before_a_reset_is_delivered(hawserd, first):
+    daemon = hawserd(*ALWAYS)
+    stream, total = Stream(55), 100_000
+    with through(daemon) as (client, server):
+        chat(client, server, 5)
+        resetting, other = (client, server) if first == "client" else (server, client)
+        stream.send(resetting, total)
+        # A reset throws away what the sender still has.
+        until(lambda: queued(resetting, termios.TIOCOUTQ), lambda count: count == 0)
+        peers.reset(resetting)
+        time.sleep(0.2)
+        stream.receive(other, total)
+        assert peers.was_reset(other)
+    daemon.await_error("reset")
+
+
+# What it costs.
+
+def socket_queues(bed, ports: set[int]) -> int:
+    """Bytes in the receive and send queues of the router's connections that have one of the ports."""
+    rows = bed.router.run("ss", "-tnHO").splitlines()
+    found = 0
+    for row in rows:
+        _, received, unsent, near, far = row.split()[:5]
+        if {int(near.rpartition(":")[2]), int(far.rpartition(":")[2])} & ports:
+            found += int(received) + int(unsent)
+    return found
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_a_stalled_reader_holds_the_sender_back(bed, hawserd, direction):
+    """Beyond what the sockets themselves hold there is little: neither in the sockmap's queue, which
+    is charged to nobody, nor in hawserd."""
+    daemon = hawserd(*EAGER)
+    stream = Stream(56)
+    with through(daemon) as (client, server):
+        chat(client, server, 5)
+        sender, receiver = (client, server) if direction == "up" else (server, client)
+        sent, most, quiet_since = 0, 0, time.monotonic()
+        sender.setblocking(False)
+        while time.monotonic() - quiet_since < 2:
+            with contextlib.suppress(BlockingIOError):
+                sent += sender.send(stream.part(sent, 1 << 16))
+                quiet_since = time.monotonic()
+            between = (sent - queued(sender, termios.TIOCOUTQ) - queued(receiver, termios.FIONREAD))
+            if between > HELD_MAX // 2:
+                ports = {client.getsockname()[1], server.getsockname()[1]}
+                most = max(most, between - socket_queues(bed, ports))
+            assert sent < 200 * MEGABYTE, "the sender is never held back"
+        sender.settimeout(peers.TIMEOUT_S)
+        assert most <= HELD_MAX
+        stream.receive(receiver, sent)
+
+
+def wakeups(pid: int) -> int:
+    """Voluntary context switches of all its threads."""
+    total = 0
+    for status in Path(f"/proc/{pid}/task").glob("*/status"):
+        for line in status.read_text("ascii").splitlines():
+            if line.startswith("voluntary_ctxt_switches"):
+                total += int(line.split()[1])
+    return total
+
+
+def test_idle_sessions_cost_no_buffer_and_no_wakeup(bed, hawserd):
+    daemon = hawserd(*ALWAYS)
+    warm, count = 500, 3000
+    with peers.listen(bed.server) as listening, Crowd(daemon, listening) as crowd:
+        crowd.grow(warm)  # the buffers of so many handshakes at once are used again
+        before, files = daemon.resident_bytes(), daemon.open_files()
+        crowd.grow(count)
+        assert daemon.status()["sockmap"]["entries"] == warm + count
+        # Before so long an answer as the next is made.
+        assert daemon.resident_bytes() - before < 2 * 1024 * count
+        found = daemon.ask("flows")["flows"]
+        assert {(flow["tier"], flow["held"]) for flow in found} == {("sockmap", 0)}
+        assert daemon.open_files().get("pipe", 0) == files.get("pipe", 0)
+        time.sleep(0.2)
+        woken = wakeups(daemon.pid)
+        time.sleep(2)
+        assert wakeups(daemon.pid) - woken <= 4
+        # Bytes that the kernel moves wake nobody either, but for the first time: libev takes a
+        # descriptor out of its epoll set when it brings an event that nobody wants.
+        for _ in range(2):
+            woken = wakeups(daemon.pid)
+            for client, server in crowd.ends[:200]:
+                client.sendall(b"?")
+                assert read(server, 1) == b"?"
+                server.sendall(b"!")
+                assert read(client, 1) == b"!"
+        assert wakeups(daemon.pid) - woken <= 4
+
+
+# Without it.
+
+@pytest.mark.parametrize("way", ["no-bpf", "refused", "no capability"])
+@pytest.mark.parametrize("tier", ["auto", "sockmap"])
+def test_everything_works_without(hawserd, way, tier):
+    options, prefix, reason = {
+        "no-bpf": (("--no-bpf",), (), "switched off"),
+        "refused": ((), ("env", "HAWSER_TEST_REFUSE_BPF=1"), "does not load"),
+        "no capability": ((), NO_CAPABILITY, "not permitted"),
+    }[way]
+    daemon = hawserd(*TCP_ONLY, "--tier", tier, *options, prefix=prefix)
+    for name in "bpf", "sockmap-tcp", "sockmap-mptcp", "bpf-pins":
+        assert not feature_of(daemon, name)["available"]
+        assert feature_of(daemon, name)["reason"]
+    assert reason in feature_of(daemon, "bpf")["reason"]
+    assert reason in daemon.log()
+    with through(daemon) as (client, server):
+        chat(client, server, 500)
+        assert tiers(daemon) == {"splice"}
+        exchange(client, server, 8 * MEGABYTE)
+    assert daemon.status()["sockmap"] == {"entries": 0, "refused": 0}
+
+
+# Looking inside.
+
+@pytest.fixture
+def pins(bed):
+    """A directory in a bpffs that only the bed's processes see."""
+    inside = ["nsenter", f"--mount={bed.mounts.path}", "--"]
+    where = "/run/bpf"
+    subprocess.run([*inside, "mkdir", where], check=True)
+    mounted = subprocess.run([*inside, "mount", "-t", "bpf", "bpf", where], check=False,
+                             capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"no bpffs: {mounted.stderr}")
+
+    def run(*command: str) -> str:
+        done = subprocess.run([*inside, *command], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    yield f"{where}/hawser", run
+    run("umount", where)
+    run("rmdir", where)
+
+
+def test_pinned_maps_show_what_is_going_on(bed, pins, hawserd):
+    directory, run = pins
+    daemon = hawserd(*ALWAYS, "--bpf-pins", directory)
+    assert feature_of(daemon, "bpf-pins") == {"feature": "bpf-pins", "available": True,
+                                              "reason": ""}
+    with through(daemon) as (client, server):
+        chat(client, server, 10, 100)
+        assert tiers(daemon) == {"sockmap"}
+        dump = json.loads(run("bpftool", "-j", "map", "dump", "pinned", f"{directory}/flows"))
+        used = [entry["formatted"]["value"] for entry in dump
+                if entry["formatted"]["value"]["session"]]
+        assert len(used) == 2
+        for flow in used:
+            shown = flows(daemon)[{"HAWSER_UP": "up", "HAWSER_DOWN": "down"}[flow["direction"]]]
+            assert flow["session"] == shown["session"]
+            assert flow["mode"] == "HAWSER_REDIRECT"
+            for key in "redirected", "passed", "granted", "entries", "exits":
+                assert flow[key] == shown[key]
+            assert flow["redirected"] > 0
+        assert "redirected" in run("bpftool", "map", "dump", "pinned", f"{directory}/flows")
+    until(daemon.active, lambda active: active == 0)
+    # Nothing is left of the session, and nothing of the daemon once it has gone.
+    dump = json.loads(run("bpftool", "-j", "map", "dump", "pinned", f"{directory}/flows"))
+    assert not any(entry["formatted"]["value"]["session"] for entry in dump)
+    assert json.loads(run("bpftool", "-j", "map", "dump", "pinned", f"{directory}/slots")) == []
+    for name in "sources", "targets":
+        # Of a socket that is gone a lookup finds nothing; keys are those of an array.
+        entries = json.loads(run("bpftool", "-j", "map", "dump", "pinned", f"{directory}/{name}"))
+        assert all("error" in entry["value"] for entry in entries)
+    daemon.finish()
+    assert Path(directory).name not in run("ls", str(Path(directory).parent))
+
+
+def test_cli_shows_flows(hawserd):
+    daemon = hawserd(*ALWAYS)
+    assert "no sessions" in daemon.run_cli("flows").stderr
+    with through(daemon) as (client, server):
+        chat(client, server, 10, 100)
+        lines = daemon.run_cli("flows").stdout.splitlines()
+        assert lines[0].split()[:3] == ["SESSION", "DIRECTION", "TIER"]
+        assert [line.split()[1:3] for line in lines[1:]] == [["up", "sockmap"],
+                                                            ["down", "sockmap"]]
+        assert all(line.endswith("tier = sockmap") for line in lines[1:])
+    assert "1 entries, 0 refused" in daemon.run_cli("status").stdout
+
+
+def test_idle_timeout_counts_what_the_kernel_moves(hawserd):
+    """Bytes that user space never sees keep a session alive, and their absence ends it."""
+    daemon = hawserd(*ALWAYS, "--timeout", "idle=1.5")
+    with through(daemon) as (client, server):
+        stop = threading.Event()
+
+        def talk() -> None:
+            while not stop.wait(0.2):
+                chat(client, server, 1)
+
+        thread = threading.Thread(target=talk)
+        thread.start()
+        time.sleep(4)
+        stop.set()
+        thread.join()
+        assert tiers(daemon) == {"sockmap"}
+        assert peers.was_reset(client)
+    daemon.await_error("idle-timeout")

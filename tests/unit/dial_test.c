@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a dial asks the memory of destinations without MPTCP, and what it tells it. The linker puts
+ * __wrap_NAME in place of the functions of mptcp.h and mptcp_pause.h, which play a kernel and a
+ * peer; the connections are real, to a listener on loopback. */
+#include "dial.h"
+
+#include <ev.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "mptcp_pause.h"
+#include "tcp_only.h"
+
+static struct ev_loop *loop;
+static struct tcp_only *memory;
+static struct config config;
+static struct listen_config own_listener;
+static struct destination to;
+static int listening;
+
+static bool wanted_mptcp;	      /* by the last attempt */
+static enum transport peer_transport; /* of what wanted MPTCP */
+static bool kernel_tells;
+static bool kernel_pauses;
+
+static int dials_ended;
+static enum cause dial_cause;
+static enum transport dial_transport;
+
+int __wrap_mptcp_socket(int family, bool want_mptcp);
+enum transport __wrap_mptcp_transport(int fd);
+bool __wrap_mptcp_tells_fallback(void);
+bool __wrap_mptcp_pause_likely(struct mptcp_pause *pause, double now_s);
+
+int __wrap_mptcp_socket(int family, bool want_mptcp)
+{
+	wanted_mptcp = want_mptcp;
+	return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+enum transport __wrap_mptcp_transport(int fd)
+{
+	(void)fd;
+	return wanted_mptcp ? peer_transport : TRANSPORT_TCP;
+}
+
+bool __wrap_mptcp_tells_fallback(void)
+{
+	return kernel_tells;
+}
+
+bool __wrap_mptcp_pause_likely(struct mptcp_pause *pause, double now_s)
+{
+	(void)pause;
+	(void)now_s;
+	return kernel_pauses;
+}
+
+static int setup(void **state)
+{
+	socklen_t len = sizeof(to.address.in4);
+
+	(void)state;
+	loop = ev_loop_new(0);
+	memory = tcp_only_open();
+	memset(&to, 0, sizeof(to));
+	config = (struct config){.tcp_only = {.expiry_s = 100, .retry = 3}};
+	peer_transport = TRANSPORT_FALLBACK;
+	kernel_tells = true;
+	kernel_pauses = false;
+	listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	to.address.in4 = (struct sockaddr_in){.sin_family = AF_INET,
+					      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	if (!loop || !memory || bind(listening, &to.address.sa, len) || listen(listening, 100) ||
+	    getsockname(listening, &to.address.sa, &len))
+		return -1;
+	to.port = address_port(&to.address);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	close(listening);
+	tcp_only_close(memory);
+	ev_loop_destroy(loop);
+	return 0;
+}
+
+static void on_dial(void *context, enum dial_event event, const struct dial_result *result)
+{
+	(void)context;
+	if (event == DIAL_CONNECTING)
+		return;
+	dials_ended++;
+	dial_cause = result->cause;
+	dial_transport = result->transport;
+	if (result->fd >= 0)
+		close(result->fd);
+	ev_break(loop, EVBREAK_ALL);
+}
+
+static enum cause dial(void)
+{
+	const int before = dials_ended;
+	const struct dial_request request = {.loop = loop,
+					     .tcp_only = memory,
+					     .config = &config,
+					     .destination = &to,
+					     .client = &to.address};
+
+	assert_non_null(dial_start(&request, on_dial, NULL));
+	ev_run(loop, 0);
+	assert_int_equal(dials_ended, before + 1);
+	return dial_cause;
+}
+
+static void assert_dial(bool as_mptcp, enum transport became)
+{
+	assert_int_equal(dial(), CAUSE_NONE);
+	assert_int_equal(wanted_mptcp, as_mptcp);
+	assert_int_equal(dial_transport, became);
+}
+
+static struct tcp_only_counts counts(void)
+{
+	return tcp_only_count(memory, &config.tcp_only, ev_now(loop));
+}
+
+static void auto_dials_tcp_after_a_fallback(void **state)
+{
+	(void)state;
+	assert_dial(true, TRANSPORT_FALLBACK);
+	assert_int_equal(counts().remembered, 1);
+	assert_dial(false, TRANSPORT_TCP);
+	assert_dial(false, TRANSPORT_TCP);
+	/* The third is a retry, in vain. */
+	assert_dial(true, TRANSPORT_FALLBACK);
+	assert_dial(false, TRANSPORT_TCP);
+	assert_int_equal(counts().remembered, 1);
+	assert_int_equal(counts().tcp_dials, 3);
+	assert_int_equal(counts().retries, 1);
+}
+
+static void auto_notices_who_learnt_mptcp(void **state)
+{
+	(void)state;
+	assert_dial(true, TRANSPORT_FALLBACK);
+	peer_transport = TRANSPORT_MPTCP;
+	assert_dial(false, TRANSPORT_TCP);
+	assert_dial(false, TRANSPORT_TCP);
+	for (int i = 0; i < 5; i++)
+		assert_dial(true, TRANSPORT_MPTCP);
+	assert_int_equal(counts().remembered, 0);
+	assert_int_equal(counts().learnt, 1);
+}
+
+static void a_kernel_without_mptcp_blames_nobody(void **state)
+{
+	(void)state;
+	peer_transport = TRANSPORT_TCP;
+	assert_dial(true, TRANSPORT_TCP);
+	assert_dial(true, TRANSPORT_TCP);
+	assert_int_equal(counts().remembered, 0);
+}
+
+static void a_kernel_that_cannot_tell_blames_nobody(void **state)
+{
+	(void)state;
+	kernel_tells = false;
+	assert_dial(true, TRANSPORT_FALLBACK);
+	assert_dial(true, TRANSPORT_FALLBACK);
+	assert_int_equal(counts().remembered, 0);
+}
+
+static void a_kernel_that_pauses_blames_nobody(void **state)
+{
+	(void)state;
+	kernel_pauses = true;
+	assert_dial(true, TRANSPORT_FALLBACK);
+	assert_dial(true, TRANSPORT_FALLBACK);
+	assert_int_equal(counts().remembered, 0);
+	kernel_pauses = false;
+	assert_dial(true, TRANSPORT_FALLBACK);
+	assert_dial(false, TRANSPORT_TCP);
+}
+
+/* on and off leave the memory as it is, and are not told by it what to do. */
+static void on_and_off_do_without(void **state)
+{
+	(void)state;
+	for (int known = 0; known < 2; known++) {
+		if (known)
+			tcp_only_note(memory, &to.address, TRANSPORT_FALLBACK, ev_now(loop));
+		for (int i = 0; i < 5; i++) {
+			config.mptcp = MPTCP_MODE_OFF;
+			assert_dial(false, TRANSPORT_TCP);
+			config.mptcp = MPTCP_MODE_ON;
+			peer_transport = TRANSPORT_FALLBACK;
+			assert_int_equal(dial(), CAUSE_NOT_MPTCP);
+			assert_true(wanted_mptcp);
+			peer_transport = TRANSPORT_MPTCP;
+			assert_dial(true, TRANSPORT_MPTCP);
+		}
+		assert_int_equal(counts().remembered, known);
+		assert_int_equal(counts().tcp_dials + counts().retries + counts().learnt, 0);
+	}
+}
+
+static void what_was_no_connection_tells_nothing(void **state)
+{
+	(void)state;
+	close(listening);
+	assert_int_equal(dial(), CAUSE_REFUSED);
+	assert_int_equal(counts().remembered, 0);
+	/* One that is known keeps being known. */
+	tcp_only_note(memory, &to.address, TRANSPORT_FALLBACK, ev_now(loop));
+	assert_int_equal(dial(), CAUSE_REFUSED);
+	assert_false(wanted_mptcp);
+	assert_int_equal(counts().remembered, 1);
+	listening = -1;
+}
+
+static void our_own_listener_is_no_destination(void **state)
+{
+	(void)state;
+	own_listener.address = to.address;
+	config.listen = &own_listener;
+	config.listen_count = 1;
+	assert_int_equal(dial(), CAUSE_NOT_ALLOWED);
+	assert_int_equal(counts().remembered, 0);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(auto_dials_tcp_after_a_fallback),
+		TEST(auto_notices_who_learnt_mptcp),
+		TEST(a_kernel_without_mptcp_blames_nobody),
+		TEST(a_kernel_that_cannot_tell_blames_nobody),
+		TEST(a_kernel_that_pauses_blames_nobody),
+		TEST(on_and_off_do_without),
+		TEST(what_was_no_connection_tells_nothing),
+		TEST(our_own_listener_is_no_destination),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
