@@ -10,10 +10,6 @@
 /* A lost race is against user space, which changes a word a few times a second. */
 #define TAKE_TRIES 8
 
-/* What the helper takes at most; and enough of that for the longest segment. */
-#define TRIM_STEP_BYTES 4095U
-#define TRIM_STEPS	17
-
 /* User space sizes the maps. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -108,8 +104,8 @@ static __always_inline int segment_trim(struct __sk_buff *skb, struct hawser_flo
 	/* As if negative: a gap, which TCP does not let happen. */
 	if (old >= len)
 		return 0;
-	for (int i = 0; i < TRIM_STEPS && old > 0; i++) {
-		__u32 step = old < TRIM_STEP_BYTES ? old : TRIM_STEP_BYTES;
+	for (int i = 0; i < HAWSER_TRIM_STEPS && old > 0; i++) {
+		__u32 step = old < HAWSER_TRIM_STEP_BYTES ? old : HAWSER_TRIM_STEP_BYTES;
 
 		if (bpf_skb_adjust_room(skb, -(__s32)step, 0, 0))
 			return 0;

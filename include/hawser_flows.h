@@ -28,6 +28,13 @@ enum hawser_direction {
 	HAWSER_DOWN,
 };
 
+/* The program can cut so much off the front of a segment: what the kernel's helper takes at most,
+ * so many times that no segment of the wire is longer. What waits in the receive queue may be,
+ * since TCP merges it. */
+#define HAWSER_TRIM_STEP_BYTES 4095U
+#define HAWSER_TRIM_STEPS      17
+#define HAWSER_TRIM_BYTES      (HAWSER_TRIM_STEP_BYTES * HAWSER_TRIM_STEPS)
+
 /* One direction of a session; its index is the slot. Shown by `bpftool map dump`. */
 struct hawser_flow {
 	__u64 word;

@@ -2,6 +2,7 @@
 /* Bounds what the kernel receives ahead of a slow target. */
 #include "backlog.h"
 
+#include <stdbool.h>
 #include <sys/socket.h>
 
 /* The buffer holds what the target takes in this time. It may double every few windows, which is
@@ -16,15 +17,25 @@
 #define BUFFER_MIN (1024U * 1024U)
 #define BUFFER_MAX (32U * 1024U * 1024U)
 
-/* Never smaller than before: a buffer below the window that was offered makes MPTCP stall for good,
- * when it is full of what came too early by one subflow (run on 6.18). */
-static void backlog_grow(struct backlog *backlog, int source, uint32_t size)
+static bool buffer_set(int fd, uint32_t size)
 {
 	/* The kernel doubles what it is given, for its own bookkeeping (socket(7)). */
 	int half = (int)(size / 2);
 
-	if (!setsockopt(source, SOL_SOCKET, SO_RCVBUFFORCE, &half, sizeof(half)))
+	return !setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &half, sizeof(half));
+}
+
+/* Never smaller than before: a buffer below the window that was offered makes MPTCP stall for good,
+ * when it is full of what came too early by one subflow (run on 6.18). */
+static void backlog_grow(struct backlog *backlog, int source, uint32_t size)
+{
+	if (buffer_set(source, size))
 		backlog->size = size;
+}
+
+void backlog_reserve(int fd)
+{
+	buffer_set(fd, BUFFER_MIN);
 }
 
 void backlog_begin(struct backlog *backlog, int source, ev_tstamp now)

@@ -14,6 +14,11 @@ struct backlog {
 	uint32_t windows; /* in a row that asked for a larger one */
 };
 
+/* Before connect() or listen(), which hands it on: makes the buffer as large as backlog_begin()
+ * will, so that the first window that is offered is. A sender with two MPTCP subflows that runs
+ * into the end of a 64 KiB window may send wrong bytes (run on 6.18; see ARCHITECTURE.md). */
+void backlog_reserve(int fd);
+
 /* Before the first byte. Needs CAP_NET_ADMIN; without it the kernel's autotuning stays, since
  * net.core.rmem_max would make too small a buffer. */
 void backlog_begin(struct backlog *backlog, int source, ev_tstamp now);

@@ -11,6 +11,7 @@ static void hup_on_event(struct ev_loop *loop, ev_io *io, int events)
 	struct hup *hup = io->data;
 	struct epoll_event event;
 	struct hup_watch *watch;
+	bool dead;
 
 	(void)loop;
 	(void)events;
@@ -19,7 +20,10 @@ static void hup_on_event(struct ev_loop *loop, ev_io *io, int events)
 		return;
 	watch = event.data.ptr;
 	hup_remove(hup, watch);
-	watch->notify(watch->owner, event.events & (EPOLLERR | EPOLLHUP));
+	dead = event.events & EPOLLERR;
+	/* Without an error, EPOLLHUP says no more than that both directions have ended. */
+	if (dead || event.events & EPOLLRDHUP)
+		watch->notify(watch->owner, dead);
 }
 
 int hup_init(struct hup *hup, struct ev_loop *loop)
@@ -45,7 +49,7 @@ void hup_fini(struct hup *hup)
 void hup_add(struct hup *hup, struct hup_watch *watch, int fd, enum hup_events events,
 	     hup_fn *notify, void *owner)
 {
-	/* EPOLLERR and EPOLLHUP are always reported, asked for or not. */
+	/* EPOLLERR is always reported, asked for or not. */
 	struct epoll_event event = {.events = events == HUP_DEATH_OR_END ? EPOLLRDHUP : 0,
 				    .data.ptr = watch};
 

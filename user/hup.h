@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Waits for sockets to die (EPOLLERR, EPOLLHUP), or for their streams to end (EPOLLRDHUP) while
+/* Waits for sockets to die (EPOLLERR), or for their streams to end (EPOLLRDHUP) while
  * nobody wants to know of their bytes, which libev cannot express: a second epoll instance whose fd
  * the loop watches. */
 #ifndef HAWSER_HUP_H

@@ -91,6 +91,22 @@ static int parked_enter_again(struct parked *parked)
 	return 0;
 }
 
+/* The sequence number of the first byte that was not taken yet. -EAGAIN: that may be in the middle
+ * of something longer than the program can trim. */
+static int parked_next_seq(const struct parked *parked, uint32_t *seq)
+{
+	uint64_t taken;
+	uint32_t waiting;
+	int err = stream_pos_read(parked->source, &taken, &waiting);
+
+	if (err)
+		return err;
+	if (waiting > 0 && taken > HAWSER_TRIM_BYTES)
+		return -EAGAIN;
+	*seq = parked->origin + (uint32_t)taken;
+	return 0;
+}
+
 static int parked_enter_first(struct parked *parked)
 {
 	struct hawser_flow initial = {.session = parked->session, .direction = parked->direction};
@@ -99,7 +115,7 @@ static int parked_enter_first(struct parked *parked)
 
 	if (!err && !parked->source_mptcp) {
 		initial.check_seq = 1;
-		err = stream_pos_read(parked->source, parked->origin, &initial.next_seq);
+		err = parked_next_seq(parked, &initial.next_seq);
 	}
 	if (err)
 		return err;

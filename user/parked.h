@@ -55,7 +55,8 @@ int parked_prepare(struct parked *up, struct parked *down, struct accel_worker *
 
 /* Lets the kernel move the bytes from now on, also those that are unread at the first entry. The
  * caller has given the target all that it took from the source. Idempotent. 0; -EAGAIN: passed
- * bytes are unread, so parked_recv(), give, try again; or so much is arriving or being acknowledged
+ * bytes, or at the first entry so many that the kernel may have merged them with some that were
+ * read, are unread, so parked_recv(), give, try again; or so much is arriving or being acknowledged
  * that the sockets cannot be read off now; -EBUSY: it has left, but has not drained; -EINVAL: not
  * prepared; or -errno as of accel_insert(). On error nothing has changed. */
 int parked_enter(struct parked *parked);

@@ -60,6 +60,24 @@ static bool leg_lost_bytes(const struct relay *relay, const struct leg *leg,
 	       socket_received_bytes(leg->fd) > from->bytes + 1;
 }
 
+static void leg_watch_io(struct relay *relay, struct leg *leg, int events)
+{
+	if (events == (ev_is_active(&leg->io) ? leg->io.events & (EV_READ | EV_WRITE) : 0))
+		return;
+	ev_io_stop(relay->env->loop, &leg->io);
+	ev_io_modify(&leg->io, events);
+	if (events)
+		ev_io_start(relay->env->loop, &leg->io);
+}
+
+/* libev leaves the descriptor of a stopped watcher in its epoll set until that brings an event
+ * which nobody wants. A segment that the kernel moves wakes us, but is gone before it would be such
+ * an event. So have it bring the one that is always there. */
+static void leg_watch_nothing(struct relay *relay, struct leg *leg)
+{
+	leg_watch_io(relay, leg, EV_WRITE);
+}
+
 /* What a leg waits for follows from whether the kernel moves its bytes, from what its two flows
  * hold, and from nothing else. */
 static void leg_watch(struct relay *relay, struct leg *leg)
@@ -69,20 +87,15 @@ static void leg_watch(struct relay *relay, struct leg *leg)
 	bool parked = relay_parked(relay);
 	int events = 0;
 
-	if (!parked && !from->eof && from->held.len == 0 && !from->tick.active)
+	if (!from->eof && from->held.len == 0 && !from->tick.active)
 		events |= EV_READ;
-	if (!parked && to->held.len > 0)
+	if (to->held.len > 0)
 		events |= EV_WRITE;
-
-	if (events != (ev_is_active(&leg->io) ? leg->io.events & (EV_READ | EV_WRITE) : 0)) {
-		ev_io_stop(relay->env->loop, &leg->io);
-		ev_io_modify(&leg->io, events);
-		if (events)
-			ev_io_start(relay->env->loop, &leg->io);
-	}
+	if (!parked)
+		leg_watch_io(relay, leg, events);
 	/* A leg whose stream has ended and that nothing is written to may still be reset; one whose
 	 * bytes the kernel moves may end as well. */
-	if (leg == relay->dead || events || (!parked && !from->eof))
+	if (leg == relay->dead || (!parked && (events || !from->eof)))
 		hup_remove(&relay->env->hup, &leg->hup);
 	else
 		hup_add(&relay->env->hup, &leg->hup, leg->fd,
@@ -245,6 +258,8 @@ static void relay_try_sockmap(struct relay *relay)
 	if (relay_parked(relay)) {
 		ticker_stop(&relay->env->ticker, &relay->up.tick);
 		ticker_stop(&relay->env->ticker, &relay->down.tick);
+		leg_watch_nothing(relay, &relay->client);
+		leg_watch_nothing(relay, &relay->server);
 	}
 }
 
@@ -283,7 +298,10 @@ static void relay_on_io(struct ev_loop *loop, ev_io *io, int events)
 	struct leg *leg = io == &relay->client.io ? &relay->client : &relay->server;
 	struct leg *other = leg_other(relay, leg);
 
-	(void)loop;
+	if (relay_parked(relay)) {
+		ev_io_stop(loop, io);
+		return;
+	}
 	if (events & EV_WRITE)
 		relay_pump(relay, flow_to(relay, leg), other, leg);
 	if (events & EV_READ)

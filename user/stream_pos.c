@@ -86,7 +86,7 @@ int stream_pos_origin(int fd, uint32_t *origin)
 	return -EAGAIN;
 }
 
-int stream_pos_read(int fd, uint32_t origin, uint32_t *seq)
+int stream_pos_read(int fd, uint64_t *taken, uint32_t *waiting)
 {
 	uint64_t before = 0;
 	uint64_t after = 0;
@@ -106,7 +106,8 @@ int stream_pos_read(int fd, uint32_t origin, uint32_t *seq)
 		if (err)
 			return err;
 		if (before == after) {
-			*seq = origin + (uint32_t)before - (uint32_t)(unread > 0 ? unread : 0);
+			*waiting = unread > 0 ? (uint32_t)unread : 0;
+			*taken = before - *waiting;
 			return 0;
 		}
 	}

@@ -12,9 +12,9 @@
  * parked there. Needs CAP_NET_ADMIN. 0, -EAGAIN if too much is arriving, or another -errno. */
 int stream_pos_origin(int fd, uint32_t *origin);
 
-/* The sequence number of the first byte that recv() has not brought yet; origin as above. For a
+/* Of a TCP socket: the bytes that recv() has brought, ever, and those that wait for it. For a
  * socket that is in no map of sources. 0, -EAGAIN if too much is arriving, or another -errno. */
-int stream_pos_read(int fd, uint32_t origin, uint32_t *seq);
+int stream_pos_read(int fd, uint64_t *taken, uint32_t *waiting);
 
 enum stream_pos_error {
 	STREAM_POS_EXACT,   /* or -EAGAIN, if acknowledgements come too fast */

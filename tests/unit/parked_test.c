@@ -201,6 +201,31 @@ static void test_read_in_part(void **state)
 	assert_int_equal(pair->up.flow->trimmed, sizeof(bytes));
 }
 
+/* TCP merges what waits, so the first of it may begin further back than can be cut off. */
+static void test_read_in_part_of_much(void **state)
+{
+	struct pair *pair = pair_of(state);
+	const size_t total = 400000;
+	static uint8_t bytes[400000];
+	int size = 1 << 21;
+
+	setsockopt(pair->source, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	fixture_send(pair->client, total, 0, 1);
+	while (fixture_unread(pair->source) < (int)total)
+		fixture_sleep_us(100);
+	assert_int_equal(recv(pair->source, bytes, HAWSER_TRIM_BYTES + 1, 0),
+			 HAWSER_TRIM_BYTES + 1);
+	assert_int_equal(enter_up(pair), -EAGAIN);
+	assert_int_equal(parked_mode(&pair->up), PARKED_OUT);
+	assert_int_equal(recv(pair->source, bytes + HAWSER_TRIM_BYTES + 1, total, MSG_DONTWAIT),
+			 total - HAWSER_TRIM_BYTES - 1);
+	assert_true(fixture_check(bytes, total, 0, 1));
+	assert_int_equal(parked_enter(&pair->up), 0);
+	fixture_send(pair->client, 1000, total, 1);
+	fixture_expect(pair->server, 1000, total, 1);
+	assert_int_equal(parked_mode(&pair->up), PARKED_REDIRECTING);
+}
+
 /* The first segment on this connection begins with bytes that the source has had: as when a peer
  * sends again because an acknowledgement was lost. */
 static void overlap(struct pair *pair, uint32_t overlap_bytes, bool pass)
@@ -720,6 +745,7 @@ int main(void)
 		PAIR_TEST(test_early_data),
 		PAIR_TEST(test_read_before_entering),
 		PAIR_TEST(test_read_in_part),
+		PAIR_TEST(test_read_in_part_of_much),
 		PAIR_TEST(test_sent_again),
 		PAIR_TEST(test_sent_again_while_passing),
 		PAIR_TEST(test_broken),
