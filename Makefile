@@ -9,6 +9,8 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 SAN     ?= 0
 V       ?= 0
+# How long `make soak` lasts.
+SOAK_SECONDS ?= 600
 # Options of `make demo`, handed to bench/demo.py.
 RATE_A  ?= 100
 RATE_B  ?= 100
@@ -102,11 +104,23 @@ run: setup-run ## install what is missing, build, run hawserd in the foreground
 
 .PHONY: check
 check: setup-check ## install what is missing, build, run all tests (SAN=1: with sanitizers)
-	@$(MAKE) --no-print-directory all unit
+	@$(MAKE) --no-print-directory all unit $(TORTURE)
 	@HAWSER_BUILD=$(BUILD) $(PYTHON) -m pytest -p no:cacheprovider tests $(PYTEST_ARGS)
 
 .PHONY: unit
 unit: $(UNIT_BINS)
+
+# The load of the torture, both ends of it.
+TORTURE := $(BUILD)/tests/torture
+$(TORTURE): $(call obj,$(wildcard tests/net/torture/*.c))
+	@echo "  LD      $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
+
+.PHONY: soak
+soak: setup-check ## the torture test for ten minutes (SOAK_SECONDS=600 SEED=1 SAN=1)
+	@$(MAKE) --no-print-directory all $(TORTURE)
+	@HAWSER_BUILD=$(BUILD) SOAK_SECONDS=$(SOAK_SECONDS) $(PYTHON) -m pytest -p no:cacheprovider \
+		-s tests/net/test_torture.py $(PYTEST_ARGS)
 
 .PHONY: demo
 demo: setup-check ## two shaped links, one download over each and over both (RATE_A=, RATE_B=)
@@ -126,7 +140,7 @@ bench: setup-check ## compare the ways of moving bytes, and no proxy (BENCH_ARGS
 	@$(MAKE) --no-print-directory all $(BENCH_TOOLS)
 	@HAWSER_BUILD=$(BUILD) $(PYTHON) -B bench/bench.py $(BENCH_ARGS)
 
-SOURCES = $(wildcard user/*.[ch] bpf/*.c include/*.h tests/unit/*.[ch] bench/*.[ch])
+SOURCES = $(wildcard user/*.[ch] bpf/*.c include/*.h tests/unit/*.[ch] tests/net/torture/*.[ch] bench/*.[ch])
 .PHONY: lint format
 lint: setup-check ## check format, clang-tidy, man pages, warnings of gcc and clang
 	@$(MAKE) --no-print-directory $(BPF_SKELS)

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The load of the torture (its program is in tests/net/torture/), the daemons that it goes through,
+and what these must show after it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+
+from bed import Bed
+from daemon import ALLOW, Hawserd
+from topology import LAN4, SERVER4
+from waiting import until
+
+SESSIONS = 200
+_PORT, _PORT_TCP = 1080, 1081
+# What runs when the time is up may go on for a while.
+_LATE_S = 120
+# Buffers in use at the end of a pump come from malloc(), which keeps some of them.
+_MEMORY_MAX = SESSIONS * 64 * 1024
+
+
+class Torture:
+    """Two daemons. Sessions to TCP servers go through the second, which dials plain TCP: an MPTCP
+    socket that fell back can lose bytes in the kernel, see ARCHITECTURE.md, and that is not what
+    this is about."""
+
+    def __init__(self, bed: Bed, start, *options: str) -> None:
+        self._bed = bed
+        self._daemons: list[Hawserd] = [
+            start("--socks", f"{LAN4}:{port}", *ALLOW, "--log-level", "info", *options, *more,
+                  listen=False)
+            for port, more in ((_PORT, ()), (_PORT_TCP, ("--mptcp", "off")))]
+        self._memory = [daemon.resident_bytes() for daemon in self._daemons]
+
+    def run(self, seconds: int) -> None:
+        """The load, and what is to be said of the daemons after it."""
+        seed = os.environ.get("SEED") or str(int.from_bytes(os.urandom(4), "big"))
+        status, output, complaints = self._load(seconds, seed)
+        assert status == 0, (f"make check SEED={seed} draws the same plans again\n{complaints}\n"
+                             f"{output}\n{mptcp_counters(self._bed)}")
+        counts = json.loads(output)
+        print(f"seed {seed}: {output.strip()}")
+        self._judge(counts)
+
+    def _load(self, seconds: int, seed: str) -> tuple[int, str, str]:
+        command = [str(self._bed.build / "tests" / "torture"),
+                   "--server-net", self._bed.server.path, "--server", SERVER4,
+                   "--proxy", f"{LAN4}:{_PORT}", "--proxy-tcp", f"{LAN4}:{_PORT_TCP}",
+                   "--sessions", str(SESSIONS), "--seconds", str(seconds), "--seed", seed,
+                   *(["--mptcp"] if self._bed.mptcp else [])]
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as complaints:
+            process = self._bed.client.start(command, stdout=subprocess.PIPE, stderr=complaints,
+                                             text=True)
+            try:
+                output, _ = process.communicate(timeout=2 * seconds + _LATE_S)
+            finally:
+                process.kill()
+                process.wait()
+            complaints.seek(0)
+            return process.returncode, output, complaints.read()
+
+    def _judge(self, counts: dict) -> None:
+        assert sum(counts["sessions"].values()) >= SESSIONS
+        for daemon in self._daemons:
+            until(lambda daemon=daemon: left_over(daemon), lambda left: left == {})
+        self._judge_errors(counts)
+        if b"__asan_init" in (self._bed.build / "hawserd").read_bytes():
+            return  # its own memory is in the way
+        for daemon, before in zip(self._daemons, self._memory):
+            assert daemon.resident_bytes() - before <= _MEMORY_MAX
+
+    def _judge_errors(self, counts: dict) -> None:
+        """Each abnormal end is one that the load has made. A reset of a session that was about to
+        end anyway, or before hawserd knew its client, is none."""
+        errors: dict[str, int] = {}
+        for daemon in self._daemons:
+            for cause, count in daemon.errors().items():
+                errors[cause] = errors.get(cause, 0) + count
+        assert errors.keys() <= {"refused", "reset", "client-gone"}, errors
+        assert errors.get("refused", 0) == counts["sessions"]["refused"], (errors, counts)
+        reset, gone = errors.get("reset", 0), errors.get("client-gone", 0)
+        assert gone <= counts["sessions"]["leave"], (errors, counts)
+        assert counts["resets"]["seen"] <= reset <= counts["resets"]["made"] - gone, (errors, counts)
+
+
+def left_over(daemon: Hawserd) -> dict[str, int]:
+    """What a daemon without clients must not have any more. Its descriptors are looked at when it
+    is finished."""
+    left = {"sessions": len(daemon.sessions()), "active": daemon.active()}
+    return {name: count for name, count in left.items() if count}
+
+
+def mptcp_counters(bed: Bed) -> str:
+    """What the kernels' MPTCP counted so far, in each namespace, where it is not 0."""
+    lines = []
+    for name in "client", "router", "server":
+        with getattr(bed, name).entered(), \
+                open("/proc/thread-self/net/netstat", encoding="ascii") as file:
+            rows = [line.split() for line in file if line.startswith("MPTcpExt:")]
+        seen = [f"{counter} {value}" for counter, value in zip(*rows)
+                if value not in ("0", "MPTcpExt:")]
+        lines.append(f"{name}: {', '.join(seen)}")
+    return "\n".join(lines)
