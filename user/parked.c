@@ -93,12 +93,14 @@ static int parked_enter_again(struct parked *parked)
 
 /* The sequence number of the first byte that was not taken yet. -EAGAIN: that may be in the middle
  * of something longer than the program can trim. */
-static int parked_next_seq(const struct parked *parked, uint32_t *seq)
+static int parked_next_seq(struct parked *parked, uint32_t *seq)
 {
 	uint64_t taken;
 	uint32_t waiting;
 	int err = stream_pos_read(parked->source, &taken, &waiting);
 
+	if (err && err != -EAGAIN)
+		parked->source_error = err;
 	if (err)
 		return err;
 	if (waiting > 0 && taken > HAWSER_TRIM_BYTES)

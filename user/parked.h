@@ -24,14 +24,15 @@ struct parked {
 	int target;
 	uint64_t session;
 	enum hawser_direction direction;
-	bool entered;		  /* by us; the program may have set pass since */
-	bool drained;		  /* nothing redirected waits for the target */
-	bool source_mptcp;	  /* not fallen back */
-	bool target_mptcp;	  /* the same */
-	uint32_t origin;	  /* of the source: see stream_pos_origin() */
-	uint32_t budget;	  /* bytes */
-	uint32_t taken;		  /* passed bytes that were received, modulo 2^32 */
-	uint64_t granted;	  /* bytes, ever */
+	bool entered;	   /* by us; the program may have set pass since */
+	bool drained;	   /* nothing redirected waits for the target */
+	bool source_mptcp; /* not fallen back */
+	bool target_mptcp; /* the same */
+	int source_error;  /* -errno by which it turned out dead; recv() will not say so again */
+	uint32_t origin;   /* of the source: see stream_pos_origin() */
+	uint32_t budget;   /* bytes */
+	uint32_t taken;	   /* passed bytes that were received, modulo 2^32 */
+	uint64_t granted;  /* bytes, ever */
 	uint64_t base_written;	  /* by the target, and */
 	uint64_t base_redirected; /* to it, when it last entered; bytes */
 	/* While a queue is pushed into the target's own buffer: its size before, and its locks. */

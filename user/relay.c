@@ -13,6 +13,10 @@
 /* How often a leg that will be reset is asked whether all it was sent has been acknowledged. */
 #define DRAIN_POLL_S 0.01
 
+/* How often a dead leg that has been in the sockmap is looked at for passed bytes that are still on
+ * their way to its queue. Some never come: a psock that an error has hit drops them. */
+#define DEAD_POLLS_MAX 50
+
 static struct leg *leg_other(struct relay *relay, const struct leg *leg)
 {
 	return leg == &relay->client ? &relay->server : &relay->client;
@@ -87,7 +91,8 @@ static void leg_watch(struct relay *relay, struct leg *leg)
 	bool parked = relay_parked(relay);
 	int events = 0;
 
-	if (!from->eof && from->held.len == 0 && !from->tick.active)
+	if (!from->eof && from->held.len == 0 && !from->tick.active &&
+	    !(leg == relay->dead && from->parked))
 		events |= EV_READ;
 	if (to->held.len > 0)
 		events |= EV_WRITE;
@@ -171,6 +176,13 @@ static bool relay_is_chatty(struct relay *relay, const struct flow *flow, uint64
 	return chat_moved(&relay->chat, &relay->config->tune, flow == &relay->up, n, now);
 }
 
+static void relay_source_failed(struct relay *relay, struct flow *flow, struct leg *source)
+{
+	flow->eof = true;
+	flow->finished = true;
+	relay_leg_died(relay, source);
+}
+
 static void relay_pump(struct relay *relay, struct flow *flow, struct leg *source,
 		       struct leg *target)
 {
@@ -195,9 +207,7 @@ static void relay_pump(struct relay *relay, struct flow *flow, struct leg *sourc
 			shutdown(target->fd, SHUT_WR);
 		break;
 	case FLOW_SOURCE_FAILED:
-		flow->eof = true;
-		flow->finished = true;
-		relay_leg_died(relay, source);
+		relay_source_failed(relay, flow, source);
 		break;
 	case FLOW_TARGET_FAILED:
 		relay_leg_died(relay, target);
@@ -230,9 +240,12 @@ static int relay_enter_sockmap(struct relay *relay)
 	err = park_enter(relay->park);
 	for (int up = 0; up <= 1; up++) {
 		struct parked *parked = park_direction(relay->park, up);
+		struct flow *flow = up ? &relay->up : &relay->down;
 
 		if (parked_mode(parked) != PARKED_OUT)
-			flow_set_parked(up ? &relay->up : &relay->down, parked);
+			flow_set_parked(flow, parked);
+		if (parked->source_error)
+			relay_source_failed(relay, flow, up ? &relay->client : &relay->server);
 	}
 	return err;
 }
@@ -267,12 +280,18 @@ static void relay_try_sockmap(struct relay *relay)
 static void relay_settle(struct relay *relay)
 {
 	struct ev_loop *loop = relay->env->loop;
-	bool half_closed = relay_half_closed(relay);
+	bool half_closed;
 
-	if (relay->end == CAUSE_NONE && relay->dead && flow_from(relay, relay->dead)->finished) {
-		if (leg_drained(relay, leg_other(relay, relay->dead)))
+	if (relay->chatty && relay->end == CAUSE_NONE)
+		relay_try_sockmap(relay);
+	relay->chatty = false;
+	half_closed = relay_half_closed(relay);
+	if (relay->end == CAUSE_NONE && relay->dead) {
+		const struct flow *from = flow_from(relay, relay->dead);
+
+		if (from->finished && leg_drained(relay, leg_other(relay, relay->dead)))
 			relay->end = CAUSE_RESET;
-		else
+		else if (from->finished || from->parked)
 			ev_timer_again(loop, &relay->drain);
 	}
 	if (relay->end != CAUSE_NONE ||
@@ -281,9 +300,6 @@ static void relay_settle(struct relay *relay)
 		relay->notify(relay, RELAY_ENDED, relay->end);
 		return;
 	}
-	if (relay->chatty)
-		relay_try_sockmap(relay);
-	relay->chatty = false;
 	leg_watch(relay, &relay->client);
 	leg_watch(relay, &relay->server);
 	if (half_closed && !relay->was_half_closed) {
@@ -348,11 +364,26 @@ static void relay_on_tick(void *owner)
 	relay_settle(relay);
 }
 
+static void relay_poll_dead(struct relay *relay, struct leg *dead)
+{
+	struct flow *from = flow_from(relay, dead);
+
+	if (from->finished || relay_parked(relay))
+		return;
+	relay_pump(relay, from, dead, leg_other(relay, dead));
+	if (!from->finished && from->held.len == 0 && ++relay->dead_polls > DEAD_POLLS_MAX)
+		relay_source_failed(relay, from, dead);
+}
+
 static void relay_on_drain(struct ev_loop *loop, ev_timer *timer, int events)
 {
+	struct relay *relay = timer->data;
+
 	(void)loop;
 	(void)events;
-	relay_settle(timer->data);
+	if (relay->dead)
+		relay_poll_dead(relay, relay->dead);
+	relay_settle(relay);
 }
 
 void relay_init(struct relay *relay, struct relay_env *env, relay_notify_fn *notify)

@@ -51,7 +51,8 @@ struct relay {
 	struct flow down; /* server to client */
 	struct leg
 		*dead; /* was reset or failed; the other gets what was read from it, then a reset */
-	enum cause end; /* set: over */
+	unsigned int dead_polls; /* for bytes that it may still have */
+	enum cause end;		 /* set: over */
 	const struct relay_config *config;
 	uint64_t session; /* its number, for output */
 	struct chat chat;

@@ -40,7 +40,7 @@ class Torture:
         seed = os.environ.get("SEED") or str(int.from_bytes(os.urandom(4), "big"))
         status, output, complaints = self._load(seconds, seed)
         assert status == 0, (f"make check SEED={seed} draws the same plans again\n{complaints}\n"
-                             f"{output}\n{mptcp_counters(self._bed)}")
+                             f"{output}\n{mptcp_counters(self._bed)}\n{self._flows()}")
         counts = json.loads(output)
         print(f"seed {seed}: {output.strip()}")
         self._judge(counts)
@@ -61,6 +61,10 @@ class Torture:
                 process.wait()
             complaints.seek(0)
             return process.returncode, output, complaints.read()
+
+    def _flows(self) -> str:
+        """Of the sessions that are still there."""
+        return "\n".join(daemon.run_cli("flows").stdout for daemon in self._daemons)
 
     def _judge(self, counts: dict) -> None:
         assert sum(counts["sessions"].values()) >= SESSIONS
