@@ -8,7 +8,7 @@
 
 #include "kernel.h"
 
-static void flow_choose_tier(struct flow *flow, enum tier_mode mode, bool both_tcp)
+static void flow_choose_tier(struct flow *flow, enum tier_mode mode, bool both_tcp, bool from_mptcp)
 {
 	flow->tier = &tier_copy;
 	if (mode == TIER_MODE_COPY) {
@@ -21,6 +21,9 @@ static void flow_choose_tier(struct flow *flow, enum tier_mode mode, bool both_t
 	} else if (both_tcp) {
 		flow->tier = &tier_splice;
 		flow->reason = "both legs are TCP";
+	} else if (from_mptcp && kernel_feature(FEATURE_SPLICE_MPTCP)->available) {
+		flow->tier = &tier_splice;
+		flow->reason = "the kernel splices from MPTCP without copying";
 	} else {
 		/* Both directions of splice copy on MPTCP sockets, in small pieces. */
 		flow->reason = "a leg is an MPTCP socket";
@@ -32,7 +35,8 @@ void flow_init(struct flow *flow, int source, enum transport source_transport, i
 {
 	*flow = (struct flow){.source = source, .target = target};
 	flow_choose_tier(flow, mode,
-			 source_transport == TRANSPORT_TCP && target_transport == TRANSPORT_TCP);
+			 source_transport == TRANSPORT_TCP && target_transport == TRANSPORT_TCP,
+			 source_transport == TRANSPORT_MPTCP && target_transport == TRANSPORT_TCP);
 }
 
 int flow_hold(struct flow *flow, const void *bytes, size_t len)

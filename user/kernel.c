@@ -7,13 +7,16 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 static struct feature_state features[FEATURE_COUNT] = {
 	[FEATURE_MPTCP] = {.name = "mptcp"},
 	[FEATURE_SPLICE] = {.name = "splice"},
+	[FEATURE_SPLICE_MPTCP] = {.name = "splice-mptcp"},
 	[FEATURE_BBR] = {.name = "bbr"},
 };
 
@@ -64,6 +67,21 @@ out:
 		close(fd);
 }
 
+/* Before 7.0 splice(2) copies from an MPTCP socket, page by page; that cannot be seen from outside.
+ */
+static void probe_splice_mptcp(void)
+{
+	struct utsname name;
+	bool native = !uname(&name) && strtoul(name.release, NULL, 10) >= 7;
+
+	if (!features[FEATURE_MPTCP].available)
+		feature_set(FEATURE_SPLICE_MPTCP, false, "no MPTCP");
+	else if (!features[FEATURE_SPLICE].available)
+		feature_set(FEATURE_SPLICE_MPTCP, false, "no splice(2)");
+	else
+		feature_set(FEATURE_SPLICE_MPTCP, native, "the kernel copies (before 7.0)");
+}
+
 static void probe_bbr(void)
 {
 	switch (kernel_congestion_usable("bbr")) {
@@ -83,6 +101,7 @@ void kernel_probe(void)
 {
 	probe_mptcp();
 	probe_splice();
+	probe_splice_mptcp();
 	probe_bbr();
 }
 

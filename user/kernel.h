@@ -5,10 +5,16 @@
 
 #include <stdbool.h>
 
-enum feature { FEATURE_MPTCP, FEATURE_SPLICE, FEATURE_BBR, FEATURE_COUNT };
+enum feature {
+	FEATURE_MPTCP,
+	FEATURE_SPLICE,
+	FEATURE_SPLICE_MPTCP, /* without copying, from an MPTCP socket */
+	FEATURE_BBR,
+	FEATURE_COUNT
+};
 
 struct feature_state {
-	const char *name; /* "mptcp", "splice", "bbr" */
+	const char *name; /* "mptcp", "splice", "splice-mptcp", "bbr" */
 	bool available;
 	char reason[96]; /* when not available: why, and what would mend it; else "" */
 };

@@ -291,7 +291,7 @@ static void relay_settle(struct relay *relay)
 
 		if (from->finished && leg_drained(relay, leg_other(relay, relay->dead)))
 			relay->end = CAUSE_RESET;
-		else if (from->finished || from->parked)
+		else if ((from->finished || from->parked) && !ev_is_active(&relay->drain))
 			ev_timer_again(loop, &relay->drain);
 	}
 	if (relay->end != CAUSE_NONE ||

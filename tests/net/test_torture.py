@@ -19,9 +19,10 @@ ENTER_AGAIN_SOON = ("--tune", "chat-backoff-ms=1", "--tune", "chat-backoff-max-m
 
 
 def test_torture(bed, hawserd):
-    Torture(bed, hawserd, "--torture").run(SECONDS if bed.mptcp else SECONDS_OTHERS)
+    Torture(bed, hawserd, "--torture", sockmap=True).run(SECONDS if bed.mptcp else SECONDS_OTHERS)
 
 
 @pytest.mark.parametrize("tier", ["copy", "splice", "sockmap"])
 def test_torture_of_one_tier(bed, hawserd, tier):
-    Torture(bed, hawserd, "--tier", tier, *ENTER_AGAIN_SOON).run(SECONDS_OTHERS)
+    Torture(bed, hawserd, "--tier", tier, *ENTER_AGAIN_SOON,
+            sockmap=tier == "sockmap").run(SECONDS_OTHERS)

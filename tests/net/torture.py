@@ -27,8 +27,8 @@ class Torture:
     socket that fell back can lose bytes in the kernel, see ARCHITECTURE.md, and that is not what
     this is about."""
 
-    def __init__(self, bed: Bed, start, *options: str) -> None:
-        self._bed = bed
+    def __init__(self, bed: Bed, start, *options: str, sockmap: bool = False) -> None:
+        self._bed, self._sockmap = bed, sockmap
         self._daemons: list[Hawserd] = [
             start("--socks", f"{LAN4}:{port}", *ALLOW, "--log-level", "info", *options, *more,
                   listen=False)
@@ -50,7 +50,8 @@ class Torture:
                    "--server-net", self._bed.server.path, "--server", SERVER4,
                    "--proxy", f"{LAN4}:{_PORT}", "--proxy-tcp", f"{LAN4}:{_PORT_TCP}",
                    "--sessions", str(SESSIONS), "--seconds", str(seconds), "--seed", seed,
-                   *(["--mptcp"] if self._bed.mptcp else [])]
+                   *(["--mptcp"] if self._bed.mptcp else []),
+                   *(["--sockmap"] if self._sockmap else [])]
         with tempfile.TemporaryFile("w+", encoding="utf-8") as complaints:
             process = self._bed.client.start(command, stdout=subprocess.PIPE, stderr=complaints,
                                              text=True)

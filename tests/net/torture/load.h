@@ -28,6 +28,7 @@ struct settings {
 	const char *server_net;
 	struct sockaddr_in server, proxies[2];
 	bool mptcp;
+	bool sockmap; /* pairs of TCP sockets may be in it */
 	size_t sessions;
 	uint64_t seconds, seed;
 	uint64_t only;	     /* the plan of all sessions; NEVER: each has its own */

@@ -17,7 +17,7 @@
 
 static const char usage[] =
 	"usage: torture --server-net PATH --server ADDR --proxy ADDR:PORT --proxy-tcp ADDR:PORT\n"
-	"               [--mptcp] [--sessions N] [--seconds S] [--seed N] [--only N]\n"
+	"               [--mptcp] [--sockmap] [--sessions N] [--seconds S] [--seed N] [--only N]\n"
 	"\n"
 	"Sessions to TCP servers go through --proxy-tcp, the others through --proxy.\n"
 	"--only repeats the plan of one session. Prints one line of JSON; failures go to standard\n"
@@ -63,6 +63,7 @@ static void parse_options(int argc, char **argv)
 		{"proxy", required_argument, NULL, 'p'},
 		{"proxy-tcp", required_argument, NULL, 't'},
 		{"mptcp", no_argument, NULL, 'm'},
+		{"sockmap", no_argument, NULL, 'k'},
 		{"sessions", required_argument, NULL, 'c'},
 		{"seconds", required_argument, NULL, 'd'},
 		{"seed", required_argument, NULL, 'r'},
@@ -87,6 +88,9 @@ static void parse_options(int argc, char **argv)
 			break;
 		case 'm':
 			settings.mptcp = true;
+			break;
+		case 'k':
+			settings.sockmap = true;
 			break;
 		case 'c':
 			settings.sessions = strtoul(optarg, NULL, 10);

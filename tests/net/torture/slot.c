@@ -119,13 +119,16 @@ static void slot_ready(void *owner)
 }
 
 /* What had been acknowledged before a reset must have been delivered: it is the promise of hawserd
- * that a reset throws nothing away. */
+ * that a reset throws nothing away. Not so in the sockmap, where the kernel may drop what it has passed
+ * to a socket that is reset (see ARCHITECTURE.md). */
 static void session_judge(struct session *session)
 {
 	const struct plan *plan = &session->plan;
 	const struct end *resetter = &session->ends[plan->resetter];
 	const struct end *other = &session->ends[!plan->resetter];
 
+	if (settings.sockmap && !plan->client_mptcp && !plan->server_mptcp)
+		return;
 	if (plan->kind == PLAN_RESET && session->reset_made &&
 	    other->received < resetter->acknowledged)
 		session_fail(session,
