@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import re
 import socket
 import struct
 import subprocess
@@ -401,6 +402,49 @@ def test_pinned_maps_show_what_is_going_on(bed, pins, hawserd):
         assert all("error" in entry["value"] for entry in entries)
     daemon.finish()
     assert Path(directory).name not in run("ls", str(Path(directory).parent))
+
+
+def readme_commands() -> list[str]:
+    """Those of the section on bpftool, in order."""
+    text = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
+    section = text.partition("\n## Look inside with bpftool\n")[2].partition("\n## ")[0]
+    return section.partition("\n```sh\n")[2].partition("\n```\n")[0].splitlines()
+
+
+def test_readme_commands(bed, pins, hawserd):
+    """Each succeeds, and shows what README says; only paths are those of the test."""
+    directory, run = pins
+    bpffs = str(Path(directory).parent)
+
+    def shell(command: str) -> str:
+        return run("bash", "-o", "pipefail", "-c", command.replace("/sys/fs/bpf", bpffs))
+
+    mount, *commands = readme_commands()
+    run("umount", bpffs)
+    shell(mount)
+    daemon = hawserd(*ALWAYS, "--bpf-pins", directory)
+    assert feature_of(daemon, "bpf-pins")["available"]
+    hawser = f"{bed.build}/hawser --control {daemon.control} "
+    with through(daemon) as (client, server):
+        chat(client, server, 10, 100)
+        assert tiers(daemon) == {"sockmap"}
+        up = flows(daemon)["up"]
+        number, moved = up["session"], up["redirected"]
+        assert moved > 0
+        wanted = {
+            "bpftool prog show": ["sk_skb", "name hawser_splice"],
+            "bpftool map show": ["array", "name flows"],
+            "bpftool map dump": [f'"session": {number},', f'"redirected": {moved},', '"exits": 0'],
+            "hawser flows": [f" {number}  up         sockmap", f" {number}  down       sockmap"],
+        }
+        shown = set()
+        for command in commands:
+            output = shell(re.sub(r"^hawser ", hawser, command))
+            about = next(start for start in wanted if command.startswith(start))
+            for part in wanted[about]:
+                assert part in output, (command, output)
+            shown.add(about)
+        assert shown == set(wanted)
 
 
 def test_cli_shows_flows(hawserd):
