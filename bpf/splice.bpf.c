@@ -138,8 +138,8 @@ int hawser_splice(struct __sk_buff *skb)
 		return SK_PASS;
 	flow->segments++;
 	if (flow->check_seq && !segment_trim(skb, flow)) {
-		flow->broken++;
-		event_send(flow, slot, HAWSER_EVENT_BROKEN);
+		if (flow->broken++ == 0)
+			event_send(flow, slot, HAWSER_EVENT_BROKEN);
 	}
 	len = skb->len;
 	if (credit_take(flow, slot, len)) {

@@ -32,8 +32,9 @@ static const char *const accel_names[ACCEL_FEATURE_COUNT] = {
 #define SO_COOKIE 57
 #endif
 
-/* Each entry of a flow brings at most two events, and a record takes 16 bytes; twice that, as a
- * flow may enter again before its old events are read. */
+/* Between two readings a flow brings at most one event of each kind, since the next LOW follows a
+ * grant of ours, and a record takes 16 bytes; and one more, as a flow may enter again before its
+ * old events are read. */
 #define RING_BYTES_PER_SLOT 64
 
 struct accel_worker {
@@ -80,7 +81,10 @@ static void feature_off(struct accel *accel, enum accel_feature feature, const c
 	state->available = false;
 	if (err == -EPERM)
 		snprintf(state->reason, sizeof(state->reason),
-			 "not permitted: needs root, or CAP_BPF and CAP_NET_ADMIN");
+			 "not permitted: needs root, or CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN");
+	else if (err == -EFAULT) /* what 6.18 says without CAP_PERFMON */
+		snprintf(state->reason, sizeof(state->reason), "%s: %s; does it lack CAP_PERFMON?",
+			 what, strerror(-err));
 	else if (err)
 		snprintf(state->reason, sizeof(state->reason), "%s: %s", what, strerror(-err));
 	else

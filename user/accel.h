@@ -14,7 +14,6 @@
 
 #define ACCEL_BUDGET_BYTES     (1U << 18)
 #define ACCEL_BUDGET_MIN_BYTES (1U << 16)
-#define ACCEL_PIN_PATH	       "/sys/fs/bpf/hawser"
 
 struct accel;
 struct accel_worker;

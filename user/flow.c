@@ -53,6 +53,12 @@ int flow_hold(struct flow *flow, const void *bytes, size_t len)
 	return 0;
 }
 
+void flow_set_tier(struct flow *flow, const struct tier *tier, const char *reason)
+{
+	flow->tier = tier;
+	flow->reason = reason;
+}
+
 void flow_set_parked(struct flow *flow, struct parked *parked)
 {
 	flow->parked = parked;

@@ -82,6 +82,9 @@ void flow_init(struct flow *flow, int source, enum transport source_transport, i
  * Copied. Call before the first pump, at most once. 0 or -ENOMEM. */
 int flow_hold(struct flow *flow, const void *bytes, size_t len);
 
+/* From the next take on. reason is kept. */
+void flow_set_tier(struct flow *flow, const struct tier *tier, const char *reason);
+
 /* The source has been in the sockmap: splice(2) does not see its bytes any more. */
 void flow_set_parked(struct flow *flow, struct parked *parked);
 

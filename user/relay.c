@@ -485,7 +485,8 @@ void relay_shake(struct relay *relay, unsigned int dice)
 		break;
 	default:
 		if (!flow->parked && kernel_feature(FEATURE_SPLICE)->available)
-			flow->tier = flow->tier == &tier_copy ? &tier_splice : &tier_copy;
+			flow_set_tier(flow, flow->tier == &tier_copy ? &tier_splice : &tier_copy,
+				      "torture");
 		break;
 	}
 	relay_settle(relay);

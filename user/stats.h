@@ -22,8 +22,8 @@ struct stats {
 	uint64_t client_transport[TRANSPORT_COUNT];
 	uint64_t server_transport[TRANSPORT_COUNT];
 	uint64_t ended[CAUSE_COUNT]; /* [CAUSE_NONE]: in order */
-	uint64_t sockmap_entries;    /* pairs that entered it */
-	uint64_t sockmap_refused;    /* pairs that the kernel did not take, or for want of slots */
+	uint64_t sockmap_entries;    /* times that a pair entered it */
+	uint64_t sockmap_refused;    /* times that the kernel did not take one, or for want of slots */
 	uint64_t accept_pauses;	     /* times that accepting paused for want of fds or memory */
 	uint64_t accept_errors;	     /* connections gone before accept(), as ECONNABORTED */
 	/* As of the last time somebody asked. */
