@@ -20,6 +20,8 @@ SYSTEM = "reno"
 
 @contextlib.contextmanager
 def system_default(bed: Bed) -> Iterator[None]:
+    """To be changed before hawserd starts: what an MPTCP listener accepts has the congestion control
+    that was the default when it was made, once an option is set on the listener."""
     before = bed.router.sysctl("ipv4/tcp_congestion_control", SYSTEM)
     try:
         yield
@@ -58,8 +60,7 @@ def connected(daemon, mptcp: bool) -> Iterator[None]:
 def test_of_mptcp_sockets(bed, hawserd, option, expected):
     """Auto leaves a path with next to no round-trip time alone."""
     require(bed, expected)
-    daemon = hawserd("--congestion", option)
-    with system_default(bed), connected(daemon, mptcp=True):
+    with system_default(bed), connected(hawserd("--congestion", option), mptcp=True):
         assert in_use(bed, SERVER4) == [expected] * 2
         assert in_use(bed, CLIENT4) == [expected]
 
@@ -84,7 +85,7 @@ def test_auto_with_a_round_trip_time(bed, hawserd):
 
 def test_plain_tcp_is_left_alone(bed, hawserd):
     require(bed, "cubic")
-    daemon = hawserd("--congestion", "cubic", "--mptcp", "off")
-    with system_default(bed), connected(daemon, mptcp=False):
+    with system_default(bed), \
+            connected(hawserd("--congestion", "cubic", "--mptcp", "off"), mptcp=False):
         assert in_use(bed, SERVER4) == [SYSTEM]
         assert in_use(bed, CLIENT4) == [SYSTEM]
