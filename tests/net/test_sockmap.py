@@ -306,8 +306,9 @@ def test_idle_sessions_cost_no_buffer_and_no_wakeup(bed, hawserd):
         before, files = daemon.resident_bytes(), daemon.open_files()
         crowd.grow(count)
         assert daemon.status()["sockmap"]["entries"] == warm + count
-        # Before so long an answer as the next is made.
-        assert daemon.resident_bytes() - before < 2 * 1024 * count
+        # Before so long an answer as the next is made. A sanitizer's own memory is in the way.
+        if b"__asan_init" not in (bed.build / "hawserd").read_bytes():
+            assert daemon.resident_bytes() - before < 2 * 1024 * count
         found = daemon.ask("flows")["flows"]
         assert {(flow["tier"], flow["held"]) for flow in found} == {("sockmap", 0)}
         assert daemon.open_files().get("pipe", 0) == files.get("pipe", 0)

@@ -76,10 +76,11 @@ static void stray_accept(void *owner)
 
 void stray_listen(int fd)
 {
-	struct stray *listener = calloc(1, sizeof(*listener));
+	/* One for TCP, one for MPTCP; for as long as the program runs. */
+	static struct stray listeners[2];
+	static size_t count;
+	struct stray *listener = &listeners[count++];
 
-	if (!listener)
-		die("no memory");
 	*listener = (struct stray){.watch = {stray_accept, listener}, .fd = fd};
 	watch_add(&listener->watch, fd);
 }
