@@ -33,7 +33,7 @@ enum hawser_direction {
  * since TCP merges it. */
 #define HAWSER_TRIM_STEP_BYTES 4095U
 #define HAWSER_TRIM_STEPS      17
-#define HAWSER_TRIM_BYTES      (HAWSER_TRIM_STEP_BYTES * HAWSER_TRIM_STEPS)
+#define HAWSER_TRIM_BYTES      ((__u32)(HAWSER_TRIM_STEP_BYTES * HAWSER_TRIM_STEPS))
 
 /* One direction of a session; its index is the slot. Shown by `bpftool map dump`. */
 struct hawser_flow {

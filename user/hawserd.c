@@ -231,7 +231,8 @@ static void warn_of_what_needs_a_restart(const struct config *old, const struct 
 {
 	if (old->workers != new->workers)
 		log_warning("workers stays %u until a restart", old->workers);
-	if (old->relay.bpf != new->relay.bpf || strcmp(old->relay.bpf_pins, new->relay.bpf_pins))
+	if (old->relay.bpf != new->relay.bpf ||
+	    strcmp(old->relay.bpf_pins, new->relay.bpf_pins) != 0)
 		log_warning("bpf and bpf-pins stay as they were until a restart");
 	if (old->relay.tune.sockmap_bytes != new->relay.tune.sockmap_bytes)
 		log_warning("sockmap-bytes stays %u until a restart",

@@ -270,7 +270,7 @@ int options_apply(const struct options *options, struct draft *draft)
 		if (row->section)
 			err = settings_set(draft->config, row->section, NAME_WITHOUT_DASHES(row),
 					   &value);
-		else if (row->separator)
+		else if (text && row->separator)
 			err = apply_split(row, draft, &value);
 		else
 			err = row->apply(draft, &value, NULL);
