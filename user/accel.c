@@ -25,7 +25,7 @@ static const char *const accel_names[ACCEL_FEATURE_COUNT] = {
 
 #include "accel_pin.h"
 #include "accel_probe.h"
-#include "log.h"
+#include "libbpf_log.h"
 #include "splice.skel.h"
 
 #ifndef SO_COOKIE
@@ -60,19 +60,6 @@ struct accel {
 	char *pin_path;
 	struct feature_state features[ACCEL_FEATURE_COUNT];
 };
-
-static int accel_print(enum libbpf_print_level level, const char *format, va_list args)
-{
-	char line[1000];
-
-	(void)level;
-	if (log_get_level() < LOG_LEVEL_DEBUG)
-		return 0;
-	vsnprintf(line, sizeof(line), format, args);
-	line[strcspn(line, "\n")] = '\0';
-	log_debug("bpf: %s", line);
-	return 0;
-}
 
 static void feature_off(struct accel *accel, enum accel_feature feature, const char *what, int err)
 {
@@ -260,7 +247,7 @@ struct accel *accel_open(const struct accel_options *options)
 			feature_off(accel, i, "switched off: bpf = off", 0);
 		return accel;
 	}
-	libbpf_set_print(accel_print);
+	libbpf_log_start();
 	/* libbpf raises RLIMIT_MEMLOCK by itself on the kernels that need it (before 5.11). */
 	err = accel_load(accel, options);
 	if (err)

@@ -79,6 +79,7 @@ static void config_free(struct config *config)
 	free(config->allow);
 	free(config->control);
 	free(config->relay.bpf_pins);
+	free(config->relay.local_accel);
 	free(config);
 }
 

@@ -39,8 +39,9 @@ struct relay_config {
 	struct tick_config tick;
 	struct tune tune;
 	bool bpf;
-	char *bpf_pins; /* a directory in a bpffs */
-	bool torture;	/* change tiers and ticks at random, for tests */
+	char *bpf_pins;	   /* a directory in a bpffs */
+	bool torture;	   /* change tiers and ticks at random, for tests */
+	char *local_accel; /* directory of the clients' cgroup; NULL: off */
 };
 
 /* Of destinations that did not speak MPTCP; for MPTCP_MODE_AUTO. */

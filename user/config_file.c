@@ -57,7 +57,8 @@ static cfg_opt_t user_names[] = {VALUE("password-file"), CFG_END()};
 static cfg_opt_t upstream_names[] = {VALUE("mptcp"), VALUE("congestion"), VALUE("tcp-only-expiry"),
 				     VALUE("tcp-only-retry"), CFG_END()};
 static cfg_opt_t relay_names[] = {VALUE("tier"),     VALUE("tick"),    VALUE("bpf"),
-				  VALUE("bpf-pins"), VALUE("torture"), CFG_END()};
+				  VALUE("bpf-pins"), VALUE("torture"), VALUE("local-accel"),
+				  CFG_END()};
 #define TUNE_VALUE(member, name, standard, least, most) VALUE(name),
 static cfg_opt_t tune_names[] = {TUNE_LIST(TUNE_VALUE) CFG_END()};
 static cfg_opt_t timeouts_names[] = {VALUE("handshake"), VALUE("resolve"),     VALUE("connect"),

@@ -59,6 +59,12 @@ void flow_set_tier(struct flow *flow, const struct tier *tier, const char *reaso
 	flow->reason = reason;
 }
 
+void flow_set_local(struct flow *flow, struct local_client *local)
+{
+	flow->local = local;
+	flow_set_tier(flow, &tier_copy, "the client is on this host");
+}
+
 void flow_set_parked(struct flow *flow, struct parked *parked)
 {
 	flow->parked = parked;

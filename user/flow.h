@@ -18,6 +18,7 @@
 #include "ticker.h"
 
 struct flow;
+struct local_client;
 
 /* How bytes of one flow move. A flow's tier may change at any time: what is held is given by the
  * tier that took it. */
@@ -61,8 +62,11 @@ struct flow {
 	struct backlog backlog;
 	struct pace pace;
 	struct tick_watch tick; /* active: looked at on a tick, not when readable */
-	bool eof;		/* the source has ended */
-	bool finished;		/* the target has been told, or will never be */
+	/* The source is a client that sends past TCP: it is only to be read by tier_copy, and may
+	 * not enter the sockmap. NULL: it is not. Not the flow's to close. */
+	struct local_client *local;
+	bool eof;      /* the source has ended */
+	bool finished; /* the target has been told, or will never be */
 };
 
 enum flow_result {
@@ -84,6 +88,9 @@ int flow_hold(struct flow *flow, const void *bytes, size_t len);
 
 /* From the next take on. reason is kept. */
 void flow_set_tier(struct flow *flow, const struct tier *tier, const char *reason);
+
+/* The source is a client that sends past TCP from now on: splice(2) does not see its bytes. */
+void flow_set_local(struct flow *flow, struct local_client *local);
 
 /* The source has been in the sockmap: splice(2) does not see its bytes any more. */
 void flow_set_parked(struct flow *flow, struct parked *parked);

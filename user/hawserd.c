@@ -15,6 +15,7 @@
 #include "control.h"
 #include "kernel.h"
 #include "listen_set.h"
+#include "local_accel.h"
 #include "log.h"
 #include "options.h"
 #include "report.h"
@@ -22,9 +23,9 @@
 
 #define EXIT_CONFIG 2
 
-/* File descriptors that are no session's: the main thread's, and each worker's (loop, mailbox, hup,
- * resolver). */
-#define FDS_MAIN   24
+/* File descriptors that are no session's: the main thread's (half of them for BPF), and each
+ * worker's (loop, mailbox, hup, resolver). */
+#define FDS_MAIN   36
 #define FDS_WORKER 8
 /* A relayed session's two sockets. Pipes are borrowed when there are some, and done without when
  * not. */
@@ -44,6 +45,7 @@ struct daemon {
 	struct accel *accel;
 	struct worker **workers;
 	size_t worker_count;
+	struct local_accel *local;
 	struct control *control;
 	struct report_source report;
 	ev_signal hangup;
@@ -116,6 +118,7 @@ static int workers_start(struct daemon *daemon, uint64_t open_files)
 			.count = count,
 			.sessions_max = sessions_max_of_worker(open_files, count),
 			.accel = daemon->accel,
+			.local = daemon->local,
 		});
 
 		if (!worker)
@@ -155,6 +158,27 @@ static int accel_start(struct daemon *daemon, uint64_t open_files)
 		return 0;
 	log_error("%s", strerror(ENOMEM));
 	return -ENOMEM;
+}
+
+/* What the kernel refuses is no error: clients are then served by TCP. */
+static int local_start(struct daemon *daemon)
+{
+	const struct config *config = daemon->config;
+
+	if (!config->relay.local_accel)
+		return 0;
+	daemon->local = local_accel_open(&(struct local_accel_options){
+		.off = !config->relay.bpf,
+		.cgroup = config->relay.local_accel,
+		.workers = config->workers,
+		.slots = LOCAL_ACCEL_SLOTS / config->workers,
+	});
+	if (!daemon->local) {
+		log_error("%s", strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	local_accel_listen(daemon->local, config->listen, config->listen_count);
+	return 0;
 }
 
 static struct json_object *on_control(void *context, const char *command)
@@ -239,6 +263,10 @@ static void warn_of_what_needs_a_restart(const struct config *old, const struct 
 			    old->relay.tune.sockmap_bytes);
 	if (strcmp(old->control, new->control) != 0)
 		log_warning("control stays %s until a restart", old->control);
+	if (strcmp(old->relay.local_accel ? old->relay.local_accel : "",
+		   new->relay.local_accel ? new->relay.local_accel : "") != 0)
+		log_warning("local-accel stays %s until a restart",
+			    old->relay.local_accel ? old->relay.local_accel : "off");
 }
 
 static void on_hangup(struct ev_loop *loop, ev_signal *signal, int events)
@@ -268,6 +296,7 @@ static void on_hangup(struct ev_loop *loop, ev_signal *signal, int events)
 	struct listen_set closing = daemon->listening;
 
 	daemon->listening = listening;
+	local_accel_listen(daemon->local, new->listen, new->listen_count);
 	workers_configure(daemon, true);
 	listen_set_close(&closing);
 	config_put(old);
@@ -288,7 +317,8 @@ static void say_feature(const struct feature_state *feature)
 		 feature->reason);
 }
 
-static void say_what_is_offered(const struct config *config, const struct accel *accel)
+static void say_what_is_offered(const struct config *config, const struct accel *accel,
+				const struct local_accel *local)
 {
 	char text[ADDRESS_TEXT_MAX];
 	char to[DESTINATION_TEXT_MAX];
@@ -310,6 +340,8 @@ static void say_what_is_offered(const struct config *config, const struct accel 
 		say_feature(kernel_feature((enum feature)i));
 	for (int i = 0; i < ACCEL_FEATURE_COUNT; i++)
 		say_feature(accel_feature(accel, (enum accel_feature)i));
+	if (config->relay.local_accel)
+		say_feature(local_accel_feature(local));
 	if (config->mptcp == MPTCP_MODE_ON && !kernel_feature(FEATURE_MPTCP)->available)
 		log_warning("mptcp = on, but the kernel has none: every connection will fail");
 	if (socks)
@@ -333,6 +365,9 @@ static int run(struct daemon *daemon)
 	err = accel_start(daemon, open_files);
 	if (err)
 		return err;
+	err = local_start(daemon);
+	if (err)
+		return err;
 	err = workers_start(daemon, open_files);
 	if (err)
 		return err;
@@ -340,6 +375,7 @@ static int run(struct daemon *daemon)
 						.accel = daemon->accel,
 						.workers = daemon->workers,
 						.worker_count = daemon->worker_count,
+						.local = daemon->local,
 						.started = monotonic_s()};
 	err = open_control(daemon);
 	if (err)
@@ -350,7 +386,7 @@ static int run(struct daemon *daemon)
 	ev_timer_init(&daemon->drain, on_drain_poll, 0., DRAIN_POLL_S);
 	daemon->drain.data = daemon;
 	workers_configure(daemon, true);
-	say_what_is_offered(daemon->config, daemon->accel);
+	say_what_is_offered(daemon->config, daemon->accel, daemon->local);
 	ev_run(daemon->loop, 0);
 	return 0;
 }
@@ -362,6 +398,7 @@ static void fini(struct daemon *daemon)
 		worker_stop(daemon->workers[w]);
 	free(daemon->workers);
 	accel_close(daemon->accel);
+	local_accel_close(daemon->local);
 	listen_set_close(&daemon->listening);
 	if (daemon->loop)
 		ev_loop_destroy(daemon->loop);

@@ -56,6 +56,7 @@ static int opening_read(struct opening *opening, int fd)
 	if (n <= 0)
 		return -EPIPE;
 	opening->in_len += (size_t)n;
+	opening->received += (uint64_t)n;
 	return 0;
 }
 

@@ -19,6 +19,7 @@ struct opening {
 	uint8_t *in; /* what the client sent, and the handshake has not consumed */
 	size_t in_len;
 	size_t in_size;
+	uint64_t received; /* bytes from the client, ever */
 	/* The session's: */
 	ev_io io;
 	struct dial *dial;

@@ -75,6 +75,8 @@ static const struct option_row rows[] = {
 	 APPLY("=", set_tune)},
 	{OPTION_SWITCH, "--torture", NULL, "change tiers and ticks at random, for tests",
 	 APPLY(NULL, set_torture)},
+	{OPTION_VALUE, "--local-accel", "CGROUP", "let clients in CGROUP send past TCP",
+	 SETTING("relay")},
 	{OPTION_VALUE, "--timeout", "NAME=SECONDS",
 	 "of handshake, resolve, connect, idle, half-closed or drain *", APPLY("=", set_timeout)},
 	{OPTION_VALUE, "--workers", "N", "threads, 1 to 64", SETTING("daemon")},

@@ -415,6 +415,12 @@ void relay_prepare(struct relay *relay, const struct relay_config *config, uint6
 	flow_init(&relay->down, server->fd, server->transport, client->fd, client->transport, mode);
 }
 
+void relay_set_local(struct relay *relay, struct local_client *local)
+{
+	flow_set_local(&relay->up, local);
+	relay->unfit = true;
+}
+
 void relay_start(struct relay *relay)
 {
 	ev_io_set(&relay->client.io, relay->client.fd, 0);
@@ -484,7 +490,7 @@ void relay_shake(struct relay *relay, unsigned int dice)
 				     relay_on_tick, source);
 		break;
 	default:
-		if (!flow->parked && kernel_feature(FEATURE_SPLICE)->available)
+		if (!flow->parked && !flow->local && kernel_feature(FEATURE_SPLICE)->available)
 			flow_set_tier(flow, flow->tier == &tier_copy ? &tier_splice : &tier_copy,
 				      "torture");
 		break;
@@ -494,7 +500,9 @@ void relay_shake(struct relay *relay, unsigned int dice)
 
 const char *relay_tier(const struct relay *relay, const struct flow *flow)
 {
-	return relay_parked(relay) ? "sockmap" : flow->tier->name;
+	if (relay_parked(relay))
+		return "sockmap";
+	return flow->local ? "local" : flow->tier->name;
 }
 
 const char *relay_reason(const struct relay *relay, const struct flow *flow)

@@ -72,6 +72,10 @@ void relay_init(struct relay *relay, struct relay_env *env, relay_notify_fn *not
  * the relay; session is its number, for output. */
 void relay_prepare(struct relay *relay, const struct relay_config *config, uint64_t session);
 
+/* The client sends past TCP from now on: its bytes are read by recv(2) only. Between
+ * relay_prepare() and relay_start(). local outlives the relay's moving. */
+void relay_set_local(struct relay *relay, struct local_client *local);
+
 /* Starts to move; may notify before it returns, and notify may free the relay at RELAY_ENDED. */
 void relay_start(struct relay *relay);
 

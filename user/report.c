@@ -12,6 +12,7 @@
 #include "accel.h"
 #include "config.h"
 #include "kernel.h"
+#include "local_accel.h"
 #include "stats.h"
 #include "worker.h"
 
@@ -147,6 +148,21 @@ static struct json_object *report_tcp_only(const struct tcp_only_counts *counts)
 	return object;
 }
 
+static struct json_object *report_local(const struct report_source *source, const struct stats *sum)
+{
+	const struct feature_state *state = local_accel_feature(source->local);
+	struct json_object *object = json_object_new_object();
+
+	put(object, "available", json_object_new_boolean(state->available));
+	put_text(object, "reason", state->reason);
+	put_text(object, "cgroup",
+		 source->config->relay.local_accel ? source->config->relay.local_accel : "");
+	put_count(object, "clients", sum->local_clients);
+	put_count(object, "redirected", sum->local_redirected);
+	put_count(object, "passed", sum->local_passed);
+	return object;
+}
+
 static const char *congestion_name(const struct config *config)
 {
 	switch (config->congestion) {
@@ -179,6 +195,7 @@ static struct json_object *report_status(const struct report_source *source)
 	put_text(status, "tier", config_tier_name(config->relay.tier));
 	put_text(status, "congestion", congestion_name(config));
 	put(status, "kernel", report_kernel(source->accel));
+	put(status, "local_accel", report_local(source, &sum));
 	put(status, "listeners", report_listeners(config));
 	put(status, "sessions",
 	    report_pair("active", sum.sessions_active, "total", sum.sessions_total));

@@ -8,6 +8,7 @@
 struct accel;
 struct config;
 struct json_object;
+struct local_accel;
 struct worker;
 
 /* What the answers are made from; the pointers are borrowed. */
@@ -16,7 +17,8 @@ struct report_source {
 	const struct accel *accel;
 	struct worker **workers;
 	size_t worker_count;
-	double started; /* CLOCK_MONOTONIC seconds */
+	const struct local_accel *local; /* NULL: not asked for */
+	double started;			 /* CLOCK_MONOTONIC seconds */
 };
 
 /* The answer to one command ("status", "sessions"); an object with the one member "error" for

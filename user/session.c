@@ -12,6 +12,7 @@
 
 #include "congestion.h"
 #include "dial.h"
+#include "local_accel.h"
 #include "log.h"
 #include "opening.h"
 #include "socket.h"
@@ -89,6 +90,7 @@ static void session_end(struct session *session, enum cause cause)
 	ev_timer_stop(env->relay.loop, &session->deadline);
 	session_close_opening(session);
 	relay_stop(&session->relay);
+	local_client_close(session->relay.up.local, &env->stats);
 	for (size_t i = 0; i < 2; i++) {
 		if (fds[i] >= 0 && cut)
 			socket_reset(fds[i]);
@@ -199,6 +201,18 @@ static void session_on_relay(struct relay *relay, enum relay_event event, enum c
 		session_arm(session, session_deadline_s(session));
 }
 
+/* A client in the cgroup may send past TCP from now on. */
+static void session_accelerate(struct session *session)
+{
+	struct relay *relay = &session->relay;
+	struct local_client *local =
+		local_client_open(session->env->local, relay->client.fd, &session->client,
+				  session->opening->received, session->id);
+
+	if (local)
+		relay_set_local(relay, local);
+}
+
 static void session_relay(struct session *session, int fd, enum transport transport)
 {
 	struct relay *relay = &session->relay;
@@ -215,6 +229,7 @@ static void session_relay(struct session *session, int fd, enum transport transp
 		session_end(session, CAUSE_RESOURCES);
 		return;
 	}
+	session_accelerate(session);
 	session_close_opening(session);
 	session_enter(session, SESSION_RELAYING);
 	relay_start(relay);

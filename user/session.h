@@ -12,6 +12,7 @@
 #include "relay.h"
 #include "stats.h"
 
+struct local_accel_worker;
 struct resolver;
 struct session;
 
@@ -21,8 +22,9 @@ struct session_env {
 	struct resolver *resolver;
 	struct tcp_only *tcp_only;
 	struct mptcp_pause mptcp_pause;
-	const struct config *config; /* for sessions that start from now on */
-	struct session *sessions;    /* all of them */
+	struct local_accel_worker *local; /* NULL: off */
+	const struct config *config;	  /* for sessions that start from now on */
+	struct session *sessions;	  /* all of them */
 	struct stats stats;
 	ev_tstamp last_pause;  /* of accepting; 0: none yet */
 	uint64_t sessions_max; /* more would find no file descriptors */

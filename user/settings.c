@@ -8,6 +8,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
+
+#include <linux/magic.h>
 
 #include <sodium.h>
 
@@ -217,6 +220,25 @@ static int set_tick(struct config *config, const struct value *value)
 	return 0;
 }
 
+static int set_local_accel(struct config *config, const struct value *value)
+{
+	const char *const legal = "legal: the directory of a cgroup, as "
+				  "/sys/fs/cgroup/user.slice, in a cgroup2 file system";
+	struct statfs fs;
+	char *path;
+
+	if (statfs(value->text, &fs))
+		return value_refuse(value, "%s; %s", strerror(errno), legal);
+	if (fs.f_type != CGROUP2_SUPER_MAGIC)
+		return value_refuse(value, "not in a cgroup2 file system; %s", legal);
+	path = strdup(value->text);
+	if (!path)
+		return refuse_no_memory(value);
+	free(config->relay.local_accel);
+	config->relay.local_accel = path;
+	return 0;
+}
+
 static int set_congestion(struct config *config, const struct value *value)
 {
 	char list[256];
@@ -286,6 +308,7 @@ static const struct setting {
 	{"relay", "bpf", set_bpf, 0},
 	{"relay", "bpf-pins", set_bpf_pins, 0},
 	{"relay", "torture", set_torture, 0},
+	{"relay", "local-accel", set_local_accel, 0},
 	{"timeouts", "handshake", NULL, offsetof(struct config, timeouts.handshake_s)},
 	{"timeouts", "resolve", NULL, offsetof(struct config, timeouts.resolve_s)},
 	{"timeouts", "connect", NULL, offsetof(struct config, timeouts.connect_s)},

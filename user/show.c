@@ -105,6 +105,24 @@ static void show_listeners(struct json_object *list)
 	}
 }
 
+/* Nothing when it was not asked for. */
+static void show_local(struct json_object *local)
+{
+	char redirected[FIGURE_TEXT_MAX];
+	char passed[FIGURE_TEXT_MAX];
+
+	if (!*text_of(local, "cgroup"))
+		return;
+	if (!json_object_get_boolean(member(local, "available"))) {
+		print_line("local", "no, %s", text_of(local, "reason"));
+		return;
+	}
+	print_line("local", "%" PRIu64 " clients, %s past TCP, %s by TCP",
+		   count_of(local, "clients"),
+		   figure_bytes(redirected, count_of(local, "redirected"), " "),
+		   figure_bytes(passed, count_of(local, "passed"), " "));
+}
+
 void show_status(struct json_object *answer)
 {
 	struct json_object *sessions = member(answer, "sessions");
@@ -127,6 +145,7 @@ void show_status(struct json_object *answer)
 	print_line("bytes", "%s up, %s down", figure_bytes(up, count_of(bytes, "up"), " "),
 		   figure_bytes(down, count_of(bytes, "down"), " "));
 	print_counts("protocols", member(answer, "protocols"), COUNTS_NON_ZERO);
+	show_local(member(answer, "local_accel"));
 	print_counts("clients", member(answer, "client"), COUNTS_ALL);
 	print_counts("upstream", member(answer, "upstream"), COUNTS_ALL);
 	print_line("tcp only",

@@ -25,4 +25,7 @@ void stats_add(struct stats *sum, const struct stats *more)
 	sum->tcp_only.tcp_dials += more->tcp_only.tcp_dials;
 	sum->tcp_only.retries += more->tcp_only.retries;
 	sum->tcp_only.learnt += more->tcp_only.learnt;
+	sum->local_clients += more->local_clients;
+	sum->local_redirected += more->local_redirected;
+	sum->local_passed += more->local_passed;
 }

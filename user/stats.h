@@ -23,11 +23,15 @@ struct stats {
 	uint64_t server_transport[TRANSPORT_COUNT];
 	uint64_t ended[CAUSE_COUNT]; /* [CAUSE_NONE]: in order */
 	uint64_t sockmap_entries;    /* times that a pair entered it */
-	uint64_t sockmap_refused;    /* times that the kernel did not take one, or for want of slots */
-	uint64_t accept_pauses;	     /* times that accepting paused for want of fds or memory */
-	uint64_t accept_errors;	     /* connections gone before accept(), as ECONNABORTED */
+	uint64_t sockmap_refused; /* times that the kernel did not take one, or for want of slots */
+	uint64_t accept_pauses;	  /* times that accepting paused for want of fds or memory */
+	uint64_t accept_errors;	  /* connections gone before accept(), as ECONNABORTED */
 	/* As of the last time somebody asked. */
 	struct tcp_only_counts tcp_only;
+	/* Of ended sessions whose client could send past TCP: */
+	uint64_t local_clients;
+	uint64_t local_redirected; /* bytes */
+	uint64_t local_passed;	   /* bytes that went by TCP all the same */
 };
 
 void stats_add(struct stats *sum, const struct stats *more);

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "flow.h"
+#include "local_accel.h"
 
 static ssize_t copy_take(struct flow *flow, struct mover *mover)
 {
@@ -19,6 +20,8 @@ static ssize_t copy_take(struct flow *flow, struct mover *mover)
 		if (n < 0)
 			n = -errno;
 	}
+	if (n > 0 && flow->local)
+		local_client_read(flow->local, (uint64_t)n);
 	if (n > 0)
 		flow->held =
 			(struct held){.tier = &tier_copy, .len = (size_t)n, .data = mover->buffer};

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "listener.h"
+#include "local_accel.h"
 #include "log.h"
 #include "resolver.h"
 #include "session.h"
@@ -128,6 +129,7 @@ struct worker *worker_start(const struct worker_options *options)
 	env->relay.hup.epoll_fd = -1;
 	env->relay.ticker.timer_fd = -1;
 	env->sessions_max = options->sessions_max;
+	env->local = local_accel_worker(options->local, options->index);
 	env->next_id = options->index + 1;
 	env->id_step = options->count;
 	sem_init(&worker->answered, 0, 0);

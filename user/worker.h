@@ -12,6 +12,7 @@
 #include "config.h"
 #include "stats.h"
 
+struct local_accel;
 struct worker;
 
 /* All of these are for the main thread only. */
@@ -19,8 +20,9 @@ struct worker;
 struct worker_options {
 	unsigned int index; /* of count workers */
 	unsigned int count;
-	uint64_t sessions_max; /* at once */
-	struct accel *accel;   /* outlives the worker */
+	uint64_t sessions_max;	   /* at once */
+	struct accel *accel;	   /* outlives the worker */
+	struct local_accel *local; /* the same; NULL: off */
 };
 
 /* Starts a worker that listens to nothing yet. NULL on error, with errno set. */

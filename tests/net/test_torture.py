@@ -9,6 +9,8 @@ import os
 
 import pytest
 
+from cgroup import Cgroup
+from namespace import Unavailable
 from torture import Torture
 
 SECONDS = int(os.environ.get("SOAK_SECONDS", "30"))
@@ -26,3 +28,17 @@ def test_torture(bed, hawserd):
 def test_torture_of_one_tier(bed, hawserd, tier):
     Torture(bed, hawserd, "--tier", tier, *ENTER_AGAIN_SOON,
             sockmap=tier == "sockmap").run(SECONDS_OTHERS)
+
+
+def test_torture_of_local_clients(bed, hawserd):
+    if bed.mptcp:
+        pytest.skip("of TCP clients, since only these can be accelerated")
+    try:
+        cgroup = Cgroup()
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+    with cgroup:
+        # A few are not accelerated; that these stay out of the sockmap keeps all resets judged.
+        torture = Torture(bed, hawserd, "--local-accel", str(cgroup.path), "--tier", "copy",
+                          "--torture", cgroup=cgroup)
+        torture.run(SECONDS_OTHERS)

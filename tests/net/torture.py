@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 
 from bed import Bed
+from cgroup import Cgroup
 from daemon import ALLOW, Hawserd
 from topology import LAN4, SERVER4
 from waiting import until
@@ -27,8 +28,9 @@ class Torture:
     socket that fell back can lose bytes in the kernel, see ARCHITECTURE.md, and that is not what
     this is about."""
 
-    def __init__(self, bed: Bed, start, *options: str, sockmap: bool = False) -> None:
-        self._bed, self._sockmap = bed, sockmap
+    def __init__(self, bed: Bed, start, *options: str, sockmap: bool = False,
+                 cgroup: Cgroup | None = None) -> None:
+        self._bed, self._sockmap, self._cgroup = bed, sockmap, cgroup
         self._daemons: list[Hawserd] = [
             start("--socks", f"{LAN4}:{port}", *ALLOW, "--log-level", "info", *options, *more,
                   listen=False)
@@ -53,8 +55,7 @@ class Torture:
                    *(["--mptcp"] if self._bed.mptcp else []),
                    *(["--sockmap"] if self._sockmap else [])]
         with tempfile.TemporaryFile("w+", encoding="utf-8") as complaints:
-            process = self._bed.client.start(command, stdout=subprocess.PIPE, stderr=complaints,
-                                             text=True)
+            process = self._start(command, stdout=subprocess.PIPE, stderr=complaints, text=True)
             try:
                 output, _ = process.communicate(timeout=2 * seconds + _LATE_S)
             finally:
@@ -62,6 +63,12 @@ class Torture:
                 process.wait()
             complaints.seek(0)
             return process.returncode, output, complaints.read()
+
+    def _start(self, command: list[str], **settings) -> subprocess.Popen:
+        """In the client's namespace; on hawserd's host, if there is a cgroup to be in."""
+        if self._cgroup:
+            return self._bed.router.start(self._cgroup.command(*command), **settings)
+        return self._bed.client.start(command, **settings)
 
     def _flows(self) -> str:
         """Of the sessions that are still there."""

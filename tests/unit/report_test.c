@@ -68,7 +68,10 @@ static void fill_stats(struct stats *stats, uint64_t base)
 	stats->tcp_only.remembered = base++;
 	stats->tcp_only.tcp_dials = base++;
 	stats->tcp_only.retries = base++;
-	stats->tcp_only.learnt = base;
+	stats->tcp_only.learnt = base++;
+	stats->local_clients = base++;
+	stats->local_redirected = base++;
+	stats->local_passed = base;
 }
 
 static double monotonic_seconds(void)
@@ -145,12 +148,19 @@ static void status_sums_both_workers(void **state)
 	fill_stats(&workers[0].stats, 1000);
 	fill_stats(&workers[1].stats, (uint64_t)1 << 40);
 	status = ask(&config, workers, "status");
-	assert_members(status, 18);
+	assert_members(status, 19);
 
 	part = get(status, "sessions");
 	assert_members(part, 2);
 	assert_count(part, "active", a->sessions_active + b->sessions_active);
 	assert_count(part, "total", a->sessions_total + b->sessions_total);
+	part = get(status, "local_accel");
+	assert_members(part, 6);
+	assert_text(part, "reason", "not asked for");
+	assert_text(part, "cgroup", "");
+	assert_count(part, "clients", a->local_clients + b->local_clients);
+	assert_count(part, "redirected", a->local_redirected + b->local_redirected);
+	assert_count(part, "passed", a->local_passed + b->local_passed);
 	part = get(status, "bytes");
 	assert_members(part, 2);
 	assert_count(part, "up", a->bytes_up + b->bytes_up);

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A control group of version 2 of our own, for sockets and processes that shall be in one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from namespace import Unavailable
+
+_PATIENCE_S = 5
+
+
+def _hierarchy() -> Path:
+    """Where cgroup2 is mounted."""
+    for line in Path("/proc/self/mounts").read_text("ascii").splitlines():
+        _, where, kind, *_ = line.split()
+        if kind == "cgroup2":
+            return Path(where)
+    raise Unavailable("no cgroup2 file system is mounted")
+
+
+def _home(hierarchy: Path) -> Path:
+    """The group that this process is in."""
+    for line in Path("/proc/self/cgroup").read_text("ascii").splitlines():
+        if line.startswith("0::/"):
+            return hierarchy / line.removeprefix("0::/")
+    raise Unavailable("this process is in no group of cgroup2")
+
+
+class Cgroup:
+    """Removed by close(), when nobody is in it any more."""
+
+    def __init__(self) -> None:
+        hierarchy = _hierarchy()
+        self._home = _home(hierarchy)
+        self.path = self._home / f"hawser-{os.getpid()}-{time.monotonic_ns()}"
+        try:
+            self.path.mkdir()
+        except OSError as reason:
+            raise Unavailable(f"cannot make a cgroup: {reason}") from None
+
+    def __enter__(self) -> Cgroup:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        end = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                self.path.rmdir()
+                return
+            except OSError:  # a process is about to leave
+                if time.monotonic() > end:
+                    raise
+            time.sleep(0.02)
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """Moves this process into it for a moment. Sockets that it makes there stay there."""
+        (self.path / "cgroup.procs").write_text("0", "ascii")
+        try:
+            yield
+        finally:
+            (self._home / "cgroup.procs").write_text("0", "ascii")
+
+    def command(self, *words: str) -> Sequence[str]:
+        """The command, such that it runs in the group."""
+        return ["/bin/sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', str(self.path), *words]
