@@ -12,7 +12,7 @@ import platform
 import signal
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from figures import NAMES, Measurements, RowFigures, Verdict, is_disturbed
 from namespace import Unavailable
@@ -44,7 +44,7 @@ def _fit(contender: Contender, has_tick: bool) -> tuple[Contender | None, str | 
     refusal = _refusal(options)
     if refusal:
         return None, refusal
-    return Contender(contender.name, options, contender.single), None
+    return replace(contender, options=options, same_without_tick=None), None
 
 
 def _choose(kind: str, wanted: str | None, known: list, default: list) -> list:
@@ -176,11 +176,12 @@ def main() -> int:
           "median (lowest–highest); ratios are taken within a round\n", flush=True)
     verdicts, by_row = [], {}
     for row in rows:
-        measurements = _run_row(row, contenders, args)
+        fitting = [each for each in contenders if row.local or not each.local]
+        measurements = _run_row(row, fitting, args)
         _progress("")
         figures = RowFigures(row, measurements)
-        print(row_text(figures, contenders, _failures(measurements)), flush=True)
-        verdicts += [figures.verdict(bound, contenders, absent) for bound in row.all_bounds]
+        print(row_text(figures, fitting, _failures(measurements)), flush=True)
+        verdicts += [figures.verdict(bound, fitting, absent) for bound in row.all_bounds]
         by_row[row.name] = _row_json(figures, measurements)
     print("expected of auto:")
     print("\n".join(map(verdict_text, verdicts)))

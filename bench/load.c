@@ -20,6 +20,7 @@
 static const char usage[] =
 	"usage: load serve --listen ADDR:PORT [--mptcp] [READING]\n"
 	"       load run --to ADDR:PORT [--proxy ADDR:PORT] [--mptcp] [READING]\n"
+	"                [--nonblocking]\n"
 	"                --work download|upload|exchange [--connections N]\n"
 	"                [--warm-up S] [--seconds S | --bytes N]\n"
 	"                [--request BYTES] [--response BYTES] [--rate EXCHANGES-PER-SECOND]\n"
@@ -50,6 +51,7 @@ enum option_id {
 	OPTION_TO,
 	OPTION_PROXY,
 	OPTION_MPTCP,
+	OPTION_NONBLOCKING,
 	OPTION_WORK,
 	OPTION_CONNECTIONS,
 	OPTION_WARM_UP,
@@ -69,6 +71,7 @@ static const struct option options[] = {
 	{"to", required_argument, NULL, OPTION_TO},
 	{"proxy", required_argument, NULL, OPTION_PROXY},
 	{"mptcp", no_argument, NULL, OPTION_MPTCP},
+	{"nonblocking", no_argument, NULL, OPTION_NONBLOCKING},
 	{"work", required_argument, NULL, OPTION_WORK},
 	{"connections", required_argument, NULL, OPTION_CONNECTIONS},
 	{"warm-up", required_argument, NULL, OPTION_WARM_UP},
@@ -125,6 +128,9 @@ static const char *parse_options(int argc, char **argv, struct plan *plan)
 			break;
 		case OPTION_MPTCP:
 			plan->mptcp = true;
+			break;
+		case OPTION_NONBLOCKING:
+			plan->nonblocking = true;
 			break;
 		case OPTION_WORK:
 			plan->work = work_of(optarg);

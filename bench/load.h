@@ -43,6 +43,7 @@ struct plan {
 	const char *to;
 	const char *proxy; /* NULL: none */
 	bool mptcp;
+	bool nonblocking;
 	enum work work;
 	size_t connections;
 	uint32_t request_bytes;
@@ -68,6 +69,8 @@ noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)))
 int net_listen(const char *address, bool mptcp);
 int net_connect(const struct plan *plan); /* through the proxy, if there is one */
 void net_set_nodelay(int fd);
+/* For a call on fd that failed: true after EINTR, or when events came that EAGAIN asks for. */
+bool net_again(int fd, short events);
 bool net_is_mptcp(int fd);			   /* and not fallen back to TCP */
 void net_read_all(int fd, void *data, size_t len); /* at least up to len, or the end is an error */
 void net_write_all(int fd, const void *data, size_t len);

@@ -3,6 +3,7 @@
  * A blocking thread per stream, because that costs the least CPU of its own. */
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +30,7 @@ static void send_stream(int fd, const struct hello *hello)
 	while (left > 0 && now_ns() < hello->to_ns) {
 		ssize_t n = send(fd, zeros, left < SEND_BYTES ? left : SEND_BYTES, MSG_NOSIGNAL);
 
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && net_again(fd, POLLOUT))
 			continue;
 		if (n < 0)
 			die("send: %s", strerror(errno));
@@ -54,7 +55,7 @@ static struct tally count_stream(int fd, const struct hello *hello, const struct
 		ssize_t n = recv(fd, buffer, reading->buffer_bytes, flags);
 		uint64_t now = now_ns();
 
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && net_again(fd, POLLIN))
 			continue;
 		if (n < 0)
 			die("receive: %s", strerror(errno));

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Connections for the load tool: TCP or MPTCP, direct or through a SOCKS5 proxy. */
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -94,12 +96,19 @@ bool net_is_mptcp(int fd)
 	return getsockopt(fd, IPPROTO_TCP, TCP_IS_MPTCP, &spoken, &len) || spoken;
 }
 
+bool net_again(int fd, short events)
+{
+	struct pollfd waited = {.fd = fd, .events = events};
+
+	return errno == EINTR || (errno == EAGAIN && poll(&waited, 1, -1) >= 0);
+}
+
 void net_read_all(int fd, void *data, size_t len)
 {
 	for (char *at = data; len > 0;) {
 		ssize_t n = recv(fd, at, len, 0);
 
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && net_again(fd, POLLIN))
 			continue;
 		if (n <= 0)
 			die("receive: %s", n ? strerror(errno) : "the other side closed");
@@ -113,7 +122,7 @@ void net_write_all(int fd, const void *data, size_t len)
 	for (const char *at = data; len > 0;) {
 		ssize_t n = send(fd, at, len, MSG_NOSIGNAL);
 
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && net_again(fd, POLLOUT))
 			continue;
 		if (n < 0)
 			die("send: %s", strerror(errno));
@@ -159,13 +168,31 @@ static void socks_connect(int fd, const struct address *target)
 	net_read_all(fd, answer + 4, answer[3] == SOCKS_IPV6 ? 18 : 6);
 }
 
+/* The socket is non-blocking from before it is connected, as those of event loops are: of local
+ * clients, hawserd accelerates only such. */
+static void connect_without_blocking(int fd, const struct address *to, const char *text)
+{
+	struct pollfd room = {.fd = fd, .events = POLLOUT};
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (fcntl(fd, F_SETFL, O_NONBLOCK))
+		die("O_NONBLOCK: %s", strerror(errno));
+	if (connect(fd, (const struct sockaddr *)&to->any, to->len) && errno != EINPROGRESS)
+		die("connect to %s: %s", text, strerror(errno));
+	if (poll(&room, 1, -1) != 1 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) || error)
+		die("connect to %s: %s", text, strerror(error ? error : errno));
+}
+
 int net_connect(const struct plan *plan)
 {
 	const struct address target = parse(plan->to);
 	const struct address first = plan->proxy ? parse(plan->proxy) : target;
 	int fd = make_socket(&first, plan->mptcp);
 
-	if (connect(fd, (const struct sockaddr *)&first.any, first.len))
+	if (plan->nonblocking)
+		connect_without_blocking(fd, &first, plan->proxy ? plan->proxy : plan->to);
+	else if (connect(fd, (const struct sockaddr *)&first.any, first.len))
 		die("connect to %s: %s", plan->proxy ? plan->proxy : plan->to, strerror(errno));
 	net_set_nodelay(fd);
 	if (plan->proxy)

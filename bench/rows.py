@@ -21,6 +21,7 @@ class Contender:
     options: dict[str, str] | None
     single: bool = False
     same_without_tick: str | None = None
+    local: bool = False  # with --local-accel; only where the clients are on the proxy's host
 
     @property
     def proxied(self) -> bool:
@@ -41,6 +42,7 @@ CONTENDERS = [
     _single("splice", "auto"),
     Contender("auto-off", {"tier": "auto", "tick": "off"}, same_without_tick=SUBJECT),
     Contender(SUBJECT, {"tier": "auto", "tick": "auto"}),
+    Contender("local-accel", {"tier": "auto", "tick": "auto"}, local=True),
 ]
 
 
@@ -63,6 +65,7 @@ class Row:
     "tcp"   client TCP, server TCP, all over link a; what runs beside it has link a, and it link b
     "near"  the proxy dials MPTCP over both links, as on a router
     "far"   the proxy is dialled with MPTCP over both links, as on an exit
+    "local" as "tcp", but the client is on the proxy's host and its sockets do not block
     """
     name: str
     title: str
@@ -78,7 +81,11 @@ class Row:
 
     @property
     def mptcp(self) -> bool:
-        return self.leg != "tcp"
+        return self.leg in ("near", "far")
+
+    @property
+    def local(self) -> bool:
+        return self.leg == "local"
 
     @property
     def exchanges(self) -> bool:
@@ -127,6 +134,11 @@ def _beside_row(connections: int, rate: int | None) -> Row:
                beside={"work": "download", "connections": 8})
 
 
+def _local_row(name: str, title: str, load: dict[str, object]) -> Row:
+    return Row(f"local-{name}", f"client on the proxy's host, {title}", "local", load, "rate",
+               extra=True)
+
+
 ROWS = [
     Row("bulk", "TCP→TCP, one bulk stream, unshaped", "tcp", {"work": "download"}, "rate",
         [Bound("rate", "direct", 0.85), Bound("rate", BEST_SINGLE, 0.97)]),
@@ -144,4 +156,10 @@ ROWS = [
     Row("chatty-paced", "TCP→TCP, 32 × 64 B, 10,000 per second", "tcp",
         _exchange(32, rate=10000), "cpu", extra=True),
     *(_reads_tcp_row(leg, rate) for rate in (1000, 2000) for leg in ("near", "far")),
+    *(_local_row(f"{connections}x{label}", f"{connections} × {title}",
+                 _exchange(connections, size))
+      for label, title, size in (("64", "64 B", 64), ("16k", "16 KiB", 16384))
+      for connections in (1, 32)),
+    *(_local_row(work, f"bulk {work}, unshaped", {"work": work})
+      for work in ("upload", "download")),
 ]

@@ -16,6 +16,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 
+from cgroup import Cgroup
 from cpu import Disturbance, Spinners
 from namespace import MountNamespace, Namespace
 from rows import Contender, Row
@@ -104,6 +105,10 @@ class Stage:
         _has_endpoints(self._topology, row.leg)
         ends = self._topology.client, self._topology.server
         self._from, self._to = ends if row.leg != "far" else reversed(ends)
+        self._cgroup = None
+        if row.local:
+            self._from = self._topology.router
+            self._cgroup = Cgroup()
         self._address = CLIENT4 if row.leg == "far" else SERVER4
         # See ROWS: its way does not meet that of the load beside it.
         self._own_address = far("b")[0] if row.beside else self._address
@@ -113,6 +118,8 @@ class Stage:
 
     def __exit__(self, *_: object) -> None:
         self._topology.close()
+        if self._cgroup:
+            self._cgroup.close()
 
     def _start(self, stack: contextlib.ExitStack, namespace: Namespace, *command: str,
                mounts: MountNamespace | None = None) -> subprocess.Popen:
@@ -123,13 +130,15 @@ class Stage:
         stack.callback(_stop, process)
         return process
 
-    def _start_proxy(self, stack: contextlib.ExitStack, options: dict[str, str]) -> None:
+    def _start_proxy(self, stack: contextlib.ExitStack, contender: Contender) -> None:
         """With a /run of its own, so that it meets no other hawserd's control socket."""
         options = {"socks": f"{LAN4}:{_PROXY_PORT}", "allow": _EVERYBODY,
                    "mptcp": "on" if self.row.leg == "near" else "off",
                    # Otherwise a better congestion control would pass for a better relay.
                    "congestion": "system",
-                   "control": "/run/control", "log-level": "warning", **options}
+                   "control": "/run/control", "log-level": "warning", **contender.options}
+        if contender.local:
+            options["local-accel"] = str(self._cgroup.path)
         mounts = stack.enter_context(contextlib.closing(MountNamespace({}, ["/run"])))
         router = self._topology.router
         _wait_for(router, LAN4, _PROXY_PORT,
@@ -146,6 +155,8 @@ class Stage:
             command.append(f"--proxy={LAN4}:{_PROXY_PORT}")
         if self.row.leg == "far" or (self.row.mptcp and not contender.proxied):
             command.append("--mptcp")
+        if self._cgroup:
+            command = self._cgroup.command(*command, "--nonblocking")
         return self._start(stack, self._from, *command)
 
     @staticmethod
@@ -182,7 +193,7 @@ class Stage:
             for port in (_PORT, _BESIDE_PORT)[:2 if self.row.beside else 1]:
                 self._start_server(stack, port, mptcp_end)
             if contender.proxied:
-                self._start_proxy(stack, contender.options)
+                self._start_proxy(stack, contender)
             spinners = Spinners(SPIN)
             before = self._link_bytes()
             with spinners:
