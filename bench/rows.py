@@ -42,6 +42,8 @@ CONTENDERS = [
     _single("splice", "auto"),
     Contender("auto-off", {"tier": "auto", "tick": "off"}, same_without_tick=SUBJECT),
     Contender(SUBJECT, {"tier": "auto", "tick": "auto"}),
+    # What the tick is worth where the round-trip time allows it: these paths have next to none.
+    Contender("auto-4ms", {"tier": "auto", "tick": "4000"}),
     Contender("local-accel", {"tier": "auto", "tick": "auto"}, local=True),
 ]
 

@@ -109,8 +109,7 @@ static void leg_watch(struct relay *relay, struct leg *leg)
 }
 
 /* After a look at the source that moved n bytes: when is the next one due? */
-static void relay_pace(struct relay *relay, struct flow *flow, struct leg *source, size_t n,
-		       enum flow_result result)
+static void relay_pace(struct relay *relay, struct flow *flow, struct leg *source, size_t n)
 {
 	struct ticker *ticker = &relay->env->ticker;
 	ev_tstamp now = ev_now(relay->env->loop);
@@ -123,10 +122,8 @@ static void relay_pace(struct relay *relay, struct flow *flow, struct leg *sourc
 	if (flow->held.len > 0)
 		return; /* the target sets the pace now */
 	if (flow->tick.active)
-		interval_us = result == FLOW_MORE ? 0
-						  : pace_ticked(&flow->pace, relay->config, n, now,
-								flow->source, flow->target,
-								flow->tick.interval_us);
+		interval_us = pace_ticked(&flow->pace, relay->config, n, now, flow->source,
+					  flow->target, flow->tick.interval_us);
 	else
 		interval_us =
 			pace_woken(&flow->pace, relay->config, n, now, flow->source, flow->target);
@@ -216,7 +213,7 @@ static void relay_pump(struct relay *relay, struct flow *flow, struct leg *sourc
 		relay->end = CAUSE_RESOURCES;
 		break;
 	}
-	relay_pace(relay, flow, source, (size_t)(flow->bytes - before), result);
+	relay_pace(relay, flow, source, (size_t)(flow->bytes - before));
 }
 
 /* 0, or -errno as of park_new() and park_enter(). */

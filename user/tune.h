@@ -9,7 +9,7 @@
 /* X(member, name, default, least, most): each is explained in hawser.conf(5). */
 #define TUNE_LIST(X)                                                                               \
 	/* A flow may move this much before the worker looks at its others. */                     \
-	X(pump_bytes, "pump-bytes", 512 << 10, 16 << 10, 64 << 20)                                 \
+	X(pump_bytes, "pump-bytes", 1 << 20, 16 << 10, 64 << 20)                                 \
 	/* A read that brought less most likely emptied the source. */                             \
 	X(short_take_bytes, "short-take-bytes", 16 << 10, 1, 1 << 20)                              \
 	/* Rates are measured over windows at least this long. */                                  \
@@ -17,7 +17,7 @@
 	/* This many windows in a row must be bulk before readability is given up. */              \
 	X(tick_windows, "tick-windows", 4, 1, 1000)                                                \
 	/* A tick should bring this much… */                                                     \
-	X(tick_bytes, "tick-bytes", 256 << 10, 4 << 10, 64 << 20)                                  \
+	X(tick_bytes, "tick-bytes", 512 << 10, 4 << 10, 64 << 20)                                  \
 	/* …and a direction that would not bring this much in the longest tick is not bulk. */   \
 	X(tick_bytes_min, "tick-bytes-min", 64 << 10, 1, 64 << 20)                                 \
 	/* A tick that brings less ends it: the burst is over. */                                  \
