@@ -8,6 +8,9 @@
 
 #include "kernel.h"
 
+/* What a tick may bring, as a multiple of what it should. */
+#define TICK_ROOM 2
+
 static void flow_choose_tier(struct flow *flow, enum tier_mode mode, bool both_tcp, bool from_mptcp)
 {
 	flow->tier = &tier_copy;
@@ -73,7 +76,8 @@ void flow_set_parked(struct flow *flow, struct parked *parked)
 
 enum flow_result flow_pump(struct flow *flow, struct mover *mover, const struct tune *tune)
 {
-	size_t budget = tune->pump_bytes;
+	/* A tick should bring all that came since the last one. */
+	size_t budget = flow->tick.active ? TICK_ROOM * (size_t)tune->tick_bytes : tune->pump_bytes;
 	bool drained = false;
 
 	for (;;) {

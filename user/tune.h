@@ -9,7 +9,7 @@
 /* X(member, name, default, least, most): each is explained in hawser.conf(5). */
 #define TUNE_LIST(X)                                                                               \
 	/* A flow may move this much before the worker looks at its others. */                     \
-	X(pump_bytes, "pump-bytes", 1 << 20, 16 << 10, 64 << 20)                                 \
+	X(pump_bytes, "pump-bytes", 512 << 10, 16 << 10, 64 << 20)                                 \
 	/* A read that brought less most likely emptied the source. */                             \
 	X(short_take_bytes, "short-take-bytes", 16 << 10, 1, 1 << 20)                              \
 	/* Rates are measured over windows at least this long. */                                  \
