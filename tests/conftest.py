@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests" / "net")]
 
 MODES = ("mptcp", "no-mptcp")
+# The marker of tests that do not run in it.
+NOT_IN = {"mptcp": "no_mptcp", "no-mptcp": "mptcp"}
 # What a test with the argument "pair" is run for: what the client and what the server speaks.
 PAIRS = {"mptcp": [(client, server) for client in ("tcp", "mptcp") for server in ("tcp", "mptcp")],
          "no-mptcp": [("tcp", "tcp")]}
@@ -22,6 +24,7 @@ PAIRS = {"mptcp": [(client, server) for client in ("tcp", "mptcp") for server in
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "mptcp: is about MPTCP, so runs only where there is MPTCP")
+    config.addinivalue_line("markers", "no_mptcp: is about TCP clients, so runs only without MPTCP")
     raise_open_files_limit()
 
 
@@ -38,7 +41,8 @@ def raise_open_files_limit() -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "bed" not in metafunc.fixturenames:
         return
-    modes = MODES[:1] if metafunc.definition.get_closest_marker("mptcp") else MODES
+    modes = [mode for mode in MODES
+             if not metafunc.definition.get_closest_marker(NOT_IN[mode])]
     if "pair" not in metafunc.fixturenames:
         metafunc.parametrize("bed", modes, indirect=True, scope="session")
         return

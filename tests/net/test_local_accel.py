@@ -462,8 +462,7 @@ def test_reload_moves_it_to_new_listeners(bed, cgroup, local, tmp_path):
 
 def attached(cgroup) -> bool:
     bpftool = shutil.which("bpftool", path=os.defpath + ":/usr/sbin:/sbin")
-    if not bpftool:
-        pytest.skip("no bpftool to look with")
+    assert bpftool, "the set-up installs bpftool"
     return "hawser" in subprocess.run([bpftool, "cgroup", "show", str(cgroup.path)], check=True,
                                       capture_output=True, text=True).stdout
 
@@ -511,9 +510,8 @@ def test_without_rights_it_serves_by_tcp(bed, cgroup, hawserd):
         exchange(client, server, MEGABYTE)
 
 
+@pytest.mark.mptcp
 def test_no_sessions_of_mptcp_clients(bed, cgroup, local):
-    if not bed.mptcp:
-        pytest.skip("no MPTCP in this bed")
     daemon = local()
     with peers.listen(bed.server) as listening:
         with cgroup.entered():

@@ -30,9 +30,9 @@ def test_torture_of_one_tier(bed, hawserd, tier):
             sockmap=tier == "sockmap").run(SECONDS_OTHERS)
 
 
+@pytest.mark.no_mptcp
 def test_torture_of_local_clients(bed, hawserd):
-    if bed.mptcp:
-        pytest.skip("of TCP clients, since only these can be accelerated")
+    """Of TCP clients, since only these can be accelerated."""
     try:
         cgroup = Cgroup()
     except Unavailable as reason:
