@@ -221,7 +221,7 @@ static void session_relay(struct session *session, int fd, enum transport transp
 	relay->server.transport = transport;
 	session->env->stats.server_transport[transport]++;
 	/* Not before it is connected: a socket that fell back then passes options on to its TCP. */
-	socket_prepare(fd);
+	socket_prepare(fd, &session->config->relay.tune);
 	congestion_choose(session->config, fd, transport);
 	congestion_choose(session->config, relay->client.fd, relay->client.transport);
 	relay_prepare(relay, &session->config->relay, session->id);
@@ -383,7 +383,7 @@ void session_start(struct session_env *env, int fd, const union address *client,
 		close(fd);
 		return;
 	}
-	socket_prepare(fd);
+	socket_prepare(fd, &session->config->relay.tune);
 	handshake = &session->opening->handshake;
 	ev_io_init(&session->opening->io, session_on_client, fd, EV_READ);
 	session->opening->io.data = session;

@@ -8,30 +8,21 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A dead peer is noticed after about four minutes, and the NAT on the way is reminded of an idle
- * session well before the five minutes after which many forget it. */
-#define KEEPALIVE_IDLE_S     120
-#define KEEPALIVE_INTERVAL_S 30
-#define KEEPALIVE_PROBES     4
-
-/* Bytes that a send queue takes beyond what the peer's window and the path can carry. Without a
- * limit a slow reader costs megabytes of kernel memory; with too small a one a fast path runs dry
- * between two looks at the source. */
-#define UNSENT_BYTES_MAX (512 * 1024)
+#define KEEPALIVE_PROBES 4
 
 static void set_int(int fd, int level, int option, int value)
 {
 	(void)setsockopt(fd, level, option, &value, sizeof(value));
 }
 
-void socket_prepare(int fd)
+void socket_prepare(int fd, const struct tune *tune)
 {
 	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	set_int(fd, SOL_SOCKET, SO_OOBINLINE, 1);
-	set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES_MAX);
+	set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, (int)tune->unsent_bytes);
 	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-	set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
-	set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)tune->keepalive_idle_s);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)tune->keepalive_interval_s);
 	set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
 }
 

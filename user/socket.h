@@ -7,10 +7,11 @@
 #include <stdint.h>
 
 #include "address.h"
+#include "tune.h"
 
 /* What every relayed socket gets once it is connected: no Nagle delay, urgent data in line,
  * keepalive, a bound on unsent bytes. Options that an older kernel lacks are left out. */
-void socket_prepare(int fd);
+void socket_prepare(int fd, const struct tune *tune);
 
 /* Takes and clears the pending error (SO_ERROR): 0 or a positive errno. */
 int socket_error(int fd);

@@ -40,7 +40,15 @@
 	X(chat_backoff_ms, "chat-backoff-ms", 1000, 1, 3600000)                                    \
 	X(chat_backoff_max_ms, "chat-backoff-max-ms", 64000, 1, 3600000)                           \
 	/* What the kernel may hold of one direction in the sockmap. */                            \
-	X(sockmap_bytes, "sockmap-bytes", 256 << 10, 64 << 10, 1 << 20)
+	X(sockmap_bytes, "sockmap-bytes", 256 << 10, 64 << 10, 1 << 20)                            \
+	/* Bytes that a send queue takes beyond what the peer's window and the path can carry.     \
+	 * Without a limit a slow reader costs megabytes of kernel memory; with too small a one a  \
+	 * fast path runs dry between two looks at the source. */                                  \
+	X(unsent_bytes, "unsent-bytes", 512 << 10, 16 << 10, 64 << 20)                             \
+	/* A dead peer is noticed after about four minutes, and the NAT on the way is reminded of  \
+	 * an idle session well before the five minutes after which many forget it. */             \
+	X(keepalive_idle_s, "keepalive-idle-s", 120, 1, 32767)                                     \
+	X(keepalive_interval_s, "keepalive-interval-s", 30, 1, 32767)
 
 struct tune {
 #define TUNE_MEMBER(member, name, standard, least, most) uint32_t member;

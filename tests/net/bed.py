@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from namespace import MountNamespace, Unavailable
+from namespace import MountNamespace, Namespace, Unavailable
 from topology import SERVER4, SERVER6, Topology
 
 HOSTS = f"127.0.0.1 localhost\n::1 localhost\n{SERVER4} server.test\n{SERVER6} server.test\n"
@@ -37,11 +37,13 @@ class Bed(Topology):
         self.mounts.close()
 
     @contextlib.contextmanager
-    def rules(self, rule: str) -> Iterator[None]:
-        """Has an nftables rule in force for a while, for what arrives at the server."""
+    def rules(self, rule: str, host: Namespace | None = None) -> Iterator[None]:
+        """Has an nftables rule in force for a while, for what arrives at host, else at the
+        server."""
+        host = host or self.server
         table = next(self._tables)
         try:
-            self.server.run("nft", "-f", "-", text=f"""
+            host.run("nft", "-f", "-", text=f"""
                 table inet {table} {{
                     chain arriving {{
                         type filter hook prerouting priority raw;
@@ -53,7 +55,21 @@ class Bed(Topology):
         try:
             yield
         finally:
-            self.server.run("nft", "delete", "table", "inet", table)
+            host.run("nft", "delete", "table", "inet", table)
+
+    @contextlib.contextmanager
+    def impatience(self, seconds: int) -> Iterator[None]:
+        """An MPTCP connection that has lost its last subflow is given up after about so long: one
+        that is being opened counts, and some go to where nobody answers."""
+        settings = {"mptcp/close_timeout": seconds, "ipv4/tcp_syn_retries": seconds}
+        hosts = (self.client, self.router, self.server) if self.mptcp else ()
+        before = [(host, name, host.sysctl(name, value))
+                  for host in hosts for name, value in settings.items()]
+        try:
+            yield
+        finally:
+            for host, name, value in before:
+                host.sysctl(name, value)
 
     @contextlib.contextmanager
     def route(self, kind: str, prefix: str) -> Iterator[None]:

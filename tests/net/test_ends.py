@@ -196,3 +196,17 @@ def test_idle_session_gets_keepalives(bed, hawserd, pair):
 
     with through(hawserd(), pair):
         until(timers, lambda now: len(now) >= 2 and set(now) == {"keepalive"})
+
+
+@pytest.mark.parametrize("first", FIRST)
+def test_reset_that_gets_lost(bed, hawserd, pair, first):
+    """The keepalive finds out that nobody is there any more."""
+    daemon = hawserd("--tune", "keepalive-idle-s=1", "--tune", "keepalive-interval-s=1")
+    with bed.impatience(1), through(daemon, pair) as (client, server):
+        resetting, other = ends(first, client, server)
+        with bed.rules("tcp flags & rst != 0 drop", bed.router):
+            peers.reset(resetting)
+            time.sleep(0.3)
+            assert daemon.active() == 1
+        assert peers.was_reset(other)
+    daemon.await_error("reset")

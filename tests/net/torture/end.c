@@ -19,6 +19,9 @@
 /* Before the other ends get their turn. */
 #define WRITES_PER_TURN 8
 
+/* As that of hawserd, see torture.py. */
+#define KEEPALIVE_S 3
+
 /* Of wrong data, shown. */
 #define SAMPLE_BYTES 24
 
@@ -86,7 +89,7 @@ static void end_ready(void *owner)
 void end_begin(struct end *end, struct session *session, enum side side, int fd, bool connecting)
 {
 	const struct script *script = &session->plan.scripts[side];
-	int on = 1;
+	int on = 1, soon_s = KEEPALIVE_S;
 
 	*end = (struct end){.watch = {end_ready, end},
 			    .session = session,
@@ -99,6 +102,9 @@ void end_begin(struct end *end, struct session *session, enum side side, int fd,
 			   sizeof(script->small_buffer));
 	if (script->nodelay)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &soon_s, sizeof(soon_s));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &soon_s, sizeof(soon_s));
 }
 
 void end_close(struct end *end)
