@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "backlog.h"
 #include "log.h"
 #include "mptcp_pause.h"
 #include "resolver.h"
@@ -201,7 +200,7 @@ static int attempt_start(struct attempt *attempt)
 	fd = mptcp_socket(to->sa.sa_family, attempt_wants_mptcp(attempt));
 	if (fd < 0)
 		return fd;
-	backlog_reserve(fd);
+	socket_bound(fd, &dial->config->relay.tune);
 	if (connect(fd, &to->sa, address_length(to)) && errno != EINPROGRESS) {
 		int err = errno;
 

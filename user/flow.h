@@ -9,7 +9,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "backlog.h"
 #include "config.h"
 #include "mover.h"
 #include "mptcp.h"
@@ -59,7 +58,6 @@ struct flow {
 	struct held held;
 	uint64_t bytes;	       /* taken from the source */
 	struct parked *parked; /* the source has been in the sockmap and is read through this */
-	struct backlog backlog;
 	struct pace pace;
 	struct tick_watch tick; /* active: looked at on a tick, not when readable */
 	/* The source is a client that sends past TCP: it is only to be read by tier_copy, and may

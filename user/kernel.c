@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -19,6 +20,9 @@ static struct feature_state features[FEATURE_COUNT] = {
 	[FEATURE_SPLICE_MPTCP] = {.name = "splice-mptcp"},
 	[FEATURE_BBR] = {.name = "bbr"},
 };
+
+#define RMEM_MAX_UNKNOWN (4U << 20)
+static uint32_t rmem_max = RMEM_MAX_UNKNOWN;
 
 static void feature_set(enum feature feature, bool available, const char *reason)
 {
@@ -97,8 +101,20 @@ static void probe_bbr(void)
 	}
 }
 
+static void probe_rmem(void)
+{
+	FILE *file = fopen("/proc/sys/net/ipv4/tcp_rmem", "re");
+
+	if (!file)
+		return;
+	if (fscanf(file, "%*u %*u %" SCNu32, &rmem_max) != 1)
+		rmem_max = RMEM_MAX_UNKNOWN;
+	fclose(file);
+}
+
 void kernel_probe(void)
 {
+	probe_rmem();
 	probe_mptcp();
 	probe_splice();
 	probe_splice_mptcp();
@@ -108,6 +124,11 @@ void kernel_probe(void)
 const struct feature_state *kernel_feature(enum feature feature)
 {
 	return &features[feature];
+}
+
+uint32_t kernel_rmem_max(void)
+{
+	return rmem_max;
 }
 
 int kernel_congestion_usable(const char *name)

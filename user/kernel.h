@@ -4,6 +4,7 @@
 #define HAWSER_KERNEL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum feature {
 	FEATURE_MPTCP,
@@ -28,6 +29,10 @@ const struct feature_state *kernel_feature(enum feature feature);
 /* Whether a socket here may use this congestion control: 0, -ENOENT (the kernel lacks it) or -EPERM
  * (not in net.ipv4.tcp_allowed_congestion_control, and no CAP_NET_ADMIN). */
 int kernel_congestion_usable(const char *name);
+
+/* Bytes: the third figure of net.ipv4.tcp_rmem, which the kernel sizes by the memory there is; 4
+ * MiB if unreadable. */
+uint32_t kernel_rmem_max(void);
 
 /* Fills out with net.ipv4.tcp_available_congestion_control; "" if unreadable. */
 void kernel_congestion_list(char *out, unsigned int size);

@@ -8,13 +8,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "backlog.h"
 #include "log.h"
 #include "mptcp.h"
+#include "socket.h"
 
 #define BACKLOG 4096 /* the kernel caps it at net.core.somaxconn */
 
-static int listen_open(const union address *address)
+static int listen_open(const union address *address, const struct tune *tune)
 {
 	const int on = 1;
 	/* An MPTCP listener takes TCP clients as well, and gives them plain TCP sockets. */
@@ -23,7 +23,7 @@ static int listen_open(const union address *address)
 
 	if (fd < 0)
 		return fd;
-	backlog_reserve(fd);
+	socket_bound(fd, tune);
 	/* V6ONLY: "[::]:1080" and "0.0.0.0:1080" are two listeners that may exist side by side. */
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) ||
@@ -79,7 +79,8 @@ static int listen_set_alloc(struct listen_set *set, size_t count, size_t workers
 }
 
 /* Opens what old does not have. */
-static int listen_set_open_new(struct listen_set *set, const struct listen_set *old)
+static int listen_set_open_new(struct listen_set *set, const struct config *config,
+			       const struct listen_set *old)
 {
 	for (size_t i = 0; i < set->count * set->workers; i++) {
 		const union address *address = &set->addresses[i / set->workers];
@@ -89,7 +90,7 @@ static int listen_set_open_new(struct listen_set *set, const struct listen_set *
 			continue;
 		set->fds[i] = i % set->workers == 0 ? listen_check_free(address) : 0;
 		if (set->fds[i] == 0)
-			set->fds[i] = listen_open(address);
+			set->fds[i] = listen_open(address, &config->relay.tune);
 		if (set->fds[i] < 0) {
 			log_error("listen on %s: %s", address_format(address, text),
 				  strerror(-set->fds[i]));
@@ -107,7 +108,7 @@ int listen_set_open(struct listen_set *set, const struct config *config, size_t 
 	for (size_t i = 0; !err && i < set->count; i++)
 		set->addresses[i] = config->listen[i].address;
 	if (!err)
-		err = listen_set_open_new(set, old);
+		err = listen_set_open_new(set, config, old);
 	if (err) {
 		listen_set_close(set);
 		return err;

@@ -189,7 +189,6 @@ static void relay_pump(struct relay *relay, struct flow *flow, struct leg *sourc
 	if (flow->finished || relay_parked(relay))
 		return;
 	result = flow_pump(flow, &relay->env->mover, &relay->config->tune);
-	backlog_update(&flow->backlog, flow->source, flow->bytes, ev_now(relay->env->loop));
 	relay_count(relay, flow, flow->bytes - before);
 	relay->chatty |= relay_is_chatty(relay, flow, flow->bytes - before);
 	switch (result) {
@@ -427,8 +426,6 @@ void relay_start(struct relay *relay)
 	relay->drain.repeat = DRAIN_POLL_S;
 	relay->drain.data = relay;
 	relay->last_activity = ev_now(relay->env->loop);
-	backlog_begin(&relay->up.backlog, relay->up.source, relay->last_activity);
-	backlog_begin(&relay->down.backlog, relay->down.source, relay->last_activity);
 	relay_pump(relay, &relay->up, &relay->client, &relay->server);
 	relay_pump(relay, &relay->down, &relay->server, &relay->client);
 	relay_settle(relay);

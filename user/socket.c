@@ -8,11 +8,23 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kernel.h"
+
 #define KEEPALIVE_PROBES 4
 
 static void set_int(int fd, int level, int option, int value)
 {
 	(void)setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+void socket_bound(int fd, const struct tune *tune)
+{
+	uint32_t most = kernel_rmem_max();
+	uint32_t size = tune->receive_bytes < most ? tune->receive_bytes : most;
+
+	/* The kernel doubles what it is given, for its own bookkeeping (socket(7)). */
+	set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, (int)(size / 2));
+	set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, (int)tune->unsent_bytes);
 }
 
 void socket_prepare(int fd, const struct tune *tune)

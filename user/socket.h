@@ -9,6 +9,21 @@
 #include "address.h"
 #include "tune.h"
 
+/* Before connect() or listen(), which hands it on: bounds what the kernel holds of a stream whose
+ * reader is slow, on either side. Autotuning would go up to tcp_rmem[2] (32 MiB on 6.18), and a
+ * socket that fell back to TCP has a second send queue, which only listens to what was set before.
+ *
+ * The receive buffer stays as it is for good. Later would be too late to set it: the window's scale
+ * and its bound follow from the size at the handshake (tcp_select_initial_window(),
+ * tcp_init_buffer_space()), MPTCP cannot be told otherwise, and it stalls for good when a buffer is
+ * made smaller than what was offered (run on 6.18). The first window is half of it, and that
+ * matters, too: a sender with two MPTCP subflows that runs into the end of a 64 KiB window may send
+ * wrong bytes (run on 6.18; see ARCHITECTURE.md).
+ *
+ * Needs CAP_NET_ADMIN; without it autotuning stays, since net.core.rmem_max would make too small a
+ * receive buffer. */
+void socket_bound(int fd, const struct tune *tune);
+
 /* What every relayed socket gets once it is connected: no Nagle delay, urgent data in line,
  * keepalive, a bound on unsent bytes. Options that an older kernel lacks are left out. */
 void socket_prepare(int fd, const struct tune *tune);

@@ -45,6 +45,9 @@
 	 * Without a limit a slow reader costs megabytes of kernel memory; with too small a one a  \
 	 * fast path runs dry between two looks at the source. */                                  \
 	X(unsent_bytes, "unsent-bytes", 512 << 10, 16 << 10, 64 << 20)                             \
+	/* The receive buffer of every socket: a session may have half of it in flight per         \
+	 * round-trip time, and a slow reader lets as much pile up. */                             \
+	X(receive_bytes, "receive-bytes", 4 << 20, 128 << 10, 256 << 20)                           \
 	/* A dead peer is noticed after about four minutes, and the NAT on the way is reminded of  \
 	 * an idle session well before the five minutes after which many forget it. */             \
 	X(keepalive_idle_s, "keepalive-idle-s", 120, 1, 32767)                                     \
