@@ -80,6 +80,8 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(LIB_OBJS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS) -lcmocka
 
+$(BUILD)/unit/emulator_test: $(call obj,bench/emulator_packet.c bench/emulator_path.c bench/emulator_settings.c)
+
 # Their fakes stand in for the real functions.
 $(BUILD)/unit/pace_test: ALL_LDFLAGS += -Wl,--wrap=socket_rtt_us,--wrap=socket_receive_rtt_us
 $(BUILD)/unit/report_test: ALL_LDFLAGS += -Wl,--wrap=worker_get_stats,--wrap=worker_get_sessions
@@ -104,7 +106,7 @@ run: setup-run ## install what is missing, build, run hawserd in the foreground
 
 .PHONY: check
 check: setup-check ## install what is missing, build, run all tests (SAN=1: with sanitizers)
-	@$(MAKE) --no-print-directory all unit $(TORTURE)
+	@$(MAKE) --no-print-directory all unit $(TORTURE) $(EMULATOR)
 	@HAWSER_BUILD=$(BUILD) $(PYTHON) -m pytest -p no:cacheprovider tests $(PYTEST_ARGS)
 
 .PHONY: unit
@@ -118,7 +120,7 @@ $(TORTURE): $(call obj,$(wildcard tests/net/torture/*.c))
 
 .PHONY: soak
 soak: setup-check ## the torture test for ten minutes (SOAK_SECONDS=600 SEED=1 SAN=1)
-	@$(MAKE) --no-print-directory all $(TORTURE)
+	@$(MAKE) --no-print-directory all $(TORTURE) $(EMULATOR)
 	@HAWSER_BUILD=$(BUILD) SOAK_SECONDS=$(SOAK_SECONDS) $(PYTHON) -m pytest -p no:cacheprovider \
 		-s tests/net/test_torture.py $(PYTEST_ARGS)
 
@@ -126,6 +128,13 @@ soak: setup-check ## the torture test for ten minutes (SOAK_SECONDS=600 SEED=1 S
 demo: setup-check ## two shaped links, one download over each and over both (RATE_A=, RATE_B=)
 	@$(MAKE) --no-print-directory all
 	@HAWSER_BUILD=$(BUILD) $(PYTHON) bench/demo.py --rate-a $(RATE_A) --rate-b $(RATE_B)
+
+# Links with delay and loss, for tests and demo.
+EMULATOR := $(BUILD)/bench/emulator
+EMULATOR_OBJS := $(call obj,$(wildcard bench/emulator*.c))
+$(EMULATOR): $(EMULATOR_OBJS)
+	@echo "  LD      $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
 # The benchmark's tools are its own; see bench/bench.py for its options.
 BENCH_TOOLS := $(BUILD)/bench/load $(BUILD)/bench/spin
