@@ -5,6 +5,9 @@ exchanges with the server went through a proxy on the router."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from emulator import EmulatedLink
 from namespace import Namespace, Unavailable
 
 CLIENT4, CLIENT6 = "10.77.0.2", "fd77::2"
@@ -31,15 +34,18 @@ def far(link: str) -> tuple[str, str]:
 
 
 class Topology:
-    """Rates are in Mbit/s, each way; None leaves a link unshaped."""
+    """Rates are in Mbit/s, each way; None leaves a link unshaped. Links named in emulated are made
+    by the emulator, with these settings of it: {"a": {"rate": 50, "rate_up": 5, "delay": 20}}."""
 
     def __init__(self, rate_a: float | None = None, rate_b: float | None = None,
-                 mptcp: bool = True, rate_lan: float | None = None) -> None:
+                 mptcp: bool = True, rate_lan: float | None = None,
+                 emulated: Mapping[str, Mapping[str, object]] | None = None) -> None:
         self.mptcp = mptcp
+        self.emulated: dict[str, EmulatedLink] = {}
         self.client, self.router, self.server = Namespace(), Namespace(), Namespace()
         for namespace in (self.client, self.router, self.server):
             self._prepare(namespace)
-        self._wire()
+        self._wire(emulated or {})
         for link, rate in ("a", rate_a), ("b", rate_b), ("lan", rate_lan):
             if rate:
                 self.shape(link, rate)
@@ -52,6 +58,8 @@ class Topology:
         self.close()
 
     def close(self) -> None:
+        for emulated in self.emulated.values():
+            emulated.close()
         for namespace in (self.client, self.router, self.server):
             namespace.close()
 
@@ -75,14 +83,19 @@ class Topology:
             namespace.run("ip", "mptcp", "limits", "set", "subflow", "4",
                           "add_addr_accepted", "4")
 
-    def _wire(self) -> None:
+    def _wire(self, emulated: Mapping[str, Mapping[str, object]]) -> None:
         devices = [f"link add name lan type veth peer name lan netns {self.client.path}",
                    *self._addresses("lan", LAN4, LAN6)]
         server = [f"addr add {SERVER4}/32 dev lo", f"addr add {SERVER6}/128 dev lo nodad"]
         routes = []
         for table, link in enumerate(LINKS, 101):
-            devices += [f"link add name {link} type veth peer name {link} netns {self.server.path}",
-                        *self._addresses(link, *near(link))]
+            if link in emulated:
+                self.emulated[link] = EmulatedLink(self.router, self.server, link,
+                                                   **emulated[link])
+            else:
+                devices.append(
+                    f"link add name {link} type veth peer name {link} netns {self.server.path}")
+            devices += self._addresses(link, *near(link))
             server += self._addresses(link, *far(link))
             routes += [f"route add default via {address} dev {link} table {table}"
                        for address in far(link)]
@@ -102,6 +115,9 @@ class Topology:
 
     def shape(self, link: str, rate: float) -> None:
         """Limits a link, or the "lan", to rate, with a queue like a modem's."""
+        if link in self.emulated:
+            self.emulated[link].set(rate=rate)
+            return
         bytes_per_ms = rate * 125
         burst = max(int(bytes_per_ms * _BURST_MS), 3200)
         limit = max(int(bytes_per_ms * _QUEUE_MS), 16000)

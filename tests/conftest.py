@@ -55,8 +55,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def build() -> Path:
     """The directory that the Makefile built into; a missing daemon is a failure, not a skip."""
     directory = ROOT / os.environ.get("HAWSER_BUILD", "build")
-    for name in "hawserd", "hawser":
-        assert (directory / name).exists(), f"{directory / name} is not there; run make"
+    for name in "hawserd", "hawser", "bench/emulator":
+        assert (directory / name).exists(), f"{directory / name} is not there; run make check"
     return directory
 
 
@@ -74,6 +74,30 @@ def bed(request, build, tmp_path_factory):
         pytest.skip(str(reason))
     with made:
         yield made
+
+
+@pytest.fixture
+def emulated_bed(bed, build, tmp_path_factory):
+    """Makes test beds whose links are the emulator's: emulated_bed(a={"rate": 50, "delay": 20},
+    b={"rate_down": 20, "rate_up": 5, "delay": 100, "loss": 1}). A link that is not named is shaped
+    to 1 Gbit/s."""
+    from bed import Bed
+    from namespace import Unavailable
+
+    made: list[Bed] = []
+
+    def make(**links: dict[str, object]) -> Bed:
+        shaped = {f"rate_{link}": 1000 for link in "ab" if link not in links}
+        try:
+            made.append(Bed(build, tmp_path_factory.mktemp("bed"), mptcp=bed.mptcp, rate_lan=2000,
+                            emulated=links, **shaped))
+        except Unavailable as reason:
+            pytest.skip(str(reason))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
 
 
 @pytest.fixture

@@ -84,8 +84,10 @@ def together(*jobs: Callable[[], None], seconds: float = 120) -> None:
         raise failures[0]
 
 
-def exchange(near: socket.socket, far: socket.socket, total: int, seconds: float = 120) -> None:
-    """Sends total bytes both ways at once, then ends both streams, all of it checked."""
+def exchange(near: socket.socket, far: socket.socket, total: int, seconds: float = 120,
+             *meanwhile: Callable[[], None]) -> None:
+    """Sends total bytes both ways at once, then ends both streams, all of it checked. Runs the jobs
+    in meanwhile at the same time."""
     up, down = Stream(1), Stream(2)
 
     def send(sock: socket.socket, stream: Stream) -> None:
@@ -97,4 +99,4 @@ def exchange(near: socket.socket, far: socket.socket, total: int, seconds: float
         assert sock.recv(1) == b"", "more bytes than were sent"
 
     together(lambda: send(near, up), lambda: receive(far, up),
-             lambda: send(far, down), lambda: receive(near, down), seconds=seconds)
+             lambda: send(far, down), lambda: receive(near, down), *meanwhile, seconds=seconds)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""MPTCP over two links with round-trip times of their own, as DSL and LTE have: every byte arrives,
+in order, and both links carry some of them."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+import pytest
+
+import peers
+from daemon import Hawserd
+from pattern import MEGABYTE, exchange
+from topology import LINKS, SERVER4, SERVER6
+from waiting import until
+
+pytestmark = pytest.mark.mptcp
+
+TOTAL = 8 * MEGABYTE
+DSL = {"rate_down": 50, "rate_up": 20, "delay": 5}
+LTE = {"rate_down": 30, "rate_up": 20, "delay": 40, "jitter": 10}
+LOSSY = {**LTE, "loss": 1}
+
+
+@contextlib.contextmanager
+def through(bed, address: str):
+    """A client and the server that it is connected to by a hawserd on this bed."""
+    daemon = Hawserd(bed)
+    try:
+        with peers.listen(bed.server, address, mptcp=True) as listening, \
+                daemon.dial(address, peers.port_of(listening)) as client, \
+                peers.accept(listening) as server:
+            yield client, server
+    finally:
+        daemon.finish()
+
+
+@pytest.mark.parametrize(("link_a", "link_b"), [(DSL, LTE), (LTE, DSL), (DSL, LOSSY)],
+                         ids=["second-slower", "first-slower", "second-lossy"])
+def test_byte_exact_over_unequal_links(emulated_bed, link_a, link_b):
+    bed = emulated_bed(a=link_a, b=link_b)
+    with through(bed, SERVER4) as (client, server):
+        exchange(client, server, TOTAL)
+        for direction in "up", "down":
+            carried = {link: bed.emulated[link].stats()[direction]["bytes"] for link in LINKS}
+            assert sum(carried.values()) >= TOTAL
+            assert min(carried.values()) > TOTAL // 50, f"{direction}: {carried}"
+    lost = bed.emulated["b"].stats()["down"]["lost"]
+    assert (lost > 0) == ("loss" in link_b)
+
+
+def test_byte_exact_over_ipv6(emulated_bed):
+    bed = emulated_bed(a=DSL, b=LTE)
+    with through(bed, SERVER6) as (client, server):
+        exchange(client, server, MEGABYTE)
+
+
+def test_delay_is_in_the_connection(emulated_bed):
+    """No exchange is quicker than its link allows."""
+    bed = emulated_bed(a={"delay": 30}, b={"delay": 100})
+    with through(bed, SERVER4) as (client, server):
+        for _ in range(5):
+            started = time.monotonic()
+            client.sendall(b"ping")
+            assert server.recv(4) == b"ping"
+            server.sendall(b"pong")
+            assert client.recv(4) == b"pong"
+            assert time.monotonic() - started >= 0.06
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_link_swallowed_in_mid_transfer(emulated_bed, link):
+    bed = emulated_bed(a={"rate": 50, "delay": 5}, b={"rate": 50, "delay": 10})
+
+    def swallow() -> None:
+        until(lambda: min(bed.emulated[each].stats()["down"]["bytes"] for each in LINKS),
+              lambda count: count > MEGABYTE // 4)
+        bed.emulated[link].set(blackhole="on")
+
+    with through(bed, SERVER4) as (client, server):
+        exchange(client, server, TOTAL, 120, swallow)
+    assert bed.emulated[link].stats()["down"]["swallowed"] > 0
