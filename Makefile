@@ -14,6 +14,13 @@ SOAK_SECONDS ?= 600
 # Options of `make demo`, handed to bench/demo.py.
 RATE_A  ?= 100
 RATE_B  ?= 100
+# One way, in ms, and percent.
+DELAY_A ?= 0
+DELAY_B ?= 0
+JITTER_A ?= 0
+JITTER_B ?= 0
+LOSS_A  ?= 0
+LOSS_B  ?= 0
 
 ifneq ($(CROSS_COMPILE),)
 CC := $(CROSS_COMPILE)gcc
@@ -118,6 +125,13 @@ $(TORTURE): $(call obj,$(wildcard tests/net/torture/*.c))
 	@echo "  LD      $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
+# Links with delay and loss, for tests and demo.
+EMULATOR := $(BUILD)/bench/emulator
+EMULATOR_OBJS := $(call obj,$(wildcard bench/emulator*.c))
+$(EMULATOR): $(EMULATOR_OBJS)
+	@echo "  LD      $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
+
 .PHONY: soak
 soak: setup-check ## the torture test for ten minutes (SOAK_SECONDS=600 SEED=1 SAN=1)
 	@$(MAKE) --no-print-directory all $(TORTURE) $(EMULATOR)
@@ -125,16 +139,11 @@ soak: setup-check ## the torture test for ten minutes (SOAK_SECONDS=600 SEED=1 S
 		-s tests/net/test_torture.py $(PYTEST_ARGS)
 
 .PHONY: demo
-demo: setup-check ## two shaped links, one download over each and over both (RATE_A=, RATE_B=)
-	@$(MAKE) --no-print-directory all
-	@HAWSER_BUILD=$(BUILD) $(PYTHON) bench/demo.py --rate-a $(RATE_A) --rate-b $(RATE_B)
-
-# Links with delay and loss, for tests and demo.
-EMULATOR := $(BUILD)/bench/emulator
-EMULATOR_OBJS := $(call obj,$(wildcard bench/emulator*.c))
-$(EMULATOR): $(EMULATOR_OBJS)
-	@echo "  LD      $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
+demo: setup-check ## two links, one download over each and over both (RATE_A= DELAY_A= JITTER_A= LOSS_A=, _B)
+	@$(MAKE) --no-print-directory all $(EMULATOR)
+	@HAWSER_BUILD=$(BUILD) $(PYTHON) bench/demo.py --rate-a $(RATE_A) --rate-b $(RATE_B) \
+		--delay-a $(DELAY_A) --delay-b $(DELAY_B) --jitter-a $(JITTER_A) --jitter-b $(JITTER_B) \
+		--loss-a $(LOSS_A) --loss-b $(LOSS_B)
 
 # The benchmark's tools are its own; see bench/bench.py for its options.
 BENCH_TOOLS := $(BUILD)/bench/load $(BUILD)/bench/spin

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Two links in one connection, to be watched on one machine: the same download through hawserd over
-link a, over link b, and over both."""
+link a, over link b, and over both. Links with delay, jitter or loss are the emulator's, and show what
+each congestion control makes of them."""
 
 from __future__ import annotations
 
@@ -12,13 +13,17 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from emulator import BINARY as EMULATOR
 from namespace import IPPROTO_MPTCP, MountNamespace, Namespace, Unavailable
 from topology import LAN4, LAN_PREFIX4, LINKS, SERVER4, Topology, near
 
 ROOT = Path(__file__).resolve().parent.parent
 SOCKS_PORT, SERVER_PORT = 1080, 8000
+# What links with delay or loss are tried with, where the kernel has it.
+CONGESTIONS = ("cubic", "bbr")
 # Until congestion control has found the rate.
 SETTLING_S = 2
 TIMEOUT_S = 10
@@ -28,8 +33,9 @@ class Failure(Exception):
     """Ends the demo with a message."""
 
 
-def serve(namespace: Namespace) -> None:
-    """An MPTCP server that sends to everybody as fast as they read."""
+def serve(namespace: Namespace, congestion: list[str]) -> None:
+    """An MPTCP server that sends to everybody as fast as they read, with the congestion control
+    that is the one item of the list at that time, or the system's if it is empty."""
     listening = namespace.socket(socket.AF_INET, protocol=IPPROTO_MPTCP)
     listening.bind((SERVER4, SERVER_PORT))
     listening.listen()
@@ -37,6 +43,8 @@ def serve(namespace: Namespace) -> None:
     def send(sock: socket.socket) -> None:
         data = os.urandom(1 << 20)
         with contextlib.suppress(OSError), sock:
+            for name in congestion:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, name.encode())
             while True:
                 sock.sendall(data)
 
@@ -136,44 +144,104 @@ def name(links: str) -> str:
     return "both links" if len(links) > 1 else f"link {links}"
 
 
+@contextlib.contextmanager
+def scene(topology: Topology, binary: Path) -> Iterator[list[str]]:
+    """hawserd and the server, which sends with the congestion control in the list."""
+    print("between a router, which runs hawserd, and a server that speaks MPTCP; a plain TCP client\n"
+          "behind the router downloads through hawserd's SOCKS5.")
+    congestion: list[str] = []
+    serve(topology.server, congestion)
+    daemon = start_hawserd(topology, binary)
+    yield congestion
+    if daemon.poll() is not None:
+        raise Failure(f"hawserd ended, with status {daemon.returncode}")
+    daemon.terminate()
+    daemon.wait(TIMEOUT_S)
+
+
+def ratio(speeds: dict[str, float]) -> float:
+    return speeds[LINKS] / max(speeds[link] for link in LINKS)
+
+
 def run(binary: Path, rates: list[float], seconds: int) -> None:
     with Topology(*rates) as topology:
-        print(f"links of {rates[0]:g} and {rates[1]:g} Mbit/s between a router, which runs hawserd,"
-              " and a server that speaks MPTCP;\na plain TCP client behind the router downloads"
-              " through hawserd's SOCKS5.")
-        serve(topology.server)
-        daemon = start_hawserd(topology, binary)
-        speeds = {links: measure(topology, links, seconds) for links in (*LINKS, LINKS)}
-        if daemon.poll() is not None:
-            raise Failure(f"hawserd ended, with status {daemon.returncode}")
-        daemon.terminate()
-        daemon.wait(TIMEOUT_S)
+        print(f"links of {rates[0]:g} and {rates[1]:g} Mbit/s", end=" ")
+        with scene(topology, binary):
+            speeds = {links: measure(topology, links, seconds) for links in (*LINKS, LINKS)}
     print(f"\n{'':12}{'Mbit/s':>8}")
     for links, speed in speeds.items():
         print(f"{name(links):12}{speed:>8.1f}")
-    print(f"ratio {speeds[LINKS] / max(speeds[link] for link in LINKS):.2f}")
+    print(f"ratio {ratio(speeds):.2f}")
+
+
+def describe(link: str, settings: dict[str, float]) -> str:
+    text = f"link {link}: {settings['rate']:g} Mbit/s, {settings['delay']:g} ms each way"
+    if settings["jitter"]:
+        text += f" ± {settings['jitter']:g} ms"
+    if settings["loss"]:
+        text += f", {settings['loss']:g} % of the packets lost"
+    return text
+
+
+def run_emulated(binary: Path, settings: dict[str, dict[str, float]], seconds: int) -> None:
+    with Topology(emulated=settings) as topology:
+        print("\n".join(describe(link, settings[link]) for link in LINKS))
+        available = topology.server.sysctl("ipv4/tcp_available_congestion_control").split()
+        speeds: dict[str, dict[str, float]] = {}
+        with scene(topology, binary) as congestion:
+            for each in [each for each in CONGESTIONS if each in available] or available[:1]:
+                congestion[:] = [each]
+                print(f"\n--- the server sends with {each}", end="")
+                speeds[each] = {links: measure(topology, links, seconds)
+                                for links in (*LINKS, LINKS)}
+    print(f"\n{'Mbit/s':12}" + "".join(f"{name(links):>12}" for links in (*LINKS, LINKS))
+          + f"{'ratio':>8}")
+    for each, row in speeds.items():
+        print(f"{each:12}" + "".join(f"{speed:>12.1f}" for speed in row.values())
+              + f"{ratio(row):>8.2f}")
+    best = max(speeds, key=lambda each: speeds[each][LINKS])
+    print(f"with {best}:\nratio {ratio(speeds[best]):.2f}")
 
 
 def main() -> int:
-    def rate(text: str) -> float:
-        if not 0.5 <= float(text) <= 10000:
-            raise ValueError
-        return float(text)
+    def number(lowest: float, highest: float) -> Callable[[str], float]:
+        def parse(text: str) -> float:
+            if not lowest <= float(text) <= highest:
+                raise argparse.ArgumentTypeError(f"{text} is not from {lowest:g} to {highest:g}")
+            return float(text)
+
+        return parse
 
     parser = argparse.ArgumentParser(description=__doc__)
     for link in LINKS:
-        parser.add_argument(f"--rate-{link}", type=rate, default=100, metavar="MBITS",
-                            help=f"of link {link}, 0.5 to 10000, default 100")
+        parser.add_argument(f"--rate-{link}", type=number(0.5, 10000), default=100,
+                            metavar="MBITS", help=f"of link {link}, 0.5 to 10000, default 100")
+        parser.add_argument(f"--delay-{link}", type=number(0, 2000), default=0, metavar="MS",
+                            help="one way, 0 to 2000, default 0")
+        parser.add_argument(f"--jitter-{link}", type=number(0, 2000), default=0, metavar="MS",
+                            help="by which the delay varies, at most the delay, default 0")
+        parser.add_argument(f"--loss-{link}", type=number(0, 50), default=0, metavar="PERCENT",
+                            help="of the packets, 0 to 50, default 0")
     parser.add_argument("--seconds", type=int, default=6, choices=range(1, 3601), metavar="N",
                         help=f"of each download, after {SETTLING_S} s to settle; default 6")
     options = parser.parse_args()
+    settings = {link: {key: getattr(options, f"{key}_{link}")
+                       for key in ("rate", "delay", "jitter", "loss")} for link in LINKS}
+    for link in LINKS:
+        if settings[link]["jitter"] > settings[link]["delay"]:
+            parser.error(f"--jitter-{link} is more than --delay-{link}")
+    emulated = any(settings[link][key] for link in LINKS for key in ("delay", "jitter", "loss"))
     binary = (ROOT / os.environ.get("HAWSER_BUILD", "build") / "hawserd").resolve()
     try:
         if os.geteuid() != 0:
             raise Failure("needs root, as it makes network namespaces")
-        if not binary.exists():
-            raise Failure(f"{binary} is not there; run make")
-        run(binary, [options.rate_a, options.rate_b], options.seconds)
+        for needed in [binary] + [EMULATOR] * emulated:
+            if not needed.exists():
+                raise Failure(f"{needed} is not there; run make demo")
+        if emulated:
+            run_emulated(binary, settings, options.seconds)
+        else:
+            run(binary, [options.rate_a, options.rate_b], options.seconds)
     except (Failure, Unavailable, OSError, RuntimeError, subprocess.SubprocessError) as failure:
         print(f"demo: {failure}", file=sys.stderr)
         return 1
