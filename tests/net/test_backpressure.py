@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 
@@ -10,10 +11,13 @@ import pytest
 
 from pattern import MEGABYTE, Stream, together
 from sessions import through
+from waiting import until
 
 AHEAD_MAX = 8 * MEGABYTE
 TOTAL = 24 * MEGABYTE
 SLOW_S = 4
+# 20 MB/s at 100 ms.
+WINDOW_MIN = 2_000_000
 
 
 class Flow:
@@ -60,3 +64,18 @@ def test_slow_readers_on_both_sides(hawserd, pair, tier):
         # Both ran at the speed that the test is about, and something was there to hold back.
         assert flow.slow_taken > 0.5 * SLOW_S * MEGABYTE
         assert 0 < flow.ahead <= AHEAD_MAX, flow.ahead
+
+
+def test_offers_a_window_that_fills_a_long_path(bed, hawserd, pair):
+    """From the first byte on, since the kernel does not let it grow later; each subflow too."""
+    def windows(host) -> list[int]:
+        lines = host.run("ss", "-tinOH", "state", "established").splitlines()
+        return [int(window) for line in lines for window in re.findall(r" snd_wnd:(\d+)", line)]
+
+    with through(hawserd(), pair) as (client, server):
+        client.sendall(b"x")
+        assert server.recv(1) == b"x"
+        server.sendall(b"x")
+        assert client.recv(1) == b"x"
+        for host in bed.client, bed.server:
+            until(lambda host=host: windows(host), lambda now: now and min(now) >= WINDOW_MIN)
