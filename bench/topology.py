@@ -69,10 +69,9 @@ class Topology:
             namespace.sysctl(f"ipv6/conf/{setting}/accept_dad", 0)
         # Room for tens of thousands of connections between two addresses.
         namespace.sysctl("ipv4/ip_local_port_range", "2048 65535")
-        # Of the ends, which are no hawserd, a first window beyond 64 KiB: a sender with two MPTCP
-        # subflows that runs into the end of one that small may send wrong bytes (ARCHITECTURE.md).
-        if namespace is not self.router:
-            namespace.sysctl("ipv4/tcp_rmem", "4096 1048576 33554432")
+        # A first window beyond 64 KiB: a sender with two MPTCP subflows that runs into the end of
+        # one that small may send wrong bytes (ARCHITECTURE.md).
+        namespace.sysctl("ipv4/tcp_rmem", "4096 1048576 33554432")
         try:
             namespace.sysctl("mptcp/enabled", int(self.mptcp))
         except FileNotFoundError:
@@ -89,12 +88,7 @@ class Topology:
         server = [f"addr add {SERVER4}/32 dev lo", f"addr add {SERVER6}/128 dev lo nodad"]
         routes = []
         for table, link in enumerate(LINKS, 101):
-            if link in emulated:
-                self.emulated[link] = EmulatedLink(self.router, self.server, link,
-                                                   **emulated[link])
-            else:
-                devices.append(
-                    f"link add name {link} type veth peer name {link} netns {self.server.path}")
+            self._make_link(link, emulated.get(link))
             devices += self._addresses(link, *near(link))
             server += self._addresses(link, *far(link))
             routes += [f"route add default via {address} dev {link} table {table}"
@@ -106,6 +100,13 @@ class Topology:
         self.server.batch("ip", server)
         # Last, because a route needs a device whose other end is up.
         self.router.batch("ip", routes)
+
+    def _make_link(self, link: str, emulated: Mapping[str, object] | None) -> None:
+        if emulated is not None:
+            self.emulated[link] = EmulatedLink(self.router, self.server, link, **emulated)
+            return
+        self.router.run("ip", "link", "add", "name", link, "type", "veth",
+                        "peer", "name", link, "netns", self.server.path)
 
     @staticmethod
     def _addresses(device: str, address4: str, address6: str) -> list[str]:
@@ -121,9 +122,12 @@ class Topology:
         bytes_per_ms = rate * 125
         burst = max(int(bytes_per_ms * _BURST_MS), 3200)
         limit = max(int(bytes_per_ms * _QUEUE_MS), 16000)
-        for end in self.router, self.client if link == "lan" else self.server:
-            end.run("tc", "qdisc", "replace", "dev", link, "root", "tbf",
+        for end, device in self._shapers(link):
+            end.run("tc", "qdisc", "replace", "dev", device, "root", "tbf",
                     "rate", f"{int(rate * 1000)}kbit", "burst", str(burst), "limit", str(limit))
+
+    def _shapers(self, link: str) -> list[tuple[Namespace, str]]:
+        return [(self.router, link), (self.client if link == "lan" else self.server, link)]
 
     def use(self, links: str) -> None:
         """Lets new connections of the router use these links only; they begin on the first."""
