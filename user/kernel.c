@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -21,8 +20,7 @@ static struct feature_state features[FEATURE_COUNT] = {
 	[FEATURE_BBR] = {.name = "bbr"},
 };
 
-#define RMEM_MAX_UNKNOWN (4U << 20)
-static uint32_t rmem_max = RMEM_MAX_UNKNOWN;
+static uint32_t rmem_max = 4U << 20;
 
 static void feature_set(enum feature feature, bool available, const char *reason)
 {
@@ -104,12 +102,18 @@ static void probe_bbr(void)
 static void probe_rmem(void)
 {
 	FILE *file = fopen("/proc/sys/net/ipv4/tcp_rmem", "re");
+	char line[96];
+	char *at = line;
+	unsigned long figure = 0;
 
 	if (!file)
 		return;
-	if (fscanf(file, "%*u %*u %" SCNu32, &rmem_max) != 1)
-		rmem_max = RMEM_MAX_UNKNOWN;
+	if (fgets(line, sizeof(line), file))
+		for (int i = 0; i < 3; i++)
+			figure = strtoul(at, &at, 10);
 	fclose(file);
+	if (figure > 0 && figure <= INT32_MAX)
+		rmem_max = (uint32_t)figure;
 }
 
 void kernel_probe(void)
