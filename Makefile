@@ -52,11 +52,11 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DHAWSER_VERSION='"$(VERSION)"' $(WARN) $(
 	     $(CFLAGS) $(SANFLAGS)
 ALL_LDFLAGS = $(LDFLAGS) $(SANFLAGS) -pthread
 DAEMON_LIBS = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lev -lm $(HAWSER_BPF_LIBS)
-CLI_LIBS  = $(shell $(PKG_CONFIG) --libs json-c)
+CLI_LIBS  = $(shell $(PKG_CONFIG) --libs json-c libsodium)
 
 # The CLI is made of these; the daemon of all that is not the CLI's alone.
 CLI_ONLY    := user/hawser.c user/show.c user/table.c
-CLI_SRCS    := $(CLI_ONLY) user/control_path.c
+CLI_SRCS    := $(CLI_ONLY) user/control_path.c user/token.c user/address.c
 DAEMON_SRCS := $(filter-out $(CLI_ONLY),$(wildcard user/*.c))
 UNIT_SRCS   := $(wildcard tests/unit/*_test.c)
 

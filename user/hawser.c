@@ -17,8 +17,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <sodium.h>
+
 #include "control_path.h"
 #include "show.h"
+#include "token.h"
 
 #define EXIT_USAGE	 2
 #define ANSWER_TIMEOUT_S 5
@@ -77,7 +80,7 @@ static void print_usage(FILE *out)
 	fputs("usage: hawser [--control PATH] [--json] [--watch[=SECONDS]] ", out);
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		fprintf(out, "%s%s", i ? "|" : "", commands[i].name);
-	fputc('\n', out);
+	fputs("\n       hawser token new NAME\n", out);
 }
 
 /* What is legal follows on a line of its own. */
@@ -98,6 +101,7 @@ static void print_help(const char *default_path)
 	puts("\ncommands:");
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		printf("  %-18s %s\n", commands[i].name, commands[i].help);
+	puts("  token new NAME     print a fresh token, for the token files of exit and router");
 	puts("\noptions:\n"
 	     "  --json             print the daemon's answer as it is, one line of JSON\n"
 	     "  --watch[=SECONDS]  ask again every second, or every SECONDS, until Ctrl-C\n"
@@ -113,6 +117,31 @@ static const struct command *find_command(const char *name)
 			return &commands[i];
 	}
 	die_usage("unknown command \"%s\"", name);
+}
+
+/* Asks no daemon: it may be made anywhere. words: what follows "token", NULL-terminated. */
+__attribute__((noreturn)) static void make_token(char **words)
+{
+	char line[TOKEN_LINE_MAX];
+
+	if (!words[0] || strcmp(words[0], "new") != 0)
+		die_usage("token %s: not a command for tokens", words[0] ? words[0] : "");
+	if (!words[1])
+		die_usage("token new: no name");
+	if (words[2])
+		die_usage("unexpected \"%s\" after the name", words[2]);
+	if (!token_is_name(words[1]))
+		die_usage("token new \"%s\": not a token's name; legal: 1 to %d of "
+			  "A-Z a-z 0-9 . _ -",
+			  words[1], TOKEN_NAME_MAX);
+	if (sodium_init() < 0)
+		die("libsodium: no source of random numbers");
+	token_new_line(words[1], line);
+	puts(line);
+	sodium_memzero(line, sizeof(line));
+	if (fflush(stdout) || ferror(stdout))
+		die("standard output: %s", strerror(errno));
+	exit(EXIT_SUCCESS);
 }
 
 static double parse_seconds(const char *text)
@@ -165,6 +194,8 @@ static void parse_arguments(int argc, char **argv, const char *default_path, str
 	}
 	if (optind == argc)
 		die_usage("no command");
+	if (strcmp(argv[optind], "token") == 0)
+		make_token(argv + optind + 1);
 	if (argc - optind > 1)
 		die_usage("unexpected \"%s\" after the command", argv[optind + 1]);
 	out->command = find_command(argv[optind]);
