@@ -55,6 +55,15 @@ static const struct cause_info causes[CAUSE_COUNT] = {
 				0},
 	[CAUSE_HALF_CLOSED_TIMEOUT] = {"half-closed-timeout", "half closed for too long",
 				       SOCKS5_GENERAL_FAILURE, 504, 0},
+	[CAUSE_CLOCK] = {"clock", "clocks differ", SOCKS5_GENERAL_FAILURE, 403, 0},
+	[CAUSE_LIMIT] = {"limit", "as many sessions as the token may have", SOCKS5_GENERAL_FAILURE,
+			 503, 0},
+	[CAUSE_REVOKED] = {"revoked", "token revoked", SOCKS5_GENERAL_FAILURE, 403, 0},
+	[CAUSE_NO_EXIT] = {"no-exit", "no exit answers", SOCKS5_GENERAL_FAILURE, 502, 0},
+	[CAUSE_EXIT_SILENT] = {"exit-silent", "exit does not answer", SOCKS5_GENERAL_FAILURE, 504,
+			       0},
+	[CAUSE_EXIT_BROKEN] = {"exit-broken", "exit left or does not speak the protocol",
+			       SOCKS5_GENERAL_FAILURE, 502, 0},
 	[CAUSE_RESOURCES] = {"resources", "out of file descriptors or memory",
 			     SOCKS5_GENERAL_FAILURE, 503, 4},
 	[CAUSE_STOPPED] = {"stopped", "hawserd stopped", SOCKS5_GENERAL_FAILURE, 503, 0},
@@ -97,4 +106,21 @@ enum cause cause_from_errno(int err)
 	default:
 		return CAUSE_OTHER;
 	}
+}
+
+enum cause cause_from_socks5_reply(uint8_t code)
+{
+	static const enum cause by_code[] = {
+		[SOCKS5_SUCCEEDED] = CAUSE_NONE,
+		[SOCKS5_GENERAL_FAILURE] = CAUSE_OTHER,
+		[SOCKS5_NOT_ALLOWED] = CAUSE_NOT_ALLOWED,
+		[SOCKS5_NETWORK_UNREACHABLE] = CAUSE_NETWORK_UNREACHABLE,
+		[SOCKS5_HOST_UNREACHABLE] = CAUSE_HOST_UNREACHABLE,
+		[SOCKS5_REFUSED] = CAUSE_REFUSED,
+		[SOCKS5_TTL_EXPIRED] = CAUSE_CONNECT_TIMEOUT,
+		[SOCKS5_COMMAND_NOT_SUPPORTED] = CAUSE_COMMAND_NOT_SUPPORTED,
+		[SOCKS5_ADDRESS_TYPE_NOT_SUPPORTED] = CAUSE_ADDRESS_TYPE_NOT_SUPPORTED,
+	};
+
+	return code < sizeof(by_code) / sizeof(*by_code) ? by_code[code] : CAUSE_OTHER;
 }

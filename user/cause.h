@@ -25,8 +25,14 @@ enum cause {
 	CAUSE_BYTES_LOST,  /* by the kernel, after a fallback: see ARCHITECTURE.md */
 	CAUSE_IDLE_TIMEOUT,
 	CAUSE_HALF_CLOSED_TIMEOUT,
-	CAUSE_RESOURCES, /* out of file descriptors or memory */
-	CAUSE_STOPPED,	 /* hawserd stopped */
+	CAUSE_CLOCK,	   /* time stamp too old or too new, although corrected */
+	CAUSE_LIMIT,	   /* of a token's sessions */
+	CAUSE_REVOKED,	   /* the session's token is not in the file any more */
+	CAUSE_NO_EXIT,	   /* none answers, and when-no-exit = refuse */
+	CAUSE_EXIT_SILENT, /* the exit did not answer in time */
+	CAUSE_EXIT_BROKEN, /* the exit left, or does not speak the protocol */
+	CAUSE_RESOURCES,   /* out of file descriptors or memory */
+	CAUSE_STOPPED,	   /* hawserd stopped */
 	CAUSE_OTHER,
 	CAUSE_COUNT
 };
@@ -44,5 +50,8 @@ const struct cause_info *cause_info(enum cause cause);
 
 /* Maps a positive errno of socket(), connect(), read() or write(); CAUSE_OTHER if unknown. */
 enum cause cause_from_errno(int err);
+
+/* Maps the reply of an exit (RFC 1928 section 6); CAUSE_OTHER if unknown. */
+enum cause cause_from_socks5_reply(uint8_t code);
 
 #endif

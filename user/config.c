@@ -12,6 +12,7 @@
 
 #include "config_file.h"
 #include "control_path.h"
+#include "gate.h"
 #include "options.h"
 #include "settings.h"
 
@@ -75,8 +76,12 @@ static void config_free(struct config *config)
 		sodium_memzero(config->users.user,
 			       config->users.count * sizeof(*config->users.user));
 	free(config->users.user);
+	for (size_t i = 0; i < config->gate_count; i++)
+		gate_free(config->gates[i]);
+	free(config->gates);
 	free(config->listen);
 	free(config->allow);
+	free(config->exit_allow);
 	free(config->control);
 	free(config->relay.bpf_pins);
 	free(config->relay.local_accel);
@@ -108,7 +113,8 @@ static int check_exposure(const struct draft *draft)
 	for (size_t i = 0; i < config->listen_count; i++) {
 		const struct listen_config *listen = &config->listen[i];
 
-		if (address_is_loopback(&listen->address))
+		/* Who has neither a token nor a password does not get in. */
+		if (address_is_loopback(&listen->address) || listen->gate)
 			continue;
 		if (listen->forward)
 			return value_refuse(&draft->listen_from[i],
@@ -137,7 +143,7 @@ struct config *config_load(const struct options *options)
 		if (!file || config_file_apply(file, &draft))
 			goto out;
 	}
-	if (options_apply(options, &draft))
+	if (options_apply(options, &draft) || settings_finish_exits(&draft))
 		goto out;
 	if (draft.config->listen_count == 0 && add_default_listeners(&draft))
 		goto out;

@@ -23,10 +23,14 @@ enum tier_mode { TIER_MODE_AUTO, TIER_MODE_COPY, TIER_MODE_SPLICE, TIER_MODE_SOC
 enum tick_mode { TICK_MODE_AUTO, TICK_MODE_OFF, TICK_MODE_FIXED };
 enum congestion_mode { CONGESTION_AUTO, CONGESTION_SYSTEM, CONGESTION_NAMED };
 
+struct gate;
+
 struct listen_config {
 	union address address;
-	bool forward;	       /* to is valid; else SOCKS and HTTP CONNECT */
-	struct destination to; /* host "" with an address, or a name */
+	bool forward;		 /* to is valid; else SOCKS and HTTP CONNECT */
+	struct destination to;	 /* host "" with an address, or a name */
+	const struct gate *gate; /* takes tokens; one of the configuration's. NULL: none */
+	bool serves_exit;	 /* by --serve-exit, so that it must get a gate */
 };
 
 struct tick_config {
@@ -65,6 +69,10 @@ struct config {
 	struct users users;
 	struct prefix *allow;
 	size_t allow_count;
+	struct gate **gates; /* of the listeners that take tokens */
+	size_t gate_count;
+	struct prefix *exit_allow; /* special destinations, see guard.h */
+	size_t exit_allow_count;
 	enum mptcp_mode mptcp;
 	struct tcp_only_config tcp_only;
 	struct relay_config relay;

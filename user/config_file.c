@@ -51,8 +51,9 @@ static int value_locate(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *resu
 /* Names only, as libconfuse needs them to parse; what a value may be is in settings.c. */
 static cfg_opt_t daemon_names[] = {VALUE("workers"), VALUE("control"), VALUE("log-level"),
 				   CFG_END()};
-static cfg_opt_t listen_names[] = {VALUE("address"), VALUE("to"), CFG_END()};
-static cfg_opt_t access_names[] = {LIST("allow"), CFG_END()};
+static cfg_opt_t listen_names[] = {VALUE("address"), VALUE("to"), VALUE("tokens"),
+				   VALUE("exit-name"), CFG_END()};
+static cfg_opt_t access_names[] = {LIST("allow"), LIST("exit-allow"), CFG_END()};
 static cfg_opt_t user_names[] = {VALUE("password-file"), CFG_END()};
 static cfg_opt_t upstream_names[] = {VALUE("mptcp"), VALUE("congestion"), VALUE("tcp-only-expiry"),
 				     VALUE("tcp-only-retry"), CFG_END()};
@@ -179,10 +180,19 @@ static int refuse_incomplete(cfg_t *section, const char *need, const char *legal
 static int apply_listen(cfg_t *section, struct draft *draft)
 {
 	const struct value *address = cfg_getptr(section, "address");
+	const struct value *to = cfg_getptr(section, "to");
+	const struct value *tokens = cfg_getptr(section, "tokens");
+	const struct value *exit_name = cfg_getptr(section, "exit-name");
+	int err;
 
 	if (!address)
 		return refuse_incomplete(section, "address", "ADDR:PORT");
-	return settings_add_listener(draft, address, cfg_getptr(section, "to"));
+	if (tokens && to)
+		return value_refuse(tokens, "a forward takes no tokens; legal: tokens or to");
+	if (exit_name && !tokens)
+		return value_refuse(exit_name, "of no use without tokens; legal: with tokens");
+	err = settings_add_listener(draft, address, to);
+	return err || !tokens ? err : settings_set_tokens(draft, tokens, exit_name);
 }
 
 static int apply_user(cfg_t *section, struct draft *draft)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "guard.h"
 #include "log.h"
 #include "mptcp_pause.h"
 #include "resolver.h"
@@ -44,6 +45,8 @@ struct dial {
 	const struct config *config;
 	struct destination destination;
 	bool client_is_local;
+	bool guarded;
+	struct guard guard;
 	bool connecting;
 	int turn; /* the family to try next, if it has addresses */
 	struct candidates family[FAMILY_COUNT];
@@ -145,7 +148,7 @@ static void attempt_learn(const struct attempt *attempt, enum transport transpor
 	struct dial *dial = attempt->dial;
 	const ev_tstamp now = ev_now(dial->loop);
 
-	if (dial->config->mptcp != MPTCP_MODE_AUTO)
+	if (dial->config->mptcp != MPTCP_MODE_AUTO || !dial->tcp_only)
 		return;
 	/* What is this kernel's doing is not to be held against a destination. */
 	if (transport == TRANSPORT_FALLBACK &&
@@ -164,7 +167,8 @@ static bool attempt_wants_mptcp(const struct attempt *attempt)
 	case MPTCP_MODE_OFF:
 		return false;
 	default:
-		return !tcp_only_choose(dial->tcp_only, &attempt->address, &dial->config->tcp_only,
+		return !dial->tcp_only ||
+		       !tcp_only_choose(dial->tcp_only, &attempt->address, &dial->config->tcp_only,
 					ev_now(dial->loop));
 	}
 }
@@ -195,7 +199,9 @@ static int attempt_start(struct attempt *attempt)
 	int fd;
 
 	/* What only this host can reach is not for the network to reach through us. */
-	if (!dial->client_is_local && (address_is_loopback(to) || address_is_any(to)))
+	if (dial->guarded
+		    ? !guard_allows(&dial->guard, to)
+		    : !dial->client_is_local && (address_is_loopback(to) || address_is_any(to)))
 		return -EACCES;
 	fd = mptcp_socket(to->sa.sa_family, attempt_wants_mptcp(attempt));
 	if (fd < 0)
@@ -348,6 +354,9 @@ struct dial *dial_start(const struct dial_request *request, dial_fn *notify, voi
 	dial->config = request->config;
 	dial->destination = *request->destination;
 	dial->client_is_local = address_is_loopback(request->client);
+	dial->guarded = request->guard != NULL;
+	if (request->guard)
+		dial->guard = *request->guard;
 	dial->notify = notify;
 	dial->context = context;
 	ev_init(&dial->begin, dial_on_begin);

@@ -11,6 +11,7 @@
 
 struct dial;
 struct ev_loop;
+struct guard;
 struct mptcp_pause;
 struct resolver;
 struct tcp_only;
@@ -34,11 +35,12 @@ typedef void dial_fn(void *context, enum dial_event event, const struct dial_res
 struct dial_request {
 	struct ev_loop *loop;
 	struct resolver *resolver;
-	struct tcp_only *tcp_only; /* asked and told with MPTCP_MODE_AUTO */
+	struct tcp_only *tcp_only; /* asked and told with MPTCP_MODE_AUTO; NULL: always MPTCP */
 	struct mptcp_pause *mptcp_pause;
 	const struct config *config;
 	const struct destination *destination; /* copied */
 	const union address *client;	       /* who asks; not kept */
+	const struct guard *guard;	       /* copied; NULL: none */
 };
 
 /* NULL when out of memory. All but destination and client must outlive the dial. */

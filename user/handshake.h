@@ -4,12 +4,16 @@
 #ifndef HAWSER_HANDSHAKE_H
 #define HAWSER_HANDSHAKE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "address.h"
 #include "cause.h"
 #include "users.h"
+
+struct gate;
+struct token;
 
 #define HANDSHAKE_IN_MAX  8192 /* a request must fit; for HTTP this is the header limit */
 #define HANDSHAKE_OUT_MAX 512  /* every answer fits */
@@ -41,7 +45,12 @@ struct handshake {
 	enum protocol protocol;
 	enum access access;
 	const struct users *users;
-	enum cause cause;		/* set when PARSE_BAD */
+	const struct gate *gate; /* NULL: no tokens are taken; set after handshake_init() */
+	/* The token that the gate let in, with a session begun on its account: the caller's to end,
+	 * also after PARSE_BAD. NULL without one. */
+	const struct token *token;
+	bool probe;	  /* with PARSE_DONE: wants the success and nothing else; no destination */
+	enum cause cause; /* set when PARSE_BAD */
 	struct destination destination; /* set when PARSE_DONE */
 	uint8_t stage;			/* of the protocol's dialogue */
 	/* A plain HTTP request's rewritten head: the first bytes for the destination. malloc'ed,

@@ -10,9 +10,14 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include <sodium.h>
+
 #include "accel.h"
+#include "clock.h"
 #include "config.h"
 #include "control.h"
+#include "failures.h"
+#include "gate.h"
 #include "kernel.h"
 #include "listen_set.h"
 #include "local_accel.h"
@@ -37,6 +42,8 @@
 /* While draining, how often to look whether the last session has ended. */
 #define DRAIN_POLL_S 0.1
 
+#define MINUTE_S 60.
+
 struct daemon {
 	struct ev_loop *loop;
 	const struct options *options;
@@ -46,11 +53,13 @@ struct daemon {
 	struct worker **workers;
 	size_t worker_count;
 	struct local_accel *local;
+	struct failures *failures;
 	struct control *control;
 	struct report_source report;
 	ev_signal hangup;
 	ev_signal terminate;
 	ev_signal interrupt;
+	ev_timer minute;
 	ev_timer drain;
 	ev_tstamp drain_until;
 };
@@ -119,6 +128,7 @@ static int workers_start(struct daemon *daemon, uint64_t open_files)
 			.sessions_max = sessions_max_of_worker(open_files, count),
 			.accel = daemon->accel,
 			.local = daemon->local,
+			.failures = daemon->failures,
 		});
 
 		if (!worker)
@@ -199,6 +209,26 @@ static int open_control(struct daemon *daemon)
 		  errno == EADDRINUSE ? "another hawserd answers there; --control chooses another"
 				      : strerror(errno));
 	return daemon->config->control_is_default ? 0 : -errno;
+}
+
+static void on_minute(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	const struct daemon *daemon = timer->data;
+
+	(void)loop;
+	(void)events;
+	failures_log(daemon->failures);
+}
+
+/* Accounts of tokens that are in both configurations go on; old is NULL at the start. */
+static int adopt_tokens(struct config *new, const struct config *old)
+{
+	int err = gates_adopt(new->gates, new->gate_count, old ? old->gates : NULL,
+			      old ? old->gate_count : 0, clock_now_ms());
+
+	if (err)
+		log_error("%s", strerror(-err));
+	return err;
 }
 
 static void stop(struct daemon *daemon)
@@ -283,11 +313,13 @@ static void on_hangup(struct ev_loop *loop, ev_signal *signal, int events)
 		return;
 	}
 	new = config_load(daemon->options);
-	if (!new || listen_set_open(&listening, new, daemon->worker_count, &daemon->listening)) {
+	if (!new || adopt_tokens(new, old) ||
+	    listen_set_open(&listening, new, daemon->worker_count, &daemon->listening)) {
 		log_error("the configuration stays as it was");
 		config_put(new);
 		return;
 	}
+	gates_revoke(new->gates, new->gate_count, old->gates, old->gate_count);
 	warn_of_what_needs_a_restart(old, new);
 	log_set_level(new->log_level);
 	daemon->config = new;
@@ -332,8 +364,9 @@ static void say_what_is_offered(const struct config *config, const struct accel 
 			log_info("listening on %s, forwarding to %s", text,
 				 destination_format(&listen->to, to));
 		else
-			log_info("listening on %s (SOCKS5, SOCKS4, SOCKS4a, HTTP)", text);
-		if (!listen->forward && !socks)
+			log_info("listening on %s (%sSOCKS5, SOCKS4, SOCKS4a, HTTP)", text,
+				 listen->gate ? "exit for tokens, " : "");
+		if (!listen->forward && !listen->gate && !socks)
 			socks = listen;
 	}
 	for (int i = 0; i < FEATURE_COUNT; i++)
@@ -368,6 +401,11 @@ static int run(struct daemon *daemon)
 	err = local_start(daemon);
 	if (err)
 		return err;
+	daemon->failures = failures_open();
+	if (!daemon->failures || adopt_tokens(daemon->config, NULL)) {
+		log_error("%s", strerror(ENOMEM));
+		return -ENOMEM;
+	}
 	err = workers_start(daemon, open_files);
 	if (err)
 		return err;
@@ -383,6 +421,9 @@ static int run(struct daemon *daemon)
 	watch_signal(daemon, &daemon->hangup, SIGHUP, on_hangup);
 	watch_signal(daemon, &daemon->terminate, SIGTERM, on_terminate);
 	watch_signal(daemon, &daemon->interrupt, SIGINT, on_interrupt);
+	ev_timer_init(&daemon->minute, on_minute, MINUTE_S, MINUTE_S);
+	daemon->minute.data = daemon;
+	ev_timer_start(daemon->loop, &daemon->minute);
 	ev_timer_init(&daemon->drain, on_drain_poll, 0., DRAIN_POLL_S);
 	daemon->drain.data = daemon;
 	workers_configure(daemon, true);
@@ -399,6 +440,7 @@ static void fini(struct daemon *daemon)
 	free(daemon->workers);
 	accel_close(daemon->accel);
 	local_accel_close(daemon->local);
+	failures_close(daemon->failures);
 	listen_set_close(&daemon->listening);
 	if (daemon->loop)
 		ev_loop_destroy(daemon->loop);
@@ -412,6 +454,10 @@ int main(int argc, char **argv)
 	int err;
 
 	signal(SIGPIPE, SIG_IGN);
+	if (sodium_init() < 0) {
+		log_error("libsodium: no source of random numbers");
+		return EXIT_FAILURE;
+	}
 	daemon.config = config_load(daemon.options);
 	if (!daemon.config || options_check_only(daemon.options)) {
 		err = daemon.config ? EXIT_SUCCESS : EXIT_CONFIG;

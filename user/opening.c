@@ -13,12 +13,14 @@
 /* First size of the buffer: all but HTTP requests with many fields fit. */
 #define IN_BYTES 512
 
-struct opening *opening_new(enum access access, const struct users *users)
+struct opening *opening_new(enum access access, const struct users *users, const struct gate *gate)
 {
 	struct opening *opening = calloc(1, sizeof(*opening));
 
-	if (opening)
-		handshake_init(&opening->handshake, access, users);
+	if (!opening)
+		return NULL;
+	handshake_init(&opening->handshake, access, users);
+	opening->handshake.gate = gate;
 	return opening;
 }
 

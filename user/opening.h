@@ -19,14 +19,15 @@ struct opening {
 	uint8_t *in; /* what the client sent, and the handshake has not consumed */
 	size_t in_len;
 	size_t in_size;
-	uint64_t received; /* bytes from the client, ever */
+	uint64_t received;	      /* bytes from the client, ever */
+	struct handshake_out refusal; /* that is held back for a while */
 	/* The session's: */
 	ev_io io;
 	struct dial *dial;
 };
 
-/* NULL when out of memory. users must outlive it. */
-struct opening *opening_new(enum access access, const struct users *users);
+/* NULL when out of memory. users and gate (NULL: no tokens are taken) must outlive it. */
+struct opening *opening_new(enum access access, const struct users *users, const struct gate *gate);
 void opening_free(struct opening *opening);
 
 /* Reads from the client once and takes the handshake as far as it goes, with its answers sent.

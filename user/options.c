@@ -27,6 +27,8 @@ static int set_timeout(struct draft *draft, const struct value *name, const stru
 static int set_tune(struct draft *draft, const struct value *name, const struct value *number);
 static int set_no_bpf(struct draft *draft, const struct value *option, const struct value *none);
 static int set_torture(struct draft *draft, const struct value *option, const struct value *none);
+static int set_tokens(struct draft *draft, const struct value *file, const struct value *none);
+static int set_exit_name(struct draft *draft, const struct value *name, const struct value *none);
 
 struct option_row {
 	enum option_kind kind;
@@ -55,6 +57,14 @@ static const struct option_row rows[] = {
 	{OPTION_VALUE, "--user", "NAME:PASSWORD-FILE", "let NAME in with the password there *",
 	 APPLY(":", settings_add_user)},
 	{OPTION_VALUE, "--allow", "PREFIX", "let these addresses in without a password *",
+	 SETTING("access")},
+	{OPTION_VALUE, "--serve-exit", "ADDR:PORT", "listen for routers with tokens, too *",
+	 APPLY(NULL, settings_serve_exit)},
+	{OPTION_VALUE, "--tokens", "FILE", "the tokens that --serve-exit takes",
+	 APPLY(NULL, set_tokens)},
+	{OPTION_VALUE, "--exit-name", "NAME", "take only those that are for an exit NAME",
+	 APPLY(NULL, set_exit_name)},
+	{OPTION_VALUE, "--exit-allow", "PREFIX", "special addresses that tokens may reach *",
 	 SETTING("access")},
 	{OPTION_VALUE, "--mptcp", "auto|on|off", "MPTCP for outgoing connections",
 	 SETTING("upstream")},
@@ -122,6 +132,20 @@ static int set_torture(struct draft *draft, const struct value *option, const st
 	(void)option;
 	(void)none;
 	draft->config->relay.torture = true;
+	return 0;
+}
+
+static int set_tokens(struct draft *draft, const struct value *file, const struct value *none)
+{
+	(void)none;
+	draft->tokens = *file;
+	return 0;
+}
+
+static int set_exit_name(struct draft *draft, const struct value *name, const struct value *none)
+{
+	(void)none;
+	draft->exit_name = *name;
 	return 0;
 }
 

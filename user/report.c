@@ -91,7 +91,10 @@ static struct json_object *report_listeners(const struct config *config)
 		char to[DESTINATION_TEXT_MAX];
 
 		put_text(entry, "address", address_format(&listen->address, address));
-		put_text(entry, "kind", listen->forward ? "forward" : "socks");
+		put_text(entry, "kind",
+			 listen->forward ? "forward"
+			 : listen->gate	 ? "exit"
+					 : "socks");
 		if (listen->forward)
 			put_text(entry, "to", destination_format(&listen->to, to));
 		append(list, entry);

@@ -10,8 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "account.h"
 #include "congestion.h"
 #include "dial.h"
+#include "failures.h"
+#include "gate.h"
+#include "guard.h"
 #include "local_accel.h"
 #include "log.h"
 #include "opening.h"
@@ -24,6 +28,7 @@ enum session_state {
 	SESSION_RESOLVING,
 	SESSION_CONNECTING,
 	SESSION_RELAYING,
+	SESSION_DELAYING, /* the refusal is held back, as this address fails again and again */
 	SESSION_REFUSING, /* the refusal is sent; waits for the client to close, so that it reads it
 			   */
 	SESSION_STATE_COUNT
@@ -33,10 +38,12 @@ static const struct {
 	const char *name;
 	unsigned int next; /* bits of the states that may follow; any state may end */
 } states[SESSION_STATE_COUNT] = {
-	[SESSION_HANDSHAKE] = {"handshake", 1U << SESSION_RESOLVING | 1U << SESSION_REFUSING},
+	[SESSION_HANDSHAKE] = {"handshake", 1U << SESSION_RESOLVING | 1U << SESSION_DELAYING |
+						    1U << SESSION_REFUSING},
 	[SESSION_RESOLVING] = {"resolving", 1U << SESSION_CONNECTING | 1U << SESSION_REFUSING},
 	[SESSION_CONNECTING] = {"connecting", 1U << SESSION_RELAYING | 1U << SESSION_REFUSING},
 	[SESSION_RELAYING] = {"relaying", 0},
+	[SESSION_DELAYING] = {"delaying", 1U << SESSION_REFUSING},
 	[SESSION_REFUSING] = {"refusing", 0},
 };
 
@@ -49,6 +56,7 @@ struct session {
 	struct session **link; /* what points here */
 	const struct config *config;
 	struct opening *opening; /* NULL from SESSION_RELAYING on */
+	struct account *account; /* of the token that it came with; NULL: without */
 	char *destination;	 /* as text, for output; NULL while unknown */
 	uint64_t id;
 	ev_tstamp started;
@@ -102,6 +110,8 @@ static void session_end(struct session *session, enum cause cause)
 		session->next->link = session->link;
 	env->stats.ended[cause]++;
 	env->stats.sessions_active--;
+	if (session->account)
+		account_end(session->account);
 	config_put(session->config);
 	free(session->destination);
 	free(session);
@@ -118,6 +128,8 @@ static double session_deadline_s(const struct session *session)
 		return timeouts->resolve_s;
 	case SESSION_CONNECTING:
 		return timeouts->connect_s;
+	case SESSION_DELAYING:
+		return FAILURES_DELAY_MAX_S;
 	case SESSION_RELAYING:
 		return relay_half_closed(&session->relay) ? timeouts->half_closed_s
 							  : timeouts->idle_s;
@@ -191,6 +203,35 @@ static void session_fail(struct session *session, enum cause cause)
 	session_refuse(session, cause, &out);
 }
 
+static void session_on_client_hup(void *owner, bool dead)
+{
+	(void)dead;
+	session_end(owner, CAUSE_CLIENT_GONE);
+}
+
+/* As session_refuse, for a handshake that failed. Where tokens are taken it must not be cheap to
+ * try again and again. */
+static void session_refuse_handshake(struct session *session, enum cause cause,
+				     const struct handshake_out *out)
+{
+	struct opening *opening = session->opening;
+	struct session_env *env = session->env;
+
+	/* A clock that is off and a limit reached are no attempts to get in. */
+	if (!opening->handshake.gate || cause == CAUSE_CLOCK || cause == CAUSE_LIMIT) {
+		session_refuse(session, cause, out);
+		return;
+	}
+	session->cause = cause;
+	opening->refusal = *out;
+	ev_io_stop(env->relay.loop, &opening->io);
+	hup_add(&env->relay.hup, &session->relay.client.hup, session->relay.client.fd, HUP_DEATH,
+		session_on_client_hup, session);
+	session_enter(session, SESSION_DELAYING);
+	session_arm(session,
+		    failures_note(env->failures, &session->client, ev_now(env->relay.loop)));
+}
+
 static void session_on_relay(struct relay *relay, enum relay_event event, enum cause cause)
 {
 	struct session *session = container_of(relay, struct session, relay);
@@ -250,10 +291,15 @@ static void session_on_dial(void *context, enum dial_event event, const struct d
 		session_fail(session, result->cause);
 }
 
-static void session_on_client_hup(void *owner, bool dead)
+/* A router asks whether this exit is there. */
+static void session_answer_probe(struct session *session)
 {
-	(void)dead;
-	session_end(owner, CAUSE_CLIENT_GONE);
+	struct handshake_out out = {.len = 0};
+
+	session->protocol = session->opening->handshake.protocol;
+	session->env->stats.protocols[session->protocol]++;
+	handshake_reply(&session->opening->handshake, CAUSE_NONE, NULL, &out);
+	session_refuse(session, CAUSE_NONE, &out);
 }
 
 static void session_dial(struct session *session)
@@ -261,6 +307,9 @@ static void session_dial(struct session *session)
 	struct opening *opening = session->opening;
 	struct session_env *env = session->env;
 	const struct destination *destination = &opening->handshake.destination;
+	const struct guard guard = {.allow = session->config->exit_allow,
+				    .allow_count = session->config->exit_allow_count,
+				    .token = opening->handshake.token};
 	char text[DESTINATION_TEXT_MAX];
 
 	session->protocol = opening->handshake.protocol;
@@ -272,14 +321,16 @@ static void session_dial(struct session *session)
 	hup_add(&env->relay.hup, &session->relay.client.hup, session->relay.client.fd, HUP_DEATH,
 		session_on_client_hup, session);
 	session_enter(session, SESSION_RESOLVING);
-	opening->dial = dial_start(&(struct dial_request){.loop = env->relay.loop,
-							  .resolver = env->resolver,
-							  .tcp_only = env->tcp_only,
-							  .mptcp_pause = &env->mptcp_pause,
-							  .config = session->config,
-							  .destination = destination,
-							  .client = &session->client},
-				   session_on_dial, session);
+	opening->dial =
+		dial_start(&(struct dial_request){.loop = env->relay.loop,
+						  .resolver = env->resolver,
+						  .tcp_only = env->tcp_only,
+						  .mptcp_pause = &env->mptcp_pause,
+						  .config = session->config,
+						  .destination = destination,
+						  .client = &session->client,
+						  .guard = session->account ? &guard : NULL},
+			   session_on_dial, session);
 	if (!opening->dial)
 		session_fail(session, CAUSE_RESOURCES);
 }
@@ -287,16 +338,22 @@ static void session_dial(struct session *session)
 static void session_on_client(struct ev_loop *loop, ev_io *io, int events)
 {
 	struct session *session = io->data;
+	const struct handshake *handshake = &session->opening->handshake;
 	struct handshake_out refusal;
+	const int result = opening_advance(session->opening, io->fd, &refusal);
 
 	(void)loop;
 	(void)events;
-	switch (opening_advance(session->opening, io->fd, &refusal)) {
+	session->account = handshake->token ? handshake->token->account : NULL;
+	switch (result) {
 	case PARSE_DONE:
-		session_dial(session);
+		if (handshake->probe)
+			session_answer_probe(session);
+		else
+			session_dial(session);
 		break;
 	case PARSE_BAD:
-		session_refuse(session, session->opening->handshake.cause, &refusal);
+		session_refuse_handshake(session, handshake->cause, &refusal);
 		break;
 	case -EPIPE:
 		session_end(session, CAUSE_CLIENT_GONE);
@@ -315,6 +372,9 @@ static void session_on_deadline(struct ev_loop *loop, ev_timer *timer, int event
 	switch (session->state) {
 	case SESSION_HANDSHAKE:
 		session_fail(session, CAUSE_HANDSHAKE_TIMEOUT);
+		return;
+	case SESSION_DELAYING:
+		session_refuse(session, session->cause, &session->opening->refusal);
 		return;
 	case SESSION_RESOLVING:
 		session_fail(session, CAUSE_RESOLVE_FAILED);
@@ -339,13 +399,15 @@ static void session_on_deadline(struct ev_loop *loop, ev_timer *timer, int event
 	}
 }
 
-static struct session *session_new(struct session_env *env, int fd, const union address *client)
+static struct session *session_new(struct session_env *env, int fd, const union address *client,
+				   const struct gate *gate)
 {
 	struct session *session = calloc(1, sizeof(*session));
 
 	if (!session)
 		return NULL;
-	session->opening = opening_new(config_access(env->config, client), &env->config->users);
+	session->opening =
+		opening_new(config_access(env->config, client), &env->config->users, gate);
 	if (!session->opening) {
 		free(session);
 		return NULL;
@@ -375,7 +437,7 @@ static struct session *session_new(struct session_env *env, int fd, const union 
 void session_start(struct session_env *env, int fd, const union address *client,
 		   const struct listen_config *listen)
 {
-	struct session *session = session_new(env, fd, client);
+	struct session *session = session_new(env, fd, client, listen->gate);
 	struct handshake *handshake;
 
 	if (!session) {
@@ -406,6 +468,17 @@ void session_end_all(struct session_env *env, enum cause cause)
 	for (struct session *session = env->sessions; session; session = next) {
 		next = session->next;
 		session_end(session, cause);
+	}
+}
+
+void session_end_revoked(struct session_env *env)
+{
+	struct session *next;
+
+	for (struct session *session = env->sessions; session; session = next) {
+		next = session->next;
+		if (session->account && account_is_revoked(session->account))
+			session_end(session, CAUSE_REVOKED);
 	}
 }
 

@@ -12,6 +12,7 @@
 #include "relay.h"
 #include "stats.h"
 
+struct failures;
 struct local_accel_worker;
 struct resolver;
 struct session;
@@ -23,6 +24,7 @@ struct session_env {
 	struct tcp_only *tcp_only;
 	struct mptcp_pause mptcp_pause;
 	struct local_accel_worker *local; /* NULL: off */
+	struct failures *failures;	  /* of all workers */
 	const struct config *config;	  /* for sessions that start from now on */
 	struct session *sessions;	  /* all of them */
 	struct stats stats;
@@ -38,6 +40,9 @@ void session_start(struct session_env *env, int fd, const union address *client,
 
 /* Ends every session; relayed streams are reset, so that no peer takes them for whole. */
 void session_end_all(struct session_env *env, enum cause cause);
+
+/* Ends those whose token was revoked. */
+void session_end_revoked(struct session_env *env);
 
 /* Counts what the kernel moved by itself into env->stats. */
 void session_refresh_all(const struct session_env *env);

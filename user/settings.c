@@ -272,7 +272,7 @@ static int set_congestion(struct config *config, const struct value *value)
 	return 0;
 }
 
-static int add_allow(struct config *config, const struct value *value)
+static int add_prefix(struct prefix **prefixes, size_t *count, const struct value *value)
 {
 	struct prefix prefix;
 	struct prefix *grown;
@@ -281,12 +281,22 @@ static int add_allow(struct config *config, const struct value *value)
 		return value_refuse(value,
 				    "not a range of addresses; legal: ADDR or ADDR/BITS, no bits "
 				    "set beyond BITS, as 192.168.1.0/24 or fd00::/8");
-	grown = reallocarray(config->allow, config->allow_count + 1, sizeof(*grown));
+	grown = reallocarray(*prefixes, *count + 1, sizeof(*grown));
 	if (!grown)
 		return refuse_no_memory(value);
-	config->allow = grown;
-	config->allow[config->allow_count++] = prefix;
+	*prefixes = grown;
+	grown[(*count)++] = prefix;
 	return 0;
+}
+
+static int add_allow(struct config *config, const struct value *value)
+{
+	return add_prefix(&config->allow, &config->allow_count, value);
+}
+
+static int add_exit_allow(struct config *config, const struct value *value)
+{
+	return add_prefix(&config->exit_allow, &config->exit_allow_count, value);
 }
 
 static const struct setting {
@@ -299,6 +309,7 @@ static const struct setting {
 	{"daemon", "control", set_control, 0},
 	{"daemon", "log-level", set_log_level, 0},
 	{"access", "allow", add_allow, 0},
+	{"access", "exit-allow", add_exit_allow, 0},
 	{"upstream", "mptcp", set_mptcp, 0},
 	{"upstream", "congestion", set_congestion, 0},
 	{"upstream", "tcp-only-expiry", NULL, offsetof(struct config, tcp_only.expiry_s)},

@@ -20,6 +20,9 @@ struct value {
 struct draft {
 	struct config *config;
 	struct value *listen_from; /* parallel to config->listen; .text is unset */
+	/* --tokens and --exit-name, for the listeners of --serve-exit; name NULL: not given. */
+	struct value tokens;
+	struct value exit_name;
 };
 
 extern const char *const settings_mptcp_words[];
@@ -40,6 +43,16 @@ int settings_set(struct config *config, const char *section, const char *name,
 
 /* to is NULL for SOCKS and HTTP CONNECT. */
 int settings_add_listener(struct draft *draft, const struct value *address, const struct value *to);
+
+/* The last listener that was added takes the tokens of this file. exit_name may be NULL. */
+int settings_set_tokens(struct draft *draft, const struct value *file,
+			const struct value *exit_name);
+
+/* For --serve-exit: a listener whose tokens come by --tokens. none is ignored. */
+int settings_serve_exit(struct draft *draft, const struct value *address, const struct value *none);
+
+/* Brings together what options said in any order. */
+int settings_finish_exits(struct draft *draft);
 
 int settings_add_user(struct draft *draft, const struct value *name,
 		      const struct value *password_file);

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The three messages of SOCKS5: methods, password, request. No UDP, no BIND. */
+/* The three messages of SOCKS5: methods, password or token, request. No UDP, no BIND. */
 #include "socks5.h"
 
 #include <errno.h>
 #include <string.h>
+
+#include "clock.h"
+#include "gate.h"
 
 #define PASSWORD_VERSION 1
 
@@ -13,18 +16,11 @@ enum socks5_method {
 	METHOD_NONE_ACCEPTABLE = 0xff,
 };
 
-enum socks5_address_type {
-	ADDRESS_TYPE_IPV4 = 1,
-	ADDRESS_TYPE_NAME = 3,
-	ADDRESS_TYPE_IPV6 = 4,
-};
-
-#define COMMAND_CONNECT 1
-
 /* handshake->stage: the message that comes next. */
 enum socks5_stage {
 	STAGE_METHODS,
 	STAGE_PASSWORD,
+	STAGE_TOKEN,
 	STAGE_REQUEST,
 };
 
@@ -56,10 +52,14 @@ static enum parse read_methods(struct handshake *handshake, const uint8_t *in, s
 		return refuse(handshake, CAUSE_BAD_REQUEST, out);
 	if (len < 2U + in[1])
 		return PARSE_MORE;
+	*used = 2U + in[1];
+	if (handshake->gate && memchr(in + 2, HOP_METHOD, in[1])) {
+		append_pair(out, SOCKS5_VERSION, HOP_METHOD);
+		handshake->stage = STAGE_TOKEN;
+		return PARSE_MORE;
+	}
 	if (handshake->access == ACCESS_DENIED)
 		return refuse(handshake, CAUSE_NOT_ALLOWED, out);
-
-	*used = 2U + in[1];
 	open = memchr(in + 2, METHOD_NONE_NEEDED, in[1]) && handshake->access == ACCESS_OPEN;
 	password = memchr(in + 2, METHOD_PASSWORD, in[1]);
 	if (!open && !password)
@@ -94,15 +94,14 @@ static enum parse read_password(struct handshake *handshake, const uint8_t *in, 
 	return PARSE_MORE;
 }
 
-/* Bytes of DST.ADDR, with the length byte of a name; 0 if the type is unknown. */
-static size_t address_size(uint8_t type, uint8_t first)
+size_t socks5_address_size(uint8_t type, uint8_t first)
 {
 	switch (type) {
-	case ADDRESS_TYPE_IPV4:
+	case SOCKS5_IPV4:
 		return sizeof(struct in_addr);
-	case ADDRESS_TYPE_IPV6:
+	case SOCKS5_IPV6:
 		return sizeof(struct in6_addr);
-	case ADDRESS_TYPE_NAME:
+	case SOCKS5_NAME:
 		return 1U + first;
 	default:
 		return 0;
@@ -115,35 +114,86 @@ static int set_destination(struct destination *destination, uint8_t type, const 
 {
 	uint16_t port = (uint16_t)(data[size] << 8 | data[size + 1]);
 
-	if (type == ADDRESS_TYPE_NAME)
+	if (type == SOCKS5_NAME)
 		return destination_from_host(destination, (const char *)data + 1, data[0], port);
 	if (port == 0)
 		return -EINVAL;
 	*destination = (struct destination){.port = port};
-	address_from_bytes(&destination->address, type == ADDRESS_TYPE_IPV6 ? AF_INET6 : AF_INET,
-			   data, port);
+	address_from_bytes(&destination->address, type == SOCKS5_IPV6 ? AF_INET6 : AF_INET, data,
+			   port);
 	return 0;
+}
+
+/* Bytes of the request that in begins with; 0: not enough of it is there to know; -EINVAL: it is
+ * none. */
+static int request_size(const uint8_t *in, size_t len)
+{
+	size_t size;
+
+	if (len < 5)
+		return 0;
+	size = socks5_address_size(in[3], in[4]);
+	return size ? (int)(4 + size + 2) : -EINVAL;
+}
+
+/* The message is judged with the request that follows, which it vouches for, and which is then read
+ * as any other. */
+static enum parse read_token(struct handshake *handshake, const uint8_t *in, size_t len,
+			     size_t *used, struct handshake_out *out)
+{
+	static const enum cause causes[HOP_STATUS_COUNT] = {
+		[HOP_REFUSED] = CAUSE_AUTH_FAILED,
+		[HOP_CLOCK] = CAUSE_CLOCK,
+		[HOP_BUSY] = CAUSE_LIMIT,
+	};
+	uint8_t answer[HOP_ANSWER_BYTES];
+	const int auth_size = hop_auth_size(in, len);
+	struct hop_auth auth;
+	enum hop_status status;
+	int size;
+
+	if (auth_size < 0)
+		return refuse(handshake, CAUSE_BAD_REQUEST, out);
+	if (auth_size == 0 || len < (size_t)auth_size)
+		return PARSE_MORE;
+	size = request_size(in + auth_size, len - (size_t)auth_size);
+	if (size < 0)
+		return refuse(handshake, CAUSE_BAD_REQUEST, out);
+	if (size == 0 || len - (size_t)auth_size < (size_t)size)
+		return PARSE_MORE;
+	hop_auth_read(in, (size_t)auth_size, &auth);
+	status = gate_admit(handshake->gate, &auth, in + auth_size, (size_t)size, clock_now_ms(),
+			    &handshake->token, answer);
+	handshake_out_append(out, answer, sizeof(answer));
+	handshake->cause = causes[status];
+	if (status != HOP_ACCEPTED)
+		return PARSE_BAD;
+	*used = (size_t)auth_size;
+	handshake->stage = STAGE_REQUEST;
+	return PARSE_MORE;
 }
 
 static enum parse read_request(struct handshake *handshake, const uint8_t *in, size_t len,
 			       size_t *used, struct handshake_out *out)
 {
-	size_t size;
+	int size;
 
 	if (in[0] != SOCKS5_VERSION)
 		return refuse(handshake, CAUSE_BAD_REQUEST, out);
 	if (len < 5)
 		return PARSE_MORE;
-	if (in[1] != COMMAND_CONNECT)
+	handshake->probe = handshake->token && in[1] == HOP_COMMAND_PROBE;
+	if (in[1] != SOCKS5_CONNECT && !handshake->probe)
 		return refuse(handshake, CAUSE_COMMAND_NOT_SUPPORTED, out);
-	size = address_size(in[3], in[4]);
-	if (size == 0)
+	size = request_size(in, len);
+	if (size < 0)
 		return refuse(handshake, CAUSE_ADDRESS_TYPE_NOT_SUPPORTED, out);
-	if (len < 4 + size + 2)
+	if (len < (size_t)size)
 		return PARSE_MORE;
-	if (set_destination(&handshake->destination, in[3], in + 4, size) < 0)
+	if (!handshake->probe &&
+	    set_destination(&handshake->destination, in[3], in + 4, (size_t)size - 6) < 0)
 		return refuse(handshake, CAUSE_BAD_REQUEST, out);
-	*used = 4 + size + 2;
+	*used = (size_t)size;
 	return PARSE_DONE;
 }
 
@@ -154,6 +204,7 @@ enum parse socks5_step(struct handshake *handshake, const uint8_t *in, size_t le
 					     struct handshake_out *) = {
 		[STAGE_METHODS] = read_methods,
 		[STAGE_PASSWORD] = read_password,
+		[STAGE_TOKEN] = read_token,
 		[STAGE_REQUEST] = read_request,
 	};
 	enum parse result = PARSE_MORE;
@@ -175,14 +226,14 @@ static void append_request_reply(const union address *bound, enum cause cause,
 {
 	const uint8_t head[] = {SOCKS5_VERSION, cause_info(cause)->socks5_reply, 0};
 	union address none = {.in4 = {.sin_family = AF_INET}};
-	uint8_t type = ADDRESS_TYPE_IPV4;
+	uint8_t type = SOCKS5_IPV4;
 	const void *ip;
 	size_t ip_len;
 
 	if (!bound || bound->sa.sa_family == AF_UNSPEC)
 		bound = &none;
 	if (bound->sa.sa_family == AF_INET6) {
-		type = ADDRESS_TYPE_IPV6;
+		type = SOCKS5_IPV6;
 		ip = &bound->in6.sin6_addr;
 		ip_len = sizeof(bound->in6.sin6_addr);
 	} else {
@@ -198,6 +249,13 @@ static void append_request_reply(const union address *bound, enum cause cause,
 void socks5_reply(const struct handshake *handshake, enum cause cause, const union address *bound,
 		  struct handshake_out *out)
 {
+	uint8_t answer[HOP_ANSWER_BYTES];
+
+	if (handshake->stage == STAGE_TOKEN) {
+		hop_answer_write(answer, HOP_REFUSED, 0, NULL, NULL);
+		handshake_out_append(out, answer, sizeof(answer));
+		return;
+	}
 	if (handshake->stage == STAGE_METHODS)
 		append_pair(out, SOCKS5_VERSION, METHOD_NONE_ACCEPTABLE);
 	else if (handshake->stage == STAGE_PASSWORD)

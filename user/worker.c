@@ -129,6 +129,7 @@ struct worker *worker_start(const struct worker_options *options)
 	env->relay.hup.epoll_fd = -1;
 	env->relay.ticker.timer_fd = -1;
 	env->sessions_max = options->sessions_max;
+	env->failures = options->failures;
 	env->local = local_accel_worker(options->local, options->index);
 	env->next_id = options->index + 1;
 	env->id_step = options->count;
@@ -188,6 +189,7 @@ static void worker_do_configure(struct worker *worker, void *argument)
 		listener_start(&worker->listeners[i], &worker->env, &call->config->listen[i],
 			       call->fds[i]);
 	worker_begin_torture(worker);
+	session_end_revoked(&worker->env);
 }
 
 void worker_configure(struct worker *worker, const struct config *config, const int *fds)

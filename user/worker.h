@@ -12,6 +12,7 @@
 #include "config.h"
 #include "stats.h"
 
+struct failures;
 struct local_accel;
 struct worker;
 
@@ -23,6 +24,7 @@ struct worker_options {
 	uint64_t sessions_max;	   /* at once */
 	struct accel *accel;	   /* outlives the worker */
 	struct local_accel *local; /* the same; NULL: off */
+	struct failures *failures; /* the same */
 };
 
 /* Starts a worker that listens to nothing yet. NULL on error, with errno set. */

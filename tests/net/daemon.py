@@ -16,6 +16,7 @@ from pathlib import Path
 import handshakes
 import peers
 from bed import Bed
+from namespace import Namespace
 from topology import LAN4, LAN6, LAN_PREFIX4, LAN_PREFIX6
 from waiting import until
 
@@ -29,12 +30,14 @@ COMPLAINTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:
 
 class Hawserd:
     """Options are hawserd's. listen: whether to add the listeners and allowed prefixes of the LAN.
-    prefix: words before the command, as a program that lowers its rights."""
+    prefix: words before the command, as a program that lowers its rights. namespace: where it runs,
+    if not on the router."""
 
     def __init__(self, bed: Bed, *options: str, listen: bool = True, open_files: int | None = None,
                  prefix: tuple[str, ...] = (), directory: str | None = None,
-                 binary: Path | None = None) -> None:
+                 binary: Path | None = None, namespace: Namespace | None = None) -> None:
         self.bed = bed
+        self.namespace = namespace or bed.router
         # Short, as the path of a socket must be.
         self.directory = directory or tempfile.mkdtemp(dir=bed.scratch)
         self.control = f"{self.directory}/control.sock"
@@ -46,7 +49,7 @@ class Hawserd:
                    "--control", self.control, "--log-level", "debug", *options]
         limit = ["prlimit", f"--nofile={open_files}:{open_files}"] if open_files else []
         with self._log.open("w", encoding="utf-8") as log:
-            self.process = bed.router.start(
+            self.process = self.namespace.start(
                 [*limit, *command],
                 bed.mounts, stderr=log, stdin=subprocess.DEVNULL)
         self.pid = self.process.pid

@@ -95,6 +95,15 @@ static void errno_maps_to_a_cause(void **state)
 		assert_int_equal(cause_from_errno(cases[i].err), cases[i].cause);
 }
 
+/* An exit's reply is handed on as it is. */
+static void socks5_replies_map_to_a_cause_of_the_same_reply(void **state)
+{
+	(void)state;
+	for (unsigned int code = 0; code < 256; code++)
+		assert_int_equal(cause_info(cause_from_socks5_reply((uint8_t)code))->socks5_reply,
+				 code <= 8 ? code : 1);
+}
+
 /* Happy eyeballs: "IPv6 unreachable, IPv4 refused" was refused. */
 static void the_most_telling_attempt_ranks_highest(void **state)
 {
@@ -116,6 +125,7 @@ int main(void)
 		cmocka_unit_test(every_cause_is_described),
 		cmocka_unit_test(replies_follow_the_standards),
 		cmocka_unit_test(errno_maps_to_a_cause),
+		cmocka_unit_test(socks5_replies_map_to_a_cause_of_the_same_reply),
 		cmocka_unit_test(the_most_telling_attempt_ranks_highest),
 	};
 

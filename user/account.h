@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What all workers of an exit share about one token: which messages there were, how many sessions
+ * it has, whether it was revoked. It outlives reloads, as long as a configuration or a session has
+ * the token. */
+#ifndef HAWSER_ACCOUNT_H
+#define HAWSER_ACCOUNT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "replay.h"
+
+struct account;
+
+/* With one reference. NULL when out of memory. now_ms: see replay_open(). */
+struct account *account_new(uint64_t now_ms);
+
+/* Any thread, as all below. The last put frees; account_put(NULL) does nothing. */
+struct account *account_get(struct account *account);
+void account_put(struct account *account);
+
+/* As replay_check(), for whichever worker asks. */
+enum replay_verdict account_check(struct account *account, uint64_t time_ms,
+				  const uint8_t nonce[static HOP_NONCE_BYTES], uint64_t now_ms);
+
+/* Counts a session and takes a reference for it; false when there are max already (0: no limit). */
+bool account_begin(struct account *account, uint32_t max);
+void account_end(struct account *account);
+uint32_t account_sessions(struct account *account);
+
+void account_revoke(struct account *account);
+bool account_is_revoked(struct account *account);
+
+#endif

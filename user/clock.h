@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Time of day, for what is compared with another host's. */
+#ifndef HAWSER_CLOCK_H
+#define HAWSER_CLOCK_H
+
+#include <stdint.h>
+
+/* Milliseconds since 1970, UTC. */
+uint64_t clock_now_ms(void);
+
+#endif
