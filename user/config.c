@@ -12,6 +12,7 @@
 
 #include "config_file.h"
 #include "control_path.h"
+#include "exit.h"
 #include "gate.h"
 #include "options.h"
 #include "settings.h"
@@ -21,6 +22,10 @@
 /* A server seldom learns MPTCP, and each look whether it has costs a connection the fast path. */
 #define TCP_ONLY_EXPIRY_S_DEFAULT 3600
 #define TCP_ONLY_RETRY_DEFAULT	  32
+
+/* A lost SYN is sent again after 1 s; a dead exit is to be known within 3 s. */
+#define EXIT_ANSWER_S_DEFAULT 2.5
+#define EXIT_PROBE_S_DEFAULT  10
 
 #define HOW_TO_ALLOW                                                                               \
 	"a source range, --allow 192.168.1.0/24 or access { allow = { \"192.168.1.0/24\" } }"
@@ -49,6 +54,8 @@ static struct config *config_new(void)
 		.tcp_only = {.expiry_s = TCP_ONLY_EXPIRY_S_DEFAULT,
 			     .retry = TCP_ONLY_RETRY_DEFAULT},
 		.congestion = CONGESTION_AUTO,
+		.exit_answer_s = EXIT_ANSWER_S_DEFAULT,
+		.exit_probe_s = EXIT_PROBE_S_DEFAULT,
 		.workers = default_workers(),
 		.control_is_default = true,
 		.log_level = LOG_LEVEL_INFO,
@@ -79,6 +86,12 @@ static void config_free(struct config *config)
 	for (size_t i = 0; i < config->gate_count; i++)
 		gate_free(config->gates[i]);
 	free(config->gates);
+	for (size_t i = 0; i < config->exit_count; i++) {
+		exit_put(config->exits[i].state);
+		token_set_free(&config->exits[i].tokens);
+		free(config->exits[i].name);
+	}
+	free(config->exits);
 	free(config->listen);
 	free(config->allow);
 	free(config->exit_allow);

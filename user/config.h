@@ -11,6 +11,7 @@
 #include "address.h"
 #include "handshake.h"
 #include "log.h"
+#include "token_file.h"
 #include "tune.h"
 #include "users.h"
 
@@ -23,6 +24,7 @@ enum tier_mode { TIER_MODE_AUTO, TIER_MODE_COPY, TIER_MODE_SPLICE, TIER_MODE_SOC
 enum tick_mode { TICK_MODE_AUTO, TICK_MODE_OFF, TICK_MODE_FIXED };
 enum congestion_mode { CONGESTION_AUTO, CONGESTION_SYSTEM, CONGESTION_NAMED };
 
+struct exit;
 struct gate;
 
 struct listen_config {
@@ -31,6 +33,20 @@ struct listen_config {
 	struct destination to;	 /* host "" with an address, or a name */
 	const struct gate *gate; /* takes tokens; one of the configuration's. NULL: none */
 	bool serves_exit;	 /* by --serve-exit, so that it must get a gate */
+};
+
+enum when_no_exit { WHEN_NO_EXIT_DIRECT, WHEN_NO_EXIT_REFUSE };
+
+#define EXITS_MAX 64
+
+/* A way out for this router. */
+struct exit_config {
+	char *name;
+	struct destination destination;
+	struct token_set tokens; /* one */
+	uint32_t priority;	 /* lower is used first */
+	uint32_t weight;	 /* at least 1; share among those of equal priority */
+	struct exit *state;	 /* outlives reloads; the configuration has a reference */
 };
 
 struct tick_config {
@@ -71,6 +87,11 @@ struct config {
 	size_t allow_count;
 	struct gate **gates; /* of the listeners that take tokens */
 	size_t gate_count;
+	struct exit_config *exits;
+	size_t exit_count; /* at most EXITS_MAX; 0: destinations are dialled directly */
+	enum when_no_exit when_no_exit;
+	double exit_answer_s;	   /* without an answer for so long an exit is down */
+	double exit_probe_s;	   /* an exit is probed when it has not answered for so long */
 	struct prefix *exit_allow; /* special destinations, see guard.h */
 	size_t exit_allow_count;
 	enum mptcp_mode mptcp;

@@ -55,8 +55,12 @@ static cfg_opt_t listen_names[] = {VALUE("address"), VALUE("to"), VALUE("tokens"
 				   VALUE("exit-name"), CFG_END()};
 static cfg_opt_t access_names[] = {LIST("allow"), LIST("exit-allow"), CFG_END()};
 static cfg_opt_t user_names[] = {VALUE("password-file"), CFG_END()};
-static cfg_opt_t upstream_names[] = {VALUE("mptcp"), VALUE("congestion"), VALUE("tcp-only-expiry"),
-				     VALUE("tcp-only-retry"), CFG_END()};
+static cfg_opt_t upstream_names[] = {VALUE("mptcp"),	       VALUE("congestion"),
+				     VALUE("tcp-only-expiry"), VALUE("tcp-only-retry"),
+				     VALUE("when-no-exit"),    VALUE("exit-answer"),
+				     VALUE("exit-probe"),      CFG_END()};
+static cfg_opt_t exit_names[] = {VALUE("address"),  VALUE("port"),   VALUE("token-file"),
+				 VALUE("priority"), VALUE("weight"), CFG_END()};
 static cfg_opt_t relay_names[] = {VALUE("tier"),     VALUE("tick"),    VALUE("bpf"),
 				  VALUE("bpf-pins"), VALUE("torture"), VALUE("local-accel"),
 				  CFG_END()};
@@ -73,6 +77,7 @@ static cfg_opt_t sections[] = {CFG_SEC("daemon", daemon_names, CFGF_MULTI),
 			       CFG_SEC("listen", listen_names, NAMED_SECTION),
 			       CFG_SEC("access", access_names, CFGF_MULTI),
 			       CFG_SEC("user", user_names, NAMED_SECTION),
+			       CFG_SEC("exit", exit_names, NAMED_SECTION),
 			       CFG_SEC("upstream", upstream_names, CFGF_MULTI),
 			       CFG_SEC("relay", relay_names, CFGF_MULTI),
 			       CFG_SEC("tune", tune_names, CFGF_MULTI),
@@ -209,6 +214,28 @@ static int apply_user(cfg_t *section, struct draft *draft)
 	return settings_add_user(draft, &name, file);
 }
 
+static int apply_exit(cfg_t *section, struct draft *draft)
+{
+	const struct exit_values values = {
+		.address = cfg_getptr(section, "address"),
+		.port = cfg_getptr(section, "port"),
+		.token_file = cfg_getptr(section, "token-file"),
+		.priority = cfg_getptr(section, "priority"),
+		.weight = cfg_getptr(section, "weight"),
+	};
+	struct value name;
+
+	if (!values.address)
+		return refuse_incomplete(section, "address", "HOST");
+	if (!values.token_file)
+		return refuse_incomplete(section, "token-file", "FILE");
+	/* libconfuse keeps no line for the name. */
+	name = *values.address;
+	name.name = cfg_name(section);
+	name.typed = name.text = cfg_title(section);
+	return settings_add_exit(draft, &name, &values);
+}
+
 static int apply_values(cfg_t *section, struct draft *draft)
 {
 	cfg_opt_t *opt;
@@ -231,6 +258,8 @@ static int apply_section(cfg_t *section, struct draft *draft)
 		return apply_listen(section, draft);
 	if (strcmp(cfg_name(section), "user") == 0)
 		return apply_user(section, draft);
+	if (strcmp(cfg_name(section), "exit") == 0)
+		return apply_exit(section, draft);
 	return apply_values(section, draft);
 }
 

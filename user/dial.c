@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <sodium.h>
+
 #include "guard.h"
 #include "log.h"
 #include "mptcp_pause.h"
@@ -46,6 +48,7 @@ struct dial {
 	struct destination destination;
 	bool client_is_local;
 	bool guarded;
+	bool spread;
 	struct guard guard;
 	bool connecting;
 	int turn; /* the family to try next, if it has addresses */
@@ -286,13 +289,15 @@ static void dial_on_lookup(void *context, int af, enum cause cause, const union 
 {
 	struct dial *dial = context;
 	struct candidates *family = &dial->family[af == AF_INET6 ? FAMILY_V6 : FAMILY_V4];
+	size_t first;
 
 	family->pending = false;
 	family->lookup = NULL;
 	if (cause != CAUSE_NONE)
 		dial_note(dial, cause);
+	first = dial->spread && count > 0 ? randombytes_uniform((uint32_t)count) : 0;
 	for (size_t i = 0; i < count; i++) {
-		family->addresses[i] = addresses[i];
+		family->addresses[i] = addresses[(first + i) % count];
 		address_set_port(&family->addresses[i], dial->destination.port);
 	}
 	family->count = count;
@@ -354,6 +359,7 @@ struct dial *dial_start(const struct dial_request *request, dial_fn *notify, voi
 	dial->config = request->config;
 	dial->destination = *request->destination;
 	dial->client_is_local = address_is_loopback(request->client);
+	dial->spread = request->spread;
 	dial->guarded = request->guard != NULL;
 	if (request->guard)
 		dial->guard = *request->guard;

@@ -11,6 +11,7 @@
 
 struct dial;
 struct ev_loop;
+struct exit;
 struct guard;
 struct mptcp_pause;
 struct resolver;
@@ -26,6 +27,10 @@ struct dial_result {
 	int fd; /* -1 unless connected */
 	enum transport transport;
 	enum cause cause;
+	/* Of exit_dial_start(), when an exit made the connection: */
+	struct exit *exit;   /* NULL: none did; kept by the configuration */
+	bool first_sent;     /* the client's first bytes have left */
+	union address bound; /* the exit's end; AF_UNSPEC: unknown */
 };
 
 /* Always called from the loop, never before dial_start() returns. After DIAL_CONNECTED and
@@ -41,6 +46,7 @@ struct dial_request {
 	const struct destination *destination; /* copied */
 	const union address *client;	       /* who asks; not kept */
 	const struct guard *guard;	       /* copied; NULL: none */
+	bool spread; /* the first address to try is drawn by lot, of each family */
 };
 
 /* NULL when out of memory. All but destination and client must outlive the dial. */

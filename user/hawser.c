@@ -39,6 +39,7 @@ static const struct command {
 	{"status", show_status, "the daemon, what the kernel offers, listeners, totals, errors"},
 	{"sessions", show_sessions, "a row for each session"},
 	{"flows", show_flows, "two rows for each session: how its bytes are moved, and why"},
+	{"exits", show_exits, "a row for each exit: whether it answers, and what failed last"},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

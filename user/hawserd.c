@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include <sodium.h>
 
@@ -16,6 +15,7 @@
 #include "clock.h"
 #include "config.h"
 #include "control.h"
+#include "exit.h"
 #include "failures.h"
 #include "gate.h"
 #include "kernel.h"
@@ -63,14 +63,6 @@ struct daemon {
 	ev_timer drain;
 	ev_tstamp drain_until;
 };
-
-static double monotonic_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 /* Returns the limit that holds then. */
 static uint64_t raise_open_files_limit(void)
@@ -220,12 +212,37 @@ static void on_minute(struct ev_loop *loop, ev_timer *timer, int events)
 	failures_log(daemon->failures);
 }
 
-/* Accounts of tokens that are in both configurations go on; old is NULL at the start. */
-static int adopt_tokens(struct config *new, const struct config *old)
+/* What is known of an exit that is in old, too; else nothing is known of it. NULL without memory.
+ */
+static struct exit *adopt_exit(const struct exit_config *exit, const struct config *old)
+{
+	char text[DESTINATION_TEXT_MAX];
+	char old_text[DESTINATION_TEXT_MAX];
+
+	destination_format(&exit->destination, text);
+	for (size_t i = 0; old && i < old->exit_count; i++) {
+		const struct exit_config *same = &old->exits[i];
+
+		if (strcmp(same->name, exit->name) == 0 &&
+		    strcmp(destination_format(&same->destination, old_text), text) == 0 &&
+		    sodium_memcmp(same->tokens.token, exit->tokens.token,
+				  sizeof(*exit->tokens.token)) == 0)
+			return exit_get(same->state);
+	}
+	return exit_new();
+}
+
+/* What outlives a reload, as far as it is in both configurations: accounts of tokens, and what is
+ * known of exits. old is NULL at the start. */
+static int adopt(struct config *new, const struct config *old)
 {
 	int err = gates_adopt(new->gates, new->gate_count, old ? old->gates : NULL,
 			      old ? old->gate_count : 0, clock_now_ms());
 
+	for (size_t i = 0; !err && i < new->exit_count; i++) {
+		new->exits[i].state = adopt_exit(&new->exits[i], old);
+		err = new->exits[i].state ? 0 : -ENOMEM;
+	}
 	if (err)
 		log_error("%s", strerror(-err));
 	return err;
@@ -313,7 +330,7 @@ static void on_hangup(struct ev_loop *loop, ev_signal *signal, int events)
 		return;
 	}
 	new = config_load(daemon->options);
-	if (!new || adopt_tokens(new, old) ||
+	if (!new || adopt(new, old) ||
 	    listen_set_open(&listening, new, daemon->worker_count, &daemon->listening)) {
 		log_error("the configuration stays as it was");
 		config_put(new);
@@ -369,6 +386,10 @@ static void say_what_is_offered(const struct config *config, const struct accel 
 		if (!listen->forward && !listen->gate && !socks)
 			socks = listen;
 	}
+	for (size_t i = 0; i < config->exit_count; i++)
+		log_info("exit %s at %s, priority %u, weight %u", config->exits[i].name,
+			 destination_format(&config->exits[i].destination, to),
+			 config->exits[i].priority, config->exits[i].weight);
 	for (int i = 0; i < FEATURE_COUNT; i++)
 		say_feature(kernel_feature((enum feature)i));
 	for (int i = 0; i < ACCEL_FEATURE_COUNT; i++)
@@ -402,7 +423,7 @@ static int run(struct daemon *daemon)
 	if (err)
 		return err;
 	daemon->failures = failures_open();
-	if (!daemon->failures || adopt_tokens(daemon->config, NULL)) {
+	if (!daemon->failures || adopt(daemon->config, NULL)) {
 		log_error("%s", strerror(ENOMEM));
 		return -ENOMEM;
 	}
@@ -414,7 +435,7 @@ static int run(struct daemon *daemon)
 						.workers = daemon->workers,
 						.worker_count = daemon->worker_count,
 						.local = daemon->local,
-						.started = monotonic_s()};
+						.started = clock_monotonic_s()};
 	err = open_control(daemon);
 	if (err)
 		return err;

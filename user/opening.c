@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 
 #include "relay.h"
-#include "socket.h"
 
 /* First size of the buffer: all but HTTP requests with many fields fit. */
 #define IN_BYTES 512
@@ -80,26 +79,40 @@ int opening_advance(struct opening *opening, int fd, struct handshake_out *refus
 	return (int)result;
 }
 
-int opening_hand_over(struct opening *opening, struct relay *relay)
+int opening_gather(struct opening *opening, const uint8_t **first, size_t *len)
 {
 	struct handshake *handshake = &opening->handshake;
+	uint8_t *grown;
+
+	*len = handshake->head_len + opening->in_len;
+	if (opening->in_len > 0) {
+		grown = realloc(handshake->head, *len);
+		if (!grown)
+			return -ENOMEM;
+		handshake->head = grown;
+		memcpy(grown + handshake->head_len, opening->in, opening->in_len);
+		handshake->head_len = *len;
+		opening->in_len = 0;
+	}
+	*first = handshake->head;
+	return 0;
+}
+
+int opening_hand_over(struct opening *opening, struct relay *relay, const union address *bound,
+		      bool first_sent)
+{
 	struct handshake_out answer = {.len = 0};
-	size_t len = handshake->head_len + opening->in_len;
-	union address bound;
-	uint8_t *first;
+	const uint8_t *first;
+	size_t len;
 	int err;
 
-	socket_local_address(relay->server.fd, &bound);
-	handshake_reply(handshake, CAUSE_NONE, &bound, &answer);
+	handshake_reply(&opening->handshake, CAUSE_NONE, bound, &answer);
 	err = flow_hold(&relay->down, answer.bytes, answer.len);
-	if (err || len == 0)
+	if (!err)
+		err = opening_gather(opening, &first, &len);
+	if (err)
 		return err;
-	first = realloc(handshake->head, len);
-	if (!first)
-		return -ENOMEM;
-	handshake->head = first;
-	memcpy(first + handshake->head_len, opening->in, opening->in_len);
 	relay->up.bytes += len;
 	relay->env->stats->bytes_up += len;
-	return flow_hold(&relay->up, first, len);
+	return first_sent ? 0 : flow_hold(&relay->up, first, len);
 }

@@ -12,6 +12,7 @@
 #include "handshake.h"
 
 struct dial;
+struct exit_dial;
 struct relay;
 
 struct opening {
@@ -24,6 +25,7 @@ struct opening {
 	/* The session's: */
 	ev_io io;
 	struct dial *dial;
+	struct exit_dial *exit_dial; /* in its place where there are exits */
 };
 
 /* NULL when out of memory. users and gate (NULL: no tokens are taken) must outlive it. */
@@ -39,9 +41,14 @@ int opening_advance(struct opening *opening, int fd, struct handshake_out *refus
  */
 bool opening_answer(int fd, const struct handshake_out *out);
 
-/* Has relay send first what comes before the relayed bytes: the answer to the client; and to the
- * server what the client sent early, after the head of a plain HTTP request. Call after
- * relay_prepare(). 0 or -ENOMEM. */
-int opening_hand_over(struct opening *opening, struct relay *relay);
+/* Brings together what the client sent early, after the head of a plain HTTP request: the first
+ * bytes for the destination, which are the opening's. 0 or -ENOMEM. */
+int opening_gather(struct opening *opening, const uint8_t **first, size_t *len);
+
+/* Has relay send first what comes before the relayed bytes: the answer to the client, with bound
+ * for the address of the connection to the destination; and to the server the first bytes, unless
+ * they were sent. Call after relay_prepare(). 0 or -ENOMEM. */
+int opening_hand_over(struct opening *opening, struct relay *relay, const union address *bound,
+		      bool first_sent);
 
 #endif

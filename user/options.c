@@ -29,6 +29,7 @@ static int set_no_bpf(struct draft *draft, const struct value *option, const str
 static int set_torture(struct draft *draft, const struct value *option, const struct value *none);
 static int set_tokens(struct draft *draft, const struct value *file, const struct value *none);
 static int set_exit_name(struct draft *draft, const struct value *name, const struct value *none);
+static int set_exit_token(struct draft *draft, const struct value *file, const struct value *none);
 
 struct option_row {
 	enum option_kind kind;
@@ -66,6 +67,16 @@ static const struct option_row rows[] = {
 	 APPLY(NULL, set_exit_name)},
 	{OPTION_VALUE, "--exit-allow", "PREFIX", "special addresses that tokens may reach *",
 	 SETTING("access")},
+	{OPTION_VALUE, "--exit", "HOST:PORT", "carry all sessions through this exit *",
+	 APPLY(NULL, settings_use_exit)},
+	{OPTION_VALUE, "--exit-token", "FILE", "the token that --exit wants",
+	 APPLY(NULL, set_exit_token)},
+	{OPTION_VALUE, "--when-no-exit", "direct|refuse", "what to do when none answers",
+	 SETTING("upstream")},
+	{OPTION_VALUE, "--exit-answer", "SECONDS", "an exit silent for so long is down",
+	 SETTING("upstream")},
+	{OPTION_VALUE, "--exit-probe", "SECONDS", "how often an idle exit is asked",
+	 SETTING("upstream")},
 	{OPTION_VALUE, "--mptcp", "auto|on|off", "MPTCP for outgoing connections",
 	 SETTING("upstream")},
 	{OPTION_VALUE, "--congestion", "auto|system|NAME", "congestion control of MPTCP",
@@ -146,6 +157,13 @@ static int set_exit_name(struct draft *draft, const struct value *name, const st
 {
 	(void)none;
 	draft->exit_name = *name;
+	return 0;
+}
+
+static int set_exit_token(struct draft *draft, const struct value *file, const struct value *none)
+{
+	(void)none;
+	draft->exit_token = *file;
 	return 0;
 }
 

@@ -6,11 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "accel.h"
+#include "clock.h"
 #include "config.h"
+#include "exit.h"
 #include "kernel.h"
 #include "local_accel.h"
 #include "stats.h"
@@ -49,14 +50,6 @@ static void append(struct json_object *array, struct json_object *value)
 {
 	if (!array || json_object_array_add(array, value) < 0)
 		json_object_put(value);
-}
-
-static double monotonic_seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 static struct json_object *report_feature(const struct feature_state *state)
@@ -192,7 +185,7 @@ static struct json_object *report_status(const struct report_source *source)
 	}
 	put_text(status, "version", HAWSER_VERSION);
 	put_count(status, "pid", (uint64_t)getpid());
-	put_seconds(status, "uptime_s", monotonic_seconds() - source->started);
+	put_seconds(status, "uptime_s", clock_monotonic_s() - source->started);
 	put_count(status, "workers", source->worker_count);
 	put_text(status, "mptcp", config_mptcp_name(config->mptcp));
 	put_text(status, "tier", config_tier_name(config->relay.tier));
@@ -328,6 +321,41 @@ static struct json_object *report_flows(const struct report_source *source)
 	return report_rows(source, "flows", append_flows);
 }
 
+static struct json_object *report_exit(const struct exit_config *config)
+{
+	struct json_object *exit = json_object_new_object();
+	char address[DESTINATION_TEXT_MAX];
+	struct exit_facts facts;
+
+	exit_describe(config->state, &facts);
+	put_text(exit, "name", config->name);
+	put_text(exit, "address", destination_format(&config->destination, address));
+	put_text(exit, "state", exit_state_name(facts.state));
+	put_count(exit, "priority", config->priority);
+	put_count(exit, "weight", config->weight);
+	put_seconds(exit, "rtt_s", facts.rtt_s);
+	put(exit, "clock_offset_ms", json_object_new_int64(facts.clock_offset_ms));
+	put(exit, "sessions", report_pair("active", facts.sessions, "total", facts.sessions_total));
+	put_count(exit, "probes", facts.probes);
+	put_count(exit, "failures", facts.failures);
+	if (facts.last_failure != CAUSE_NONE) {
+		put_text(exit, "last_failure", cause_info(facts.last_failure)->name);
+		put_seconds(exit, "last_failure_age_s", clock_monotonic_s() - facts.last_failure_s);
+	}
+	return exit;
+}
+
+static struct json_object *report_exits(const struct report_source *source)
+{
+	struct json_object *answer = json_object_new_object();
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < source->config->exit_count; i++)
+		append(list, report_exit(&source->config->exits[i]));
+	put(answer, "exits", list);
+	return answer;
+}
+
 static const struct {
 	const char *name;
 	struct json_object *(*answer)(const struct report_source *source);
@@ -335,6 +363,7 @@ static const struct {
 	{"status", report_status},
 	{"sessions", report_sessions},
 	{"flows", report_flows},
+	{"exits", report_exits},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

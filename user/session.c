@@ -13,6 +13,8 @@
 #include "account.h"
 #include "congestion.h"
 #include "dial.h"
+#include "exit.h"
+#include "exit_dial.h"
 #include "failures.h"
 #include "gate.h"
 #include "guard.h"
@@ -56,6 +58,7 @@ struct session {
 	struct session **link; /* what points here */
 	const struct config *config;
 	struct opening *opening; /* NULL from SESSION_RELAYING on */
+	struct exit *exit;	 /* that carries it; NULL: none */
 	struct account *account; /* of the token that it came with; NULL: without */
 	char *destination;	 /* as text, for output; NULL while unknown */
 	uint64_t id;
@@ -68,6 +71,16 @@ struct session {
 	struct relay relay;
 };
 
+static void opening_cancel_dial(struct opening *opening)
+{
+	if (opening->dial)
+		dial_cancel(opening->dial);
+	if (opening->exit_dial)
+		exit_dial_cancel(opening->exit_dial);
+	opening->dial = NULL;
+	opening->exit_dial = NULL;
+}
+
 static void session_close_opening(struct session *session)
 {
 	struct opening *opening = session->opening;
@@ -76,8 +89,7 @@ static void session_close_opening(struct session *session)
 		return;
 	ev_io_stop(session->env->relay.loop, &opening->io);
 	hup_remove(&session->env->relay.hup, &session->relay.client.hup);
-	if (opening->dial)
-		dial_cancel(opening->dial);
+	opening_cancel_dial(opening);
 	opening_free(opening);
 	session->opening = NULL;
 }
@@ -112,6 +124,8 @@ static void session_end(struct session *session, enum cause cause)
 	env->stats.sessions_active--;
 	if (session->account)
 		account_end(session->account);
+	if (session->exit)
+		exit_end(session->exit);
 	config_put(session->config);
 	free(session->destination);
 	free(session);
@@ -176,9 +190,7 @@ static void session_refuse(struct session *session, enum cause cause,
 
 	session->cause = cause;
 	hup_remove(&session->env->relay.hup, &session->relay.client.hup);
-	if (opening->dial)
-		dial_cancel(opening->dial);
-	opening->dial = NULL;
+	opening_cancel_dial(opening);
 	if (out->len == 0 || !opening_answer(session->relay.client.fd, out)) {
 		session_end(session, cause);
 		return;
@@ -254,19 +266,27 @@ static void session_accelerate(struct session *session)
 		relay_set_local(relay, local);
 }
 
-static void session_relay(struct session *session, int fd, enum transport transport)
+static void session_relay(struct session *session, const struct dial_result *result)
 {
 	struct relay *relay = &session->relay;
+	const enum transport transport = result->transport;
+	const int fd = result->fd;
+	union address bound = result->bound;
 
 	relay->server.fd = fd;
 	relay->server.transport = transport;
 	session->env->stats.server_transport[transport]++;
+	session->exit = result->exit;
+	if (session->exit)
+		exit_begin(session->exit);
+	else
+		socket_local_address(fd, &bound);
 	/* Not before it is connected: a socket that fell back then passes options on to its TCP. */
 	socket_prepare(fd, &session->config->relay.tune);
 	congestion_choose(session->config, fd, transport);
 	congestion_choose(session->config, relay->client.fd, relay->client.transport);
 	relay_prepare(relay, &session->config->relay, session->id);
-	if (opening_hand_over(session->opening, relay)) {
+	if (opening_hand_over(session->opening, relay, &bound, result->first_sent)) {
 		session_end(session, CAUSE_RESOURCES);
 		return;
 	}
@@ -285,8 +305,9 @@ static void session_on_dial(void *context, enum dial_event event, const struct d
 		return;
 	}
 	session->opening->dial = NULL;
+	session->opening->exit_dial = NULL;
 	if (event == DIAL_CONNECTED)
-		session_relay(session, result->fd, result->transport);
+		session_relay(session, result);
 	else
 		session_fail(session, result->cause);
 }
@@ -299,7 +320,30 @@ static void session_answer_probe(struct session *session)
 	session->protocol = session->opening->handshake.protocol;
 	session->env->stats.protocols[session->protocol]++;
 	handshake_reply(&session->opening->handshake, CAUSE_NONE, NULL, &out);
+	/* It is none of the sessions that the token may have. */
+	account_end(session->account);
+	session->account = NULL;
 	session_refuse(session, CAUSE_NONE, &out);
+}
+
+/* 0 or -ENOMEM. */
+static int session_start_dial(struct session *session, const struct dial_request *request)
+{
+	struct opening *opening = session->opening;
+	const uint8_t *first;
+	size_t len;
+	int err;
+
+	/* What came with a token leaves here, or two exits that name each other would be a loop. */
+	if (session->config->exit_count == 0 || session->account) {
+		opening->dial = dial_start(request, session_on_dial, session);
+		return opening->dial ? 0 : -ENOMEM;
+	}
+	err = opening_gather(opening, &first, &len);
+	if (err)
+		return err;
+	opening->exit_dial = exit_dial_start(request, first, len, session_on_dial, session);
+	return opening->exit_dial ? 0 : -ENOMEM;
 }
 
 static void session_dial(struct session *session)
@@ -321,17 +365,15 @@ static void session_dial(struct session *session)
 	hup_add(&env->relay.hup, &session->relay.client.hup, session->relay.client.fd, HUP_DEATH,
 		session_on_client_hup, session);
 	session_enter(session, SESSION_RESOLVING);
-	opening->dial =
-		dial_start(&(struct dial_request){.loop = env->relay.loop,
-						  .resolver = env->resolver,
-						  .tcp_only = env->tcp_only,
-						  .mptcp_pause = &env->mptcp_pause,
-						  .config = session->config,
-						  .destination = destination,
-						  .client = &session->client,
-						  .guard = session->account ? &guard : NULL},
-			   session_on_dial, session);
-	if (!opening->dial)
+	if (session_start_dial(session,
+			       &(struct dial_request){.loop = env->relay.loop,
+						      .resolver = env->resolver,
+						      .tcp_only = env->tcp_only,
+						      .mptcp_pause = &env->mptcp_pause,
+						      .config = session->config,
+						      .destination = destination,
+						      .client = &session->client,
+						      .guard = session->account ? &guard : NULL}))
 		session_fail(session, CAUSE_RESOURCES);
 }
 

@@ -23,6 +23,16 @@ struct draft {
 	/* --tokens and --exit-name, for the listeners of --serve-exit; name NULL: not given. */
 	struct value tokens;
 	struct value exit_name;
+	struct value exit_token; /* --exit-token, for --exit */
+};
+
+/* What an exit section says; NULL where it says nothing. */
+struct exit_values {
+	const struct value *address;
+	const struct value *port;
+	const struct value *token_file;
+	const struct value *priority;
+	const struct value *weight;
 };
 
 extern const char *const settings_mptcp_words[];
@@ -50,6 +60,16 @@ int settings_set_tokens(struct draft *draft, const struct value *file,
 
 /* For --serve-exit: a listener whose tokens come by --tokens. none is ignored. */
 int settings_serve_exit(struct draft *draft, const struct value *address, const struct value *none);
+
+/* An exit of this router. name is its section's. */
+int settings_add_exit(struct draft *draft, const struct value *name,
+		      const struct exit_values *values);
+
+/* For --exit: its token comes by --exit-token. none is ignored. */
+int settings_use_exit(struct draft *draft, const struct value *destination,
+		      const struct value *none);
+
+int settings_set_when_no_exit(struct config *config, const struct value *value);
 
 /* Brings together what options said in any order. */
 int settings_finish_exits(struct draft *draft);

@@ -256,3 +256,51 @@ void show_flows(struct json_object *answer)
 		fputs("hawser: no sessions\n", stderr);
 	}
 }
+
+static void add_exit(struct table *table, struct json_object *exit)
+{
+	struct json_object *sessions = member(exit, "sessions");
+	const double rtt_s = seconds_of(exit, "rtt_s");
+	char figure[FIGURE_TEXT_MAX];
+
+	table_add(table, "%s", text_of(exit, "name"));
+	table_add(table, "%s", text_of(exit, "address"));
+	table_add(table, "%s", text_of(exit, "state"));
+	table_add(table, "%" PRIu64 "/%" PRIu64, count_of(exit, "priority"),
+		  count_of(exit, "weight"));
+	if (rtt_s > 0)
+		table_add(table, "%.0fms", rtt_s * 1000);
+	else
+		table_add(table, "%s", "");
+	table_add(table, "%" PRIu64, count_of(sessions, "active"));
+	table_add(table, "%" PRIu64, count_of(sessions, "total"));
+	table_add(table, "%" PRIu64, count_of(exit, "failures"));
+	table_add(table, "%s", text_of(exit, "last_failure"));
+	if (member(exit, "last_failure"))
+		table_add(table, "%s",
+			  figure_duration(figure, seconds_of(exit, "last_failure_age_s"), ""));
+	else
+		table_add(table, "%s", "");
+}
+
+void show_exits(struct json_object *answer)
+{
+	static const struct column columns[] = {
+		{"NAME", COLUMN_LEFT},	 {"ADDRESS", COLUMN_LEFT},
+		{"STATE", COLUMN_LEFT},	 {"PRIO/WEIGHT", COLUMN_LEFT},
+		{"RTT", COLUMN_RIGHT},	 {"SESSIONS", COLUMN_RIGHT},
+		{"TOTAL", COLUMN_RIGHT}, {"FAILURES", COLUMN_RIGHT},
+		{"LAST", COLUMN_LEFT},	 {"AGO", COLUMN_RIGHT},
+	};
+	struct table *table = table_new(columns, sizeof(columns) / sizeof(columns[0]));
+	struct json_object *list = member(answer, "exits");
+	size_t count = length_of(list);
+
+	for (size_t i = 0; i < count; i++)
+		add_exit(table, json_object_array_get_idx(list, i));
+	table_print(table);
+	if (count == 0) {
+		fflush(stdout);
+		fputs("hawser: no exits\n", stderr);
+	}
+}

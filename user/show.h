@@ -10,5 +10,6 @@ struct json_object;
 void show_status(struct json_object *answer);
 void show_sessions(struct json_object *answer);
 void show_flows(struct json_object *answer);
+void show_exits(struct json_object *answer);
 
 #endif

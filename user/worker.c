@@ -11,6 +11,7 @@
 #include "listener.h"
 #include "local_accel.h"
 #include "log.h"
+#include "prober.h"
 #include "resolver.h"
 #include "session.h"
 #include "tcp_only.h"
@@ -30,6 +31,7 @@ struct worker {
 	ev_async mail;
 	ev_io accel; /* events of the sockmap program */
 	ev_timer torture;
+	struct prober *prober; /* NULL but in the first worker */
 	worker_fn *call;
 	void *argument;
 	sem_t answered;
@@ -104,6 +106,7 @@ static void *worker_run(void *data)
 static void worker_free(struct worker *worker)
 {
 	if (worker->loop) {
+		prober_close(worker->prober);
 		resolver_close(worker->env.resolver);
 		hup_fini(&worker->env.relay.hup);
 		ticker_fini(&worker->env.relay.ticker);
@@ -149,7 +152,9 @@ struct worker *worker_start(const struct worker_options *options)
 	env->resolver = resolver_open(worker->loop);
 	env->tcp_only = tcp_only_open();
 	mptcp_pause_init(&env->mptcp_pause);
-	if (!env->resolver || !env->tcp_only) {
+	if (env->resolver && options->index == 0)
+		worker->prober = prober_open(worker->loop, env->resolver, &env->mptcp_pause);
+	if (!env->resolver || !env->tcp_only || (options->index == 0 && !worker->prober)) {
 		err = ENOMEM;
 		goto out;
 	}
@@ -190,6 +195,8 @@ static void worker_do_configure(struct worker *worker, void *argument)
 			       call->fds[i]);
 	worker_begin_torture(worker);
 	session_end_revoked(&worker->env);
+	if (worker->prober)
+		prober_configure(worker->prober, worker->env.config);
 }
 
 void worker_configure(struct worker *worker, const struct config *config, const int *fds)

@@ -98,3 +98,42 @@ def connect(sock: socket.socket, token: Token, host: str, port: int, payload: by
     code = handshakes.read_socks5_reply(sock)
     if code != 0:
         raise handshakes.Refused(code)
+
+
+class FakeExit:
+    """The exit's side for one connection at a time, in the hands of a test. clock_ms: what its clock
+    is ahead."""
+
+    def __init__(self, token: Token, clock_ms: int = 0) -> None:
+        self.token, self.clock_ms = token, clock_ms
+        self.nonce = b""
+
+    def read_head(self, sock: socket.socket) -> tuple[int, str, bytes]:
+        """Time stamp, name of the exit, request; the MAC is found to be right."""
+        assert read(sock, 3) == GREETING
+        auth = read(sock, 26)
+        self.nonce = auth[9:25]
+        token = read(sock, auth[25])
+        size = read(sock, 1)
+        exit_name = read(sock, size[0])
+        mac, head = read(sock, 32), read(sock, 5)
+        rest = {1: 3, 3: head[4], 4: 15}[head[3]] + 2
+        request = head + read(sock, rest)
+        assert auth[0] == 1 and token.decode() == self.token.name
+        assert mac == self.token.mac(b"hawser-hop-1 request", auth, token, size, exit_name, request)
+        return int.from_bytes(auth[1:9], "big"), exit_name.decode(), request
+
+    def answer(self, status: int) -> bytes:
+        head = bytes([1, status]) + (now_ms() + self.clock_ms).to_bytes(8, "big")
+        mac = self.token.mac(b"hawser-hop-1 answer", head, self.nonce)
+        return bytes([5, METHOD]) + head + mac
+
+    def serve(self, sock: socket.socket) -> None:
+        """Judges by its clock as a real one does, answers a probe, and is an echo server else."""
+        stamp, _, request = self.read_head(sock)
+        if abs(stamp - now_ms() - self.clock_ms) > 5000:
+            sock.sendall(self.answer(CLOCK))
+            return
+        sock.sendall(self.answer(ACCEPTED) + bytes([5, 0, 0, 1]) + bytes(6))
+        while request[1] != PROBE and (data := sock.recv(65536)):
+            sock.sendall(data)

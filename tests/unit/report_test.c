@@ -447,7 +447,7 @@ static void unknown_commands_are_refused(void **state)
 		char expected[100];
 
 		snprintf(expected, sizeof(expected),
-			 "unknown command \"%s\", legal: status, sessions, flows", words[i]);
+			 "unknown command \"%s\", legal: status, sessions, flows, exits", words[i]);
 		assert_members(answer, 1);
 		assert_text(answer, "error", expected);
 		json_object_put(answer);

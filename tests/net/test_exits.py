@@ -1,0 +1,410 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A router with exits: what it sends, and what it does when an exit is dead, slow or wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import socket
+import time
+
+import pytest
+
+import handshakes
+import hop
+import peers
+from daemon import Hawserd
+from handshakes import Refused, at_end, read
+from pattern import MEGABYTE, Stream, together
+from topology import LAN4, SERVER4, SERVER6
+from waiting import until
+
+pytestmark = pytest.mark.mptcp
+
+PORTS = {"one": 2081, "two": 2082}
+# Known within 3 s, and what a busy machine may add.
+DEAD_S = 3.5
+
+
+class Net:
+    """Exits in the server's namespace, as rented machines, and a router that uses them."""
+
+    def __init__(self, bed, hawserd, directory) -> None:
+        self.bed, self._hawserd, self.directory = bed, hawserd, directory
+        self.token = hop.Token("home")
+        self.tokens = hop.write_tokens(directory / "tokens", self.token.line())
+        self.exits: dict[str, Hawserd] = {}
+
+    def serve(self, name: str) -> Hawserd:
+        """Starts an exit, or starts it again."""
+        self.exits[name] = self._hawserd(
+            "--serve-exit", f"{SERVER4}:{PORTS[name]}", "--serve-exit",
+            f"[{SERVER6}]:{PORTS[name]}", "--tokens", str(self.tokens), "--exit-name", name,
+            "--exit-allow", "10.77.9.0/24", "--exit-allow", "fd77:9::/64", listen=False,
+            namespace=self.bed.server)
+        return self.exits[name]
+
+    def kill(self, name: str) -> None:
+        """As a machine that loses power; the test does not want it to be judged."""
+        dead = self.exits.pop(name)
+        dead.signal(signal.SIGKILL)
+        dead.wait()
+
+    def router(self, *names: str, more: str = "", **settings: str) -> Hawserd:
+        """settings: of each exit."""
+        config = self.directory / "router.conf"
+        config.write_text("\n".join(
+            f'exit "{name}" {{ address = "{SERVER4}"  port = {PORTS[name]} '
+            f'token-file = "{self.tokens}" {settings.get(name, "")} }}'
+            for name in names) + f"\n{more}\n", "ascii")
+        made = self._hawserd("-c", str(config))
+        return made
+
+    def settled(self, *names: str, **settings) -> Hawserd:
+        """The same, once every exit was found to answer."""
+        made = self.router(*names, **settings)
+        until(lambda: states(made), lambda seen: set(seen.values()) == {"up"})
+        return made
+
+
+def exits(router: Hawserd) -> dict[str, dict]:
+    return {exit_["name"]: exit_ for exit_ in router.ask("exits")["exits"]}
+
+
+def states(router: Hawserd) -> dict[str, str]:
+    return {name: exit_["state"] for name, exit_ in exits(router).items()}
+
+
+def totals(router: Hawserd) -> dict[str, int]:
+    return {name: exit_["sessions"]["total"] for name, exit_ in exits(router).items()}
+
+
+def hello(router: Hawserd, port: int, host: str = SERVER4) -> float:
+    """A session, and how long it took."""
+    started = time.monotonic()
+    with router.dial(host, port) as client:
+        client.sendall(b"hello")
+        assert read(client, 5) == b"hello"
+    return time.monotonic() - started
+
+
+@pytest.fixture
+def net(bed, hawserd, tmp_path):
+    return Net(bed, hawserd, tmp_path)
+
+
+@pytest.fixture
+def echo(serve):
+    return serve(peers.echo, mptcp=True)
+
+
+@pytest.mark.parametrize("host", [SERVER4, SERVER6, "server.test"])
+def test_through_an_exit(net, echo, host):
+    one = net.serve("one")
+    router = net.settled("one")
+    hello(router, echo.port, host)
+    assert totals(router) == {"one": 1}
+    assert one.status()["client"]["mptcp"] >= 1
+    assert router.status()["upstream"] == {"tcp": 0, "mptcp": 1, "fallback": 0}
+
+
+def test_by_options(net, echo, hawserd):
+    net.serve("one")
+    router = hawserd("--exit", f"server.test:{PORTS['one']}", "--exit-token", str(net.tokens),
+                     "--when-no-exit", "refuse")
+    with pytest.raises(Refused):  # the exit has another name
+        router.dial(SERVER4, echo.port)
+    assert exits(router)[f"server.test:{PORTS['one']}"]["last_failure"] == "auth-failed"
+
+
+def fake(net, handler):
+    """A router whose exit is handler(sock, fake), which is given its connections."""
+    made = hop.FakeExit(net.token)
+    return made, peers.Server(net.bed.server, lambda sock: handler(sock, made),
+                              mptcp=True, port=PORTS["one"])
+
+
+def test_all_leaves_at_once(net, request):
+    """Nothing waits: an exit that is silent has got greeting, authentication, request and the
+    client's first bytes."""
+    heads = []
+
+    def handler(sock, exit_):
+        stamp, name, asked = exit_.read_head(sock)
+        if asked[1] == hop.PROBE:
+            sock.sendall(exit_.answer(hop.ACCEPTED) + bytes([5, 0, 0, 1]) + bytes(6))
+            return
+        heads.append((stamp, name, asked, sock.recv(1000)))
+        sock.sendall(exit_.answer(hop.ACCEPTED) + bytes([5, 0, 0, 1]) + bytes(6) + b"answer")
+
+    _, server = fake(net, handler)
+    request.addfinalizer(server.close)
+    router = net.settled("one")
+    with router.connect() as client:
+        client.sendall(b"GET http://example.org:81/path HTTP/1.1\r\nHost: example.org:81\r\n\r\n")
+        assert read(client, 6) == b"answer"
+    (stamp, name, asked, first), = heads
+    assert abs(stamp - hop.now_ms()) < 2000 and name == "one"
+    assert asked == b"\x05\x01\x00\x03\x0bexample.org\x00\x51"
+    assert first.startswith(b"GET /path HTTP/1.1\r\n") and first.endswith(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("off_ms", [-3_600_000, 3_600_000])
+def test_clock_off(net, request, off_ms):
+    """The router takes the exit's time over, once for all sessions."""
+    made, server = fake(net, lambda sock, exit_: exit_.serve(sock))
+    made.clock_ms = off_ms
+    request.addfinalizer(server.close)
+    router = net.settled("one")
+    assert abs(exits(router)["one"]["clock_offset_ms"] - off_ms) < 1000
+    before = len(server.families)
+    hello(router, 80, "192.0.2.1")
+    assert len(server.families) == before + 1
+
+
+def test_clock_that_is_not_the_exits(net, request):
+    """A MAC by another key: the clock stays, and the exit is none."""
+    def handler(sock, exit_):
+        exit_.read_head(sock)
+        stranger = hop.FakeExit(hop.Token(), 3_600_000)
+        stranger.nonce = exit_.nonce
+        sock.sendall(stranger.answer(hop.CLOCK))
+
+    _, server = fake(net, handler)
+    request.addfinalizer(server.close)
+    router = net.router("one")
+    until(lambda: states(router), lambda seen: seen == {"one": "down"})
+    assert exits(router)["one"]["clock_offset_ms"] == 0
+    assert exits(router)["one"]["last_failure"] == "exit-broken"
+
+
+def test_replies_are_handed_on(bed, net):
+    net.serve("one")
+    router = net.settled("one")
+    with bed.server.socket(socket.AF_INET) as closed:
+        closed.bind((SERVER4, 0))
+        for host, port, reply, status in ((SERVER4, peers.port_of(closed), 5, 502),
+                                          ("127.0.0.1", 80, 2, 403),
+                                          ("nobody.invalid", 80, 4, 502)):
+            with pytest.raises(Refused) as refused:
+                router.dial(host, port)
+            assert refused.value.code == reply
+            with router.connect() as client, pytest.raises(Refused) as refused:
+                handshakes.http_connect(client, host, port)
+            assert refused.value.code == status
+    assert states(router) == {"one": "up"}
+
+
+def test_wrong_token(net, echo, tmp_path):
+    net.serve("one")
+    net.tokens = hop.write_tokens(tmp_path / "wrong", hop.Token("home").line())
+    router = net.router("one", more="upstream { when-no-exit = refuse }")
+    with pytest.raises(Refused):
+        router.dial(SERVER4, echo.port)
+    assert states(router) == {"one": "down"}
+    assert exits(router)["one"]["last_failure"] == "auth-failed"
+    done = router.run_cli("exits")
+    assert done.returncode == 0 and "auth-failed" in done.stdout
+    assert json.loads(router.run_cli("--json", "exits").stdout)["exits"][0]["name"] == "one"
+
+
+@pytest.mark.parametrize("refuse", [False, True])
+def test_no_exit(net, echo, refuse):
+    router = net.router("one", more="upstream { when-no-exit = refuse }" if refuse else "")
+    if not refuse:
+        hello(router, echo.port)
+        return
+    with pytest.raises(Refused) as refused:
+        router.dial(SERVER4, echo.port)
+    assert refused.value.code == 1
+    router.await_error("no-exit")
+
+
+def silent(bed, net, how: str):
+    """Makes the exit "one" dead in a way that nobody is told of, and what undoes it."""
+    if how == "stopped":
+        net.exits["one"].signal(signal.SIGSTOP)
+        return lambda: net.exits["one"].signal(signal.SIGCONT)
+    rules = bed.rules(f"tcp dport {PORTS['one']} drop")
+    rules.__enter__()
+    return lambda: rules.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("how", ["killed", "stopped", "dropped"])
+def test_dead_exit(bed, net, echo, how):
+    """A session that is being opened moves on within 3 s, later ones at once; sessions on the
+    living exit go on; the dead one is used again when it is back for a while."""
+    net.serve("one")
+    net.serve("two")
+    router = net.settled("one", "two", two="priority = 2")
+    hello(router, echo.port)
+    assert totals(router) == {"one": 1, "two": 0}
+    if how == "killed":
+        net.kill("one")
+        revive = lambda: net.serve("one")
+    else:
+        revive = silent(bed, net, how)
+    with contextlib.ExitStack() as stack:
+        stack.callback(lambda: revive())
+        assert hello(router, echo.port) < DEAD_S
+        assert states(router) == {"one": "down", "two": "up"}
+        assert hello(router, echo.port) < 0.5
+        assert totals(router) == {"one": 1, "two": 2}
+        wanted = {"killed": "refused", "stopped": "exit-silent", "dropped": "exit-silent"}
+        assert exits(router)["one"]["last_failure"] == wanted[how]
+        with router.dial(SERVER4, echo.port) as living:
+            stack.close()
+            until(lambda: states(router), lambda seen: seen["one"] == "up", seconds=15)
+            living.sendall(b"still")
+            assert read(living, 5) == b"still"
+    hello(router, echo.port)
+    assert totals(router) == {"one": 2, "two": 3}
+
+
+def test_first_bytes_go_once(net, serve):
+    """A stopped exit that goes on later does not act on what was given up."""
+    seen = []
+
+    def handler(sock):
+        seen.append(sock.recv(1000))
+        sock.sendall(b"HTTP/1.0 204 No Content\r\n\r\n")
+
+    server = serve(handler)
+    net.serve("one")
+    net.serve("two")
+    router = net.settled("one", "two", two="priority = 2")
+    net.exits["one"].signal(signal.SIGSTOP)
+    try:
+        with router.connect() as client:
+            client.sendall(f"POST http://{SERVER4}:{server.port}/ HTTP/1.1\r\n"
+                           f"Host: {SERVER4}\r\nContent-Length: 0\r\n\r\n".encode())
+            assert read(client, 12) == b"HTTP/1.0 204"
+    finally:
+        net.exits["one"].signal(signal.SIGCONT)
+    until(lambda: states(router), lambda now: now["one"] == "up", seconds=15)
+    assert len([data for data in seen if data]) == 1
+
+
+def test_equals_by_weight(net, echo):
+    net.serve("one")
+    net.serve("two")
+    router = net.settled("one", "two", two="weight = 3")
+    for _ in range(100):
+        hello(router, echo.port)
+    counts = totals(router)
+    # Of 100 with a share of a quarter, 25 +- 4.3; six times that is one in 500 million.
+    assert 3 <= counts["one"] <= 50 and sum(counts.values()) == 100
+
+
+def test_busy_moves_on(net, echo):
+    net.tokens = hop.write_tokens(net.directory / "limited", net.token.line("sessions=2"))
+    net.serve("one")
+    net.serve("two")
+    router = net.settled("one", "two", two="priority = 2",
+                         more="upstream { exit-probe = 600 }")
+    held = [router.dial(SERVER4, echo.port) for _ in range(3)]
+    assert totals(router) == {"one": 2, "two": 1} and states(router) == {"one": "up", "two": "up"}
+    for sock in held:
+        sock.close()
+
+
+def test_revoked(net, echo):
+    one = net.serve("one")
+    router = net.settled("one", more="upstream { when-no-exit = refuse }")
+    with router.dial(SERVER4, echo.port) as client:
+        hop.write_tokens(net.tokens, hop.Token("other").line())
+        one.signal(signal.SIGHUP)
+        assert peers.was_reset(client)
+    with pytest.raises(Refused):
+        router.dial(SERVER4, echo.port)
+    assert exits(router)["one"]["last_failure"] == "auth-failed"
+
+
+def test_reload_keeps_what_is_known(net, echo):
+    """And running sessions; an exit that is gone from the file carries its sessions on."""
+    net.serve("one")
+    net.serve("two")
+    router = net.settled("one", "two", two="priority = 2")
+    with router.dial(SERVER4, echo.port) as client:
+        config = net.directory / "router.conf"
+        config.write_text(config.read_text("ascii").splitlines()[1], "ascii")
+        router.signal(signal.SIGHUP)
+        until(lambda: states(router), lambda seen: seen == {"two": "up"})
+        client.sendall(b"still")
+        assert read(client, 5) == b"still"
+    hello(router, echo.port)
+    assert totals(router) == {"two": 1}
+
+
+@contextlib.contextmanager
+def through(net, router):
+    with peers.listen(net.bed.server, mptcp=True) as listening, \
+            router.dial(SERVER4, peers.port_of(listening)) as client, \
+            peers.accept(listening) as server:
+        yield client, server
+
+
+def test_exact_both_ways(net):
+    """Half-close travels, either way."""
+    net.serve("one")
+    router = net.settled("one")
+    for first in "client", "server":
+        up, down = Stream(1), Stream(2)
+        with through(net, router) as (client, server):
+            def send(sock, stream):
+                stream.send(sock, 8 * MEGABYTE)
+                sock.shutdown(socket.SHUT_WR)
+
+            def receive(sock, stream):
+                stream.receive(sock, 8 * MEGABYTE)
+                assert at_end(sock)
+
+            near, far = (client, server) if first == "client" else (server, client)
+            together(lambda: send(near, up), lambda: receive(far, up))
+            together(lambda: send(far, down), lambda: receive(near, down))
+
+
+@pytest.mark.parametrize("first", ["client", "server"])
+def test_reset_travels(net, first):
+    net.serve("one")
+    router = net.settled("one")
+    with through(net, router) as (client, server):
+        near, far = (client, server) if first == "client" else (server, client)
+        peers.reset(near)
+        assert peers.was_reset(far)
+
+
+def test_many_at_once(net, echo):
+    """Sessions through both, while others are opened with garbage."""
+    net.serve("one")
+    router = net.settled("one")
+    held = [router.dial(SERVER4, echo.port) for _ in range(200)]
+    for number, sock in enumerate(held):
+        with peers.connect(net.bed.server, SERVER4, PORTS["one"]) as noise:
+            noise.sendall(hop.GREETING + bytes([1]) * (number % 80))
+        sock.sendall(number.to_bytes(4, "big"))
+    for number, sock in enumerate(held):
+        assert read(sock, 4) == number.to_bytes(4, "big")
+        sock.close()
+    assert states(router) == {"one": "up"} and exits(router)["one"]["failures"] == 0
+
+
+@pytest.mark.parametrize(("text", "part"), [
+    ('exit "a" { address = "b" }', ':1: exit "a" ends here without token-file'),
+    ('exit "a" { token-file = "/x" }', ":1: exit \"a\" ends here without address"),
+    ('exit "a" { address = "b"  token-file = "/x"  port = 0 }', "1 to 65535"),
+    ('exit "a" { address = "b"  token-file = "/x"  weight = 0 }', "1 to 65535"),
+    ('exit "a b" { address = "b"  token-file = "/x" }', "cannot be an exit's name"),
+    ('exit "a" { address = "b/c"  token-file = "/x" }', "not where an exit can be"),
+    ('exit "a" { address = "b"  token-file = "/x" }', "/x: cannot be read"),
+    ('upstream { when-no-exit = maybe }', "legal: direct, refuse"),
+    ('listen "a" { address = "127.0.0.1:1"  to = "b:1"  tokens = "/x" }', "tokens or to"),
+    ('listen "a" { address = "127.0.0.1:1"  exit-name = "b" }', "with tokens")])
+def test_wrong_files(build, tmp_path, text, part):
+    import subprocess
+    config = tmp_path / "conf"
+    config.write_text(text, "ascii")
+    done = subprocess.run([build / "hawserd", "-c", config, "--check"], capture_output=True,
+                          text=True, timeout=30, check=False)
+    assert done.returncode == 2 and part in done.stderr and done.stderr.count("\n") == 1
