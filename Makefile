@@ -113,7 +113,7 @@ run: setup-run ## install what is missing, build, run hawserd in the foreground
 
 .PHONY: check
 check: setup-check ## install what is missing, build, run all tests (SAN=1: with sanitizers)
-	@$(MAKE) --no-print-directory all unit $(TORTURE) $(EMULATOR)
+	@$(MAKE) --no-print-directory all unit fuzz $(TORTURE) $(EMULATOR)
 	@HAWSER_BUILD=$(BUILD) $(PYTHON) -m pytest -p no:cacheprovider tests $(PYTEST_ARGS)
 
 .PHONY: unit
@@ -131,6 +131,23 @@ EMULATOR_OBJS := $(call obj,$(wildcard bench/emulator*.c))
 $(EMULATOR): $(EMULATOR_OBJS)
 	@echo "  LD      $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
+
+# libFuzzer targets, with the parts of hawserd that they feed; clang only.
+FUZZ_SRCS := $(wildcard tests/fuzz/*_fuzz.c)
+FUZZ_BINS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(FUZZ_SRCS))
+FUZZ_PARTS := $(addprefix user/,$(addsuffix .c,account address cause clock config_text gate handshake \
+	hop_message http_proxy log replay socks4 socks5 token token_file users))
+FUZZ_FLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) $(WERROR) -Iuser -MMD -MP -pthread -O1 -g \
+	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+.PHONY: fuzz
+fuzz: $(FUZZ_BINS) ## build the fuzz targets; `make check` runs them for FUZZ_SECONDS=10 each
+build/fuzz/%.o: %.c Makefile
+	@echo "  CC      $@"
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZ_FLAGS) -c -o $@ $<
+build/fuzz/%: build/fuzz/tests/fuzz/%.o $(patsubst %.c,build/fuzz/%.o,$(FUZZ_PARTS))
+	@echo "  LD      $@"
+	$(Q)$(CLANG) $(FUZZ_FLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs libsodium)
 
 .PHONY: soak
 soak: setup-check ## the torture test for ten minutes (SOAK_SECONDS=600 SEED=1 SAN=1)
@@ -158,7 +175,7 @@ bench: setup-check ## compare the ways of moving bytes, and no proxy (BENCH_ARGS
 	@$(MAKE) --no-print-directory all $(BENCH_TOOLS)
 	@HAWSER_BUILD=$(BUILD) $(PYTHON) -B bench/bench.py $(BENCH_ARGS)
 
-SOURCES = $(wildcard user/*.[ch] bpf/*.c include/*.h tests/unit/*.[ch] tests/net/torture/*.[ch] bench/*.[ch])
+SOURCES = $(wildcard user/*.[ch] bpf/*.c include/*.h tests/unit/*.[ch] tests/net/torture/*.[ch] tests/fuzz/*.c bench/*.[ch])
 .PHONY: lint format
 lint: setup-check ## check format, clang-tidy, man pages, warnings of gcc and clang
 	@$(MAKE) --no-print-directory $(BPF_SKELS)

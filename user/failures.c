@@ -101,6 +101,7 @@ void failures_log(struct failures *failures)
 	char text[ADDRESS_TEXT_MAX];
 	struct row most = {0};
 	uint64_t count;
+	char *colon;
 
 	pthread_mutex_lock(&failures->lock);
 	count = failures->since_log;
@@ -111,8 +112,13 @@ void failures_log(struct failures *failures)
 	}
 	failures->since_log = 0;
 	pthread_mutex_unlock(&failures->lock);
-	if (count > 0)
-		log_warning("%llu failed handshakes in the last minute; most, %u, from %s",
-			    (unsigned long long)count, most.logged,
-			    address_format(&most.address, text));
+	if (count == 0)
+		return;
+	/* The port is of no one connection. */
+	address_format(&most.address, text);
+	colon = strrchr(text, ':');
+	if (colon)
+		*colon = '\0';
+	log_warning("%llu failed handshakes in the last minute; most, %u, from %s",
+		    (unsigned long long)count, most.logged, text);
 }

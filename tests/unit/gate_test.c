@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <sodium.h>
@@ -280,6 +282,31 @@ static void who_fails_often_waits_longer(void **state)
 	failures_close(failures);
 }
 
+static void the_log_has_a_line(void **state)
+{
+	struct failures *failures = failures_open();
+	char line[256] = "";
+	int saved = dup(STDERR_FILENO);
+	int fd = memfd_create("log", MFD_CLOEXEC);
+
+	(void)state;
+	assert_true(saved >= 0 && fd >= 0);
+	dup2(fd, STDERR_FILENO);
+	failures_log(failures);
+	for (int i = 0; i < 3; i++)
+		note(failures, "192.0.2.1:1000", i);
+	note(failures, "192.0.2.2:1000", 4);
+	failures_log(failures);
+	failures_log(failures);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	assert_true(pread(fd, line, sizeof(line) - 1, 0) > 0);
+	close(fd);
+	assert_string_equal(line, "warning: 4 failed handshakes in the last minute; most, 3, from "
+				  "192.0.2.1\n");
+	failures_close(failures);
+}
+
 #define REPLAY(function) cmocka_unit_test_setup_teardown(function, replay_setup, replay_teardown)
 #define GATE(function)	 cmocka_unit_test_setup_teardown(function, gate_setup, gate_teardown)
 
@@ -297,6 +324,7 @@ int main(void)
 		GATE(an_account_outlives_a_reload),
 		GATE(a_new_key_revokes_the_old),
 		cmocka_unit_test(who_fails_often_waits_longer),
+		cmocka_unit_test(the_log_has_a_line),
 	};
 
 	if (sodium_init() < 0)

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs every libFuzzer target that the Makefile built, all at once, for FUZZ_SECONDS (10) each."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import hop
+from handshakes import socks5_request
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TARGETS = sorted(source.stem for source in Path(__file__).parent.glob("*_fuzz.c"))
+SECONDS = os.environ.get("FUZZ_SECONDS", "10")
+
+# The targets have another key: what they do not sign themselves must not get in.
+TOKEN = hop.Token("home")
+
+
+def seeds(target: str) -> list[bytes]:
+    """Good messages to begin with."""
+    if target == "hop_request_fuzz":
+        requests = [socks5_request(host, 443) for host in ("192.0.2.1", "2001:db8::1", "a.test")]
+        heads = [hop.Message(TOKEN, request).head for request in [*requests, hop.probe()]]
+        return [bytes([how, 40]) + head for how in (0, 1, 3, 5) for head in heads]
+    if target == "hop_answers_fuzz":
+        replies = [b"\x05\0\0\x01" + bytes(6), b"\x05\x05\0\x03\x02ab" + bytes(2),
+                   b"\x05\x02\0\x04" + bytes(18)]
+        return [b"\x01\x05\xc8\x01" + bytes([status]) + bytes(40) + reply
+                for status in range(4) for reply in replies]
+    return [TOKEN.line("sessions=3 to=192.0.2.0/24,2001:db8::/32").encode()]
+
+
+def test_targets_are_built() -> None:
+    assert TARGETS and all((ROOT / "build" / "fuzz" / name).exists() for name in TARGETS), \
+        "run make fuzz"
+
+
+def test_fuzz(tmp_path: Path) -> None:
+    running = {}
+    for name in TARGETS:
+        corpus = tmp_path / name
+        corpus.mkdir()
+        for number, seed in enumerate(seeds(name)):
+            (corpus / f"seed{number}").write_bytes(seed)
+        running[name] = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", "--", ROOT / "build" / "fuzz" / name,
+             f"-max_total_time={SECONDS}", "-max_len=2000", "-timeout=5", "-print_final_stats=1",
+             f"-artifact_prefix={tmp_path}/", corpus],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=tmp_path)
+    try:
+        for name, process in running.items():
+            output = process.communicate(timeout=float(SECONDS) + 60)[0].decode(errors="replace")
+            assert process.returncode == 0, f"{name}:\n{output[-6000:]}"
+            runs = int(output.split("stat::number_of_executed_units:")[1].split()[0])
+            assert runs > 1000, f"{name}: only {runs} inputs were tried"
+    finally:
+        for process in running.values():
+            process.kill()
+            process.wait()
