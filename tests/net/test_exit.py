@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 import signal
 import socket
+import subprocess
 import time
 
 import pytest
@@ -298,7 +299,6 @@ def test_reset_travels(bed, exit_):
     (("--exit-name", "x"), "no exit to name"),
     (("--exit-allow", "10.0.0.1/8"), "not a range")])
 def test_wrong_options(build, options, part):
-    import subprocess
     done = subprocess.run([build / "hawserd", "--check", *options], capture_output=True, text=True,
                           timeout=30, check=False)
     assert done.returncode == 2 and part in done.stderr and done.stderr.count("\n") == 1

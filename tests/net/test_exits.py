@@ -7,6 +7,8 @@ import contextlib
 import json
 import signal
 import socket
+import subprocess
+import threading
 import time
 
 import pytest
@@ -14,10 +16,11 @@ import pytest
 import handshakes
 import hop
 import peers
+from bed import Bed
 from daemon import Hawserd
 from handshakes import Refused, at_end, read
 from pattern import MEGABYTE, Stream, together
-from topology import LAN4, SERVER4, SERVER6
+from topology import SERVER4, SERVER6, far
 from waiting import until
 
 pytestmark = pytest.mark.mptcp
@@ -297,6 +300,27 @@ def test_equals_by_weight(net, echo):
     assert 3 <= counts["one"] <= 50 and sum(counts.values()) == 100
 
 
+def test_two_behind_one_name(bed, net, echo, dns, hawserd):
+    """Sessions are spread over the addresses; where one is dead, the other takes them all, and nobody
+    calls the exit dead."""
+    addresses = [SERVER4, far("a")[0]]
+    dns.records["exits.test"] = addresses
+    both = [hawserd("--serve-exit", f"{address}:{PORTS['one']}", "--tokens", str(net.tokens),
+                    "--exit-allow", "10.77.9.0/24", listen=False, namespace=bed.server)
+            for address in addresses]
+    router = hawserd("--exit", f"exits.test:{PORTS['one']}", "--exit-token", str(net.tokens))
+    for _ in range(60):
+        hello(router, echo.port)
+    assert all(exit_.status()["sessions"]["total"] >= 10 for exit_ in both)
+    both[0].signal(signal.SIGINT)
+    assert both[0].wait() == 0
+    for _ in range(10):
+        assert hello(router, echo.port) < 0.5
+    (known,) = exits(router).values()
+    assert known["state"] == "up" and known["failures"] == 0
+    assert known["sessions"]["total"] == 70
+
+
 def test_busy_moves_on(net, echo):
     net.tokens = hop.write_tokens(net.directory / "limited", net.token.line("sessions=2"))
     net.serve("one")
@@ -390,6 +414,118 @@ def test_many_at_once(net, echo):
     assert states(router) == {"one": "up"} and exits(router)["one"]["failures"] == 0
 
 
+class Delay:
+    """Stands on the way to the exit "one": every byte is late by LATE_S, either way. (Connecting is
+    not: that is a round trip more with an exit as without.)"""
+
+    LATE_S = 0.1
+
+    def __init__(self, bed) -> None:
+        self._bed = bed
+        self.server = peers.Server(bed.server, self._serve, port=PORTS["two"])
+
+    def _serve(self, near: socket.socket) -> None:
+        with peers.connect(self._bed.server, SERVER4, PORTS["one"]) as far:
+            for sock in near, far:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            together(lambda: self._pass(near, far), lambda: self._pass(far, near))
+
+    def _pass(self, source: socket.socket, target: socket.socket) -> None:
+        timers = []
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                timers.append(threading.Timer(self.LATE_S, self._give, (target, data)))
+                timers[-1].start()
+        for timer in timers:
+            timer.join()
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
+
+    @staticmethod
+    def _give(target: socket.socket, data: bytes) -> None:
+        with contextlib.suppress(OSError):
+            target.sendall(data)
+
+
+def test_round_trips(bed, net, serve, request):
+    """To the first byte from the server: one round trip to the exit more than directly for a client
+    that waits for our answer, none more for one whose request has the first bytes with it."""
+    def handler(sock):
+        sock.recv(1000)
+        sock.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+
+    server = serve(handler)
+    one = net.serve("one")
+    delay = Delay(bed)
+    request.addfinalizer(delay.server.close)
+    config = net.directory / "router.conf"
+    config.write_text(f'exit "one" {{ address = "{SERVER4}"  port = {PORTS["two"]} '
+                      f'token-file = "{net.tokens}" }}\n', "ascii")
+    router = net._hawserd("-c", str(config))
+    until(lambda: states(router), lambda seen: seen == {"one": "up"})
+    round_trip = 2 * Delay.LATE_S
+    assert round_trip <= exits(router)["one"]["rtt_s"] < round_trip + 0.08
+
+    started = time.monotonic()
+    with router.dial(SERVER4, server.port) as client:
+        client.sendall(b"hello")
+        assert read(client, 8) == b"HTTP/1.0"
+        seconds = time.monotonic() - started
+    assert 2 * round_trip <= seconds < 2 * round_trip + 0.15
+
+    started = time.monotonic()
+    with router.connect() as client:
+        client.sendall(f"GET http://{SERVER4}:{server.port}/ HTTP/1.1\r\nHost: {SERVER4}\r\n\r\n"
+                       .encode())
+        assert read(client, 8) == b"HTTP/1.0"
+        seconds = time.monotonic() - started
+    assert round_trip <= seconds < round_trip + 0.15
+    assert one.errors() == {}
+
+
+RATE = 50  # Mbit/s of each link
+
+
+@pytest.mark.parametrize("direction", ["down", "up"])
+def test_links_add_up(build, tmp_path_factory, tmp_path, direction):
+    """Through both hops, to a server without MPTCP: at least 90 % of the links' sum. On a busy machine
+    a while can be too slow: the best of a few counts."""
+    daemons = []
+
+    def start(*options: str, **settings) -> Hawserd:
+        daemons.append(Hawserd(bed, *options, **settings))
+        return daemons[-1]
+
+    seen: list[float] = []
+    with Bed(build, tmp_path_factory.mktemp("bed"), rate_a=RATE, rate_b=RATE) as bed:
+        net = Net(bed, start, tmp_path)
+        net.serve("one")
+        router = net.settled("one")
+        with peers.listen(bed.server) as listening, \
+                router.dial(SERVER4, peers.port_of(listening)) as client, \
+                peers.accept(listening) as server:
+            source, target = (client, server) if direction == "up" else (server, client)
+
+            def fill() -> None:
+                with contextlib.suppress(OSError):
+                    while True:
+                        source.sendall(bytes(1 << 16))
+
+            def drain() -> None:
+                while len(seen) < 6 and (len(seen) < 2 or max(seen) < 0.9 * 2 * RATE):
+                    started, received, seconds = time.monotonic(), 0, 0.0
+                    while seconds < 2:
+                        received += len(target.recv(1 << 18))
+                        seconds = time.monotonic() - started
+                    seen.append(received * 8e-6 / seconds)
+                peers.reset(target)
+
+            together(fill, drain)
+        for daemon in reversed(daemons):
+            daemon.finish()
+    assert max(seen) >= 0.9 * 2 * RATE, seen
+
+
 @pytest.mark.parametrize(("text", "part"), [
     ('exit "a" { address = "b" }', ':1: exit "a" ends here without token-file'),
     ('exit "a" { token-file = "/x" }', ":1: exit \"a\" ends here without address"),
@@ -402,7 +538,6 @@ def test_many_at_once(net, echo):
     ('listen "a" { address = "127.0.0.1:1"  to = "b:1"  tokens = "/x" }', "tokens or to"),
     ('listen "a" { address = "127.0.0.1:1"  exit-name = "b" }', "with tokens")])
 def test_wrong_files(build, tmp_path, text, part):
-    import subprocess
     config = tmp_path / "conf"
     config.write_text(text, "ascii")
     done = subprocess.run([build / "hawserd", "-c", config, "--check"], capture_output=True,
