@@ -6,12 +6,17 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+/* What was not used of the rate lately may be used at once. */
+#define BURST_S 0.1
+
 struct account {
 	atomic_uint references;
 	atomic_bool revoked;
 	atomic_uint sessions;
 	pthread_mutex_t lock; /* of replay; held once in a handshake, for about a microsecond */
 	struct replay *replay;
+	pthread_mutex_t rate_lock; /* of the next; only tokens with a rate take it */
+	double paid_s[2];	   /* until when what was moved down and up is paid for */
 };
 
 struct account *account_new(uint64_t now_ms)
@@ -27,6 +32,7 @@ struct account *account_new(uint64_t now_ms)
 	}
 	atomic_init(&account->references, 1);
 	pthread_mutex_init(&account->lock, NULL);
+	pthread_mutex_init(&account->rate_lock, NULL);
 	return account;
 }
 
@@ -41,6 +47,7 @@ void account_put(struct account *account)
 	if (!account || atomic_fetch_sub(&account->references, 1) != 1)
 		return;
 	pthread_mutex_destroy(&account->lock);
+	pthread_mutex_destroy(&account->rate_lock);
 	replay_close(account->replay);
 	free(account);
 }
@@ -75,6 +82,19 @@ void account_end(struct account *account)
 uint32_t account_sessions(struct account *account)
 {
 	return atomic_load(&account->sessions);
+}
+
+double account_charge(struct account *account, bool up, uint64_t n, uint64_t rate, double now_s)
+{
+	double wait_s;
+
+	pthread_mutex_lock(&account->rate_lock);
+	if (account->paid_s[up] < now_s - BURST_S)
+		account->paid_s[up] = now_s - BURST_S;
+	account->paid_s[up] += (double)n / (double)rate;
+	wait_s = account->paid_s[up] - now_s;
+	pthread_mutex_unlock(&account->rate_lock);
+	return wait_s > 0 ? wait_s : 0;
 }
 
 void account_revoke(struct account *account)

@@ -28,6 +28,11 @@ bool account_begin(struct account *account, uint32_t max);
 void account_end(struct account *account);
 uint32_t account_sessions(struct account *account);
 
+/* Counts n bytes that were moved in one direction, at rate bytes per second for all sessions
+ * together; returns for how many seconds their session shall move no more that way, 0 for none.
+ * now_s is of clock_monotonic_s(). */
+double account_charge(struct account *account, bool up, uint64_t n, uint64_t rate, double now_s);
+
 void account_revoke(struct account *account);
 bool account_is_revoked(struct account *account);
 

@@ -80,6 +80,8 @@ enum flow_result flow_pump(struct flow *flow, struct mover *mover, const struct 
 	size_t budget = flow->tick.active ? TICK_ROOM * (size_t)tune->tick_bytes : tune->pump_bytes;
 	bool drained = false;
 
+	if (flow->resting)
+		budget = 0;
 	for (;;) {
 		ssize_t n;
 

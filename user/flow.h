@@ -63,8 +63,10 @@ struct flow {
 	/* The source is a client that sends past TCP: it is only to be read by tier_copy, and may
 	 * not enter the sockmap. NULL: it is not. Not the flow's to close. */
 	struct local_client *local;
-	bool eof;      /* the source has ended */
-	bool finished; /* the target has been told, or will never be */
+	double rest_until_s; /* of clock_monotonic_s(); while resting */
+	bool resting;	     /* nothing is taken: the rate of its token is used up */
+	bool eof;	     /* the source has ended */
+	bool finished;	     /* the target has been told, or will never be */
 };
 
 enum flow_result {

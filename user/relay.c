@@ -7,6 +7,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "account.h"
+#include "clock.h"
 #include "kernel.h"
 #include "socket.h"
 
@@ -16,6 +18,9 @@
 /* How often a dead leg that has been in the sockmap is looked at for passed bytes that are still on
  * their way to its queue. Some never come: a psock that an error has hit drops them. */
 #define DEAD_POLLS_MAX 50
+
+/* A flow rests for so much less than it should. */
+#define REST_SLACK_S 0.001
 
 static struct leg *leg_other(struct relay *relay, const struct leg *leg)
 {
@@ -51,6 +56,7 @@ static bool relay_parked(const struct relay *relay)
 }
 
 static void relay_on_hup(void *owner, bool dead);
+static void relay_settle(struct relay *relay);
 static void relay_on_tick(void *owner);
 static void relay_on_park(void *owner, enum park_event event);
 
@@ -91,7 +97,7 @@ static void leg_watch(struct relay *relay, struct leg *leg)
 	bool parked = relay_parked(relay);
 	int events = 0;
 
-	if (!from->eof && from->held.len == 0 && !from->tick.active &&
+	if (!from->eof && from->held.len == 0 && !from->tick.active && !from->resting &&
 	    !(leg == relay->dead && from->parked))
 		events |= EV_READ;
 	if (to->held.len > 0)
@@ -143,12 +149,36 @@ static void relay_leg_died(struct relay *relay, struct leg *leg)
 	if (relay->dead && relay->dead != leg)
 		relay->end = CAUSE_RESET;
 	relay->dead = leg;
+	flow_from(relay, leg)->resting = false;
 	if (relay->park)
 		park_give_up(relay->park, to == &relay->up);
 	flow_drop(to, &relay->env->mover);
 	ticker_stop(&relay->env->ticker, &to->tick);
 	to->eof = true;
 	to->finished = true;
+}
+
+/* The timer is for the flow that may go on first; the other is seen to then. */
+static void relay_charge(struct relay *relay, struct flow *flow, uint64_t n)
+{
+	double wait_s;
+
+	/* What a dead leg sent is not kept waiting: it is little, and soon gone. */
+	if (!relay->account || n == 0 || relay->dead)
+		return;
+	wait_s = account_charge(relay->account, flow == &relay->up, n, relay->rate,
+				clock_monotonic_s());
+	if (wait_s == 0)
+		return;
+	flow->resting = true;
+	flow->rest_until_s = clock_monotonic_s() + wait_s;
+	ticker_stop(&relay->env->ticker, &flow->tick);
+	if (ev_is_active(&relay->rest) &&
+	    ev_timer_remaining(relay->env->loop, &relay->rest) < wait_s)
+		return;
+	ev_timer_stop(relay->env->loop, &relay->rest);
+	ev_timer_set(&relay->rest, wait_s, 0.);
+	ev_timer_start(relay->env->loop, &relay->rest);
 }
 
 static void relay_count(struct relay *relay, const struct flow *flow, uint64_t bytes)
@@ -212,7 +242,35 @@ static void relay_pump(struct relay *relay, struct flow *flow, struct leg *sourc
 		relay->end = CAUSE_RESOURCES;
 		break;
 	}
-	relay_pace(relay, flow, source, (size_t)(flow->bytes - before));
+	if (!flow->resting)
+		relay_pace(relay, flow, source, (size_t)(flow->bytes - before));
+	relay_charge(relay, flow, flow->bytes - before);
+}
+
+static void relay_on_rest(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct relay *relay = timer->data;
+	const double now_s = clock_monotonic_s();
+
+	(void)events;
+	for (int up = 0; up <= 1; up++) {
+		struct flow *flow = up ? &relay->up : &relay->down;
+		const double left_s = flow->rest_until_s - now_s;
+
+		if (!flow->resting)
+			continue;
+		/* libev's clock may be a little ahead of this one. */
+		if (left_s <= REST_SLACK_S) {
+			flow->resting = false;
+			continue;
+		}
+		if (!ev_is_active(timer) || ev_timer_remaining(loop, timer) > left_s) {
+			ev_timer_stop(loop, timer);
+			ev_timer_set(timer, left_s, 0.);
+			ev_timer_start(loop, timer);
+		}
+	}
+	relay_settle(relay);
 }
 
 /* 0, or -errno as of park_new() and park_enter(). */
@@ -390,6 +448,7 @@ void relay_init(struct relay *relay, struct relay_env *env, relay_notify_fn *not
 	ev_init(&relay->client.io, relay_on_io);
 	ev_init(&relay->server.io, relay_on_io);
 	ev_init(&relay->drain, relay_on_drain);
+	ev_init(&relay->rest, relay_on_rest);
 }
 
 static bool leg_fits_sockmap(const struct relay *relay, const struct leg *leg)
@@ -417,6 +476,14 @@ void relay_set_local(struct relay *relay, struct local_client *local)
 	relay->unfit = true;
 }
 
+void relay_set_rate(struct relay *relay, struct account *account, uint64_t rate)
+{
+	relay->account = account;
+	relay->rate = rate;
+	/* The kernel would not ask. */
+	relay->unfit = true;
+}
+
 void relay_start(struct relay *relay)
 {
 	ev_io_set(&relay->client.io, relay->client.fd, 0);
@@ -425,6 +492,7 @@ void relay_start(struct relay *relay)
 	relay->server.io.data = relay;
 	relay->drain.repeat = DRAIN_POLL_S;
 	relay->drain.data = relay;
+	relay->rest.data = relay;
 	relay->last_activity = ev_now(relay->env->loop);
 	relay_pump(relay, &relay->up, &relay->client, &relay->server);
 	relay_pump(relay, &relay->down, &relay->server, &relay->client);
@@ -434,6 +502,7 @@ void relay_start(struct relay *relay)
 void relay_stop(struct relay *relay)
 {
 	ev_timer_stop(relay->env->loop, &relay->drain);
+	ev_timer_stop(relay->env->loop, &relay->rest);
 	ev_io_stop(relay->env->loop, &relay->client.io);
 	ev_io_stop(relay->env->loop, &relay->server.io);
 	hup_remove(&relay->env->hup, &relay->client.hup);

@@ -38,6 +38,7 @@ enum relay_event {
 	RELAY_ENDED,	   /* the last one; nothing is watched any more, the fds are still open */
 };
 
+struct account;
 struct relay;
 
 /* cause: why it ended; CAUSE_NONE when both streams ended in order. */
@@ -60,6 +61,9 @@ struct relay {
 	bool chatty;	   /* enter when nothing is held */
 	bool unfit;	   /* never enter */
 	bool was_half_closed;
+	struct account *account; /* of a token with a rate; NULL: no limit */
+	uint64_t rate;		 /* bytes per second, each way, of the account */
+	ev_timer rest;		 /* until a resting flow goes on */
 	ev_timer drain;
 	ev_tstamp last_activity;
 	relay_notify_fn *notify;
@@ -75,6 +79,10 @@ void relay_prepare(struct relay *relay, const struct relay_config *config, uint6
 /* The client sends past TCP from now on: its bytes are read by recv(2) only. Between
  * relay_prepare() and relay_start(). local outlives the relay's moving. */
 void relay_set_local(struct relay *relay, struct local_client *local);
+
+/* All sessions of the account together move at most rate bytes per second each way. Between
+ * relay_prepare() and relay_start(). The account outlives the relay. */
+void relay_set_rate(struct relay *relay, struct account *account, uint64_t rate);
 
 /* Starts to move; may notify before it returns, and notify may free the relay at RELAY_ENDED. */
 void relay_start(struct relay *relay);

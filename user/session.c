@@ -291,6 +291,8 @@ static void session_relay(struct session *session, const struct dial_result *res
 		return;
 	}
 	session_accelerate(session);
+	if (session->account && session->opening->handshake.token->rate > 0)
+		relay_set_rate(relay, session->account, session->opening->handshake.token->rate);
 	session_close_opening(session);
 	session_enter(session, SESSION_RELAYING);
 	relay_start(relay);

@@ -14,10 +14,15 @@ _Static_assert(TOKEN_KEY_BYTES == crypto_auth_hmacsha512256_KEYBYTES, "the key i
 #define KEY_VARIANT sodium_base64_VARIANT_URLSAFE_NO_PADDING
 #define KEY_CHARS   (sodium_base64_ENCODED_LEN(TOKEN_KEY_BYTES, KEY_VARIANT) - 1)
 
-#define NAME_LEGAL   "1 to 64 of A-Z a-z 0-9 . _ -"
-#define LIMITS_LEGAL "sessions=N (1 to 1000000), to=PREFIX,PREFIX (at most 16)"
+#define NAME_LEGAL "1 to 64 of A-Z a-z 0-9 . _ -"
+#define LIMITS_LEGAL                                                                               \
+	"sessions=N (1 to 1000000), rate=N (bytes per second, 100000 to 100000000000), "           \
+	"to=PREFIX,PREFIX (at most 16)"
 
 #define SESSIONS_MAX 1000000
+/* What is moved at once is not less than some hundred KB. */
+#define RATE_MIN 100000
+#define RATE_MAX 100000000000
 
 bool token_is_name(const char *name)
 {
@@ -59,6 +64,8 @@ static bool parse_limit(char *word, struct token *out)
 		out->sessions_max = (uint32_t)sessions;
 		return true;
 	}
+	if (strncmp(word, "rate=", 5) == 0 && out->rate == 0)
+		return parse_count(word + 5, RATE_MIN, RATE_MAX, &out->rate);
 	return strncmp(word, "to=", 3) == 0 && out->to_count == 0 && parse_prefixes(word + 3, out);
 }
 

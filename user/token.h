@@ -23,6 +23,7 @@ struct token {
 	uint8_t key[TOKEN_KEY_BYTES];
 	/* The exit's limits. */
 	uint32_t sessions_max; /* at once; 0: no limit */
+	uint64_t rate;	       /* bytes per second, each way; 0: no limit */
 	struct prefix to[TOKEN_TO_MAX];
 	size_t to_count; /* 0: every destination that the exit allows */
 	/* What the exit's threads share about this token; NULL on a router. The configuration's. */
@@ -32,7 +33,7 @@ struct token {
 /* Whether name can be a token's: 1 to 64 bytes of A-Z a-z 0-9 . _ - */
 bool token_is_name(const char *name);
 
-/* Reads "NAME KEY [sessions=N] [to=PREFIX,PREFIX...]"; line is not changed. 0, or -EINVAL
+/* Reads "NAME KEY [sessions=N] [rate=N] [to=PREFIX,PREFIX...]"; line is not changed. 0, or -EINVAL
  * with what is wrong and what is legal in error, which never quotes the key. */
 int token_parse(const char *line, struct token *out, char error[TOKEN_ERROR_MAX]);
 

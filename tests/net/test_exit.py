@@ -14,6 +14,7 @@ import pytest
 import hop
 import peers
 from handshakes import Refused, at_end, read, read_socks5_reply, socks5, socks5_request
+from pattern import MEGABYTE, Stream, together
 from topology import LAN4, LAN_PREFIX4, SERVER4
 from waiting import until
 
@@ -176,6 +177,35 @@ def test_limit_of_sessions(start, echo):
     exit_.connect(SERVER4, echo.port, token=exit_.other)
     first.close()
     until(lambda: exit_.probe()[0], lambda status: status == hop.ACCEPTED)
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_rate_of_a_token(bed, start, direction):
+    """Of all its sessions together; another token is unharmed, and nothing is lost."""
+    exit_ = start(limits="rate=2000000")
+
+    def transfer(token: hop.Token, size: int) -> None:
+        stream = Stream(size)
+        with peers.listen(bed.server) as listening, \
+                exit_.connect(SERVER4, peers.port_of(listening), token=token) as client, \
+                peers.accept(listening) as server:
+            source, target = (client, server) if direction == "up" else (server, client)
+
+            def send() -> None:
+                stream.send(source, size)
+                source.shutdown(socket.SHUT_WR)
+
+            together(send, lambda: stream.receive(target, size))
+            assert at_end(target)
+
+    started = time.monotonic()
+    together(*[lambda: transfer(exit_.token, 2 * MEGABYTE)] * 2)
+    seconds = time.monotonic() - started
+    # 2 s less the burst and the last piece of each, which nobody waits for.
+    assert 1.2 < seconds < 3.5
+    started = time.monotonic()
+    transfer(exit_.other, 8 * MEGABYTE)
+    assert time.monotonic() - started < 1.2
 
 
 @pytest.mark.mptcp

@@ -41,11 +41,12 @@ static void the_key_is_its_bytes(void **state)
 static void limits_follow_the_key(void **state)
 {
 	(void)state;
-	assert_int_equal(token_parse(" home\t" KEY "  to=192.0.2.0/24,2001:db8::/32 "
+	assert_int_equal(token_parse(" home\t" KEY "  rate=125000 to=192.0.2.0/24,2001:db8::/32 "
 				     "sessions=7 ",
 				     &token, error),
 			 0);
 	assert_int_equal(token.sessions_max, 7);
+	assert_int_equal(token.rate, 125000);
 	assert_int_equal(token.to_count, 2);
 	assert_int_equal(token.to[0].bits, 24);
 }
@@ -66,6 +67,8 @@ static void what_is_wrong_is_said(void **state)
 		{"home " KEY " sessions=0", "1 to 1000000"},
 		{"home " KEY " sessions=1 sessions=2", "second of its kind"},
 		{"home " KEY " sessions=99999999999999999999", "1 to 1000000"},
+		{"home " KEY " rate=99999", "100000 to"},
+		{"home " KEY " rate=99999999999999999999", "100000 to"},
 		{"home " KEY " to=", "PREFIX"},
 		{"home " KEY " to=example.org", "PREFIX"},
 	};
