@@ -20,7 +20,10 @@ static const struct token *verify(const struct gate *gate, const struct hop_auth
 	const bool verified =
 		hop_auth_verify(auth, request, request_len, token ? token->key : no_key);
 
-	return verified && token && token->account ? token : NULL;
+	if (!verified || !token || !token->account)
+		return NULL;
+	/* A worker that has not got the new configuration yet must not let it in any more. */
+	return account_is_revoked(token->account) ? NULL : token;
 }
 
 static bool names_us(const struct gate *gate, const struct hop_auth *auth)

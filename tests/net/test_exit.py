@@ -111,11 +111,11 @@ def test_probe(exit_):
     assert exit_.daemon.errors() == {}
 
 
-def test_replies_are_truthful(bed, exit_):
+def test_replies_are_truthful(bed, exit_, dns):
     with bed.server.socket(socket.AF_INET) as closed:
         closed.bind((SERVER4, 0))
         assert code_of(exit_.connect, SERVER4, peers.port_of(closed)) == 5
-    assert code_of(exit_.connect, "nobody.invalid", 80) == 4
+    assert code_of(exit_.connect, "nobody.test", 80) == 4
 
 
 @pytest.mark.mptcp
@@ -131,6 +131,7 @@ def test_wrong_token(exit_, echo):
     exit_.daemon.await_error("auth-failed")
 
 
+@pytest.mark.mptcp
 def test_replay(exit_, echo):
     """A capture, sent again to whichever worker."""
     head = hop.Message(exit_.token, socks5_request(SERVER4, echo.port)).head
@@ -150,6 +151,7 @@ def test_replay_after_a_restart(bed, hawserd, start):
     assert exit_.probe()[0] == hop.ACCEPTED
 
 
+@pytest.mark.mptcp
 @pytest.mark.parametrize("off_ms", [-HOUR_MS, HOUR_MS, -31_000, 6_000])
 def test_clock(exit_, off_ms):
     """The answer has the exit's time, and proves that it is the exit's; with it all is well."""
@@ -179,6 +181,7 @@ def test_limit_of_sessions(start, echo):
     until(lambda: exit_.probe()[0], lambda status: status == hop.ACCEPTED)
 
 
+@pytest.mark.mptcp
 @pytest.mark.parametrize("direction", ["up", "down"])
 def test_rate_of_a_token(bed, start, direction):
     """Of all its sessions together; another token is unharmed, and nothing is lost."""

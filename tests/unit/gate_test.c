@@ -224,6 +224,10 @@ static void an_account_outlives_a_reload(void **state)
 	gates_revoke(&new, 1, &gate, 1);
 	assert_true(account_is_revoked(alice));
 	assert_false(account_is_revoked(bob));
+	/* Also where the old configuration is still in use. */
+	order.token = &gate->tokens.token[0];
+	assert_int_equal(admit(gate, NULL), HOP_REFUSED);
+	order.nonce[0]--;
 	gate_free(gate);
 	gate = new;
 	/* It knows what was there before. */
