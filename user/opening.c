@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "dial.h"
+#include "exit_dial.h"
 #include "relay.h"
 
 /* First size of the buffer: all but HTTP requests with many fields fit. */
@@ -28,6 +30,16 @@ void opening_free(struct opening *opening)
 	free(opening->handshake.head);
 	free(opening->in);
 	free(opening);
+}
+
+void opening_cancel_dial(struct opening *opening)
+{
+	if (opening->dial)
+		dial_cancel(opening->dial);
+	if (opening->exit_dial)
+		exit_dial_cancel(opening->exit_dial);
+	opening->dial = NULL;
+	opening->exit_dial = NULL;
 }
 
 bool opening_answer(int fd, const struct handshake_out *out)

@@ -32,6 +32,9 @@ struct opening {
 struct opening *opening_new(enum access access, const struct users *users, const struct gate *gate);
 void opening_free(struct opening *opening);
 
+/* Ends its dial, if there is one. */
+void opening_cancel_dial(struct opening *opening);
+
 /* Reads from the client once and takes the handshake as far as it goes, with its answers sent.
  * -EAGAIN: nothing came; -EPIPE: the client is gone or takes no answers; else an enum parse.
  * At PARSE_BAD, *refusal is what is still to be sent; else it is unused. */

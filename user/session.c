@@ -71,16 +71,6 @@ struct session {
 	struct relay relay;
 };
 
-static void opening_cancel_dial(struct opening *opening)
-{
-	if (opening->dial)
-		dial_cancel(opening->dial);
-	if (opening->exit_dial)
-		exit_dial_cancel(opening->exit_dial);
-	opening->dial = NULL;
-	opening->exit_dial = NULL;
-}
-
 static void session_close_opening(struct session *session)
 {
 	struct opening *opening = session->opening;
