@@ -43,7 +43,7 @@ endif
 include bpf/bpf.mk
 
 # libev ships no pkg-config file.
-PKGS     := libcares libconfuse json-c libsodium
+PKGS     := libcares libconfuse json-c libsodium libnftnl libmnl
 PKG_CONFIG ?= $(CROSS_COMPILE)pkg-config
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CFLAGS   ?= -O2 -g
@@ -52,11 +52,13 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DHAWSER_VERSION='"$(VERSION)"' $(WARN) $(
 	     $(CFLAGS) $(SANFLAGS)
 ALL_LDFLAGS = $(LDFLAGS) $(SANFLAGS) -pthread
 DAEMON_LIBS = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lev -lm $(HAWSER_BPF_LIBS)
-CLI_LIBS  = $(shell $(PKG_CONFIG) --libs json-c)
+CLI_LIBS  = $(shell $(PKG_CONFIG) --libs json-c libnftables libmnl)
 
 # The CLI is made of these; the daemon of all that is not the CLI's alone.
-CLI_ONLY    := user/hawser.c user/show.c user/table.c
-CLI_SRCS    := $(CLI_ONLY) user/control_path.c
+CLI_ONLY    := user/hawser.c user/show.c user/table.c user/intercept.c user/intercept_rules.c \
+	       user/intercept_state.c user/steer_route.c user/ruleset.c
+CLI_SRCS    := $(CLI_ONLY) user/control_path.c user/ifname.c user/address.c \
+	       user/intercept_method.c
 DAEMON_SRCS := $(filter-out $(CLI_ONLY),$(wildcard user/*.c))
 UNIT_SRCS   := $(wildcard tests/unit/*_test.c)
 
@@ -85,7 +87,7 @@ $(BUILD)/%.o: %.c Makefile
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(LIB_OBJS)
 	@echo "  LD      $@"
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS) -lcmocka
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS) $(CLI_LIBS) -lcmocka
 
 $(BUILD)/unit/emulator_test: $(call obj,bench/emulator_packet.c bench/emulator_path.c bench/emulator_settings.c)
 

@@ -10,6 +10,7 @@
 
 #include "address.h"
 #include "handshake.h"
+#include "intercept_config.h"
 #include "log.h"
 #include "tune.h"
 #include "users.h"
@@ -25,7 +26,8 @@ enum congestion_mode { CONGESTION_AUTO, CONGESTION_SYSTEM, CONGESTION_NAMED };
 
 struct listen_config {
 	union address address;
-	bool forward;	       /* to is valid; else SOCKS and HTTP CONNECT */
+	bool transparent;      /* takes connections on their way to somewhere else */
+	bool forward;	       /* to is valid; else, if neither, SOCKS and HTTP CONNECT */
 	struct destination to; /* host "" with an address, or a name */
 };
 
@@ -75,6 +77,7 @@ struct config {
 	bool control_is_default;
 	enum log_level log_level;
 	struct timeouts timeouts;
+	struct intercept_config intercept;
 	atomic_uint references;
 };
 
@@ -95,6 +98,9 @@ enum access config_access(const struct config *config, const union address *clie
 
 /* Whether a client from this address may use a forward: from the allowed prefixes and loopback. */
 bool config_forward_allowed(const struct config *config, const union address *client);
+
+/* "socks", "forward" or "transparent"; for output. */
+const char *config_listen_kind(const struct listen_config *listen);
 
 /* "auto", "on"…; for output. */
 const char *config_mptcp_name(enum mptcp_mode mode);

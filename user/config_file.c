@@ -51,7 +51,7 @@ static int value_locate(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *resu
 /* Names only, as libconfuse needs them to parse; what a value may be is in settings.c. */
 static cfg_opt_t daemon_names[] = {VALUE("workers"), VALUE("control"), VALUE("log-level"),
 				   CFG_END()};
-static cfg_opt_t listen_names[] = {VALUE("address"), VALUE("to"), CFG_END()};
+static cfg_opt_t listen_names[] = {VALUE("address"), VALUE("to"), VALUE("transparent"), CFG_END()};
 static cfg_opt_t access_names[] = {LIST("allow"), CFG_END()};
 static cfg_opt_t user_names[] = {VALUE("password-file"), CFG_END()};
 static cfg_opt_t upstream_names[] = {VALUE("mptcp"), VALUE("congestion"), VALUE("tcp-only-expiry"),
@@ -65,6 +65,14 @@ static cfg_opt_t timeouts_names[] = {VALUE("handshake"), VALUE("resolve"),     V
 				     VALUE("idle"),	 VALUE("half-closed"), VALUE("drain"),
 				     CFG_END()};
 
+static cfg_opt_t intercept_names[] = {VALUE("method"),
+				      LIST("lan"),
+				      LIST("bypass-destination"),
+				      LIST("bypass-source"),
+				      LIST("bypass-port"),
+				      LIST("bypass-mac"),
+				      CFG_END()};
+
 #define NAMED_SECTION (CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES)
 
 /* Each may be there many times; libconfuse would otherwise make those up that are not. */
@@ -76,6 +84,7 @@ static cfg_opt_t sections[] = {CFG_SEC("daemon", daemon_names, CFGF_MULTI),
 			       CFG_SEC("relay", relay_names, CFGF_MULTI),
 			       CFG_SEC("tune", tune_names, CFGF_MULTI),
 			       CFG_SEC("timeouts", timeouts_names, CFGF_MULTI),
+			       CFG_SEC("intercept", intercept_names, CFGF_MULTI),
 			       CFG_END()};
 
 /* The names that may stand in this section. */
@@ -179,10 +188,23 @@ static int refuse_incomplete(cfg_t *section, const char *need, const char *legal
 static int apply_listen(cfg_t *section, struct draft *draft)
 {
 	const struct value *address = cfg_getptr(section, "address");
+	const struct value *to = cfg_getptr(section, "to");
+	const struct value *transparent = cfg_getptr(section, "transparent");
+	bool is_transparent = false;
 
 	if (!address)
 		return refuse_incomplete(section, "address", "ADDR:PORT");
-	return settings_add_listener(draft, address, cfg_getptr(section, "to"));
+	if (transparent) {
+		int err = settings_read_switch(transparent, &is_transparent);
+
+		if (err)
+			return err;
+	}
+	if (is_transparent && to)
+		return value_refuse(to, "a transparent listener goes where its clients want to; "
+					"legal: to or transparent, not both");
+	return is_transparent ? settings_add_transparent(draft, address, NULL)
+			      : settings_add_listener(draft, address, to);
 }
 
 static int apply_user(cfg_t *section, struct draft *draft)

@@ -91,7 +91,7 @@ static struct json_object *report_listeners(const struct config *config)
 		char to[DESTINATION_TEXT_MAX];
 
 		put_text(entry, "address", address_format(&listen->address, address));
-		put_text(entry, "kind", listen->forward ? "forward" : "socks");
+		put_text(entry, "kind", config_listen_kind(listen));
 		if (listen->forward)
 			put_text(entry, "to", destination_format(&listen->to, to));
 		append(list, entry);
@@ -325,6 +325,85 @@ static struct json_object *report_flows(const struct report_source *source)
 	return report_rows(source, "flows", append_flows);
 }
 
+static struct json_object *report_prefixes(const struct prefix *list, size_t count)
+{
+	struct json_object *array = json_object_new_array();
+	char text[PREFIX_TEXT_MAX];
+
+	for (size_t i = 0; i < count; i++)
+		append(array, json_object_new_string(prefix_format(&list[i], text)));
+	return array;
+}
+
+static struct json_object *report_ports(const struct port_range *list, size_t count)
+{
+	struct json_object *array = json_object_new_array();
+	char text[sizeof("65535-65535")];
+
+	for (size_t i = 0; i < count; i++) {
+		if (list[i].first == list[i].last)
+			snprintf(text, sizeof(text), "%u", list[i].first);
+		else
+			snprintf(text, sizeof(text), "%u-%u", list[i].first, list[i].last);
+		append(array, json_object_new_string(text));
+	}
+	return array;
+}
+
+static struct json_object *report_macs(const struct mac *list, size_t count)
+{
+	struct json_object *array = json_object_new_array();
+	char text[3 * MAC_BYTES];
+
+	for (size_t i = 0; i < count; i++) {
+		for (size_t j = 0; j < MAC_BYTES; j++)
+			snprintf(text + 3 * j, sizeof(text) - 3 * j, "%02x%s", list[i].bytes[j],
+				 j + 1 < MAC_BYTES ? ":" : "");
+		append(array, json_object_new_string(text));
+	}
+	return array;
+}
+
+static struct json_object *report_interfaces(const struct interface *list, size_t count)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < count; i++)
+		append(array, json_object_new_string(list[i].name));
+	return array;
+}
+
+static struct json_object *report_transparent_listeners(const struct config *config)
+{
+	struct json_object *array = json_object_new_array();
+	char text[ADDRESS_TEXT_MAX];
+
+	for (size_t i = 0; i < config->listen_count; i++)
+		if (config->listen[i].transparent)
+			append(array, json_object_new_string(
+					      address_format(&config->listen[i].address, text)));
+	return array;
+}
+
+/* What `hawser intercept` makes rules of. */
+static struct json_object *report_intercept(const struct report_source *source)
+{
+	const struct intercept_config *config = &source->config->intercept;
+	struct json_object *answer = json_object_new_object();
+	struct json_object *bypass = json_object_new_object();
+
+	put_text(answer, "method", intercept_method_words[config->method]);
+	put(answer, "listeners", report_transparent_listeners(source->config));
+	put(answer, "lan", report_interfaces(config->lan, config->lan_count));
+	put(bypass, "destination",
+	    report_prefixes(config->bypass_destination, config->bypass_destination_count));
+	put(bypass, "source", report_prefixes(config->bypass_source, config->bypass_source_count));
+	put(bypass, "port", report_ports(config->bypass_port, config->bypass_port_count));
+	put(bypass, "mac", report_macs(config->bypass_mac, config->bypass_mac_count));
+	put(answer, "bypass", bypass);
+	return answer;
+}
+
 static const struct {
 	const char *name;
 	struct json_object *(*answer)(const struct report_source *source);
@@ -332,6 +411,7 @@ static const struct {
 	{"status", report_status},
 	{"sessions", report_sessions},
 	{"flows", report_flows},
+	{"intercept", report_intercept},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

@@ -15,6 +15,7 @@
 #include "local_accel.h"
 #include "log.h"
 #include "opening.h"
+#include "original.h"
 #include "socket.h"
 
 #define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
@@ -39,6 +40,9 @@ static const struct {
 	[SESSION_RELAYING] = {"relaying", 0},
 	[SESSION_REFUSING] = {"refusing", 0},
 };
+
+/* What a wrong rule does to many connections is logged once in so long. */
+#define NO_ORIGINAL_LOG_S 60.
 
 /* How long a refused client may take to read the refusal and close. */
 #define REFUSING_S 2.
@@ -79,7 +83,9 @@ static void session_end(struct session *session, enum cause cause)
 {
 	struct session_env *env = session->env;
 	const int fds[] = {session->relay.client.fd, session->relay.server.fd};
-	const bool cut = session->state == SESSION_RELAYING && cause != CAUSE_NONE;
+	/* Whoever knows of no proxy must not take its close for the destination's. */
+	const bool cut = cause != CAUSE_NONE && (session->state == SESSION_RELAYING ||
+						 session->protocol == PROTOCOL_TRANSPARENT);
 
 	relay_refresh(&session->relay);
 	log_write(cause == CAUSE_BYTES_LOST ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
@@ -372,6 +378,40 @@ static struct session *session_new(struct session_env *env, int fd, const union 
 	return session;
 }
 
+static void session_complain_no_original(struct session *session)
+{
+	struct session_env *env = session->env;
+	const ev_tstamp now = ev_now(env->relay.loop);
+	char text[ADDRESS_TEXT_MAX];
+
+	if (env->last_no_original != 0. && now - env->last_no_original < NO_ORIGINAL_LOG_S)
+		return;
+	env->last_no_original = now;
+	log_warning(
+		"session %llu: the kernel does not tell where %s wanted to go: it speaks MPTCP "
+		"and came by REDIRECT (or dialled the listener itself); TPROXY works with MPTCP "
+		"clients",
+		(unsigned long long)session->id, address_format(&session->client, text));
+}
+
+static void session_start_transparent(struct session *session)
+{
+	struct destination *destination = &session->opening->handshake.destination;
+	enum cause cause;
+
+	session->protocol = session->opening->handshake.protocol = PROTOCOL_TRANSPARENT;
+	cause = original_destination(session->relay.client.fd, session->config,
+				     &destination->address);
+	if (cause == CAUSE_NO_ORIGINAL)
+		session_complain_no_original(session);
+	if (cause != CAUSE_NONE) {
+		session_end(session, cause);
+		return;
+	}
+	destination->port = address_port(&destination->address);
+	session_dial(session);
+}
+
 void session_start(struct session_env *env, int fd, const union address *client,
 		   const struct listen_config *listen)
 {
@@ -388,7 +428,9 @@ void session_start(struct session_env *env, int fd, const union address *client,
 	ev_io_init(&session->opening->io, session_on_client, fd, EV_READ);
 	session->opening->io.data = session;
 	session_arm(session, session_deadline_s(session));
-	if (!listen->forward) {
+	if (listen->transparent) {
+		session_start_transparent(session);
+	} else if (!listen->forward) {
 		ev_io_start(env->relay.loop, &session->opening->io);
 	} else if (config_forward_allowed(session->config, client)) {
 		handshake->protocol = PROTOCOL_FORWARD;

@@ -26,8 +26,9 @@ struct session_env {
 	const struct config *config;	  /* for sessions that start from now on */
 	struct session *sessions;	  /* all of them */
 	struct stats stats;
-	ev_tstamp last_pause;  /* of accepting; 0: none yet */
-	uint64_t sessions_max; /* more would find no file descriptors */
+	ev_tstamp last_pause;	    /* of accepting; 0: none yet */
+	ev_tstamp last_no_original; /* when CAUSE_NO_ORIGINAL was logged; 0: never */
+	uint64_t sessions_max;	    /* more would find no file descriptors */
 	uint64_t next_id;
 	uint64_t id_step;
 };

@@ -70,6 +70,23 @@ void socket_local_address(int fd, union address *out)
 		out->sa.sa_family = AF_UNSPEC;
 }
 
+bool socket_is_local_address(const union address *address)
+{
+	int fd = socket(address->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	union address local;
+	bool is_local;
+
+	if (fd < 0)
+		return false;
+	/* Nothing is sent; a connection to an own address also comes from there. bind() would not
+	 * do: net.ipv4.ip_nonlocal_bind lets it take anything. */
+	is_local = !connect(fd, &address->sa, address_length(address));
+	socket_local_address(fd, &local);
+	is_local = is_local && address_same_ip(&local, address);
+	close(fd);
+	return is_local;
+}
+
 /* All zero if unknown. */
 static struct tcp_info tcp_info(int fd)
 {

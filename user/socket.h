@@ -37,6 +37,9 @@ bool socket_reaches(int fd, const union address *listening);
 /* The local address; AF_UNSPEC if there is none. */
 void socket_local_address(int fd, union address *out);
 
+/* Whether packets to this IP address are delivered on this host. */
+bool socket_is_local_address(const union address *address);
+
 /* Smoothed round-trip time in microseconds by TCP_INFO; 0 if unknown. */
 uint32_t socket_rtt_us(int fd);
 

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Tells the rules of `hawser intercept` that hawserd lives: a redirect, unlike TPROXY, would go on
+ * without it. The main thread's. */
+#ifndef HAWSER_PULSE_H
+#define HAWSER_PULSE_H
+
+#include "config.h"
+
+struct ev_loop;
+struct pulse;
+
+/* NULL when out of memory. */
+struct pulse *pulse_open(struct ev_loop *loop);
+
+/* Beats from now on, if config has transparent listeners; all workers listen on them. */
+void pulse_start(struct pulse *pulse, const struct config *config);
+
+/* New connections are routed from now on, by any method that asks. */
+void pulse_stop(struct pulse *pulse);
+
+/* Stops, too. NULL does nothing. */
+void pulse_close(struct pulse *pulse);
+
+#endif
