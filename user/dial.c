@@ -44,6 +44,7 @@ struct dial {
 	const struct config *config;
 	struct destination destination;
 	bool client_is_local;
+	bool plain;
 	bool connecting;
 	int turn; /* the family to try next, if it has addresses */
 	struct candidates family[FAMILY_COUNT];
@@ -115,7 +116,7 @@ static enum cause attempt_check(const struct attempt *attempt, enum transport *t
 	if (err)
 		return cause_from_errno(err);
 	*transport = mptcp_transport(attempt->io.fd);
-	if (dial->config->mptcp == MPTCP_MODE_ON && *transport != TRANSPORT_MPTCP)
+	if (dial->config->mptcp == MPTCP_MODE_ON && !dial->plain && *transport != TRANSPORT_MPTCP)
 		return CAUSE_NOT_MPTCP;
 	/* A client that asks for our own listener would make us talk to ourselves until all fds are
 	 * used up. */
@@ -158,6 +159,8 @@ static bool attempt_wants_mptcp(const struct attempt *attempt)
 {
 	const struct dial *dial = attempt->dial;
 
+	if (dial->plain)
+		return false;
 	switch (dial->config->mptcp) {
 	case MPTCP_MODE_ON:
 		return true;
@@ -347,6 +350,7 @@ struct dial *dial_start(const struct dial_request *request, dial_fn *notify, voi
 	dial->mptcp_pause = request->mptcp_pause;
 	dial->config = request->config;
 	dial->destination = *request->destination;
+	dial->plain = request->plain;
 	dial->client_is_local = address_is_loopback(request->client);
 	dial->notify = notify;
 	dial->context = context;

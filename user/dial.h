@@ -39,6 +39,7 @@ struct dial_request {
 	const struct config *config;
 	const struct destination *destination; /* copied */
 	const union address *client;	       /* who asks; not kept */
+	bool plain;			       /* TCP, whatever the configuration says */
 };
 
 /* NULL when out of memory. All but destination and client must outlive the dial. */

@@ -274,6 +274,22 @@ static void print_bypass(struct json_object *bypass)
 	}
 }
 
+/* What only hawserd can tell. */
+static void print_names(struct json_object *hawserd)
+{
+	struct json_object *domains = member(member(hawserd, "bypass"), "domain");
+
+	if (length_of(domains) == 0)
+		return;
+	print_label("bypass");
+	printf("domain ");
+	print_list(domains);
+	print_label("by name");
+	printf("%" PRIu64 " of %" PRIu64 " that hawserd took went on as plain TCP\n",
+	       json_object_get_uint64(member(hawserd, "bypassed_by_name")),
+	       json_object_get_uint64(member(hawserd, "sessions")));
+}
+
 static void print_counters(struct json_object *counters)
 {
 	static const struct {
@@ -317,6 +333,7 @@ static void print_state(struct json_object *state)
 	}
 	print_bypass(member(state, "bypass"));
 	print_counters(member(state, "counters"));
+	print_names(hawserd);
 }
 
 int intercept_show(struct json_object *settings, bool json)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "handshake.h"
+#include "peek.h"
 
 struct dial;
 struct relay;
@@ -22,6 +23,7 @@ struct opening {
 	uint64_t received; /* bytes from the client, ever */
 	/* The session's: */
 	ev_io io;
+	struct peek peek;
 	struct dial *dial;
 };
 

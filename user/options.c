@@ -66,6 +66,8 @@ static const struct option_row rows[] = {
 	{OPTION_VALUE, "--bypass-source", "PREFIX", "leave these clients alone *",
 	 SETTING("intercept")},
 	{OPTION_VALUE, "--bypass-mac", "MAC", "leave this client alone *", SETTING("intercept")},
+	{OPTION_VALUE, "--bypass-domain", "DOMAIN", "plain TCP to what is taken and called so *",
+	 SETTING("intercept")},
 	{OPTION_VALUE, "--user", "NAME:PASSWORD-FILE", "let NAME in with the password there *",
 	 APPLY(":", settings_add_user)},
 	{OPTION_VALUE, "--allow", "PREFIX", "let these addresses in without a password *",

@@ -175,10 +175,8 @@ static const char *congestion_name(const struct config *config)
 	}
 }
 
-static struct json_object *report_status(const struct report_source *source)
+static struct stats sum_stats(const struct report_source *source)
 {
-	const struct config *config = source->config;
-	struct json_object *status = json_object_new_object();
 	struct stats sum = {0};
 
 	for (size_t i = 0; i < source->worker_count; i++) {
@@ -187,6 +185,15 @@ static struct json_object *report_status(const struct report_source *source)
 		worker_get_stats(source->workers[i], &stats);
 		stats_add(&sum, &stats);
 	}
+	return sum;
+}
+
+static struct json_object *report_status(const struct report_source *source)
+{
+	const struct config *config = source->config;
+	struct json_object *status = json_object_new_object();
+	struct stats sum = sum_stats(source);
+
 	put_text(status, "version", HAWSER_VERSION);
 	put_count(status, "pid", (uint64_t)getpid());
 	put_seconds(status, "uptime_s", monotonic_seconds() - source->started);
@@ -373,6 +380,15 @@ static struct json_object *report_interfaces(const struct interface *list, size_
 	return array;
 }
 
+static struct json_object *report_domains(const struct domain *list, size_t count)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < count; i++)
+		append(array, json_object_new_string(list[i].name));
+	return array;
+}
+
 static struct json_object *report_transparent_listeners(const struct config *config)
 {
 	struct json_object *array = json_object_new_array();
@@ -391,6 +407,7 @@ static struct json_object *report_intercept(const struct report_source *source)
 	const struct intercept_config *config = &source->config->intercept;
 	struct json_object *answer = json_object_new_object();
 	struct json_object *bypass = json_object_new_object();
+	struct stats sum = sum_stats(source);
 
 	put_text(answer, "method", intercept_method_words[config->method]);
 	put(answer, "listeners", report_transparent_listeners(source->config));
@@ -400,7 +417,10 @@ static struct json_object *report_intercept(const struct report_source *source)
 	put(bypass, "source", report_prefixes(config->bypass_source, config->bypass_source_count));
 	put(bypass, "port", report_ports(config->bypass_port, config->bypass_port_count));
 	put(bypass, "mac", report_macs(config->bypass_mac, config->bypass_mac_count));
+	put(bypass, "domain", report_domains(config->bypass_domain, config->bypass_domain_count));
 	put(answer, "bypass", bypass);
+	put_count(answer, "sessions", sum.protocols[PROTOCOL_TRANSPARENT]);
+	put_count(answer, "bypassed_by_name", sum.bypassed_by_name);
 	return answer;
 }
 

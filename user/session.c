@@ -22,6 +22,7 @@
 
 enum session_state {
 	SESSION_HANDSHAKE,
+	SESSION_PEEKING, /* waits for the name of the server in what a transparent client sends */
 	SESSION_RESOLVING,
 	SESSION_CONNECTING,
 	SESSION_RELAYING,
@@ -34,12 +35,18 @@ static const struct {
 	const char *name;
 	unsigned int next; /* bits of the states that may follow; any state may end */
 } states[SESSION_STATE_COUNT] = {
-	[SESSION_HANDSHAKE] = {"handshake", 1U << SESSION_RESOLVING | 1U << SESSION_REFUSING},
+	[SESSION_HANDSHAKE] = {"handshake", 1U << SESSION_PEEKING | 1U << SESSION_RESOLVING |
+						    1U << SESSION_REFUSING},
+	[SESSION_PEEKING] = {"peeking", 1U << SESSION_RESOLVING},
 	[SESSION_RESOLVING] = {"resolving", 1U << SESSION_CONNECTING | 1U << SESSION_REFUSING},
 	[SESSION_CONNECTING] = {"connecting", 1U << SESSION_RELAYING | 1U << SESSION_REFUSING},
 	[SESSION_RELAYING] = {"relaying", 0},
 	[SESSION_REFUSING] = {"refusing", 0},
 };
+
+/* How long a client may take to send the name, on ports where the client speaks first. A LAN brings
+ * it in milliseconds; what else may be behind these ports, as ssh, waits for so long. */
+#define PEEKING_S 0.3
 
 /* What a wrong rule does to many connections is logged once in so long. */
 #define NO_ORIGINAL_LOG_S 60.
@@ -61,6 +68,7 @@ struct session {
 	enum session_state state;
 	enum protocol protocol;
 	enum cause cause; /* why it was refused */
+	bool plain;	  /* bypassed by name: dialled as TCP */
 	struct relay relay;
 };
 
@@ -71,6 +79,7 @@ static void session_close_opening(struct session *session)
 	if (!opening)
 		return;
 	ev_io_stop(session->env->relay.loop, &opening->io);
+	peek_stop(&opening->peek);
 	hup_remove(&session->env->relay.hup, &session->relay.client.hup);
 	if (opening->dial)
 		dial_cancel(opening->dial);
@@ -120,6 +129,8 @@ static double session_deadline_s(const struct session *session)
 	switch (session->state) {
 	case SESSION_HANDSHAKE:
 		return timeouts->handshake_s;
+	case SESSION_PEEKING:
+		return PEEKING_S;
 	case SESSION_RESOLVING:
 		return timeouts->resolve_s;
 	case SESSION_CONNECTING:
@@ -275,6 +286,7 @@ static void session_dial(struct session *session)
 	/* The kernel keeps what the client sends from now on; of the client we only want to know
 	 * whether it is still there. */
 	ev_io_stop(env->relay.loop, &opening->io);
+	peek_stop(&opening->peek);
 	hup_add(&env->relay.hup, &session->relay.client.hup, session->relay.client.fd, HUP_DEATH,
 		session_on_client_hup, session);
 	session_enter(session, SESSION_RESOLVING);
@@ -284,7 +296,8 @@ static void session_dial(struct session *session)
 							  .mptcp_pause = &env->mptcp_pause,
 							  .config = session->config,
 							  .destination = destination,
-							  .client = &session->client},
+							  .client = &session->client,
+							  .plain = session->plain},
 				   session_on_dial, session);
 	if (!opening->dial)
 		session_fail(session, CAUSE_RESOURCES);
@@ -321,6 +334,9 @@ static void session_on_deadline(struct ev_loop *loop, ev_timer *timer, int event
 	switch (session->state) {
 	case SESSION_HANDSHAKE:
 		session_fail(session, CAUSE_HANDSHAKE_TIMEOUT);
+		return;
+	case SESSION_PEEKING:
+		session_dial(session);
 		return;
 	case SESSION_RESOLVING:
 		session_fail(session, CAUSE_RESOLVE_FAILED);
@@ -378,6 +394,44 @@ static struct session *session_new(struct session_env *env, int fd, const union 
 	return session;
 }
 
+static void session_on_peeked(void *owner, enum peek_result result)
+{
+	struct session *session = owner;
+
+	if (result == PEEK_GONE) {
+		session_end(session, CAUSE_CLIENT_GONE);
+		return;
+	}
+	session->plain = result == PEEK_BYPASSED;
+	if (session->plain)
+		session->env->stats.bypassed_by_name++;
+	session_dial(session);
+}
+
+/* Where a server may speak first, the name counts only if it is there already. */
+static bool client_speaks_first(uint16_t port)
+{
+	return port == 80 || port == 443;
+}
+
+static void session_begin_peeking(struct session *session)
+{
+	const struct intercept_config *config = &session->config->intercept;
+	const int fd = session->relay.client.fd;
+	enum peek_result result = PEEK_OTHER;
+
+	if (config->bypass_domain_count > 0)
+		result = peek_now(fd, config);
+	if (result == PEEK_MORE &&
+	    client_speaks_first(session->opening->handshake.destination.port)) {
+		session_enter(session, SESSION_PEEKING);
+		peek_start(&session->opening->peek, session->env->relay.loop, fd, config,
+			   session_on_peeked, session);
+		return;
+	}
+	session_on_peeked(session, result);
+}
+
 static void session_complain_no_original(struct session *session)
 {
 	struct session_env *env = session->env;
@@ -409,7 +463,7 @@ static void session_start_transparent(struct session *session)
 		return;
 	}
 	destination->port = address_port(&destination->address);
-	session_dial(session);
+	session_begin_peeking(session);
 }
 
 void session_start(struct session_env *env, int fd, const union address *client,

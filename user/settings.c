@@ -327,6 +327,11 @@ static int add_bypass_mac(struct config *config, const struct value *value)
 	return intercept_config_add_mac(&config->intercept, value);
 }
 
+static int add_bypass_domain(struct config *config, const struct value *value)
+{
+	return intercept_config_add_domain(&config->intercept, value);
+}
+
 static int add_lan(struct config *config, const struct value *value)
 {
 	return intercept_config_add_lan(&config->intercept, value);
@@ -363,6 +368,7 @@ static const struct setting {
 	{"intercept", "bypass-source", add_bypass_source, 0},
 	{"intercept", "bypass-port", add_bypass_port, 0},
 	{"intercept", "bypass-mac", add_bypass_mac, 0},
+	{"intercept", "bypass-domain", add_bypass_domain, 0},
 	{"timeouts", "handshake", NULL, offsetof(struct config, timeouts.handshake_s)},
 	{"timeouts", "resolve", NULL, offsetof(struct config, timeouts.resolve_s)},
 	{"timeouts", "connect", NULL, offsetof(struct config, timeouts.connect_s)},

@@ -8,6 +8,7 @@ import json
 import re
 import signal
 import socket
+import ssl
 import threading
 import time
 
@@ -422,6 +423,76 @@ def test_256_megabytes_both_ways(lan, interceptor, method):
         exchange(near, far, total, seconds=180)
     assert daemon.status()["bytes"] == {"up": total, "down": total}
     assert daemon.errors() == {}
+
+
+# By name.
+
+def hello(name: str) -> bytes:
+    """A client's first bytes by TLS."""
+    outgoing = ssl.MemoryBIO()
+    context = ssl.create_default_context()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=name).do_handshake()
+    return outgoing.read()
+
+
+def request(name: str) -> bytes:
+    return f"GET / HTTP/1.1\r\nAccept: */*\r\nHost: {name}\r\n\r\n".encode()
+
+
+def how_dialled(lan, daemon: Interceptor, port: int, parts: list[bytes], mptcp: bool) -> str:
+    """What the connection to the server is when these parts were sent, a moment apart; all of them
+    must arrive."""
+    with peers.listen(lan.server, port=port, mptcp=True) as listening, \
+            peers.connect(lan.client, SERVER4, port, mptcp) as near:
+        near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for number, part in enumerate(parts):
+            if number:
+                time.sleep(0.03)
+            near.sendall(part)
+        with peers.accept(listening) as far:
+            data = b"".join(parts)
+            assert handshakes.read(far, len(data)) == data
+            return daemon.session()["upstream_transport"]
+
+
+@pytest.mark.parametrize("mptcp", [False, True])
+@pytest.mark.parametrize(("port", "first"), [(443, hello), (80, request)])
+def test_bypass_by_name(lan, interceptor, port, first, mptcp):
+    """Taken, and dialled as plain TCP; also when it comes in pieces."""
+    daemon = interceptor("tproxy", "--bypass-domain", "bank.test")
+    daemon.up()
+    for name, expected in ("www.bank.test", "tcp"), ("notmybank.test", "mptcp"):
+        data = first(name)
+        for parts in [data], [data[:1], data[1:]], [data[:40], data[40:-3], data[-3:]]:
+            assert how_dialled(lan, daemon, port, parts, mptcp) == expected
+    shown = daemon.show()["hawserd"]
+    assert (shown["bypassed_by_name"], shown["sessions"]) == (3, 6)
+    assert "3 of 6 that hawserd took went on as plain TCP" in \
+        lan.hawser("intercept", "show", control=daemon.control)
+
+
+@pytest.mark.parametrize(("port", "limit"), [(2525, 0.2), (443, 0.9)])
+def test_server_speaks_first_beside_names(lan, interceptor, serve, port, limit):
+    """Where names are looked for, a banner is late only on the ports of HTTP and TLS."""
+    serve(lambda sock: sock.sendall(b"220 server.test\r\n"), port=port)
+    interceptor("tproxy", "--bypass-domain", "bank.test").up()
+    started = time.monotonic()
+    with peers.connect(lan.client, SERVER4, port) as sock:
+        assert sock.recv(100) == b"220 server.test\r\n"
+    assert time.monotonic() - started < limit
+
+
+def test_client_leaves_while_its_name_is_awaited(lan, interceptor, serve):
+    serve(peers.silent, port=443)
+    daemon = interceptor("tproxy", "--bypass-domain", "bank.test")
+    daemon.up()
+    with peers.connect(lan.client, SERVER4, 443) as sock:
+        sock.sendall(hello("bank.test")[:20])
+        until(daemon.sessions, lambda sessions: [s["state"] for s in sessions] == ["peeking"])
+        peers.reset(sock)
+    # What it sent may be read before its reset, so that the server is dialled all the same.
+    until(daemon.errors, lambda errors: list(errors) in (["client-gone"], ["reset"]))
 
 
 # What the CLI says.

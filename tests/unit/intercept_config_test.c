@@ -12,6 +12,7 @@ static const char file[] = "listen \"a\" { address = \"127.0.0.1:1090\"  transpa
 			   "	bypass-source = { 192.168.1.7 }\n"
 			   "	bypass-port = { 25, 6000-6063 }\n"
 			   "	bypass-mac = { 00:16:3e:0A:0b:0c }\n"
+			   "	bypass-domain = { Example.ORG, bank.test. }\n"
 			   "}\n";
 
 static void test_file(void **state)
@@ -42,6 +43,37 @@ static void test_file(void **state)
 	assert_int_equal(intercept->bypass_port[1].last, 6063);
 	assert_int_equal(intercept->bypass_mac_count, 1);
 	assert_memory_equal(&intercept->bypass_mac[0], &mac, sizeof(mac));
+	assert_int_equal(intercept->bypass_domain_count, 2);
+	assert_string_equal(intercept->bypass_domain[0].name, "example.org");
+	assert_string_equal(intercept->bypass_domain[1].name, "bank.test");
+	config_put(config);
+}
+
+static void test_domains(void **state)
+{
+	static const struct {
+		const char *name;
+		bool bypassed;
+	} cases[] = {
+		{"example.org", true},
+		{"www.example.org", true},
+		{"EXAMPLE.org.", true},
+		{"a.b.Example.Org", true},
+		{"bank.test", true},
+		{"myexample.org", false},
+		{"example.org.uk", false},
+		{"org", false},
+		{"", false},
+		{".", false},
+	};
+	struct config *config = load_text(file);
+
+	(void)state;
+	assert_non_null(config);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		if (intercept_config_bypasses(&config->intercept, cases[i].name) !=
+		    cases[i].bypassed)
+			fail_msg("%s", cases[i].name);
 	config_put(config);
 }
 
@@ -54,7 +86,8 @@ static void test_options(void **state)
 	write_conf(file);
 	config = load("-c", fixture_conf, "--transparent", "[::]:1090", "--intercept", "tproxy",
 		      "--lan", "eth1", "--bypass-destination", "::1", "--bypass-source",
-		      "fd01::/16", "--bypass-port", "1-65535", "--bypass-mac", "ff:ff:ff:ff:ff:ff");
+		      "fd01::/16", "--bypass-port", "1-65535", "--bypass-domain", "test",
+		      "--bypass-mac", "ff:ff:ff:ff:ff:ff");
 	assert_non_null(config);
 	assert_true(config->listen[2].transparent);
 	assert_int_equal(config->intercept.method, INTERCEPT_TPROXY);
@@ -119,6 +152,11 @@ static void test_errors(void **state)
 		{"--bypass-mac", "00:16:3e:0a:0b:0g", "six bytes"},
 		{"--bypass-mac", "00:16:3e:0a:0b:0c:0d", "six bytes"},
 		{"--bypass-mac", "0:016:3e:0a:0b:0c", "six bytes"},
+		{"--bypass-domain", ".example.org", "example.org"},
+		{"--bypass-domain", "*.example.org", "example.org"},
+		{"--bypass-domain", "192.0.2.1", "example.org"},
+		{"--bypass-domain", "[::1]", "example.org"},
+		{"--bypass-domain", ".", "example.org"},
 	};
 
 	(void)state;
@@ -161,9 +199,10 @@ static void test_file_errors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_file),     TEST(test_options),
-		TEST(test_defaults), TEST(test_transparent_may_be_anywhere),
-		TEST(test_errors),   TEST(test_file_errors),
+		TEST(test_file),	TEST(test_options),
+		TEST(test_defaults),	TEST(test_transparent_may_be_anywhere),
+		TEST(test_domains),	TEST(test_errors),
+		TEST(test_file_errors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -452,6 +452,7 @@ static void intercept_tells_what_rules_are_made_of(void **state)
 	struct prefix destinations[2];
 	struct prefix source;
 	struct port_range ports[] = {{25, 25}, {6000, 6063}};
+	struct domain domain = {"example.org"};
 	struct mac mac = {{0, 0x16, 0x3e, 0xa, 0xb, 0xff}};
 	const struct config config = {.listen = listen,
 				      .listen_count = 3,
@@ -465,7 +466,9 @@ static void intercept_tells_what_rules_are_made_of(void **state)
 						    .bypass_port = ports,
 						    .bypass_port_count = 2,
 						    .bypass_mac = &mac,
-						    .bypass_mac_count = 1}};
+						    .bypass_mac_count = 1,
+						    .bypass_domain = &domain,
+						    .bypass_domain_count = 1}};
 	struct json_object *answer;
 	struct json_object *bypass;
 
@@ -476,6 +479,9 @@ static void intercept_tells_what_rules_are_made_of(void **state)
 	assert_int_equal(prefix_parse("10.0.0.0/8", &destinations[0]), 0);
 	assert_int_equal(prefix_parse("fd00::/8", &destinations[1]), 0);
 	assert_int_equal(prefix_parse("10.1.2.3", &source), 0);
+	workers[0].stats.bypassed_by_name = 2;
+	workers[1].stats.bypassed_by_name = 3;
+	workers[1].stats.protocols[PROTOCOL_TRANSPARENT] = 42;
 	answer = ask(&config, workers, "intercept");
 	assert_text(answer, "method", "redirect");
 	assert_list(answer, "listeners", "[\"0.0.0.0:1090\",\"[::]:1090\"]");
@@ -485,6 +491,9 @@ static void intercept_tells_what_rules_are_made_of(void **state)
 	assert_list(bypass, "source", "[\"10.1.2.3/32\"]");
 	assert_list(bypass, "port", "[\"25\",\"6000-6063\"]");
 	assert_list(bypass, "mac", "[\"00:16:3e:0a:0b:ff\"]");
+	assert_list(bypass, "domain", "[\"example.org\"]");
+	assert_count(answer, "bypassed_by_name", 5);
+	assert_count(answer, "sessions", 42);
 	json_object_put(answer);
 }
 
