@@ -50,6 +50,9 @@ struct relay_config {
 struct tcp_only_config {
 	double expiry_s; /* remembered for so long after a fallback */
 	uint32_t retry;	 /* one dial in so many tries MPTCP; 1: every one */
+	/* Any dial tries MPTCP so long after the last that did, seconds; 0: no. For those that are
+	 * one in many anyhow, as the rest was routed around us. */
+	double sample_after_s;
 };
 
 struct timeouts { /* seconds, all > 0 */

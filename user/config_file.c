@@ -65,9 +65,16 @@ static cfg_opt_t timeouts_names[] = {VALUE("handshake"), VALUE("resolve"),     V
 				     VALUE("idle"),	 VALUE("half-closed"), VALUE("drain"),
 				     CFG_END()};
 
-static cfg_opt_t intercept_names[] = {
-	VALUE("method"),     LIST("lan"),	 LIST("bypass-destination"), LIST("bypass-source"),
-	LIST("bypass-port"), LIST("bypass-mac"), LIST("bypass-domain"),	     CFG_END()};
+static cfg_opt_t intercept_names[] = {VALUE("method"),
+				      LIST("lan"),
+				      LIST("bypass-destination"),
+				      LIST("bypass-source"),
+				      LIST("bypass-port"),
+				      LIST("bypass-mac"),
+				      LIST("bypass-domain"),
+				      VALUE("transparent-source"),
+				      VALUE("auto-bypass"),
+				      CFG_END()};
 
 #define NAMED_SECTION (CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES)
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "detour.h"
 #include "log.h"
 #include "mptcp_pause.h"
 #include "resolver.h"
@@ -16,6 +17,9 @@
 /* RFC 8305 section 8. */
 #define RESOLUTION_DELAY_S 0.05
 #define ATTEMPT_DELAY_S	   0.25
+
+/* By then the main thread has told the kernel to route around us, if it does. */
+#define SAMPLE_AFTER_S 2.
 
 /* RFC 8305 section 4: the families take turns, IPv6 first. */
 enum { FAMILY_V6, FAMILY_V4, FAMILY_COUNT };
@@ -45,6 +49,9 @@ struct dial {
 	struct destination destination;
 	bool client_is_local;
 	bool plain;
+	bool transparent;
+	struct detours *detours;
+	union address source; /* to dial from; AF_UNSPEC: the kernel's choice */
 	bool connecting;
 	int turn; /* the family to try next, if it has addresses */
 	struct candidates family[FAMILY_COUNT];
@@ -152,22 +159,29 @@ static void attempt_learn(const struct attempt *attempt, enum transport transpor
 	if (transport == TRANSPORT_FALLBACK &&
 	    (!mptcp_tells_fallback() || mptcp_pause_likely(dial->mptcp_pause, now)))
 		return;
-	tcp_only_note(dial->tcp_only, &attempt->address, transport, now);
+	if (tcp_only_note(dial->tcp_only, &attempt->address, transport, now) &&
+	    dial->config->intercept.auto_bypass)
+		detour_note(dial->detours, &attempt->address, transport == TRANSPORT_MPTCP);
 }
 
 static bool attempt_wants_mptcp(const struct attempt *attempt)
 {
 	const struct dial *dial = attempt->dial;
+	struct tcp_only_config rule = dial->config->tcp_only;
 
 	if (dial->plain)
 		return false;
+	/* What is known to have no MPTCP is routed around us by then, so this one is the one in
+	 * many that comes through to find out. */
+	if (dial->transparent && dial->config->intercept.auto_bypass)
+		rule.sample_after_s = SAMPLE_AFTER_S;
 	switch (dial->config->mptcp) {
 	case MPTCP_MODE_ON:
 		return true;
 	case MPTCP_MODE_OFF:
 		return false;
 	default:
-		return !tcp_only_choose(dial->tcp_only, &attempt->address, &dial->config->tcp_only,
+		return !tcp_only_choose(dial->tcp_only, &attempt->address, &rule,
 					ev_now(dial->loop));
 	}
 }
@@ -204,6 +218,14 @@ static int attempt_start(struct attempt *attempt)
 	if (fd < 0)
 		return fd;
 	socket_bound(fd, &dial->config->relay.tune);
+	if (dial->source.sa.sa_family == to->sa.sa_family) {
+		int err = socket_bind_foreign(fd, &dial->source);
+
+		if (err) {
+			close(fd);
+			return err;
+		}
+	}
 	if (connect(fd, &to->sa, address_length(to)) && errno != EINPROGRESS) {
 		int err = errno;
 
@@ -351,6 +373,10 @@ struct dial *dial_start(const struct dial_request *request, dial_fn *notify, voi
 	dial->config = request->config;
 	dial->destination = *request->destination;
 	dial->plain = request->plain;
+	dial->transparent = request->transparent;
+	dial->detours = request->detours;
+	if (request->transparent && request->config->intercept.transparent_source)
+		dial->source = *request->client;
 	dial->client_is_local = address_is_loopback(request->client);
 	dial->notify = notify;
 	dial->context = context;

@@ -9,6 +9,7 @@
 #include "config.h"
 #include "mptcp.h"
 
+struct detours;
 struct dial;
 struct ev_loop;
 struct mptcp_pause;
@@ -40,6 +41,8 @@ struct dial_request {
 	const struct destination *destination; /* copied */
 	const union address *client;	       /* who asks; not kept */
 	bool plain;			       /* TCP, whatever the configuration says */
+	bool transparent;		       /* the client was taken on its way */
+	struct detours *detours;	       /* told what has no MPTCP, with auto-bypass */
 };
 
 /* NULL when out of memory. All but destination and client must outlive the dial. */

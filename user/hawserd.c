@@ -386,7 +386,7 @@ static int run(struct daemon *daemon)
 	err = open_control(daemon);
 	if (err)
 		return err;
-	daemon->pulse = pulse_open(daemon->loop);
+	daemon->pulse = pulse_open(daemon->loop, daemon->workers, daemon->worker_count);
 	if (!daemon->pulse) {
 		log_error("%s", strerror(ENOMEM));
 		return -ENOMEM;

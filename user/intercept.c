@@ -217,6 +217,12 @@ int intercept_up(struct json_object *settings, struct json_object *lan, const ch
 	if (length_of(plan.lan) == 0)
 		return complain("no interface to take connections from; --lan br-lan, or "
 				"intercept { lan = { \"br-lan\" } } in hawserd's configuration");
+	plan.transparent_source = json_object_get_boolean(member(settings, "transparent_source"));
+	if (json_object_get_boolean(member(settings, "auto_bypass")))
+		plan.auto_bypass =
+			(uint32_t)json_object_get_int64(member(settings, "auto_bypass_retry"));
+	if (plan.transparent_source && plan.method != INTERCEPT_TPROXY)
+		return complain("hawserd has transparent-source on, which needs the method tproxy");
 	choose_listeners(&plan, member(settings, "listeners"));
 	if (families_of(&plan) == 0)
 		return complain(
@@ -274,6 +280,17 @@ static void print_bypass(struct json_object *bypass)
 	}
 }
 
+static void print_auto_bypass(struct json_object *list)
+{
+	for (size_t i = 0; i < length_of(list); i++) {
+		struct json_object *row = json_object_array_get_idx(list, i);
+
+		print_label(i ? "" : "auto-bypass");
+		printf("%s for another %" PRIu64 " s\n", text_of(row, "destination"),
+		       json_object_get_uint64(member(row, "expires_s")));
+	}
+}
+
 /* What only hawserd can tell. */
 static void print_names(struct json_object *hawserd)
 {
@@ -298,6 +315,7 @@ static void print_counters(struct json_object *counters)
 	} rows[] = {
 		{"caught", "sent to hawserd"},
 		{"bypassed", "routed: bypass-destination, -source, -port or -mac"},
+		{"auto_bypassed", "routed: auto-bypass, the destination does not speak MPTCP"},
 		{"local", "routed: to or from this router, or back into the LAN"},
 		{"mptcp", "routed: the client speaks MPTCP, which redirect cannot take"},
 		{"missed", "routed: hawserd did not listen"},
@@ -334,6 +352,7 @@ static void print_state(struct json_object *state)
 	print_bypass(member(state, "bypass"));
 	print_counters(member(state, "counters"));
 	print_names(hawserd);
+	print_auto_bypass(member(state, "auto_bypass"));
 }
 
 int intercept_show(struct json_object *settings, bool json)

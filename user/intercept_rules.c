@@ -18,6 +18,9 @@
 #define FIRST_PACKET "tcp flags & (fin | syn | rst | ack) == syn"
 #define LATER_PACKET "tcp flags & (fin | syn | rst | ack) != syn"
 
+/* Of each family; what comes when they are full is taken. */
+#define AUTO_BYPASS_MAX "16384"
+
 static const char *const family_names[INTERCEPT_FAMILIES] = {"ipv4", "ipv6"};
 
 static struct json_object *member(struct json_object *object, const char *key)
@@ -66,6 +69,12 @@ static void put_sets(FILE *out, const struct intercept_plan *plan)
 	put_set(out, "bypass_source6", v6, source, PICK_IPV6);
 	put_set(out, "bypass_port", port, member(plan->bypass, "port"), PICK_ALL);
 	put_set(out, "bypass_mac", "ether_addr", member(plan->bypass, "mac"), PICK_ALL);
+	if (plan->auto_bypass)
+		fputs("\tset auto_bypass4 {\n\t\ttype ipv4_addr . inet_service\n"
+		      "\t\tflags timeout\n\t\tsize " AUTO_BYPASS_MAX "\n\t}\n"
+		      "\tset auto_bypass6 {\n\t\ttype ipv6_addr . inet_service\n"
+		      "\t\tflags timeout\n\t\tsize " AUTO_BYPASS_MAX "\n\t}\n",
+		      out);
 	if (plan->method == INTERCEPT_REDIRECT)
 		fputs("\tset alive {\n\t\ttype nf_proto\n\t\tflags timeout\n\t}\n", out);
 }
@@ -90,6 +99,12 @@ static void put_bypass(FILE *out, const struct intercept_plan *plan)
 			json_object_get_string(json_object_array_get_idx(plan->lan, i)));
 	for (size_t i = 0; i < sizeof(matches) / sizeof(*matches); i++)
 		fprintf(out, "\t\t%s counter name bypassed return\n", matches[i]);
+	for (int i = 0; plan->auto_bypass && i < INTERCEPT_FAMILIES; i++)
+		fprintf(out,
+			"\t\t%s daddr . tcp dport @auto_bypass%c numgen random mod %u != 0 "
+			"counter name auto_bypassed return\n",
+			i == INTERCEPT_IPV6 ? "ip6" : "ip", i == INTERCEPT_IPV6 ? '6' : '4',
+			plan->auto_bypass);
 }
 
 /* "ADDR:PORT", ":PORT" for any address. */
@@ -105,15 +120,20 @@ static void put_address(FILE *out, const union address *address)
 
 static void put_tproxy(FILE *out, const struct intercept_plan *plan)
 {
+	static const char from_lan[] = "\t\tiifname != @lan return\n";
+
 	fprintf(out,
 		"\tchain prerouting {\n"
 		"\t\ttype filter hook prerouting priority mangle; policy accept;\n"
 		"\t\tmeta l4proto != tcp return\n"
-		"\t\tiifname != @lan return\n"
+		/* What is for a client's address that hawserd dialled from comes in by any link. */
+		"%s"
 		"\t\t" LATER_PACKET " socket transparent 1 meta mark set meta mark or 0x%x accept\n"
+		"%s"
 		"\t\t" FIRST_PACKET " goto first\n"
 		"\t}\n",
-		STEER_MARK);
+		plan->transparent_source ? "" : from_lan, STEER_MARK,
+		plan->transparent_source ? from_lan : "");
 	fputs("\tchain first {\n", out);
 	put_bypass(out, plan);
 	for (int i = 0; i < INTERCEPT_FAMILIES; i++) {
@@ -178,6 +198,8 @@ char *intercept_rules_text(const struct intercept_plan *plan)
 	      out);
 	if (plan->method == INTERCEPT_REDIRECT)
 		fputs("\tcounter mptcp { }\n", out);
+	if (plan->auto_bypass)
+		fputs("\tcounter auto_bypassed { }\n", out);
 	put_sets(out, plan);
 	if (plan->method == INTERCEPT_REDIRECT)
 		put_redirect(out, plan);

@@ -15,8 +15,10 @@ struct json_object;
 
 struct intercept_plan {
 	enum intercept_method method;
-	struct json_object *lan;		    /* array of names of interfaces */
-	struct json_object *bypass;		    /* as in hawserd's answer; NULL: none */
+	struct json_object *lan;    /* array of names of interfaces */
+	struct json_object *bypass; /* as in hawserd's answer; NULL: none */
+	bool transparent_source;    /* hawserd has connections from clients' addresses */
+	uint32_t auto_bypass;	    /* one in so many to what has no MPTCP is taken; 0: all are */
 	union address listener[INTERCEPT_FAMILIES]; /* AF_UNSPEC: the family is left alone */
 };
 

@@ -70,6 +70,31 @@ static void add_elements(struct json_object *array, struct json_object *elements
 	}
 }
 
+/* Elements as {"elem": {"val": {"concat": ["192.0.2.1", 80]}, "expires": 3599, ...}}. */
+static void add_auto_bypass(struct json_object *array, struct json_object *elements)
+{
+	for (size_t i = 0; i < length_of(elements); i++) {
+		struct json_object *element =
+			member(json_object_array_get_idx(elements, i), "elem");
+		struct json_object *concat = member(member(element, "val"), "concat");
+		struct json_object *row = json_object_new_object();
+		char text[ELEMENT_TEXT_MAX];
+		const char *ip;
+
+		if (length_of(concat) != 2 || !row) {
+			json_object_put(row);
+			continue;
+		}
+		ip = json_object_get_string(json_object_array_get_idx(concat, 0));
+		snprintf(text, sizeof(text), strchr(ip, ':') ? "[%s]:%s" : "%s:%s", ip,
+			 json_object_get_string(json_object_array_get_idx(concat, 1)));
+		json_object_object_add(row, "destination", json_object_new_string(text));
+		json_object_object_add(row, "expires_s",
+				       json_object_get(member(element, "expires")));
+		json_object_array_add(array, row);
+	}
+}
+
 static void take_set(struct json_object *state, struct json_object *set)
 {
 	static const char prefix[] = "bypass_";
@@ -79,6 +104,8 @@ static void take_set(struct json_object *state, struct json_object *set)
 
 	if (strcmp(name, "lan") == 0) {
 		add_elements(array_of(state, "lan"), elements);
+	} else if (strncmp(name, "auto_", 5) == 0) {
+		add_auto_bypass(array_of(state, "auto_bypass"), elements);
 	} else if (strncmp(name, prefix, strlen(prefix)) == 0) {
 		/* "bypass_source4" and "bypass_source6" are one list. */
 		snprintf(kind, sizeof(kind), "%s", name + strlen(prefix));

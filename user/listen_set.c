@@ -14,16 +14,6 @@
 
 #define BACKLOG 4096 /* the kernel caps it at net.core.somaxconn */
 
-/* 0 or -errno. The kernel wants CAP_NET_ADMIN or CAP_NET_RAW to switch it on. */
-static int listen_set_transparent(int fd, int family, bool transparent)
-{
-	const int on = transparent;
-
-	if (family == AF_INET6)
-		return setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &on, sizeof(on)) ? -errno : 0;
-	return setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &on, sizeof(on)) ? -errno : 0;
-}
-
 static int listen_open_as(const union address *address, const struct tune *tune, bool transparent,
 			  bool want_mptcp)
 {
@@ -35,7 +25,7 @@ static int listen_open_as(const union address *address, const struct tune *tune,
 		return fd;
 	socket_bound(fd, tune);
 	if (transparent)
-		err = listen_set_transparent(fd, address->sa.sa_family, true);
+		err = socket_set_transparent(fd, address->sa.sa_family, true);
 	if (err) {
 		close(fd);
 		return err;
@@ -121,7 +111,7 @@ static int listen_complain(const struct listen_config *listen, int err)
 static int listen_set_convert(const struct listen_config *listen, const int *fds, size_t workers)
 {
 	for (size_t w = 0; listen->transparent && w < workers; w++) {
-		int err = listen_set_transparent(fds[w], listen->address.sa.sa_family, true);
+		int err = socket_set_transparent(fds[w], listen->address.sa.sa_family, true);
 
 		if (err)
 			return err;
@@ -174,7 +164,7 @@ int listen_set_open(struct listen_set *set, const struct config *config, size_t 
 			set->fds[i * workers + w] = kept[w];
 			kept[w] = -1;
 			if (!config->listen[i].transparent)
-				listen_set_transparent(set->fds[i * workers + w],
+				socket_set_transparent(set->fds[i * workers + w],
 						       set->addresses[i].sa.sa_family, false);
 		}
 	}

@@ -12,6 +12,7 @@
 
 #include "log.h"
 #include "nft_set.h"
+#include "worker.h"
 
 #define BEAT_S 0.5
 /* So long after the last beat at most, connections are still sent to a hawserd that died; on a
@@ -26,7 +27,47 @@ struct pulse {
 	struct nft_set_element families[2]; /* that are listened for */
 	size_t family_count;
 	int complained; /* of this -errno last */
+	/* Of auto-bypass: */
+	struct worker *const *workers;
+	size_t worker_count;
+	bool auto_bypass;
+	uint64_t expiry_ms;
 };
+
+/* "ADDRESS . PORT". Returns the name of the set for its family. */
+static const char *element_of(const union address *to, struct nft_set_element *out)
+{
+	const bool is_ipv6 = to->sa.sa_family == AF_INET6;
+	const size_t ip_len = is_ipv6 ? sizeof(to->in6.sin6_addr) : sizeof(to->in4.sin_addr);
+
+	*out = (struct nft_set_element){.key_len = (uint8_t)(ip_len + 4)};
+	memcpy(out->key, is_ipv6 ? (const void *)&to->in6.sin6_addr : &to->in4.sin_addr, ip_len);
+	memcpy(out->key + ip_len, &to->in4.sin_port, sizeof(to->in4.sin_port));
+	return is_ipv6 ? "auto_bypass6" : "auto_bypass4";
+}
+
+/* Where there is no such set, there is no auto-bypass in force, and what was found is forgotten. */
+static void pulse_pass_on(const struct pulse *pulse, const struct detour *detour)
+{
+	struct nft_set_element element;
+	const char *set = element_of(&detour->to, &element);
+
+	if (detour->learnt_mptcp)
+		(void)nft_set_delete(set, &element, 1);
+	else
+		(void)nft_set_renew(set, &element, 1, pulse->expiry_ms);
+}
+
+static void pulse_take_detours(const struct pulse *pulse)
+{
+	for (size_t w = 0; w < pulse->worker_count; w++) {
+		struct detours detours;
+
+		worker_take_detours(pulse->workers[w], &detours);
+		for (size_t i = 0; i < detours.count; i++)
+			pulse_pass_on(pulse, &detours.list[i]);
+	}
+}
 
 static void pulse_on_beat(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
@@ -35,6 +76,8 @@ static void pulse_on_beat(struct ev_loop *loop, struct ev_timer *timer, int even
 
 	(void)loop;
 	(void)events;
+	if (pulse->auto_bypass)
+		pulse_take_detours(pulse);
 	if (err && err != -ENOENT && err != pulse->complained) {
 		log_warning("nftables: cannot say that hawserd lives: %s; with --method redirect, "
 			    "'hawser intercept' needs it to have CAP_NET_ADMIN",
@@ -43,13 +86,15 @@ static void pulse_on_beat(struct ev_loop *loop, struct ev_timer *timer, int even
 	}
 }
 
-struct pulse *pulse_open(struct ev_loop *loop)
+struct pulse *pulse_open(struct ev_loop *loop, struct worker *const *workers, size_t worker_count)
 {
 	struct pulse *pulse = calloc(1, sizeof(*pulse));
 
 	if (!pulse)
 		return NULL;
 	pulse->loop = loop;
+	pulse->workers = workers;
+	pulse->worker_count = worker_count;
 	ev_timer_init(&pulse->beat, pulse_on_beat, 0., BEAT_S);
 	pulse->beat.data = pulse;
 	return pulse;
@@ -68,6 +113,8 @@ static void pulse_add_family(struct pulse *pulse, uint8_t protocol)
 void pulse_start(struct pulse *pulse, const struct config *config)
 {
 	pulse_stop(pulse);
+	pulse->auto_bypass = config->intercept.auto_bypass;
+	pulse->expiry_ms = (uint64_t)(config->tcp_only.expiry_s * 1e3);
 	for (size_t i = 0; i < config->listen_count; i++) {
 		const struct listen_config *listen = &config->listen[i];
 

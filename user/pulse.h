@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Tells the rules of `hawser intercept` that hawserd lives: a redirect, unlike TPROXY, would go on
- * without it. The main thread's. */
+/* Tells the rules of `hawser intercept` that hawserd lives (a redirect, unlike TPROXY, would go on
+ * without it), and which destinations to route around it (auto-bypass). The main thread's. */
 #ifndef HAWSER_PULSE_H
 #define HAWSER_PULSE_H
 
@@ -8,9 +8,10 @@
 
 struct ev_loop;
 struct pulse;
+struct worker;
 
-/* NULL when out of memory. */
-struct pulse *pulse_open(struct ev_loop *loop);
+/* The workers outlive it. NULL when out of memory. */
+struct pulse *pulse_open(struct ev_loop *loop, struct worker *const *workers, size_t worker_count);
 
 /* Beats from now on, if config has transparent listeners; all workers listen on them. */
 void pulse_start(struct pulse *pulse, const struct config *config);

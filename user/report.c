@@ -420,6 +420,9 @@ static struct json_object *report_intercept(const struct report_source *source)
 	put(bypass, "domain", report_domains(config->bypass_domain, config->bypass_domain_count));
 	put(answer, "bypass", bypass);
 	put_count(answer, "sessions", sum.protocols[PROTOCOL_TRANSPARENT]);
+	put(answer, "transparent_source", json_object_new_boolean(config->transparent_source));
+	put(answer, "auto_bypass", json_object_new_boolean(config->auto_bypass));
+	put_count(answer, "auto_bypass_retry", source->config->tcp_only.retry);
 	put_count(answer, "bypassed_by_name", sum.bypassed_by_name);
 	return answer;
 }

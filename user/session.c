@@ -290,15 +290,18 @@ static void session_dial(struct session *session)
 	hup_add(&env->relay.hup, &session->relay.client.hup, session->relay.client.fd, HUP_DEATH,
 		session_on_client_hup, session);
 	session_enter(session, SESSION_RESOLVING);
-	opening->dial = dial_start(&(struct dial_request){.loop = env->relay.loop,
-							  .resolver = env->resolver,
-							  .tcp_only = env->tcp_only,
-							  .mptcp_pause = &env->mptcp_pause,
-							  .config = session->config,
-							  .destination = destination,
-							  .client = &session->client,
-							  .plain = session->plain},
-				   session_on_dial, session);
+	opening->dial = dial_start(
+		&(struct dial_request){.loop = env->relay.loop,
+				       .resolver = env->resolver,
+				       .tcp_only = env->tcp_only,
+				       .mptcp_pause = &env->mptcp_pause,
+				       .config = session->config,
+				       .destination = destination,
+				       .client = &session->client,
+				       .plain = session->plain,
+				       .transparent = session->protocol == PROTOCOL_TRANSPARENT,
+				       .detours = &env->detours},
+		session_on_dial, session);
 	if (!opening->dial)
 		session_fail(session, CAUSE_RESOURCES);
 }

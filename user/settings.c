@@ -35,7 +35,8 @@ const char *const settings_tier_words[] = {[TIER_MODE_AUTO] = "auto",
 					   [TIER_MODE_SPLICE] = "splice",
 					   [TIER_MODE_SOCKMAP] = "sockmap",
 					   NULL};
-static const char *const switch_words[] = {"off", "on", NULL};
+/* Odd ones are on. */
+static const char *const switch_words[] = {"off", "on", "no", "yes", NULL};
 static const char *const log_level_words[] = {[LOG_LEVEL_ERROR] = "error",
 					      [LOG_LEVEL_WARNING] = "warning",
 					      [LOG_LEVEL_INFO] = "info",
@@ -173,7 +174,7 @@ int settings_read_switch(const struct value *value, bool *out)
 
 	if (on < 0)
 		return on;
-	*out = on;
+	*out = on % 2;
 	return 0;
 }
 
@@ -332,6 +333,16 @@ static int add_bypass_domain(struct config *config, const struct value *value)
 	return intercept_config_add_domain(&config->intercept, value);
 }
 
+static int set_transparent_source(struct config *config, const struct value *value)
+{
+	return settings_read_switch(value, &config->intercept.transparent_source);
+}
+
+static int set_auto_bypass(struct config *config, const struct value *value)
+{
+	return settings_read_switch(value, &config->intercept.auto_bypass);
+}
+
 static int add_lan(struct config *config, const struct value *value)
 {
 	return intercept_config_add_lan(&config->intercept, value);
@@ -369,6 +380,8 @@ static const struct setting {
 	{"intercept", "bypass-port", add_bypass_port, 0},
 	{"intercept", "bypass-mac", add_bypass_mac, 0},
 	{"intercept", "bypass-domain", add_bypass_domain, 0},
+	{"intercept", "transparent-source", set_transparent_source, 0},
+	{"intercept", "auto-bypass", set_auto_bypass, 0},
 	{"timeouts", "handshake", NULL, offsetof(struct config, timeouts.handshake_s)},
 	{"timeouts", "resolve", NULL, offsetof(struct config, timeouts.resolve_s)},
 	{"timeouts", "connect", NULL, offsetof(struct config, timeouts.connect_s)},

@@ -40,7 +40,7 @@ void *settings_grow(const struct value *value, void **list, size_t *count, size_
 
 /* The functions below return 0, or a negative errno after logging. */
 
-/* "on" or "off" to a bool. */
+/* "on" or "yes", "off" or "no", to a bool. */
 int settings_read_switch(const struct value *value, bool *out);
 
 /* Sets section.name; an element of a list is added. */

@@ -13,6 +13,7 @@ import peers
 from bed import Bed
 from daemon import Hawserd
 from topology import CLIENT4, CLIENT6, LAN4, LAN6, LAN_PREFIX4, LAN_PREFIX6, SERVER4, SERVER6, near
+from waiting import until
 
 PORT = 1090
 SERVERS = {4: SERVER4, 6: SERVER6}
@@ -80,6 +81,10 @@ class Interceptor(Hawserd):
 
     def show(self) -> dict:
         return json.loads(self.bed.hawser("--json", "intercept", "show", control=self.control))
+
+    def await_end(self) -> None:
+        """Of all sessions."""
+        until(self.active, lambda count: count == 0)
 
     def caught(self) -> int:
         return self.show()["counters"]["caught"]

@@ -495,6 +495,75 @@ def test_client_leaves_while_its_name_is_awaited(lan, interceptor, serve):
     until(daemon.errors, lambda errors: list(errors) in (["client-gone"], ["reset"]))
 
 
+# From the client's own address.
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("mptcp", [False, True])
+def test_transparent_source(lan, interceptor, serve, family, mptcp):
+    server = serve(mptcp=mptcp)
+    daemon = interceptor("tproxy", "--transparent-source", "yes")
+    daemon.up()
+    assert asks(lan, SERVERS[family], server.port) == CLIENTS[family]
+    assert daemon.caught() == daemon.status()["protocols"]["transparent"] == 1
+    daemon.await_end()
+    assert daemon.errors() == {}
+
+
+def test_transparent_source_carries_much(lan, interceptor):
+    interceptor("tproxy", "--transparent-source", "yes").up()
+    with peers.listen(lan.server, mptcp=True) as listening, \
+            peers.connect(lan.client, SERVER4, peers.port_of(listening)) as near, \
+            peers.accept(listening) as far:
+        assert far.getpeername()[0] == CLIENT4
+        exchange(near, far, 8 * MEGABYTE)
+
+
+def test_transparent_source_needs_tproxy(lan, interceptor):
+    daemon = interceptor("redirect", "--transparent-source", "yes")
+    with pytest.raises(RuntimeError, match="transparent-source on, which needs the method tproxy"):
+        daemon.up()
+
+
+# Around hawserd.
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("method", METHODS)
+def test_auto_bypass(lan, interceptor, serve, method, family):
+    """What fell back is routed; what learns MPTCP is taken again."""
+    server = serve()
+    speaker = serve(mptcp=True)
+    daemon = interceptor(method, "--auto-bypass", "yes", "--tcp-only-retry", "8", "--workers", "1")
+    daemon.up()
+    address = SERVERS[family]
+
+    def listed() -> list[str]:
+        return [row["destination"] for row in daemon.show()["auto_bypass"]]
+
+    assert asks(lan, address, speaker.port) != CLIENTS[family]
+    assert asks(lan, address, server.port) != CLIENTS[family]
+    name = f"[{address}]:{server.port}" if family == 6 else f"{address}:{server.port}"
+    until(listed, lambda names: names == [name])
+    assert f"{name} for another" in lan.hawser("intercept", "show", control=daemon.control)
+    seen = [asks(lan, address, server.port) for _ in range(100)]
+    routed = seen.count(CLIENTS[family])
+    # Of 100, one in 8 comes through; less than 60 or all have a chance of 1e-6 or less.
+    assert 60 <= routed < 100
+    assert daemon.show()["counters"]["auto_bypassed"] == routed
+    assert asks(lan, address, speaker.port) != CLIENTS[family]
+    port = server.port
+    server.close()
+    serve(mptcp=True, port=port)
+    time.sleep(2)  # after which each that comes through is a trial
+
+    def learnt() -> bool:
+        asks(lan, address, port)
+        return listed() == []
+
+    until(learnt, seconds=20)
+    assert asks(lan, address, port) != CLIENTS[family]
+    assert daemon.status()["tcp_only"]["learnt"] == 1
+
+
 # What the CLI says.
 
 def test_show(lan, interceptor, serve):

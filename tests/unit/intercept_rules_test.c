@@ -96,6 +96,26 @@ static void sets_have_what_is_bypassed(void **state)
 	free(text);
 }
 
+static void auto_bypass_lets_some_through(void **state)
+{
+	struct intercept_plan plan = {.method = INTERCEPT_TPROXY,
+				      .lan = json_tokener_parse("[\"lan\"]"),
+				      .auto_bypass = 32};
+	char *text = intercept_rules_text(&plan);
+
+	(void)state;
+	assert_non_null(text);
+	ASSERT_HAS(text, "ip daddr . tcp dport @auto_bypass4 numgen random mod 32 != 0 ");
+	ASSERT_HAS(text, "ip6 daddr . tcp dport @auto_bypass6 numgen random mod 32 != 0 ");
+	free(text);
+	plan.auto_bypass = 0;
+	text = intercept_rules_text(&plan);
+	assert_non_null(text);
+	ASSERT_LACKS(text, "auto_bypass");
+	free(text);
+	json_object_put(plan.lan);
+}
+
 static void assert_json(struct json_object *object, const char *key, const char *expected)
 {
 	struct json_object *value = NULL;
@@ -128,6 +148,12 @@ static void a_listing_is_understood(void **state)
 		" [{\"prefix\": {\"addr\": \"fd00::\", \"len\": 8}}]}},"
 		"{\"set\": {\"name\": \"bypass_port\", \"elem\": [25, {\"range\": [6000, 6063]}]}},"
 		"{\"set\": {\"name\": \"bypass_mac\"}},"
+		"{\"set\": {\"name\": \"auto_bypass4\", \"elem\": [{\"elem\": {\"val\": "
+		"{\"concat\":"
+		" [\"192.0.2.1\", 80]}, \"timeout\": 3600, \"expires\": 3599}}]}},"
+		"{\"set\": {\"name\": \"auto_bypass6\", \"elem\": [{\"elem\": {\"val\": "
+		"{\"concat\":"
+		" [\"2001:db8::1\", 443]}, \"timeout\": 3600, \"expires\": 7}}]}},"
 		"{\"chain\": {\"name\": \"first\"}},"
 		"{\"chain\": {\"name\": \"prerouting\", \"type\": \"nat\", \"hook\": "
 		"\"prerouting\"}},"
@@ -141,6 +167,9 @@ static void a_listing_is_understood(void **state)
 	assert_json(read, "method", "\"redirect\"");
 	assert_json(read, "lan", "[\"lan\"]");
 	assert_json(read, "counters", "{\"caught\":12}");
+	assert_json(read, "auto_bypass",
+		    "[{\"destination\":\"192.0.2.1:80\",\"expires_s\":3599},"
+		    "{\"destination\":\"[2001:db8::1]:443\",\"expires_s\":7}]");
 	assert_true(json_object_object_get_ex(read, "bypass", &part));
 	assert_json(part, "destination", "[\"10.0.0.0/8\",\"192.0.2.1\",\"fd00::/8\"]");
 	assert_json(part, "port", "[\"25\",\"6000-6063\"]");
@@ -162,6 +191,7 @@ int main(void)
 		cmocka_unit_test(redirect_asks_whether_hawserd_lives),
 		cmocka_unit_test(a_family_without_listener_is_left_alone),
 		cmocka_unit_test(sets_have_what_is_bypassed),
+		cmocka_unit_test(auto_bypass_lets_some_through),
 		cmocka_unit_test(no_table_is_down),
 		cmocka_unit_test(a_listing_is_understood),
 		cmocka_unit_test(other_text_is_no_listing),

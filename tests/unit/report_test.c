@@ -456,7 +456,9 @@ static void intercept_tells_what_rules_are_made_of(void **state)
 	struct mac mac = {{0, 0x16, 0x3e, 0xa, 0xb, 0xff}};
 	const struct config config = {.listen = listen,
 				      .listen_count = 3,
+				      .tcp_only = {.retry = 7},
 				      .intercept = {.method = INTERCEPT_REDIRECT,
+						    .auto_bypass = true,
 						    .lan = lan,
 						    .lan_count = 2,
 						    .bypass_destination = destinations,
@@ -493,6 +495,9 @@ static void intercept_tells_what_rules_are_made_of(void **state)
 	assert_list(bypass, "mac", "[\"00:16:3e:0a:0b:ff\"]");
 	assert_list(bypass, "domain", "[\"example.org\"]");
 	assert_count(answer, "bypassed_by_name", 5);
+	assert_count(answer, "auto_bypass_retry", 7);
+	assert_list(answer, "auto_bypass", "true");
+	assert_list(answer, "transparent_source", "false");
 	assert_count(answer, "sessions", 42);
 	json_object_put(answer);
 }
