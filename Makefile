@@ -21,6 +21,8 @@ JITTER_A ?= 0
 JITTER_B ?= 0
 LOSS_A  ?= 0
 LOSS_B  ?= 0
+# Or transparent: the client knows of no proxy.
+MODE    ?= socks
 
 ifneq ($(CROSS_COMPILE),)
 CC := $(CROSS_COMPILE)gcc
@@ -141,11 +143,11 @@ soak: setup-check ## the torture test for ten minutes (SOAK_SECONDS=600 SEED=1 S
 		-s tests/net/test_torture.py $(PYTEST_ARGS)
 
 .PHONY: demo
-demo: setup-check ## two links, one download over each and over both (RATE_A= DELAY_A= JITTER_A= LOSS_A=, _B)
+demo: setup-check ## two links, one download over each and over both (RATE_A= DELAY_A= JITTER_A= LOSS_A=, _B, MODE=transparent)
 	@$(MAKE) --no-print-directory all $(EMULATOR)
 	@HAWSER_BUILD=$(BUILD) $(PYTHON) bench/demo.py --rate-a $(RATE_A) --rate-b $(RATE_B) \
 		--delay-a $(DELAY_A) --delay-b $(DELAY_B) --jitter-a $(JITTER_A) --jitter-b $(JITTER_B) \
-		--loss-a $(LOSS_A) --loss-b $(LOSS_B)
+		--loss-a $(LOSS_A) --loss-b $(LOSS_B) --mode $(MODE)
 
 # The benchmark's tools are its own; see bench/bench.py for its options.
 BENCH_TOOLS := $(BUILD)/bench/load $(BUILD)/bench/spin
