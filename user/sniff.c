@@ -120,7 +120,7 @@ static enum parse sniff_tls(const uint8_t *bytes, size_t len, char text[HOST_NAM
 static bool is_request_line(const char *line, size_t len)
 {
 	static const char version[] = " HTTP/1.";
-	const size_t version_len = strlen(version);
+	const size_t version_len = sizeof(version) - 1;
 
 	return len > version_len + 1 &&
 	       memcmp(line + len - version_len - 1, version, version_len) == 0;
@@ -129,14 +129,14 @@ static bool is_request_line(const char *line, size_t len)
 /* The value of a field "Host", without spaces, brackets and port. */
 static enum parse host_value(const char *value, size_t len, char text[HOST_NAME_MAX_BYTES + 1])
 {
-	size_t end;
+	size_t end = 0;
 
 	while (len > 0 && (*value == ' ' || *value == '\t')) {
 		value++;
 		len--;
 	}
-	for (end = 0; end < len && !memchr(" \t\r:", value[end], 4); end++)
-		;
+	while (end < len && value[end] != ' ' && value[end] != '\t' && value[end] != ':')
+		end++;
 	if (end > HOST_NAME_MAX_BYTES)
 		return PARSE_BAD;
 	memcpy(text, value, end);

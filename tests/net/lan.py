@@ -82,6 +82,10 @@ class Interceptor(Hawserd):
     def show(self) -> dict:
         return json.loads(self.bed.hawser("--json", "intercept", "show", control=self.control))
 
+    def relaying(self) -> dict:
+        """The only session, once it is connected."""
+        return until(self.session, lambda session: session["state"] == "relaying")
+
     def await_end(self) -> None:
         """Of all sessions."""
         until(self.active, lambda count: count == 0)

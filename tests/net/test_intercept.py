@@ -96,7 +96,7 @@ def test_mptcp_client(lan, interceptor, serve, family):
     with peers.listen(lan.server, SERVERS[family], mptcp=True) as listening, \
             peers.connect(lan.client, SERVERS[family], peers.port_of(listening), True) as near, \
             peers.accept(listening) as far:
-        session = daemon.session()
+        session = daemon.relaying()
         assert session["client_transport"] == session["upstream_transport"] == "mptcp"
         assert session["protocol"] == "transparent"
         exchange(near, far, MEGABYTE)
@@ -419,7 +419,7 @@ def test_256_megabytes_both_ways(lan, interceptor, method):
     with peers.listen(lan.server, mptcp=True) as listening, \
             peers.connect(lan.client, SERVER4, peers.port_of(listening)) as near, \
             peers.accept(listening) as far:
-        assert daemon.session()["upstream_transport"] == "mptcp"
+        assert daemon.relaying()["upstream_transport"] == "mptcp"
         exchange(near, far, total, seconds=180)
     assert daemon.status()["bytes"] == {"up": total, "down": total}
     assert daemon.errors() == {}
@@ -453,7 +453,7 @@ def how_dialled(lan, daemon: Interceptor, port: int, parts: list[bytes], mptcp: 
         with peers.accept(listening) as far:
             data = b"".join(parts)
             assert handshakes.read(far, len(data)) == data
-            return daemon.session()["upstream_transport"]
+            return daemon.relaying()["upstream_transport"]
 
 
 @pytest.mark.parametrize("mptcp", [False, True])
