@@ -21,6 +21,8 @@ JITTER_A ?= 0
 JITTER_B ?= 0
 LOSS_A  ?= 0
 LOSS_B  ?= 0
+# Or transparent: the client knows of no proxy.
+MODE    ?= socks
 
 ifneq ($(CROSS_COMPILE),)
 CC := $(CROSS_COMPILE)gcc
@@ -43,7 +45,7 @@ endif
 include bpf/bpf.mk
 
 # libev ships no pkg-config file.
-PKGS     := libcares libconfuse json-c libsodium
+PKGS     := libcares libconfuse json-c libsodium libnftnl libmnl
 PKG_CONFIG ?= $(CROSS_COMPILE)pkg-config
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CFLAGS   ?= -O2 -g
@@ -52,11 +54,13 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DHAWSER_VERSION='"$(VERSION)"' $(WARN) $(
 	     $(CFLAGS) $(SANFLAGS)
 ALL_LDFLAGS = $(LDFLAGS) $(SANFLAGS) -pthread
 DAEMON_LIBS = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lev -lm $(HAWSER_BPF_LIBS)
-CLI_LIBS  = $(shell $(PKG_CONFIG) --libs json-c libsodium)
+CLI_LIBS  = $(shell $(PKG_CONFIG) --libs json-c libsodium libnftables libmnl)
 
 # The CLI is made of these; the daemon of all that is not the CLI's alone.
-CLI_ONLY    := user/hawser.c user/show.c user/table.c
-CLI_SRCS    := $(CLI_ONLY) user/control_path.c user/token.c user/address.c
+CLI_ONLY    := user/hawser.c user/show.c user/table.c user/intercept.c user/intercept_rules.c \
+	       user/intercept_state.c user/steer_route.c user/ruleset.c
+CLI_SRCS    := $(CLI_ONLY) user/control_path.c user/token.c user/ifname.c user/address.c \
+	       user/intercept_method.c
 DAEMON_SRCS := $(filter-out $(CLI_ONLY),$(wildcard user/*.c))
 UNIT_SRCS   := $(wildcard tests/unit/*_test.c)
 
@@ -85,7 +89,7 @@ $(BUILD)/%.o: %.c Makefile
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(LIB_OBJS)
 	@echo "  LD      $@"
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS) -lcmocka
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS) $(CLI_LIBS) -lcmocka
 
 $(BUILD)/unit/emulator_test: $(call obj,bench/emulator_packet.c bench/emulator_path.c bench/emulator_settings.c)
 
@@ -156,11 +160,11 @@ soak: setup-check ## the torture test for ten minutes (SOAK_SECONDS=600 SEED=1 S
 		-s tests/net/test_torture.py $(PYTEST_ARGS)
 
 .PHONY: demo
-demo: setup-check ## two links, one download over each and over both (RATE_A= DELAY_A= JITTER_A= LOSS_A=, _B)
+demo: setup-check ## two links, one download over each and over both (RATE_A= DELAY_A= JITTER_A= LOSS_A=, _B, MODE=transparent)
 	@$(MAKE) --no-print-directory all $(EMULATOR)
 	@HAWSER_BUILD=$(BUILD) $(PYTHON) bench/demo.py --rate-a $(RATE_A) --rate-b $(RATE_B) \
 		--delay-a $(DELAY_A) --delay-b $(DELAY_B) --jitter-a $(JITTER_A) --jitter-b $(JITTER_B) \
-		--loss-a $(LOSS_A) --loss-b $(LOSS_B)
+		--loss-a $(LOSS_A) --loss-b $(LOSS_B) --mode $(MODE)
 
 # The benchmark's tools are its own; see bench/bench.py for its options.
 BENCH_TOOLS := $(BUILD)/bench/load $(BUILD)/bench/spin

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Two links in one connection, to be watched on one machine: the same download through hawserd over
 link a, over link b, and over both. Links with delay, jitter or loss are the emulator's, and show what
-each congestion control makes of them."""
+each congestion control makes of them. The client uses hawserd's SOCKS5, or knows nothing of it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,9 +22,10 @@ from namespace import IPPROTO_MPTCP, MountNamespace, Namespace, Unavailable
 from topology import LAN4, LAN_PREFIX4, LINKS, SERVER4, Topology, near
 
 ROOT = Path(__file__).resolve().parent.parent
-SOCKS_PORT, SERVER_PORT = 1080, 8000
+SOCKS_PORT, SERVER_PORT, TRANSPARENT_PORT = 1080, 8000, 1090
 # What links with delay or loss are tried with, where the kernel has it.
 CONGESTIONS = ("cubic", "bbr")
+MODES = {"socks": "hawserd's SOCKS5", "transparent": "it, and knows nothing of hawserd"}
 # Until congestion control has found the rate.
 SETTLING_S = 2
 TIMEOUT_S = 10
@@ -56,36 +58,48 @@ def serve(namespace: Namespace, congestion: list[str]) -> None:
     threading.Thread(target=accept, daemon=True).start()
 
 
-def start_hawserd(topology: Topology, binary: Path) -> subprocess.Popen:
-    # With a /run of its own, so that it does not meet a hawserd of this machine.
+def start_hawserd(topology: Topology, binary: Path, control: Path) -> subprocess.Popen:
+    # With files of its own, so that it does not meet a hawserd of this machine.
     daemon = topology.router.start(
         [str(binary), "--socks", f"{LAN4}:{SOCKS_PORT}", "--allow", LAN_PREFIX4,
+         "--transparent", f"127.0.0.1:{TRANSPARENT_PORT}", "--control", str(control),
          "--log-level", "warning"], MountNamespace({}, empty=["/run"]), stdin=subprocess.DEVNULL)
     end = time.monotonic() + TIMEOUT_S
     while time.monotonic() < end:
         if daemon.poll() is not None:
             raise Failure(f"hawserd ended at once, with status {daemon.returncode}")
-        with contextlib.suppress(ConnectionRefusedError), connect(topology.client):
-            return daemon
+        with contextlib.suppress(ConnectionRefusedError), \
+                connect(topology.client, LAN4, SOCKS_PORT):
+            # It listens before it opens that.
+            if control.exists():
+                return daemon
         time.sleep(0.05)
     raise Failure("hawserd does not listen")
 
 
-def connect(namespace: Namespace) -> socket.socket:
-    """A plain TCP connection to hawserd, as any client of a LAN makes it."""
+def intercept(topology: Topology, cli: Path, control: Path) -> None:
+    """Has hawserd take the client's connections on their way."""
+    topology.client.run("ip", "route", "add", "default", "via", LAN4)
+    topology.router.run(str(cli), "--control", str(control), "--lan", "lan", "intercept", "up")
+
+
+def connect(namespace: Namespace, address: str, port: int) -> socket.socket:
+    """A plain TCP connection, as any client of a LAN makes it."""
     client = namespace.socket(socket.AF_INET)
     client.settimeout(TIMEOUT_S)
     try:
-        client.connect((LAN4, SOCKS_PORT))
+        client.connect((address, port))
     except OSError:
         client.close()
         raise
     return client
 
 
-def download(namespace: Namespace) -> socket.socket:
-    """Asks hawserd for the server, by SOCKS5 (RFC 1928)."""
-    client = connect(namespace)
+def download(namespace: Namespace, mode: str) -> socket.socket:
+    """Connects to the server; or asks hawserd for it, by SOCKS5 (RFC 1928)."""
+    if mode == "transparent":
+        return connect(namespace, SERVER4, SERVER_PORT)
+    client = connect(namespace, LAN4, SOCKS_PORT)
     client.sendall(b"\x05\x01\x00" + b"\x05\x01\x00\x01" + socket.inet_aton(SERVER4)
                    + SERVER_PORT.to_bytes(2, "big"))
     answer = b""
@@ -115,13 +129,13 @@ def mbits(count: int, seconds: float) -> float:
     return count * 8e-6 / seconds
 
 
-def measure(topology: Topology, links: str, seconds: int) -> float:
+def measure(topology: Topology, links: str, seconds: int, mode: str) -> float:
     """Downloads over these links, printing each second. Returns Mbit/s, settled."""
     topology.use(links)
     print(f"\n{name(links)}\n{'second':>8}" + "".join(f"{'subflow ' + link:>12}" for link in LINKS)
           + f"{'download':>12}   Mbit/s")
     settled_at = settled_bytes = total = 0
-    with download(topology.client) as client:
+    with download(topology.client, mode) as client:
         last_at, last_total = time.monotonic(), 0
         last_subflows = subflow_bytes(topology.router)
         for second in range(1, SETTLING_S + seconds + 1):
@@ -145,29 +159,34 @@ def name(links: str) -> str:
 
 
 @contextlib.contextmanager
-def scene(topology: Topology, binary: Path) -> Iterator[list[str]]:
+def scene(topology: Topology, build: Path, mode: str) -> Iterator[list[str]]:
     """hawserd and the server, which sends with the congestion control in the list."""
     print("between a router, which runs hawserd, and a server that speaks MPTCP; a plain TCP client\n"
-          "behind the router downloads through hawserd's SOCKS5.")
+          f"behind the router downloads through {MODES[mode]}.")
     congestion: list[str] = []
     serve(topology.server, congestion)
-    daemon = start_hawserd(topology, binary)
-    yield congestion
-    if daemon.poll() is not None:
-        raise Failure(f"hawserd ended, with status {daemon.returncode}")
-    daemon.terminate()
-    daemon.wait(TIMEOUT_S)
+    with tempfile.TemporaryDirectory() as scratch:
+        control = Path(scratch, "control.sock")
+        daemon = start_hawserd(topology, build / "hawserd", control)
+        if mode == "transparent":
+            intercept(topology, build / "hawser", control)
+        yield congestion
+        if daemon.poll() is not None:
+            raise Failure(f"hawserd ended, with status {daemon.returncode}")
+        daemon.terminate()
+        daemon.wait(TIMEOUT_S)
 
 
 def ratio(speeds: dict[str, float]) -> float:
     return speeds[LINKS] / max(speeds[link] for link in LINKS)
 
 
-def run(binary: Path, rates: list[float], seconds: int) -> None:
+def run(build: Path, rates: list[float], seconds: int, mode: str) -> None:
     with Topology(*rates) as topology:
         print(f"links of {rates[0]:g} and {rates[1]:g} Mbit/s", end=" ")
-        with scene(topology, binary):
-            speeds = {links: measure(topology, links, seconds) for links in (*LINKS, LINKS)}
+        with scene(topology, build, mode):
+            speeds = {links: measure(topology, links, seconds, mode)
+                      for links in (*LINKS, LINKS)}
     print(f"\n{'':12}{'Mbit/s':>8}")
     for links, speed in speeds.items():
         print(f"{name(links):12}{speed:>8.1f}")
@@ -183,16 +202,17 @@ def describe(link: str, settings: dict[str, float]) -> str:
     return text
 
 
-def run_emulated(binary: Path, settings: dict[str, dict[str, float]], seconds: int) -> None:
+def run_emulated(build: Path, settings: dict[str, dict[str, float]], seconds: int,
+                 mode: str) -> None:
     with Topology(emulated=settings) as topology:
         print("\n".join(describe(link, settings[link]) for link in LINKS))
         available = topology.server.sysctl("ipv4/tcp_available_congestion_control").split()
         speeds: dict[str, dict[str, float]] = {}
-        with scene(topology, binary) as congestion:
+        with scene(topology, build, mode) as congestion:
             for each in [each for each in CONGESTIONS if each in available] or available[:1]:
                 congestion[:] = [each]
                 print(f"\n--- the server sends with {each}", end="")
-                speeds[each] = {links: measure(topology, links, seconds)
+                speeds[each] = {links: measure(topology, links, seconds, mode)
                                 for links in (*LINKS, LINKS)}
     print(f"\n{'Mbit/s':12}" + "".join(f"{name(links):>12}" for links in (*LINKS, LINKS))
           + f"{'ratio':>8}")
@@ -224,6 +244,8 @@ def main() -> int:
                             help="of the packets, 0 to 50, default 0")
     parser.add_argument("--seconds", type=int, default=6, choices=range(1, 3601), metavar="N",
                         help=f"of each download, after {SETTLING_S} s to settle; default 6")
+    parser.add_argument("--mode", default="socks", choices=list(MODES),
+                        help="how the client's connection comes to hawserd; default socks")
     options = parser.parse_args()
     settings = {link: {key: getattr(options, f"{key}_{link}")
                        for key in ("rate", "delay", "jitter", "loss")} for link in LINKS}
@@ -231,17 +253,17 @@ def main() -> int:
         if settings[link]["jitter"] > settings[link]["delay"]:
             parser.error(f"--jitter-{link} is more than --delay-{link}")
     emulated = any(settings[link][key] for link in LINKS for key in ("delay", "jitter", "loss"))
-    binary = (ROOT / os.environ.get("HAWSER_BUILD", "build") / "hawserd").resolve()
+    build = (ROOT / os.environ.get("HAWSER_BUILD", "build")).resolve()
     try:
         if os.geteuid() != 0:
             raise Failure("needs root, as it makes network namespaces")
-        for needed in [binary] + [EMULATOR] * emulated:
+        for needed in [build / "hawserd", build / "hawser"] + [EMULATOR] * emulated:
             if not needed.exists():
                 raise Failure(f"{needed} is not there; run make demo")
         if emulated:
-            run_emulated(binary, settings, options.seconds)
+            run_emulated(build, settings, options.seconds, options.mode)
         else:
-            run(binary, [options.rate_a, options.rate_b], options.seconds)
+            run(build, [options.rate_a, options.rate_b], options.seconds, options.mode)
     except (Failure, Unavailable, OSError, RuntimeError, subprocess.SubprocessError) as failure:
         print(f"demo: {failure}", file=sys.stderr)
         return 1

@@ -188,6 +188,18 @@ int prefix_parse(const char *text, struct prefix *out)
 	return 0;
 }
 
+const char *prefix_format(const struct prefix *prefix, char out[PREFIX_TEXT_MAX])
+{
+	struct ip ip = ip_of(&prefix->base);
+	char text[INET6_ADDRSTRLEN];
+
+	if (ip.family == AF_UNSPEC || !inet_ntop(ip.family, ip.bytes, text, sizeof(text)))
+		snprintf(out, PREFIX_TEXT_MAX, "-");
+	else
+		snprintf(out, PREFIX_TEXT_MAX, "%s/%u", text, prefix->bits);
+	return out;
+}
+
 bool prefix_contains(const struct prefix *prefix, const union address *address)
 {
 	struct ip base = ip_of(&prefix->base);

@@ -60,6 +60,11 @@ bool address_is_any(const union address *address);
  * 0 or -EINVAL. */
 int prefix_parse(const char *text, struct prefix *out);
 
+#define PREFIX_TEXT_MAX 64 /* "IPv6/128" and its NUL */
+
+/* Returns out, filled with "ADDR/BITS". */
+const char *prefix_format(const struct prefix *prefix, char out[PREFIX_TEXT_MAX]);
+
 bool prefix_contains(const struct prefix *prefix, const union address *address);
 
 /* Parse "HOST:PORT", "ADDR:PORT" or "[ADDR6]:PORT". 0 or -EINVAL. */

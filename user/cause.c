@@ -37,6 +37,8 @@ static const struct cause_info causes[CAUSE_COUNT] = {
 				  1},
 	[CAUSE_RESOLVE_FAILED] = {"resolve-failed", "name resolution failed",
 				  SOCKS5_HOST_UNREACHABLE, 502, 2},
+	[CAUSE_NO_ORIGINAL] = {"no-original-destination", "original destination unknown",
+			       SOCKS5_GENERAL_FAILURE, 502, 0},
 	[CAUSE_NOT_MPTCP] = {"not-mptcp", "destination does not speak MPTCP",
 			     SOCKS5_GENERAL_FAILURE, 502, 9},
 	[CAUSE_COMMAND_NOT_SUPPORTED] = {"command-not-supported", "command not supported",

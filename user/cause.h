@@ -15,6 +15,7 @@ enum cause {
 	CAUSE_AUTH_FAILED,
 	CAUSE_NAME_NOT_FOUND,
 	CAUSE_RESOLVE_FAILED, /* the resolver is down, silent, or answered SERVFAIL */
+	CAUSE_NO_ORIGINAL,    /* a redirected client whose destination the kernel does not tell */
 	CAUSE_NOT_MPTCP,      /* mptcp = on, and the connection fell back to TCP */
 	CAUSE_COMMAND_NOT_SUPPORTED,
 	CAUSE_ADDRESS_TYPE_NOT_SUPPORTED,

@@ -98,6 +98,7 @@ static void config_free(struct config *config)
 	free(config->control);
 	free(config->relay.bpf_pins);
 	free(config->relay.local_accel);
+	intercept_config_fini(&config->intercept);
 	free(config);
 }
 
@@ -126,8 +127,9 @@ static int check_exposure(const struct draft *draft)
 	for (size_t i = 0; i < config->listen_count; i++) {
 		const struct listen_config *listen = &config->listen[i];
 
-		/* Who has neither a token nor a password does not get in. */
-		if (address_is_loopback(&listen->address) || listen->gate)
+		/* Who has neither a token nor a password does not get in. A transparent one that is
+		 * dialled itself refuses; what is taken to it is for whoever sets the rules. */
+		if (address_is_loopback(&listen->address) || listen->gate || listen->transparent)
 			continue;
 		if (listen->forward)
 			return value_refuse(&draft->listen_from[i],
@@ -206,6 +208,15 @@ enum access config_access(const struct config *config, const union address *clie
 bool config_forward_allowed(const struct config *config, const union address *client)
 {
 	return address_is_loopback(client) || is_allowed(config, client);
+}
+
+const char *config_listen_kind(const struct listen_config *listen)
+{
+	if (listen->transparent)
+		return "transparent";
+	if (listen->gate)
+		return "exit";
+	return listen->forward ? "forward" : "socks";
 }
 
 const char *config_mptcp_name(enum mptcp_mode mode)

@@ -10,6 +10,7 @@
 
 #include "address.h"
 #include "handshake.h"
+#include "intercept_config.h"
 #include "log.h"
 #include "token_file.h"
 #include "tune.h"
@@ -29,7 +30,8 @@ struct gate;
 
 struct listen_config {
 	union address address;
-	bool forward;		 /* to is valid; else SOCKS and HTTP CONNECT */
+	bool transparent;	 /* takes connections on their way to somewhere else */
+	bool forward;		 /* to is valid; else, if neither, SOCKS and HTTP CONNECT */
 	struct destination to;	 /* host "" with an address, or a name */
 	const struct gate *gate; /* takes tokens; one of the configuration's. NULL: none */
 	bool serves_exit;	 /* by --serve-exit, so that it must get a gate */
@@ -68,6 +70,9 @@ struct relay_config {
 struct tcp_only_config {
 	double expiry_s; /* remembered for so long after a fallback */
 	uint32_t retry;	 /* one dial in so many tries MPTCP; 1: every one */
+	/* Any dial tries MPTCP so long after the last that did, seconds; 0: no. For those that are
+	 * one in many anyhow, as the rest was routed around us. */
+	double sample_after_s;
 };
 
 struct timeouts { /* seconds, all > 0 */
@@ -104,6 +109,7 @@ struct config {
 	bool control_is_default;
 	enum log_level log_level;
 	struct timeouts timeouts;
+	struct intercept_config intercept;
 	atomic_uint references;
 };
 
@@ -124,6 +130,9 @@ enum access config_access(const struct config *config, const union address *clie
 
 /* Whether a client from this address may use a forward: from the allowed prefixes and loopback. */
 bool config_forward_allowed(const struct config *config, const union address *client);
+
+/* "socks", "forward" or "transparent"; for output. */
+const char *config_listen_kind(const struct listen_config *listen);
 
 /* "auto", "on"…; for output. */
 const char *config_mptcp_name(enum mptcp_mode mode);

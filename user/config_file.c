@@ -51,8 +51,8 @@ static int value_locate(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *resu
 /* Names only, as libconfuse needs them to parse; what a value may be is in settings.c. */
 static cfg_opt_t daemon_names[] = {VALUE("workers"), VALUE("control"), VALUE("log-level"),
 				   CFG_END()};
-static cfg_opt_t listen_names[] = {VALUE("address"), VALUE("to"), VALUE("tokens"),
-				   VALUE("exit-name"), CFG_END()};
+static cfg_opt_t listen_names[] = {VALUE("address"),   VALUE("to"),	     VALUE("tokens"),
+				   VALUE("exit-name"), VALUE("transparent"), CFG_END()};
 static cfg_opt_t access_names[] = {LIST("allow"), LIST("exit-allow"), CFG_END()};
 static cfg_opt_t user_names[] = {VALUE("password-file"), CFG_END()};
 static cfg_opt_t upstream_names[] = {VALUE("mptcp"),	       VALUE("congestion"),
@@ -70,6 +70,17 @@ static cfg_opt_t timeouts_names[] = {VALUE("handshake"), VALUE("resolve"),     V
 				     VALUE("idle"),	 VALUE("half-closed"), VALUE("drain"),
 				     CFG_END()};
 
+static cfg_opt_t intercept_names[] = {VALUE("method"),
+				      LIST("lan"),
+				      LIST("bypass-destination"),
+				      LIST("bypass-source"),
+				      LIST("bypass-port"),
+				      LIST("bypass-mac"),
+				      LIST("bypass-domain"),
+				      VALUE("transparent-source"),
+				      VALUE("auto-bypass"),
+				      CFG_END()};
+
 #define NAMED_SECTION (CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES)
 
 /* Each may be there many times; libconfuse would otherwise make those up that are not. */
@@ -82,6 +93,7 @@ static cfg_opt_t sections[] = {CFG_SEC("daemon", daemon_names, CFGF_MULTI),
 			       CFG_SEC("relay", relay_names, CFGF_MULTI),
 			       CFG_SEC("tune", tune_names, CFGF_MULTI),
 			       CFG_SEC("timeouts", timeouts_names, CFGF_MULTI),
+			       CFG_SEC("intercept", intercept_names, CFGF_MULTI),
 			       CFG_END()};
 
 /* The names that may stand in this section. */
@@ -188,15 +200,27 @@ static int apply_listen(cfg_t *section, struct draft *draft)
 	const struct value *to = cfg_getptr(section, "to");
 	const struct value *tokens = cfg_getptr(section, "tokens");
 	const struct value *exit_name = cfg_getptr(section, "exit-name");
+	const struct value *transparent = cfg_getptr(section, "transparent");
+	bool is_transparent = false;
 	int err;
 
 	if (!address)
 		return refuse_incomplete(section, "address", "ADDR:PORT");
+	if (transparent) {
+		err = settings_read_switch(transparent, &is_transparent);
+		if (err)
+			return err;
+	}
+	if (is_transparent && (to || tokens))
+		return value_refuse(to ? to : tokens,
+				    "a transparent listener goes where its clients want to; "
+				    "legal: to, tokens or transparent, one of them");
 	if (tokens && to)
 		return value_refuse(tokens, "a forward takes no tokens; legal: tokens or to");
 	if (exit_name && !tokens)
 		return value_refuse(exit_name, "of no use without tokens; legal: with tokens");
-	err = settings_add_listener(draft, address, to);
+	err = is_transparent ? settings_add_transparent(draft, address, NULL)
+			     : settings_add_listener(draft, address, to);
 	return err || !tokens ? err : settings_set_tokens(draft, tokens, exit_name);
 }
 

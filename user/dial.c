@@ -9,6 +9,7 @@
 
 #include <sodium.h>
 
+#include "detour.h"
 #include "guard.h"
 #include "log.h"
 #include "mptcp_pause.h"
@@ -19,6 +20,9 @@
 /* RFC 8305 section 8. */
 #define RESOLUTION_DELAY_S 0.05
 #define ATTEMPT_DELAY_S	   0.25
+
+/* By then the main thread has told the kernel to route around us, if it does. */
+#define SAMPLE_AFTER_S 2.
 
 /* RFC 8305 section 4: the families take turns, IPv6 first. */
 enum { FAMILY_V6, FAMILY_V4, FAMILY_COUNT };
@@ -50,6 +54,10 @@ struct dial {
 	bool guarded;
 	bool spread;
 	struct guard guard;
+	bool plain;
+	bool transparent;
+	struct detours *detours;
+	union address source; /* to dial from; AF_UNSPEC: the kernel's choice */
 	bool connecting;
 	int turn; /* the family to try next, if it has addresses */
 	struct candidates family[FAMILY_COUNT];
@@ -121,7 +129,7 @@ static enum cause attempt_check(const struct attempt *attempt, enum transport *t
 	if (err)
 		return cause_from_errno(err);
 	*transport = mptcp_transport(attempt->io.fd);
-	if (dial->config->mptcp == MPTCP_MODE_ON && *transport != TRANSPORT_MPTCP)
+	if (dial->config->mptcp == MPTCP_MODE_ON && !dial->plain && *transport != TRANSPORT_MPTCP)
 		return CAUSE_NOT_MPTCP;
 	/* A client that asks for our own listener would make us talk to ourselves until all fds are
 	 * used up. */
@@ -157,22 +165,30 @@ static void attempt_learn(const struct attempt *attempt, enum transport transpor
 	if (transport == TRANSPORT_FALLBACK &&
 	    (!mptcp_tells_fallback() || mptcp_pause_likely(dial->mptcp_pause, now)))
 		return;
-	tcp_only_note(dial->tcp_only, &attempt->address, transport, now);
+	if (tcp_only_note(dial->tcp_only, &attempt->address, transport, now) &&
+	    dial->config->intercept.auto_bypass)
+		detour_note(dial->detours, &attempt->address, transport == TRANSPORT_MPTCP);
 }
 
 static bool attempt_wants_mptcp(const struct attempt *attempt)
 {
 	const struct dial *dial = attempt->dial;
+	struct tcp_only_config rule = dial->config->tcp_only;
 
+	if (dial->plain)
+		return false;
+	/* What is known to have no MPTCP is routed around us by then, so this one is the one in
+	 * many that comes through to find out. */
+	if (dial->transparent && dial->config->intercept.auto_bypass)
+		rule.sample_after_s = SAMPLE_AFTER_S;
 	switch (dial->config->mptcp) {
 	case MPTCP_MODE_ON:
 		return true;
 	case MPTCP_MODE_OFF:
 		return false;
 	default:
-		return !dial->tcp_only ||
-		       !tcp_only_choose(dial->tcp_only, &attempt->address, &dial->config->tcp_only,
-					ev_now(dial->loop));
+		return !dial->tcp_only || !tcp_only_choose(dial->tcp_only, &attempt->address, &rule,
+							   ev_now(dial->loop));
 	}
 }
 
@@ -210,6 +226,14 @@ static int attempt_start(struct attempt *attempt)
 	if (fd < 0)
 		return fd;
 	socket_bound(fd, &dial->config->relay.tune);
+	if (dial->source.sa.sa_family == to->sa.sa_family) {
+		int err = socket_bind_foreign(fd, &dial->source);
+
+		if (err) {
+			close(fd);
+			return err;
+		}
+	}
 	if (connect(fd, &to->sa, address_length(to)) && errno != EINPROGRESS) {
 		int err = errno;
 
@@ -358,6 +382,11 @@ struct dial *dial_start(const struct dial_request *request, dial_fn *notify, voi
 	dial->mptcp_pause = request->mptcp_pause;
 	dial->config = request->config;
 	dial->destination = *request->destination;
+	dial->plain = request->plain;
+	dial->transparent = request->transparent;
+	dial->detours = request->detours;
+	if (request->transparent && request->config->intercept.transparent_source)
+		dial->source = *request->client;
 	dial->client_is_local = address_is_loopback(request->client);
 	dial->spread = request->spread;
 	dial->guarded = request->guard != NULL;

@@ -9,6 +9,7 @@
 #include "config.h"
 #include "mptcp.h"
 
+struct detours;
 struct dial;
 struct ev_loop;
 struct exit;
@@ -46,7 +47,10 @@ struct dial_request {
 	const struct destination *destination; /* copied */
 	const union address *client;	       /* who asks; not kept */
 	const struct guard *guard;	       /* copied; NULL: none */
-	bool spread; /* the first address to try is drawn by lot, of each family */
+	bool spread;		 /* the first address to try is drawn by lot, of each family */
+	bool plain;		 /* TCP, whatever the configuration says */
+	bool transparent;	 /* the client was taken on its way */
+	struct detours *detours; /* told what has no MPTCP, with auto-bypass */
 };
 
 /* NULL when out of memory. All but destination and client must outlive the dial. */

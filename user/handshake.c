@@ -24,6 +24,7 @@ static const struct dialogue {
 	[PROTOCOL_HTTP_CONNECT] = {"http-connect", http_proxy_step, http_proxy_reply},
 	[PROTOCOL_HTTP] = {"http", http_proxy_step, http_proxy_reply},
 	[PROTOCOL_FORWARD] = {"forward", NULL, NULL},
+	[PROTOCOL_TRANSPARENT] = {"transparent", NULL, NULL},
 };
 
 /* SOCKS4A and HTTP_CONNECT are told from their siblings further on, by their own step. */

@@ -26,6 +26,7 @@ enum protocol {
 	PROTOCOL_HTTP_CONNECT,
 	PROTOCOL_HTTP, /* a plain request in absolute form (RFC 9112 section 3.2.2) */
 	PROTOCOL_FORWARD,
+	PROTOCOL_TRANSPARENT, /* taken on its way; the client knows of no proxy */
 	PROTOCOL_COUNT
 };
 
@@ -79,7 +80,8 @@ enum parse handshake_step(struct handshake *handshake, const uint8_t *in, size_t
 /* Appends the final answer: success for CAUSE_NONE, else the protocol's refusal for that cause at
  * this stage of its dialogue; for a session that ends between steps or after PARSE_DONE, never
  * after PARSE_BAD. bound is the local address of the connection to the destination, or NULL.
- * Nothing for PROTOCOL_NONE, PROTOCOL_FORWARD, and a success of PROTOCOL_HTTP. */
+ * Nothing for PROTOCOL_NONE, PROTOCOL_FORWARD, PROTOCOL_TRANSPARENT, and a success of
+ * PROTOCOL_HTTP. */
 void handshake_reply(const struct handshake *handshake, enum cause cause,
 		     const union address *bound, struct handshake_out *out);
 

@@ -20,6 +20,9 @@
 #include <sodium.h>
 
 #include "control_path.h"
+#include "ifname.h"
+#include "intercept.h"
+#include "intercept_method.h"
 #include "show.h"
 #include "token.h"
 
@@ -40,11 +43,19 @@ static const struct command {
 	{"sessions", show_sessions, "a row for each session"},
 	{"flows", show_flows, "two rows for each session: how its bytes are moved, and why"},
 	{"exits", show_exits, "a row for each exit: whether it answers, and what failed last"},
+	{"intercept", NULL, "up, down or show: the rules that bring a LAN's connections"},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
+enum intercept_action { INTERCEPT_UP, INTERCEPT_DOWN, INTERCEPT_SHOW };
+static const char *const intercept_actions[] = {
+	[INTERCEPT_UP] = "up", [INTERCEPT_DOWN] = "down", [INTERCEPT_SHOW] = "show", NULL};
+
 struct request {
 	const struct command *command;
+	enum intercept_action action; /* of "intercept" */
+	struct json_object *lan;      /* array of names; NULL: as hawserd is configured */
+	const char *method;	      /* the same */
 	const char *path;
 	bool json;
 	double watch_s; /* 0: once */
@@ -80,8 +91,14 @@ static void print_usage(FILE *out)
 {
 	fputs("usage: hawser [--control PATH] [--json] [--watch[=SECONDS]] ", out);
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		fprintf(out, "%s%s", i ? "|" : "", commands[i].name);
-	fputs("\n       hawser token new NAME\n", out);
+		if (commands[i].show)
+			fprintf(out, "%s%s", i ? "|" : "", commands[i].name);
+	fputs("\n       hawser token new NAME"
+	      "\n       hawser [--control PATH] [--lan IFACE[,IFACE]...] [--method "
+	      "tproxy|redirect] "
+	      "intercept up\n"
+	      "       hawser [--control PATH] [--json] intercept down|show\n",
+	      out);
 }
 
 /* What is legal follows on a line of its own. */
@@ -106,6 +123,9 @@ static void print_help(const char *default_path)
 	puts("\noptions:\n"
 	     "  --json             print the daemon's answer as it is, one line of JSON\n"
 	     "  --watch[=SECONDS]  ask again every second, or every SECONDS, until Ctrl-C\n"
+	     "  --lan IFACE,...    of intercept up: take what comes in by these, instead of those\n"
+	     "                     that hawserd is configured for\n"
+	     "  --method METHOD    of intercept up: tproxy or redirect, likewise\n"
 	     "  --help             print this text\n"
 	     "  --version          print the version");
 	printf("  --control PATH     hawserd's control socket (default: %s)\n", default_path);
@@ -157,13 +177,83 @@ static double parse_seconds(const char *text)
 	return seconds;
 }
 
+static void add_lan(struct request *request, const char *list)
+{
+	char *copy = strdup(list);
+	char *rest = copy;
+	const char *name;
+
+	if (!request->lan)
+		request->lan = json_object_new_array();
+	if (!copy || !request->lan)
+		die("out of memory");
+	while ((name = strsep(&rest, ","))) {
+		if (!ifname_is_legal(name))
+			die_usage("--lan %s: \"%s\" is not the name of a network interface, "
+				  "legal: " IFNAME_LEGAL,
+				  list, name);
+		json_object_array_add(request->lan, json_object_new_string(name));
+	}
+	free(copy);
+}
+
+static const char *parse_method(const char *name)
+{
+	for (int i = 0; intercept_method_words[i]; i++)
+		if (strcmp(intercept_method_words[i], name) == 0)
+			return name;
+	die_usage("--method %s: no such method, legal: tproxy, redirect", name);
+}
+
+/* words[0] is what follows the command. */
+static void parse_intercept(struct request *request, int count, char **words)
+{
+	int action = 0;
+
+	if (count == 0)
+		die_usage("intercept: nothing to do, legal: up, down or show");
+	while (intercept_actions[action] && strcmp(intercept_actions[action], words[0]) != 0)
+		action++;
+	if (!intercept_actions[action])
+		die_usage("intercept %s: no such action, legal: up, down or show", words[0]);
+	if (count > 1)
+		die_usage("unexpected \"%s\" after intercept %s", words[1], words[0]);
+	request->action = (enum intercept_action)action;
+}
+
+static void parse_words(struct request *request, int count, char **words)
+{
+	if (count == 0)
+		die_usage("no command");
+	request->command = find_command(words[0]);
+	if (!request->command->show)
+		parse_intercept(request, count - 1, words + 1);
+	else if (count > 1)
+		die_usage("unexpected \"%s\" after the command", words[1]);
+	if ((request->lan || request->method) &&
+	    (request->command->show || request->action != INTERCEPT_UP))
+		die_usage("--lan and --method are for intercept up");
+	if (request->watch_s > 0 && !request->command->show)
+		die_usage("--watch is not for intercept");
+}
+
 static void parse_arguments(int argc, char **argv, const char *default_path, struct request *out)
 {
-	enum { OPTION_CONTROL = 1, OPTION_JSON, OPTION_WATCH, OPTION_HELP, OPTION_VERSION };
+	enum {
+		OPTION_CONTROL = 1,
+		OPTION_JSON,
+		OPTION_WATCH,
+		OPTION_LAN,
+		OPTION_METHOD,
+		OPTION_HELP,
+		OPTION_VERSION
+	};
 	static const struct option options[] = {
 		{"control", required_argument, NULL, OPTION_CONTROL},
 		{"json", no_argument, NULL, OPTION_JSON},
 		{"watch", optional_argument, NULL, OPTION_WATCH},
+		{"lan", required_argument, NULL, OPTION_LAN},
+		{"method", required_argument, NULL, OPTION_METHOD},
 		{"help", no_argument, NULL, OPTION_HELP},
 		{"version", no_argument, NULL, OPTION_VERSION},
 		{NULL, 0, NULL, 0},
@@ -182,6 +272,12 @@ static void parse_arguments(int argc, char **argv, const char *default_path, str
 		case OPTION_WATCH:
 			out->watch_s = optarg ? parse_seconds(optarg) : WATCH_DEFAULT_S;
 			break;
+		case OPTION_LAN:
+			add_lan(out, optarg ? optarg : "");
+			break;
+		case OPTION_METHOD:
+			out->method = parse_method(optarg ? optarg : "");
+			break;
 		case OPTION_HELP:
 			print_help(default_path);
 			exit(EXIT_SUCCESS);
@@ -193,13 +289,9 @@ static void parse_arguments(int argc, char **argv, const char *default_path, str
 			exit(EXIT_USAGE);
 		}
 	}
-	if (optind == argc)
-		die_usage("no command");
-	if (strcmp(argv[optind], "token") == 0)
+	if (optind < argc && strcmp(argv[optind], "token") == 0)
 		make_token(argv + optind + 1);
-	if (argc - optind > 1)
-		die_usage("unexpected \"%s\" after the command", argv[optind + 1]);
-	out->command = find_command(argv[optind]);
+	parse_words(out, argc - optind, argv + optind);
 }
 
 __attribute__((noreturn)) static void die_unanswered(const char *path)
@@ -207,7 +299,8 @@ __attribute__((noreturn)) static void die_unanswered(const char *path)
 	die("hawserd on %s does not answer within %d s", path, ANSWER_TIMEOUT_S);
 }
 
-static void connection_open(struct connection *connection, const char *path)
+/* False, with errno, when nobody listens there. */
+static bool connection_try(struct connection *connection, const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct timeval timeout = {.tv_sec = ANSWER_TIMEOUT_S};
@@ -222,7 +315,12 @@ static void connection_open(struct connection *connection, const char *path)
 	    setsockopt(connection->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ||
 	    setsockopt(connection->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0)
 		die("socket: %s", strerror(errno));
-	if (connect(connection->fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+	return connect(connection->fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+}
+
+static void connection_open(struct connection *connection, const char *path)
+{
+	if (connection_try(connection, path))
 		return;
 	if (errno == EAGAIN)
 		die_unanswered(path);
@@ -315,11 +413,49 @@ static void connection_parse(struct connection *connection)
 		die("hawserd on %s: %s", connection->path, json_object_get_string(error));
 }
 
-static void ask(const struct request *request, struct connection *connection)
+static void connection_ask(struct connection *connection, const char *command)
 {
-	connection_send(connection, request->command->name);
+	connection_send(connection, command);
 	connection_receive(connection);
 	connection_parse(connection);
+}
+
+static void connection_close(struct connection *connection)
+{
+	close(connection->fd);
+	json_object_put(connection->answer);
+	free(connection->line);
+}
+
+/* Returns the exit code. */
+static int run_intercept(const struct request *request)
+{
+	struct connection connection = {.fd = -1};
+	int code;
+
+	if (request->action == INTERCEPT_UP)
+		connection_open(&connection, request->path);
+	if (request->action == INTERCEPT_UP ||
+	    (request->action == INTERCEPT_SHOW && connection_try(&connection, request->path)))
+		connection_ask(&connection, request->command->name);
+	switch (request->action) {
+	case INTERCEPT_UP:
+		code = intercept_up(connection.answer, request->lan, request->method);
+		break;
+	case INTERCEPT_DOWN:
+		code = intercept_down();
+		break;
+	default:
+		code = intercept_show(connection.answer, request->json);
+	}
+	connection_close(&connection);
+	json_object_put(request->lan);
+	return code;
+}
+
+static void ask(const struct request *request, struct connection *connection)
+{
+	connection_ask(connection, request->command->name);
 	if (request->watch_s > 0 && isatty(STDOUT_FILENO))
 		fputs("\033[H\033[2J", stdout);
 	if (request->json)
@@ -349,6 +485,8 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOFBF, BUFSIZ);
 	control_default_path(default_path, sizeof(default_path));
 	parse_arguments(argc, argv, default_path, &request);
+	if (!request.command->show)
+		return run_intercept(&request);
 	if (request.watch_s > 0)
 		signal(SIGINT, leave_watch);
 	pause.tv_sec = (time_t)request.watch_s;
@@ -360,8 +498,6 @@ int main(int argc, char **argv)
 		nanosleep(&pause, NULL);
 		ask(&request, &connection);
 	}
-	close(connection.fd);
-	json_object_put(connection.answer);
-	free(connection.line);
+	connection_close(&connection);
 	return EXIT_SUCCESS;
 }

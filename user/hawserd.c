@@ -23,6 +23,7 @@
 #include "local_accel.h"
 #include "log.h"
 #include "options.h"
+#include "pulse.h"
 #include "report.h"
 #include "worker.h"
 
@@ -30,7 +31,7 @@
 
 /* File descriptors that are no session's: the main thread's (half of them for BPF), and each
  * worker's (loop, mailbox, hup, resolver). */
-#define FDS_MAIN   36
+#define FDS_MAIN   38
 #define FDS_WORKER 8
 /* A relayed session's two sockets. Pipes are borrowed when there are some, and done without when
  * not. */
@@ -55,6 +56,7 @@ struct daemon {
 	struct local_accel *local;
 	struct failures *failures;
 	struct control *control;
+	struct pulse *pulse;
 	struct report_source report;
 	ev_signal hangup;
 	ev_signal terminate;
@@ -289,6 +291,7 @@ static void on_terminate(struct ev_loop *loop, ev_signal *signal, int events)
 		stop(daemon);
 		return;
 	}
+	pulse_stop(daemon->pulse);
 	workers_configure(daemon, false);
 	listen_set_close(&daemon->listening);
 	log_info("draining for up to %g s; another SIGTERM stops at once",
@@ -348,6 +351,7 @@ static void on_hangup(struct ev_loop *loop, ev_signal *signal, int events)
 	local_accel_listen(daemon->local, new->listen, new->listen_count);
 	workers_configure(daemon, true);
 	listen_set_close(&closing);
+	pulse_start(daemon->pulse, new);
 	config_put(old);
 	log_info("configuration reloaded");
 }
@@ -380,10 +384,12 @@ static void say_what_is_offered(const struct config *config, const struct accel 
 		if (listen->forward)
 			log_info("listening on %s, forwarding to %s", text,
 				 destination_format(&listen->to, to));
+		else if (listen->transparent)
+			log_info("listening on %s, transparent", text);
 		else
 			log_info("listening on %s (%sSOCKS5, SOCKS4, SOCKS4a, HTTP)", text,
 				 listen->gate ? "exit for tokens, " : "");
-		if (!listen->forward && !listen->gate && !socks)
+		if (!listen->forward && !listen->transparent && !listen->gate && !socks)
 			socks = listen;
 	}
 	for (size_t i = 0; i < config->exit_count; i++)
@@ -439,6 +445,11 @@ static int run(struct daemon *daemon)
 	err = open_control(daemon);
 	if (err)
 		return err;
+	daemon->pulse = pulse_open(daemon->loop, daemon->workers, daemon->worker_count);
+	if (!daemon->pulse) {
+		log_error("%s", strerror(ENOMEM));
+		return -ENOMEM;
+	}
 	watch_signal(daemon, &daemon->hangup, SIGHUP, on_hangup);
 	watch_signal(daemon, &daemon->terminate, SIGTERM, on_terminate);
 	watch_signal(daemon, &daemon->interrupt, SIGINT, on_interrupt);
@@ -448,6 +459,7 @@ static int run(struct daemon *daemon)
 	ev_timer_init(&daemon->drain, on_drain_poll, 0., DRAIN_POLL_S);
 	daemon->drain.data = daemon;
 	workers_configure(daemon, true);
+	pulse_start(daemon->pulse, daemon->config);
 	say_what_is_offered(daemon->config, daemon->accel, daemon->local);
 	ev_run(daemon->loop, 0);
 	return 0;
@@ -456,6 +468,7 @@ static int run(struct daemon *daemon)
 static void fini(struct daemon *daemon)
 {
 	control_close(daemon->control);
+	pulse_close(daemon->pulse);
 	for (size_t w = 0; w < daemon->worker_count; w++)
 		worker_stop(daemon->workers[w]);
 	free(daemon->workers);

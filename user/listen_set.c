@@ -14,16 +14,22 @@
 
 #define BACKLOG 4096 /* the kernel caps it at net.core.somaxconn */
 
-static int listen_open(const union address *address, const struct tune *tune)
+static int listen_open_as(const union address *address, const struct tune *tune, bool transparent,
+			  bool want_mptcp)
 {
 	const int on = 1;
-	/* An MPTCP listener takes TCP clients as well, and gives them plain TCP sockets. */
-	int fd = mptcp_socket(address->sa.sa_family, true);
-	int err;
+	int fd = mptcp_socket(address->sa.sa_family, want_mptcp);
+	int err = 0;
 
 	if (fd < 0)
 		return fd;
 	socket_bound(fd, tune);
+	if (transparent)
+		err = socket_set_transparent(fd, address->sa.sa_family, true);
+	if (err) {
+		close(fd);
+		return err;
+	}
 	/* V6ONLY: "[::]:1080" and "0.0.0.0:1080" are two listeners that may exist side by side. */
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) ||
@@ -34,6 +40,17 @@ static int listen_open(const union address *address, const struct tune *tune)
 		close(fd);
 		return err;
 	}
+	return fd;
+}
+
+static int listen_open(const struct listen_config *listen, const struct tune *tune)
+{
+	/* An MPTCP listener takes TCP clients as well, and gives them plain TCP sockets. */
+	int fd = listen_open_as(&listen->address, tune, listen->transparent, true);
+
+	/* Before 5.17 MPTCP sockets do not know IP_TRANSPARENT. */
+	if (listen->transparent && (fd == -EOPNOTSUPP || fd == -ENOPROTOOPT))
+		fd = listen_open_as(&listen->address, tune, true, false);
 	return fd;
 }
 
@@ -78,24 +95,51 @@ static int listen_set_alloc(struct listen_set *set, size_t count, size_t workers
 	return 0;
 }
 
+static int listen_complain(const struct listen_config *listen, int err)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	log_error("listen on %s: %s%s", address_format(&listen->address, text), strerror(-err),
+		  listen->transparent && err == -EPERM
+			  ? "; a transparent listener needs CAP_NET_ADMIN or CAP_NET_RAW"
+			  : "");
+	return err;
+}
+
+/* A listener that is kept may become transparent. What it was is not put back on failure: until
+ * something is sent its way by rules, it makes no difference. 0 or -errno. */
+static int listen_set_convert(const struct listen_config *listen, const int *fds, size_t workers)
+{
+	for (size_t w = 0; listen->transparent && w < workers; w++) {
+		int err = socket_set_transparent(fds[w], listen->address.sa.sa_family, true);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 /* Opens what old does not have. */
 static int listen_set_open_new(struct listen_set *set, const struct config *config,
 			       const struct listen_set *old)
 {
 	for (size_t i = 0; i < set->count * set->workers; i++) {
-		const union address *address = &set->addresses[i / set->workers];
-		char text[ADDRESS_TEXT_MAX];
+		const struct listen_config *listen = &config->listen[i / set->workers];
+		const int *kept = listen_set_find(old, &listen->address);
+		const bool is_first = i % set->workers == 0;
 
-		if (listen_set_find(old, address))
+		if (kept) {
+			int err = is_first ? listen_set_convert(listen, kept, set->workers) : 0;
+
+			if (err)
+				return listen_complain(listen, err);
 			continue;
-		set->fds[i] = i % set->workers == 0 ? listen_check_free(address) : 0;
-		if (set->fds[i] == 0)
-			set->fds[i] = listen_open(address, &config->relay.tune);
-		if (set->fds[i] < 0) {
-			log_error("listen on %s: %s", address_format(address, text),
-				  strerror(-set->fds[i]));
-			return set->fds[i];
 		}
+		set->fds[i] = is_first ? listen_check_free(&listen->address) : 0;
+		if (set->fds[i] == 0)
+			set->fds[i] = listen_open(listen, &config->relay.tune);
+		if (set->fds[i] < 0)
+			return listen_complain(listen, set->fds[i]);
 	}
 	return 0;
 }
@@ -119,6 +163,9 @@ int listen_set_open(struct listen_set *set, const struct config *config, size_t 
 		for (size_t w = 0; kept && w < workers; w++) {
 			set->fds[i * workers + w] = kept[w];
 			kept[w] = -1;
+			if (!config->listen[i].transparent)
+				socket_set_transparent(set->fds[i * workers + w],
+						       set->addresses[i].sa.sa_family, false);
 		}
 	}
 	return 0;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "handshake.h"
+#include "peek.h"
 
 struct dial;
 struct exit_dial;
@@ -24,6 +25,7 @@ struct opening {
 	struct handshake_out refusal; /* that is held back for a while */
 	/* The session's: */
 	ev_io io;
+	struct peek peek;
 	struct dial *dial;
 	struct exit_dial *exit_dial; /* in its place where there are exits */
 };

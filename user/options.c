@@ -26,6 +26,8 @@ enum option_kind {
 static int set_timeout(struct draft *draft, const struct value *name, const struct value *seconds);
 static int set_tune(struct draft *draft, const struct value *name, const struct value *number);
 static int set_no_bpf(struct draft *draft, const struct value *option, const struct value *none);
+static int set_intercept_method(struct draft *draft, const struct value *method,
+				const struct value *none);
 static int set_torture(struct draft *draft, const struct value *option, const struct value *none);
 static int set_tokens(struct draft *draft, const struct value *file, const struct value *none);
 static int set_exit_name(struct draft *draft, const struct value *name, const struct value *none);
@@ -55,6 +57,24 @@ static const struct option_row rows[] = {
 	 APPLY(NULL, settings_add_listener)},
 	{OPTION_VALUE, "--forward", "ADDR:PORT=HOST:PORT", "listen, and connect to HOST:PORT *",
 	 APPLY("=", settings_add_listener)},
+	{OPTION_VALUE, "--transparent", "ADDR:PORT", "take connections by TPROXY or REDIRECT *",
+	 APPLY(NULL, settings_add_transparent)},
+	{OPTION_VALUE, "--intercept", "tproxy|redirect", "how 'hawser intercept' takes them",
+	 APPLY(NULL, set_intercept_method)},
+	{OPTION_VALUE, "--lan", "INTERFACE", "take what comes in here *", SETTING("intercept")},
+	{OPTION_VALUE, "--bypass-destination", "PREFIX", "leave what goes there alone *",
+	 SETTING("intercept")},
+	{OPTION_VALUE, "--bypass-port", "PORT[-PORT]", "leave what goes to these ports alone *",
+	 SETTING("intercept")},
+	{OPTION_VALUE, "--bypass-source", "PREFIX", "leave these clients alone *",
+	 SETTING("intercept")},
+	{OPTION_VALUE, "--bypass-mac", "MAC", "leave this client alone *", SETTING("intercept")},
+	{OPTION_VALUE, "--transparent-source", "yes|no", "dial from the address of the client",
+	 SETTING("intercept")},
+	{OPTION_VALUE, "--auto-bypass", "yes|no", "route around us what has no MPTCP",
+	 SETTING("intercept")},
+	{OPTION_VALUE, "--bypass-domain", "DOMAIN", "plain TCP to what is taken and called so *",
+	 SETTING("intercept")},
 	{OPTION_VALUE, "--user", "NAME:PASSWORD-FILE", "let NAME in with the password there *",
 	 APPLY(":", settings_add_user)},
 	{OPTION_VALUE, "--allow", "PREFIX", "let these addresses in without a password *",
@@ -130,6 +150,13 @@ static int set_tune(struct draft *draft, const struct value *name, const struct 
 	return settings_set(draft->config, "tune", name->text, number);
 }
 
+static int set_intercept_method(struct draft *draft, const struct value *method,
+				const struct value *none)
+{
+	(void)none;
+	return settings_set(draft->config, "intercept", "method", method);
+}
+
 static int set_no_bpf(struct draft *draft, const struct value *option, const struct value *none)
 {
 	(void)option;
@@ -177,8 +204,8 @@ static void print_help(void)
 			 rows[i].argument ? rows[i].argument : "");
 		printf("  %-31s %s\n", left, rows[i].help);
 	}
-	printf("\n* may be given many times. Without --socks, --forward or a file that has a\n"
-	       "listener: --socks 127.0.0.1:1080 --socks [::1]:1080\n");
+	printf("\n* may be given many times. Without --socks, --forward, --transparent or a\n"
+	       "file that has a listener: --socks 127.0.0.1:1080 --socks [::1]:1080\n");
 }
 
 /* The row of what getopt_long() returned or left in optopt; NULL if it knows none. */

@@ -84,10 +84,7 @@ static struct json_object *report_listeners(const struct config *config)
 		char to[DESTINATION_TEXT_MAX];
 
 		put_text(entry, "address", address_format(&listen->address, address));
-		put_text(entry, "kind",
-			 listen->forward ? "forward"
-			 : listen->gate	 ? "exit"
-					 : "socks");
+		put_text(entry, "kind", config_listen_kind(listen));
 		if (listen->forward)
 			put_text(entry, "to", destination_format(&listen->to, to));
 		append(list, entry);
@@ -171,10 +168,8 @@ static const char *congestion_name(const struct config *config)
 	}
 }
 
-static struct json_object *report_status(const struct report_source *source)
+static struct stats sum_stats(const struct report_source *source)
 {
-	const struct config *config = source->config;
-	struct json_object *status = json_object_new_object();
 	struct stats sum = {0};
 
 	for (size_t i = 0; i < source->worker_count; i++) {
@@ -183,6 +178,15 @@ static struct json_object *report_status(const struct report_source *source)
 		worker_get_stats(source->workers[i], &stats);
 		stats_add(&sum, &stats);
 	}
+	return sum;
+}
+
+static struct json_object *report_status(const struct report_source *source)
+{
+	const struct config *config = source->config;
+	struct json_object *status = json_object_new_object();
+	struct stats sum = sum_stats(source);
+
 	put_text(status, "version", HAWSER_VERSION);
 	put_count(status, "pid", (uint64_t)getpid());
 	put_seconds(status, "uptime_s", clock_monotonic_s() - source->started);
@@ -356,14 +360,107 @@ static struct json_object *report_exits(const struct report_source *source)
 	return answer;
 }
 
+static struct json_object *report_prefixes(const struct prefix *list, size_t count)
+{
+	struct json_object *array = json_object_new_array();
+	char text[PREFIX_TEXT_MAX];
+
+	for (size_t i = 0; i < count; i++)
+		append(array, json_object_new_string(prefix_format(&list[i], text)));
+	return array;
+}
+
+static struct json_object *report_ports(const struct port_range *list, size_t count)
+{
+	struct json_object *array = json_object_new_array();
+	char text[sizeof("65535-65535")];
+
+	for (size_t i = 0; i < count; i++) {
+		if (list[i].first == list[i].last)
+			snprintf(text, sizeof(text), "%u", list[i].first);
+		else
+			snprintf(text, sizeof(text), "%u-%u", list[i].first, list[i].last);
+		append(array, json_object_new_string(text));
+	}
+	return array;
+}
+
+static struct json_object *report_macs(const struct mac *list, size_t count)
+{
+	struct json_object *array = json_object_new_array();
+	char text[3 * MAC_BYTES];
+
+	for (size_t i = 0; i < count; i++) {
+		for (size_t j = 0; j < MAC_BYTES; j++)
+			snprintf(text + 3 * j, sizeof(text) - 3 * j, "%02x%s", list[i].bytes[j],
+				 j + 1 < MAC_BYTES ? ":" : "");
+		append(array, json_object_new_string(text));
+	}
+	return array;
+}
+
+static struct json_object *report_interfaces(const struct interface *list, size_t count)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < count; i++)
+		append(array, json_object_new_string(list[i].name));
+	return array;
+}
+
+static struct json_object *report_domains(const struct domain *list, size_t count)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < count; i++)
+		append(array, json_object_new_string(list[i].name));
+	return array;
+}
+
+static struct json_object *report_transparent_listeners(const struct config *config)
+{
+	struct json_object *array = json_object_new_array();
+	char text[ADDRESS_TEXT_MAX];
+
+	for (size_t i = 0; i < config->listen_count; i++)
+		if (config->listen[i].transparent)
+			append(array, json_object_new_string(
+					      address_format(&config->listen[i].address, text)));
+	return array;
+}
+
+/* What `hawser intercept` makes rules of. */
+static struct json_object *report_intercept(const struct report_source *source)
+{
+	const struct intercept_config *config = &source->config->intercept;
+	struct json_object *answer = json_object_new_object();
+	struct json_object *bypass = json_object_new_object();
+	struct stats sum = sum_stats(source);
+
+	put_text(answer, "method", intercept_method_words[config->method]);
+	put(answer, "listeners", report_transparent_listeners(source->config));
+	put(answer, "lan", report_interfaces(config->lan, config->lan_count));
+	put(bypass, "destination",
+	    report_prefixes(config->bypass_destination, config->bypass_destination_count));
+	put(bypass, "source", report_prefixes(config->bypass_source, config->bypass_source_count));
+	put(bypass, "port", report_ports(config->bypass_port, config->bypass_port_count));
+	put(bypass, "mac", report_macs(config->bypass_mac, config->bypass_mac_count));
+	put(bypass, "domain", report_domains(config->bypass_domain, config->bypass_domain_count));
+	put(answer, "bypass", bypass);
+	put_count(answer, "sessions", sum.protocols[PROTOCOL_TRANSPARENT]);
+	put(answer, "transparent_source", json_object_new_boolean(config->transparent_source));
+	put(answer, "auto_bypass", json_object_new_boolean(config->auto_bypass));
+	put_count(answer, "auto_bypass_retry", source->config->tcp_only.retry);
+	put_count(answer, "bypassed_by_name", sum.bypassed_by_name);
+	return answer;
+}
+
 static const struct {
 	const char *name;
 	struct json_object *(*answer)(const struct report_source *source);
 } commands[] = {
-	{"status", report_status},
-	{"sessions", report_sessions},
-	{"flows", report_flows},
-	{"exits", report_exits},
+	{"status", report_status}, {"sessions", report_sessions},   {"flows", report_flows},
+	{"exits", report_exits},   {"intercept", report_intercept},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

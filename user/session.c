@@ -21,12 +21,14 @@
 #include "local_accel.h"
 #include "log.h"
 #include "opening.h"
+#include "original.h"
 #include "socket.h"
 
 #define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 enum session_state {
 	SESSION_HANDSHAKE,
+	SESSION_PEEKING, /* waits for the name of the server in what a transparent client sends */
 	SESSION_RESOLVING,
 	SESSION_CONNECTING,
 	SESSION_RELAYING,
@@ -40,14 +42,23 @@ static const struct {
 	const char *name;
 	unsigned int next; /* bits of the states that may follow; any state may end */
 } states[SESSION_STATE_COUNT] = {
-	[SESSION_HANDSHAKE] = {"handshake", 1U << SESSION_RESOLVING | 1U << SESSION_DELAYING |
+	[SESSION_HANDSHAKE] = {"handshake", 1U << SESSION_PEEKING | 1U << SESSION_RESOLVING |
+						    1U << SESSION_DELAYING |
 						    1U << SESSION_REFUSING},
+	[SESSION_PEEKING] = {"peeking", 1U << SESSION_RESOLVING},
 	[SESSION_RESOLVING] = {"resolving", 1U << SESSION_CONNECTING | 1U << SESSION_REFUSING},
 	[SESSION_CONNECTING] = {"connecting", 1U << SESSION_RELAYING | 1U << SESSION_REFUSING},
 	[SESSION_RELAYING] = {"relaying", 0},
 	[SESSION_DELAYING] = {"delaying", 1U << SESSION_REFUSING},
 	[SESSION_REFUSING] = {"refusing", 0},
 };
+
+/* How long a client may take to send the name, on ports where the client speaks first. A LAN brings
+ * it in milliseconds; what else may be behind these ports, as ssh, waits for so long. */
+#define PEEKING_S 0.3
+
+/* What a wrong rule does to many connections is logged once in so long. */
+#define NO_ORIGINAL_LOG_S 60.
 
 /* How long a refused client may take to read the refusal and close. */
 #define REFUSING_S 2.
@@ -68,6 +79,7 @@ struct session {
 	enum session_state state;
 	enum protocol protocol;
 	enum cause cause; /* why it was refused */
+	bool plain;	  /* bypassed by name: dialled as TCP */
 	struct relay relay;
 };
 
@@ -78,6 +90,7 @@ static void session_close_opening(struct session *session)
 	if (!opening)
 		return;
 	ev_io_stop(session->env->relay.loop, &opening->io);
+	peek_stop(&opening->peek);
 	hup_remove(&session->env->relay.hup, &session->relay.client.hup);
 	opening_cancel_dial(opening);
 	opening_free(opening);
@@ -89,7 +102,9 @@ static void session_end(struct session *session, enum cause cause)
 {
 	struct session_env *env = session->env;
 	const int fds[] = {session->relay.client.fd, session->relay.server.fd};
-	const bool cut = session->state == SESSION_RELAYING && cause != CAUSE_NONE;
+	/* Whoever knows of no proxy must not take its close for the destination's. */
+	const bool cut = cause != CAUSE_NONE && (session->state == SESSION_RELAYING ||
+						 session->protocol == PROTOCOL_TRANSPARENT);
 
 	relay_refresh(&session->relay);
 	log_write(cause == CAUSE_BYTES_LOST ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
@@ -128,6 +143,8 @@ static double session_deadline_s(const struct session *session)
 	switch (session->state) {
 	case SESSION_HANDSHAKE:
 		return timeouts->handshake_s;
+	case SESSION_PEEKING:
+		return PEEKING_S;
 	case SESSION_RESOLVING:
 		return timeouts->resolve_s;
 	case SESSION_CONNECTING:
@@ -327,7 +344,7 @@ static int session_start_dial(struct session *session, const struct dial_request
 	int err;
 
 	/* What came with a token leaves here, or two exits that name each other would be a loop. */
-	if (session->config->exit_count == 0 || session->account) {
+	if (session->config->exit_count == 0 || session->account || session->plain) {
 		opening->dial = dial_start(request, session_on_dial, session);
 		return opening->dial ? 0 : -ENOMEM;
 	}
@@ -354,18 +371,23 @@ static void session_dial(struct session *session)
 	/* The kernel keeps what the client sends from now on; of the client we only want to know
 	 * whether it is still there. */
 	ev_io_stop(env->relay.loop, &opening->io);
+	peek_stop(&opening->peek);
 	hup_add(&env->relay.hup, &session->relay.client.hup, session->relay.client.fd, HUP_DEATH,
 		session_on_client_hup, session);
 	session_enter(session, SESSION_RESOLVING);
-	if (session_start_dial(session,
-			       &(struct dial_request){.loop = env->relay.loop,
-						      .resolver = env->resolver,
-						      .tcp_only = env->tcp_only,
-						      .mptcp_pause = &env->mptcp_pause,
-						      .config = session->config,
-						      .destination = destination,
-						      .client = &session->client,
-						      .guard = session->account ? &guard : NULL}))
+	if (session_start_dial(
+		    session,
+		    &(struct dial_request){.loop = env->relay.loop,
+					   .resolver = env->resolver,
+					   .tcp_only = env->tcp_only,
+					   .mptcp_pause = &env->mptcp_pause,
+					   .config = session->config,
+					   .destination = destination,
+					   .client = &session->client,
+					   .guard = session->account ? &guard : NULL,
+					   .plain = session->plain,
+					   .transparent = session->protocol == PROTOCOL_TRANSPARENT,
+					   .detours = &env->detours}))
 		session_fail(session, CAUSE_RESOURCES);
 }
 
@@ -409,6 +431,9 @@ static void session_on_deadline(struct ev_loop *loop, ev_timer *timer, int event
 		return;
 	case SESSION_DELAYING:
 		session_refuse(session, session->cause, &session->opening->refusal);
+		break;
+	case SESSION_PEEKING:
+		session_dial(session);
 		return;
 	case SESSION_RESOLVING:
 		session_fail(session, CAUSE_RESOLVE_FAILED);
@@ -468,6 +493,78 @@ static struct session *session_new(struct session_env *env, int fd, const union 
 	return session;
 }
 
+static void session_on_peeked(void *owner, enum peek_result result)
+{
+	struct session *session = owner;
+
+	if (result == PEEK_GONE) {
+		session_end(session, CAUSE_CLIENT_GONE);
+		return;
+	}
+	session->plain = result == PEEK_BYPASSED;
+	if (session->plain)
+		session->env->stats.bypassed_by_name++;
+	session_dial(session);
+}
+
+/* Where a server may speak first, the name counts only if it is there already. */
+static bool client_speaks_first(uint16_t port)
+{
+	return port == 80 || port == 443;
+}
+
+static void session_begin_peeking(struct session *session)
+{
+	const struct intercept_config *config = &session->config->intercept;
+	const int fd = session->relay.client.fd;
+	enum peek_result result = PEEK_OTHER;
+
+	if (config->bypass_domain_count > 0)
+		result = peek_now(fd, config);
+	if (result == PEEK_MORE &&
+	    client_speaks_first(session->opening->handshake.destination.port)) {
+		session_enter(session, SESSION_PEEKING);
+		peek_start(&session->opening->peek, session->env->relay.loop, fd, config,
+			   session_on_peeked, session);
+		return;
+	}
+	session_on_peeked(session, result);
+}
+
+static void session_complain_no_original(struct session *session)
+{
+	struct session_env *env = session->env;
+	const ev_tstamp now = ev_now(env->relay.loop);
+	char text[ADDRESS_TEXT_MAX];
+
+	if (env->last_no_original != 0. && now - env->last_no_original < NO_ORIGINAL_LOG_S)
+		return;
+	env->last_no_original = now;
+	log_warning(
+		"session %llu: the kernel does not tell where %s wanted to go: it speaks MPTCP "
+		"and came by REDIRECT (or dialled the listener itself); TPROXY works with MPTCP "
+		"clients",
+		(unsigned long long)session->id, address_format(&session->client, text));
+}
+
+static void session_start_transparent(struct session *session)
+{
+	struct destination *destination = &session->opening->handshake.destination;
+	enum cause cause;
+
+	session->protocol = session->opening->handshake.protocol = PROTOCOL_TRANSPARENT;
+	cause = original_destination(session->relay.client.fd, session->config,
+				     &destination->address);
+	if (cause == CAUSE_NO_ORIGINAL)
+		session_complain_no_original(session);
+	if (cause != CAUSE_NONE) {
+		session_end(session, cause);
+		return;
+	}
+	destination->port = address_port(&destination->address);
+	session_begin_peeking(session);
+}
+
 void session_start(struct session_env *env, int fd, const union address *client,
 		   const struct listen_config *listen)
 {
@@ -484,7 +581,9 @@ void session_start(struct session_env *env, int fd, const union address *client,
 	ev_io_init(&session->opening->io, session_on_client, fd, EV_READ);
 	session->opening->io.data = session;
 	session_arm(session, session_deadline_s(session));
-	if (!listen->forward) {
+	if (listen->transparent) {
+		session_start_transparent(session);
+	} else if (!listen->forward) {
 		ev_io_start(env->relay.loop, &session->opening->io);
 	} else if (config_forward_allowed(session->config, client)) {
 		handshake->protocol = PROTOCOL_FORWARD;

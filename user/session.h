@@ -8,6 +8,7 @@
 
 #include "cause.h"
 #include "config.h"
+#include "detour.h"
 #include "mptcp_pause.h"
 #include "relay.h"
 #include "stats.h"
@@ -23,13 +24,15 @@ struct session_env {
 	struct resolver *resolver;
 	struct tcp_only *tcp_only;
 	struct mptcp_pause mptcp_pause;
+	struct detours detours;		  /* that the main thread has not taken yet */
 	struct local_accel_worker *local; /* NULL: off */
 	struct failures *failures;	  /* of all workers */
 	const struct config *config;	  /* for sessions that start from now on */
 	struct session *sessions;	  /* all of them */
 	struct stats stats;
-	ev_tstamp last_pause;  /* of accepting; 0: none yet */
-	uint64_t sessions_max; /* more would find no file descriptors */
+	ev_tstamp last_pause;	    /* of accepting; 0: none yet */
+	ev_tstamp last_no_original; /* when CAUSE_NO_ORIGINAL was logged; 0: never */
+	uint64_t sessions_max;	    /* more would find no file descriptors */
 	uint64_t next_id;
 	uint64_t id_step;
 };

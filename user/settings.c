@@ -35,7 +35,8 @@ const char *const settings_tier_words[] = {[TIER_MODE_AUTO] = "auto",
 					   [TIER_MODE_SPLICE] = "splice",
 					   [TIER_MODE_SOCKMAP] = "sockmap",
 					   NULL};
-static const char *const switch_words[] = {"off", "on", NULL};
+/* Odd ones are on. */
+static const char *const switch_words[] = {"off", "on", "no", "yes", NULL};
 static const char *const log_level_words[] = {[LOG_LEVEL_ERROR] = "error",
 					      [LOG_LEVEL_WARNING] = "warning",
 					      [LOG_LEVEL_INFO] = "info",
@@ -71,8 +72,7 @@ static void list_add(char *out, size_t size, const char *word)
 	snprintf(out + used, size - used, "%s%s", used ? ", " : "", word);
 }
 
-/* The index of the value among words, or -EINVAL. */
-static int choose_word(const struct value *value, const char *const *words)
+int settings_choose_word(const struct value *value, const char *const *words)
 {
 	char legal[128] = "";
 
@@ -129,7 +129,7 @@ static int set_control(struct config *config, const struct value *value)
 
 static int set_log_level(struct config *config, const struct value *value)
 {
-	int level = choose_word(value, log_level_words);
+	int level = settings_choose_word(value, log_level_words);
 
 	if (level < 0)
 		return level;
@@ -139,7 +139,7 @@ static int set_log_level(struct config *config, const struct value *value)
 
 static int set_mptcp(struct config *config, const struct value *value)
 {
-	int mode = choose_word(value, settings_mptcp_words);
+	int mode = settings_choose_word(value, settings_mptcp_words);
 
 	if (mode < 0)
 		return mode;
@@ -160,7 +160,7 @@ static int set_tcp_only_retry(struct config *config, const struct value *value)
 
 static int set_tier(struct config *config, const struct value *value)
 {
-	int mode = choose_word(value, settings_tier_words);
+	int mode = settings_choose_word(value, settings_tier_words);
 
 	if (mode < 0)
 		return mode;
@@ -168,24 +168,24 @@ static int set_tier(struct config *config, const struct value *value)
 	return 0;
 }
 
-static int set_switch(bool *out, const struct value *value)
+int settings_read_switch(const struct value *value, bool *out)
 {
-	int on = choose_word(value, switch_words);
+	int on = settings_choose_word(value, switch_words);
 
 	if (on < 0)
 		return on;
-	*out = on;
+	*out = on % 2;
 	return 0;
 }
 
 static int set_bpf(struct config *config, const struct value *value)
 {
-	return set_switch(&config->relay.bpf, value);
+	return settings_read_switch(value, &config->relay.bpf);
 }
 
 static int set_torture(struct config *config, const struct value *value)
 {
-	return set_switch(&config->relay.torture, value);
+	return settings_read_switch(value, &config->relay.torture);
 }
 
 static int set_bpf_pins(struct config *config, const struct value *value)
@@ -272,20 +272,32 @@ static int set_congestion(struct config *config, const struct value *value)
 	return 0;
 }
 
-static int add_prefix(struct prefix **prefixes, size_t *count, const struct value *value)
+void *settings_grow(const struct value *value, void **list, size_t *count, size_t size)
+{
+	char *grown = reallocarray(*list, *count + 1, size);
+
+	if (!grown) {
+		refuse_no_memory(value);
+		return NULL;
+	}
+	*list = grown;
+	memset(grown + *count * size, 0, size);
+	return grown + (*count)++ * size;
+}
+
+static int add_prefix(struct prefix **list, size_t *count, const struct value *value)
 {
 	struct prefix prefix;
-	struct prefix *grown;
+	struct prefix *added;
 
 	if (prefix_parse(value->text, &prefix))
 		return value_refuse(value,
 				    "not a range of addresses; legal: ADDR or ADDR/BITS, no bits "
 				    "set beyond BITS, as 192.168.1.0/24 or fd00::/8");
-	grown = reallocarray(*prefixes, *count + 1, sizeof(*grown));
-	if (!grown)
-		return refuse_no_memory(value);
-	*prefixes = grown;
-	grown[(*count)++] = prefix;
+	added = settings_grow(value, (void **)list, count, sizeof(*added));
+	if (!added)
+		return -ENOMEM;
+	*added = prefix;
 	return 0;
 }
 
@@ -297,6 +309,53 @@ static int add_allow(struct config *config, const struct value *value)
 static int add_exit_allow(struct config *config, const struct value *value)
 {
 	return add_prefix(&config->exit_allow, &config->exit_allow_count, value);
+}
+
+static int add_bypass_destination(struct config *config, const struct value *value)
+{
+	return add_prefix(&config->intercept.bypass_destination,
+			  &config->intercept.bypass_destination_count, value);
+}
+
+static int add_bypass_source(struct config *config, const struct value *value)
+{
+	return add_prefix(&config->intercept.bypass_source, &config->intercept.bypass_source_count,
+			  value);
+}
+
+static int add_bypass_port(struct config *config, const struct value *value)
+{
+	return intercept_config_add_port(&config->intercept, value);
+}
+
+static int add_bypass_mac(struct config *config, const struct value *value)
+{
+	return intercept_config_add_mac(&config->intercept, value);
+}
+
+static int add_bypass_domain(struct config *config, const struct value *value)
+{
+	return intercept_config_add_domain(&config->intercept, value);
+}
+
+static int set_transparent_source(struct config *config, const struct value *value)
+{
+	return settings_read_switch(value, &config->intercept.transparent_source);
+}
+
+static int set_auto_bypass(struct config *config, const struct value *value)
+{
+	return settings_read_switch(value, &config->intercept.auto_bypass);
+}
+
+static int add_lan(struct config *config, const struct value *value)
+{
+	return intercept_config_add_lan(&config->intercept, value);
+}
+
+static int set_intercept_method(struct config *config, const struct value *value)
+{
+	return intercept_config_set_method(&config->intercept, value);
 }
 
 static const struct setting {
@@ -323,6 +382,15 @@ static const struct setting {
 	{"relay", "bpf-pins", set_bpf_pins, 0},
 	{"relay", "torture", set_torture, 0},
 	{"relay", "local-accel", set_local_accel, 0},
+	{"intercept", "method", set_intercept_method, 0},
+	{"intercept", "lan", add_lan, 0},
+	{"intercept", "bypass-destination", add_bypass_destination, 0},
+	{"intercept", "bypass-source", add_bypass_source, 0},
+	{"intercept", "bypass-port", add_bypass_port, 0},
+	{"intercept", "bypass-mac", add_bypass_mac, 0},
+	{"intercept", "bypass-domain", add_bypass_domain, 0},
+	{"intercept", "transparent-source", set_transparent_source, 0},
+	{"intercept", "auto-bypass", set_auto_bypass, 0},
 	{"timeouts", "handshake", NULL, offsetof(struct config, timeouts.handshake_s)},
 	{"timeouts", "resolve", NULL, offsetof(struct config, timeouts.resolve_s)},
 	{"timeouts", "connect", NULL, offsetof(struct config, timeouts.connect_s)},
@@ -374,17 +442,16 @@ int settings_set(struct config *config, const char *section, const char *name,
 			    legal);
 }
 
-int settings_add_listener(struct draft *draft, const struct value *address, const struct value *to)
+/* All but the address is in listen already. */
+static int add_listener(struct draft *draft, const struct value *address,
+			struct listen_config listen)
 {
 	struct config *config = draft->config;
-	struct listen_config listen = {.forward = to != NULL};
 	struct listen_config *grown;
 	struct value *grown_from;
 
 	if (address_parse(address->text, &listen.address))
 		return value_refuse(address, "not an address to listen on; legal: " ADDRESS_LEGAL);
-	if (to && destination_parse(to->text, &listen.to))
-		return value_refuse(to, "not a destination; legal: HOST:PORT, " ADDRESS_LEGAL);
 	for (size_t i = 0; i < config->listen_count; i++)
 		if (address_same_ip(&config->listen[i].address, &listen.address) &&
 		    address_port(&config->listen[i].address) == address_port(&listen.address))
@@ -403,6 +470,22 @@ int settings_add_listener(struct draft *draft, const struct value *address, cons
 	grown_from[config->listen_count].text = NULL;
 	grown[config->listen_count++] = listen;
 	return 0;
+}
+
+int settings_add_listener(struct draft *draft, const struct value *address, const struct value *to)
+{
+	struct listen_config listen = {.forward = to != NULL};
+
+	if (to && destination_parse(to->text, &listen.to))
+		return value_refuse(to, "not a destination; legal: HOST:PORT, " ADDRESS_LEGAL);
+	return add_listener(draft, address, listen);
+}
+
+int settings_add_transparent(struct draft *draft, const struct value *address,
+			     const struct value *none)
+{
+	(void)none;
+	return add_listener(draft, address, (struct listen_config){.transparent = true});
 }
 
 /* Fills password, which is zeroed, with the file's first line. */

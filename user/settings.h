@@ -45,7 +45,16 @@ void value_log(enum log_level level, const struct value *value, const char *form
 /* Its value is -EINVAL. */
 #define value_refuse(value, ...) (value_log(LOG_LEVEL_ERROR, (value), __VA_ARGS__), -EINVAL)
 
+/* The index of the value among words, which end in NULL, or -EINVAL after logging. */
+int settings_choose_word(const struct value *value, const char *const *words);
+
+/* A new element, zeroed, at the end of a list of count elements; NULL after logging. */
+void *settings_grow(const struct value *value, void **list, size_t *count, size_t size);
+
 /* The functions below return 0, or a negative errno after logging. */
+
+/* "on" or "yes", "off" or "no", to a bool. */
+int settings_read_switch(const struct value *value, bool *out);
 
 /* Sets section.name; an element of a list is added. */
 int settings_set(struct config *config, const char *section, const char *name,
@@ -73,6 +82,10 @@ int settings_set_when_no_exit(struct config *config, const struct value *value);
 
 /* Brings together what options said in any order. */
 int settings_finish_exits(struct draft *draft);
+
+/* none is NULL. */
+int settings_add_transparent(struct draft *draft, const struct value *address,
+			     const struct value *none);
 
 int settings_add_user(struct draft *draft, const struct value *name,
 		      const struct value *password_file);

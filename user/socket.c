@@ -61,6 +61,28 @@ bool socket_reaches(int fd, const union address *listening)
 	return listening->sa.sa_family == peer.sa.sa_family && address_same_ip(&peer, &local);
 }
 
+int socket_set_transparent(int fd, int family, bool transparent)
+{
+	const int on = transparent;
+
+	if (family == AF_INET6)
+		return setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &on, sizeof(on)) ? -errno : 0;
+	return setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &on, sizeof(on)) ? -errno : 0;
+}
+
+int socket_bind_foreign(int fd, const union address *address)
+{
+	union address any_port = *address;
+	int err = socket_set_transparent(fd, address->sa.sa_family, true);
+
+	if (err)
+		return err;
+	/* The port is chosen at connect(), when it is known whom it must differ for. */
+	set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+	address_set_port(&any_port, 0);
+	return bind(fd, &any_port.sa, address_length(&any_port)) ? -errno : 0;
+}
+
 void socket_local_address(int fd, union address *out)
 {
 	socklen_t len = sizeof(*out);
@@ -68,6 +90,23 @@ void socket_local_address(int fd, union address *out)
 	*out = (union address){0};
 	if (getsockname(fd, &out->sa, &len))
 		out->sa.sa_family = AF_UNSPEC;
+}
+
+bool socket_is_local_address(const union address *address)
+{
+	int fd = socket(address->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	union address local;
+	bool is_local;
+
+	if (fd < 0)
+		return false;
+	/* Nothing is sent; a connection to an own address also comes from there. bind() would not
+	 * do: net.ipv4.ip_nonlocal_bind lets it take anything. */
+	is_local = !connect(fd, &address->sa, address_length(address));
+	socket_local_address(fd, &local);
+	is_local = is_local && address_same_ip(&local, address);
+	close(fd);
+	return is_local;
 }
 
 /* All zero if unknown. */

@@ -34,8 +34,18 @@ int socket_error(int fd);
 /* Whether a connected socket's peer is a listener of this host bound to listening. */
 bool socket_reaches(int fd, const union address *listening);
 
+/* Has the socket connect from this IP address, which need not be one of this host, and any port. 0
+ * or -errno; -EPERM without CAP_NET_ADMIN and CAP_NET_RAW. */
+int socket_bind_foreign(int fd, const union address *address);
+
+/* Likewise, a socket may then take packets for any address. */
+int socket_set_transparent(int fd, int family, bool transparent);
+
 /* The local address; AF_UNSPEC if there is none. */
 void socket_local_address(int fd, union address *out);
+
+/* Whether packets to this IP address are delivered on this host. */
+bool socket_is_local_address(const union address *address);
 
 /* Smoothed round-trip time in microseconds by TCP_INFO; 0 if unknown. */
 uint32_t socket_rtt_us(int fd);

@@ -25,6 +25,7 @@ void stats_add(struct stats *sum, const struct stats *more)
 	sum->tcp_only.tcp_dials += more->tcp_only.tcp_dials;
 	sum->tcp_only.retries += more->tcp_only.retries;
 	sum->tcp_only.learnt += more->tcp_only.learnt;
+	sum->bypassed_by_name += more->bypassed_by_name;
 	sum->local_clients += more->local_clients;
 	sum->local_redirected += more->local_redirected;
 	sum->local_passed += more->local_passed;

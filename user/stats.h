@@ -28,6 +28,7 @@ struct stats {
 	uint64_t accept_errors;	  /* connections gone before accept(), as ECONNABORTED */
 	/* As of the last time somebody asked. */
 	struct tcp_only_counts tcp_only;
+	uint64_t bypassed_by_name; /* transparent sessions dialled as plain TCP, by bypass-domain */
 	/* Of ended sessions whose client could send past TCP: */
 	uint64_t local_clients;
 	uint64_t local_redirected; /* bytes */

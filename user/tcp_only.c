@@ -198,7 +198,8 @@ bool tcp_only_choose(struct tcp_only *memory, const union address *to,
 	if (!number)
 		return false;
 	entry = &memory->entries[number];
-	if (++entry->dials >= config->retry) {
+	if (++entry->dials >= config->retry ||
+	    (config->sample_after_s > 0. && now_s - entry->fell_back_s >= config->sample_after_s)) {
 		entry->dials = 0;
 		memory->counts.retries++;
 		return false;
@@ -207,7 +208,7 @@ bool tcp_only_choose(struct tcp_only *memory, const union address *to,
 	return true;
 }
 
-void tcp_only_note(struct tcp_only *memory, const union address *to, enum transport became,
+bool tcp_only_note(struct tcp_only *memory, const union address *to, enum transport became,
 		   double now_s)
 {
 	const struct key key = key_of(to);
@@ -215,13 +216,14 @@ void tcp_only_note(struct tcp_only *memory, const union address *to, enum transp
 
 	if (became == TRANSPORT_FALLBACK) {
 		remember(memory, &key, now_s);
-	} else if (became == TRANSPORT_MPTCP) {
-		link = find(memory, &key);
-		if (*link) {
-			forget(memory, link);
-			memory->counts.learnt++;
-		}
+		return true;
 	}
+	link = find(memory, &key);
+	if (became != TRANSPORT_MPTCP || !*link)
+		return false;
+	forget(memory, link);
+	memory->counts.learnt++;
+	return true;
 }
 
 struct tcp_only_counts tcp_only_count(struct tcp_only *memory, const struct tcp_only_config *config,

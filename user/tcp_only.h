@@ -36,8 +36,8 @@ bool tcp_only_choose(struct tcp_only *memory, const union address *to,
 
 /* What a dial to that was to be MPTCP became: TRANSPORT_FALLBACK is remembered from now on, at the
  * cost of the oldest entry when there is no room; TRANSPORT_MPTCP is forgotten; others change
- * nothing. */
-void tcp_only_note(struct tcp_only *memory, const union address *to, enum transport became,
+ * nothing. Returns whether it was remembered, again or for the first time, or forgotten. */
+bool tcp_only_note(struct tcp_only *memory, const union address *to, enum transport became,
 		   double now_s);
 
 /* Drops what has expired first. */

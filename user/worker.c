@@ -252,6 +252,19 @@ struct session_row *worker_get_sessions(struct worker *worker, size_t *count)
 	return call.rows;
 }
 
+static void worker_do_take_detours(struct worker *worker, void *argument)
+{
+	struct detours *out = argument;
+
+	*out = worker->env.detours;
+	worker->env.detours.count = 0;
+}
+
+void worker_take_detours(struct worker *worker, struct detours *out)
+{
+	worker_call(worker, worker_do_take_detours, out);
+}
+
 static void worker_do_stop(struct worker *worker, void *argument)
 {
 	(void)argument;

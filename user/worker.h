@@ -10,6 +10,7 @@
 
 #include "accel.h"
 #include "config.h"
+#include "detour.h"
 #include "stats.h"
 
 struct failures;
@@ -40,6 +41,9 @@ void worker_get_stats(struct worker *worker, struct stats *out);
 /* Rows of all its sessions, malloc'ed, to be freed by the caller. NULL and 0 when there are none or
  * no memory. */
 struct session_row *worker_get_sessions(struct worker *worker, size_t *count);
+
+/* Moves what it found of destinations into *out. */
+void worker_take_detours(struct worker *worker, struct detours *out);
 
 /* Ends its sessions and the thread, and frees it. */
 void worker_stop(struct worker *worker);

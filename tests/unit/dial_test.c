@@ -4,6 +4,7 @@
  * peer; the connections are real, to a listener on loopback. */
 #include "dial.h"
 
+#include <errno.h>
 #include <ev.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +16,9 @@
 
 #include <cmocka.h>
 
+#include "detour.h"
 #include "mptcp_pause.h"
+#include "socket.h"
 #include "tcp_only.h"
 
 static struct ev_loop *loop;
@@ -29,6 +32,10 @@ static bool wanted_mptcp;	      /* by the last attempt */
 static enum transport peer_transport; /* of what wanted MPTCP */
 static bool kernel_tells;
 static bool kernel_pauses;
+
+static bool plain; /* of the next dials */
+static bool transparent;
+static struct detours detours;
 
 static int dials_ended;
 static enum cause dial_cause;
@@ -73,6 +80,8 @@ static int setup(void **state)
 	memset(&to, 0, sizeof(to));
 	config = (struct config){.tcp_only = {.expiry_s = 100, .retry = 3}};
 	peer_transport = TRANSPORT_FALLBACK;
+	plain = transparent = false;
+	detours.count = 0;
 	kernel_tells = true;
 	kernel_pauses = false;
 	listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -114,7 +123,10 @@ static enum cause dial(void)
 					     .tcp_only = memory,
 					     .config = &config,
 					     .destination = &to,
-					     .client = &to.address};
+					     .client = &to.address,
+					     .plain = plain,
+					     .transparent = transparent,
+					     .detours = &detours};
 
 	assert_non_null(dial_start(&request, on_dial, NULL));
 	ev_run(loop, 0);
@@ -238,6 +250,65 @@ static void our_own_listener_is_no_destination(void **state)
 	assert_int_equal(counts().remembered, 0);
 }
 
+static void what_is_bypassed_by_name_is_plain(void **state)
+{
+	(void)state;
+	plain = true;
+	for (int mode = MPTCP_MODE_AUTO; mode <= MPTCP_MODE_OFF; mode++) {
+		config.mptcp = (enum mptcp_mode)mode;
+		assert_dial(false, TRANSPORT_TCP);
+	}
+	assert_int_equal(counts().remembered, 0);
+}
+
+static void auto_bypass_is_told_what_has_no_mptcp(void **state)
+{
+	(void)state;
+	transparent = true;
+	assert_dial(true, TRANSPORT_FALLBACK);
+	assert_int_equal(detours.count, 0);
+	config.intercept.auto_bypass = true;
+	assert_dial(false, TRANSPORT_TCP);
+	assert_dial(false, TRANSPORT_TCP);
+	assert_int_equal(detours.count, 0);
+	/* The third in a row tries (retry). */
+	assert_dial(true, TRANSPORT_FALLBACK);
+	assert_int_equal(detours.count, 1);
+	assert_true(address_same_ip(&detours.list[0].to, &to.address));
+	assert_int_equal(address_port(&detours.list[0].to), to.port);
+	assert_false(detours.list[0].learnt_mptcp);
+	peer_transport = TRANSPORT_MPTCP;
+	tcp_only_note(memory, &to.address, TRANSPORT_FALLBACK, ev_now(loop) - 3);
+	assert_dial(true, TRANSPORT_MPTCP);
+	assert_int_equal(detours.count, 2);
+	assert_true(detours.list[1].learnt_mptcp);
+	assert_dial(true, TRANSPORT_MPTCP);
+	assert_int_equal(detours.count, 2);
+	for (int i = 0; i < 2 * DETOURS_MAX; i++)
+		detour_note(&detours, &to.address, false);
+	assert_int_equal(detours.count, DETOURS_MAX);
+}
+
+/* The address is nobody's here, so that only IP_TRANSPARENT lets the socket have it. */
+static void a_foreign_source_is_bound(void **state)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	union address source;
+	union address local;
+
+	(void)state;
+	assert_int_equal(address_parse("192.0.2.7:4321", &source), 0);
+	if (geteuid() != 0) {
+		assert_int_equal(socket_bind_foreign(fd, &source), -EPERM);
+	} else {
+		assert_int_equal(socket_bind_foreign(fd, &source), 0);
+		socket_local_address(fd, &local);
+		assert_true(address_same_ip(&local, &source));
+		assert_int_equal(address_port(&local), 0);
+	}
+	close(fd);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -251,6 +322,9 @@ int main(void)
 		TEST(on_and_off_do_without),
 		TEST(what_was_no_connection_tells_nothing),
 		TEST(our_own_listener_is_no_destination),
+		TEST(what_is_bypassed_by_name_is_plain),
+		TEST(auto_bypass_is_told_what_has_no_mptcp),
+		TEST(a_foreign_source_is_bound),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

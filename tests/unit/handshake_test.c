@@ -34,7 +34,8 @@ static void no_bytes_are_no_beginning(void **state)
 
 static void a_silent_client_is_told_nothing(void **state)
 {
-	static const enum protocol silent[] = {PROTOCOL_NONE, PROTOCOL_FORWARD};
+	static const enum protocol silent[] = {PROTOCOL_NONE, PROTOCOL_FORWARD,
+					       PROTOCOL_TRANSPARENT};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(silent) / sizeof(silent[0]); i++) {
@@ -59,6 +60,7 @@ static void protocols_have_names(void **state)
 		[PROTOCOL_HTTP_CONNECT] = "http-connect",
 		[PROTOCOL_HTTP] = "http",
 		[PROTOCOL_FORWARD] = "forward",
+		[PROTOCOL_TRANSPARENT] = "transparent",
 	};
 
 	(void)state;

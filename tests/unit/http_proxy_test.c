@@ -421,6 +421,7 @@ static void every_cause_has_its_reply(void **state)
 		[CAUSE_AUTH_FAILED] = "407 Proxy Authentication Required",
 		[CAUSE_NAME_NOT_FOUND] = "502 Bad Gateway",
 		[CAUSE_RESOLVE_FAILED] = "502 Bad Gateway",
+		[CAUSE_NO_ORIGINAL] = "502 Bad Gateway",
 		[CAUSE_NOT_MPTCP] = "502 Bad Gateway",
 		[CAUSE_COMMAND_NOT_SUPPORTED] = "501 Not Implemented",
 		[CAUSE_ADDRESS_TYPE_NOT_SUPPORTED] = "400 Bad Request",

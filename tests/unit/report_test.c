@@ -435,6 +435,73 @@ static void no_sessions_is_an_empty_list(void **state)
 	json_object_put(answer);
 }
 
+static void assert_list(struct json_object *object, const char *key, const char *expected)
+{
+	assert_string_equal(json_object_to_json_string_ext(get(object, key),
+							   JSON_C_TO_STRING_PLAIN |
+								   JSON_C_TO_STRING_NOSLASHESCAPE),
+			    expected);
+}
+
+static void intercept_tells_what_rules_are_made_of(void **state)
+{
+	struct fake_worker workers[2] = {0};
+	struct listen_config listen[3] = {
+		{.transparent = true}, {.transparent = false}, {.transparent = true}};
+	struct interface lan[] = {{"br-lan"}, {"wlan0"}};
+	struct prefix destinations[2];
+	struct prefix source;
+	struct port_range ports[] = {{25, 25}, {6000, 6063}};
+	struct domain domain = {"example.org"};
+	struct mac mac = {{0, 0x16, 0x3e, 0xa, 0xb, 0xff}};
+	const struct config config = {.listen = listen,
+				      .listen_count = 3,
+				      .tcp_only = {.retry = 7},
+				      .intercept = {.method = INTERCEPT_REDIRECT,
+						    .auto_bypass = true,
+						    .lan = lan,
+						    .lan_count = 2,
+						    .bypass_destination = destinations,
+						    .bypass_destination_count = 2,
+						    .bypass_source = &source,
+						    .bypass_source_count = 1,
+						    .bypass_port = ports,
+						    .bypass_port_count = 2,
+						    .bypass_mac = &mac,
+						    .bypass_mac_count = 1,
+						    .bypass_domain = &domain,
+						    .bypass_domain_count = 1}};
+	struct json_object *answer;
+	struct json_object *bypass;
+
+	(void)state;
+	assert_int_equal(address_parse("0.0.0.0:1090", &listen[0].address), 0);
+	assert_int_equal(address_parse("127.0.0.1:1080", &listen[1].address), 0);
+	assert_int_equal(address_parse("[::]:1090", &listen[2].address), 0);
+	assert_int_equal(prefix_parse("10.0.0.0/8", &destinations[0]), 0);
+	assert_int_equal(prefix_parse("fd00::/8", &destinations[1]), 0);
+	assert_int_equal(prefix_parse("10.1.2.3", &source), 0);
+	workers[0].stats.bypassed_by_name = 2;
+	workers[1].stats.bypassed_by_name = 3;
+	workers[1].stats.protocols[PROTOCOL_TRANSPARENT] = 42;
+	answer = ask(&config, workers, "intercept");
+	assert_text(answer, "method", "redirect");
+	assert_list(answer, "listeners", "[\"0.0.0.0:1090\",\"[::]:1090\"]");
+	assert_list(answer, "lan", "[\"br-lan\",\"wlan0\"]");
+	bypass = get(answer, "bypass");
+	assert_list(bypass, "destination", "[\"10.0.0.0/8\",\"fd00::/8\"]");
+	assert_list(bypass, "source", "[\"10.1.2.3/32\"]");
+	assert_list(bypass, "port", "[\"25\",\"6000-6063\"]");
+	assert_list(bypass, "mac", "[\"00:16:3e:0a:0b:ff\"]");
+	assert_list(bypass, "domain", "[\"example.org\"]");
+	assert_count(answer, "bypassed_by_name", 5);
+	assert_count(answer, "auto_bypass_retry", 7);
+	assert_list(answer, "auto_bypass", "true");
+	assert_list(answer, "transparent_source", "false");
+	assert_count(answer, "sessions", 42);
+	json_object_put(answer);
+}
+
 static void unknown_commands_are_refused(void **state)
 {
 	static const char *const words[] = {"", "stat", "statuses", "Status"};
@@ -447,7 +514,9 @@ static void unknown_commands_are_refused(void **state)
 		char expected[100];
 
 		snprintf(expected, sizeof(expected),
-			 "unknown command \"%s\", legal: status, sessions, flows, exits", words[i]);
+			 "unknown command \"%s\", legal: status, sessions, flows, exits, "
+			 "intercept",
+			 words[i]);
 		assert_members(answer, 1);
 		assert_text(answer, "error", expected);
 		json_object_put(answer);
@@ -464,6 +533,7 @@ int main(void)
 		cmocka_unit_test(sessions_are_complete_and_sorted),
 		cmocka_unit_test(flows_are_complete_and_sorted),
 		cmocka_unit_test(no_sessions_is_an_empty_list),
+		cmocka_unit_test(intercept_tells_what_rules_are_made_of),
 		cmocka_unit_test(unknown_commands_are_refused),
 	};
 

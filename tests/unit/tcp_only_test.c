@@ -319,6 +319,26 @@ static void closing_none_is_fine(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, open_memory, close_memory)
 
+/* As for what comes through auto-bypass: a while after the last fallback, every dial is a trial. */
+static void a_sample_is_tried(void **state)
+{
+	const struct tcp_only_config samples = {
+		.expiry_s = 100, .retry = 1000, .sample_after_s = 2};
+	const union address address = address_of("192.0.2.1:80");
+	struct tcp_only *memory = *state;
+
+	assert_true(tcp_only_note(memory, &address, TRANSPORT_FALLBACK, 10));
+	assert_true(tcp_only_choose(memory, &address, &samples, 10));
+	assert_true(tcp_only_choose(memory, &address, &samples, 11.9));
+	assert_false(tcp_only_choose(memory, &address, &samples, 12));
+	assert_false(tcp_only_choose(memory, &address, &samples, 12.1));
+	assert_true(tcp_only_note(memory, &address, TRANSPORT_FALLBACK, 12.2));
+	assert_true(tcp_only_choose(memory, &address, &samples, 13));
+	assert_true(tcp_only_note(memory, &address, TRANSPORT_MPTCP, 15));
+	assert_false(tcp_only_note(memory, &address, TRANSPORT_MPTCP, 15));
+	assert_false(tcp_only_note(memory, &address, TRANSPORT_TCP, 15));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -333,6 +353,7 @@ int main(void)
 		TEST(any_order_of_events_in_two_chains),
 		TEST(any_order_of_events_in_one_chain),
 		TEST(hostile_destinations_are_spread),
+		TEST(a_sample_is_tried),
 		cmocka_unit_test(closing_none_is_fine),
 	};
 

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A LAN that its router forwards, with and without a hawserd that takes its connections."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Iterator
+
+import peers
+from bed import Bed
+from daemon import Hawserd
+from topology import CLIENT4, CLIENT6, LAN4, LAN6, LAN_PREFIX4, LAN_PREFIX6, SERVER4, SERVER6, near
+from waiting import until
+
+PORT = 1090
+SERVERS = {4: SERVER4, 6: SERVER6}
+CLIENTS = {4: CLIENT4, 6: CLIENT6}
+LISTEN = {
+    "tproxy": ("--transparent", f"127.0.0.1:{PORT}", "--transparent", f"[::1]:{PORT}"),
+    "redirect": ("--transparent", f"0.0.0.0:{PORT}", "--transparent", f"[::]:{PORT}"),
+}
+
+
+class Lan(Bed):
+    """The router forwards; without interception the server sees the clients' own addresses."""
+
+    def __init__(self, *arguments, **settings) -> None:
+        super().__init__(*arguments, **settings)
+        self.router.sysctl("ipv4/ip_forward", 1)
+        self.router.sysctl("ipv6/conf/all/forwarding", 1)
+        self.client.batch("ip", [f"route add default via {LAN4}", f"route add default via {LAN6}"])
+        self.server.batch("ip", [f"route add {LAN_PREFIX4} via {near('a')[0]}",
+                                 f"route add {LAN_PREFIX6} via {near('a')[1]}"])
+
+    def hawser(self, *arguments: str, control: str = "/nonexistent") -> str:
+        """What the CLI prints, run on the router; RuntimeError with its complaint if it fails."""
+        return self.router.run(str(self.build / "hawser"), "--control", control, *arguments)
+
+    @contextlib.contextmanager
+    def redirect(self, port: int) -> Iterator[None]:
+        """Has somebody else's rule redirect what goes to this port, for a while."""
+        self.router.run("nft", "-f", "-", text=f"""
+            table inet foreign {{
+                chain c {{
+                    type nat hook prerouting priority dstnat;
+                    tcp dport {port} redirect to :{PORT};
+                }}
+            }}""")
+        try:
+            yield
+        finally:
+            self.router.run("nft", "delete", "table", "inet", "foreign")
+
+    def steering(self) -> str:
+        """All that decides where packets go on the router."""
+        return "\n".join([self.router.run("nft", "-s", "list", "ruleset"),
+                          *(self.router.run("ip", family, "rule") for family in ("-4", "-6")),
+                          *(self.router.run("ip", family, "route", "show", "table", "all")
+                            for family in ("-4", "-6"))])
+
+
+class Interceptor(Hawserd):
+    """A hawserd with transparent listeners, and the rules that bring it connections."""
+
+    def __init__(self, lan: Lan, method: str, *options: str,
+                 listeners: tuple[str, ...] | None = None, **settings) -> None:
+        self.method = method
+        super().__init__(lan, *(listeners or LISTEN[method]), *options, listen=False, **settings)
+
+    def up(self, *arguments: str) -> None:
+        self.bed.hawser("--lan", "lan", "--method", self.method, *arguments, "intercept", "up",
+                        control=self.control)
+        if self.method == "redirect":
+            time.sleep(0.6)  # until it says again that it lives
+
+    def down(self) -> None:
+        self.bed.hawser("intercept", "down")
+
+    def show(self) -> dict:
+        return json.loads(self.bed.hawser("--json", "intercept", "show", control=self.control))
+
+    def relaying(self) -> dict:
+        """The only session, once it is connected."""
+        return until(self.session, lambda session: session["state"] == "relaying")
+
+    def await_end(self) -> None:
+        """Of all sessions."""
+        until(self.active, lambda count: count == 0)
+
+    def caught(self) -> int:
+        return self.show()["counters"]["caught"]
+
+
+def seen_by_server(sock: socket.socket) -> str:
+    """For a handler: tells the client whose address the server sees."""
+    sock.sendall(sock.getpeername()[0].encode() + b"\n")
+
+
+def is_reset(lan: Lan, address: str, port: int, mptcp: bool = False) -> bool:
+    """Whether a client is answered by nothing but a reset, which may overtake connect()."""
+    try:
+        with peers.connect(lan.client, address, port, mptcp) as sock:
+            sock.recv(1)
+            return False
+    except ConnectionResetError:
+        return True
+
+
+def asks(lan: Lan, address: str, port: int, mptcp: bool = False) -> str:
+    """The address that a server of seen_by_server() sees."""
+    with peers.connect(lan.client, address, port, mptcp) as sock, sock.makefile("rb") as answer:
+        return answer.readline().decode().strip()

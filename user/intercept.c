@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* `hawser intercept`: the rules that send a LAN's connections to hawserd, put into force and taken
+ * back. All that is to be remembered is in the kernel. */
+#include "intercept.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <net/if.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "intercept_rules.h"
+#include "intercept_state.h"
+#include "ruleset.h"
+#include "steer_route.h"
+
+static const int families[INTERCEPT_FAMILIES] = {
+	[INTERCEPT_IPV4] = AF_INET, [INTERCEPT_IPV6] = AF_INET6};
+static const char *const family_names[INTERCEPT_FAMILIES] = {"IPv4", "IPv6"};
+
+__attribute__((format(printf, 1, 2))) static int complain(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	fputs("hawser: ", stderr);
+	vfprintf(stderr, format, arguments);
+	fputc('\n', stderr);
+	va_end(arguments);
+	return EXIT_FAILURE;
+}
+
+static struct json_object *member(struct json_object *object, const char *key)
+{
+	struct json_object *value = NULL;
+
+	json_object_object_get_ex(object, key, &value);
+	return value;
+}
+
+static const char *text_of(struct json_object *object, const char *key)
+{
+	const char *text = json_object_get_string(member(object, key));
+
+	return text ? text : "";
+}
+
+static size_t length_of(struct json_object *array)
+{
+	return json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
+}
+
+static struct ruleset *open_ruleset(void)
+{
+	struct ruleset *ruleset = ruleset_open();
+
+	if (!ruleset)
+		complain("nftables: %s", strerror(ENOMEM));
+	return ruleset;
+}
+
+/* As ruleset_list(). */
+static int list_table(struct ruleset *ruleset, const char **text)
+{
+	return ruleset_list(ruleset, "list table " INTERCEPT_TABLE, text);
+}
+
+/* Of the families of mask's bits. Returns an exit code. */
+static int remove_routes(unsigned int mask)
+{
+	for (int i = 0; i < INTERCEPT_FAMILIES; i++) {
+		int err = mask & 1U << i ? steer_route_remove(families[i]) : 0;
+
+		if (err)
+			return complain("ip rule and route of table %d, %s: %s", STEER_TABLE,
+					family_names[i], strerror(-err));
+	}
+	return EXIT_SUCCESS;
+}
+
+#define ALL_FAMILIES ((1U << INTERCEPT_FAMILIES) - 1)
+
+static unsigned int families_of(const struct intercept_plan *plan)
+{
+	unsigned int mask = 0;
+
+	for (int i = 0; i < INTERCEPT_FAMILIES; i++)
+		if (plan->listener[i].sa.sa_family != AF_UNSPEC)
+			mask |= 1U << i;
+	return mask;
+}
+
+static int load_rules(struct ruleset *ruleset, const struct intercept_plan *plan)
+{
+	char *text = intercept_rules_text(plan);
+	int code = EXIT_SUCCESS;
+
+	if (!text)
+		return complain("nftables: %s", strerror(ENOMEM));
+	if (ruleset_run(ruleset, text))
+		code = complain("nftables: %s", ruleset_error(ruleset));
+	free(text);
+	return code;
+}
+
+/* The way for marked packets is there before the first is marked. */
+static int tproxy_up(struct ruleset *ruleset, const struct intercept_plan *plan)
+{
+	const char *before;
+	const bool was_up = list_table(ruleset, &before) == 0;
+	int code;
+
+	for (int i = 0; i < INTERCEPT_FAMILIES; i++) {
+		int err = families_of(plan) & 1U << i ? steer_route_add(families[i]) : 0;
+
+		if (err)
+			return complain("ip rule and route of table %d, %s: %s", STEER_TABLE,
+					family_names[i], strerror(-err));
+	}
+	code = load_rules(ruleset, plan);
+	if (!code)
+		return remove_routes(ALL_FAMILIES & ~families_of(plan));
+	/* Rules that are in force from before are as they were, and want their routes. */
+	if (!was_up)
+		remove_routes(ALL_FAMILIES);
+	return code;
+}
+
+static int redirect_up(struct ruleset *ruleset, const struct intercept_plan *plan)
+{
+	int code = load_rules(ruleset, plan);
+
+	return code ? code : remove_routes(ALL_FAMILIES);
+}
+
+/* Redirected packets arrive at an address of the LAN's interface. */
+static bool redirect_can_use(const union address *listener)
+{
+	return !address_is_loopback(listener);
+}
+
+static bool tproxy_can_use(const union address *listener)
+{
+	(void)listener;
+	return true;
+}
+
+static const struct {
+	bool (*can_use)(const union address *listener);
+	const char *wants; /* a listener, for people */
+	int (*up)(struct ruleset *ruleset, const struct intercept_plan *plan);
+} methods[] = {
+	[INTERCEPT_TPROXY] = {tproxy_can_use, "--transparent 127.0.0.1:1090", tproxy_up},
+	[INTERCEPT_REDIRECT] = {redirect_can_use,
+				"--transparent 0.0.0.0:1090, not on a loopback address",
+				redirect_up},
+};
+
+static int choose_method(const char *name, enum intercept_method *out)
+{
+	for (int i = 0; intercept_method_words[i]; i++) {
+		if (strcmp(intercept_method_words[i], name) == 0) {
+			*out = (enum intercept_method)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+/* The first listener of each family that the method can use. */
+static void choose_listeners(struct intercept_plan *plan, struct json_object *listeners)
+{
+	for (size_t i = 0; i < length_of(listeners); i++) {
+		struct json_object *text = json_object_array_get_idx(listeners, i);
+		union address address;
+		union address *slot;
+
+		if (address_parse(json_object_get_string(text), &address) ||
+		    !methods[plan->method].can_use(&address))
+			continue;
+		slot = &plan->listener[address.sa.sa_family == AF_INET6 ? INTERCEPT_IPV6
+									: INTERCEPT_IPV4];
+		if (slot->sa.sa_family == AF_UNSPEC)
+			*slot = address;
+	}
+}
+
+static void warn(const struct intercept_plan *plan)
+{
+	for (int i = 0; i < INTERCEPT_FAMILIES; i++)
+		if (plan->listener[i].sa.sa_family == AF_UNSPEC)
+			complain("%s is only routed: hawserd has no transparent listener for it",
+				 family_names[i]);
+	for (size_t i = 0; i < length_of(plan->lan); i++) {
+		const char *name = json_object_get_string(json_object_array_get_idx(plan->lan, i));
+
+		if (if_nametoindex(name) == 0)
+			complain("there is no interface \"%s\" now; it is taken from when there is",
+				 name);
+	}
+}
+
+int intercept_up(struct json_object *settings, struct json_object *lan, const char *method)
+{
+	struct intercept_plan plan = {.lan = lan ? lan : member(settings, "lan"),
+				      .bypass = member(settings, "bypass")};
+	struct ruleset *ruleset;
+	int code;
+
+	if (choose_method(method ? method : text_of(settings, "method"), &plan.method))
+		return complain(
+			"hawserd's method \"%s\" is not known here; are both of one version?",
+			text_of(settings, "method"));
+	if (length_of(plan.lan) == 0)
+		return complain("no interface to take connections from; --lan br-lan, or "
+				"intercept { lan = { \"br-lan\" } } in hawserd's configuration");
+	plan.transparent_source = json_object_get_boolean(member(settings, "transparent_source"));
+	if (json_object_get_boolean(member(settings, "auto_bypass")))
+		plan.auto_bypass =
+			(uint32_t)json_object_get_int64(member(settings, "auto_bypass_retry"));
+	if (plan.transparent_source && plan.method != INTERCEPT_TPROXY)
+		return complain("hawserd has transparent-source on, which needs the method tproxy");
+	choose_listeners(&plan, member(settings, "listeners"));
+	if (families_of(&plan) == 0)
+		return complain(
+			"hawserd has no transparent listener that %s can use; start it with %s",
+			intercept_method_words[plan.method], methods[plan.method].wants);
+	ruleset = open_ruleset();
+	if (!ruleset)
+		return EXIT_FAILURE;
+	code = methods[plan.method].up(ruleset, &plan);
+	ruleset_close(ruleset);
+	if (!code)
+		warn(&plan);
+	return code;
+}
+
+int intercept_down(void)
+{
+	struct ruleset *ruleset = open_ruleset();
+	int code = EXIT_SUCCESS;
+
+	if (!ruleset)
+		return EXIT_FAILURE;
+	/* To delete what may not be there, it is added first. */
+	if (ruleset_run(ruleset,
+			"add table " INTERCEPT_TABLE "\ndelete table " INTERCEPT_TABLE "\n"))
+		code = complain("nftables: %s", ruleset_error(ruleset));
+	ruleset_close(ruleset);
+	return code ? code : remove_routes(ALL_FAMILIES);
+}
+
+static void print_label(const char *label)
+{
+	printf("%-12s  ", label);
+}
+
+static void print_list(struct json_object *list)
+{
+	for (size_t i = 0; i < length_of(list); i++)
+		printf("%s%s", i ? ", " : "",
+		       json_object_get_string(json_object_array_get_idx(list, i)));
+	putchar('\n');
+}
+
+static void print_bypass(struct json_object *bypass)
+{
+	if (!bypass)
+		return;
+	json_object_object_foreach(bypass, kind, list)
+	{
+		if (length_of(list) == 0)
+			continue;
+		print_label("bypass");
+		printf("%s ", kind);
+		print_list(list);
+	}
+}
+
+static void print_auto_bypass(struct json_object *list)
+{
+	for (size_t i = 0; i < length_of(list); i++) {
+		struct json_object *row = json_object_array_get_idx(list, i);
+
+		print_label(i ? "" : "auto-bypass");
+		printf("%s for another %" PRIu64 " s\n", text_of(row, "destination"),
+		       json_object_get_uint64(member(row, "expires_s")));
+	}
+}
+
+/* What only hawserd can tell. */
+static void print_names(struct json_object *hawserd)
+{
+	struct json_object *domains = member(member(hawserd, "bypass"), "domain");
+
+	if (length_of(domains) == 0)
+		return;
+	print_label("bypass");
+	printf("domain ");
+	print_list(domains);
+	print_label("by name");
+	printf("%" PRIu64 " of %" PRIu64 " that hawserd took went on as plain TCP\n",
+	       json_object_get_uint64(member(hawserd, "bypassed_by_name")),
+	       json_object_get_uint64(member(hawserd, "sessions")));
+}
+
+static void print_counters(struct json_object *counters)
+{
+	static const struct {
+		const char *name;
+		const char *meaning;
+	} rows[] = {
+		{"caught", "sent to hawserd"},
+		{"bypassed", "routed: bypass-destination, -source, -port or -mac"},
+		{"auto_bypassed", "routed: auto-bypass, the destination does not speak MPTCP"},
+		{"local", "routed: to or from this router, or back into the LAN"},
+		{"mptcp", "routed: the client speaks MPTCP, which redirect cannot take"},
+		{"missed", "routed: hawserd did not listen"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct json_object *counter = member(counters, rows[i].name);
+
+		if (!counter)
+			continue;
+		print_label(i ? "" : "connections");
+		printf("%" PRIu64 " %s\n", json_object_get_uint64(counter), rows[i].meaning);
+	}
+}
+
+static void print_state(struct json_object *state)
+{
+	struct json_object *hawserd = member(state, "hawserd");
+
+	print_label("interception");
+	if (json_object_get_boolean(member(state, "up"))) {
+		printf("up, %s, from ", text_of(state, "method"));
+		print_list(member(state, "lan"));
+	} else {
+		puts("down");
+	}
+	print_label("hawserd");
+	if (length_of(member(hawserd, "listeners")) > 0) {
+		printf("takes connections on ");
+		print_list(member(hawserd, "listeners"));
+	} else {
+		puts(hawserd ? "has no transparent listener" : "does not answer");
+	}
+	print_bypass(member(state, "bypass"));
+	print_counters(member(state, "counters"));
+	print_names(hawserd);
+	print_auto_bypass(member(state, "auto_bypass"));
+}
+
+int intercept_show(struct json_object *settings, bool json)
+{
+	struct ruleset *ruleset = open_ruleset();
+	struct json_object *state;
+	const char *listing;
+	int err;
+
+	if (!ruleset)
+		return EXIT_FAILURE;
+	err = list_table(ruleset, &listing);
+	if (err && err != -ENOENT) {
+		complain("nftables: %s", ruleset_error(ruleset));
+		ruleset_close(ruleset);
+		return EXIT_FAILURE;
+	}
+	state = intercept_state(err ? NULL : listing);
+	ruleset_close(ruleset);
+	if (!state)
+		return complain("nftables does not tell its rules as JSON; is libnftables built "
+				"without it?");
+	json_object_object_add(state, "hawserd", json_object_get(settings));
+	if (json)
+		puts(json_object_to_json_string_ext(state, JSON_C_TO_STRING_PLAIN));
+	else
+		print_state(state);
+	json_object_put(state);
+	return EXIT_SUCCESS;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Looks at what a transparent client sends, and leaves it in its socket, to find out whether the
+ * server that it wants is bypassed by name. */
+#ifndef HAWSER_PEEK_H
+#define HAWSER_PEEK_H
+
+#include <ev.h>
+
+#include "intercept_config.h"
+
+enum peek_result {
+	PEEK_MORE,     /* the name may still come */
+	PEEK_OTHER,    /* not bypassed, or there is no name */
+	PEEK_BYPASSED, /* it is one of bypass_domain */
+	PEEK_GONE,     /* the client is: its error has been taken from the socket */
+};
+
+typedef void peek_fn(void *owner, enum peek_result result);
+
+struct peek {
+	struct ev_loop *loop; /* NULL: never started */
+	ev_io io;
+	ev_timer again;
+	const struct intercept_config *config;
+	peek_fn *done;
+	void *owner;
+};
+
+/* What can be told now. */
+enum peek_result peek_now(int fd, const struct intercept_config *config);
+
+/* Calls done once, from the loop, with anything but PEEK_MORE. config must live until then or until
+ * peek_stop(). Has no deadline. peek is zeroed. */
+void peek_start(struct peek *peek, struct ev_loop *loop, int fd,
+		const struct intercept_config *config, peek_fn *done, void *owner);
+
+/* For any peek, started or not. */
+void peek_stop(struct peek *peek);
+
+#endif
