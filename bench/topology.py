@@ -83,8 +83,11 @@ class Topology:
                           "add_addr_accepted", "4")
 
     def _wire(self, emulated: Mapping[str, Mapping[str, object]]) -> None:
-        devices = [f"link add name lan type veth peer name lan netns {self.client.path}",
-                   *self._addresses("lan", LAN4, LAN6)]
+        # First, so that no link has the same index at both ends: Linux then takes a second to see
+        # that it has a carrier, and IPv6 waits for that.
+        self.router.run("ip", "link", "add", "name", "lan", "type", "veth",
+                        "peer", "name", "lan", "netns", self.client.path)
+        devices = self._addresses("lan", LAN4, LAN6)
         server = [f"addr add {SERVER4}/32 dev lo", f"addr add {SERVER6}/128 dev lo nodad"]
         routes = []
         for table, link in enumerate(LINKS, 101):
