@@ -158,6 +158,17 @@ def name(links: str) -> str:
     return "both links" if len(links) > 1 else f"link {links}"
 
 
+def stop(daemon: subprocess.Popen, cli: Path, control: Path) -> None:
+    """hawserd waits for its sessions, and all of them have ended."""
+    daemon.terminate()
+    try:
+        daemon.wait(TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        left = subprocess.run([cli, "--control", control, "--json", "sessions"],
+                              capture_output=True, text=True, check=False)
+        raise Failure(f"hawserd does not end: {left.stdout or left.stderr}") from None
+
+
 @contextlib.contextmanager
 def scene(topology: Topology, build: Path, mode: str) -> Iterator[list[str]]:
     """hawserd and the server, which sends with the congestion control in the list."""
@@ -173,8 +184,7 @@ def scene(topology: Topology, build: Path, mode: str) -> Iterator[list[str]]:
         yield congestion
         if daemon.poll() is not None:
             raise Failure(f"hawserd ended, with status {daemon.returncode}")
-        daemon.terminate()
-        daemon.wait(TIMEOUT_S)
+        stop(daemon, build / "hawser", control)
 
 
 def ratio(speeds: dict[str, float]) -> float:
