@@ -63,7 +63,8 @@ def start_hawserd(topology: Topology, binary: Path, control: Path) -> subprocess
     daemon = topology.router.start(
         [str(binary), "--socks", f"{LAN4}:{SOCKS_PORT}", "--allow", LAN_PREFIX4,
          "--transparent", f"127.0.0.1:{TRANSPARENT_PORT}", "--control", str(control),
-         "--log-level", "warning"], MountNamespace({}, empty=["/run"]), stdin=subprocess.DEVNULL)
+         "--timeout", "drain=1", "--log-level", "warning"],
+        MountNamespace({}, empty=["/run"]), stdin=subprocess.DEVNULL)
     end = time.monotonic() + TIMEOUT_S
     while time.monotonic() < end:
         if daemon.poll() is not None:
@@ -159,7 +160,8 @@ def name(links: str) -> str:
 
 
 def stop(daemon: subprocess.Popen, cli: Path, control: Path) -> None:
-    """hawserd waits for its sessions, and all of them have ended."""
+    """Clients have gone, but on a link that loses packets it may be long until more of a download
+    arrives, by which hawserd learns of that. It gives up waiting when the drain time is over."""
     daemon.terminate()
     try:
         daemon.wait(TIMEOUT_S)
