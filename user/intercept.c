@@ -14,6 +14,7 @@
 
 #include "intercept_rules.h"
 #include "intercept_state.h"
+#include "json_get.h"
 #include "ruleset.h"
 #include "steer_route.h"
 
@@ -31,26 +32,6 @@ __attribute__((format(printf, 1, 2))) static int complain(const char *format, ..
 	fputc('\n', stderr);
 	va_end(arguments);
 	return EXIT_FAILURE;
-}
-
-static struct json_object *member(struct json_object *object, const char *key)
-{
-	struct json_object *value = NULL;
-
-	json_object_object_get_ex(object, key, &value);
-	return value;
-}
-
-static const char *text_of(struct json_object *object, const char *key)
-{
-	const char *text = json_object_get_string(member(object, key));
-
-	return text ? text : "";
-}
-
-static size_t length_of(struct json_object *array)
-{
-	return json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
 }
 
 static struct ruleset *open_ruleset(void)
@@ -173,7 +154,7 @@ static int choose_method(const char *name, enum intercept_method *out)
 /* The first listener of each family that the method can use. */
 static void choose_listeners(struct intercept_plan *plan, struct json_object *listeners)
 {
-	for (size_t i = 0; i < length_of(listeners); i++) {
+	for (size_t i = 0; i < json_length(listeners); i++) {
 		struct json_object *text = json_object_array_get_idx(listeners, i);
 		union address address;
 		union address *slot;
@@ -194,7 +175,7 @@ static void warn(const struct intercept_plan *plan)
 		if (plan->listener[i].sa.sa_family == AF_UNSPEC)
 			complain("%s is only routed: hawserd has no transparent listener for it",
 				 family_names[i]);
-	for (size_t i = 0; i < length_of(plan->lan); i++) {
+	for (size_t i = 0; i < json_length(plan->lan); i++) {
 		const char *name = json_object_get_string(json_object_array_get_idx(plan->lan, i));
 
 		if (if_nametoindex(name) == 0)
@@ -205,25 +186,26 @@ static void warn(const struct intercept_plan *plan)
 
 int intercept_up(struct json_object *settings, struct json_object *lan, const char *method)
 {
-	struct intercept_plan plan = {.lan = lan ? lan : member(settings, "lan"),
-				      .bypass = member(settings, "bypass")};
+	struct intercept_plan plan = {.lan = lan ? lan : json_member(settings, "lan"),
+				      .bypass = json_member(settings, "bypass")};
 	struct ruleset *ruleset;
 	int code;
 
-	if (choose_method(method ? method : text_of(settings, "method"), &plan.method))
+	if (choose_method(method ? method : json_text(settings, "method"), &plan.method))
 		return complain(
 			"hawserd's method \"%s\" is not known here; are both of one version?",
-			text_of(settings, "method"));
-	if (length_of(plan.lan) == 0)
+			json_text(settings, "method"));
+	if (json_length(plan.lan) == 0)
 		return complain("no interface to take connections from; --lan br-lan, or "
 				"intercept { lan = { \"br-lan\" } } in hawserd's configuration");
-	plan.transparent_source = json_object_get_boolean(member(settings, "transparent_source"));
-	if (json_object_get_boolean(member(settings, "auto_bypass")))
+	plan.transparent_source =
+		json_object_get_boolean(json_member(settings, "transparent_source"));
+	if (json_object_get_boolean(json_member(settings, "auto_bypass")))
 		plan.auto_bypass =
-			(uint32_t)json_object_get_int64(member(settings, "auto_bypass_retry"));
+			(uint32_t)json_object_get_int64(json_member(settings, "auto_bypass_retry"));
 	if (plan.transparent_source && plan.method != INTERCEPT_TPROXY)
 		return complain("hawserd has transparent-source on, which needs the method tproxy");
-	choose_listeners(&plan, member(settings, "listeners"));
+	choose_listeners(&plan, json_member(settings, "listeners"));
 	if (families_of(&plan) == 0)
 		return complain(
 			"hawserd has no transparent listener that %s can use; start it with %s",
@@ -260,7 +242,7 @@ static void print_label(const char *label)
 
 static void print_list(struct json_object *list)
 {
-	for (size_t i = 0; i < length_of(list); i++)
+	for (size_t i = 0; i < json_length(list); i++)
 		printf("%s%s", i ? ", " : "",
 		       json_object_get_string(json_object_array_get_idx(list, i)));
 	putchar('\n');
@@ -272,7 +254,7 @@ static void print_bypass(struct json_object *bypass)
 		return;
 	json_object_object_foreach(bypass, kind, list)
 	{
-		if (length_of(list) == 0)
+		if (json_length(list) == 0)
 			continue;
 		print_label("bypass");
 		printf("%s ", kind);
@@ -282,29 +264,29 @@ static void print_bypass(struct json_object *bypass)
 
 static void print_auto_bypass(struct json_object *list)
 {
-	for (size_t i = 0; i < length_of(list); i++) {
+	for (size_t i = 0; i < json_length(list); i++) {
 		struct json_object *row = json_object_array_get_idx(list, i);
 
 		print_label(i ? "" : "auto-bypass");
-		printf("%s for another %" PRIu64 " s\n", text_of(row, "destination"),
-		       json_object_get_uint64(member(row, "expires_s")));
+		printf("%s for another %" PRIu64 " s\n", json_text(row, "destination"),
+		       json_object_get_uint64(json_member(row, "expires_s")));
 	}
 }
 
 /* What only hawserd can tell. */
 static void print_names(struct json_object *hawserd)
 {
-	struct json_object *domains = member(member(hawserd, "bypass"), "domain");
+	struct json_object *domains = json_member(json_member(hawserd, "bypass"), "domain");
 
-	if (length_of(domains) == 0)
+	if (json_length(domains) == 0)
 		return;
 	print_label("bypass");
 	printf("domain ");
 	print_list(domains);
 	print_label("by name");
 	printf("%" PRIu64 " of %" PRIu64 " that hawserd took went on as plain TCP\n",
-	       json_object_get_uint64(member(hawserd, "bypassed_by_name")),
-	       json_object_get_uint64(member(hawserd, "sessions")));
+	       json_object_get_uint64(json_member(hawserd, "bypassed_by_name")),
+	       json_object_get_uint64(json_member(hawserd, "sessions")));
 }
 
 static void print_counters(struct json_object *counters)
@@ -322,7 +304,7 @@ static void print_counters(struct json_object *counters)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct json_object *counter = member(counters, rows[i].name);
+		struct json_object *counter = json_member(counters, rows[i].name);
 
 		if (!counter)
 			continue;
@@ -333,26 +315,26 @@ static void print_counters(struct json_object *counters)
 
 static void print_state(struct json_object *state)
 {
-	struct json_object *hawserd = member(state, "hawserd");
+	struct json_object *hawserd = json_member(state, "hawserd");
 
 	print_label("interception");
-	if (json_object_get_boolean(member(state, "up"))) {
-		printf("up, %s, from ", text_of(state, "method"));
-		print_list(member(state, "lan"));
+	if (json_object_get_boolean(json_member(state, "up"))) {
+		printf("up, %s, from ", json_text(state, "method"));
+		print_list(json_member(state, "lan"));
 	} else {
 		puts("down");
 	}
 	print_label("hawserd");
-	if (length_of(member(hawserd, "listeners")) > 0) {
+	if (json_length(json_member(hawserd, "listeners")) > 0) {
 		printf("takes connections on ");
-		print_list(member(hawserd, "listeners"));
+		print_list(json_member(hawserd, "listeners"));
 	} else {
 		puts(hawserd ? "has no transparent listener" : "does not answer");
 	}
-	print_bypass(member(state, "bypass"));
-	print_counters(member(state, "counters"));
+	print_bypass(json_member(state, "bypass"));
+	print_counters(json_member(state, "counters"));
 	print_names(hawserd);
-	print_auto_bypass(member(state, "auto_bypass"));
+	print_auto_bypass(json_member(state, "auto_bypass"));
 }
 
 int intercept_show(struct json_object *settings, bool json)

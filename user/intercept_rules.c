@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json_get.h"
 #include "steer_route.h"
 
 #define FIRST_PACKET "tcp flags & (fin | syn | rst | ack) == syn"
@@ -22,14 +23,6 @@
 #define AUTO_BYPASS_MAX "16384"
 
 static const char *const family_names[INTERCEPT_FAMILIES] = {"ipv4", "ipv6"};
-
-static struct json_object *member(struct json_object *object, const char *key)
-{
-	struct json_object *value = NULL;
-
-	json_object_object_get_ex(object, key, &value);
-	return value;
-}
 
 enum pick { PICK_ALL, PICK_IPV4, PICK_IPV6 };
 
@@ -59,16 +52,16 @@ static void put_sets(FILE *out, const struct intercept_plan *plan)
 	static const char v4[] = "ipv4_addr\n\t\tflags interval\n\t\tauto-merge";
 	static const char v6[] = "ipv6_addr\n\t\tflags interval\n\t\tauto-merge";
 	static const char port[] = "inet_service\n\t\tflags interval\n\t\tauto-merge";
-	struct json_object *destination = member(plan->bypass, "destination");
-	struct json_object *source = member(plan->bypass, "source");
+	struct json_object *destination = json_member(plan->bypass, "destination");
+	struct json_object *source = json_member(plan->bypass, "source");
 
 	put_set(out, "lan", "ifname", plan->lan, PICK_ALL);
 	put_set(out, "bypass_destination4", v4, destination, PICK_IPV4);
 	put_set(out, "bypass_destination6", v6, destination, PICK_IPV6);
 	put_set(out, "bypass_source4", v4, source, PICK_IPV4);
 	put_set(out, "bypass_source6", v6, source, PICK_IPV6);
-	put_set(out, "bypass_port", port, member(plan->bypass, "port"), PICK_ALL);
-	put_set(out, "bypass_mac", "ether_addr", member(plan->bypass, "mac"), PICK_ALL);
+	put_set(out, "bypass_port", port, json_member(plan->bypass, "port"), PICK_ALL);
+	put_set(out, "bypass_mac", "ether_addr", json_member(plan->bypass, "mac"), PICK_ALL);
 	if (plan->auto_bypass)
 		fputs("\tset auto_bypass4 {\n\t\ttype ipv4_addr . inet_service\n"
 		      "\t\tflags timeout\n\t\tsize " AUTO_BYPASS_MAX "\n\t}\n"

@@ -8,33 +8,14 @@
 #include <string.h>
 
 #include "intercept_method.h"
+#include "json_get.h"
 
 #define ELEMENT_TEXT_MAX 128
-
-static struct json_object *member(struct json_object *object, const char *key)
-{
-	struct json_object *value = NULL;
-
-	json_object_object_get_ex(object, key, &value);
-	return value;
-}
-
-static const char *text_of(struct json_object *object, const char *key)
-{
-	const char *text = json_object_get_string(member(object, key));
-
-	return text ? text : "";
-}
-
-static size_t length_of(struct json_object *array)
-{
-	return json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
-}
 
 /* An array of the object, made if need be. */
 static struct json_object *array_of(struct json_object *object, const char *key)
 {
-	struct json_object *array = member(object, key);
+	struct json_object *array = json_member(object, key);
 
 	if (!array) {
 		array = json_object_new_array();
@@ -46,13 +27,13 @@ static struct json_object *array_of(struct json_object *object, const char *key)
 /* "br-lan", 22, {"prefix": {...}}, {"range": [...]}. */
 static void element_text(struct json_object *element, char out[ELEMENT_TEXT_MAX])
 {
-	struct json_object *prefix = member(element, "prefix");
-	struct json_object *range = member(element, "range");
+	struct json_object *prefix = json_member(element, "prefix");
+	struct json_object *range = json_member(element, "range");
 
 	if (prefix)
-		snprintf(out, ELEMENT_TEXT_MAX, "%s/%s", text_of(prefix, "addr"),
-			 text_of(prefix, "len"));
-	else if (length_of(range) == 2)
+		snprintf(out, ELEMENT_TEXT_MAX, "%s/%s", json_text(prefix, "addr"),
+			 json_text(prefix, "len"));
+	else if (json_length(range) == 2)
 		snprintf(out, ELEMENT_TEXT_MAX, "%s-%s",
 			 json_object_get_string(json_object_array_get_idx(range, 0)),
 			 json_object_get_string(json_object_array_get_idx(range, 1)));
@@ -62,7 +43,7 @@ static void element_text(struct json_object *element, char out[ELEMENT_TEXT_MAX]
 
 static void add_elements(struct json_object *array, struct json_object *elements)
 {
-	for (size_t i = 0; i < length_of(elements); i++) {
+	for (size_t i = 0; i < json_length(elements); i++) {
 		char text[ELEMENT_TEXT_MAX];
 
 		element_text(json_object_array_get_idx(elements, i), text);
@@ -73,15 +54,15 @@ static void add_elements(struct json_object *array, struct json_object *elements
 /* Elements as {"elem": {"val": {"concat": ["192.0.2.1", 80]}, "expires": 3599, ...}}. */
 static void add_auto_bypass(struct json_object *array, struct json_object *elements)
 {
-	for (size_t i = 0; i < length_of(elements); i++) {
+	for (size_t i = 0; i < json_length(elements); i++) {
 		struct json_object *element =
-			member(json_object_array_get_idx(elements, i), "elem");
-		struct json_object *concat = member(member(element, "val"), "concat");
+			json_member(json_object_array_get_idx(elements, i), "elem");
+		struct json_object *concat = json_member(json_member(element, "val"), "concat");
 		struct json_object *row = json_object_new_object();
 		char text[ELEMENT_TEXT_MAX];
 		const char *ip;
 
-		if (length_of(concat) != 2 || !row) {
+		if (json_length(concat) != 2 || !row) {
 			json_object_put(row);
 			continue;
 		}
@@ -90,7 +71,7 @@ static void add_auto_bypass(struct json_object *array, struct json_object *eleme
 			 json_object_get_string(json_object_array_get_idx(concat, 1)));
 		json_object_object_add(row, "destination", json_object_new_string(text));
 		json_object_object_add(row, "expires_s",
-				       json_object_get(member(element, "expires")));
+				       json_object_get(json_member(element, "expires")));
 		json_object_array_add(array, row);
 	}
 }
@@ -98,8 +79,8 @@ static void add_auto_bypass(struct json_object *array, struct json_object *eleme
 static void take_set(struct json_object *state, struct json_object *set)
 {
 	static const char prefix[] = "bypass_";
-	const char *name = text_of(set, "name");
-	struct json_object *elements = member(set, "elem");
+	const char *name = json_text(set, "name");
+	struct json_object *elements = json_member(set, "elem");
 	char kind[32];
 
 	if (strcmp(name, "lan") == 0) {
@@ -110,26 +91,26 @@ static void take_set(struct json_object *state, struct json_object *set)
 		/* "bypass_source4" and "bypass_source6" are one list. */
 		snprintf(kind, sizeof(kind), "%s", name + strlen(prefix));
 		kind[strcspn(kind, "46")] = '\0';
-		add_elements(array_of(member(state, "bypass"), kind), elements);
+		add_elements(array_of(json_member(state, "bypass"), kind), elements);
 	}
 }
 
 static void take_object(struct json_object *state, struct json_object *object)
 {
-	struct json_object *counter = member(object, "counter");
-	struct json_object *chain = member(object, "chain");
-	struct json_object *set = member(object, "set");
+	struct json_object *counter = json_member(object, "counter");
+	struct json_object *chain = json_member(object, "chain");
+	struct json_object *set = json_member(object, "set");
 
 	if (counter)
-		json_object_object_add(member(state, "counters"), text_of(counter, "name"),
-				       json_object_get(member(counter, "packets")));
+		json_object_object_add(json_member(state, "counters"), json_text(counter, "name"),
+				       json_object_get(json_member(counter, "packets")));
 	else if (set)
 		take_set(state, set);
-	else if (chain && strcmp(text_of(chain, "hook"), "prerouting") == 0)
+	else if (chain && strcmp(json_text(chain, "hook"), "prerouting") == 0)
 		json_object_object_add(
 			state, "method",
 			json_object_new_string(
-				intercept_method_words[strcmp(text_of(chain, "type"), "nat") == 0
+				intercept_method_words[strcmp(json_text(chain, "type"), "nat") == 0
 							       ? INTERCEPT_REDIRECT
 							       : INTERCEPT_TPROXY]));
 }
@@ -146,7 +127,7 @@ struct json_object *intercept_state(const char *listing)
 	if (!listing)
 		return state;
 	parsed = json_tokener_parse(listing);
-	objects = member(parsed, "nftables");
+	objects = json_member(parsed, "nftables");
 	if (!objects) {
 		json_object_put(parsed);
 		json_object_put(state);
@@ -154,7 +135,7 @@ struct json_object *intercept_state(const char *listing)
 	}
 	json_object_object_add(state, "counters", json_object_new_object());
 	json_object_object_add(state, "bypass", json_object_new_object());
-	for (size_t i = 0; i < length_of(objects); i++)
+	for (size_t i = 0; i < json_length(objects); i++)
 		take_object(state, json_object_array_get_idx(objects, i));
 	json_object_put(parsed);
 	return state;

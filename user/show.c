@@ -8,40 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "json_get.h"
 #include "table.h"
 
 enum counts { COUNTS_ALL, COUNTS_NON_ZERO };
-
-/* An object, array or value; NULL, which all getters here take, when it is missing. */
-static struct json_object *member(struct json_object *object, const char *key)
-{
-	struct json_object *value = NULL;
-
-	json_object_object_get_ex(object, key, &value);
-	return value;
-}
-
-static uint64_t count_of(struct json_object *object, const char *key)
-{
-	return json_object_get_uint64(member(object, key));
-}
-
-static const char *text_of(struct json_object *object, const char *key)
-{
-	const char *text = json_object_get_string(member(object, key));
-
-	return text ? text : "";
-}
-
-static double seconds_of(struct json_object *object, const char *key)
-{
-	return json_object_get_double(member(object, key));
-}
-
-static size_t length_of(struct json_object *array)
-{
-	return json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
-}
 
 static void print_label(const char *label)
 {
@@ -84,24 +54,24 @@ static void print_counts(const char *label, struct json_object *counts, enum cou
 
 static void show_kernel(struct json_object *list)
 {
-	for (size_t i = 0; i < length_of(list); i++) {
+	for (size_t i = 0; i < json_length(list); i++) {
 		struct json_object *entry = json_object_array_get_idx(list, i);
-		const char *reason = text_of(entry, "reason");
-		bool available = json_object_get_boolean(member(entry, "available"));
+		const char *reason = json_text(entry, "reason");
+		bool available = json_object_get_boolean(json_member(entry, "available"));
 
-		print_line(i ? "" : "kernel", "%s: %s%s%s", text_of(entry, "feature"),
+		print_line(i ? "" : "kernel", "%s: %s%s%s", json_text(entry, "feature"),
 			   available ? "yes" : "no", *reason ? ", " : "", reason);
 	}
 }
 
 static void show_listeners(struct json_object *list)
 {
-	for (size_t i = 0; i < length_of(list); i++) {
+	for (size_t i = 0; i < json_length(list); i++) {
 		struct json_object *entry = json_object_array_get_idx(list, i);
-		const char *to = text_of(entry, "to");
+		const char *to = json_text(entry, "to");
 
-		print_line(i ? "" : "listeners", "%s %s%s%s", text_of(entry, "address"),
-			   text_of(entry, "kind"), *to ? " to " : "", to);
+		print_line(i ? "" : "listeners", "%s %s%s%s", json_text(entry, "address"),
+			   json_text(entry, "kind"), *to ? " to " : "", to);
 	}
 }
 
@@ -111,54 +81,54 @@ static void show_local(struct json_object *local)
 	char redirected[FIGURE_TEXT_MAX];
 	char passed[FIGURE_TEXT_MAX];
 
-	if (!*text_of(local, "cgroup"))
+	if (!*json_text(local, "cgroup"))
 		return;
-	if (!json_object_get_boolean(member(local, "available"))) {
-		print_line("local", "no, %s", text_of(local, "reason"));
+	if (!json_object_get_boolean(json_member(local, "available"))) {
+		print_line("local", "no, %s", json_text(local, "reason"));
 		return;
 	}
 	print_line("local", "%" PRIu64 " clients, %s past TCP, %s by TCP",
-		   count_of(local, "clients"),
-		   figure_bytes(redirected, count_of(local, "redirected"), " "),
-		   figure_bytes(passed, count_of(local, "passed"), " "));
+		   json_count(local, "clients"),
+		   figure_bytes(redirected, json_count(local, "redirected"), " "),
+		   figure_bytes(passed, json_count(local, "passed"), " "));
 }
 
 void show_status(struct json_object *answer)
 {
-	struct json_object *sessions = member(answer, "sessions");
-	struct json_object *bytes = member(answer, "bytes");
-	struct json_object *accept = member(answer, "accept");
-	struct json_object *tcp_only = member(answer, "tcp_only");
+	struct json_object *sessions = json_member(answer, "sessions");
+	struct json_object *bytes = json_member(answer, "bytes");
+	struct json_object *accept = json_member(answer, "accept");
+	struct json_object *tcp_only = json_member(answer, "tcp_only");
 	char up[FIGURE_TEXT_MAX];
 	char down[FIGURE_TEXT_MAX];
 	char uptime[FIGURE_TEXT_MAX];
 
-	print_line("hawserd", "%s, pid %" PRIu64 ", workers %" PRIu64, text_of(answer, "version"),
-		   count_of(answer, "pid"), count_of(answer, "workers"));
-	print_line("uptime", "%s", figure_duration(uptime, seconds_of(answer, "uptime_s"), " "));
-	print_line("settings", "mptcp %s, tier %s, congestion %s", text_of(answer, "mptcp"),
-		   text_of(answer, "tier"), text_of(answer, "congestion"));
-	show_kernel(member(answer, "kernel"));
-	show_listeners(member(answer, "listeners"));
+	print_line("hawserd", "%s, pid %" PRIu64 ", workers %" PRIu64, json_text(answer, "version"),
+		   json_count(answer, "pid"), json_count(answer, "workers"));
+	print_line("uptime", "%s", figure_duration(uptime, json_seconds(answer, "uptime_s"), " "));
+	print_line("settings", "mptcp %s, tier %s, congestion %s", json_text(answer, "mptcp"),
+		   json_text(answer, "tier"), json_text(answer, "congestion"));
+	show_kernel(json_member(answer, "kernel"));
+	show_listeners(json_member(answer, "listeners"));
 	print_line("sessions", "%" PRIu64 " active, %" PRIu64 " total",
-		   count_of(sessions, "active"), count_of(sessions, "total"));
-	print_line("bytes", "%s up, %s down", figure_bytes(up, count_of(bytes, "up"), " "),
-		   figure_bytes(down, count_of(bytes, "down"), " "));
-	print_counts("protocols", member(answer, "protocols"), COUNTS_NON_ZERO);
-	show_local(member(answer, "local_accel"));
-	print_counts("clients", member(answer, "client"), COUNTS_ALL);
-	print_counts("upstream", member(answer, "upstream"), COUNTS_ALL);
+		   json_count(sessions, "active"), json_count(sessions, "total"));
+	print_line("bytes", "%s up, %s down", figure_bytes(up, json_count(bytes, "up"), " "),
+		   figure_bytes(down, json_count(bytes, "down"), " "));
+	print_counts("protocols", json_member(answer, "protocols"), COUNTS_NON_ZERO);
+	show_local(json_member(answer, "local_accel"));
+	print_counts("clients", json_member(answer, "client"), COUNTS_ALL);
+	print_counts("upstream", json_member(answer, "upstream"), COUNTS_ALL);
 	print_line("tcp only",
 		   "%" PRIu64 " remembered, %" PRIu64 " plain dials, %" PRIu64 " retries, %" PRIu64
 		   " learnt mptcp",
-		   count_of(tcp_only, "remembered"), count_of(tcp_only, "tcp_dials"),
-		   count_of(tcp_only, "retries"), count_of(tcp_only, "learnt"));
-	print_counts("errors", member(answer, "errors"), COUNTS_NON_ZERO);
+		   json_count(tcp_only, "remembered"), json_count(tcp_only, "tcp_dials"),
+		   json_count(tcp_only, "retries"), json_count(tcp_only, "learnt"));
+	print_counts("errors", json_member(answer, "errors"), COUNTS_NON_ZERO);
 	print_line("sockmap", "%" PRIu64 " entries, %" PRIu64 " refused",
-		   count_of(member(answer, "sockmap"), "entries"),
-		   count_of(member(answer, "sockmap"), "refused"));
+		   json_count(json_member(answer, "sockmap"), "entries"),
+		   json_count(json_member(answer, "sockmap"), "refused"));
 	print_line("accepting", "%" PRIu64 " pauses, %" PRIu64 " errors",
-		   count_of(accept, "pauses"), count_of(accept, "errors"));
+		   json_count(accept, "pauses"), json_count(accept, "errors"));
 }
 
 /* What the daemon calls "none" is not known yet: the table shows "-". */
@@ -171,10 +141,10 @@ static const char *known(const char *text)
 static void add_transport(struct table *table, struct json_object *session,
 			  const char *transport_key, const char *subflows_key)
 {
-	const char *transport = text_of(session, transport_key);
+	const char *transport = json_text(session, transport_key);
 
 	if (strcmp(transport, "mptcp") == 0)
-		table_add(table, "%s/%" PRIu64, transport, count_of(session, subflows_key));
+		table_add(table, "%s/%" PRIu64, transport, json_count(session, subflows_key));
 	else
 		table_add(table, "%s", known(transport));
 }
@@ -183,18 +153,18 @@ static void add_session(struct table *table, struct json_object *session)
 {
 	char figure[FIGURE_TEXT_MAX];
 
-	table_add(table, "%" PRIu64, count_of(session, "id"));
-	table_add(table, "%s", text_of(session, "client"));
-	table_add(table, "%s", text_of(session, "destination"));
-	table_add(table, "%s", text_of(session, "state"));
-	table_add(table, "%s", known(text_of(session, "protocol")));
+	table_add(table, "%" PRIu64, json_count(session, "id"));
+	table_add(table, "%s", json_text(session, "client"));
+	table_add(table, "%s", json_text(session, "destination"));
+	table_add(table, "%s", json_text(session, "state"));
+	table_add(table, "%s", known(json_text(session, "protocol")));
 	add_transport(table, session, "client_transport", "client_subflows");
 	add_transport(table, session, "upstream_transport", "upstream_subflows");
-	table_add(table, "%s/%s", text_of(session, "tier_up"), text_of(session, "tier_down"));
-	table_add(table, "%s", figure_bytes(figure, count_of(session, "bytes_up"), ""));
-	table_add(table, "%s", figure_bytes(figure, count_of(session, "bytes_down"), ""));
-	table_add(table, "%s", figure_duration(figure, seconds_of(session, "age_s"), ""));
-	table_add(table, "%s", figure_duration(figure, seconds_of(session, "idle_s"), ""));
+	table_add(table, "%s/%s", json_text(session, "tier_up"), json_text(session, "tier_down"));
+	table_add(table, "%s", figure_bytes(figure, json_count(session, "bytes_up"), ""));
+	table_add(table, "%s", figure_bytes(figure, json_count(session, "bytes_down"), ""));
+	table_add(table, "%s", figure_duration(figure, json_seconds(session, "age_s"), ""));
+	table_add(table, "%s", figure_duration(figure, json_seconds(session, "idle_s"), ""));
 }
 
 void show_sessions(struct json_object *answer)
@@ -206,8 +176,8 @@ void show_sessions(struct json_object *answer)
 		{"DOWN", COLUMN_RIGHT}, {"AGE", COLUMN_RIGHT},	 {"IDLE", COLUMN_RIGHT},
 	};
 	struct table *table = table_new(columns, sizeof(columns) / sizeof(columns[0]));
-	struct json_object *list = member(answer, "sessions");
-	size_t count = length_of(list);
+	struct json_object *list = json_member(answer, "sessions");
+	size_t count = json_length(list);
 
 	for (size_t i = 0; i < count; i++)
 		add_session(table, json_object_array_get_idx(list, i));
@@ -223,17 +193,17 @@ static void add_flow(struct table *table, struct json_object *flow)
 	static const char *const in_kernel[] = {"redirected", "passed", "granted"};
 	char figure[FIGURE_TEXT_MAX];
 
-	table_add(table, "%" PRIu64, count_of(flow, "session"));
-	table_add(table, "%s", text_of(flow, "direction"));
-	table_add(table, "%s", known(text_of(flow, "tier")));
-	table_add(table, "%" PRIu64, count_of(flow, "tick_us"));
-	table_add(table, "%s", figure_bytes(figure, count_of(flow, "bytes"), ""));
-	table_add(table, "%s", figure_bytes(figure, count_of(flow, "held"), ""));
+	table_add(table, "%" PRIu64, json_count(flow, "session"));
+	table_add(table, "%s", json_text(flow, "direction"));
+	table_add(table, "%s", known(json_text(flow, "tier")));
+	table_add(table, "%" PRIu64, json_count(flow, "tick_us"));
+	table_add(table, "%s", figure_bytes(figure, json_count(flow, "bytes"), ""));
+	table_add(table, "%s", figure_bytes(figure, json_count(flow, "held"), ""));
 	for (size_t i = 0; i < sizeof(in_kernel) / sizeof(in_kernel[0]); i++)
-		table_add(table, "%s", figure_bytes(figure, count_of(flow, in_kernel[i]), ""));
-	table_add(table, "%" PRIu64, count_of(flow, "entries"));
-	table_add(table, "%" PRIu64, count_of(flow, "exits"));
-	table_add(table, "%s", text_of(flow, "reason"));
+		table_add(table, "%s", figure_bytes(figure, json_count(flow, in_kernel[i]), ""));
+	table_add(table, "%" PRIu64, json_count(flow, "entries"));
+	table_add(table, "%" PRIu64, json_count(flow, "exits"));
+	table_add(table, "%s", json_text(flow, "reason"));
 }
 
 void show_flows(struct json_object *answer)
@@ -245,8 +215,8 @@ void show_flows(struct json_object *answer)
 		{"ENTRIES", COLUMN_RIGHT},    {"EXITS", COLUMN_RIGHT},	  {"REASON", COLUMN_LEFT},
 	};
 	struct table *table = table_new(columns, sizeof(columns) / sizeof(columns[0]));
-	struct json_object *list = member(answer, "flows");
-	size_t count = length_of(list);
+	struct json_object *list = json_member(answer, "flows");
+	size_t count = json_length(list);
 
 	for (size_t i = 0; i < count; i++)
 		add_flow(table, json_object_array_get_idx(list, i));
@@ -259,26 +229,26 @@ void show_flows(struct json_object *answer)
 
 static void add_exit(struct table *table, struct json_object *exit)
 {
-	struct json_object *sessions = member(exit, "sessions");
-	const double rtt_s = seconds_of(exit, "rtt_s");
+	struct json_object *sessions = json_member(exit, "sessions");
+	const double rtt_s = json_seconds(exit, "rtt_s");
 	char figure[FIGURE_TEXT_MAX];
 
-	table_add(table, "%s", text_of(exit, "name"));
-	table_add(table, "%s", text_of(exit, "address"));
-	table_add(table, "%s", text_of(exit, "state"));
-	table_add(table, "%" PRIu64 "/%" PRIu64, count_of(exit, "priority"),
-		  count_of(exit, "weight"));
+	table_add(table, "%s", json_text(exit, "name"));
+	table_add(table, "%s", json_text(exit, "address"));
+	table_add(table, "%s", json_text(exit, "state"));
+	table_add(table, "%" PRIu64 "/%" PRIu64, json_count(exit, "priority"),
+		  json_count(exit, "weight"));
 	if (rtt_s > 0)
 		table_add(table, "%.0fms", rtt_s * 1000);
 	else
 		table_add(table, "%s", "");
-	table_add(table, "%" PRIu64, count_of(sessions, "active"));
-	table_add(table, "%" PRIu64, count_of(sessions, "total"));
-	table_add(table, "%" PRIu64, count_of(exit, "failures"));
-	table_add(table, "%s", text_of(exit, "last_failure"));
-	if (member(exit, "last_failure"))
+	table_add(table, "%" PRIu64, json_count(sessions, "active"));
+	table_add(table, "%" PRIu64, json_count(sessions, "total"));
+	table_add(table, "%" PRIu64, json_count(exit, "failures"));
+	table_add(table, "%s", json_text(exit, "last_failure"));
+	if (json_member(exit, "last_failure"))
 		table_add(table, "%s",
-			  figure_duration(figure, seconds_of(exit, "last_failure_age_s"), ""));
+			  figure_duration(figure, json_seconds(exit, "last_failure_age_s"), ""));
 	else
 		table_add(table, "%s", "");
 }
@@ -293,8 +263,8 @@ void show_exits(struct json_object *answer)
 		{"LAST", COLUMN_LEFT},	 {"AGO", COLUMN_RIGHT},
 	};
 	struct table *table = table_new(columns, sizeof(columns) / sizeof(columns[0]));
-	struct json_object *list = member(answer, "exits");
-	size_t count = length_of(list);
+	struct json_object *list = json_member(answer, "exits");
+	size_t count = json_length(list);
 
 	for (size_t i = 0; i < count; i++)
 		add_exit(table, json_object_array_get_idx(list, i));
