@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One client's life as a state machine, from accept to close. */
-#include "session.h"
+#include "session_private.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,18 +24,6 @@
 #include "socket.h"
 
 #define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
-
-enum session_state {
-	SESSION_HANDSHAKE,
-	SESSION_PEEKING, /* waits for the name of the server in what a transparent client sends */
-	SESSION_RESOLVING,
-	SESSION_CONNECTING,
-	SESSION_RELAYING,
-	SESSION_DELAYING, /* the refusal is held back, as this address fails again and again */
-	SESSION_REFUSING, /* the refusal is sent; waits for the client to close, so that it reads it
-			   */
-	SESSION_STATE_COUNT
-};
 
 static const struct {
 	const char *name;
@@ -63,26 +50,6 @@ static const struct {
 /* How long a refused client may take to read the refusal and close. */
 #define REFUSING_S 2.
 
-struct session {
-	struct session_env *env;
-	struct session *next;
-	struct session **link; /* what points here */
-	const struct config *config;
-	struct opening *opening; /* NULL from SESSION_RELAYING on */
-	struct exit *exit;	 /* that carries it; NULL: none */
-	struct account *account; /* of the token that it came with; NULL: without */
-	char *destination;	 /* as text, for output; NULL while unknown */
-	uint64_t id;
-	ev_tstamp started;
-	ev_timer deadline;
-	union address client;
-	enum session_state state;
-	enum protocol protocol;
-	enum cause cause; /* why it was refused */
-	bool plain;	  /* bypassed by name: dialled as TCP */
-	struct relay relay;
-};
-
 static void session_close_opening(struct session *session)
 {
 	struct opening *opening = session->opening;
@@ -97,8 +64,7 @@ static void session_close_opening(struct session *session)
 	session->opening = NULL;
 }
 
-/* Every way out leads through here. */
-static void session_end(struct session *session, enum cause cause)
+void session_end(struct session *session, enum cause cause)
 {
 	struct session_env *env = session->env;
 	const int fds[] = {session->relay.client.fd, session->relay.server.fd};
@@ -164,6 +130,11 @@ static void session_arm(struct session *session, double after_s)
 	ev_timer_stop(session->env->relay.loop, &session->deadline);
 	ev_timer_set(&session->deadline, after_s, 0.);
 	ev_timer_start(session->env->relay.loop, &session->deadline);
+}
+
+const char *session_state_name(const struct session *session)
+{
+	return states[session->state].name;
 }
 
 /* The only writer of the state. */
@@ -592,101 +563,4 @@ void session_start(struct session_env *env, int fd, const union address *client,
 	} else {
 		session_end(session, CAUSE_NOT_ALLOWED);
 	}
-}
-
-void session_end_all(struct session_env *env, enum cause cause)
-{
-	struct session *next;
-
-	for (struct session *session = env->sessions; session; session = next) {
-		next = session->next;
-		session_end(session, cause);
-	}
-}
-
-void session_end_revoked(struct session_env *env)
-{
-	struct session *next;
-
-	for (struct session *session = env->sessions; session; session = next) {
-		next = session->next;
-		if (session->account && account_is_revoked(session->account))
-			session_end(session, CAUSE_REVOKED);
-	}
-}
-
-static void flow_describe(const struct relay *relay, const struct flow *flow, struct flow_row *row)
-{
-	*row = (struct flow_row){
-		.tier = relay_tier(relay, flow),
-		.reason = relay_reason(relay, flow),
-		.tick_us = flow->tick.active ? flow->tick.interval_us : 0,
-		.bytes = flow->bytes,
-		.held = flow->held.len,
-	};
-	if (flow->parked && flow->parked->flow) {
-		const struct hawser_flow *in_kernel = flow->parked->flow;
-
-		row->redirected = in_kernel->redirected;
-		row->passed = in_kernel->passed;
-		row->granted = in_kernel->granted;
-		row->entries = in_kernel->entries;
-		row->exits = in_kernel->exits;
-	}
-}
-
-static void session_describe(struct session *session, struct session_row *row)
-{
-	struct relay *relay = &session->relay;
-	const ev_tstamp now = ev_now(session->env->relay.loop);
-	const bool relaying = session->state == SESSION_RELAYING;
-
-	relay_refresh(relay);
-	*row = (struct session_row){
-		.id = session->id,
-		.client = session->client,
-		.state = states[session->state].name,
-		.protocol = session->protocol,
-		.client_transport = relay->client.transport,
-		.server_transport = relay->server.transport,
-		.client_subflows = mptcp_subflows(relay->client.fd),
-		.server_subflows = relaying ? mptcp_subflows(relay->server.fd) : 0,
-		.up = {.tier = "-", .reason = "-"},
-		.down = {.tier = "-", .reason = "-"},
-		.age_s = now - session->started,
-		.idle_s = now - (relaying ? relay->last_activity : session->started),
-	};
-	if (relaying) {
-		flow_describe(relay, &relay->up, &row->up);
-		flow_describe(relay, &relay->down, &row->down);
-	}
-	if (session->destination)
-		snprintf(row->destination, sizeof(row->destination), "%s", session->destination);
-}
-
-void session_refresh_all(const struct session_env *env)
-{
-	for (struct session *session = env->sessions; session; session = session->next)
-		relay_refresh(&session->relay);
-}
-
-void session_shake_all(const struct session_env *env)
-{
-	struct session *next;
-
-	for (struct session *session = env->sessions; session; session = next) {
-		next = session->next;
-		if (session->state == SESSION_RELAYING && session->config->relay.torture)
-			relay_shake(&session->relay, (unsigned int)random());
-	}
-}
-
-size_t session_describe_all(const struct session_env *env, struct session_row *rows, size_t max)
-{
-	size_t count = 0;
-
-	for (struct session *session = env->sessions; session && count < max;
-	     session = session->next)
-		session_describe(session, &rows[count++]);
-	return count;
 }

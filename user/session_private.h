@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What session.c, one session's life, and session_all.c, what is asked of all, share. */
+#ifndef HAWSER_SESSION_PRIVATE_H
+#define HAWSER_SESSION_PRIVATE_H
+
+#include <stdbool.h>
+
+#include "session.h"
+
+enum session_state {
+	SESSION_HANDSHAKE,
+	SESSION_PEEKING, /* waits for the name of the server in what a transparent client sends */
+	SESSION_RESOLVING,
+	SESSION_CONNECTING,
+	SESSION_RELAYING,
+	SESSION_DELAYING, /* the refusal is held back, as this address fails again and again */
+	SESSION_REFUSING, /* the refusal is sent; waits for the client to close, so that it reads it
+			   */
+	SESSION_STATE_COUNT
+};
+
+struct session {
+	struct session_env *env;
+	struct session *next;
+	struct session **link; /* what points here */
+	const struct config *config;
+	struct opening *opening; /* NULL from SESSION_RELAYING on */
+	struct exit *exit;	 /* that carries it; NULL: none */
+	struct account *account; /* of the token that it came with; NULL: without */
+	char *destination;	 /* as text, for output; NULL while unknown */
+	uint64_t id;
+	ev_tstamp started;
+	ev_timer deadline;
+	union address client;
+	enum session_state state;
+	enum protocol protocol;
+	enum cause cause; /* why it was refused */
+	bool plain;	  /* bypassed by name: dialled as TCP */
+	struct relay relay;
+};
+
+const char *session_state_name(const struct session *session);
+
+/* The only destructor. Every way out leads through here. */
+void session_end(struct session *session, enum cause cause);
+
+#endif
