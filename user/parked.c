@@ -285,16 +285,6 @@ ssize_t parked_recv(struct parked *parked, void *bytes, size_t size)
 	return n;
 }
 
-int parked_ended(struct parked *parked)
-{
-	char byte;
-	ssize_t n = recv(parked->source, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-
-	if (n == 0)
-		return parked_unread(parked) == 0;
-	return n > 0 || errno == EAGAIN ? 0 : -errno;
-}
-
 void parked_release(struct parked *parked)
 {
 	if (!parked->flow)

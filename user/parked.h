@@ -90,11 +90,6 @@ uint64_t parked_redirected(const struct parked *parked);
 /* That the source received while in the maps. */
 uint64_t parked_segments(const struct parked *parked);
 
-/* After EPOLLRDHUP on the source. Makes sure that the verdict for its last segment has run, so that
- * the counters are final. 1: the stream has ended and nothing is unread; 0: there is something to
- * read; or -errno of the source. */
-int parked_ended(struct parked *parked);
-
 /* Frees the slot; to be called right before both fds are closed, which takes them out of the maps.
  * That throws away what waits for the target: so when parked_leave() has said true, or when the
  * session is reset anyway. Idempotent, and good for a struct that never entered. */

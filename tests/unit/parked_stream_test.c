@@ -163,6 +163,15 @@ static void direction_copy(struct direction *direction)
 	}
 }
 
+/* All that the source's peer sent has been taken. */
+static bool direction_ended(const struct direction *direction)
+{
+	char byte;
+
+	return recv(direction->source, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0 &&
+	       parked_unread(&direction->parked) == 0;
+}
+
 /* Whether it was in the kernel and had to be waited for. leave: get out now. */
 static bool direction_step(struct direction *direction, bool leave)
 {
@@ -173,7 +182,7 @@ static bool direction_step(struct direction *direction, bool leave)
 	assert_int_not_equal(parked_mode(&direction->parked), PARKED_BROKEN);
 	if (parked_mode(&direction->parked) == PARKED_REDIRECTING) {
 		parked_top_up(&direction->parked);
-		if (poll(&poll_fd, 1, 0) == 1 && parked_ended(&direction->parked) == 1)
+		if (poll(&poll_fd, 1, 0) == 1 && direction_ended(direction))
 			leave = true;
 		if (!leave)
 			return true;
