@@ -16,6 +16,7 @@ from topology import CLIENT4, CLIENT6, LAN4, LAN6, LAN_PREFIX4, LAN_PREFIX6, SER
 from waiting import until
 
 PORT = 1090
+METHODS = ("tproxy", "redirect")
 SERVERS = {4: SERVER4, 6: SERVER6}
 CLIENTS = {4: CLIENT4, 6: CLIENT6}
 LISTEN = {

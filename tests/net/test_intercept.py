@@ -4,11 +4,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import signal
 import socket
-import ssl
 import threading
 import time
 
@@ -19,58 +17,15 @@ import daemon as daemon_module
 import handshakes
 import peers
 import programs
-from lan import CLIENTS, LISTEN, PORT, SERVERS, Interceptor, Lan, asks, is_reset, seen_by_server
-from namespace import Unavailable
+from lan import CLIENTS, LISTEN, METHODS, PORT, SERVERS, asks, is_reset
+from lan_fixtures import interceptor, lan, serve  # pylint: disable=unused-import
 from origin import PAYLOAD, Origin
 from pattern import MEGABYTE, exchange
-from peers import Server
-from topology import (CLIENT4, CLIENT6, LAN4, LAN6, LAN_PREFIX4, LAN_PREFIX6, SERVER4, SERVER6)
+from topology import CLIENT4, CLIENT6, LAN4, LAN6, SERVER4, SERVER6
 from waiting import until
 
-METHODS = ("tproxy", "redirect")
 # Nobody's.
 ELSEWHERE = "198.51.100.1"
-
-
-@pytest.fixture(scope="module")
-def lan(build, tmp_path_factory):
-    try:
-        made = Lan(build, tmp_path_factory.mktemp("lan"), rate_a=1000, rate_b=1000, rate_lan=2000)
-    except Unavailable as reason:
-        pytest.skip(str(reason))
-    with made:
-        yield made
-
-
-@pytest.fixture
-def interceptor(lan):
-    """Starts daemons, and sees at the end that each is well and that no rule is left."""
-    before = lan.steering()
-    started: list[Interceptor] = []
-
-    def start(method: str, *options: str, **settings) -> Interceptor:
-        started.append(Interceptor(lan, method, *options, **settings))
-        return started[-1]
-
-    yield start
-    lan.hawser("intercept", "down")
-    for daemon in started:
-        daemon.finish()
-    assert lan.steering() == before
-
-
-@pytest.fixture
-def serve(lan, interceptor):
-    """Starts servers, and stops them before the daemons are looked at."""
-    started: list[Server] = []
-
-    def start(handler=seen_by_server, **settings) -> Server:
-        started.append(Server(lan.server, handler, **settings))
-        return started[-1]
-
-    yield start
-    for server in started:
-        server.close()
 
 
 @pytest.mark.parametrize("family", [4, 6])
@@ -190,27 +145,6 @@ def test_server_speaks_first(lan, interceptor, serve, mptcp):
         assert time.monotonic() - started < 0.5
         sock.sendall(b"quit\r\n")
         assert sock.recv(100) == b"QUIT\r\n"
-
-
-@pytest.mark.parametrize(("kind", "value"), [
-    ("destination", f"{SERVER4}/32"), ("destination", f"{SERVER6}"), ("port", "{port}"),
-    ("source", LAN_PREFIX4), ("source", LAN_PREFIX6), ("mac", "{mac}")])
-@pytest.mark.parametrize("method", METHODS)
-def test_bypass_by_address(lan, interceptor, serve, method, kind, value):
-    """Routed and never proxied; the rest is taken as ever."""
-    bypassed, other = serve(), serve()
-    family = 6 if ":" in value else 4
-    mac = json.loads(lan.client.run("ip", "-j", "link", "show", "lan"))[0]["address"]
-    daemon = interceptor(method, f"--bypass-{kind}", value.format(port=bypassed.port, mac=mac))
-    daemon.up()
-    assert asks(lan, SERVERS[family], bypassed.port) == CLIENTS[family]
-    counters = daemon.show()["counters"]
-    assert (counters["bypassed"], counters["caught"]) == (1, 0)
-    if kind == "port":
-        assert asks(lan, SERVERS[family], other.port) != CLIENTS[family]
-    elif kind != "mac":
-        family = 10 - family
-        assert asks(lan, SERVERS[family], bypassed.port) != CLIENTS[family]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -423,145 +357,6 @@ def test_256_megabytes_both_ways(lan, interceptor, method):
         exchange(near, far, total, seconds=180)
     assert daemon.status()["bytes"] == {"up": total, "down": total}
     assert daemon.errors() == {}
-
-
-# By name.
-
-def hello(name: str) -> bytes:
-    """A client's first bytes by TLS."""
-    outgoing = ssl.MemoryBIO()
-    context = ssl.create_default_context()
-    with contextlib.suppress(ssl.SSLWantReadError):
-        context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=name).do_handshake()
-    return outgoing.read()
-
-
-def request(name: str) -> bytes:
-    return f"GET / HTTP/1.1\r\nAccept: */*\r\nHost: {name}\r\n\r\n".encode()
-
-
-def how_dialled(lan, daemon: Interceptor, port: int, parts: list[bytes], mptcp: bool) -> str:
-    """What the connection to the server is when these parts were sent, a moment apart; all of them
-    must arrive."""
-    with peers.listen(lan.server, port=port, mptcp=True) as listening, \
-            peers.connect(lan.client, SERVER4, port, mptcp) as near:
-        near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for number, part in enumerate(parts):
-            if number:
-                time.sleep(0.03)
-            near.sendall(part)
-        with peers.accept(listening) as far:
-            data = b"".join(parts)
-            assert handshakes.read(far, len(data)) == data
-            return daemon.relaying()["upstream_transport"]
-
-
-@pytest.mark.parametrize("mptcp", [False, True])
-@pytest.mark.parametrize(("port", "first"), [(443, hello), (80, request)])
-def test_bypass_by_name(lan, interceptor, port, first, mptcp):
-    """Taken, and dialled as plain TCP; also when it comes in pieces."""
-    daemon = interceptor("tproxy", "--bypass-domain", "bank.test")
-    daemon.up()
-    for name, expected in ("www.bank.test", "tcp"), ("notmybank.test", "mptcp"):
-        data = first(name)
-        for parts in [data], [data[:1], data[1:]], [data[:40], data[40:-3], data[-3:]]:
-            assert how_dialled(lan, daemon, port, parts, mptcp) == expected
-    shown = daemon.show()["hawserd"]
-    assert (shown["bypassed_by_name"], shown["sessions"]) == (3, 6)
-    assert "3 of 6 that hawserd took went on as plain TCP" in \
-        lan.hawser("intercept", "show", control=daemon.control)
-
-
-@pytest.mark.parametrize(("port", "limit"), [(2525, 0.2), (443, 0.9)])
-def test_server_speaks_first_beside_names(lan, interceptor, serve, port, limit):
-    """Where names are looked for, a banner is late only on the ports of HTTP and TLS."""
-    serve(lambda sock: sock.sendall(b"220 server.test\r\n"), port=port)
-    interceptor("tproxy", "--bypass-domain", "bank.test").up()
-    started = time.monotonic()
-    with peers.connect(lan.client, SERVER4, port) as sock:
-        assert sock.recv(100) == b"220 server.test\r\n"
-    assert time.monotonic() - started < limit
-
-
-def test_client_leaves_while_its_name_is_awaited(lan, interceptor, serve):
-    serve(peers.silent, port=443)
-    daemon = interceptor("tproxy", "--bypass-domain", "bank.test")
-    daemon.up()
-    with peers.connect(lan.client, SERVER4, 443) as sock:
-        sock.sendall(hello("bank.test")[:20])
-        until(daemon.sessions, lambda sessions: [s["state"] for s in sessions] == ["peeking"])
-        peers.reset(sock)
-    # What it sent may be read before its reset, so that the server is dialled all the same.
-    until(daemon.errors, lambda errors: list(errors) in (["client-gone"], ["reset"]))
-
-
-# From the client's own address.
-
-@pytest.mark.parametrize("family", [4, 6])
-@pytest.mark.parametrize("mptcp", [False, True])
-def test_transparent_source(lan, interceptor, serve, family, mptcp):
-    server = serve(mptcp=mptcp)
-    daemon = interceptor("tproxy", "--transparent-source", "yes")
-    daemon.up()
-    assert asks(lan, SERVERS[family], server.port) == CLIENTS[family]
-    assert daemon.caught() == daemon.status()["protocols"]["transparent"] == 1
-    daemon.await_end()
-    assert daemon.errors() == {}
-
-
-def test_transparent_source_carries_much(lan, interceptor):
-    interceptor("tproxy", "--transparent-source", "yes").up()
-    with peers.listen(lan.server, mptcp=True) as listening, \
-            peers.connect(lan.client, SERVER4, peers.port_of(listening)) as near, \
-            peers.accept(listening) as far:
-        assert far.getpeername()[0] == CLIENT4
-        exchange(near, far, 8 * MEGABYTE)
-
-
-def test_transparent_source_needs_tproxy(lan, interceptor):
-    daemon = interceptor("redirect", "--transparent-source", "yes")
-    with pytest.raises(RuntimeError, match="transparent-source on, which needs the method tproxy"):
-        daemon.up()
-
-
-# Around hawserd.
-
-@pytest.mark.parametrize("family", [4, 6])
-@pytest.mark.parametrize("method", METHODS)
-def test_auto_bypass(lan, interceptor, serve, method, family):
-    """What fell back is routed; what learns MPTCP is taken again."""
-    server = serve()
-    speaker = serve(mptcp=True)
-    daemon = interceptor(method, "--auto-bypass", "yes", "--tcp-only-retry", "8", "--workers", "1")
-    daemon.up()
-    address = SERVERS[family]
-
-    def listed() -> list[str]:
-        return [row["destination"] for row in daemon.show()["auto_bypass"]]
-
-    assert asks(lan, address, speaker.port) != CLIENTS[family]
-    assert asks(lan, address, server.port) != CLIENTS[family]
-    name = f"[{address}]:{server.port}" if family == 6 else f"{address}:{server.port}"
-    until(listed, lambda names: names == [name])
-    assert f"{name} for another" in lan.hawser("intercept", "show", control=daemon.control)
-    seen = [asks(lan, address, server.port) for _ in range(100)]
-    routed = seen.count(CLIENTS[family])
-    # Of 100, one in 8 comes through; less than 60 or all have a chance of 1e-6 or less.
-    assert 60 <= routed < 100
-    assert daemon.show()["counters"]["auto_bypassed"] == routed
-    assert asks(lan, address, speaker.port) != CLIENTS[family]
-    port = server.port
-    server.close()
-    serve(mptcp=True, port=port)
-    time.sleep(2)  # after which each that comes through is a trial
-
-    def learnt() -> bool:
-        asks(lan, address, port)
-        return listed() == []
-
-    until(learnt, seconds=20)
-    assert asks(lan, address, port) != CLIENTS[family]
-    assert daemon.status()["tcp_only"]["learnt"] == 1
 
 
 # What the CLI says.
