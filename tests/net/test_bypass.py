@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Router mode: what is left alone, by address, by name or as it has no MPTCP, and the client's own
-address towards the server."""
+address towards the server, or the exit's."""
 
 from __future__ import annotations
 
@@ -13,12 +13,17 @@ import time
 import pytest
 
 import handshakes
+import hop
 import peers
+from daemon import Hawserd
 from lan import CLIENTS, METHODS, SERVERS, Interceptor, asks
 from lan_fixtures import interceptor, lan, serve  # pylint: disable=unused-import
 from pattern import MEGABYTE, exchange
-from topology import CLIENT4, LAN_PREFIX4, LAN_PREFIX6, SERVER4, SERVER6
+from topology import CLIENT4, LAN_PREFIX4, LAN_PREFIX6, SERVER4, SERVER6, near
 from waiting import until
+
+EXIT = f"{SERVER4}:2081"
+ROUTER = near("a")[0]
 
 
 @pytest.mark.parametrize(("kind", "value"), [
@@ -61,12 +66,12 @@ def how_dialled(lan, daemon: Interceptor, port: int, parts: list[bytes], mptcp: 
     """What the connection to the server is when these parts were sent, a moment apart; all of them
     must arrive."""
     with peers.listen(lan.server, port=port, mptcp=True) as listening, \
-            peers.connect(lan.client, SERVER4, port, mptcp) as near:
-        near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            peers.connect(lan.client, SERVER4, port, mptcp) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for number, part in enumerate(parts):
             if number:
                 time.sleep(0.03)
-            near.sendall(part)
+            client.sendall(part)
         with peers.accept(listening) as far:
             data = b"".join(parts)
             assert handshakes.read(far, len(data)) == data
@@ -112,6 +117,35 @@ def test_client_leaves_while_its_name_is_awaited(lan, interceptor, serve):
     until(daemon.errors, lambda errors: list(errors) in (["client-gone"], ["reset"]))
 
 
+# By an exit.
+
+@pytest.fixture
+def exit_tokens(lan, tmp_path):
+    """The token file of an exit on the server."""
+    tokens = str(hop.write_tokens(tmp_path / "tokens", hop.Token("home").line()))
+    made = Hawserd(lan, "--serve-exit", EXIT, "--tokens", tokens, "--exit-allow", "10.77.9.0/24",
+                   listen=False, namespace=lan.server)
+    yield tokens
+    made.finish()
+
+
+@pytest.mark.parametrize(("name", "source"), [("other.test", SERVER4), ("bank.test", ROUTER)])
+def test_leaves_by_the_exit_unless_bypassed_by_name(lan, exit_tokens, interceptor, name, source):
+    """What is bypassed is to leave from the router, for instance because the exit is abroad."""
+    daemon = interceptor("tproxy", "--exit", EXIT, "--exit-token", exit_tokens,
+                         "--bypass-domain", "bank.test")
+    daemon.up()
+    first = hello(name)
+    with peers.listen(lan.server, port=443) as listening, \
+            peers.connect(lan.client, SERVER4, 443) as client:
+        client.sendall(first)
+        with peers.accept(listening) as server:
+            assert server.getpeername()[0] == source
+            assert handshakes.read(server, len(first)) == first
+            server.sendall(b"back")
+            assert handshakes.read(client, 4) == b"back"
+
+
 # From the client's own address.
 
 @pytest.mark.parametrize("family", [4, 6])
@@ -129,10 +163,10 @@ def test_transparent_source(lan, interceptor, serve, family, mptcp):
 def test_transparent_source_carries_much(lan, interceptor):
     interceptor("tproxy", "--transparent-source", "yes").up()
     with peers.listen(lan.server, mptcp=True) as listening, \
-            peers.connect(lan.client, SERVER4, peers.port_of(listening)) as near, \
+            peers.connect(lan.client, SERVER4, peers.port_of(listening)) as client, \
             peers.accept(listening) as far:
         assert far.getpeername()[0] == CLIENT4
-        exchange(near, far, 8 * MEGABYTE)
+        exchange(client, far, 8 * MEGABYTE)
 
 
 def test_transparent_source_needs_tproxy(lan, interceptor):
