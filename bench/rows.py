@@ -42,7 +42,8 @@ CONTENDERS = [
     _single("splice", "auto"),
     Contender("auto-off", {"tier": "auto", "tick": "off"}, same_without_tick=SUBJECT),
     Contender(SUBJECT, {"tier": "auto", "tick": "auto"}),
-    # What the tick is worth where the round-trip time allows it: these paths have next to none.
+    # The longest tick, also where the round-trip time does not allow it: unshaped paths have next to
+    # none, and over the fastest links auto takes shorter ones.
     Contender("auto-4ms", {"tier": "auto", "tick": "4000"}),
     Contender("local-accel", {"tier": "auto", "tick": "auto"}, local=True),
 ]
