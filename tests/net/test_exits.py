@@ -17,6 +17,7 @@ import hop
 import peers
 from bed import Bed
 from daemon import Hawserd
+from filled import measured_while_full
 from handshakes import Refused, at_end, read
 from pattern import MEGABYTE, Stream, together
 from topology import SERVER4, SERVER6, far
@@ -470,9 +471,7 @@ RATE = 50  # Mbit/s of each link
 
 @pytest.mark.parametrize("direction", ["down", "up"])
 def test_links_add_up(build, tmp_path_factory, tmp_path, direction):
-    """Through both hops, to a server without MPTCP: at least 90 % of the links' sum. On a busy machine
-    a while can be too slow: the best of a few counts."""
-    seen: list[float] = []
+    """Through both hops, to a server without MPTCP: at least 90 % of the links' sum."""
     with Bed(build, tmp_path_factory.mktemp("bed"), rate_a=RATE, rate_b=RATE) as bed, \
             daemons(bed) as start:
         net = Net(bed, start, tmp_path)
@@ -481,21 +480,15 @@ def test_links_add_up(build, tmp_path_factory, tmp_path, direction):
         with through(net, router, mptcp=False) as (client, server):
             source, target = (client, server) if direction == "up" else (server, client)
 
-            def fill() -> None:
-                with contextlib.suppress(OSError):
-                    while True:
-                        source.sendall(bytes(1 << 16))
+            def measure() -> float:
+                started, received, seconds = time.monotonic(), 0, 0.0
+                while seconds < 2:
+                    received += len(target.recv(1 << 18))
+                    seconds = time.monotonic() - started
+                return received * 8e-6 / seconds
 
-            def drain() -> None:
-                while len(seen) < 6 and (len(seen) < 2 or max(seen) < 0.9 * 2 * RATE):
-                    started, received, seconds = time.monotonic(), 0, 0.0
-                    while seconds < 2:
-                        received += len(target.recv(1 << 18))
-                        seconds = time.monotonic() - started
-                    seen.append(received * 8e-6 / seconds)
-                peers.reset(target)
-
-            together(fill, drain)
+            seen = measured_while_full(source, target, measure,
+                                       lambda rate: rate >= 0.9 * 2 * RATE)
     assert max(seen) >= 0.9 * 2 * RATE, seen
 
 

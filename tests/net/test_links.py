@@ -12,6 +12,7 @@ import pytest
 import peers
 from bed import Bed
 from daemon import Hawserd
+from filled import measured_while_full
 from pattern import MEGABYTE, Stream, together
 from topology import LINKS, SERVER4
 
@@ -62,24 +63,13 @@ def measure(bed: Bed, sock: socket.socket, direction: str) -> tuple[float, list[
 
 @pytest.mark.parametrize("direction", ["down", "up"])
 def test_links_add_up(daemon, direction):
-    """The one test of speed: payload of both links together, at least 90 % of their rates. A
-    shaped link cannot be too fast, but on a busy machine a while can be too slow: the best of a few
-    counts."""
-    seen: list[tuple[float, list[float]]] = []
+    """Payload of both links together, at least 90 % of their rates; a shaped link cannot be too
+    fast."""
     with through(daemon) as (client, server):
         source, target = (client, server) if direction == "up" else (server, client)
-
-        def fill() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    source.sendall(bytes(1 << 16))
-
-        def drain() -> None:
-            while len(seen) < 6 and (len(seen) < 2 or max(seen)[0] < 0.9 * 2 * RATE):
-                seen.append(measure(daemon.bed, target, direction))
-            peers.reset(target)
-
-        together(fill, drain)
+        seen = measured_while_full(source, target,
+                                   lambda: measure(daemon.bed, target, direction),
+                                   lambda best: best[0] >= 0.9 * 2 * RATE)
     best, links = max(seen)
     assert best >= 0.9 * 2 * RATE, seen
     assert min(links) >= 0.8 * RATE, seen
