@@ -3,8 +3,6 @@
 #include "guard.h"
 
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "socket.h"
 #include "token.h"
@@ -83,24 +81,6 @@ bool guard_is_special(const union address *address)
 							     : is_special6(v6);
 }
 
-/* A route to an own address begins there. No packet is sent. */
-static bool is_own(const union address *address)
-{
-	union address local;
-	bool own = false;
-	int fd = socket(address->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	/* Without a socket there will be no connection either. */
-	if (fd < 0)
-		return false;
-	if (connect(fd, &address->sa, address_length(address)) == 0) {
-		socket_local_address(fd, &local);
-		own = address_same_ip(&local, address);
-	}
-	close(fd);
-	return own;
-}
-
 static bool is_among(const struct prefix *prefixes, size_t count, const union address *address)
 {
 	for (size_t i = 0; i < count; i++)
@@ -116,5 +96,5 @@ bool guard_allows(const struct guard *guard, const union address *address)
 	if (token && token->to_count > 0 && !is_among(token->to, token->to_count, address))
 		return false;
 	return is_among(guard->allow, guard->allow_count, address) ||
-	       !(guard_is_special(address) || is_own(address));
+	       !(guard_is_special(address) || socket_is_local_address(address));
 }
