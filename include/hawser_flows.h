@@ -29,10 +29,10 @@ enum hawser_direction {
 };
 
 /* The program can cut so much off the front of a segment: what the kernel's helper takes at most,
- * so many times that no segment of the wire is longer. What waits in the receive queue may be,
- * since TCP merges it. */
+ * so many times that nothing is longer. TCP merges what came out of order, up to MAX_SKB_FRAGS (17)
+ * pieces of a sender's 32 KiB. */
 #define HAWSER_TRIM_STEP_BYTES 4095U
-#define HAWSER_TRIM_STEPS      17
+#define HAWSER_TRIM_STEPS      160
 #define HAWSER_TRIM_BYTES      ((__u32)(HAWSER_TRIM_STEP_BYTES * HAWSER_TRIM_STEPS))
 
 /* One direction of a session; its index is the slot. Shown by `bpftool map dump`. */

@@ -58,31 +58,48 @@ static void test_read_before_entering(void **state)
 	fixture_expect_nothing(pair->server, QUIET_MS);
 }
 
+/* The kernel redirects what waits whole; what was read of it must be cut off. */
+static void read_in_part(struct pair *pair, size_t total, size_t read)
+{
+	static uint8_t bytes[400000];
+	int size = 1 << 21;
+
+	setsockopt(pair->source, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	fixture_send(pair->client, total, 0, 1);
+	while (fixture_unread(pair->source) < (int)total)
+		fixture_sleep_us(100);
+	assert_int_equal(recv(pair->source, bytes, read, 0), read);
+	fixture_send(pair->target, read, 0, 1);
+	assert_int_equal(enter_up(pair), 0);
+	fixture_expect(pair->server, total, 0, 1);
+	fixture_expect_nothing(pair->server, QUIET_MS);
+	assert_int_equal(parked_redirected(&pair->up), total - read);
+	assert_int_equal(parked_mode(&pair->up), PARKED_REDIRECTING);
+}
+
 static void test_read_in_part(void **state)
 {
 	struct pair *pair = pair_of(state);
-	uint8_t bytes[6000];
 
-	/* The kernel redirects such an skb whole; what was read of it must be cut off. */
-	fixture_send(pair->client, 30000, 0, 1);
-	while (fixture_unread(pair->source) < 30000)
-		fixture_sleep_us(100);
-	assert_int_equal(recv(pair->source, bytes, sizeof(bytes), 0), sizeof(bytes));
-	fixture_send(pair->target, sizeof(bytes), 0, 1);
-	assert_int_equal(enter_up(pair), 0);
-	fixture_expect(pair->server, 30000, 0, 1);
-	fixture_expect_nothing(pair->server, QUIET_MS);
-	assert_int_equal(parked_redirected(&pair->up), 30000 - sizeof(bytes));
-	assert_int_equal(parked_mode(&pair->up), PARKED_REDIRECTING);
-	assert_int_equal(pair->up.flow->trimmed, sizeof(bytes));
+	read_in_part(pair, 30000, 6000);
+	assert_int_equal(pair->up.flow->trimmed, 6000);
+}
+
+/* In one piece where TCP has merged it: longer than any segment of the wire. */
+static void test_read_in_part_of_merged(void **state)
+{
+	struct pair *pair = pair_of(state);
+
+	read_in_part(pair, 400000, 200000);
+	assert_true(pair->up.flow->trimmed > UINT16_MAX);
 }
 
 /* TCP merges what waits, so the first of it may begin further back than can be cut off. */
 static void test_read_in_part_of_much(void **state)
 {
 	struct pair *pair = pair_of(state);
-	const size_t total = 400000;
-	static uint8_t bytes[400000];
+	const size_t total = 800000;
+	static uint8_t bytes[800000];
 	int size = 1 << 21;
 
 	setsockopt(pair->source, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
@@ -446,6 +463,7 @@ int main(void)
 		PAIR_TEST(test_early_data),
 		PAIR_TEST(test_read_before_entering),
 		PAIR_TEST(test_read_in_part),
+		PAIR_TEST(test_read_in_part_of_merged),
 		PAIR_TEST(test_read_in_part_of_much),
 		PAIR_TEST(test_sent_again),
 		PAIR_TEST(test_sent_again_while_passing),
