@@ -15,7 +15,6 @@
 #define FAMILY_IPV6  10
 #define STATE_CLOSED 7 /* TCP_CLOSE */
 #define MAPPED	     bpf_htonl(0xffff)
-#define O_NONBLOCK   00004000 /* of all architectures that have BPF but MIPS and SPARC */
 
 /* Keeps the compiler from loading through a pointer into the context that depends on the branch,
  * which the kernel refuses. */
@@ -47,6 +46,7 @@ enum sock_flags { SOCK_ZEROCOPY };
 /* Set before loading. */
 const volatile __u64 netns_cookie;    /* hawserd's: tuples are unique only within one */
 const volatile __u32 budget_bytes;    /* that wait in hawserd's queue, at most */
+const volatile __u32 nonblock_flag;   /* O_NONBLOCK, which differs between architectures */
 const volatile __u32 budget_messages; /* the same; each costs the kernel about 1 KiB */
 
 /* Where hawserd listens. The address is all zero, or ::ffff:0.0.0.0, for any of this host. */
@@ -98,7 +98,7 @@ static __always_inline enum hawser_local_unfit client_unfit(struct tcp_sock *tcp
 {
 	struct sock *sock = (struct sock *)tcp;
 
-	if (!(sock->sk_socket->file->f_flags & O_NONBLOCK))
+	if (!(sock->sk_socket->file->f_flags & nonblock_flag))
 		return HAWSER_LOCAL_BLOCKING;
 	if (sock->__sk_common.skc_flags &
 	    1UL << bpf_core_enum_value(enum sock_flags, SOCK_ZEROCOPY))

@@ -12,7 +12,6 @@
 #include "../include/hawser_flows.h"
 #include "kernel.h"
 
-#define ACCEL_BUDGET_BYTES     (1U << 18)
 #define ACCEL_BUDGET_MIN_BYTES (1U << 16)
 
 struct accel;

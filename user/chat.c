@@ -30,12 +30,14 @@ bool chat_may_enter(const struct chat *chat, ev_tstamp now)
 
 void chat_entered(struct chat *chat, ev_tstamp now)
 {
-	chat->not_before = now;
+	chat->entered = now;
 }
 
 void chat_left(struct chat *chat, const struct tune *tune, ev_tstamp now)
 {
-	if (chat->backoff_ms == 0 || now - chat->not_before > tune->chat_backoff_max_ms / 1e3)
+	ev_tstamp good_since = chat->entered > chat->not_before ? chat->entered : chat->not_before;
+
+	if (chat->backoff_ms == 0 || now - good_since > tune->chat_backoff_max_ms / 1e3)
 		chat->backoff_ms = tune->chat_backoff_ms;
 	chat->not_before = now + chat->backoff_ms / 1e3;
 	chat->backoff_ms *= 2;

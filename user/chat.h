@@ -13,7 +13,8 @@
 
 struct chat {
 	ev_tstamp since;      /* start of the window that is being measured; 0: none */
-	ev_tstamp not_before; /* no entry earlier; of one that is in: since when */
+	ev_tstamp not_before; /* no entry earlier */
+	ev_tstamp entered;    /* the last entry */
 	uint32_t turns;	      /* in that window */
 	uint32_t backoff_ms;  /* after the next exit; 0: the shortest */
 	uint64_t bytes;	      /* in that window */

@@ -163,6 +163,7 @@ static int local_load(struct local_accel *local, const struct local_accel_option
 	skeleton->rodata->netns_cookie = cookie;
 	skeleton->rodata->budget_bytes =
 		options->budget_bytes ? options->budget_bytes : LOCAL_ACCEL_BUDGET_BYTES;
+	skeleton->rodata->nonblock_flag = O_NONBLOCK;
 	skeleton->rodata->budget_messages = LOCAL_ACCEL_BUDGET_MESSAGES;
 	if (!err)
 		err = bpf_map__set_max_entries(skeleton->maps.listeners, LISTENERS_MAX);

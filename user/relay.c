@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A pair of flows between two sockets: when each is pumped, half-close, reset. */
-#include "relay.h"
+#include "relay_private.h"
 
-#include <errno.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -49,16 +48,8 @@ static bool leg_drained(struct relay *relay, const struct leg *leg)
 	return ioctl(leg->fd, SIOCOUTQ, &unacknowledged) || unacknowledged == 0;
 }
 
-/* Whether the kernel moves the bytes, so that user space must not touch the sockets. */
-static bool relay_parked(const struct relay *relay)
-{
-	return park_state(relay->park) != PARK_OUT;
-}
-
 static void relay_on_hup(void *owner, bool dead);
-static void relay_settle(struct relay *relay);
 static void relay_on_tick(void *owner);
-static void relay_on_park(void *owner, enum park_event event);
 
 /* The receive path of a socket that fell back to TCP can lose bytes in the kernel and still end in
  * order (run on 6.18). TCP's own count tells; it may count the end of the stream as one byte more.
@@ -70,7 +61,7 @@ static bool leg_lost_bytes(const struct relay *relay, const struct leg *leg,
 	       socket_received_bytes(leg->fd) > from->bytes + 1;
 }
 
-static void leg_watch_io(struct relay *relay, struct leg *leg, int events)
+void leg_watch_io(struct relay *relay, struct leg *leg, int events)
 {
 	if (events == (ev_is_active(&leg->io) ? leg->io.events & (EV_READ | EV_WRITE) : 0))
 		return;
@@ -78,14 +69,6 @@ static void leg_watch_io(struct relay *relay, struct leg *leg, int events)
 	ev_io_modify(&leg->io, events);
 	if (events)
 		ev_io_start(relay->env->loop, &leg->io);
-}
-
-/* libev leaves the descriptor of a stopped watcher in its epoll set until that brings an event
- * which nobody wants. A segment that the kernel moves wakes us, but is gone before it would be such
- * an event. So have it bring the one that is always there. */
-static void leg_watch_nothing(struct relay *relay, struct leg *leg)
-{
-	leg_watch_io(relay, leg, EV_WRITE);
 }
 
 /* What a leg waits for follows from whether the kernel moves its bytes, from what its two flows
@@ -181,7 +164,7 @@ static void relay_charge(struct relay *relay, struct flow *flow, uint64_t n)
 	ev_timer_start(relay->env->loop, &relay->rest);
 }
 
-static void relay_count(struct relay *relay, const struct flow *flow, uint64_t bytes)
+void relay_count(struct relay *relay, const struct flow *flow, uint64_t bytes)
 {
 	struct stats *stats = relay->env->stats;
 
@@ -191,27 +174,14 @@ static void relay_count(struct relay *relay, const struct flow *flow, uint64_t b
 	relay->last_activity = ev_now(relay->env->loop);
 }
 
-/* Whether the pair should enter the sockmap, after n bytes of a flow. */
-static bool relay_is_chatty(struct relay *relay, const struct flow *flow, uint64_t n)
-{
-	ev_tstamp now = ev_now(relay->env->loop);
-
-	if (relay->unfit)
-		return false;
-	if (relay->config->tier == TIER_MODE_SOCKMAP)
-		return chat_may_enter(&relay->chat, now);
-	return chat_moved(&relay->chat, &relay->config->tune, flow == &relay->up, n, now);
-}
-
-static void relay_source_failed(struct relay *relay, struct flow *flow, struct leg *source)
+void relay_source_failed(struct relay *relay, struct flow *flow, struct leg *source)
 {
 	flow->eof = true;
 	flow->finished = true;
 	relay_leg_died(relay, source);
 }
 
-static void relay_pump(struct relay *relay, struct flow *flow, struct leg *source,
-		       struct leg *target)
+void relay_pump(struct relay *relay, struct flow *flow, struct leg *source, struct leg *target)
 {
 	uint64_t before = flow->bytes;
 	enum flow_result result;
@@ -273,65 +243,7 @@ static void relay_on_rest(struct ev_loop *loop, ev_timer *timer, int events)
 	relay_settle(relay);
 }
 
-/* 0, or -errno as of park_new() and park_enter(). */
-static int relay_enter_sockmap(struct relay *relay)
-{
-	struct relay_env *env = relay->env;
-	int err;
-
-	if (!relay->park) {
-		relay->park = park_new(&(struct park_request){.loop = env->loop,
-							      .worker = env->accel,
-							      .tune = &relay->config->tune,
-							      .client = relay->client.fd,
-							      .server = relay->server.fd,
-							      .session = relay->session,
-							      .notify = relay_on_park,
-							      .owner = relay});
-		if (!relay->park)
-			return -errno;
-	}
-	err = park_enter(relay->park);
-	for (int up = 0; up <= 1; up++) {
-		struct parked *parked = park_direction(relay->park, up);
-		struct flow *flow = up ? &relay->up : &relay->down;
-
-		if (parked_mode(parked) != PARKED_OUT)
-			flow_set_parked(flow, parked);
-		if (parked->source_error)
-			relay_source_failed(relay, flow, up ? &relay->client : &relay->server);
-	}
-	return err;
-}
-
-/* If all that was taken has been given. A pair that cannot enter goes on as it is. */
-static void relay_try_sockmap(struct relay *relay)
-{
-	ev_tstamp now = ev_now(relay->env->loop);
-	int err;
-
-	if (relay_parked(relay) || relay->unfit || relay->dead || relay_half_closed(relay) ||
-	    relay->up.held.len > 0 || relay->down.held.len > 0)
-		return;
-	err = relay_enter_sockmap(relay);
-	if (!err) {
-		relay->env->stats->sockmap_entries++;
-		chat_entered(&relay->chat, now);
-	} else if (err != -EAGAIN) {
-		relay->env->stats->sockmap_refused++;
-		relay->unfit = !relay->park;
-		chat_left(&relay->chat, &relay->config->tune, now);
-	}
-	if (relay_parked(relay)) {
-		ticker_stop(&relay->env->ticker, &relay->up.tick);
-		ticker_stop(&relay->env->ticker, &relay->down.tick);
-		leg_watch_nothing(relay, &relay->client);
-		leg_watch_nothing(relay, &relay->server);
-	}
-}
-
-/* After every change: is it over, who moves the bytes, and what is each leg to wait for? */
-static void relay_settle(struct relay *relay)
+void relay_settle(struct relay *relay)
 {
 	struct ev_loop *loop = relay->env->loop;
 	bool half_closed;
@@ -391,21 +303,6 @@ static void relay_on_hup(void *owner, bool dead)
 	relay_settle(relay);
 }
 
-static void relay_on_park(void *owner, enum park_event event)
-{
-	struct relay *relay = owner;
-
-	relay_refresh(relay);
-	if (event == PARK_BROKEN) {
-		relay->end = CAUSE_BYTES_LOST;
-	} else {
-		chat_left(&relay->chat, &relay->config->tune, ev_now(relay->env->loop));
-		relay_pump(relay, &relay->up, &relay->client, &relay->server);
-		relay_pump(relay, &relay->down, &relay->server, &relay->client);
-	}
-	relay_settle(relay);
-}
-
 static void relay_on_tick(void *owner)
 {
 	struct leg *source = owner;
@@ -451,11 +348,6 @@ void relay_init(struct relay *relay, struct relay_env *env, relay_notify_fn *not
 	ev_init(&relay->rest, relay_on_rest);
 }
 
-static bool leg_fits_sockmap(const struct relay *relay, const struct leg *leg)
-{
-	return leg->transport == TRANSPORT_TCP || relay->env->accel_mptcp;
-}
-
 void relay_prepare(struct relay *relay, const struct relay_config *config, uint64_t session)
 {
 	struct leg *client = &relay->client;
@@ -465,7 +357,7 @@ void relay_prepare(struct relay *relay, const struct relay_config *config, uint6
 	relay->config = config;
 	relay->session = session;
 	relay->unfit = !relay->env->accel || mode == TIER_MODE_COPY || mode == TIER_MODE_SPLICE ||
-		       !leg_fits_sockmap(relay, client) || !leg_fits_sockmap(relay, server);
+		       !relay_fits_sockmap(relay);
 	flow_init(&relay->up, client->fd, client->transport, server->fd, server->transport, mode);
 	flow_init(&relay->down, server->fd, server->transport, client->fd, client->transport, mode);
 }
@@ -514,19 +406,6 @@ void relay_stop(struct relay *relay)
 	relay_refresh(relay);
 	park_free(relay->park);
 	relay->park = NULL;
-}
-
-void relay_refresh(struct relay *relay)
-{
-	if (!relay->park)
-		return;
-	for (int up = 0; up <= 1; up++) {
-		struct flow *flow = up ? &relay->up : &relay->down;
-		uint64_t bytes = park_take_count(relay->park, up);
-
-		flow->bytes += bytes;
-		relay_count(relay, flow, bytes);
-	}
 }
 
 /* The upper bits of dice that choose a length in time. */

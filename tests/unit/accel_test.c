@@ -20,7 +20,7 @@
 #define SLOTS 16
 
 static const struct accel_options plain = {
-	.workers = 2, .slots = SLOTS, .budget_bytes = ACCEL_BUDGET_BYTES};
+	.workers = 2, .slots = SLOTS, .budget_bytes = FIXTURE_BUDGET_BYTES};
 
 static struct accel *open_with(const struct accel_options *options)
 {

@@ -8,7 +8,7 @@
 #include "parked.h"
 
 #define SLOTS	 8
-#define BUDGET	 ACCEL_BUDGET_BYTES
+#define BUDGET	 FIXTURE_BUDGET_BYTES
 #define QUIET_MS 50
 
 /* More than all buffers on the way can take: a kernel or a program that holds back nothing is to

@@ -292,19 +292,19 @@ static void run_one_way(uint32_t budget, unsigned int switches, uint64_t limit,
 static void test_switch_in_the_stream(void **state)
 {
 	(void)state;
-	run_one_way(ACCEL_BUDGET_BYTES, SWITCHES, STREAM_MAX_BYTES, 200, 0);
+	run_one_way(FIXTURE_BUDGET_BYTES, SWITCHES, STREAM_MAX_BYTES, 200, 0);
 }
 
 static void test_switch_in_bulk(void **state)
 {
 	(void)state;
-	run_one_way(ACCEL_BUDGET_BYTES, SWITCHES, STREAM_MAX_BYTES, 0, 0);
+	run_one_way(FIXTURE_BUDGET_BYTES, SWITCHES, STREAM_MAX_BYTES, 0, 0);
 }
 
 static void test_slow_reader(void **state)
 {
 	(void)state;
-	run_one_way(ACCEL_BUDGET_BYTES, 0, BULK_BYTES, 0, 300);
+	run_one_way(FIXTURE_BUDGET_BYTES, 0, BULK_BYTES, 0, 300);
 }
 
 static void test_end_behind_a_slow_reader(void **state)
@@ -316,7 +316,7 @@ static void test_end_behind_a_slow_reader(void **state)
 
 static void test_both_directions(void **state)
 {
-	struct accel *accel = accel_start(ACCEL_BUDGET_BYTES);
+	struct accel *accel = accel_start(FIXTURE_BUDGET_BYTES);
 	struct writer writers[2] = {
 		{.seed = 1, .limit = STREAM_MAX_BYTES, .pause_us = 100},
 		{.seed = 2, .limit = STREAM_MAX_BYTES, .pause_us = 300},
@@ -348,7 +348,7 @@ static void test_both_directions(void **state)
 static void test_slots_change_hands(void **state)
 {
 	(void)state;
-	struct accel *accel = accel_start(ACCEL_BUDGET_BYTES);
+	struct accel *accel = accel_start(FIXTURE_BUDGET_BYTES);
 
 	for (unsigned int i = 0; i < 200; i++) {
 		struct writer writer = {.seed = i, .limit = STREAM_MAX_BYTES};
