@@ -17,6 +17,10 @@
 
 #define WAVE_SESSIONS 400
 
+/* A kernel that accepts a subflow while the stream's reader is in recv() may deliver wrong bytes
+ * (ARCHITECTURE.md). So the client says a byte, then waits until the subflows should be there. */
+#define JOIN_US 100000
+
 /* A throttled reader shall be done after some seconds at most. */
 #define READS_THROTTLED 400
 
@@ -182,6 +186,8 @@ static void draw_streams(struct plan *plan, struct dice *dice)
 	uint64_t acts = between(dice, 1, 3);
 	enum side first = (enum side)dice_below(dice, SIDE_COUNT);
 
+	if (plan->client_mptcp || plan->server_mptcp)
+		add_step(&plan->scripts[SIDE_CLIENT], dice, 1);
 	for (uint64_t i = 0; i < acts; i++) {
 		if (percent(dice, calm(plan) ? 80 : 30))
 			act_chat(plan, dice);
@@ -207,6 +213,8 @@ static void draw_streams(struct plan *plan, struct dice *dice)
 		step->after_eof = true;
 		step->pause_us = pause_us(dice, 50);
 	}
+	if ((plan->client_mptcp || plan->server_mptcp) && plan->scripts[SIDE_CLIENT].count > 1)
+		plan->scripts[SIDE_CLIENT].steps[1].pause_us += JOIN_US;
 }
 
 static void draw_reset(struct plan *plan, struct dice *dice)
