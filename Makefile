@@ -11,6 +11,8 @@ SAN     ?= 0
 V       ?= 0
 # How long `make soak` lasts.
 SOAK_SECONDS ?= 600
+# Test files that run side by side; they mostly wait.
+TEST_JOBS ?= 2
 # Options of `make demo`, handed to bench/demo.py.
 RATE_A  ?= 100
 RATE_B  ?= 100
@@ -116,9 +118,10 @@ run: setup-run ## install what is missing, build, run hawserd in the foreground
 	@exec $(BUILD)/hawserd $(ARGS)
 
 .PHONY: check
-check: setup-check ## install what is missing, build, run all tests (SAN=1: with sanitizers)
+check: setup-check ## install what is missing, build, run all tests (SAN=1: with sanitizers; TEST_JOBS=2)
 	@$(MAKE) --no-print-directory all unit fuzz $(TORTURE) $(EMULATOR)
-	@HAWSER_BUILD=$(BUILD) $(PYTHON) -m pytest -p no:cacheprovider tests $(PYTEST_ARGS)
+	@HAWSER_BUILD=$(BUILD) $(PYTHON) -m pytest -p no:cacheprovider \
+		-n $(TEST_JOBS) --dist loadfile tests $(PYTEST_ARGS)
 
 .PHONY: unit
 unit: $(UNIT_BINS)
