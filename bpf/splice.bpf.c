@@ -104,15 +104,13 @@ static __always_inline int segment_trim(struct __sk_buff *skb, struct hawser_flo
 	/* As if negative: a gap, which TCP does not let happen. */
 	if (old >= len)
 		return 0;
-	for (int i = 0; i < HAWSER_TRIM_STEPS && old > 0; i++) {
-		__u32 step = old < HAWSER_TRIM_STEP_BYTES ? old : HAWSER_TRIM_STEP_BYTES;
-
-		if (bpf_skb_adjust_room(skb, -(__s32)step, 0, 0))
+	flow->trimmed += old;
+	for (int i = 1; i < HAWSER_TRIM_STEPS && old > HAWSER_TRIM_STEP_BYTES; i++) {
+		if (bpf_skb_adjust_room(skb, -(__s32)HAWSER_TRIM_STEP_BYTES, 0, 0))
 			return 0;
-		flow->trimmed += step;
-		old -= step;
+		old -= HAWSER_TRIM_STEP_BYTES;
 	}
-	return old == 0;
+	return old <= HAWSER_TRIM_STEP_BYTES && !bpf_skb_adjust_room(skb, -(__s32)old, 0, 0);
 }
 
 SEC("sk_skb")
