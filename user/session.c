@@ -100,6 +100,7 @@ void session_end(struct session *session, enum cause cause)
 	config_put(session->config);
 	free(session->destination);
 	free(session);
+	heap_trim_soon(&env->heap);
 }
 
 static double session_deadline_s(const struct session *session)

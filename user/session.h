@@ -9,6 +9,7 @@
 #include "cause.h"
 #include "config.h"
 #include "detour.h"
+#include "heap.h"
 #include "mptcp_pause.h"
 #include "relay.h"
 #include "stats.h"
@@ -21,6 +22,7 @@ struct session;
 /* What a worker provides to its sessions. */
 struct session_env {
 	struct relay_env relay;
+	struct heap heap;
 	struct resolver *resolver;
 	struct tcp_only *tcp_only;
 	struct mptcp_pause mptcp_pause;

@@ -141,6 +141,7 @@ struct worker *worker_start(const struct worker_options *options)
 	if (!worker->loop)
 		goto out;
 	env->relay.loop = worker->loop;
+	heap_init(&env->heap, worker->loop);
 	env->relay.stats = &env->stats;
 	err = -mover_init(&env->relay.mover);
 	if (!err)
