@@ -43,7 +43,7 @@ endif
 include bpf/bpf.mk
 
 # libev ships no pkg-config file.
-PKGS     := libcares libconfuse json-c libsodium
+PKGS     := libcares libconfuse json-c libmnl libsodium
 PKG_CONFIG ?= $(CROSS_COMPILE)pkg-config
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CFLAGS   ?= -O2 -g
@@ -95,6 +95,7 @@ $(BUILD)/unit/report_test: ALL_LDFLAGS += -Wl,--wrap=worker_get_stats,--wrap=wor
 $(BUILD)/unit/tcp_only_test: ALL_LDFLAGS += -Wl,--wrap=crypto_shorthash
 $(BUILD)/unit/mptcp_test: ALL_LDFLAGS += -Wl,--wrap=socket,--wrap=getsockopt
 $(BUILD)/unit/mptcp_pause_test: ALL_LDFLAGS += -Wl,--wrap=fopen
+$(BUILD)/unit/link_choice_test: ALL_LDFLAGS += -Wl,--wrap=link_route_find_default
 $(BUILD)/unit/dial_test: ALL_LDFLAGS += -Wl,--wrap=mptcp_socket,--wrap=mptcp_transport \
 	-Wl,--wrap=mptcp_tells_fallback,--wrap=mptcp_pause_likely
 

@@ -80,6 +80,7 @@ static void config_free(struct config *config)
 	free(config->control);
 	free(config->relay.bpf_pins);
 	free(config->relay.local_accel);
+	free(config->links.link);
 	free(config);
 }
 

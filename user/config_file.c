@@ -54,8 +54,11 @@ static cfg_opt_t daemon_names[] = {VALUE("workers"), VALUE("control"), VALUE("lo
 static cfg_opt_t listen_names[] = {VALUE("address"), VALUE("to"), CFG_END()};
 static cfg_opt_t access_names[] = {LIST("allow"), CFG_END()};
 static cfg_opt_t user_names[] = {VALUE("password-file"), CFG_END()};
-static cfg_opt_t upstream_names[] = {VALUE("mptcp"), VALUE("congestion"), VALUE("tcp-only-expiry"),
-				     VALUE("tcp-only-retry"), CFG_END()};
+static cfg_opt_t upstream_names[] = {VALUE("mptcp"),	       VALUE("congestion"),
+				     VALUE("tcp-only-expiry"), VALUE("tcp-only-retry"),
+				     VALUE("links"),	       CFG_END()};
+static cfg_opt_t link_names[] = {VALUE("device"), VALUE("role"), VALUE("weight"), LIST("gateway"),
+				 CFG_END()};
 static cfg_opt_t relay_names[] = {VALUE("tier"),     VALUE("tick"),    VALUE("bpf"),
 				  VALUE("bpf-pins"), VALUE("torture"), VALUE("local-accel"),
 				  CFG_END()};
@@ -73,6 +76,7 @@ static cfg_opt_t sections[] = {CFG_SEC("daemon", daemon_names, CFGF_MULTI),
 			       CFG_SEC("access", access_names, CFGF_MULTI),
 			       CFG_SEC("user", user_names, NAMED_SECTION),
 			       CFG_SEC("upstream", upstream_names, CFGF_MULTI),
+			       CFG_SEC("link", link_names, NAMED_SECTION),
 			       CFG_SEC("relay", relay_names, CFGF_MULTI),
 			       CFG_SEC("tune", tune_names, CFGF_MULTI),
 			       CFG_SEC("timeouts", timeouts_names, CFGF_MULTI),
@@ -199,6 +203,25 @@ static int apply_user(cfg_t *section, struct draft *draft)
 	return settings_add_user(draft, &name, file);
 }
 
+static int apply_link(cfg_t *section, struct draft *draft)
+{
+	const struct value *device = cfg_getptr(section, "device");
+	struct value name;
+	cfg_opt_t *opt;
+	int err;
+
+	if (!device)
+		return refuse_incomplete(section, "device", "INTERFACE");
+	name = *device;
+	name.name = cfg_name(section);
+	name.typed = name.text = cfg_title(section);
+	err = settings_add_link(draft, &name, device);
+	for (unsigned int i = 0; !err && (opt = cfg_getnopt(section, i)); i++)
+		for (unsigned int j = 0; !err && j < cfg_opt_size(opt); j++)
+			err = settings_set_link(draft, cfg_opt_name(opt), cfg_opt_getnptr(opt, j));
+	return err;
+}
+
 static int apply_values(cfg_t *section, struct draft *draft)
 {
 	cfg_opt_t *opt;
@@ -221,6 +244,8 @@ static int apply_section(cfg_t *section, struct draft *draft)
 		return apply_listen(section, draft);
 	if (strcmp(cfg_name(section), "user") == 0)
 		return apply_user(section, draft);
+	if (strcmp(cfg_name(section), "link") == 0)
+		return apply_link(section, draft);
 	return apply_values(section, draft);
 }
 

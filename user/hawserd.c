@@ -14,6 +14,7 @@
 #include "config.h"
 #include "control.h"
 #include "kernel.h"
+#include "links.h"
 #include "listen_set.h"
 #include "local_accel.h"
 #include "log.h"
@@ -24,9 +25,9 @@
 #define EXIT_CONFIG 2
 
 /* File descriptors that are no session's: the main thread's (half of them for BPF), and each
- * worker's (loop, mailbox, hup, resolver). */
-#define FDS_MAIN   36
-#define FDS_WORKER 8
+ * worker's (loop, mailbox, hup, resolver, netlink). */
+#define FDS_MAIN   40
+#define FDS_WORKER 9
 /* A relayed session's two sockets. Pipes are borrowed when there are some, and done without when
  * not. */
 #define FDS_SESSION 2
@@ -46,6 +47,7 @@ struct daemon {
 	struct worker **workers;
 	size_t worker_count;
 	struct local_accel *local;
+	struct links *links;
 	struct control *control;
 	struct report_source report;
 	ev_signal hangup;
@@ -181,6 +183,23 @@ static int local_start(struct daemon *daemon)
 	return 0;
 }
 
+static void on_links(void *context, const struct link_choices *choices)
+{
+	struct daemon *daemon = context;
+
+	for (size_t w = 0; w < daemon->worker_count; w++)
+		worker_set_links(daemon->workers[w], choices);
+}
+
+static int start_links(struct daemon *daemon)
+{
+	daemon->links = links_open(daemon->loop, daemon->config, on_links, daemon);
+	if (daemon->links)
+		return 0;
+	log_error("%s", strerror(ENOMEM));
+	return -ENOMEM;
+}
+
 static struct json_object *on_control(void *context, const char *command)
 {
 	return report_answer(context, command);
@@ -299,6 +318,7 @@ static void on_hangup(struct ev_loop *loop, ev_signal *signal, int events)
 	local_accel_listen(daemon->local, new->listen, new->listen_count);
 	workers_configure(daemon, true);
 	listen_set_close(&closing);
+	links_configure(daemon->links, new);
 	config_put(old);
 	log_info("configuration reloaded");
 }
@@ -371,11 +391,15 @@ static int run(struct daemon *daemon)
 	err = workers_start(daemon, open_files);
 	if (err)
 		return err;
+	err = start_links(daemon);
+	if (err)
+		return err;
 	daemon->report = (struct report_source){.config = daemon->config,
 						.accel = daemon->accel,
 						.workers = daemon->workers,
 						.worker_count = daemon->worker_count,
 						.local = daemon->local,
+						.links = daemon->links,
 						.started = monotonic_s()};
 	err = open_control(daemon);
 	if (err)
@@ -397,6 +421,8 @@ static void fini(struct daemon *daemon)
 	for (size_t w = 0; w < daemon->worker_count; w++)
 		worker_stop(daemon->workers[w]);
 	free(daemon->workers);
+	/* Last of what sessions use. */
+	links_close(daemon->links);
 	accel_close(daemon->accel);
 	local_accel_close(daemon->local);
 	listen_set_close(&daemon->listening);

@@ -12,6 +12,7 @@
 #include "accel.h"
 #include "config.h"
 #include "kernel.h"
+#include "links.h"
 #include "local_accel.h"
 #include "stats.h"
 #include "worker.h"
@@ -163,6 +164,28 @@ static struct json_object *report_local(const struct report_source *source, cons
 	return object;
 }
 
+static struct json_object *report_links_summary(const struct report_source *source)
+{
+	struct json_object *object = json_object_new_object();
+	const struct link *links = NULL;
+	const char *reason = "";
+	size_t count = 0;
+	size_t up = 0;
+
+	if (source->links) {
+		links = links_list(source->links, &count);
+		reason = links_reason(source->links);
+	}
+	for (size_t i = 0; i < count; i++)
+		up += links[i].state == LINK_STATE_UP;
+	put_text(object, "mode", links_mode_words[source->config->links.mode]);
+	put_count(object, "count", count);
+	put_count(object, "up", up);
+	put(object, "set_up", json_object_new_boolean(count > 0 && !*reason));
+	put_text(object, "reason", reason);
+	return object;
+}
+
 static const char *congestion_name(const struct config *config)
 {
 	switch (config->congestion) {
@@ -195,6 +218,7 @@ static struct json_object *report_status(const struct report_source *source)
 	put_text(status, "tier", config_tier_name(config->relay.tier));
 	put_text(status, "congestion", congestion_name(config));
 	put(status, "kernel", report_kernel(source->accel));
+	put(status, "links", report_links_summary(source));
 	put(status, "local_accel", report_local(source, &sum));
 	put(status, "listeners", report_listeners(config));
 	put(status, "sessions",

@@ -8,6 +8,7 @@
 struct accel;
 struct config;
 struct json_object;
+struct links;
 struct local_accel;
 struct worker;
 
@@ -18,6 +19,7 @@ struct report_source {
 	struct worker **workers;
 	size_t worker_count;
 	const struct local_accel *local; /* NULL: not asked for */
+	const struct links *links;	 /* NULL: none */
 	double started;			 /* CLOCK_MONOTONIC seconds */
 };
 

@@ -8,6 +8,7 @@
 
 #include "cause.h"
 #include "config.h"
+#include "link_choice.h"
 #include "mptcp_pause.h"
 #include "relay.h"
 #include "stats.h"
@@ -22,6 +23,7 @@ struct session_env {
 	struct resolver *resolver;
 	struct tcp_only *tcp_only;
 	struct mptcp_pause mptcp_pause;
+	struct link_picker links;
 	struct local_accel_worker *local; /* NULL: off */
 	const struct config *config;	  /* for sessions that start from now on */
 	struct session *sessions;	  /* all of them */

@@ -147,6 +147,16 @@ static int set_mptcp(struct config *config, const struct value *value)
 	return 0;
 }
 
+static int set_links(struct config *config, const struct value *value)
+{
+	int mode = choose_word(value, links_mode_words);
+
+	if (mode < 0)
+		return mode;
+	config->links.mode = (enum links_mode)mode;
+	return 0;
+}
+
 static int set_tcp_only_retry(struct config *config, const struct value *value)
 {
 	unsigned long retry = strtoul(value->text, NULL, 10);
@@ -303,6 +313,7 @@ static const struct setting {
 	{"upstream", "congestion", set_congestion, 0},
 	{"upstream", "tcp-only-expiry", NULL, offsetof(struct config, tcp_only.expiry_s)},
 	{"upstream", "tcp-only-retry", set_tcp_only_retry, 0},
+	{"upstream", "links", set_links, 0},
 	{"relay", "tier", set_tier, 0},
 	{"relay", "tick", set_tick, 0},
 	{"relay", "bpf", set_bpf, 0},
@@ -388,6 +399,100 @@ int settings_add_listener(struct draft *draft, const struct value *address, cons
 	grown_from[config->listen_count] = *address;
 	grown_from[config->listen_count].text = NULL;
 	grown[config->listen_count++] = listen;
+	return 0;
+}
+
+/* The kernel's rules (dev_valid_name), and nothing that a terminal or a table would choke on. */
+static bool is_device(const char *name)
+{
+	return *name && strlen(name) < IF_NAMESIZE && strcmp(name, ".") != 0 &&
+	       strcmp(name, "..") != 0 && !name[strcspn(name, " \t\n/:,\x7f")];
+}
+
+static bool is_link_name(const char *name)
+{
+	return *name && strlen(name) <= LINK_NAME_MAX &&
+	       !name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				  "0123456789-_.")];
+}
+
+int settings_add_link(struct draft *draft, const struct value *name, const struct value *device)
+{
+	struct links_config *links = &draft->config->links;
+	struct link_config *grown;
+	struct link_config link = {.role = LINK_ROLE_SHARED, .weight = LINK_WEIGHT_DEFAULT};
+
+	if (!is_link_name(name->text))
+		return value_refuse(name,
+				    "\"%s\" cannot be a link's name; legal: 1 to %d ASCII letters, "
+				    "digits, '-', '_' and '.'",
+				    name->text, LINK_NAME_MAX);
+	if (!is_device(device->text))
+		return value_refuse(device,
+				    "\"%s\" cannot be an interface; legal: 1 to %d bytes, as eth1",
+				    device->text, IF_NAMESIZE - 1);
+	for (size_t i = 0; i < links->count; i++) {
+		if (strcmp(links->link[i].name, name->text) == 0)
+			return value_refuse(name, "a second link \"%s\"; legal: every name once",
+					    name->text);
+		if (strcmp(links->link[i].device, device->text) == 0)
+			return value_refuse(device,
+					    "the interface of link \"%s\" already; legal: one link "
+					    "for each",
+					    links->link[i].name);
+	}
+	if (links->count == LINKS_MAX)
+		return value_refuse(name, "one link too many; legal: at most %d", LINKS_MAX);
+	grown = reallocarray(links->link, links->count + 1, sizeof(*grown));
+	if (!grown)
+		return refuse_no_memory(name);
+	snprintf(link.name, sizeof(link.name), "%s", name->text);
+	snprintf(link.device, sizeof(link.device), "%s", device->text);
+	links->link = grown;
+	links->link[links->count++] = link;
+	return 0;
+}
+
+static int set_link_gateway(struct link_config *link, const struct value *value)
+{
+	struct prefix prefix;
+	union address *gateway;
+
+	/* A lone address, as prefix_parse() takes one. */
+	if (strchr(value->text, '/') || prefix_parse(value->text, &prefix) ||
+	    address_is_any(&prefix.base))
+		return value_refuse(value, "not a gateway; legal: an IP address, or a list of one "
+					   "IPv4 and one IPv6 address");
+	gateway = &link->gateway[link_family(&prefix.base)];
+	if (gateway->sa.sa_family != AF_UNSPEC)
+		return value_refuse(value,
+				    "a second gateway of this family; legal: one IPv4 and one IPv6 "
+				    "address");
+	*gateway = prefix.base;
+	return 0;
+}
+
+int settings_set_link(struct draft *draft, const char *setting, const struct value *value)
+{
+	struct links_config *links = &draft->config->links;
+	struct link_config *link = &links->link[links->count - 1];
+	unsigned long weight;
+	int role;
+
+	if (strcmp(setting, "gateway") == 0)
+		return set_link_gateway(link, value);
+	if (strcmp(setting, "role") == 0) {
+		role = choose_word(value, link_role_words);
+		if (role < 0)
+			return role;
+		link->role = (enum link_role)role;
+	} else if (strcmp(setting, "weight") == 0) {
+		weight = strtoul(value->text, NULL, 10);
+		if (!*value->text || value->text[strspn(value->text, "0123456789")] || weight < 1 ||
+		    weight > LINK_WEIGHT_MAX)
+			return value_refuse(value, "not a weight; legal: 1 to %d", LINK_WEIGHT_MAX);
+		link->weight = (unsigned int)weight;
+	}
 	return 0;
 }
 

@@ -41,6 +41,12 @@ int settings_set(struct config *config, const char *section, const char *name,
 /* to is NULL for SOCKS and HTTP CONNECT. */
 int settings_add_listener(struct draft *draft, const struct value *address, const struct value *to);
 
+/* The link that settings_set_link() is about from then on. */
+int settings_add_link(struct draft *draft, const struct value *name, const struct value *device);
+
+/* Sets a setting of the link that was added last; "device" is passed over. */
+int settings_set_link(struct draft *draft, const char *setting, const struct value *value);
+
 int settings_add_user(struct draft *draft, const struct value *name,
 		      const struct value *password_file);
 

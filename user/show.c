@@ -123,6 +123,17 @@ static void show_local(struct json_object *local)
 		   figure_bytes(passed, count_of(local, "passed"), " "));
 }
 
+/* Nothing when there are none. */
+static void show_links_summary(struct json_object *links)
+{
+	const char *reason = text_of(links, "reason");
+
+	if (count_of(links, "count") == 0 && !*reason)
+		return;
+	print_line("links", "%" PRIu64 " of %" PRIu64 " up%s%s", count_of(links, "up"),
+		   count_of(links, "count"), *reason ? ", figures only: " : "", reason);
+}
+
 void show_status(struct json_object *answer)
 {
 	struct json_object *sessions = member(answer, "sessions");
@@ -140,6 +151,7 @@ void show_status(struct json_object *answer)
 		   text_of(answer, "tier"), text_of(answer, "congestion"));
 	show_kernel(member(answer, "kernel"));
 	show_listeners(member(answer, "listeners"));
+	show_links_summary(member(answer, "links"));
 	print_line("sessions", "%" PRIu64 " active, %" PRIu64 " total",
 		   count_of(sessions, "active"), count_of(sessions, "total"));
 	print_line("bytes", "%s up, %s down", figure_bytes(up, count_of(bytes, "up"), " "),

@@ -70,6 +70,12 @@ void socket_local_address(int fd, union address *out)
 		out->sa.sa_family = AF_UNSPEC;
 }
 
+int socket_bind_source(int fd, const union address *source)
+{
+	set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+	return bind(fd, &source->sa, address_length(source)) ? -errno : 0;
+}
+
 /* All zero if unknown. */
 static struct tcp_info tcp_info(int fd)
 {

@@ -37,6 +37,10 @@ bool socket_reaches(int fd, const union address *listening);
 /* The local address; AF_UNSPEC if there is none. */
 void socket_local_address(int fd, union address *out);
 
+/* Binds a socket that will connect to this address, its port being chosen with the connection, so
+ * that two connections may share one. 0 or -errno. */
+int socket_bind_source(int fd, const union address *source);
+
 /* Smoothed round-trip time in microseconds by TCP_INFO; 0 if unknown. */
 uint32_t socket_rtt_us(int fd);
 

@@ -111,6 +111,7 @@ static void worker_free(struct worker *worker)
 		ev_loop_destroy(worker->loop);
 	}
 	tcp_only_close(worker->env.tcp_only);
+	link_picker_fini(&worker->env.links);
 	config_put(worker->env.config);
 	sem_destroy(&worker->answered);
 	free(worker->listeners);
@@ -148,6 +149,7 @@ struct worker *worker_start(const struct worker_options *options)
 	env->resolver = resolver_open(worker->loop);
 	env->tcp_only = tcp_only_open();
 	mptcp_pause_init(&env->mptcp_pause);
+	link_picker_init(&env->links, options->index);
 	if (!env->resolver || !env->tcp_only) {
 		err = ENOMEM;
 		goto out;
@@ -202,6 +204,16 @@ void worker_configure(struct worker *worker, const struct config *config, const 
 		}
 	}
 	worker_call(worker, worker_do_configure, &call);
+}
+
+static void worker_do_set_links(struct worker *worker, void *argument)
+{
+	link_picker_update(&worker->env.links, argument);
+}
+
+void worker_set_links(struct worker *worker, const struct link_choices *choices)
+{
+	worker_call(worker, worker_do_set_links, (void *)choices);
 }
 
 static void worker_do_get_stats(struct worker *worker, void *argument)

@@ -12,6 +12,7 @@
 #include "config.h"
 #include "stats.h"
 
+struct link_choices;
 struct local_accel;
 struct worker;
 
@@ -31,6 +32,9 @@ struct worker *worker_start(const struct worker_options *options);
 /* From now on config (a reference is taken) holds for new sessions, and fds[i] is listened to for
  * config->listen[i]; what was listened to before is not any more. fds == NULL: to nothing. */
 void worker_configure(struct worker *worker, const struct config *config, const int *fds);
+
+/* New connections begin on these links from now on; choices is copied. */
+void worker_set_links(struct worker *worker, const struct link_choices *choices);
 
 /* Copies the counters of a worker that has been configured. */
 void worker_get_stats(struct worker *worker, struct stats *out);

@@ -148,12 +148,17 @@ static void status_sums_both_workers(void **state)
 	fill_stats(&workers[0].stats, 1000);
 	fill_stats(&workers[1].stats, (uint64_t)1 << 40);
 	status = ask(&config, workers, "status");
-	assert_members(status, 19);
+	assert_members(status, 20);
 
 	part = get(status, "sessions");
 	assert_members(part, 2);
 	assert_count(part, "active", a->sessions_active + b->sessions_active);
 	assert_count(part, "total", a->sessions_total + b->sessions_total);
+	part = get(status, "links");
+	assert_members(part, 5);
+	assert_text(part, "mode", "listed");
+	assert_text(part, "reason", "");
+	assert_count(part, "count", 0);
 	part = get(status, "local_accel");
 	assert_members(part, 6);
 	assert_text(part, "reason", "not asked for");

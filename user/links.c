@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The links of this host. At every event the kernel is asked for the whole picture again, so that
+ * no event that was lost or misread leaves a trace. */
+#include "links.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <fcntl.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "link_record.h"
+#include "link_setup.h"
+#include "log.h"
+#include "netlink.h"
+
+/* After the kernel could not be asked or changed. */
+#define RETRY_S 1.
+/* By how much a primary link is preferred to a shared one. */
+#define PRIMARY_FACTOR 4
+
+struct links {
+	struct ev_loop *loop;
+	const struct config *config;
+	struct netlink *netlink;
+	struct mnl_socket *monitor;
+	ev_io events;
+	ev_timer retry;
+	struct link_setup *setup; /* NULL: only looked at */
+	char reason[96];
+	struct link links[LINKS_MAX];
+	size_t count;
+	struct link_choices choices;
+	links_changed_fn *changed;
+	void *context;
+};
+
+static void tell(const struct link *link, const struct link *before)
+{
+	char address[ADDRESS_TEXT_MAX];
+	char gateway[ADDRESS_TEXT_MAX];
+
+	if (link->state != before->state)
+		log_info("link %s (%s): %s", link->config.name, link->config.device,
+			 link_state_name(link->state));
+	for (enum link_family family = 0; family < LINK_FAMILIES; family++) {
+		const struct link_path *path = &link->paths[family];
+		const struct link_path *was = &before->paths[family];
+
+		if (!path->works)
+			continue;
+		if (was->works && address_same_ip(&path->address, &was->address) &&
+		    path->gateway.sa.sa_family == was->gateway.sa.sa_family &&
+		    (path->gateway.sa.sa_family == AF_UNSPEC ||
+		     address_same_ip(&path->gateway, &was->gateway)))
+			continue;
+		log_info("link %s (%s): %s via %s", link->config.name, link->config.device,
+			 address_format_ip(&path->address, address),
+			 address_format_ip(&path->gateway, gateway));
+	}
+}
+
+static void choose(struct links *links)
+{
+	struct link_choices choices;
+
+	/* Compared as bytes below. */
+	memset(&choices, 0, sizeof(choices));
+	for (size_t i = 0; links->setup && i < links->count; i++) {
+		const struct link *link = &links->links[i];
+		struct link_choice *choice = &choices.links[choices.count];
+
+		if (link->state != LINK_STATE_UP)
+			continue;
+		snprintf(choice->name, sizeof(choice->name), "%s", link->config.name);
+		choice->device = link->device;
+		choice->weight = link->config.weight *
+				 (link->config.role == LINK_ROLE_PRIMARY ? PRIMARY_FACTOR : 1);
+		choice->backup = link->config.role == LINK_ROLE_BACKUP;
+		for (enum link_family family = 0; family < LINK_FAMILIES; family++)
+			if (link->paths[family].works)
+				choice->sources[family] = link->paths[family].address;
+		choices.count++;
+	}
+	if (memcmp(&choices, &links->choices, sizeof(choices)) == 0)
+		return;
+	links->choices = choices;
+	links->changed(links->context, &choices);
+}
+
+/* From now on links are only looked at. */
+static void only_look(struct links *links, const char *reason)
+{
+	snprintf(links->reason, sizeof(links->reason), "%s", reason);
+	log_warning("links: figures only, nothing is set up: %s", reason);
+	link_setup_close(links->setup);
+	links->setup = NULL;
+}
+
+static void set_up(struct links *links, const struct net_view *view)
+{
+	int err;
+
+	if (!links->setup)
+		return;
+	err = link_setup_apply(links->setup, view, links->links, links->count);
+	if (err == -EPERM) {
+		only_look(links, "no CAP_NET_ADMIN");
+	} else if (err) {
+		/* An interface that has gone meanwhile, as a rule: that has an event of its own. */
+		log_debug("links: set-up: %s; again in %g s", strerror(-err), RETRY_S);
+		ev_timer_again(links->loop, &links->retry);
+	}
+}
+
+static void sync_links(struct links *links)
+{
+	struct net_view view;
+	int err = net_view_load(&view, links->netlink);
+
+	ev_timer_stop(links->loop, &links->retry);
+	if (err) {
+		log_warning("links: the kernel does not tell about them: %s; again in %g s",
+			    strerror(-err), RETRY_S);
+		ev_timer_again(links->loop, &links->retry);
+		goto out;
+	}
+	links_collect(&links->config->links, &view, links->links, &links->count);
+	for (size_t i = 0; i < links->count; i++) {
+		const struct link before = links->links[i];
+
+		link_find_paths(&links->links[i], &view);
+		tell(&links->links[i], &before);
+	}
+	set_up(links, &view);
+	choose(links);
+out:
+	net_view_free(&view);
+}
+
+static void on_retry(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)events;
+	sync_links(timer->data);
+}
+
+/* Of routes only the default ones of others matter: a mesh changes others all the time. */
+static bool is_of_interest(const struct nlmsghdr *header)
+{
+	const struct rtmsg *route = mnl_nlmsg_get_payload(header);
+
+	if (header->nlmsg_type != RTM_NEWROUTE && header->nlmsg_type != RTM_DELROUTE)
+		return true;
+	return route->rtm_dst_len == 0 && route->rtm_protocol != LINK_PROTOCOL;
+}
+
+static void on_events(struct ev_loop *loop, ev_io *io, int events)
+{
+	struct links *links = io->data;
+	_Alignas(struct nlmsghdr) char buffer[32768];
+	bool sync = false;
+	ssize_t len;
+
+	(void)loop;
+	(void)events;
+	while ((len = recv(io->fd, buffer, sizeof(buffer), MSG_DONTWAIT)) != 0) {
+		const struct nlmsghdr *header = (const struct nlmsghdr *)buffer;
+		int left = (int)len;
+
+		if (len < 0 && errno == ENOBUFS) {
+			sync = true; /* some were lost */
+			continue;
+		}
+		if (len < 0)
+			break;
+		for (; mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left))
+			sync = sync || is_of_interest(header);
+	}
+	if (sync)
+		sync_links(links);
+}
+
+static int watch_events(struct links *links)
+{
+	static const int groups[] = {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+				     RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE};
+	ev_io *io = &links->events;
+
+	links->monitor = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (!links->monitor || mnl_socket_bind(links->monitor, 0, MNL_SOCKET_AUTOPID))
+		return -errno;
+	for (size_t i = 0; i < sizeof(groups) / sizeof(*groups); i++) {
+		int group = groups[i];
+
+		if (mnl_socket_setsockopt(links->monitor, NETLINK_ADD_MEMBERSHIP, &group,
+					  sizeof(group)))
+			return -errno;
+	}
+	ev_io_init(io, on_events, mnl_socket_get_fd(links->monitor), EV_READ);
+	io->data = links;
+	ev_io_start(links->loop, io);
+	return 0;
+}
+
+static void unwatch_events(struct links *links)
+{
+	ev_timer_stop(links->loop, &links->retry);
+	if (!links->monitor)
+		return;
+	ev_io_stop(links->loop, &links->events);
+	mnl_socket_close(links->monitor);
+	links->monitor = NULL;
+}
+
+static bool is_asked_for(const struct config *config)
+{
+	return config->links.mode == LINKS_AUTO || config->links.count > 0;
+}
+
+/* Takes hold of what may be set up. */
+static void begin_setup(struct links *links)
+{
+	links->reason[0] = '\0';
+	if (links->config->links.mode == LINKS_MANUAL) {
+		snprintf(links->reason, sizeof(links->reason), "links = manual");
+		return;
+	}
+	links->setup = link_setup_open(links->netlink);
+	if (!links->setup)
+		only_look(links,
+			  errno == EWOULDBLOCK ? "another hawserd manages them" : strerror(errno));
+}
+
+static void end(struct links *links)
+{
+	unwatch_events(links);
+	link_setup_close(links->setup);
+	netlink_close(links->netlink);
+	links->setup = NULL;
+	links->netlink = NULL;
+	links->count = 0;
+	links->reason[0] = '\0';
+}
+
+static int begin(struct links *links)
+{
+	int err = 0;
+
+	if (links->netlink)
+		return 0;
+	links->netlink = netlink_open(NETLINK_ROUTE);
+	if (!links->netlink)
+		return -errno;
+	/* Before the first look, so that nothing falls in between. */
+	err = watch_events(links);
+	if (err)
+		end(links);
+	return err;
+}
+
+/* What a hawserd that was killed has left, where now there is nothing to set up. */
+static void clean_up(void)
+{
+	struct netlink *netlink;
+
+	if (!link_record_left())
+		return;
+	netlink = netlink_open(NETLINK_ROUTE);
+	if (netlink)
+		link_setup_close(link_setup_open(netlink));
+	netlink_close(netlink);
+}
+
+/* Those that the new configuration does not have, or has otherwise. */
+static void forget_changed(struct links *links)
+{
+	const struct links_config *config = &links->config->links;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < links->count; i++) {
+		struct link *link = &links->links[i];
+		bool keep = link->automatic && config->mode == LINKS_AUTO;
+
+		for (size_t j = 0; j < config->count; j++) {
+			if (strcmp(config->link[j].device, link->config.device) != 0)
+				continue;
+			link->config = config->link[j];
+			link->automatic = false;
+			keep = true;
+		}
+		if (keep)
+			links->links[kept++] = *link;
+	}
+	links->count = kept;
+}
+
+void links_configure(struct links *links, const struct config *config)
+{
+	const struct config *old = links->config;
+	int err;
+
+	links->config = config_get(config);
+	if (!is_asked_for(config)) {
+		end(links);
+		clean_up();
+	} else if ((err = begin(links))) {
+		log_warning("links: the kernel does not tell about them: %s", strerror(-err));
+		snprintf(links->reason, sizeof(links->reason), "%s", strerror(-err));
+	} else {
+		if (config->links.mode == LINKS_MANUAL) {
+			link_setup_close(links->setup);
+			links->setup = NULL;
+		}
+		if (!links->setup)
+			begin_setup(links);
+		forget_changed(links);
+		sync_links(links);
+	}
+	choose(links);
+	config_put(old);
+}
+
+struct links *links_open(struct ev_loop *loop, const struct config *config,
+			 links_changed_fn *changed, void *context)
+{
+	struct links *links = calloc(1, sizeof(*links));
+	ev_timer *retry;
+
+	if (!links)
+		return NULL;
+	links->loop = loop;
+	links->changed = changed;
+	links->context = context;
+	retry = &links->retry;
+	ev_timer_init(retry, on_retry, 0., RETRY_S);
+	retry->data = links;
+	links_configure(links, config);
+	return links;
+}
+
+void links_close(struct links *links)
+{
+	if (!links)
+		return;
+	end(links);
+	config_put(links->config);
+	free(links);
+}
+
+const struct link *links_list(const struct links *links, size_t *count)
+{
+	*count = links->count;
+	return links->links;
+}
+
+const char *links_reason(const struct links *links)
+{
+	return links->reason;
+}
