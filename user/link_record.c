@@ -57,23 +57,33 @@ bool link_record_left(void)
 	return record_path(path, sizeof(path)) == 0 && access(path, F_OK) == 0;
 }
 
+static void read_limits(const char *text, struct link_record_data *data)
+{
+	uint32_t *const numbers[] = {&data->before.subflows, &data->before.add_addr_accepted,
+				     &data->raised.subflows, &data->raised.add_addr_accepted};
+	char *end;
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		*numbers[i] = (uint32_t)strtoul(text, &end, 10);
+		if (end == text)
+			return;
+		text = end;
+	}
+	data->has_limits = true;
+}
+
 static void read_line(const char *line, struct link_record_data *data)
 {
-	struct link_record_data limits = *data;
-	char text[ADDRESS_TEXT_MAX];
+	static const char limits[] = "limits ";
+	static const char endpoint[] = "endpoint ";
+	struct prefix prefix;
 
-	if (sscanf(line, "limits %" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNu32,
-		   &limits.before.subflows, &limits.before.add_addr_accepted,
-		   &limits.raised.subflows, &limits.raised.add_addr_accepted) == 4) {
-		*data = limits;
-		data->has_limits = true;
-	} else if (sscanf(line, "endpoint %63s", text) == 1 &&
-		   data->endpoint_count < LINK_RECORD_ENDPOINTS_MAX) {
-		struct prefix prefix;
-
-		if (prefix_parse(text, &prefix) == 0)
-			data->endpoints[data->endpoint_count++] = prefix.base;
-	}
+	if (strncmp(line, limits, strlen(limits)) == 0)
+		read_limits(line + strlen(limits), data);
+	else if (strncmp(line, endpoint, strlen(endpoint)) == 0 &&
+		 data->endpoint_count < LINK_RECORD_ENDPOINTS_MAX &&
+		 prefix_parse(line + strlen(endpoint), &prefix) == 0)
+		data->endpoints[data->endpoint_count++] = prefix.base;
 }
 
 static void read_data(int fd, struct link_record_data *data)

@@ -11,7 +11,7 @@
 #include "link.h"
 #include "mptcp_pm.h"
 
-#define LINK_RECORD_ENDPOINTS_MAX (LINKS_MAX * LINK_FAMILIES)
+#define LINK_RECORD_ENDPOINTS_MAX ((size_t)LINKS_MAX * LINK_FAMILIES)
 
 struct link_record;
 

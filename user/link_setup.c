@@ -13,7 +13,7 @@
 #include "log.h"
 #include "mptcp_pm.h"
 
-#define WANTED_ROUTES_MAX    (LINKS_MAX * LINK_FAMILIES)
+#define WANTED_ROUTES_MAX    ((size_t)LINKS_MAX * LINK_FAMILIES)
 #define WANTED_RULES_MAX     (WANTED_ROUTES_MAX * 2)
 #define WANTED_ENDPOINTS_MAX LINK_RECORD_ENDPOINTS_MAX
 
@@ -31,10 +31,11 @@ struct wanted {
 	size_t rule_count;
 	struct mptcp_pm_endpoint endpoints[WANTED_ENDPOINTS_MAX];
 	size_t endpoint_count;
+	bool works[LINK_FAMILIES]; /* there is an endpoint */
+	bool any_link;		   /* that is not off */
 };
 
-/* What our rules and routes are for is asked of the kernel; only errors that tell something about
- * us are worth keeping. */
+/* Goes on after an error, and keeps the first. */
 static void note(int *first, int err)
 {
 	if (err && !*first)
@@ -53,6 +54,8 @@ static void want_path(struct wanted *wanted, const struct link *link, enum link_
 {
 	const struct link_path *path = &link->paths[family];
 
+	wanted->any_link = wanted->any_link || link->config.role != LINK_ROLE_OFF;
+	wanted->works[family] = wanted->works[family] || path->works;
 	if (!path->routed)
 		return;
 	wanted->routes[wanted->route_count++] = (struct net_route){.device = link->device,
@@ -145,11 +148,9 @@ static void forget_endpoint(struct link_setup *setup, size_t index)
 	(void)link_record_write(setup->record, data);
 }
 
-/* Those of ours that are not wanted, or not on this interface. Where another link can take over,
- * connections that began on a lost address are told at once, too; the only link's connections may
- * as well wait for it to come back. */
-static int delete_endpoints(struct link_setup *setup, const struct wanted *wanted,
-			    const struct mptcp_pm_endpoint *there, size_t there_count)
+/* Those of ours that are gone, or are on another interface now. */
+static int drop_moved(struct link_setup *setup, const struct wanted *wanted,
+		      const struct mptcp_pm_endpoint *there, size_t there_count)
 {
 	struct link_record_data *data = &setup->data;
 	int err = 0;
@@ -161,16 +162,37 @@ static int delete_endpoints(struct link_setup *setup, const struct wanted *wante
 			find_endpoint(wanted->endpoints, wanted->endpoint_count, &address);
 		int failed = 0;
 
-		if (is && shall && is->device == shall->device)
+		if (is && (!shall || is->device == shall->device))
 			continue;
 		if (is)
 			failed = mptcp_pm_delete(setup->pm, is);
-		for (size_t j = 0; !shall && j < wanted->endpoint_count; j++) {
-			if (wanted->endpoints[j].address.sa.sa_family == address.sa.sa_family) {
-				(void)mptcp_pm_cut(setup->pm, &address);
-				break;
-			}
-		}
+		if (!failed)
+			forget_endpoint(setup, i);
+		note(&err, failed);
+	}
+	return err;
+}
+
+/* Those of ours that are not wanted. Connections that began on the address of a lost link are told
+ * at once, too, where another can take over. Where none can they had better wait for it: without a
+ * subflow a connection would never get one again. */
+static int drop_unwanted(struct link_setup *setup, const struct wanted *wanted,
+			 const struct mptcp_pm_endpoint *there, size_t there_count)
+{
+	struct link_record_data *data = &setup->data;
+	int err = 0;
+
+	for (size_t i = data->endpoint_count; i-- > 0;) {
+		const union address address = data->endpoints[i];
+		const struct mptcp_pm_endpoint *is = find_endpoint(there, there_count, &address);
+		const bool others = wanted->works[link_family(&address)];
+		int failed;
+
+		if (!is || has_endpoint(wanted, &address) || (!others && wanted->any_link))
+			continue;
+		failed = mptcp_pm_delete(setup->pm, is);
+		if (others)
+			(void)mptcp_pm_cut(setup->pm, &address);
 		if (!failed)
 			forget_endpoint(setup, i);
 		note(&err, failed);
@@ -210,7 +232,7 @@ static int apply_endpoints(struct link_setup *setup, const struct wanted *wanted
 
 	if (err)
 		return err;
-	err = delete_endpoints(setup, wanted, there, there_count);
+	err = drop_moved(setup, wanted, there, there_count);
 	for (size_t i = 0; i < wanted->endpoint_count; i++) {
 		const struct mptcp_pm_endpoint *shall = &wanted->endpoints[i];
 		const struct mptcp_pm_endpoint *is =
@@ -231,6 +253,8 @@ static int apply_endpoints(struct link_setup *setup, const struct wanted *wanted
 			note(&err, failed == -EEXIST ? 0 : failed);
 		}
 	}
+	/* Last, so that a connection whose only subflow goes has been offered another. */
+	note(&err, drop_unwanted(setup, wanted, there, there_count));
 	return err;
 }
 

@@ -40,6 +40,13 @@ struct links {
 	void *context;
 };
 
+static bool same_address(const union address *a, const union address *b)
+{
+	if (a->sa.sa_family == AF_UNSPEC)
+		return b->sa.sa_family == AF_UNSPEC;
+	return address_same_ip(a, b);
+}
+
 static void tell(const struct link *link, const struct link *before)
 {
 	char address[ADDRESS_TEXT_MAX];
@@ -54,10 +61,8 @@ static void tell(const struct link *link, const struct link *before)
 
 		if (!path->works)
 			continue;
-		if (was->works && address_same_ip(&path->address, &was->address) &&
-		    path->gateway.sa.sa_family == was->gateway.sa.sa_family &&
-		    (path->gateway.sa.sa_family == AF_UNSPEC ||
-		     address_same_ip(&path->gateway, &was->gateway)))
+		if (was->works && same_address(&path->address, &was->address) &&
+		    same_address(&path->gateway, &was->gateway))
 			continue;
 		log_info("link %s (%s): %s via %s", link->config.name, link->config.device,
 			 address_format_ip(&path->address, address),
@@ -65,12 +70,25 @@ static void tell(const struct link *link, const struct link *before)
 	}
 }
 
+static bool same_choice(const struct link_choice *a, const struct link_choice *b)
+{
+	return strcmp(a->name, b->name) == 0 && a->device == b->device && a->weight == b->weight &&
+	       a->backup == b->backup && same_address(&a->sources[LINK_V4], &b->sources[LINK_V4]) &&
+	       same_address(&a->sources[LINK_V6], &b->sources[LINK_V6]);
+}
+
+static bool same_choices(const struct link_choices *a, const struct link_choices *b)
+{
+	for (size_t i = 0; i < a->count && i < b->count; i++)
+		if (!same_choice(&a->links[i], &b->links[i]))
+			return false;
+	return a->count == b->count;
+}
+
 static void choose(struct links *links)
 {
-	struct link_choices choices;
+	struct link_choices choices = {0};
 
-	/* Compared as bytes below. */
-	memset(&choices, 0, sizeof(choices));
 	for (size_t i = 0; links->setup && i < links->count; i++) {
 		const struct link *link = &links->links[i];
 		struct link_choice *choice = &choices.links[choices.count];
@@ -87,7 +105,7 @@ static void choose(struct links *links)
 				choice->sources[family] = link->paths[family].address;
 		choices.count++;
 	}
-	if (memcmp(&choices, &links->choices, sizeof(choices)) == 0)
+	if (same_choices(&choices, &links->choices))
 		return;
 	links->choices = choices;
 	links->changed(links->context, &choices);

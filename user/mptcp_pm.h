@@ -19,11 +19,11 @@
 struct mptcp_pm;
 
 struct mptcp_pm_endpoint {
-	uint8_t id;
-	int device; /* 0: any */
-	bool backup;
-	uint32_t flags; /* MPTCP_PM_ADDR_FLAG_…, as the kernel has them */
 	union address address;
+	int device;	/* 0: any */
+	uint32_t flags; /* MPTCP_PM_ADDR_FLAG_…, as the kernel has them */
+	uint8_t id;
+	bool backup;
 };
 
 struct mptcp_pm_limits {

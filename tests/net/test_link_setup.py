@@ -10,35 +10,17 @@ import pytest
 
 from bed import Bed
 from daemon import Hawserd
+from links import LINK, bare_bed
 from topology import LINKS, far, near
 from waiting import until
 from waiting import until
 
 FIRST = 28000  # of our routing tables and rules
-LINK = tuple(option for link in LINKS for option in ("--link", f"wan-{link}={link}"))
 
 
 @pytest.fixture
 def bare(build, bed, tmp_path):
-    """A bed whose router has addresses and default routes of both links in the main table, as two
-    DHCP clients leave them, and nothing else."""
-    with Bed(build, tmp_path, mptcp=bed.mptcp, rate_a=100, rate_b=100) as made:
-        commands = []
-        for number, link in enumerate(LINKS, 1):
-            commands += [f"-{family} rule del from {address} lookup {100 + number}"
-                         for family, address in zip((4, 6), near(link))]
-            commands += [f"-{family} route flush table {100 + number}" for family in (4, 6)]
-            commands += [f"route replace default via {gateway} dev {link} metric {100 + number}"
-                         for gateway in far(link)]
-        # Those that the bed begins with, of no metric or of the kernel's.
-        commands += [f"-4 route del default via {far('a')[0]} dev a metric 0",
-                     f"-6 route del default via {far('a')[1]} dev a metric 1024"]
-        for command in commands:
-            made.router.run("ip", *command.split())
-        if made.mptcp:
-            made.router.run("ip", "mptcp", "endpoint", "flush")
-            made.router.run("ip", "mptcp", "limits", "set", "subflow", "2",
-                            "add_addr_accepted", "0")
+    with bare_bed(build, tmp_path, bed.mptcp) as made:
         yield made
 
 
