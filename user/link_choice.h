@@ -10,7 +10,7 @@
 
 struct netlink;
 
-/* A link that connections may begin on, as the main thread tells the workers. */
+/* A link, as the main thread tells the workers. */
 struct link_choice {
 	char name[LINK_NAME_MAX + 1];
 	int device;

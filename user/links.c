@@ -93,7 +93,9 @@ static void choose(struct links *links)
 		const struct link *link = &links->links[i];
 		struct link_choice *choice = &choices.links[choices.count];
 
-		if (link->state != LINK_STATE_UP)
+		/* One that does not work is no choice, but a default route through it is no reason
+		 * to leave the choice to the kernel. */
+		if (!link->device)
 			continue;
 		snprintf(choice->name, sizeof(choice->name), "%s", link->config.name);
 		choice->device = link->device;
