@@ -55,7 +55,7 @@ DAEMON_LIBS = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lev -lm $(HAWSER_BPF_LIBS)
 CLI_LIBS  = $(shell $(PKG_CONFIG) --libs json-c)
 
 # The CLI is made of these; the daemon of all that is not the CLI's alone.
-CLI_ONLY    := user/hawser.c user/show.c user/table.c
+CLI_ONLY    := user/hawser.c user/show.c user/show_links.c user/table.c
 CLI_SRCS    := $(CLI_ONLY) user/control_path.c
 DAEMON_SRCS := $(filter-out $(CLI_ONLY),$(wildcard user/*.c))
 UNIT_SRCS   := $(wildcard tests/unit/*_test.c)
@@ -91,11 +91,13 @@ $(BUILD)/unit/emulator_test: $(call obj,bench/emulator_packet.c bench/emulator_p
 
 # Their fakes stand in for the real functions.
 $(BUILD)/unit/pace_test: ALL_LDFLAGS += -Wl,--wrap=socket_rtt_us,--wrap=socket_receive_rtt_us
-$(BUILD)/unit/report_test: ALL_LDFLAGS += -Wl,--wrap=worker_get_stats,--wrap=worker_get_sessions
+$(BUILD)/unit/report_test: ALL_LDFLAGS += -Wl,--wrap=worker_get_stats,--wrap=worker_get_sessions,--wrap=worker_get_session
 $(BUILD)/unit/tcp_only_test: ALL_LDFLAGS += -Wl,--wrap=crypto_shorthash
 $(BUILD)/unit/mptcp_test: ALL_LDFLAGS += -Wl,--wrap=socket,--wrap=getsockopt
 $(BUILD)/unit/mptcp_pause_test: ALL_LDFLAGS += -Wl,--wrap=fopen
 $(BUILD)/unit/link_choice_test: ALL_LDFLAGS += -Wl,--wrap=link_route_find_default
+$(BUILD)/unit/subflow_test: ALL_LDFLAGS += -Wl,--wrap=getsockopt
+$(BUILD)/unit/link_record_test: ALL_LDFLAGS += -Wl,--wrap=geteuid
 $(BUILD)/unit/dial_test: ALL_LDFLAGS += -Wl,--wrap=mptcp_socket,--wrap=mptcp_transport \
 	-Wl,--wrap=mptcp_tells_fallback,--wrap=mptcp_pause_likely
 

@@ -2,6 +2,7 @@
 /* The CLI: one question to hawserd over its control socket, once or again and again. */
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <json-c/json.h>
 #include <json-c/json_visit.h>
 #include <limits.h>
@@ -32,15 +33,20 @@ static const struct command {
 	const char *name;
 	void (*show)(struct json_object *answer);
 	const char *help;
+	bool takes_id;
 } commands[] = {
-	{"status", show_status, "the daemon, what the kernel offers, listeners, totals, errors"},
-	{"sessions", show_sessions, "a row for each session"},
-	{"flows", show_flows, "two rows for each session: how its bytes are moved, and why"},
+	{"status", show_status, "the daemon, what the kernel offers, listeners, totals, errors",
+	 false},
+	{"sessions", show_sessions, "a row for each session", false},
+	{"session", show_session, "one session, and a row for each of its subflows", true},
+	{"flows", show_flows, "two rows for each session: how its bytes are moved, and why", false},
+	{"links", show_links, "a row for each link, and what happened to them", false},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
 struct request {
 	const struct command *command;
+	uint64_t id; /* of a session */
 	const char *path;
 	bool json;
 	double watch_s; /* 0: once */
@@ -76,7 +82,8 @@ static void print_usage(FILE *out)
 {
 	fputs("usage: hawser [--control PATH] [--json] [--watch[=SECONDS]] ", out);
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		fprintf(out, "%s%s", i ? "|" : "", commands[i].name);
+		fprintf(out, "%s%s%s", i ? "|" : "", commands[i].name,
+			commands[i].takes_id ? " ID" : "");
 	fputc('\n', out);
 }
 
@@ -97,7 +104,8 @@ static void print_help(const char *default_path)
 	print_usage(stdout);
 	puts("\ncommands:");
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		printf("  %-18s %s\n", commands[i].name, commands[i].help);
+		printf("  %-8s%-10s %s\n", commands[i].name, commands[i].takes_id ? "ID" : "",
+		       commands[i].help);
 	puts("\noptions:\n"
 	     "  --json             print the daemon's answer as it is, one line of JSON\n"
 	     "  --watch[=SECONDS]  ask again every second, or every SECONDS, until Ctrl-C\n"
@@ -113,6 +121,18 @@ static const struct command *find_command(const char *name)
 			return &commands[i];
 	}
 	die_usage("unknown command \"%s\"", name);
+}
+
+static uint64_t parse_id(const char *text)
+{
+	uint64_t id = strtoull(text, NULL, 10);
+
+	/* json-c has no larger integer that every program reads. */
+	if (!*text || text[strspn(text, "0123456789")] || id == 0 || id > INT64_MAX)
+		die_usage("%s: not the number of a session; legal: one of those that `hawser "
+			  "sessions` shows",
+			  text);
+	return id;
 }
 
 static double parse_seconds(const char *text)
@@ -165,9 +185,16 @@ static void parse_arguments(int argc, char **argv, const char *default_path, str
 	}
 	if (optind == argc)
 		die_usage("no command");
-	if (argc - optind > 1)
-		die_usage("unexpected \"%s\" after the command", argv[optind + 1]);
-	out->command = find_command(argv[optind]);
+	out->command = find_command(argv[optind++]);
+	if (out->command->takes_id) {
+		if (optind == argc)
+			die_usage(
+				"no ID after %s; legal: one of those that `hawser sessions` shows",
+				out->command->name);
+		out->id = parse_id(argv[optind++]);
+	}
+	if (optind < argc)
+		die_usage("unexpected \"%s\" after the command", argv[optind]);
 }
 
 __attribute__((noreturn)) static void die_unanswered(const char *path)
@@ -201,10 +228,15 @@ static void connection_open(struct connection *connection, const char *path)
 	    strerror(errno));
 }
 
-static void connection_send(const struct connection *connection, const char *command)
+static void connection_send(const struct connection *connection, const struct request *request)
 {
-	char line[64];
-	int len = snprintf(line, sizeof(line), "{\"command\":\"%s\"}\n", command);
+	char line[96];
+	char id[32] = "";
+	int len;
+
+	if (request->command->takes_id)
+		snprintf(id, sizeof(id), ",\"id\":%" PRIu64, request->id);
+	len = snprintf(line, sizeof(line), "{\"command\":\"%s\"%s}\n", request->command->name, id);
 
 	/* A daemon that closed the connection may have said why: that is for the reader to find. */
 	if (send(connection->fd, line, (size_t)len, MSG_NOSIGNAL) != len && errno != EPIPE &&
@@ -285,7 +317,7 @@ static void connection_parse(struct connection *connection)
 
 static void ask(const struct request *request, struct connection *connection)
 {
-	connection_send(connection, request->command->name);
+	connection_send(connection, request);
 	connection_receive(connection);
 	connection_parse(connection);
 	if (request->watch_s > 0 && isatty(STDOUT_FILENO))

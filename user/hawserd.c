@@ -200,9 +200,10 @@ static int start_links(struct daemon *daemon)
 	return -ENOMEM;
 }
 
-static struct json_object *on_control(void *context, const char *command)
+static struct json_object *on_control(void *context, const char *command,
+				      struct json_object *request)
 {
-	return report_answer(context, command);
+	return report_answer(context, command, request);
 }
 
 /* Without a control socket the daemon still proxies: only a path that was asked for must work. */

@@ -7,6 +7,7 @@
 #include <ev.h>
 #include <fcntl.h>
 #include <linux/rtnetlink.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,8 @@
 #define RETRY_S 1.
 /* By how much a primary link is preferred to a shared one. */
 #define PRIMARY_FACTOR 4
+/* How often the interfaces' counters are read. */
+#define METER_S 1.
 
 struct links {
 	struct ev_loop *loop;
@@ -34,7 +37,11 @@ struct links {
 	struct link_setup *setup; /* NULL: only looked at */
 	char reason[96];
 	struct link links[LINKS_MAX];
+	struct link_meter meters[LINKS_MAX]; /* parallel to links */
 	size_t count;
+	ev_timer meter;
+	struct link_event history[LINK_EVENTS_MAX]; /* a ring */
+	uint64_t event_count;			    /* since the start */
 	struct link_choices choices;
 	links_changed_fn *changed;
 	void *context;
@@ -47,14 +54,30 @@ static bool same_address(const union address *a, const union address *b)
 	return address_same_ip(a, b);
 }
 
-static void tell(const struct link *link, const struct link *before)
+static void note_event(struct links *links, const struct link *link, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* For the log and for who asks later. */
+static void note_event(struct links *links, const struct link *link, const char *format, ...)
+{
+	struct link_event *event = &links->history[links->event_count++ % LINK_EVENTS_MAX];
+	va_list args;
+
+	event->time_s = ev_time();
+	snprintf(event->link, sizeof(event->link), "%s", link->config.name);
+	va_start(args, format);
+	vsnprintf(event->text, sizeof(event->text), format, args);
+	va_end(args);
+	log_info("link %s (%s): %s", link->config.name, link->config.device, event->text);
+}
+
+static void tell(struct links *links, const struct link *link, const struct link *before)
 {
 	char address[ADDRESS_TEXT_MAX];
 	char gateway[ADDRESS_TEXT_MAX];
 
 	if (link->state != before->state)
-		log_info("link %s (%s): %s", link->config.name, link->config.device,
-			 link_state_name(link->state));
+		note_event(links, link, "%s", link_state_name(link->state));
 	for (enum link_family family = 0; family < LINK_FAMILIES; family++) {
 		const struct link_path *path = &link->paths[family];
 		const struct link_path *was = &before->paths[family];
@@ -64,9 +87,8 @@ static void tell(const struct link *link, const struct link *before)
 		if (was->works && same_address(&path->address, &was->address) &&
 		    same_address(&path->gateway, &was->gateway))
 			continue;
-		log_info("link %s (%s): %s via %s", link->config.name, link->config.device,
-			 address_format_ip(&path->address, address),
-			 address_format_ip(&path->gateway, gateway));
+		note_event(links, link, "%s via %s", address_format_ip(&path->address, address),
+			   address_format_ip(&path->gateway, gateway));
 	}
 }
 
@@ -155,11 +177,31 @@ static void sync_links(struct links *links)
 		const struct link before = links->links[i];
 
 		link_find_paths(&links->links[i], &view);
-		tell(&links->links[i], &before);
+		tell(links, &links->links[i], &before);
 	}
 	set_up(links, &view);
 	choose(links);
 out:
+	net_view_free(&view);
+}
+
+static void on_meter(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct links *links = timer->data;
+	struct net_view view = {0};
+
+	(void)events;
+	if (net_view_load_devices(&view, links->netlink) == 0) {
+		for (size_t i = 0; i < links->count; i++) {
+			const char *name = links->links[i].config.device;
+			const struct net_device *device = net_view_device(&view, name);
+
+			if (device)
+				link_meter_take(&links->meters[i], ev_now(loop), device->index,
+						&(struct link_bytes){.rx = device->rx_bytes,
+								     .tx = device->tx_bytes});
+		}
+	}
 	net_view_free(&view);
 }
 
@@ -225,12 +267,14 @@ static int watch_events(struct links *links)
 	ev_io_init(io, on_events, mnl_socket_get_fd(links->monitor), EV_READ);
 	io->data = links;
 	ev_io_start(links->loop, io);
+	ev_timer_again(links->loop, &links->meter);
 	return 0;
 }
 
 static void unwatch_events(struct links *links)
 {
 	ev_timer_stop(links->loop, &links->retry);
+	ev_timer_stop(links->loop, &links->meter);
 	if (!links->monitor)
 		return;
 	ev_io_stop(links->loop, &links->events);
@@ -265,6 +309,7 @@ static void end(struct links *links)
 	links->setup = NULL;
 	links->netlink = NULL;
 	links->count = 0;
+	memset(links->meters, 0, sizeof(links->meters));
 	links->reason[0] = '\0';
 }
 
@@ -314,10 +359,13 @@ static void forget_changed(struct links *links)
 			link->automatic = false;
 			keep = true;
 		}
-		if (keep)
-			links->links[kept++] = *link;
+		if (!keep)
+			continue;
+		links->meters[kept] = links->meters[i];
+		links->links[kept++] = *link;
 	}
 	links->count = kept;
+	memset(&links->meters[kept], 0, sizeof(links->meters[0]) * (LINKS_MAX - kept));
 }
 
 void links_configure(struct links *links, const struct config *config)
@@ -351,6 +399,7 @@ struct links *links_open(struct ev_loop *loop, const struct config *config,
 {
 	struct links *links = calloc(1, sizeof(*links));
 	ev_timer *retry;
+	ev_timer *meter;
 
 	if (!links)
 		return NULL;
@@ -360,6 +409,9 @@ struct links *links_open(struct ev_loop *loop, const struct config *config,
 	retry = &links->retry;
 	ev_timer_init(retry, on_retry, 0., RETRY_S);
 	retry->data = links;
+	meter = &links->meter;
+	ev_timer_init(meter, on_meter, 0., METER_S);
+	meter->data = links;
 	links_configure(links, config);
 	return links;
 }
@@ -382,4 +434,28 @@ const struct link *links_list(const struct links *links, size_t *count)
 const char *links_reason(const struct links *links)
 {
 	return links->reason;
+}
+
+const struct link_meter *links_meter(const struct links *links, size_t index)
+{
+	return &links->meters[index];
+}
+
+const struct link_event *links_event(const struct links *links, size_t index)
+{
+	uint64_t first =
+		links->event_count > LINK_EVENTS_MAX ? links->event_count - LINK_EVENTS_MAX : 0;
+
+	if (first + index >= links->event_count)
+		return NULL;
+	return &links->history[(first + index) % LINK_EVENTS_MAX];
+}
+
+const struct link *links_find(const struct links *links, const union address *address)
+{
+	for (size_t i = 0; links && i < links->count; i++)
+		for (enum link_family family = 0; family < LINK_FAMILIES; family++)
+			if (same_address(&links->links[i].paths[family].address, address))
+				return &links->links[i];
+	return NULL;
 }

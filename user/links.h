@@ -7,11 +7,20 @@
 #include <stddef.h>
 
 #include "link_choice.h"
+#include "link_meter.h"
 #include "link_path.h"
+
+#define LINK_EVENTS_MAX 64 /* that are kept */
 
 struct config;
 struct ev_loop;
 struct links;
+
+struct link_event {
+	double time_s; /* since the epoch */
+	char link[LINK_NAME_MAX + 1];
+	char text[2 * ADDRESS_TEXT_MAX];
+};
 
 /* The choices for new connections are others than before. */
 typedef void links_changed_fn(void *context, const struct link_choices *choices);
@@ -30,6 +39,15 @@ void links_close(struct links *links);
 
 /* All links, valid until control returns to the loop. */
 const struct link *links_list(const struct links *links, size_t *count);
+
+/* What the interface of the index-th link has carried, whoever sent it. */
+const struct link_meter *links_meter(const struct links *links, size_t index);
+
+/* The index-th event of those that are kept, oldest first; NULL after the last. */
+const struct link_event *links_event(const struct links *links, size_t index);
+
+/* The link that has this address; NULL if none has, or links is NULL. */
+const struct link *links_find(const struct links *links, const union address *address);
 
 /* Why links are only looked at, not set up; "" when they are set up, or there are none. */
 const char *links_reason(const struct links *links);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Asks the workers, adds up, builds JSON. Out of memory, members are null or missing. */
+/* Asks the workers, adds up, builds JSON. */
 #include "report.h"
 
 #include <json-c/json.h>
@@ -14,43 +14,10 @@
 #include "kernel.h"
 #include "links.h"
 #include "local_accel.h"
+#include "report_links.h"
+#include "report_put.h"
 #include "stats.h"
 #include "worker.h"
-
-/* Takes the value. All keys are literals, or names that live as long as the program. */
-static void put(struct json_object *object, const char *key, struct json_object *value)
-{
-	if (!object || json_object_object_add_ex(object, key, value,
-						 JSON_C_OBJECT_ADD_KEY_IS_NEW |
-							 JSON_C_OBJECT_ADD_CONSTANT_KEY) < 0)
-		json_object_put(value);
-}
-
-static void put_count(struct json_object *object, const char *key, uint64_t count)
-{
-	put(object, key, json_object_new_uint64(count));
-}
-
-static void put_text(struct json_object *object, const char *key, const char *text)
-{
-	put(object, key, json_object_new_string(text));
-}
-
-/* In milliseconds at best. */
-static void put_seconds(struct json_object *object, const char *key, double seconds)
-{
-	struct json_object *value = json_object_new_double(seconds);
-
-	if (value)
-		json_object_set_serializer(value, json_object_double_to_json_string, "%.3f", NULL);
-	put(object, key, value);
-}
-
-static void append(struct json_object *array, struct json_object *value)
-{
-	if (!array || json_object_array_add(array, value) < 0)
-		json_object_put(value);
-}
 
 static double monotonic_seconds(void)
 {
@@ -349,13 +316,69 @@ static struct json_object *report_flows(const struct report_source *source)
 	return report_rows(source, "flows", append_flows);
 }
 
+/* Of the one session whose number the request has as "id". */
+static struct json_object *report_one_session(const struct report_source *source,
+					      struct json_object *request)
+{
+	struct session_detail *detail = calloc(1, sizeof(*detail));
+	struct json_object *answer = json_object_new_object();
+	struct json_object *id = json_object_object_get(request, "id");
+	bool found = false;
+
+	for (size_t i = 0; detail && i < source->worker_count && !found; i++)
+		found = json_object_is_type(id, json_type_int) &&
+			worker_get_session(source->workers[i], json_object_get_uint64(id), detail);
+	if (found) {
+		put(answer, "session", report_session(&detail->row));
+		put(answer, "subflows", report_subflows(detail, source->links));
+	} else if (detail && json_object_is_type(id, json_type_int)) {
+		put_text(answer, "error",
+			 "no such session; legal: an id of the sessions there are");
+	} else {
+		put_text(answer, "error",
+			 detail ? "no \"id\" in the request; legal: "
+				  "{\"command\":\"session\",\"id\":1}"
+				: "out of memory");
+	}
+	free(detail);
+	return answer;
+}
+
+static struct json_object *answer_status(const struct report_source *source,
+					 struct json_object *request)
+{
+	(void)request;
+	return report_status(source);
+}
+
+static struct json_object *answer_sessions(const struct report_source *source,
+					   struct json_object *request)
+{
+	(void)request;
+	return report_sessions(source);
+}
+
+static struct json_object *answer_flows(const struct report_source *source,
+					struct json_object *request)
+{
+	(void)request;
+	return report_flows(source);
+}
+
+static struct json_object *answer_links(const struct report_source *source,
+					struct json_object *request)
+{
+	(void)request;
+	return report_links(source->links);
+}
+
 static const struct {
 	const char *name;
-	struct json_object *(*answer)(const struct report_source *source);
+	struct json_object *(*answer)(const struct report_source *source,
+				      struct json_object *request);
 } commands[] = {
-	{"status", report_status},
-	{"sessions", report_sessions},
-	{"flows", report_flows},
+	{"status", answer_status}, {"sessions", answer_sessions},   {"flows", answer_flows},
+	{"links", answer_links},   {"session", report_one_session},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -379,11 +402,12 @@ out:
 	return answer;
 }
 
-struct json_object *report_answer(const struct report_source *source, const char *command)
+struct json_object *report_answer(const struct report_source *source, const char *command,
+				  struct json_object *request)
 {
 	for (size_t i = 0; i < COMMAND_COUNT; i++) {
 		if (strcmp(command, commands[i].name) == 0)
-			return commands[i].answer(source);
+			return commands[i].answer(source, request);
 	}
 	return report_unknown(command);
 }

@@ -23,8 +23,10 @@ struct report_source {
 	double started;			 /* CLOCK_MONOTONIC seconds */
 };
 
-/* The answer to one command ("status", "sessions"); an object with the one member "error" for
- * anything else; NULL without memory. The caller owns one reference. Main thread only. */
-struct json_object *report_answer(const struct report_source *source, const char *command);
+/* The answer to one command ("status", "sessions"), of which request may say more; an object with
+ * the one member "error" for anything else; NULL without memory. The caller owns one reference.
+ * Main thread only. */
+struct json_object *report_answer(const struct report_source *source, const char *command,
+				  struct json_object *request);
 
 #endif

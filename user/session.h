@@ -3,6 +3,7 @@
 #ifndef HAWSER_SESSION_H
 #define HAWSER_SESSION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,5 +50,8 @@ void session_shake_all(const struct session_env *env);
 
 /* As many rows as there are sessions, at most max. Returns their number. */
 size_t session_describe_all(const struct session_env *env, struct session_row *rows, size_t max);
+
+/* False if there is no session of this number. */
+bool session_describe_one(const struct session_env *env, uint64_t id, struct session_detail *out);
 
 #endif

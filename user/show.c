@@ -8,40 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "show_json.h"
 #include "table.h"
 
 enum counts { COUNTS_ALL, COUNTS_NON_ZERO };
-
-/* An object, array or value; NULL, which all getters here take, when it is missing. */
-static struct json_object *member(struct json_object *object, const char *key)
-{
-	struct json_object *value = NULL;
-
-	json_object_object_get_ex(object, key, &value);
-	return value;
-}
-
-static uint64_t count_of(struct json_object *object, const char *key)
-{
-	return json_object_get_uint64(member(object, key));
-}
-
-static const char *text_of(struct json_object *object, const char *key)
-{
-	const char *text = json_object_get_string(member(object, key));
-
-	return text ? text : "";
-}
-
-static double seconds_of(struct json_object *object, const char *key)
-{
-	return json_object_get_double(member(object, key));
-}
-
-static size_t length_of(struct json_object *array)
-{
-	return json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
-}
 
 static void print_label(const char *label)
 {

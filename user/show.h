@@ -10,5 +10,7 @@ struct json_object;
 void show_status(struct json_object *answer);
 void show_sessions(struct json_object *answer);
 void show_flows(struct json_object *answer);
+void show_session(struct json_object *answer);
+void show_links(struct json_object *answer);
 
 #endif

@@ -255,6 +255,27 @@ struct session_row *worker_get_sessions(struct worker *worker, size_t *count)
 	return call.rows;
 }
 
+struct session_call {
+	uint64_t id;
+	struct session_detail *out;
+	bool found;
+};
+
+static void worker_do_get_session(struct worker *worker, void *argument)
+{
+	struct session_call *call = argument;
+
+	call->found = session_describe_one(&worker->env, call->id, call->out);
+}
+
+bool worker_get_session(struct worker *worker, uint64_t id, struct session_detail *out)
+{
+	struct session_call call = {.id = id, .out = out};
+
+	worker_call(worker, worker_do_get_session, &call);
+	return call.found;
+}
+
 static void worker_do_stop(struct worker *worker, void *argument)
 {
 	(void)argument;

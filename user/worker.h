@@ -5,6 +5,7 @@
 #ifndef HAWSER_WORKER_H
 #define HAWSER_WORKER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +43,9 @@ void worker_get_stats(struct worker *worker, struct stats *out);
 /* Rows of all its sessions, malloc'ed, to be freed by the caller. NULL and 0 when there are none or
  * no memory. */
 struct session_row *worker_get_sessions(struct worker *worker, size_t *count);
+
+/* Describes the session of this number; false if the worker has none. */
+bool worker_get_session(struct worker *worker, uint64_t id, struct session_detail *out);
 
 /* Ends its sessions and the thread, and frees it. */
 void worker_stop(struct worker *worker);

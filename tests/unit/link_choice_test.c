@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -32,7 +33,7 @@ static void add(const char *name, unsigned int weight, bool backup, bool v6)
 
 	*link = (struct link_choice){
 		.device = (int)choices.count, .weight = weight, .backup = backup};
-	strcpy(link->name, name);
+	snprintf(link->name, sizeof(link->name), "%s", name);
 	link->sources[LINK_V4].sa.sa_family = AF_INET;
 	if (v6)
 		link->sources[LINK_V6].sa.sa_family = AF_INET6;
