@@ -52,17 +52,17 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DHAWSER_VERSION='"$(VERSION)"' $(WARN) $(
 	     $(CFLAGS) $(SANFLAGS)
 ALL_LDFLAGS = $(LDFLAGS) $(SANFLAGS) -pthread
 DAEMON_LIBS = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lev -lm $(HAWSER_BPF_LIBS)
-CLI_LIBS  = $(shell $(PKG_CONFIG) --libs json-c)
+CLI_LIBS  = $(shell $(PKG_CONFIG) --libs json-c ncurses)
 
 # The CLI is made of these; the daemon of all that is not the CLI's alone.
-CLI_ONLY    := user/hawser.c user/show.c user/show_links.c user/table.c
+CLI_ONLY    := user/hawser.c user/show.c user/show_links.c user/table.c user/top.c
 CLI_SRCS    := $(CLI_ONLY) user/control_path.c
 DAEMON_SRCS := $(filter-out $(CLI_ONLY),$(wildcard user/*.c))
 UNIT_SRCS   := $(wildcard tests/unit/*_test.c)
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
-# What unit tests link: everything but the two main().
-LIB_OBJS := $(call obj,$(filter-out user/hawserd.c user/hawser.c,$(wildcard user/*.c)))
+# What unit tests link: everything but the two main() and ncurses.
+LIB_OBJS := $(call obj,$(filter-out user/hawserd.c user/hawser.c user/top.c,$(wildcard user/*.c)))
 .SECONDARY:
 UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRCS))
 

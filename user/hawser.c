@@ -20,6 +20,7 @@
 
 #include "control_path.h"
 #include "show.h"
+#include "top.h"
 
 #define EXIT_USAGE	 2
 #define ANSWER_TIMEOUT_S 5
@@ -31,7 +32,7 @@
 
 static const struct command {
 	const char *name;
-	void (*show)(struct json_object *answer);
+	void (*show)(struct json_object *answer); /* NULL: full-screen */
 	const char *help;
 	bool takes_id;
 } commands[] = {
@@ -41,6 +42,7 @@ static const struct command {
 	{"session", show_session, "one session, and a row for each of its subflows", true},
 	{"flows", show_flows, "two rows for each session: how its bytes are moved, and why", false},
 	{"links", show_links, "a row for each link, and what happened to them", false},
+	{"top", NULL, "links, sessions and subflows, full-screen; q quits", false},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -63,6 +65,7 @@ struct connection {
 
 static void vcomplain(const char *format, va_list arguments)
 {
+	top_leave();
 	fputs("hawser: ", stderr);
 	vfprintf(stderr, format, arguments);
 	fputc('\n', stderr);
@@ -193,6 +196,9 @@ static void parse_arguments(int argc, char **argv, const char *default_path, str
 				out->command->name);
 		out->id = parse_id(argv[optind++]);
 	}
+	if (!out->command->show && (out->json || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)))
+		die_usage("%s is for a terminal; legal elsewhere: the other commands",
+			  out->command->name);
 	if (optind < argc)
 		die_usage("unexpected \"%s\" after the command", argv[optind]);
 }
@@ -228,16 +234,16 @@ static void connection_open(struct connection *connection, const char *path)
 	    strerror(errno));
 }
 
-static void connection_send(const struct connection *connection, const struct request *request)
+/* id: 0 where the command takes none. */
+static void connection_send(const struct connection *connection, const char *command, uint64_t id)
 {
 	char line[96];
-	char id[32] = "";
+	char member[32] = "";
 	int len;
 
-	if (request->command->takes_id)
-		snprintf(id, sizeof(id), ",\"id\":%" PRIu64, request->id);
-	len = snprintf(line, sizeof(line), "{\"command\":\"%s\"%s}\n", request->command->name, id);
-
+	if (id)
+		snprintf(member, sizeof(member), ",\"id\":%" PRIu64, id);
+	len = snprintf(line, sizeof(line), "{\"command\":\"%s\"%s}\n", command, member);
 	/* A daemon that closed the connection may have said why: that is for the reader to find. */
 	if (send(connection->fd, line, (size_t)len, MSG_NOSIGNAL) != len && errno != EPIPE &&
 	    errno != ECONNRESET)
@@ -259,13 +265,15 @@ static void connection_grow(struct connection *connection)
 static void connection_receive(struct connection *connection)
 {
 	connection->len = 0;
-	do {
+	while (connection->len == 0 || connection->line[connection->len - 1] != '\n') {
 		ssize_t n;
 
 		if (connection->len == connection->size)
 			connection_grow(connection);
 		n = recv(connection->fd, connection->line + connection->len,
 			 connection->size - connection->len, 0);
+		if (n < 0 && errno == EINTR)
+			continue; /* a signal that top waits for */
 		if (n < 0 && errno == EAGAIN)
 			die_unanswered(connection->path);
 		if (n < 0 && errno != ECONNRESET)
@@ -273,7 +281,7 @@ static void connection_receive(struct connection *connection)
 		if (n <= 0)
 			die("hawserd on %s closed the connection", connection->path);
 		connection->len += (size_t)n;
-	} while (connection->line[connection->len - 1] != '\n');
+	}
 }
 
 /* Destinations are what clients of the proxy sent: nothing of it may steer the terminal. */
@@ -301,7 +309,6 @@ static int make_printable(struct json_object *value, int flags, struct json_obje
 static void connection_parse(struct connection *connection)
 {
 	struct json_tokener *tokener = json_tokener_new();
-	struct json_object *error;
 
 	if (!tokener)
 		die("out of memory");
@@ -311,15 +318,37 @@ static void connection_parse(struct connection *connection)
 	if (!json_object_is_type(connection->answer, json_type_object))
 		die("%s: the answer is not a JSON object", connection->path);
 	json_c_visit(connection->answer, 0, make_printable, NULL);
+}
+
+/* NULL, or what the daemon has against the request. */
+static const char *connection_ask(struct connection *connection, const char *command, uint64_t id)
+{
+	struct json_object *error;
+
+	connection_send(connection, command, id);
+	connection_receive(connection);
+	connection_parse(connection);
 	if (json_object_object_get_ex(connection->answer, "error", &error))
-		die("hawserd on %s: %s", connection->path, json_object_get_string(error));
+		return json_object_get_string(error);
+	return NULL;
+}
+
+/* For top, which can do without an answer: a session may have ended. */
+static struct json_object *ask_for_top(void *context, const char *command, uint64_t id)
+{
+	struct connection *connection = context;
+
+	if (connection_ask(connection, command, id))
+		return NULL;
+	return json_object_get(connection->answer);
 }
 
 static void ask(const struct request *request, struct connection *connection)
 {
-	connection_send(connection, request);
-	connection_receive(connection);
-	connection_parse(connection);
+	const char *error = connection_ask(connection, request->command->name, request->id);
+
+	if (error)
+		die("hawserd on %s: %s", connection->path, error);
 	if (request->watch_s > 0 && isatty(STDOUT_FILENO))
 		fputs("\033[H\033[2J", stdout);
 	if (request->json)
@@ -349,14 +378,18 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOFBF, BUFSIZ);
 	control_default_path(default_path, sizeof(default_path));
 	parse_arguments(argc, argv, default_path, &request);
-	if (request.watch_s > 0)
+	if (request.watch_s > 0 && request.command->show)
 		signal(SIGINT, leave_watch);
 	pause.tv_sec = (time_t)request.watch_s;
 	pause.tv_nsec = (long)((request.watch_s - (double)pause.tv_sec) * 1e9);
 
 	connection_open(&connection, request.path);
-	ask(&request, &connection);
-	while (request.watch_s > 0) {
+	if (request.command->show)
+		ask(&request, &connection);
+	else
+		top_run(ask_for_top, &connection,
+			request.watch_s > 0 ? request.watch_s : WATCH_DEFAULT_S);
+	while (request.command->show && request.watch_s > 0) {
 		nanosleep(&pause, NULL);
 		ask(&request, &connection);
 	}

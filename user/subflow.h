@@ -15,17 +15,17 @@
 enum subflow_backup { SUBFLOW_BACKUP_UNKNOWN, SUBFLOW_BACKUP_NO, SUBFLOW_BACKUP_YES };
 
 struct subflow {
-	union address local;
-	union address remote;
-	uint8_t state; /* TCP_ESTABLISHED… */
-	uint32_t rtt_us;
-	uint32_t cwnd; /* segments */
 	uint64_t bytes_sent;
 	uint64_t bytes_received;
 	uint64_t bytes_retransmitted;
+	union address local;
+	union address remote;
+	uint32_t rtt_us;
+	uint32_t cwnd;		  /* segments */
 	uint32_t retransmissions; /* segments */
 	enum subflow_backup backup;
-	int device; /* 0: unknown; the caller's to fill in, for subflow_ask_backup() */
+	int device;    /* 0: unknown; the caller's to fill in, for subflow_ask_backup() */
+	uint8_t state; /* TCP_ESTABLISHED… */
 };
 
 /* Fills out; returns how many there are, 0 also when the kernel cannot tell (before 5.16). */
