@@ -56,19 +56,20 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DHAWSER_VERSION='"$(VERSION)"' $(WARN) $(
 	     $(CFLAGS) $(SANFLAGS)
 ALL_LDFLAGS = $(LDFLAGS) $(SANFLAGS) -pthread
 DAEMON_LIBS = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lev -lm $(HAWSER_BPF_LIBS)
-CLI_LIBS  = $(shell $(PKG_CONFIG) --libs json-c libsodium libnftables libmnl)
+CLI_LIBS  = $(shell $(PKG_CONFIG) --libs json-c libsodium libnftables libmnl ncurses)
 
 # The CLI is made of these; the daemon of all that is not the CLI's alone.
-CLI_ONLY    := user/hawser.c user/show.c user/table.c user/intercept.c user/intercept_rules.c \
-	       user/intercept_state.c user/steer_route.c user/ruleset.c user/json_get.c
+CLI_ONLY    := user/hawser.c user/show.c user/show_links.c user/table.c user/top.c user/intercept.c \
+	       user/intercept_rules.c user/intercept_state.c user/steer_route.c user/ruleset.c \
+	       user/json_get.c
 CLI_SRCS    := $(CLI_ONLY) user/control_path.c user/token.c user/ifname.c user/address.c \
 	       user/intercept_method.c
 DAEMON_SRCS := $(filter-out $(CLI_ONLY),$(wildcard user/*.c))
 UNIT_SRCS   := $(wildcard tests/unit/*_test.c)
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
-# What unit tests link: everything but the two main().
-LIB_OBJS := $(call obj,$(filter-out user/hawserd.c user/hawser.c,$(wildcard user/*.c)))
+# What unit tests link: everything but the two main() and ncurses.
+LIB_OBJS := $(call obj,$(filter-out user/hawserd.c user/hawser.c user/top.c,$(wildcard user/*.c)))
 .SECONDARY:
 UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRCS))
 
@@ -97,10 +98,13 @@ $(BUILD)/unit/emulator_test: $(call obj,bench/emulator_packet.c bench/emulator_p
 
 # Their fakes stand in for the real functions.
 $(BUILD)/unit/pace_test: ALL_LDFLAGS += -Wl,--wrap=socket_rtt_us,--wrap=socket_receive_rtt_us
-$(BUILD)/unit/report_test: ALL_LDFLAGS += -Wl,--wrap=worker_get_stats,--wrap=worker_get_sessions
+$(BUILD)/unit/report_test: ALL_LDFLAGS += -Wl,--wrap=worker_get_stats,--wrap=worker_get_sessions,--wrap=worker_get_session
 $(BUILD)/unit/tcp_only_test: ALL_LDFLAGS += -Wl,--wrap=crypto_shorthash
 $(BUILD)/unit/mptcp_test: ALL_LDFLAGS += -Wl,--wrap=socket,--wrap=getsockopt
 $(BUILD)/unit/mptcp_pause_test: ALL_LDFLAGS += -Wl,--wrap=fopen
+$(BUILD)/unit/link_choice_test: ALL_LDFLAGS += -Wl,--wrap=link_route_find_default
+$(BUILD)/unit/subflow_test: ALL_LDFLAGS += -Wl,--wrap=getsockopt
+$(BUILD)/unit/link_record_test: ALL_LDFLAGS += -Wl,--wrap=geteuid
 $(BUILD)/unit/dial_test: ALL_LDFLAGS += -Wl,--wrap=mptcp_socket,--wrap=mptcp_transport \
 	-Wl,--wrap=mptcp_tells_fallback,--wrap=mptcp_pause_likely
 

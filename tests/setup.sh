@@ -5,7 +5,8 @@ set -eu
 
 # What each is for: the build and the daemon (run), and besides these the tests and lint (check).
 run="gcc make pkg-config libc6-dev libev-dev libc-ares-dev libconfuse-dev libjson-c-dev
-libsodium-dev libnftables-dev libnftnl-dev libmnl-dev libbpf-dev libelf-dev zlib1g-dev clang llvm bpftool"
+libsodium-dev libncurses-dev libnftables-dev libnftnl-dev libmnl-dev libbpf-dev libelf-dev zlib1g-dev
+clang llvm bpftool"
 check="clang-format clang-tidy curl git iproute2 libclang-rt-dev libcmocka-dev mandoc netcat-openbsd nftables
 openssh-client openssh-server openssl python3 python3-pytest python3-pytest-xdist util-linux wget"
 

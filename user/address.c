@@ -88,6 +88,15 @@ const char *address_format(const union address *address, char out[ADDRESS_TEXT_M
 	return out;
 }
 
+const char *address_format_ip(const union address *address, char out[ADDRESS_TEXT_MAX])
+{
+	struct ip ip = ip_of(address);
+
+	if (ip.family == AF_UNSPEC || !inet_ntop(ip.family, ip.bytes, out, ADDRESS_TEXT_MAX))
+		snprintf(out, ADDRESS_TEXT_MAX, "-");
+	return out;
+}
+
 socklen_t address_length(const union address *address)
 {
 	return address->sa.sa_family == AF_INET6 ? sizeof(address->in6) : sizeof(address->in4);

@@ -37,6 +37,9 @@ int address_parse(const char *text, union address *out);
 /* Returns out, filled with "ADDR:PORT" or "[ADDR6]:PORT"; "-" for AF_UNSPEC. */
 const char *address_format(const union address *address, char out[ADDRESS_TEXT_MAX]);
 
+/* The same without the port and brackets. */
+const char *address_format_ip(const union address *address, char out[ADDRESS_TEXT_MAX]);
+
 /* Length for bind() and connect(). */
 socklen_t address_length(const union address *address);
 

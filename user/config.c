@@ -99,6 +99,7 @@ static void config_free(struct config *config)
 	free(config->relay.bpf_pins);
 	free(config->relay.local_accel);
 	intercept_config_fini(&config->intercept);
+	free(config->links.link);
 	free(config);
 }
 

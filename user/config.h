@@ -11,6 +11,7 @@
 #include "address.h"
 #include "handshake.h"
 #include "intercept_config.h"
+#include "link.h"
 #include "log.h"
 #include "token_file.h"
 #include "tune.h"
@@ -102,6 +103,7 @@ struct config {
 	enum mptcp_mode mptcp;
 	struct tcp_only_config tcp_only;
 	struct relay_config relay;
+	struct links_config links;
 	enum congestion_mode congestion;
 	char congestion_name[CONGESTION_NAME_MAX];
 	unsigned int workers;

@@ -55,12 +55,14 @@ static cfg_opt_t listen_names[] = {VALUE("address"),   VALUE("to"),	     VALUE("
 				   VALUE("exit-name"), VALUE("transparent"), CFG_END()};
 static cfg_opt_t access_names[] = {LIST("allow"), LIST("exit-allow"), CFG_END()};
 static cfg_opt_t user_names[] = {VALUE("password-file"), CFG_END()};
-static cfg_opt_t upstream_names[] = {VALUE("mptcp"),	       VALUE("congestion"),
-				     VALUE("tcp-only-expiry"), VALUE("tcp-only-retry"),
-				     VALUE("when-no-exit"),    VALUE("exit-answer"),
-				     VALUE("exit-probe"),      CFG_END()};
+static cfg_opt_t upstream_names[] = {
+	VALUE("mptcp"),		 VALUE("congestion"),	VALUE("tcp-only-expiry"),
+	VALUE("tcp-only-retry"), VALUE("when-no-exit"), VALUE("exit-answer"),
+	VALUE("exit-probe"),	 VALUE("links"),	CFG_END()};
 static cfg_opt_t exit_names[] = {VALUE("address"),  VALUE("port"),   VALUE("token-file"),
 				 VALUE("priority"), VALUE("weight"), CFG_END()};
+static cfg_opt_t link_names[] = {VALUE("device"), VALUE("role"), VALUE("weight"), LIST("gateway"),
+				 CFG_END()};
 static cfg_opt_t relay_names[] = {VALUE("tier"),     VALUE("tick"),    VALUE("bpf"),
 				  VALUE("bpf-pins"), VALUE("torture"), VALUE("local-accel"),
 				  CFG_END()};
@@ -90,6 +92,7 @@ static cfg_opt_t sections[] = {CFG_SEC("daemon", daemon_names, CFGF_MULTI),
 			       CFG_SEC("user", user_names, NAMED_SECTION),
 			       CFG_SEC("exit", exit_names, NAMED_SECTION),
 			       CFG_SEC("upstream", upstream_names, CFGF_MULTI),
+			       CFG_SEC("link", link_names, NAMED_SECTION),
 			       CFG_SEC("relay", relay_names, CFGF_MULTI),
 			       CFG_SEC("tune", tune_names, CFGF_MULTI),
 			       CFG_SEC("timeouts", timeouts_names, CFGF_MULTI),
@@ -260,6 +263,25 @@ static int apply_exit(cfg_t *section, struct draft *draft)
 	return settings_add_exit(draft, &name, &values);
 }
 
+static int apply_link(cfg_t *section, struct draft *draft)
+{
+	const struct value *device = cfg_getptr(section, "device");
+	struct value name;
+	cfg_opt_t *opt;
+	int err;
+
+	if (!device)
+		return refuse_incomplete(section, "device", "INTERFACE");
+	name = *device;
+	name.name = cfg_name(section);
+	name.typed = name.text = cfg_title(section);
+	err = settings_add_link(draft, &name, device);
+	for (unsigned int i = 0; !err && (opt = cfg_getnopt(section, i)); i++)
+		for (unsigned int j = 0; !err && j < cfg_opt_size(opt); j++)
+			err = settings_set_link(draft, cfg_opt_name(opt), cfg_opt_getnptr(opt, j));
+	return err;
+}
+
 static int apply_values(cfg_t *section, struct draft *draft)
 {
 	cfg_opt_t *opt;
@@ -284,6 +306,8 @@ static int apply_section(cfg_t *section, struct draft *draft)
 		return apply_user(section, draft);
 	if (strcmp(cfg_name(section), "exit") == 0)
 		return apply_exit(section, draft);
+	if (strcmp(cfg_name(section), "link") == 0)
+		return apply_link(section, draft);
 	return apply_values(section, draft);
 }
 

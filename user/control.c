@@ -117,7 +117,8 @@ static bool client_answer(struct client *client, const char *line, size_t len)
 		queued = client_queue(client, malformed_line, sizeof(malformed_line) - 1);
 		goto out;
 	}
-	answer = client->control->answer(client->control->context, json_object_get_string(command));
+	answer = client->control->answer(client->control->context, json_object_get_string(command),
+					 request);
 	queued = answer ? client_queue_object(client, answer)
 			: client_queue(client, memory_line, sizeof(memory_line) - 1);
 out:

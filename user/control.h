@@ -11,9 +11,10 @@ struct control;
 struct ev_loop;
 struct json_object;
 
-/* Given the "command" member of a request line; returns the answer, which control owns then, or
- * NULL when out of memory. */
-typedef struct json_object *control_answer_fn(void *context, const char *command);
+/* Given the "command" member of a request line, and the whole of it; returns the answer, which
+ * control owns then, or NULL when out of memory. */
+typedef struct json_object *control_answer_fn(void *context, const char *command,
+					      struct json_object *request);
 
 /* Listens on path, replacing a stale socket there (one that nobody answers). NULL on error, with
  * errno set: EADDRINUSE when another process answers on path, ENOTSOCK when path is no socket (it

@@ -11,6 +11,7 @@
 
 #include "detour.h"
 #include "guard.h"
+#include "link_choice.h"
 #include "log.h"
 #include "mptcp_pause.h"
 #include "resolver.h"
@@ -48,6 +49,7 @@ struct dial {
 	struct resolver *resolver;
 	struct tcp_only *tcp_only;
 	struct mptcp_pause *mptcp_pause;
+	struct link_picker *links;
 	const struct config *config;
 	struct destination destination;
 	bool client_is_local;
@@ -210,6 +212,25 @@ static void attempt_on_writable(struct ev_loop *loop, ev_io *io, int events)
 	dial_next(dial);
 }
 
+/* Has the connection begin on a link of our choice: the rule for the address leads it there. An
+ * MPTCP socket must not be bound to the interface, which the kernel would copy to all subflows. */
+static void attempt_choose_link(const struct attempt *attempt, int fd)
+{
+	struct link_picker *links = attempt->dial->links;
+	const struct link_choice *link =
+		links ? link_picker_choose(links, &attempt->address) : NULL;
+	const union address *source;
+	char text[ADDRESS_TEXT_MAX];
+
+	if (!link)
+		return;
+	source = &link->sources[link_family(&attempt->address)];
+	/* An address that has just gone leaves the choice to the kernel. */
+	if (socket_bind_source(fd, source) == 0)
+		log_debug("dial: %s by link %s", address_format(&attempt->address, text),
+			  link->name);
+}
+
 /* 0 when under way. */
 static int attempt_start(struct attempt *attempt)
 {
@@ -233,6 +254,8 @@ static int attempt_start(struct attempt *attempt)
 			close(fd);
 			return err;
 		}
+	} else {
+		attempt_choose_link(attempt, fd);
 	}
 	if (connect(fd, &to->sa, address_length(to)) && errno != EINPROGRESS) {
 		int err = errno;
@@ -380,6 +403,7 @@ struct dial *dial_start(const struct dial_request *request, dial_fn *notify, voi
 	dial->resolver = request->resolver;
 	dial->tcp_only = request->tcp_only;
 	dial->mptcp_pause = request->mptcp_pause;
+	dial->links = request->links;
 	dial->config = request->config;
 	dial->destination = *request->destination;
 	dial->plain = request->plain;

@@ -14,6 +14,7 @@ struct dial;
 struct ev_loop;
 struct exit;
 struct guard;
+struct link_picker;
 struct mptcp_pause;
 struct resolver;
 struct tcp_only;
@@ -43,6 +44,7 @@ struct dial_request {
 	struct resolver *resolver;
 	struct tcp_only *tcp_only; /* asked and told with MPTCP_MODE_AUTO; NULL: always MPTCP */
 	struct mptcp_pause *mptcp_pause;
+	struct link_picker *links; /* NULL: the kernel chooses */
 	const struct config *config;
 	const struct destination *destination; /* copied */
 	const union address *client;	       /* who asks; not kept */

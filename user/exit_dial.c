@@ -150,6 +150,7 @@ static void next(struct exit_dial *dial)
 			hop_start(&(struct hop_request){.loop = dial->request.loop,
 							.resolver = dial->request.resolver,
 							.mptcp_pause = dial->request.mptcp_pause,
+							.links = dial->request.links,
 							.config = config,
 							.exit = &config->exits[dial->current],
 							.destination = &dial->destination,

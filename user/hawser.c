@@ -2,6 +2,7 @@
 /* The CLI: one question to hawserd over its control socket, once or again and again. */
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <json-c/json.h>
 #include <json-c/json_visit.h>
 #include <limits.h>
@@ -25,6 +26,7 @@
 #include "intercept_method.h"
 #include "show.h"
 #include "token.h"
+#include "top.h"
 
 #define EXIT_USAGE	 2
 #define ANSWER_TIMEOUT_S 5
@@ -34,16 +36,29 @@
 #define WATCH_MIN_S	 0.1
 #define WATCH_MAX_S	 86400.0
 
+struct request;
+static int run_intercept(const struct request *request);
+static int run_top(const struct request *request);
+
 static const struct command {
 	const char *name;
 	void (*show)(struct json_object *answer);
+	int (*run)(const struct request *request); /* in place of show; returns the exit code */
 	const char *help;
+	bool takes_id;
 } commands[] = {
-	{"status", show_status, "the daemon, what the kernel offers, listeners, totals, errors"},
-	{"sessions", show_sessions, "a row for each session"},
-	{"flows", show_flows, "two rows for each session: how its bytes are moved, and why"},
-	{"exits", show_exits, "a row for each exit: whether it answers, and what failed last"},
-	{"intercept", NULL, "up, down or show: the rules that bring a LAN's connections"},
+	{"status", show_status, NULL,
+	 "the daemon, what the kernel offers, listeners, totals, errors", false},
+	{"sessions", show_sessions, NULL, "a row for each session", false},
+	{"session", show_session, NULL, "one session, and a row for each of its subflows", true},
+	{"flows", show_flows, NULL, "two rows for each session: how its bytes are moved, and why",
+	 false},
+	{"links", show_links, NULL, "a row for each link, and what happened to them", false},
+	{"exits", show_exits, NULL, "a row for each exit: whether it answers, and what failed last",
+	 false},
+	{"top", NULL, run_top, "links, sessions and subflows, full-screen; q quits", false},
+	{"intercept", NULL, run_intercept,
+	 "up, down or show: the rules that bring a LAN's connections", false},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -56,6 +71,7 @@ struct request {
 	enum intercept_action action; /* of "intercept" */
 	struct json_object *lan;      /* array of names; NULL: as hawserd is configured */
 	const char *method;	      /* the same */
+	uint64_t id;		      /* of a session */
 	const char *path;
 	bool json;
 	double watch_s; /* 0: once */
@@ -72,6 +88,7 @@ struct connection {
 
 static void vcomplain(const char *format, va_list arguments)
 {
+	top_leave();
 	fputs("hawser: ", stderr);
 	vfprintf(stderr, format, arguments);
 	fputc('\n', stderr);
@@ -92,8 +109,10 @@ static void print_usage(FILE *out)
 	fputs("usage: hawser [--control PATH] [--json] [--watch[=SECONDS]] ", out);
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		if (commands[i].show)
-			fprintf(out, "%s%s", i ? "|" : "", commands[i].name);
-	fputs("\n       hawser token new NAME"
+			fprintf(out, "%s%s%s", i ? "|" : "", commands[i].name,
+				commands[i].takes_id ? " ID" : "");
+	fputs("\n       hawser [--control PATH] top"
+	      "\n       hawser token new NAME"
 	      "\n       hawser [--control PATH] [--lan IFACE[,IFACE]...] [--method "
 	      "tproxy|redirect] "
 	      "intercept up\n"
@@ -118,7 +137,8 @@ static void print_help(const char *default_path)
 	print_usage(stdout);
 	puts("\ncommands:");
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		printf("  %-18s %s\n", commands[i].name, commands[i].help);
+		printf("  %-8s%-10s %s\n", commands[i].name, commands[i].takes_id ? "ID" : "",
+		       commands[i].help);
 	puts("  token new NAME     print a fresh token, for the token files of exit and router");
 	puts("\noptions:\n"
 	     "  --json             print the daemon's answer as it is, one line of JSON\n"
@@ -163,6 +183,18 @@ __attribute__((noreturn)) static void make_token(char **words)
 	if (fflush(stdout) || ferror(stdout))
 		die("standard output: %s", strerror(errno));
 	exit(EXIT_SUCCESS);
+}
+
+static uint64_t parse_id(const char *text)
+{
+	uint64_t id = strtoull(text, NULL, 10);
+
+	/* json-c has no larger integer that every program reads. */
+	if (!*text || text[strspn(text, "0123456789")] || id == 0 || id > INT64_MAX)
+		die_usage("%s: not the number of a session; legal: one of those that `hawser "
+			  "sessions` shows",
+			  text);
+	return id;
 }
 
 static double parse_seconds(const char *text)
@@ -223,18 +255,32 @@ static void parse_intercept(struct request *request, int count, char **words)
 
 static void parse_words(struct request *request, int count, char **words)
 {
+	int used = 1;
+
 	if (count == 0)
 		die_usage("no command");
 	request->command = find_command(words[0]);
-	if (!request->command->show)
+	if (request->command->run == run_intercept) {
 		parse_intercept(request, count - 1, words + 1);
-	else if (count > 1)
-		die_usage("unexpected \"%s\" after the command", words[1]);
+		used = count;
+	}
+	if (request->command->takes_id) {
+		if (count == 1)
+			die_usage("no ID after %s; legal: one of those that `hawser sessions` "
+				  "shows",
+				  words[0]);
+		request->id = parse_id(words[used++]);
+	}
+	if (count > used)
+		die_usage("unexpected \"%s\" after the command", words[used]);
 	if ((request->lan || request->method) &&
-	    (request->command->show || request->action != INTERCEPT_UP))
+	    (request->command->run != run_intercept || request->action != INTERCEPT_UP))
 		die_usage("--lan and --method are for intercept up");
-	if (request->watch_s > 0 && !request->command->show)
+	if (request->watch_s > 0 && request->command->run == run_intercept)
 		die_usage("--watch is not for intercept");
+	if (request->command->run == run_top &&
+	    (request->json || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)))
+		die_usage("%s is for a terminal; legal elsewhere: the other commands", words[0]);
 }
 
 static void parse_arguments(int argc, char **argv, const char *default_path, struct request *out)
@@ -331,11 +377,16 @@ static void connection_open(struct connection *connection, const char *path)
 	    strerror(errno));
 }
 
-static void connection_send(const struct connection *connection, const char *command)
+/* id: 0 where the command takes none. */
+static void connection_send(const struct connection *connection, const char *command, uint64_t id)
 {
-	char line[64];
-	int len = snprintf(line, sizeof(line), "{\"command\":\"%s\"}\n", command);
+	char line[96];
+	char member[32] = "";
+	int len;
 
+	if (id)
+		snprintf(member, sizeof(member), ",\"id\":%" PRIu64, id);
+	len = snprintf(line, sizeof(line), "{\"command\":\"%s\"%s}\n", command, member);
 	/* A daemon that closed the connection may have said why: that is for the reader to find. */
 	if (send(connection->fd, line, (size_t)len, MSG_NOSIGNAL) != len && errno != EPIPE &&
 	    errno != ECONNRESET)
@@ -357,13 +408,15 @@ static void connection_grow(struct connection *connection)
 static void connection_receive(struct connection *connection)
 {
 	connection->len = 0;
-	do {
+	while (connection->len == 0 || connection->line[connection->len - 1] != '\n') {
 		ssize_t n;
 
 		if (connection->len == connection->size)
 			connection_grow(connection);
 		n = recv(connection->fd, connection->line + connection->len,
 			 connection->size - connection->len, 0);
+		if (n < 0 && errno == EINTR)
+			continue; /* a signal that top waits for */
 		if (n < 0 && errno == EAGAIN)
 			die_unanswered(connection->path);
 		if (n < 0 && errno != ECONNRESET)
@@ -371,7 +424,7 @@ static void connection_receive(struct connection *connection)
 		if (n <= 0)
 			die("hawserd on %s closed the connection", connection->path);
 		connection->len += (size_t)n;
-	} while (connection->line[connection->len - 1] != '\n');
+	}
 }
 
 /* Destinations are what clients of the proxy sent: nothing of it may steer the terminal. */
@@ -399,7 +452,6 @@ static int make_printable(struct json_object *value, int flags, struct json_obje
 static void connection_parse(struct connection *connection)
 {
 	struct json_tokener *tokener = json_tokener_new();
-	struct json_object *error;
 
 	if (!tokener)
 		die("out of memory");
@@ -409,15 +461,27 @@ static void connection_parse(struct connection *connection)
 	if (!json_object_is_type(connection->answer, json_type_object))
 		die("%s: the answer is not a JSON object", connection->path);
 	json_c_visit(connection->answer, 0, make_printable, NULL);
-	if (json_object_object_get_ex(connection->answer, "error", &error))
-		die("hawserd on %s: %s", connection->path, json_object_get_string(error));
 }
 
-static void connection_ask(struct connection *connection, const char *command)
+/* NULL, or what the daemon has against the request. */
+static const char *connection_ask(struct connection *connection, const char *command, uint64_t id)
 {
-	connection_send(connection, command);
+	struct json_object *error;
+
+	connection_send(connection, command, id);
 	connection_receive(connection);
 	connection_parse(connection);
+	if (json_object_object_get_ex(connection->answer, "error", &error))
+		return json_object_get_string(error);
+	return NULL;
+}
+
+static void connection_ask_or_die(struct connection *connection, const char *command, uint64_t id)
+{
+	const char *error = connection_ask(connection, command, id);
+
+	if (error)
+		die("hawserd on %s: %s", connection->path, error);
 }
 
 static void connection_close(struct connection *connection)
@@ -437,7 +501,7 @@ static int run_intercept(const struct request *request)
 		connection_open(&connection, request->path);
 	if (request->action == INTERCEPT_UP ||
 	    (request->action == INTERCEPT_SHOW && connection_try(&connection, request->path)))
-		connection_ask(&connection, request->command->name);
+		connection_ask_or_die(&connection, request->command->name, 0);
 	switch (request->action) {
 	case INTERCEPT_UP:
 		code = intercept_up(connection.answer, request->lan, request->method);
@@ -453,9 +517,30 @@ static int run_intercept(const struct request *request)
 	return code;
 }
 
+/* For top, which can do without an answer: a session may have ended. */
+static struct json_object *ask_for_top(void *context, const char *command, uint64_t id)
+{
+	struct connection *connection = context;
+
+	if (connection_ask(connection, command, id))
+		return NULL;
+	return json_object_get(connection->answer);
+}
+
+static int run_top(const struct request *request)
+{
+	struct connection connection;
+
+	connection_open(&connection, request->path);
+	top_run(ask_for_top, &connection,
+		request->watch_s > 0 ? request->watch_s : WATCH_DEFAULT_S);
+	connection_close(&connection);
+	return EXIT_SUCCESS;
+}
+
 static void ask(const struct request *request, struct connection *connection)
 {
-	connection_ask(connection, request->command->name);
+	connection_ask_or_die(connection, request->command->name, request->id);
 	if (request->watch_s > 0 && isatty(STDOUT_FILENO))
 		fputs("\033[H\033[2J", stdout);
 	if (request->json)
@@ -485,8 +570,8 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOFBF, BUFSIZ);
 	control_default_path(default_path, sizeof(default_path));
 	parse_arguments(argc, argv, default_path, &request);
-	if (!request.command->show)
-		return run_intercept(&request);
+	if (request.command->run)
+		return request.command->run(&request);
 	if (request.watch_s > 0)
 		signal(SIGINT, leave_watch);
 	pause.tv_sec = (time_t)request.watch_s;

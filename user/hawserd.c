@@ -19,6 +19,7 @@
 #include "failures.h"
 #include "gate.h"
 #include "kernel.h"
+#include "links.h"
 #include "listen_set.h"
 #include "local_accel.h"
 #include "log.h"
@@ -30,9 +31,9 @@
 #define EXIT_CONFIG 2
 
 /* File descriptors that are no session's: the main thread's (half of them for BPF), and each
- * worker's (loop, mailbox, hup, resolver). */
-#define FDS_MAIN   38
-#define FDS_WORKER 8
+ * worker's (loop, mailbox, hup, resolver, netlink). */
+#define FDS_MAIN   42
+#define FDS_WORKER 9
 /* A relayed session's two sockets. Pipes are borrowed when there are some, and done without when
  * not. */
 #define FDS_SESSION 2
@@ -55,6 +56,7 @@ struct daemon {
 	size_t worker_count;
 	struct local_accel *local;
 	struct failures *failures;
+	struct links *links;
 	struct control *control;
 	struct pulse *pulse;
 	struct report_source report;
@@ -185,9 +187,27 @@ static int local_start(struct daemon *daemon)
 	return 0;
 }
 
-static struct json_object *on_control(void *context, const char *command)
+static void on_links(void *context, const struct link_choices *choices)
 {
-	return report_answer(context, command);
+	struct daemon *daemon = context;
+
+	for (size_t w = 0; w < daemon->worker_count; w++)
+		worker_set_links(daemon->workers[w], choices);
+}
+
+static int start_links(struct daemon *daemon)
+{
+	daemon->links = links_open(daemon->loop, daemon->config, on_links, daemon);
+	if (daemon->links)
+		return 0;
+	log_error("%s", strerror(ENOMEM));
+	return -ENOMEM;
+}
+
+static struct json_object *on_control(void *context, const char *command,
+				      struct json_object *request)
+{
+	return report_answer(context, command, request);
 }
 
 /* Without a control socket the daemon still proxies: only a path that was asked for must work. */
@@ -352,6 +372,7 @@ static void on_hangup(struct ev_loop *loop, ev_signal *signal, int events)
 	workers_configure(daemon, true);
 	listen_set_close(&closing);
 	pulse_start(daemon->pulse, new);
+	links_configure(daemon->links, new);
 	config_put(old);
 	log_info("configuration reloaded");
 }
@@ -436,11 +457,15 @@ static int run(struct daemon *daemon)
 	err = workers_start(daemon, open_files);
 	if (err)
 		return err;
+	err = start_links(daemon);
+	if (err)
+		return err;
 	daemon->report = (struct report_source){.config = daemon->config,
 						.accel = daemon->accel,
 						.workers = daemon->workers,
 						.worker_count = daemon->worker_count,
 						.local = daemon->local,
+						.links = daemon->links,
 						.started = clock_monotonic_s()};
 	err = open_control(daemon);
 	if (err)
@@ -472,6 +497,8 @@ static void fini(struct daemon *daemon)
 	for (size_t w = 0; w < daemon->worker_count; w++)
 		worker_stop(daemon->workers[w]);
 	free(daemon->workers);
+	/* Last of what sessions use. */
+	links_close(daemon->links);
 	accel_close(daemon->accel);
 	local_accel_close(daemon->local);
 	failures_close(daemon->failures);

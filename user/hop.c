@@ -22,6 +22,7 @@ struct hop {
 	struct ev_loop *loop;
 	struct resolver *resolver;
 	struct mptcp_pause *mptcp_pause;
+	struct link_picker *links;
 	const struct config *config;
 	const struct exit_config *exit;
 	struct destination destination;
@@ -285,6 +286,7 @@ static void hop_begin(struct hop *hop)
 	hop->dial = dial_start(&(struct dial_request){.loop = hop->loop,
 						      .resolver = hop->resolver,
 						      .mptcp_pause = hop->mptcp_pause,
+						      .links = hop->links,
 						      .config = hop->config,
 						      .destination = &hop->exit->destination,
 						      .client = &ourselves,
@@ -304,6 +306,7 @@ struct hop *hop_start(const struct hop_request *request, hop_fn *notify, void *c
 	hop->loop = request->loop;
 	hop->resolver = request->resolver;
 	hop->mptcp_pause = request->mptcp_pause;
+	hop->links = request->links;
 	hop->config = request->config;
 	hop->exit = request->exit;
 	hop->probe = request->destination == NULL;

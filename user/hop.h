@@ -15,6 +15,7 @@
 
 struct ev_loop;
 struct hop;
+struct link_picker;
 struct mptcp_pause;
 struct resolver;
 
@@ -42,6 +43,7 @@ struct hop_request {
 	struct ev_loop *loop;
 	struct resolver *resolver;
 	struct mptcp_pause *mptcp_pause;
+	struct link_picker *links; /* NULL: the kernel chooses */
 	const struct config *config;
 	const struct exit_config *exit;
 	const struct destination *destination; /* NULL: a probe */

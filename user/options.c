@@ -24,6 +24,7 @@ enum option_kind {
 };
 
 static int set_timeout(struct draft *draft, const struct value *name, const struct value *seconds);
+static int set_link(struct draft *draft, const struct value *name, const struct value *link);
 static int set_tune(struct draft *draft, const struct value *name, const struct value *number);
 static int set_no_bpf(struct draft *draft, const struct value *option, const struct value *none);
 static int set_intercept_method(struct draft *draft, const struct value *method,
@@ -105,6 +106,10 @@ static const struct option_row rows[] = {
 	 SETTING("upstream")},
 	{OPTION_VALUE, "--tcp-only-retry", "N", "try MPTCP with it every N-th time",
 	 SETTING("upstream")},
+	{OPTION_VALUE, "--links", "listed|auto|manual", "which links are set up",
+	 SETTING("upstream")},
+	{OPTION_VALUE, "--link", "NAME=DEVICE[,ROLE[,WEIGHT]]", "a link to set up *",
+	 APPLY("=", set_link)},
 	{OPTION_VALUE, "--tier", "auto|copy|splice|sockmap", "how bytes are moved",
 	 SETTING("relay")},
 	{OPTION_VALUE, "--tick", "auto|off|MICROSECONDS", "when bulk is looked at",
@@ -143,6 +148,29 @@ struct options {
 static int set_timeout(struct draft *draft, const struct value *name, const struct value *seconds)
 {
 	return settings_set(draft->config, "timeouts", name->text, seconds);
+}
+
+static int set_link(struct draft *draft, const struct value *name, const struct value *link)
+{
+	static const char *const settings[] = {"role", "weight"};
+	char *copy = strdup(link->text);
+	struct value part = *link;
+	char *rest = copy;
+	int err;
+
+	if (!copy)
+		return value_refuse(link, "%s", strerror(ENOMEM));
+	part.text = strsep(&rest, ",");
+	err = settings_add_link(draft, name, &part);
+	for (size_t i = 0; !err && rest && i < sizeof(settings) / sizeof(*settings); i++) {
+		part.text = strsep(&rest, ",");
+		err = settings_set_link(draft, settings[i], &part);
+	}
+	if (!err && rest)
+		err = value_refuse(link, "\"%s\" is too much; legal: NAME=DEVICE[,ROLE[,WEIGHT]]",
+				   rest);
+	free(copy);
+	return err;
 }
 
 static int set_tune(struct draft *draft, const struct value *name, const struct value *number)

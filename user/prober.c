@@ -24,6 +24,7 @@ struct prober {
 	struct ev_loop *loop;
 	struct resolver *resolver;
 	struct mptcp_pause *mptcp_pause;
+	struct link_picker *links;
 	const struct config *config; /* NULL: none yet */
 	struct probe *probes;	     /* one for each of its exits */
 	size_t count;
@@ -48,6 +49,7 @@ static void start(struct prober *prober, struct probe *probe)
 	probe->hop = hop_start(&(struct hop_request){.loop = prober->loop,
 						     .resolver = prober->resolver,
 						     .mptcp_pause = prober->mptcp_pause,
+						     .links = prober->links,
 						     .config = prober->config,
 						     .exit = probe->exit},
 			       on_probe, probe);
@@ -70,7 +72,7 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
 }
 
 struct prober *prober_open(struct ev_loop *loop, struct resolver *resolver,
-			   struct mptcp_pause *mptcp_pause)
+			   struct mptcp_pause *mptcp_pause, struct link_picker *links)
 {
 	struct prober *prober = calloc(1, sizeof(*prober));
 
@@ -79,6 +81,7 @@ struct prober *prober_open(struct ev_loop *loop, struct resolver *resolver,
 	prober->loop = loop;
 	prober->resolver = resolver;
 	prober->mptcp_pause = mptcp_pause;
+	prober->links = links;
 	ev_timer_init(&prober->look, on_look, 0., LOOK_S);
 	prober->look.data = prober;
 	return prober;

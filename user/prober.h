@@ -5,13 +5,14 @@
 
 struct config;
 struct ev_loop;
+struct link_picker;
 struct mptcp_pause;
 struct prober;
 struct resolver;
 
 /* NULL when out of memory. All three outlive it. */
 struct prober *prober_open(struct ev_loop *loop, struct resolver *resolver,
-			   struct mptcp_pause *mptcp_pause);
+			   struct mptcp_pause *mptcp_pause, struct link_picker *links);
 void prober_close(struct prober *prober); /* NULL is allowed */
 
 /* From now on for the exits of config, to which a reference is taken. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Asks the workers, adds up, builds JSON. Out of memory, members are null or missing. */
+/* Asks the workers, adds up, builds JSON. */
 #include "report.h"
 
 #include <json-c/json.h>
@@ -13,44 +13,13 @@
 #include "config.h"
 #include "exit.h"
 #include "kernel.h"
+#include "links.h"
 #include "local_accel.h"
+#include "report_intercept.h"
+#include "report_links.h"
+#include "report_put.h"
 #include "stats.h"
 #include "worker.h"
-
-/* Takes the value. All keys are literals, or names that live as long as the program. */
-static void put(struct json_object *object, const char *key, struct json_object *value)
-{
-	if (!object || json_object_object_add_ex(object, key, value,
-						 JSON_C_OBJECT_ADD_KEY_IS_NEW |
-							 JSON_C_OBJECT_ADD_CONSTANT_KEY) < 0)
-		json_object_put(value);
-}
-
-static void put_count(struct json_object *object, const char *key, uint64_t count)
-{
-	put(object, key, json_object_new_uint64(count));
-}
-
-static void put_text(struct json_object *object, const char *key, const char *text)
-{
-	put(object, key, json_object_new_string(text));
-}
-
-/* In milliseconds at best. */
-static void put_seconds(struct json_object *object, const char *key, double seconds)
-{
-	struct json_object *value = json_object_new_double(seconds);
-
-	if (value)
-		json_object_set_serializer(value, json_object_double_to_json_string, "%.3f", NULL);
-	put(object, key, value);
-}
-
-static void append(struct json_object *array, struct json_object *value)
-{
-	if (!array || json_object_array_add(array, value) < 0)
-		json_object_put(value);
-}
 
 static struct json_object *report_feature(const struct feature_state *state)
 {
@@ -156,6 +125,28 @@ static struct json_object *report_local(const struct report_source *source, cons
 	return object;
 }
 
+static struct json_object *report_links_summary(const struct report_source *source)
+{
+	struct json_object *object = json_object_new_object();
+	const struct link *links = NULL;
+	const char *reason = "";
+	size_t count = 0;
+	size_t up = 0;
+
+	if (source->links) {
+		links = links_list(source->links, &count);
+		reason = links_reason(source->links);
+	}
+	for (size_t i = 0; i < count; i++)
+		up += links[i].state == LINK_STATE_UP;
+	put_text(object, "mode", links_mode_words[source->config->links.mode]);
+	put_count(object, "count", count);
+	put_count(object, "up", up);
+	put(object, "set_up", json_object_new_boolean(count > 0 && !*reason));
+	put_text(object, "reason", reason);
+	return object;
+}
+
 static const char *congestion_name(const struct config *config)
 {
 	switch (config->congestion) {
@@ -181,12 +172,14 @@ static struct stats sum_stats(const struct report_source *source)
 	return sum;
 }
 
-static struct json_object *report_status(const struct report_source *source)
+static struct json_object *report_status(const struct report_source *source,
+					 struct json_object *request)
 {
 	const struct config *config = source->config;
 	struct json_object *status = json_object_new_object();
 	struct stats sum = sum_stats(source);
 
+	(void)request;
 	put_text(status, "version", HAWSER_VERSION);
 	put_count(status, "pid", (uint64_t)getpid());
 	put_seconds(status, "uptime_s", clock_monotonic_s() - source->started);
@@ -195,6 +188,7 @@ static struct json_object *report_status(const struct report_source *source)
 	put_text(status, "tier", config_tier_name(config->relay.tier));
 	put_text(status, "congestion", congestion_name(config));
 	put(status, "kernel", report_kernel(source->accel));
+	put(status, "links", report_links_summary(source));
 	put(status, "local_accel", report_local(source, &sum));
 	put(status, "listeners", report_listeners(config));
 	put(status, "sessions",
@@ -315,13 +309,17 @@ static struct json_object *report_rows(const struct report_source *source, const
 	return answer;
 }
 
-static struct json_object *report_sessions(const struct report_source *source)
+static struct json_object *report_sessions(const struct report_source *source,
+					   struct json_object *request)
 {
+	(void)request;
 	return report_rows(source, "sessions", append_session);
 }
 
-static struct json_object *report_flows(const struct report_source *source)
+static struct json_object *report_flows(const struct report_source *source,
+					struct json_object *request)
 {
+	(void)request;
 	return report_rows(source, "flows", append_flows);
 }
 
@@ -349,118 +347,71 @@ static struct json_object *report_exit(const struct exit_config *config)
 	return exit;
 }
 
-static struct json_object *report_exits(const struct report_source *source)
+static struct json_object *report_exits(const struct report_source *source,
+					struct json_object *request)
 {
 	struct json_object *answer = json_object_new_object();
 	struct json_object *list = json_object_new_array();
 
+	(void)request;
 	for (size_t i = 0; i < source->config->exit_count; i++)
 		append(list, report_exit(&source->config->exits[i]));
 	put(answer, "exits", list);
 	return answer;
 }
 
-static struct json_object *report_prefixes(const struct prefix *list, size_t count)
+/* Of the one session whose number the request has as "id". */
+static struct json_object *report_one_session(const struct report_source *source,
+					      struct json_object *request)
 {
-	struct json_object *array = json_object_new_array();
-	char text[PREFIX_TEXT_MAX];
-
-	for (size_t i = 0; i < count; i++)
-		append(array, json_object_new_string(prefix_format(&list[i], text)));
-	return array;
-}
-
-static struct json_object *report_ports(const struct port_range *list, size_t count)
-{
-	struct json_object *array = json_object_new_array();
-	char text[sizeof("65535-65535")];
-
-	for (size_t i = 0; i < count; i++) {
-		if (list[i].first == list[i].last)
-			snprintf(text, sizeof(text), "%u", list[i].first);
-		else
-			snprintf(text, sizeof(text), "%u-%u", list[i].first, list[i].last);
-		append(array, json_object_new_string(text));
-	}
-	return array;
-}
-
-static struct json_object *report_macs(const struct mac *list, size_t count)
-{
-	struct json_object *array = json_object_new_array();
-	char text[3 * MAC_BYTES];
-
-	for (size_t i = 0; i < count; i++) {
-		for (size_t j = 0; j < MAC_BYTES; j++)
-			snprintf(text + 3 * j, sizeof(text) - 3 * j, "%02x%s", list[i].bytes[j],
-				 j + 1 < MAC_BYTES ? ":" : "");
-		append(array, json_object_new_string(text));
-	}
-	return array;
-}
-
-static struct json_object *report_interfaces(const struct interface *list, size_t count)
-{
-	struct json_object *array = json_object_new_array();
-
-	for (size_t i = 0; i < count; i++)
-		append(array, json_object_new_string(list[i].name));
-	return array;
-}
-
-static struct json_object *report_domains(const struct domain *list, size_t count)
-{
-	struct json_object *array = json_object_new_array();
-
-	for (size_t i = 0; i < count; i++)
-		append(array, json_object_new_string(list[i].name));
-	return array;
-}
-
-static struct json_object *report_transparent_listeners(const struct config *config)
-{
-	struct json_object *array = json_object_new_array();
-	char text[ADDRESS_TEXT_MAX];
-
-	for (size_t i = 0; i < config->listen_count; i++)
-		if (config->listen[i].transparent)
-			append(array, json_object_new_string(
-					      address_format(&config->listen[i].address, text)));
-	return array;
-}
-
-/* What `hawser intercept` makes rules of. */
-static struct json_object *report_intercept(const struct report_source *source)
-{
-	const struct intercept_config *config = &source->config->intercept;
+	struct session_detail *detail = calloc(1, sizeof(*detail));
 	struct json_object *answer = json_object_new_object();
-	struct json_object *bypass = json_object_new_object();
-	struct stats sum = sum_stats(source);
+	struct json_object *id = json_object_object_get(request, "id");
+	bool found = false;
 
-	put_text(answer, "method", intercept_method_words[config->method]);
-	put(answer, "listeners", report_transparent_listeners(source->config));
-	put(answer, "lan", report_interfaces(config->lan, config->lan_count));
-	put(bypass, "destination",
-	    report_prefixes(config->bypass_destination, config->bypass_destination_count));
-	put(bypass, "source", report_prefixes(config->bypass_source, config->bypass_source_count));
-	put(bypass, "port", report_ports(config->bypass_port, config->bypass_port_count));
-	put(bypass, "mac", report_macs(config->bypass_mac, config->bypass_mac_count));
-	put(bypass, "domain", report_domains(config->bypass_domain, config->bypass_domain_count));
-	put(answer, "bypass", bypass);
-	put_count(answer, "sessions", sum.protocols[PROTOCOL_TRANSPARENT]);
-	put(answer, "transparent_source", json_object_new_boolean(config->transparent_source));
-	put(answer, "auto_bypass", json_object_new_boolean(config->auto_bypass));
-	put_count(answer, "auto_bypass_retry", source->config->tcp_only.retry);
-	put_count(answer, "bypassed_by_name", sum.bypassed_by_name);
+	for (size_t i = 0; detail && i < source->worker_count && !found; i++)
+		found = json_object_is_type(id, json_type_int) &&
+			worker_get_session(source->workers[i], json_object_get_uint64(id), detail);
+	if (found) {
+		put(answer, "session", report_session(&detail->row));
+		put(answer, "subflows", report_subflows(detail, source->links));
+	} else if (detail && json_object_is_type(id, json_type_int)) {
+		put_text(answer, "error",
+			 "no such session; legal: an id of the sessions there are");
+	} else {
+		put_text(answer, "error",
+			 detail ? "no \"id\" in the request; legal: "
+				  "{\"command\":\"session\",\"id\":1}"
+				: "out of memory");
+	}
+	free(detail);
 	return answer;
+}
+
+static struct json_object *answer_links(const struct report_source *source,
+					struct json_object *request)
+{
+	(void)request;
+	return report_links(source->links);
+}
+
+static struct json_object *answer_intercept(const struct report_source *source,
+					    struct json_object *request)
+{
+	const struct stats sum = sum_stats(source);
+
+	(void)request;
+	return report_intercept(source->config, &sum);
 }
 
 static const struct {
 	const char *name;
-	struct json_object *(*answer)(const struct report_source *source);
+	struct json_object *(*answer)(const struct report_source *source,
+				      struct json_object *request);
 } commands[] = {
-	{"status", report_status}, {"sessions", report_sessions},   {"flows", report_flows},
-	{"exits", report_exits},   {"intercept", report_intercept},
+	{"status", report_status},	 {"sessions", report_sessions},	  {"flows", report_flows},
+	{"exits", report_exits},	 {"intercept", answer_intercept}, {"links", answer_links},
+	{"session", report_one_session},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -484,11 +435,12 @@ out:
 	return answer;
 }
 
-struct json_object *report_answer(const struct report_source *source, const char *command)
+struct json_object *report_answer(const struct report_source *source, const char *command,
+				  struct json_object *request)
 {
 	for (size_t i = 0; i < COMMAND_COUNT; i++) {
 		if (strcmp(command, commands[i].name) == 0)
-			return commands[i].answer(source);
+			return commands[i].answer(source, request);
 	}
 	return report_unknown(command);
 }

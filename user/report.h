@@ -8,6 +8,7 @@
 struct accel;
 struct config;
 struct json_object;
+struct links;
 struct local_accel;
 struct worker;
 
@@ -18,11 +19,14 @@ struct report_source {
 	struct worker **workers;
 	size_t worker_count;
 	const struct local_accel *local; /* NULL: not asked for */
+	const struct links *links;	 /* NULL: none */
 	double started;			 /* CLOCK_MONOTONIC seconds */
 };
 
-/* The answer to one command ("status", "sessions"); an object with the one member "error" for
- * anything else; NULL without memory. The caller owns one reference. Main thread only. */
-struct json_object *report_answer(const struct report_source *source, const char *command);
+/* The answer to one command ("status", "sessions"), of which request may say more; an object with
+ * the one member "error" for anything else; NULL without memory. The caller owns one reference.
+ * Main thread only. */
+struct json_object *report_answer(const struct report_source *source, const char *command,
+				  struct json_object *request);
 
 #endif

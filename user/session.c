@@ -353,6 +353,7 @@ static void session_dial(struct session *session)
 					   .resolver = env->resolver,
 					   .tcp_only = env->tcp_only,
 					   .mptcp_pause = &env->mptcp_pause,
+					   .links = &env->links,
 					   .config = session->config,
 					   .destination = destination,
 					   .client = &session->client,

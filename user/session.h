@@ -3,6 +3,7 @@
 #ifndef HAWSER_SESSION_H
 #define HAWSER_SESSION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -10,6 +11,7 @@
 #include "config.h"
 #include "detour.h"
 #include "heap.h"
+#include "link_choice.h"
 #include "mptcp_pause.h"
 #include "relay.h"
 #include "stats.h"
@@ -26,7 +28,8 @@ struct session_env {
 	struct resolver *resolver;
 	struct tcp_only *tcp_only;
 	struct mptcp_pause mptcp_pause;
-	struct detours detours;		  /* that the main thread has not taken yet */
+	struct detours detours; /* that the main thread has not taken yet */
+	struct link_picker links;
 	struct local_accel_worker *local; /* NULL: off */
 	struct failures *failures;	  /* of all workers */
 	const struct config *config;	  /* for sessions that start from now on */
@@ -57,5 +60,8 @@ void session_shake_all(const struct session_env *env);
 
 /* As many rows as there are sessions, at most max. Returns their number. */
 size_t session_describe_all(const struct session_env *env, struct session_row *rows, size_t max);
+
+/* False if there is no session of this number. */
+bool session_describe_one(const struct session_env *env, uint64_t id, struct session_detail *out);
 
 #endif

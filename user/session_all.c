@@ -103,3 +103,21 @@ size_t session_describe_all(const struct session_env *env, struct session_row *r
 		session_describe(session, &rows[count++]);
 	return count;
 }
+
+bool session_describe_one(const struct session_env *env, uint64_t id, struct session_detail *out)
+{
+	struct session *session = env->sessions;
+
+	while (session && session->id != id)
+		session = session->next;
+	if (!session)
+		return false;
+	session_describe(session, &out->row);
+	out->client_count = subflow_list(session->relay.client.fd, session->relay.client.transport,
+					 out->client);
+	out->upstream_count = 0;
+	if (session->state == SESSION_RELAYING)
+		out->upstream_count = subflow_list(session->relay.server.fd,
+						   session->relay.server.transport, out->upstream);
+	return true;
+}

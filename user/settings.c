@@ -58,7 +58,7 @@ void value_log(enum log_level level, const struct value *value, const char *form
 		log_write(level, "%s %s: %s", value->name, value->typed, message);
 }
 
-static int refuse_no_memory(const struct value *value)
+int value_refuse_no_memory(const struct value *value)
 {
 	value_log(LOG_LEVEL_ERROR, value, "%s", strerror(ENOMEM));
 	return -ENOMEM;
@@ -120,7 +120,7 @@ static int set_control(struct config *config, const struct value *value)
 		return value_refuse(value, "not the path of a socket; legal: 1 to %zu bytes", max);
 	path = strdup(value->text);
 	if (!path)
-		return refuse_no_memory(value);
+		return value_refuse_no_memory(value);
 	free(config->control);
 	config->control = path;
 	config->control_is_default = false;
@@ -144,6 +144,16 @@ static int set_mptcp(struct config *config, const struct value *value)
 	if (mode < 0)
 		return mode;
 	config->mptcp = (enum mptcp_mode)mode;
+	return 0;
+}
+
+static int set_links(struct config *config, const struct value *value)
+{
+	int mode = settings_choose_word(value, links_mode_words);
+
+	if (mode < 0)
+		return mode;
+	config->links.mode = (enum links_mode)mode;
 	return 0;
 }
 
@@ -197,7 +207,7 @@ static int set_bpf_pins(struct config *config, const struct value *value)
 					   "in a bpffs, as " BPF_PINS_DEFAULT);
 	path = strdup(value->text);
 	if (!path)
-		return refuse_no_memory(value);
+		return value_refuse_no_memory(value);
 	free(config->relay.bpf_pins);
 	config->relay.bpf_pins = path;
 	return 0;
@@ -233,7 +243,7 @@ static int set_local_accel(struct config *config, const struct value *value)
 		return value_refuse(value, "not in a cgroup2 file system; %s", legal);
 	path = strdup(value->text);
 	if (!path)
-		return refuse_no_memory(value);
+		return value_refuse_no_memory(value);
 	free(config->relay.local_accel);
 	config->relay.local_accel = path;
 	return 0;
@@ -277,7 +287,7 @@ void *settings_grow(const struct value *value, void **list, size_t *count, size_
 	char *grown = reallocarray(*list, *count + 1, size);
 
 	if (!grown) {
-		refuse_no_memory(value);
+		value_refuse_no_memory(value);
 		return NULL;
 	}
 	*list = grown;
@@ -376,6 +386,7 @@ static const struct setting {
 	{"upstream", "exit-probe", NULL, offsetof(struct config, exit_probe_s)},
 	{"upstream", "tcp-only-expiry", NULL, offsetof(struct config, tcp_only.expiry_s)},
 	{"upstream", "tcp-only-retry", set_tcp_only_retry, 0},
+	{"upstream", "links", set_links, 0},
 	{"relay", "tier", set_tier, 0},
 	{"relay", "tick", set_tick, 0},
 	{"relay", "bpf", set_bpf, 0},
@@ -459,12 +470,12 @@ static int add_listener(struct draft *draft, const struct value *address,
 				address, "a second listener on this address; legal: one for each");
 	grown = reallocarray(config->listen, config->listen_count + 1, sizeof(*grown));
 	if (!grown)
-		return refuse_no_memory(address);
+		return value_refuse_no_memory(address);
 	config->listen = grown;
 	grown_from =
 		reallocarray(draft->listen_from, config->listen_count + 1, sizeof(*grown_from));
 	if (!grown_from)
-		return refuse_no_memory(address);
+		return value_refuse_no_memory(address);
 	draft->listen_from = grown_from;
 	grown_from[config->listen_count] = *address;
 	grown_from[config->listen_count].text = NULL;
@@ -558,7 +569,7 @@ int settings_add_user(struct draft *draft, const struct value *name,
 	/* Not realloc(), which may leave passwords in memory it frees. */
 	grown = calloc(users->count + 1, sizeof(*grown));
 	if (!grown) {
-		err = refuse_no_memory(password_file);
+		err = value_refuse_no_memory(password_file);
 		goto out;
 	}
 	if (users->count > 0) {

@@ -45,6 +45,9 @@ void value_log(enum log_level level, const struct value *value, const char *form
 /* Its value is -EINVAL. */
 #define value_refuse(value, ...) (value_log(LOG_LEVEL_ERROR, (value), __VA_ARGS__), -EINVAL)
 
+/* The same for want of memory: -ENOMEM. */
+int value_refuse_no_memory(const struct value *value);
+
 /* The index of the value among words, which end in NULL, or -EINVAL after logging. */
 int settings_choose_word(const struct value *value, const char *const *words);
 
@@ -86,6 +89,12 @@ int settings_finish_exits(struct draft *draft);
 /* none is NULL. */
 int settings_add_transparent(struct draft *draft, const struct value *address,
 			     const struct value *none);
+
+/* The link that settings_set_link() is about from then on. */
+int settings_add_link(struct draft *draft, const struct value *name, const struct value *device);
+
+/* Sets a setting of the link that was added last; "device" is passed over. */
+int settings_set_link(struct draft *draft, const char *setting, const struct value *value);
 
 int settings_add_user(struct draft *draft, const struct value *name,
 		      const struct value *password_file);

@@ -8,12 +8,6 @@
 
 #define NAME_LEGAL "1 to 255 of A-Z a-z 0-9 . _ : [ ] -"
 
-static int refuse_no_memory(const struct value *value)
-{
-	value_log(LOG_LEVEL_ERROR, value, "%s", strerror(ENOMEM));
-	return -ENOMEM;
-}
-
 static bool is_exit_name(const char *name)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -34,11 +28,11 @@ static int add_tokens(struct config *config, struct listen_config *listen, const
 		return value_refuse(exit_name, "not the name of an exit; legal: " NAME_LEGAL);
 	grown = reallocarray(config->gates, config->gate_count + 1, sizeof(struct gate *));
 	if (!grown)
-		return refuse_no_memory(file);
+		return value_refuse_no_memory(file);
 	config->gates = grown;
 	gate = calloc(1, sizeof(*gate));
 	if (!gate)
-		return refuse_no_memory(file);
+		return value_refuse_no_memory(file);
 	grown[config->gate_count++] = gate;
 	err = token_file_read(file->text, &gate->tokens);
 	if (err)
@@ -46,7 +40,7 @@ static int add_tokens(struct config *config, struct listen_config *listen, const
 	if (exit_name) {
 		gate->exit_name = strdup(exit_name->text);
 		if (!gate->exit_name)
-			return refuse_no_memory(file);
+			return value_refuse_no_memory(file);
 	}
 	listen->gate = gate;
 	return 0;
@@ -116,11 +110,11 @@ static int add_exit(struct config *config, const struct value *name,
 		return value_refuse(name, "one exit too many; legal: %d", EXITS_MAX);
 	grown = reallocarray(config->exits, config->exit_count + 1, sizeof(*grown));
 	if (!grown)
-		return refuse_no_memory(name);
+		return value_refuse_no_memory(name);
 	config->exits = grown;
 	exit.name = strdup(name->text);
 	if (!exit.name)
-		return refuse_no_memory(name);
+		return value_refuse_no_memory(name);
 	grown[config->exit_count++] = exit;
 	return 0;
 }

@@ -93,6 +93,17 @@ static void show_local(struct json_object *local)
 		   figure_bytes(passed, json_count(local, "passed"), " "));
 }
 
+/* Nothing when there are none. */
+static void show_links_summary(struct json_object *links)
+{
+	const char *reason = json_text(links, "reason");
+
+	if (json_count(links, "count") == 0 && !*reason)
+		return;
+	print_line("links", "%" PRIu64 " of %" PRIu64 " up%s%s", json_count(links, "up"),
+		   json_count(links, "count"), *reason ? ", figures only: " : "", reason);
+}
+
 void show_status(struct json_object *answer)
 {
 	struct json_object *sessions = json_member(answer, "sessions");
@@ -110,6 +121,7 @@ void show_status(struct json_object *answer)
 		   json_text(answer, "tier"), json_text(answer, "congestion"));
 	show_kernel(json_member(answer, "kernel"));
 	show_listeners(json_member(answer, "listeners"));
+	show_links_summary(json_member(answer, "links"));
 	print_line("sessions", "%" PRIu64 " active, %" PRIu64 " total",
 		   json_count(sessions, "active"), json_count(sessions, "total"));
 	print_line("bytes", "%s up, %s down", figure_bytes(up, json_count(bytes, "up"), " "),

@@ -11,5 +11,7 @@ void show_status(struct json_object *answer);
 void show_sessions(struct json_object *answer);
 void show_flows(struct json_object *answer);
 void show_exits(struct json_object *answer);
+void show_session(struct json_object *answer);
+void show_links(struct json_object *answer);
 
 #endif

@@ -109,6 +109,12 @@ bool socket_is_local_address(const union address *address)
 	return is_local;
 }
 
+int socket_bind_source(int fd, const union address *source)
+{
+	set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+	return bind(fd, &source->sa, address_length(source)) ? -errno : 0;
+}
+
 /* All zero if unknown. */
 static struct tcp_info tcp_info(int fd)
 {

@@ -47,6 +47,10 @@ void socket_local_address(int fd, union address *out);
 /* Whether packets to this IP address are delivered on this host. */
 bool socket_is_local_address(const union address *address);
 
+/* Binds a socket that will connect to this address, its port being chosen with the connection, so
+ * that two connections may share one. 0 or -errno. */
+int socket_bind_source(int fd, const union address *source);
+
 /* Smoothed round-trip time in microseconds by TCP_INFO; 0 if unknown. */
 uint32_t socket_rtt_us(int fd);
 

@@ -10,6 +10,7 @@
 #include "cause.h"
 #include "handshake.h"
 #include "mptcp.h"
+#include "subflow.h"
 #include "tcp_only.h"
 
 /* Of one worker since start; only that worker's thread writes. */
@@ -67,6 +68,15 @@ struct session_row {
 	struct flow_row down;
 	double age_s;
 	double idle_s; /* since the last byte either way */
+};
+
+/* One session with the subflows of both legs. */
+struct session_detail {
+	struct session_row row;
+	struct subflow client[SUBFLOWS_MAX];
+	size_t client_count;
+	struct subflow upstream[SUBFLOWS_MAX];
+	size_t upstream_count;
 };
 
 #endif

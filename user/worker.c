@@ -114,6 +114,7 @@ static void worker_free(struct worker *worker)
 		ev_loop_destroy(worker->loop);
 	}
 	tcp_only_close(worker->env.tcp_only);
+	link_picker_fini(&worker->env.links);
 	config_put(worker->env.config);
 	sem_destroy(&worker->answered);
 	free(worker->listeners);
@@ -153,8 +154,10 @@ struct worker *worker_start(const struct worker_options *options)
 	env->resolver = resolver_open(worker->loop);
 	env->tcp_only = tcp_only_open();
 	mptcp_pause_init(&env->mptcp_pause);
+	link_picker_init(&env->links, options->index);
 	if (env->resolver && options->index == 0)
-		worker->prober = prober_open(worker->loop, env->resolver, &env->mptcp_pause);
+		worker->prober =
+			prober_open(worker->loop, env->resolver, &env->mptcp_pause, &env->links);
 	if (!env->resolver || !env->tcp_only || (options->index == 0 && !worker->prober)) {
 		err = ENOMEM;
 		goto out;
@@ -214,6 +217,16 @@ void worker_configure(struct worker *worker, const struct config *config, const 
 	worker_call(worker, worker_do_configure, &call);
 }
 
+static void worker_do_set_links(struct worker *worker, void *argument)
+{
+	link_picker_update(&worker->env.links, argument);
+}
+
+void worker_set_links(struct worker *worker, const struct link_choices *choices)
+{
+	worker_call(worker, worker_do_set_links, (void *)choices);
+}
+
 static void worker_do_get_stats(struct worker *worker, void *argument)
 {
 	struct session_env *env = &worker->env;
@@ -264,6 +277,27 @@ static void worker_do_take_detours(struct worker *worker, void *argument)
 void worker_take_detours(struct worker *worker, struct detours *out)
 {
 	worker_call(worker, worker_do_take_detours, out);
+}
+
+struct session_call {
+	uint64_t id;
+	struct session_detail *out;
+	bool found;
+};
+
+static void worker_do_get_session(struct worker *worker, void *argument)
+{
+	struct session_call *call = argument;
+
+	call->found = session_describe_one(&worker->env, call->id, call->out);
+}
+
+bool worker_get_session(struct worker *worker, uint64_t id, struct session_detail *out)
+{
+	struct session_call call = {.id = id, .out = out};
+
+	worker_call(worker, worker_do_get_session, &call);
+	return call.found;
 }
 
 static void worker_do_stop(struct worker *worker, void *argument)

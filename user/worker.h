@@ -5,6 +5,7 @@
 #ifndef HAWSER_WORKER_H
 #define HAWSER_WORKER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,7 @@
 #include "stats.h"
 
 struct failures;
+struct link_choices;
 struct local_accel;
 struct worker;
 
@@ -35,6 +37,9 @@ struct worker *worker_start(const struct worker_options *options);
  * config->listen[i]; what was listened to before is not any more. fds == NULL: to nothing. */
 void worker_configure(struct worker *worker, const struct config *config, const int *fds);
 
+/* New connections begin on these links from now on; choices is copied. */
+void worker_set_links(struct worker *worker, const struct link_choices *choices);
+
 /* Copies the counters of a worker that has been configured. */
 void worker_get_stats(struct worker *worker, struct stats *out);
 
@@ -44,6 +49,9 @@ struct session_row *worker_get_sessions(struct worker *worker, size_t *count);
 
 /* Moves what it found of destinations into *out. */
 void worker_take_detours(struct worker *worker, struct detours *out);
+
+/* Describes the session of this number; false if the worker has none. */
+bool worker_get_session(struct worker *worker, uint64_t id, struct session_detail *out);
 
 /* Ends its sessions and the thread, and frees it. */
 void worker_stop(struct worker *worker);

@@ -104,6 +104,29 @@ static void test_file_values(void **state)
 		{"upstream { tcp-only-retry = 1000001 }\n", 1, "tcp-only-retry \"1000001\"",
 		 "1 to 1000000"},
 		{"upstream { tcp-only-retry = 4x }\n", 1, "tcp-only-retry \"4x\"", "1 to 1000000"},
+		{"upstream { links = some }\n", 1, "links \"some\"", "listed, auto, manual"},
+		{"link \"a b\" { device = eth0 }\n", 1, "\"a b\" cannot be",
+		 "1 to 31 ASCII letters"},
+		{"link a { role = shared\n}\n", 2, "ends here without device",
+		 "device = \"INTERFACE\""},
+		{"link a { device = \"eth 0\" }\n", 1, "\"eth 0\" cannot be",
+		 "1 to 15 of the characters"},
+		{"link a { device = sixteen-bytes-xx }\n", 1, "cannot be an interface",
+		 "15 of the characters"},
+		{"link a { device = \"..\" }\n", 1, "cannot be an interface",
+		 "15 of the characters"},
+		{"link a { device = e0 }\nlink b { device = e0 }\n", 2, "device \"e0\"",
+		 "one link for each"},
+		{"link a {\n device = e0\n role = master }\n", 3, "role \"master\"",
+		 "primary, shared, backup, off"},
+		{"link a { device = e0 weight = 0 }\n", 1, "weight \"0\"", "1 to 100"},
+		{"link a { device = e0 weight = 101 }\n", 1, "weight \"101\"", "1 to 100"},
+		{"link a { device = e0 weight = 1.5 }\n", 1, "weight \"1.5\"", "1 to 100"},
+		{"link a { device = e0\n gateway = 10.0.0.0/8 }\n", 2, "gateway \"10.0.0.0/8\"",
+		 "an IP address"},
+		{"link a { device = e0 gateway = \"::\" }\n", 1, "gateway \"::\"", "an IP address"},
+		{"link a { device = e0 gateway = { 10.0.0.1,\n10.0.0.2 } }\n", 2,
+		 "a second gateway of this family", "one IPv4 and one IPv6"},
 		{"relay { tier = \"fast\" }\n", 1, "tier \"fast\"", "auto, copy, splice"},
 		{"timeouts { idle = 0 }\n", 1, "idle \"0\"", "0.1 to 604800"},
 		{"timeouts { idle = 0.09 }\n", 1, "idle \"0.09\"", "0.1 to 604800"},
@@ -250,6 +273,14 @@ static void test_option_values(void **state)
 		{"--tcp-only-expiry", "1h", "not a number of seconds", "0.1 to 604800"},
 		{"--tcp-only-retry", "", "not a number of dials", "1 to 1000000"},
 		{"--tcp-only-retry", "-1", "not a number of dials", "1 to 1000000"},
+		{"--links", "none", "no such choice", "listed, auto, manual"},
+		{"--link", "dsl", "no '='", "NAME=DEVICE[,ROLE[,WEIGHT]]"},
+		{"--link", "dsl=", "cannot be an interface", "1 to 15 of the characters"},
+		{"--link", "=ppp0", "cannot be a link's name", "1 to 31"},
+		{"--link", "dsl=ppp0,best", "no such choice", "primary, shared, backup, off"},
+		{"--link", "dsl=ppp0,,2", "no such choice", "primary, shared, backup, off"},
+		{"--link", "dsl=ppp0,shared,", "not a weight", "1 to 100"},
+		{"--link", "dsl=ppp0,shared,1,2", "\"2\" is too much", "NAME=DEVICE"},
 		{"--tier", "", "no such choice", "auto, copy, splice"},
 		{"--timeout", "idle", "no '='", "NAME=SECONDS"},
 		{"--timeout", "sleep=1", "\"sleep\"",
@@ -277,6 +308,8 @@ static void test_option_duplicates(void **state)
 	assert_contains(fixture_log, "--forward 127.0.0.1:1=h:1: a second listener");
 
 	snprintf(user, sizeof(user), "u:%s", fixture_password);
+	assert_null(load("--link", "a=e0", "--link", "a=e1"));
+	assert_contains(fixture_log, "a second link \"a\"; legal: every name once");
 	assert_null(load("--user", user, "--user", user));
 	assert_contains(fixture_log, "a second user \"u\"; legal: every name once");
 

@@ -135,7 +135,11 @@ static const char full_file[] =
 	"access   { allow = { \"192.168.1.0/24\", fd00::/8, } }\n"
 	"/* block { */ user \"alice\" { password-file = \"%s\" }\n"
 	"upstream { mptcp = on  congestion = \"reno\"\n"
-	"           tcp-only-expiry = 2.5  tcp-only-retry = 7 }\n"
+	"           tcp-only-expiry = 2.5  tcp-only-retry = 7\n"
+	"           links = auto }\n"
+	"link \"dsl\" { device = ppp0  role = primary  weight = 3\n"
+	"             gateway = { \"192.0.2.1\", fe80::1 } }\n"
+	"link lte { device = \"wwan0\" }\n"
 	"relay    { tier = \"copy\" }\n"
 	"timeouts { handshake = 1  resolve = 2.5  connect = 3  idle = 0.1  half-closed = 604800\n"
 	"           drain = 6 }";

@@ -46,6 +46,8 @@ static void test_defaults(void **state)
 	assert_int_equal(config->allow_count, 0);
 	assert_int_equal(config->mptcp, MPTCP_MODE_AUTO);
 	assert_int_equal(config->relay.tier, TIER_MODE_AUTO);
+	assert_int_equal(config->links.mode, LINKS_LISTED);
+	assert_int_equal(config->links.count, 0);
 	assert_int_equal(config->congestion, CONGESTION_AUTO);
 	assert_string_equal(config->congestion_name, "");
 	assert_true(config->tcp_only.expiry_s == 3600 && config->tcp_only.retry == 32);
@@ -67,6 +69,31 @@ static void test_defaults(void **state)
 	assert_non_null(config);
 	assert_listen(config, 1, "[::1]:1080", NULL);
 	config_put(config);
+}
+
+static void assert_ip(const union address *address, const char *expected)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	assert_string_equal(address_format_ip(address, text), expected);
+}
+
+static void assert_full_links(const struct links_config *links)
+{
+	assert_int_equal(links->mode, LINKS_AUTO);
+	assert_int_equal(links->count, 2);
+	assert_string_equal(links->link[0].name, "dsl");
+	assert_string_equal(links->link[0].device, "ppp0");
+	assert_int_equal(links->link[0].role, LINK_ROLE_PRIMARY);
+	assert_int_equal(links->link[0].weight, 3);
+	assert_ip(&links->link[0].gateway[LINK_V4], "192.0.2.1");
+	assert_ip(&links->link[0].gateway[LINK_V6], "fe80::1");
+	assert_string_equal(links->link[1].name, "lte");
+	assert_string_equal(links->link[1].device, "wwan0");
+	assert_int_equal(links->link[1].role, LINK_ROLE_SHARED);
+	assert_int_equal(links->link[1].weight, 1);
+	assert_ip(&links->link[1].gateway[LINK_V4], "-");
+	assert_ip(&links->link[1].gateway[LINK_V6], "-");
 }
 
 /* What full_file says. */
@@ -106,6 +133,7 @@ static void test_full_file(void **state)
 	(void)state;
 	free(text);
 	assert_full(config);
+	assert_full_links(&config->links);
 	config_put(config);
 }
 
@@ -124,6 +152,27 @@ static void test_full_options(void **state)
 		      "--timeout=connect=3", "--timeout=idle=0.1", "--timeout=half-closed=604800",
 		      "--timeout=drain=6");
 	assert_full(config);
+	config_put(config);
+}
+
+static void test_links_by_option(void **state)
+{
+	struct config *config = load("--links", "manual", "--link", "dsl=ppp0,backup,100", "--link",
+				     "lte=wwan0,off", "--link=c=eth1");
+	const struct links_config *links = &config->links;
+
+	(void)state;
+	assert_non_null(config);
+	assert_int_equal(links->mode, LINKS_MANUAL);
+	assert_int_equal(links->count, 3);
+	assert_string_equal(links->link[0].device, "ppp0");
+	assert_int_equal(links->link[0].role, LINK_ROLE_BACKUP);
+	assert_int_equal(links->link[0].weight, 100);
+	assert_string_equal(links->link[1].device, "wwan0");
+	assert_int_equal(links->link[1].role, LINK_ROLE_OFF);
+	assert_int_equal(links->link[1].weight, 1);
+	assert_string_equal(links->link[2].name, "c");
+	assert_int_equal(links->link[2].role, LINK_ROLE_SHARED);
 	config_put(config);
 }
 
@@ -401,10 +450,18 @@ static void test_references(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_defaults),	  TEST(test_full_file),	    TEST(test_full_options),
-		TEST(test_choices),	  TEST(test_precedence),    TEST(test_repeated_sections),
-		TEST(test_password_file), TEST(test_exposed_legal), TEST(test_access),
-		TEST(test_reload),	  TEST(test_references),
+		TEST(test_defaults),
+		TEST(test_full_file),
+		TEST(test_full_options),
+		TEST(test_links_by_option),
+		TEST(test_choices),
+		TEST(test_precedence),
+		TEST(test_repeated_sections),
+		TEST(test_password_file),
+		TEST(test_exposed_legal),
+		TEST(test_access),
+		TEST(test_reload),
+		TEST(test_references),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,11 +38,13 @@ struct fixture {
 	char *line; /* of fixture_receive() */
 };
 
-static struct json_object *answer(void *context, const char *command)
+static struct json_object *answer(void *context, const char *command, struct json_object *request)
 {
 	struct fixture *fixture = context;
 	struct json_object *object;
 
+	assert_string_equal(json_object_get_string(json_object_object_get(request, "command")),
+			    command);
 	fixture->answered++;
 	if (strcmp(command, "none") == 0)
 		return NULL;

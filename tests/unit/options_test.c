@@ -59,6 +59,8 @@ static void test_usage(void **state)
 					    "--congestion",
 					    "--tcp-only-expiry S",
 					    "--tcp-only-retry N",
+					    "--links listed|auto|manual",
+					    "--link NAME=DEVICE",
 					    "--tier",
 					    "--timeout",
 					    "--workers N",

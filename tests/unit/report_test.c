@@ -46,6 +46,31 @@ struct session_row *__wrap_worker_get_sessions(struct worker *worker, size_t *co
 	return rows;
 }
 
+bool __wrap_worker_get_session(struct worker *worker, uint64_t id, struct session_detail *out);
+
+/* A worker's rows, with two made-up subflows upstream. */
+bool __wrap_worker_get_session(struct worker *worker, uint64_t id, struct session_detail *out)
+{
+	const struct fake_worker *fake = (struct fake_worker *)worker;
+
+	for (size_t i = 0; i < fake->row_count; i++) {
+		if (fake->rows[i].id != id)
+			continue;
+		*out = (struct session_detail){.row = fake->rows[i], .upstream_count = 2};
+		out->upstream[0] = (struct subflow){.state = 1,
+						    .rtt_us = 20001,
+						    .cwnd = 10,
+						    .bytes_sent = 1,
+						    .bytes_received = 2,
+						    .bytes_retransmitted = 3,
+						    .retransmissions = 4,
+						    .backup = SUBFLOW_BACKUP_NO};
+		out->upstream[1].backup = SUBFLOW_BACKUP_YES;
+		return true;
+	}
+	return false;
+}
+
 /* Every counter gets another value: base, base + 1... */
 static void fill_stats(struct stats *stats, uint64_t base)
 {
@@ -84,10 +109,11 @@ static double monotonic_seconds(void)
 
 static struct accel *accel;
 
-/* What these two workers lead to. */
-static struct json_object *ask(const struct config *config, struct fake_worker workers[2],
-			       const char *command)
+/* What these two workers lead to; text is the request, as JSON. */
+static struct json_object *ask_with(const struct config *config, struct fake_worker workers[2],
+				    const char *command, const char *text)
 {
+	struct json_object *request = json_tokener_parse(text);
 	struct worker *pointers[] = {(struct worker *)&workers[0], (struct worker *)&workers[1]};
 	struct report_source source = {
 		.config = config,
@@ -96,10 +122,17 @@ static struct json_object *ask(const struct config *config, struct fake_worker w
 		.worker_count = 2,
 		.started = monotonic_seconds() - 100,
 	};
-	struct json_object *answer = report_answer(&source, command);
+	struct json_object *answer = report_answer(&source, command, request);
 
+	json_object_put(request);
 	assert_non_null(answer);
 	return answer;
+}
+
+static struct json_object *ask(const struct config *config, struct fake_worker workers[2],
+			       const char *command)
+{
+	return ask_with(config, workers, command, "{}");
 }
 
 static struct json_object *get(struct json_object *object, const char *key)
@@ -148,12 +181,17 @@ static void status_sums_both_workers(void **state)
 	fill_stats(&workers[0].stats, 1000);
 	fill_stats(&workers[1].stats, (uint64_t)1 << 40);
 	status = ask(&config, workers, "status");
-	assert_members(status, 19);
+	assert_members(status, 20);
 
 	part = get(status, "sessions");
 	assert_members(part, 2);
 	assert_count(part, "active", a->sessions_active + b->sessions_active);
 	assert_count(part, "total", a->sessions_total + b->sessions_total);
+	part = get(status, "links");
+	assert_members(part, 5);
+	assert_text(part, "mode", "listed");
+	assert_text(part, "reason", "");
+	assert_count(part, "count", 0);
 	part = get(status, "local_accel");
 	assert_members(part, 6);
 	assert_text(part, "reason", "not asked for");
@@ -502,6 +540,62 @@ static void intercept_tells_what_rules_are_made_of(void **state)
 	json_object_put(answer);
 }
 
+static void one_session_with_its_subflows(void **state)
+{
+	static const char *const refused[][2] = {
+		{"{\"id\":6}", "no such session; legal: an id of the sessions there are"},
+		{"{\"id\":-5}", "no such session; legal: an id of the sessions there are"},
+		{"{\"id\":\"5\"}",
+		 "no \"id\" in the request; legal: {\"command\":\"session\",\"id\":1}"},
+		{"{}", "no \"id\" in the request; legal: {\"command\":\"session\",\"id\":1}"},
+	};
+	const struct session_row row = {
+		.id = 5, .state = "relaying", .up = {.tier = "copy"}, .down = {.tier = "copy"}};
+	struct fake_worker workers[2] = {{.row_count = 0}, {.rows = &row, .row_count = 1}};
+	const struct config config = {0};
+	struct json_object *answer = ask_with(&config, workers, "session", "{\"id\":5}");
+	struct json_object *subflow;
+
+	(void)state;
+	assert_members(answer, 2);
+	assert_count(get(answer, "session"), "id", 5);
+	assert_int_equal(json_object_array_length(get(answer, "subflows")), 2);
+	subflow = json_object_array_get_idx(get(answer, "subflows"), 0);
+	assert_members(subflow, 12);
+	assert_text(subflow, "leg", "upstream");
+	assert_text(subflow, "link", "");
+	assert_text(subflow, "local", "-");
+	assert_text(subflow, "state", "established");
+	assert_count(subflow, "rtt_us", 20001);
+	assert_count(subflow, "cwnd", 10);
+	assert_count(subflow, "bytes_sent", 1);
+	assert_count(subflow, "bytes_received", 2);
+	assert_count(subflow, "bytes_retransmitted", 3);
+	assert_count(subflow, "retransmissions", 4);
+	assert_false(json_object_get_boolean(get(subflow, "backup")));
+	subflow = json_object_array_get_idx(get(answer, "subflows"), 1);
+	assert_true(json_object_get_boolean(get(subflow, "backup")));
+	json_object_put(answer);
+	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
+		answer = ask_with(&config, workers, "session", refused[i][0]);
+		assert_members(answer, 1);
+		assert_text(answer, "error", refused[i][1]);
+		json_object_put(answer);
+	}
+}
+
+static void no_links_are_empty_lists(void **state)
+{
+	struct fake_worker workers[2] = {0};
+	const struct config config = {0};
+	struct json_object *answer = ask(&config, workers, "links");
+
+	(void)state;
+	assert_string_equal(json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN),
+			    "{\"reason\":\"\",\"links\":[],\"events\":[]}");
+	json_object_put(answer);
+}
+
 static void unknown_commands_are_refused(void **state)
 {
 	static const char *const words[] = {"", "stat", "statuses", "Status"};
@@ -511,11 +605,11 @@ static void unknown_commands_are_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		struct json_object *answer = ask(&config, workers, words[i]);
-		char expected[100];
+		char expected[120];
 
 		snprintf(expected, sizeof(expected),
 			 "unknown command \"%s\", legal: status, sessions, flows, exits, "
-			 "intercept",
+			 "intercept, links, session",
 			 words[i]);
 		assert_members(answer, 1);
 		assert_text(answer, "error", expected);
@@ -534,6 +628,8 @@ int main(void)
 		cmocka_unit_test(flows_are_complete_and_sorted),
 		cmocka_unit_test(no_sessions_is_an_empty_list),
 		cmocka_unit_test(intercept_tells_what_rules_are_made_of),
+		cmocka_unit_test(one_session_with_its_subflows),
+		cmocka_unit_test(no_links_are_empty_lists),
 		cmocka_unit_test(unknown_commands_are_refused),
 	};
 

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a link is: words that configuration, path set-up and output share. */
+#include "link.h"
+
+const char *const links_mode_words[] = {
+	[LINKS_LISTED] = "listed", [LINKS_AUTO] = "auto", [LINKS_MANUAL] = "manual", NULL};
+const char *const link_role_words[] = {[LINK_ROLE_PRIMARY] = "primary",
+				       [LINK_ROLE_SHARED] = "shared",
+				       [LINK_ROLE_BACKUP] = "backup",
+				       [LINK_ROLE_OFF] = "off",
+				       NULL};
+
+enum link_family link_family(const union address *address)
+{
+	return address->sa.sa_family == AF_INET6 ? LINK_V6 : LINK_V4;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a link is at this moment, by what the kernel says: its address and gateway of each family,
+ * and whether it works. Pure: changes nothing in the system. */
+#ifndef HAWSER_LINK_PATH_H
+#define HAWSER_LINK_PATH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "link.h"
+#include "net_view.h"
+
+enum link_state {
+	LINK_STATE_UP,
+	LINK_STATE_OFF,	      /* role = off */
+	LINK_STATE_NO_DEVICE, /* no such interface */
+	LINK_STATE_DOWN,
+	LINK_STATE_NO_CARRIER,
+	LINK_STATE_NO_ADDRESS,
+	LINK_STATE_NO_GATEWAY,
+};
+
+struct link_path {
+	union address address; /* AF_UNSPEC: none */
+	union address gateway; /* AF_UNSPEC: none, or none needed */
+	bool routed;	       /* there is a way out by address, as far as routes are concerned */
+	bool works;	       /* routed, and the interface has a carrier */
+};
+
+struct link {
+	struct link_config config;
+	bool automatic; /* found, not configured */
+	uint32_t table; /* its own */
+	int device;	/* 0: none */
+	enum link_state state;
+	struct link_path paths[LINK_FAMILIES];
+};
+
+/* Fills in device, state and paths. What the paths were before is the gateway's memory: the kernel
+ * forgets routes when an interface goes down. */
+void link_find_paths(struct link *link, const struct net_view *view);
+
+/* Appends to links[0..*count) what mode asks for: those of the configuration, then interfaces that
+ * have a default route. A link that is there already stays as it is. */
+void links_collect(const struct links_config *config, const struct net_view *view,
+		   struct link links[LINKS_MAX], size_t *count);
+
+/* "up", "no-carrier"…; for output, stable. */
+const char *link_state_name(enum link_state state);
+
+#endif

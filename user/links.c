@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The links of this host. At every event the kernel is asked for the whole picture again, so that
+ * no event that was lost or misread leaves a trace. */
+#include "links.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <fcntl.h>
+#include <linux/rtnetlink.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "link_record.h"
+#include "link_setup.h"
+#include "log.h"
+#include "netlink.h"
+
+/* After the kernel could not be asked or changed. */
+#define RETRY_S 1.
+/* By how much a primary link is preferred to a shared one. */
+#define PRIMARY_FACTOR 4
+/* How often the interfaces' counters are read. */
+#define METER_S 1.
+
+struct links {
+	struct ev_loop *loop;
+	const struct config *config;
+	struct netlink *netlink;
+	struct mnl_socket *monitor;
+	ev_io events;
+	ev_timer retry;
+	struct link_setup *setup; /* NULL: only looked at */
+	char reason[96];
+	struct link links[LINKS_MAX];
+	struct link_meter meters[LINKS_MAX]; /* parallel to links */
+	size_t count;
+	ev_timer meter;
+	struct link_event history[LINK_EVENTS_MAX]; /* a ring */
+	uint64_t event_count;			    /* since the start */
+	struct link_choices choices;
+	links_changed_fn *changed;
+	void *context;
+};
+
+static bool same_address(const union address *a, const union address *b)
+{
+	if (a->sa.sa_family == AF_UNSPEC)
+		return b->sa.sa_family == AF_UNSPEC;
+	return address_same_ip(a, b);
+}
+
+static void note_event(struct links *links, const struct link *link, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* For the log and for who asks later. */
+static void note_event(struct links *links, const struct link *link, const char *format, ...)
+{
+	struct link_event *event = &links->history[links->event_count++ % LINK_EVENTS_MAX];
+	va_list args;
+
+	event->time_s = ev_time();
+	snprintf(event->link, sizeof(event->link), "%s", link->config.name);
+	va_start(args, format);
+	vsnprintf(event->text, sizeof(event->text), format, args);
+	va_end(args);
+	log_info("link %s (%s): %s", link->config.name, link->config.device, event->text);
+}
+
+static void tell(struct links *links, const struct link *link, const struct link *before)
+{
+	char address[ADDRESS_TEXT_MAX];
+	char gateway[ADDRESS_TEXT_MAX];
+
+	if (link->state != before->state)
+		note_event(links, link, "%s", link_state_name(link->state));
+	for (enum link_family family = 0; family < LINK_FAMILIES; family++) {
+		const struct link_path *path = &link->paths[family];
+		const struct link_path *was = &before->paths[family];
+
+		if (!path->works)
+			continue;
+		if (was->works && same_address(&path->address, &was->address) &&
+		    same_address(&path->gateway, &was->gateway))
+			continue;
+		note_event(links, link, "%s via %s", address_format_ip(&path->address, address),
+			   address_format_ip(&path->gateway, gateway));
+	}
+}
+
+static bool same_choice(const struct link_choice *a, const struct link_choice *b)
+{
+	return strcmp(a->name, b->name) == 0 && a->device == b->device && a->weight == b->weight &&
+	       a->backup == b->backup && same_address(&a->sources[LINK_V4], &b->sources[LINK_V4]) &&
+	       same_address(&a->sources[LINK_V6], &b->sources[LINK_V6]);
+}
+
+static bool same_choices(const struct link_choices *a, const struct link_choices *b)
+{
+	for (size_t i = 0; i < a->count && i < b->count; i++)
+		if (!same_choice(&a->links[i], &b->links[i]))
+			return false;
+	return a->count == b->count;
+}
+
+static void choose(struct links *links)
+{
+	struct link_choices choices = {0};
+
+	for (size_t i = 0; links->setup && i < links->count; i++) {
+		const struct link *link = &links->links[i];
+		struct link_choice *choice = &choices.links[choices.count];
+
+		/* One that does not work is no choice, but a default route through it is no reason
+		 * to leave the choice to the kernel. */
+		if (!link->device)
+			continue;
+		snprintf(choice->name, sizeof(choice->name), "%s", link->config.name);
+		choice->device = link->device;
+		choice->weight = link->config.weight *
+				 (link->config.role == LINK_ROLE_PRIMARY ? PRIMARY_FACTOR : 1);
+		choice->backup = link->config.role == LINK_ROLE_BACKUP;
+		for (enum link_family family = 0; family < LINK_FAMILIES; family++)
+			if (link->paths[family].works)
+				choice->sources[family] = link->paths[family].address;
+		choices.count++;
+	}
+	if (same_choices(&choices, &links->choices))
+		return;
+	links->choices = choices;
+	links->changed(links->context, &choices);
+}
+
+/* From now on links are only looked at. */
+static void only_look(struct links *links, const char *reason)
+{
+	snprintf(links->reason, sizeof(links->reason), "%s", reason);
+	log_warning("links: figures only, nothing is set up: %s", reason);
+	link_setup_close(links->setup);
+	links->setup = NULL;
+}
+
+static void set_up(struct links *links, const struct net_view *view)
+{
+	int err;
+
+	if (!links->setup)
+		return;
+	err = link_setup_apply(links->setup, view, links->links, links->count);
+	if (err == -EPERM) {
+		only_look(links, "no CAP_NET_ADMIN");
+	} else if (err) {
+		/* An interface that has gone meanwhile, as a rule: that has an event of its own. */
+		log_debug("links: set-up: %s; again in %g s", strerror(-err), RETRY_S);
+		ev_timer_again(links->loop, &links->retry);
+	}
+}
+
+static void sync_links(struct links *links)
+{
+	struct net_view view;
+	int err = net_view_load(&view, links->netlink);
+
+	ev_timer_stop(links->loop, &links->retry);
+	if (err) {
+		log_warning("links: the kernel does not tell about them: %s; again in %g s",
+			    strerror(-err), RETRY_S);
+		ev_timer_again(links->loop, &links->retry);
+		goto out;
+	}
+	links_collect(&links->config->links, &view, links->links, &links->count);
+	for (size_t i = 0; i < links->count; i++) {
+		const struct link before = links->links[i];
+
+		link_find_paths(&links->links[i], &view);
+		tell(links, &links->links[i], &before);
+	}
+	set_up(links, &view);
+	choose(links);
+out:
+	net_view_free(&view);
+}
+
+static void on_meter(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct links *links = timer->data;
+	struct net_view view = {0};
+
+	(void)events;
+	if (net_view_load_devices(&view, links->netlink) == 0) {
+		for (size_t i = 0; i < links->count; i++) {
+			const char *name = links->links[i].config.device;
+			const struct net_device *device = net_view_device(&view, name);
+
+			if (device)
+				link_meter_take(&links->meters[i], ev_now(loop), device->index,
+						&(struct link_bytes){.rx = device->rx_bytes,
+								     .tx = device->tx_bytes});
+		}
+	}
+	net_view_free(&view);
+}
+
+static void on_retry(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)events;
+	sync_links(timer->data);
+}
+
+/* Of routes only the default ones of others matter: a mesh changes others all the time. */
+static bool is_of_interest(const struct nlmsghdr *header)
+{
+	const struct rtmsg *route = mnl_nlmsg_get_payload(header);
+
+	if (header->nlmsg_type != RTM_NEWROUTE && header->nlmsg_type != RTM_DELROUTE)
+		return true;
+	return route->rtm_dst_len == 0 && route->rtm_protocol != LINK_PROTOCOL;
+}
+
+static void on_events(struct ev_loop *loop, ev_io *io, int events)
+{
+	struct links *links = io->data;
+	_Alignas(struct nlmsghdr) char buffer[32768];
+	bool sync = false;
+	ssize_t len;
+
+	(void)loop;
+	(void)events;
+	while ((len = recv(io->fd, buffer, sizeof(buffer), MSG_DONTWAIT)) != 0) {
+		const struct nlmsghdr *header = (const struct nlmsghdr *)buffer;
+		int left = (int)len;
+
+		if (len < 0 && errno == ENOBUFS) {
+			sync = true; /* some were lost */
+			continue;
+		}
+		if (len < 0)
+			break;
+		for (; mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left))
+			sync = sync || is_of_interest(header);
+	}
+	if (sync)
+		sync_links(links);
+}
+
+static int watch_events(struct links *links)
+{
+	static const int groups[] = {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+				     RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE};
+	ev_io *io = &links->events;
+
+	links->monitor = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (!links->monitor || mnl_socket_bind(links->monitor, 0, MNL_SOCKET_AUTOPID))
+		return -errno;
+	for (size_t i = 0; i < sizeof(groups) / sizeof(*groups); i++) {
+		int group = groups[i];
+
+		if (mnl_socket_setsockopt(links->monitor, NETLINK_ADD_MEMBERSHIP, &group,
+					  sizeof(group)))
+			return -errno;
+	}
+	ev_io_init(io, on_events, mnl_socket_get_fd(links->monitor), EV_READ);
+	io->data = links;
+	ev_io_start(links->loop, io);
+	ev_timer_again(links->loop, &links->meter);
+	return 0;
+}
+
+static void unwatch_events(struct links *links)
+{
+	ev_timer_stop(links->loop, &links->retry);
+	ev_timer_stop(links->loop, &links->meter);
+	if (!links->monitor)
+		return;
+	ev_io_stop(links->loop, &links->events);
+	mnl_socket_close(links->monitor);
+	links->monitor = NULL;
+}
+
+static bool is_asked_for(const struct config *config)
+{
+	return config->links.mode == LINKS_AUTO || config->links.count > 0;
+}
+
+/* Takes hold of what may be set up. */
+static void begin_setup(struct links *links)
+{
+	links->reason[0] = '\0';
+	if (links->config->links.mode == LINKS_MANUAL) {
+		snprintf(links->reason, sizeof(links->reason), "links = manual");
+		return;
+	}
+	links->setup = link_setup_open(links->netlink);
+	if (!links->setup)
+		only_look(links,
+			  errno == EWOULDBLOCK ? "another hawserd manages them" : strerror(errno));
+}
+
+static void end(struct links *links)
+{
+	unwatch_events(links);
+	link_setup_close(links->setup);
+	netlink_close(links->netlink);
+	links->setup = NULL;
+	links->netlink = NULL;
+	links->count = 0;
+	memset(links->meters, 0, sizeof(links->meters));
+	links->reason[0] = '\0';
+}
+
+static int begin(struct links *links)
+{
+	int err = 0;
+
+	if (links->netlink)
+		return 0;
+	links->netlink = netlink_open(NETLINK_ROUTE);
+	if (!links->netlink)
+		return -errno;
+	/* Before the first look, so that nothing falls in between. */
+	err = watch_events(links);
+	if (err)
+		end(links);
+	return err;
+}
+
+/* What a hawserd that was killed has left, where now there is nothing to set up. */
+static void clean_up(void)
+{
+	struct netlink *netlink;
+
+	if (!link_record_left())
+		return;
+	netlink = netlink_open(NETLINK_ROUTE);
+	if (netlink)
+		link_setup_close(link_setup_open(netlink));
+	netlink_close(netlink);
+}
+
+/* Those that the new configuration does not have, or has otherwise. */
+static void forget_changed(struct links *links)
+{
+	const struct links_config *config = &links->config->links;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < links->count; i++) {
+		struct link *link = &links->links[i];
+		bool keep = link->automatic && config->mode == LINKS_AUTO;
+
+		for (size_t j = 0; j < config->count; j++) {
+			if (strcmp(config->link[j].device, link->config.device) != 0)
+				continue;
+			link->config = config->link[j];
+			link->automatic = false;
+			keep = true;
+		}
+		if (!keep)
+			continue;
+		links->meters[kept] = links->meters[i];
+		links->links[kept++] = *link;
+	}
+	links->count = kept;
+	memset(&links->meters[kept], 0, sizeof(links->meters[0]) * (LINKS_MAX - kept));
+}
+
+void links_configure(struct links *links, const struct config *config)
+{
+	const struct config *old = links->config;
+	int err;
+
+	links->config = config_get(config);
+	if (!is_asked_for(config)) {
+		end(links);
+		clean_up();
+	} else if ((err = begin(links))) {
+		log_warning("links: the kernel does not tell about them: %s", strerror(-err));
+		snprintf(links->reason, sizeof(links->reason), "%s", strerror(-err));
+	} else {
+		if (config->links.mode == LINKS_MANUAL) {
+			link_setup_close(links->setup);
+			links->setup = NULL;
+		}
+		if (!links->setup)
+			begin_setup(links);
+		forget_changed(links);
+		sync_links(links);
+	}
+	choose(links);
+	config_put(old);
+}
+
+struct links *links_open(struct ev_loop *loop, const struct config *config,
+			 links_changed_fn *changed, void *context)
+{
+	struct links *links = calloc(1, sizeof(*links));
+	ev_timer *retry;
+	ev_timer *meter;
+
+	if (!links)
+		return NULL;
+	links->loop = loop;
+	links->changed = changed;
+	links->context = context;
+	retry = &links->retry;
+	ev_timer_init(retry, on_retry, 0., RETRY_S);
+	retry->data = links;
+	meter = &links->meter;
+	ev_timer_init(meter, on_meter, 0., METER_S);
+	meter->data = links;
+	links_configure(links, config);
+	return links;
+}
+
+void links_close(struct links *links)
+{
+	if (!links)
+		return;
+	end(links);
+	config_put(links->config);
+	free(links);
+}
+
+const struct link *links_list(const struct links *links, size_t *count)
+{
+	*count = links->count;
+	return links->links;
+}
+
+const char *links_reason(const struct links *links)
+{
+	return links->reason;
+}
+
+const struct link_meter *links_meter(const struct links *links, size_t index)
+{
+	return &links->meters[index];
+}
+
+const struct link_event *links_event(const struct links *links, size_t index)
+{
+	uint64_t first =
+		links->event_count > LINK_EVENTS_MAX ? links->event_count - LINK_EVENTS_MAX : 0;
+
+	if (first + index >= links->event_count)
+		return NULL;
+	return &links->history[(first + index) % LINK_EVENTS_MAX];
+}
+
+const struct link *links_find(const struct links *links, const union address *address)
+{
+	for (size_t i = 0; links && i < links->count; i++)
+		for (enum link_family family = 0; family < LINK_FAMILIES; family++)
+			if (same_address(&links->links[i].paths[family].address, address))
+				return &links->links[i];
+	return NULL;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Settings of links: judged and stored. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ifname.h"
+#include "settings.h"
+
+static bool is_link_name(const char *name)
+{
+	return *name && strlen(name) <= LINK_NAME_MAX &&
+	       !name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				  "0123456789-_.")];
+}
+
+int settings_add_link(struct draft *draft, const struct value *name, const struct value *device)
+{
+	struct links_config *links = &draft->config->links;
+	struct link_config *grown;
+	struct link_config link = {.role = LINK_ROLE_SHARED, .weight = LINK_WEIGHT_DEFAULT};
+
+	if (!is_link_name(name->text))
+		return value_refuse(name,
+				    "\"%s\" cannot be a link's name; legal: 1 to %d ASCII letters, "
+				    "digits, '-', '_' and '.'",
+				    name->text, LINK_NAME_MAX);
+	if (!ifname_is_legal(device->text))
+		return value_refuse(device, "\"%s\" cannot be an interface; legal: " IFNAME_LEGAL,
+				    device->text);
+	for (size_t i = 0; i < links->count; i++) {
+		if (strcmp(links->link[i].name, name->text) == 0)
+			return value_refuse(name, "a second link \"%s\"; legal: every name once",
+					    name->text);
+		if (strcmp(links->link[i].device, device->text) == 0)
+			return value_refuse(device,
+					    "the interface of link \"%s\" already; legal: one link "
+					    "for each",
+					    links->link[i].name);
+	}
+	if (links->count == LINKS_MAX)
+		return value_refuse(name, "one link too many; legal: at most %d", LINKS_MAX);
+	grown = reallocarray(links->link, links->count + 1, sizeof(*grown));
+	if (!grown)
+		return value_refuse_no_memory(name);
+	snprintf(link.name, sizeof(link.name), "%s", name->text);
+	snprintf(link.device, sizeof(link.device), "%s", device->text);
+	links->link = grown;
+	links->link[links->count++] = link;
+	return 0;
+}
+
+static int set_link_gateway(struct link_config *link, const struct value *value)
+{
+	struct prefix prefix;
+	union address *gateway;
+
+	/* A lone address, as prefix_parse() takes one. */
+	if (strchr(value->text, '/') || prefix_parse(value->text, &prefix) ||
+	    address_is_any(&prefix.base))
+		return value_refuse(value, "not a gateway; legal: an IP address, or a list of one "
+					   "IPv4 and one IPv6 address");
+	gateway = &link->gateway[link_family(&prefix.base)];
+	if (gateway->sa.sa_family != AF_UNSPEC)
+		return value_refuse(value,
+				    "a second gateway of this family; legal: one IPv4 and one IPv6 "
+				    "address");
+	*gateway = prefix.base;
+	return 0;
+}
+
+int settings_set_link(struct draft *draft, const char *setting, const struct value *value)
+{
+	struct links_config *links = &draft->config->links;
+	struct link_config *link = &links->link[links->count - 1];
+	unsigned long weight;
+	int role;
+
+	if (strcmp(setting, "gateway") == 0)
+		return set_link_gateway(link, value);
+	if (strcmp(setting, "role") == 0) {
+		role = settings_choose_word(value, link_role_words);
+		if (role < 0)
+			return role;
+		link->role = (enum link_role)role;
+	} else if (strcmp(setting, "weight") == 0) {
+		weight = strtoul(value->text, NULL, 10);
+		if (!*value->text || value->text[strspn(value->text, "0123456789")] || weight < 1 ||
+		    weight > LINK_WEIGHT_MAX)
+			return value_refuse(value, "not a weight; legal: 1 to %d", LINK_WEIGHT_MAX);
+		link->weight = (unsigned int)weight;
+	}
+	return 0;
+}
