@@ -75,7 +75,9 @@ def how_dialled(lan, daemon: Interceptor, port: int, parts: list[bytes], mptcp: 
         with peers.accept(listening) as far:
             data = b"".join(parts)
             assert handshakes.read(far, len(data)) == data
-            return daemon.relaying()["upstream_transport"]
+            transport = daemon.relaying()["upstream_transport"]
+    until(daemon.sessions, lambda left: not left)  # before the next is looked at
+    return transport
 
 
 @pytest.mark.parametrize("mptcp", [False, True])
