@@ -11,9 +11,11 @@ from collections import Counter
 
 import pytest
 
+import hop
 import peers
 from bed import Bed
 from daemon import Hawserd
+from handshakes import NO_PASSWORD, socks5_request
 from links import LINK, bare_bed
 from topology import CLIENT4, LAN4, LINKS, SERVER4, SERVER6, near
 from waiting import until
@@ -69,6 +71,21 @@ def test_roles_and_weights(start):
 def test_weights(start):
     daemon = start("--link", "one=a,shared,1", "--link", "two=b,shared,3", "--workers", "1")
     assert count(daemon, 8) == {"a": 2, "b": 6}
+
+
+def test_hops_to_exits(bare, start, tmp_path):
+    token = hop.write_tokens(tmp_path / "token", hop.Token("home").line())
+    with contextlib.ExitStack() as stack:
+        exit_ = stack.enter_context(peers.listen(bare.server, mptcp=bare.mptcp))
+        daemon = start(*LINK, "--workers", "1", "--exit", f"{SERVER4}:{peers.port_of(exit_)}",
+                       "--exit-token", str(token), "--exit-probe", "3600")
+        seen: Counter = Counter()
+        for _ in range(4):
+            client = stack.enter_context(daemon.connect())
+            client.sendall(NO_PASSWORD + socks5_request("192.0.2.1", 80))
+            address = stack.enter_context(peers.accept(exit_)).getpeername()[0]
+            seen[next(link for link in LINKS if address in near(link))] += 1
+    assert seen == {"a": 2, "b": 2}
 
 
 def test_backup(bare, start):
