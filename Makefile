@@ -56,14 +56,14 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DHAWSER_VERSION='"$(VERSION)"' $(WARN) $(
 	     $(CFLAGS) $(SANFLAGS)
 ALL_LDFLAGS = $(LDFLAGS) $(SANFLAGS) -pthread
 DAEMON_LIBS = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lev -lm $(HAWSER_BPF_LIBS)
-CLI_LIBS  = $(shell $(PKG_CONFIG) --libs json-c libsodium libnftables libmnl ncurses)
+CLI_LIBS  = $(shell $(PKG_CONFIG) --libs json-c libsodium libnftables libmnl ncurses) $(HAWSER_BPF_LIBS)
 
 # The CLI is made of these; the daemon of all that is not the CLI's alone.
 CLI_ONLY    := user/hawser.c user/show.c user/show_links.c user/table.c user/top.c user/intercept.c \
 	       user/intercept_rules.c user/intercept_state.c user/steer_route.c user/ruleset.c \
-	       user/json_get.c
+	       user/json_get.c user/steer.c user/steer_load.c user/steer_state.c
 CLI_SRCS    := $(CLI_ONLY) user/control_path.c user/token.c user/ifname.c user/address.c \
-	       user/intercept_method.c
+	       user/intercept_method.c user/steer_hook.c user/steer_maps.c
 DAEMON_SRCS := $(filter-out $(CLI_ONLY),$(wildcard user/*.c))
 UNIT_SRCS   := $(wildcard tests/unit/*_test.c)
 

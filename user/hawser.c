@@ -114,7 +114,7 @@ static void print_usage(FILE *out)
 	fputs("\n       hawser [--control PATH] top"
 	      "\n       hawser token new NAME"
 	      "\n       hawser [--control PATH] [--lan IFACE[,IFACE]...] [--method "
-	      "tproxy|redirect] "
+	      "tproxy|redirect|bpf] "
 	      "intercept up\n"
 	      "       hawser [--control PATH] [--json] intercept down|show\n",
 	      out);
@@ -145,7 +145,7 @@ static void print_help(const char *default_path)
 	     "  --watch[=SECONDS]  ask again every second, or every SECONDS, until Ctrl-C\n"
 	     "  --lan IFACE,...    of intercept up: take what comes in by these, instead of those\n"
 	     "                     that hawserd is configured for\n"
-	     "  --method METHOD    of intercept up: tproxy or redirect, likewise\n"
+	     "  --method METHOD    of intercept up: tproxy, redirect or bpf, likewise\n"
 	     "  --help             print this text\n"
 	     "  --version          print the version");
 	printf("  --control PATH     hawserd's control socket (default: %s)\n", default_path);
@@ -234,7 +234,7 @@ static const char *parse_method(const char *name)
 	for (int i = 0; intercept_method_words[i]; i++)
 		if (strcmp(intercept_method_words[i], name) == 0)
 			return name;
-	die_usage("--method %s: no such method, legal: tproxy, redirect", name);
+	die_usage("--method %s: no such method, legal: tproxy, redirect, bpf", name);
 }
 
 /* words[0] is what follows the command. */

@@ -16,6 +16,7 @@
 #include "intercept_state.h"
 #include "json_get.h"
 #include "ruleset.h"
+#include "steer.h"
 #include "steer_route.h"
 
 static const int families[INTERCEPT_FAMILIES] = {
@@ -87,11 +88,22 @@ static int load_rules(struct ruleset *ruleset, const struct intercept_plan *plan
 	return code;
 }
 
+static int load_program(struct ruleset *ruleset, const struct intercept_plan *plan)
+{
+	char reason[128] = "";
+
+	(void)ruleset;
+	if (steer_up(plan, reason, sizeof(reason)))
+		return complain("bpf: %s", reason);
+	return EXIT_SUCCESS;
+}
+
 /* The way for marked packets is there before the first is marked. */
-static int tproxy_up(struct ruleset *ruleset, const struct intercept_plan *plan)
+static int marked_up(struct ruleset *ruleset, const struct intercept_plan *plan,
+		     int (*load)(struct ruleset *ruleset, const struct intercept_plan *plan))
 {
 	const char *before;
-	const bool was_up = list_table(ruleset, &before) == 0;
+	const bool was_up = list_table(ruleset, &before) == 0 || steer_is_up();
 	int code;
 
 	for (int i = 0; i < INTERCEPT_FAMILIES; i++) {
@@ -101,7 +113,7 @@ static int tproxy_up(struct ruleset *ruleset, const struct intercept_plan *plan)
 			return complain("ip rule and route of table %d, %s: %s", STEER_TABLE,
 					family_names[i], strerror(-err));
 	}
-	code = load_rules(ruleset, plan);
+	code = load(ruleset, plan);
 	if (!code)
 		return remove_routes(ALL_FAMILIES & ~families_of(plan));
 	/* Rules that are in force from before are as they were, and want their routes. */
@@ -110,10 +122,45 @@ static int tproxy_up(struct ruleset *ruleset, const struct intercept_plan *plan)
 	return code;
 }
 
+static int remove_table(struct ruleset *ruleset)
+{
+	/* To delete what may not be there, it is added first. */
+	if (ruleset_run(ruleset,
+			"add table " INTERCEPT_TABLE "\ndelete table " INTERCEPT_TABLE "\n"))
+		return complain("nftables: %s", ruleset_error(ruleset));
+	return EXIT_SUCCESS;
+}
+
+static int remove_program(void)
+{
+	int err = steer_down();
+
+	return err ? complain("bpf: cannot take the program off: %s", strerror(-err))
+		   : EXIT_SUCCESS;
+}
+
+static int tproxy_up(struct ruleset *ruleset, const struct intercept_plan *plan)
+{
+	int code = marked_up(ruleset, plan, load_rules);
+
+	return code ? code : remove_program();
+}
+
+static int bpf_up(struct ruleset *ruleset, const struct intercept_plan *plan)
+{
+	const char *before;
+	int code = marked_up(ruleset, plan, load_program);
+
+	/* Where there is no nftables, there is no table either. */
+	return code || list_table(ruleset, &before) ? code : remove_table(ruleset);
+}
+
 static int redirect_up(struct ruleset *ruleset, const struct intercept_plan *plan)
 {
 	int code = load_rules(ruleset, plan);
 
+	if (!code)
+		code = remove_program();
 	return code ? code : remove_routes(ALL_FAMILIES);
 }
 
@@ -123,7 +170,7 @@ static bool redirect_can_use(const union address *listener)
 	return !address_is_loopback(listener);
 }
 
-static bool tproxy_can_use(const union address *listener)
+static bool marked_can_use(const union address *listener)
 {
 	(void)listener;
 	return true;
@@ -134,10 +181,11 @@ static const struct {
 	const char *wants; /* a listener, for people */
 	int (*up)(struct ruleset *ruleset, const struct intercept_plan *plan);
 } methods[] = {
-	[INTERCEPT_TPROXY] = {tproxy_can_use, "--transparent 127.0.0.1:1090", tproxy_up},
+	[INTERCEPT_TPROXY] = {marked_can_use, "--transparent 127.0.0.1:1090", tproxy_up},
 	[INTERCEPT_REDIRECT] = {redirect_can_use,
 				"--transparent 0.0.0.0:1090, not on a loopback address",
 				redirect_up},
+	[INTERCEPT_BPF] = {marked_can_use, "--transparent 127.0.0.1:1090", bpf_up},
 };
 
 static int choose_method(const char *name, enum intercept_method *out)
@@ -179,9 +227,16 @@ static void warn(const struct intercept_plan *plan)
 		const char *name = json_object_get_string(json_object_array_get_idx(plan->lan, i));
 
 		if (if_nametoindex(name) == 0)
-			complain("there is no interface \"%s\" now; it is taken from when there is",
+			complain(plan->method == INTERCEPT_BPF
+					 ? "there is no interface \"%s\" now; when there is, do "
+					   "this again"
+					 : "there is no interface \"%s\" now; it is taken from "
+					   "when there is",
 				 name);
 	}
+	if (plan->method == INTERCEPT_BPF && !steer_takes_shared_ports())
+		complain("before Linux 6.6, bpf takes connections only to a hawserd with "
+			 "--workers=1");
 }
 
 int intercept_up(struct json_object *settings, struct json_object *lan, const char *method)
@@ -223,16 +278,18 @@ int intercept_up(struct json_object *settings, struct json_object *lan, const ch
 int intercept_down(void)
 {
 	struct ruleset *ruleset = open_ruleset();
-	int code = EXIT_SUCCESS;
+	const bool had_program = steer_is_up();
+	const char *before;
+	int code;
+	int bpf_code;
 
 	if (!ruleset)
 		return EXIT_FAILURE;
-	/* To delete what may not be there, it is added first. */
-	if (ruleset_run(ruleset,
-			"add table " INTERCEPT_TABLE "\ndelete table " INTERCEPT_TABLE "\n"))
-		code = complain("nftables: %s", ruleset_error(ruleset));
+	bpf_code = remove_program();
+	/* A kernel for which the program was needed may have no nftables. */
+	code = had_program && list_table(ruleset, &before) ? EXIT_SUCCESS : remove_table(ruleset);
 	ruleset_close(ruleset);
-	return code ? code : remove_routes(ALL_FAMILIES);
+	return code || bpf_code ? EXIT_FAILURE : remove_routes(ALL_FAMILIES);
 }
 
 static void print_label(const char *label)
@@ -347,12 +404,14 @@ int intercept_show(struct json_object *settings, bool json)
 	if (!ruleset)
 		return EXIT_FAILURE;
 	err = list_table(ruleset, &listing);
-	if (err && err != -ENOENT) {
+	state = err ? steer_state() : NULL;
+	if (!state && err && err != -ENOENT) {
 		complain("nftables: %s", ruleset_error(ruleset));
 		ruleset_close(ruleset);
 		return EXIT_FAILURE;
 	}
-	state = intercept_state(err ? NULL : listing);
+	if (!state)
+		state = intercept_state(err ? NULL : listing);
 	ruleset_close(ruleset);
 	if (!state)
 		return complain("nftables does not tell its rules as JSON; is libnftables built "

@@ -5,4 +5,8 @@
 #include <stddef.h>
 
 const char *const intercept_method_words[] = {
-	[INTERCEPT_TPROXY] = "tproxy", [INTERCEPT_REDIRECT] = "redirect", NULL};
+	[INTERCEPT_TPROXY] = "tproxy",
+	[INTERCEPT_REDIRECT] = "redirect",
+	[INTERCEPT_BPF] = "bpf",
+	NULL,
+};

@@ -3,9 +3,9 @@
 #ifndef HAWSER_INTERCEPT_METHOD_H
 #define HAWSER_INTERCEPT_METHOD_H
 
-enum intercept_method { INTERCEPT_TPROXY, INTERCEPT_REDIRECT };
+enum intercept_method { INTERCEPT_TPROXY, INTERCEPT_REDIRECT, INTERCEPT_BPF };
 
-/* "tproxy", "redirect", NULL; by enum intercept_method. */
+/* "tproxy", "redirect", "bpf", NULL; by enum intercept_method. */
 extern const char *const intercept_method_words[];
 
 #endif

@@ -43,14 +43,18 @@ static int listen_open_as(const union address *address, const struct tune *tune,
 	return fd;
 }
 
-static int listen_open(const struct listen_config *listen, const struct tune *tune)
+static int listen_open(const struct listen_config *listen, const struct tune *tune, size_t workers)
 {
+	const int off = 0;
 	/* An MPTCP listener takes TCP clients as well, and gives them plain TCP sockets. */
 	int fd = listen_open_as(&listen->address, tune, listen->transparent, true);
 
 	/* Before 5.17 MPTCP sockets do not know IP_TRANSPARENT. */
 	if (listen->transparent && (fd == -EOPNOTSUPP || fd == -ENOPROTOOPT))
 		fd = listen_open_as(&listen->address, tune, true, false);
+	/* bpf_sk_assign() refuses sockets with it before 6.6. */
+	if (fd >= 0 && listen->transparent && workers == 1)
+		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &off, sizeof(off));
 	return fd;
 }
 
@@ -137,7 +141,7 @@ static int listen_set_open_new(struct listen_set *set, const struct config *conf
 		}
 		set->fds[i] = is_first ? listen_check_free(&listen->address) : 0;
 		if (set->fds[i] == 0)
-			set->fds[i] = listen_open(listen, &config->relay.tune);
+			set->fds[i] = listen_open(listen, &config->relay.tune, set->workers);
 		if (set->fds[i] < 0)
 			return listen_complain(listen, set->fds[i]);
 	}

@@ -60,7 +60,7 @@ static const struct option_row rows[] = {
 	 APPLY("=", settings_add_listener)},
 	{OPTION_VALUE, "--transparent", "ADDR:PORT", "take connections by TPROXY or REDIRECT *",
 	 APPLY(NULL, settings_add_transparent)},
-	{OPTION_VALUE, "--intercept", "tproxy|redirect", "how 'hawser intercept' takes them",
+	{OPTION_VALUE, "--intercept", "tproxy|redirect|bpf", "how 'hawser intercept' takes them",
 	 APPLY(NULL, set_intercept_method)},
 	{OPTION_VALUE, "--lan", "INTERFACE", "take what comes in here *", SETTING("intercept")},
 	{OPTION_VALUE, "--bypass-destination", "PREFIX", "leave what goes there alone *",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Tells the rules of `hawser intercept` that hawserd lives, by elements with a timeout in the set
- * "alive" of their table. When there is no such set, nobody wants to know. */
+ * "alive" of their table, or the time in the map "beat". When there is neither, nobody wants to
+ * know. */
 #include "pulse.h"
 
 #include <errno.h>
@@ -10,8 +11,10 @@
 
 #include <linux/netfilter.h>
 
+#include "libbpf_log.h"
 #include "log.h"
 #include "nft_set.h"
+#include "steer_maps.h"
 #include "worker.h"
 
 #define BEAT_S 0.5
@@ -26,7 +29,9 @@ struct pulse {
 	struct ev_timer beat;
 	struct nft_set_element families[2]; /* that are listened for */
 	size_t family_count;
-	int complained; /* of this -errno last */
+	struct steer_maps maps; /* open during a beat: `up` may replace them at any time */
+	int complained;		/* of this -errno last */
+	int maps_complained;	/* the same, of the maps */
 	/* Of auto-bypass: */
 	struct worker *const *workers;
 	size_t worker_count;
@@ -52,6 +57,11 @@ static void pulse_pass_on(const struct pulse *pulse, const struct detour *detour
 	struct nft_set_element element;
 	const char *set = element_of(&detour->to, &element);
 
+	if (pulse->maps.fds[STEER_MAP_AUTO_BYPASS] >= 0) {
+		(void)steer_maps_detour(&pulse->maps, &detour->to,
+					detour->learnt_mptcp ? 0 : pulse->expiry_ms);
+		return;
+	}
 	if (detour->learnt_mptcp)
 		(void)nft_set_delete(set, &element, 1);
 	else
@@ -69,6 +79,21 @@ static void pulse_take_detours(const struct pulse *pulse)
 	}
 }
 
+/* Leaves the maps open, if any are in force. */
+static void pulse_beat_map(struct pulse *pulse, bool alive)
+{
+	int err = steer_maps_open_any(&pulse->maps);
+
+	if (!err)
+		err = steer_maps_beat(&pulse->maps, alive);
+	if (err && err != -ENOENT && err != pulse->maps_complained) {
+		log_warning("bpf: cannot say that hawserd lives: %s; with --method bpf, 'hawser "
+			    "intercept' needs it to have CAP_SYS_ADMIN and CAP_NET_ADMIN",
+			    strerror(-err));
+		pulse->maps_complained = err;
+	}
+}
+
 static void pulse_on_beat(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
 	struct pulse *pulse = timer->data;
@@ -76,8 +101,10 @@ static void pulse_on_beat(struct ev_loop *loop, struct ev_timer *timer, int even
 
 	(void)loop;
 	(void)events;
+	pulse_beat_map(pulse, true);
 	if (pulse->auto_bypass)
 		pulse_take_detours(pulse);
+	steer_maps_close(&pulse->maps);
 	if (err && err != -ENOENT && err != pulse->complained) {
 		log_warning("nftables: cannot say that hawserd lives: %s; with --method redirect, "
 			    "'hawser intercept' needs it to have CAP_NET_ADMIN",
@@ -92,6 +119,7 @@ struct pulse *pulse_open(struct ev_loop *loop, struct worker *const *workers, si
 
 	if (!pulse)
 		return NULL;
+	libbpf_log_start();
 	pulse->loop = loop;
 	pulse->workers = workers;
 	pulse->worker_count = worker_count;
@@ -132,6 +160,10 @@ void pulse_start(struct pulse *pulse, const struct config *config)
 void pulse_stop(struct pulse *pulse)
 {
 	ev_timer_stop(pulse->loop, &pulse->beat);
+	if (pulse->family_count > 0) {
+		pulse_beat_map(pulse, false);
+		steer_maps_close(&pulse->maps);
+	}
 	/* One by one: what has timed out already cannot be deleted. */
 	for (size_t i = 0; i < pulse->family_count; i++)
 		(void)nft_set_delete(ALIVE, &pulse->families[i], 1);

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
+import platform
 import socket
 import time
 from collections.abc import Iterator
@@ -16,13 +18,24 @@ from topology import CLIENT4, CLIENT6, LAN4, LAN6, LAN_PREFIX4, LAN_PREFIX6, SER
 from waiting import until
 
 PORT = 1090
-METHODS = ("tproxy", "redirect")
+METHODS = ("tproxy", "redirect", "bpf")
 SERVERS = {4: SERVER4, 6: SERVER6}
 CLIENTS = {4: CLIENT4, 6: CLIENT6}
 LISTEN = {
     "tproxy": ("--transparent", f"127.0.0.1:{PORT}", "--transparent", f"[::1]:{PORT}"),
     "redirect": ("--transparent", f"0.0.0.0:{PORT}", "--transparent", f"[::]:{PORT}"),
 }
+LISTEN["bpf"] = LISTEN["tproxy"]
+
+_SYS_BPF = {"x86_64": 321, "aarch64": 280, "riscv64": 280}
+_BPF_PROG_QUERY, _BPF_TCX_INGRESS = 16, 46
+
+
+class _Query(ctypes.Structure):
+    """What BPF_PROG_QUERY takes."""
+    _fields_ = [("ifindex", ctypes.c_uint32), ("type", ctypes.c_uint32),
+                ("query_flags", ctypes.c_uint32), ("attach_flags", ctypes.c_uint32),
+                ("ids", ctypes.c_uint64), ("count", ctypes.c_uint32), ("more", ctypes.c_uint8 * 36)]
 
 
 class Lan(Bed):
@@ -55,9 +68,21 @@ class Lan(Bed):
         finally:
             self.router.run("nft", "delete", "table", "inet", "foreign")
 
+    def tcx(self) -> int:
+        """How many programs hang on the router's interfaces by tcx; no tool of Debian 12 tells."""
+        count = 0
+        with self.router.entered():
+            for ifindex, _ in socket.if_nameindex():
+                query = _Query(ifindex, _BPF_TCX_INGRESS)
+                if ctypes.CDLL(None).syscall(_SYS_BPF[platform.machine()], _BPF_PROG_QUERY,
+                                             ctypes.byref(query), ctypes.sizeof(query)) == 0:
+                    count += query.count
+        return count
+
     def steering(self) -> str:
         """All that decides where packets go on the router."""
         return "\n".join([self.router.run("nft", "-s", "list", "ruleset"),
+                          self.router.run("tc", "qdisc"), f"{self.tcx()} by tcx",
                           *(self.router.run("ip", family, "rule") for family in ("-4", "-6")),
                           *(self.router.run("ip", family, "route", "show", "table", "all")
                             for family in ("-4", "-6"))])

@@ -171,8 +171,9 @@ def test_transparent_source_carries_much(lan, interceptor):
         exchange(client, far, 8 * MEGABYTE)
 
 
-def test_transparent_source_needs_tproxy(lan, interceptor):
-    daemon = interceptor("redirect", "--transparent-source", "yes")
+@pytest.mark.parametrize("method", ["redirect", "bpf"])
+def test_transparent_source_needs_tproxy(lan, interceptor, method):
+    daemon = interceptor(method, "--transparent-source", "yes")
     with pytest.raises(RuntimeError, match="transparent-source on, which needs the method tproxy"):
         daemon.up()
 

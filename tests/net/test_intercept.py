@@ -44,9 +44,10 @@ def test_taken(lan, interceptor, serve, method, family):
 
 
 @pytest.mark.parametrize("family", [4, 6])
-def test_mptcp_client(lan, interceptor, serve, family):
-    """By TPROXY its connection is one of MPTCP with hawserd."""
-    daemon = interceptor("tproxy")
+@pytest.mark.parametrize("method", ["tproxy", "bpf"])
+def test_mptcp_client(lan, interceptor, serve, method, family):
+    """Its connection is one of MPTCP with hawserd."""
+    daemon = interceptor(method)
     daemon.up()
     with peers.listen(lan.server, SERVERS[family], mptcp=True) as listening, \
             peers.connect(lan.client, SERVERS[family], peers.port_of(listening), True) as near, \
@@ -272,12 +273,14 @@ def test_from_one_method_to_the_other(lan, interceptor, serve):
     server = serve()
     daemon = interceptor("redirect")
     before = lan.steering()
-    for method in "tproxy", "redirect":
+    for method in "tproxy", "redirect", "bpf", "tproxy", "bpf", "redirect":
         daemon.method = method
         daemon.up()
         assert daemon.show()["method"] == method
         assert asks(lan, SERVER4, server.port) != CLIENT4
-        assert ("lookup 8684" in lan.steering()) == (method == "tproxy")
+        assert ("lookup 8684" in lan.steering()) == (method != "redirect")
+        assert lan.tcx() == (method == "bpf")
+        assert ("table inet hawser" in lan.steering()) == (method != "bpf")
     daemon.down()
     assert lan.steering() == before
 
@@ -307,10 +310,10 @@ def test_1000_connections_at_once(lan, interceptor, method):
     assert daemon.errors() == {}
 
 
-@pytest.mark.parametrize("family", [4, 6])
-def test_mss_of_1280(lan, interceptor, family):
+@pytest.mark.parametrize(("method", "family"), [("tproxy", 4), ("bpf", 6)])
+def test_mss_of_1280(lan, interceptor, method, family):
     """A tunnel's MTU on the LAN's side."""
-    daemon = interceptor("tproxy")
+    daemon = interceptor(method)
     daemon.up()
     lan.client.run("ip", "link", "set", "lan", "mtu", "1280")
     try:
@@ -361,9 +364,11 @@ def test_256_megabytes_both_ways(lan, interceptor, method):
 
 # What the CLI says.
 
-def test_show(lan, interceptor, serve):
+@pytest.mark.parametrize("method", ["tproxy", "bpf"])
+def test_show(lan, interceptor, serve, method):
     server = serve()
-    daemon = interceptor("tproxy", "--bypass-port", "25", "--bypass-source", "fd01::/16")
+    daemon = interceptor(method, "--bypass-port", "25", "--bypass-source", "fd01::/16",
+                         "--bypass-port", "6000-6063", "--bypass-mac", "00:16:3e:0a:0b:0c")
 
     def show() -> str:
         return lan.hawser("intercept", "show", control=daemon.control)
@@ -372,9 +377,10 @@ def test_show(lan, interceptor, serve):
     daemon.up()
     asks(lan, SERVER4, server.port)
     text = show()
-    assert "up, tproxy, from lan\n" in text
+    assert f"up, {method}, from lan\n" in text
     assert "takes connections on 127.0.0.1:1090, [::1]:1090\n" in text
-    assert "bypass        port 25\n" in text
+    assert "bypass        port 25, 6000-6063\n" in text
+    assert "bypass        mac 00:16:3e:0a:0b:0c\n" in text
     assert "bypass        source fd01::/16\n" in text
     assert "connections   1 sent to hawserd\n" in text
     assert "does not answer" in lan.hawser("intercept", "show")
@@ -395,7 +401,7 @@ def test_settings_of_the_configuration(lan, interceptor, serve):
     (("intercept", "up", "lan"), "unexpected \"lan\""),
     (("--lan", "a b", "intercept", "up"), "\"a b\" is not the name of a network interface"),
     (("--lan", "a,,b", "intercept", "up"), "\"\" is not the name of a network interface"),
-    (("--method", "iptables", "intercept", "up"), "legal: tproxy, redirect"),
+    (("--method", "iptables", "intercept", "up"), "legal: tproxy, redirect, bpf"),
     (("--lan", "lan", "intercept", "down"), "--lan and --method are for intercept up"),
     (("--watch", "intercept", "show"), "--watch is not for intercept"),
     (("--lan", "lan", "intercept", "up"), "no hawserd answers"),

@@ -135,7 +135,7 @@ static void test_errors(void **state)
 	} errors[] = {
 		{"--transparent", "1090", "ADDR:PORT"},
 		{"--transparent", "example.org:1090", "ADDR:PORT"},
-		{"--intercept", "iptables", "legal: tproxy, redirect"},
+		{"--intercept", "iptables", "legal: tproxy, redirect, bpf"},
 		{"--lan", "", "1 to 15"},
 		{"--lan", "abcdefghijklmnop", "1 to 15"},
 		{"--lan", "a\"b", "a-z A-Z"},

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs a command that thinks its kernel older than Linux 6.6: bpf() does not know what hangs on an
+interface by tcx, as there is no tcx."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+import struct
+import sys
+
+SYS_BPF = {"x86_64": 321, "aarch64": 280, "riscv64": 280}[platform.machine()]
+BPF_PROG_QUERY = 16
+_PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 38, 22, 2
+_LOAD_WORD, _JUMP_IF_EQUAL, _RETURN = 0x20, 0x15, 0x06
+_NUMBER, _FIRST_ARGUMENT = 0, 16  # offsets in struct seccomp_data
+_RET_ERRNO, _RET_ALLOW = 0x00050000, 0x7fff0000
+
+
+class _Program(ctypes.Structure):
+    _fields_ = [("len", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
+
+
+def main() -> None:
+    code = b"".join(struct.pack("=HBBI", *instruction) for instruction in [
+        (_LOAD_WORD, 0, 0, _NUMBER), (_JUMP_IF_EQUAL, 0, 3, SYS_BPF),
+        (_LOAD_WORD, 0, 0, _FIRST_ARGUMENT), (_JUMP_IF_EQUAL, 0, 1, BPF_PROG_QUERY),
+        (_RETURN, 0, 0, _RET_ERRNO | errno.EINVAL), (_RETURN, 0, 0, _RET_ALLOW)])
+    libc = ctypes.CDLL(None, use_errno=True)
+    program = _Program(len(code) // 8, code)
+    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or \
+            libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0):
+        sys.exit(f"seccomp: {os.strerror(ctypes.get_errno())}")
+    os.execv(sys.argv[1], sys.argv[1:])
+
+
+if __name__ == "__main__":
+    main()
