@@ -35,7 +35,8 @@ $(BPF_OBJ)/%.skel.h: $(BPF_OBJ)/%.bpf.o
 		echo '/* NOLINTEND */'; } >$@.tmp && mv $@.tmp $@
 
 # Said here because -MMD leaves system headers out.
-$(BUILD)/user/accel.o $(BUILD)/user/local_accel.o $(BUILD)/user/steer.o $(BUILD)/user/steer_load.o $(BUILD)/tests/unit/accel_test.o: $(BPF_SKELS)
+$(BUILD)/user/accel.o $(BUILD)/user/local_accel.o $(BUILD)/user/run_steer.o $(BUILD)/user/steer.o \
+	$(BUILD)/user/steer_load.o $(BUILD)/tests/unit/accel_test.o: $(BPF_SKELS)
 else
 HAWSER_BPF_CFLAGS :=
 HAWSER_BPF_LIBS   :=

@@ -20,13 +20,19 @@
 
 #include <sodium.h>
 
+#include "control.h"
 #include "control_path.h"
 #include "ifname.h"
 #include "intercept.h"
 #include "intercept_method.h"
+#include "run.h"
 #include "show.h"
 #include "token.h"
 #include "top.h"
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
 
 #define EXIT_USAGE	 2
 #define ANSWER_TIMEOUT_S 5
@@ -75,6 +81,8 @@ struct request {
 	const char *path;
 	bool json;
 	double watch_s; /* 0: once */
+	char **words;	/* of "run": its command; NULL: another command */
+	bool bypass;	/* of "run" */
 };
 
 struct connection {
@@ -116,6 +124,7 @@ static void print_usage(FILE *out)
 	      "\n       hawser [--control PATH] [--lan IFACE[,IFACE]...] [--method "
 	      "tproxy|redirect|bpf] "
 	      "intercept up\n"
+	      "       hawser [--control PATH] run [--bypass] -- COMMAND [ARGUMENT]...\n"
 	      "       hawser [--control PATH] [--json] intercept down|show\n",
 	      out);
 }
@@ -140,12 +149,14 @@ static void print_help(const char *default_path)
 		printf("  %-8s%-10s %s\n", commands[i].name, commands[i].takes_id ? "ID" : "",
 		       commands[i].help);
 	puts("  token new NAME     print a fresh token, for the token files of exit and router");
+	puts("  run COMMAND...     run a command whose TCP connections hawserd takes");
 	puts("\noptions:\n"
 	     "  --json             print the daemon's answer as it is, one line of JSON\n"
 	     "  --watch[=SECONDS]  ask again every second, or every SECONDS, until Ctrl-C\n"
 	     "  --lan IFACE,...    of intercept up: take what comes in by these, instead of those\n"
 	     "                     that hawserd is configured for\n"
 	     "  --method METHOD    of intercept up: tproxy, redirect or bpf, likewise\n"
+	     "  --bypass           of run: hawserd takes none of them, whatever is around it\n"
 	     "  --help             print this text\n"
 	     "  --version          print the version");
 	printf("  --control PATH     hawserd's control socket (default: %s)\n", default_path);
@@ -253,12 +264,28 @@ static void parse_intercept(struct request *request, int count, char **words)
 	request->action = (enum intercept_action)action;
 }
 
+/* words: what follows "run", NULL-terminated. */
+static void parse_run(struct request *request, char **words)
+{
+	if (!words[0])
+		die_usage("run: no command to run");
+	if (request->json || request->watch_s > 0 || request->lan || request->method)
+		die_usage("--json, --watch, --lan and --method are not for run");
+	request->words = words;
+}
+
 static void parse_words(struct request *request, int count, char **words)
 {
 	int used = 1;
 
 	if (count == 0)
 		die_usage("no command");
+	if (strcmp(words[0], "run") == 0) {
+		parse_run(request, words + 1);
+		return;
+	}
+	if (request->bypass)
+		die_usage("--bypass is for run");
 	request->command = find_command(words[0]);
 	if (request->command->run == run_intercept) {
 		parse_intercept(request, count - 1, words + 1);
@@ -291,6 +318,7 @@ static void parse_arguments(int argc, char **argv, const char *default_path, str
 		OPTION_WATCH,
 		OPTION_LAN,
 		OPTION_METHOD,
+		OPTION_BYPASS,
 		OPTION_HELP,
 		OPTION_VERSION
 	};
@@ -300,6 +328,7 @@ static void parse_arguments(int argc, char **argv, const char *default_path, str
 		{"watch", optional_argument, NULL, OPTION_WATCH},
 		{"lan", required_argument, NULL, OPTION_LAN},
 		{"method", required_argument, NULL, OPTION_METHOD},
+		{"bypass", no_argument, NULL, OPTION_BYPASS},
 		{"help", no_argument, NULL, OPTION_HELP},
 		{"version", no_argument, NULL, OPTION_VERSION},
 		{NULL, 0, NULL, 0},
@@ -323,6 +352,9 @@ static void parse_arguments(int argc, char **argv, const char *default_path, str
 			break;
 		case OPTION_METHOD:
 			out->method = parse_method(optarg ? optarg : "");
+			break;
+		case OPTION_BYPASS:
+			out->bypass = true;
 			break;
 		case OPTION_HELP:
 			print_help(default_path);
@@ -377,20 +409,27 @@ static void connection_open(struct connection *connection, const char *path)
 	    strerror(errno));
 }
 
+/* request: with its newline. */
+static void connection_send_line(const struct connection *connection, const char *request)
+{
+	const size_t len = strlen(request);
+
+	/* A daemon that closed the connection may have said why: that is for the reader to find. */
+	if (send(connection->fd, request, len, MSG_NOSIGNAL) != (ssize_t)len && errno != EPIPE &&
+	    errno != ECONNRESET)
+		die("%s: %s", connection->path, strerror(errno));
+}
+
 /* id: 0 where the command takes none. */
 static void connection_send(const struct connection *connection, const char *command, uint64_t id)
 {
 	char line[96];
 	char member[32] = "";
-	int len;
 
 	if (id)
 		snprintf(member, sizeof(member), ",\"id\":%" PRIu64, id);
-	len = snprintf(line, sizeof(line), "{\"command\":\"%s\"%s}\n", command, member);
-	/* A daemon that closed the connection may have said why: that is for the reader to find. */
-	if (send(connection->fd, line, (size_t)len, MSG_NOSIGNAL) != len && errno != EPIPE &&
-	    errno != ECONNRESET)
-		die("%s: %s", connection->path, strerror(errno));
+	snprintf(line, sizeof(line), "{\"command\":\"%s\"%s}\n", command, member);
+	connection_send_line(connection, line);
 }
 
 static void connection_grow(struct connection *connection)
@@ -538,6 +577,61 @@ static int run_top(const struct request *request)
 	return EXIT_SUCCESS;
 }
 
+static void warn_of_missing_family(struct json_object *answer)
+{
+	struct json_object *families = NULL;
+
+	json_object_object_get_ex(answer, "families", &families);
+	if (!json_object_is_type(families, json_type_array))
+		die("run: hawserd is too old");
+	if (json_object_array_length(families) == 1)
+		fprintf(stderr,
+			"hawser: run: hawserd has a transparent listener for %s only; what is of "
+			"the other family is not taken\n",
+			json_object_get_string(json_object_array_get_idx(families, 0)));
+}
+
+/* 0 where the kernel does not tell. */
+static int64_t own_netns_cookie(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	if (fd < 0)
+		return 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len))
+		cookie = 0;
+	close(fd);
+	return (int64_t)cookie;
+}
+
+/* A run_ask_fn. */
+static void ask_to_take(void *context, const char *cgroup)
+{
+	struct json_object *question = json_object_new_object();
+	struct connection connection;
+	struct json_object *error;
+	char line[CONTROL_REQUEST_MAX];
+
+	json_object_object_add(question, "command", json_object_new_string("run"));
+	json_object_object_add(question, "cgroup", json_object_new_string(cgroup));
+	json_object_object_add(question, "netns", json_object_new_int64(own_netns_cookie()));
+	if (snprintf(line, sizeof(line), "%s\n",
+		     json_object_to_json_string_ext(question, JSON_C_TO_STRING_PLAIN)) >=
+	    (int)sizeof(line))
+		die("run: %s: the path is too long", cgroup);
+	json_object_put(question);
+	connection_open(&connection, context);
+	connection_send_line(&connection, line);
+	connection_receive(&connection);
+	connection_parse(&connection);
+	if (json_object_object_get_ex(connection.answer, "error", &error))
+		die("hawserd on %s: %s", connection.path, json_object_get_string(error));
+	warn_of_missing_family(connection.answer);
+	connection_close(&connection);
+}
+
 static void ask(const struct request *request, struct connection *connection)
 {
 	connection_ask_or_die(connection, request->command->name, request->id);
@@ -570,6 +664,9 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOFBF, BUFSIZ);
 	control_default_path(default_path, sizeof(default_path));
 	parse_arguments(argc, argv, default_path, &request);
+	if (request.words)
+		return run_command(request.words, request.bypass, ask_to_take,
+				   (void *)request.path);
 	if (request.command->run)
 		return request.command->run(&request);
 	if (request.watch_s > 0)

@@ -26,13 +26,14 @@
 #include "options.h"
 #include "pulse.h"
 #include "report.h"
+#include "run_steer.h"
 #include "worker.h"
 
 #define EXIT_CONFIG 2
 
 /* File descriptors that are no session's: the main thread's (half of them for BPF), and each
  * worker's (loop, mailbox, hup, resolver, netlink). */
-#define FDS_MAIN   42
+#define FDS_MAIN   52
 #define FDS_WORKER 9
 /* A relayed session's two sockets. Pipes are borrowed when there are some, and done without when
  * not. */
@@ -59,6 +60,7 @@ struct daemon {
 	struct links *links;
 	struct control *control;
 	struct pulse *pulse;
+	struct run_steer *run;
 	struct report_source report;
 	ev_signal hangup;
 	ev_signal terminate;
@@ -125,6 +127,7 @@ static int workers_start(struct daemon *daemon, uint64_t open_files)
 			.accel = daemon->accel,
 			.local = daemon->local,
 			.failures = daemon->failures,
+			.run = daemon->run,
 		});
 
 		if (!worker)
@@ -207,7 +210,12 @@ static int start_links(struct daemon *daemon)
 static struct json_object *on_control(void *context, const char *command,
 				      struct json_object *request)
 {
-	return report_answer(context, command, request);
+	struct daemon *daemon = context;
+
+	/* The only command that changes something. */
+	if (strcmp(command, "run") == 0)
+		return run_steer_answer(daemon->run, request);
+	return report_answer(&daemon->report, command, request);
 }
 
 /* Without a control socket the daemon still proxies: only a path that was asked for must work. */
@@ -215,7 +223,7 @@ static int open_control(struct daemon *daemon)
 {
 	const char *path = daemon->config->control;
 
-	daemon->control = control_open(daemon->loop, path, on_control, &daemon->report);
+	daemon->control = control_open(daemon->loop, path, on_control, daemon);
 	if (daemon->control)
 		return 0;
 	log_write(daemon->config->control_is_default ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR,
@@ -312,6 +320,7 @@ static void on_terminate(struct ev_loop *loop, ev_signal *signal, int events)
 		return;
 	}
 	pulse_stop(daemon->pulse);
+	run_steer_detach(daemon->run);
 	workers_configure(daemon, false);
 	listen_set_close(&daemon->listening);
 	log_info("draining for up to %g s; another SIGTERM stops at once",
@@ -371,6 +380,7 @@ static void on_hangup(struct ev_loop *loop, ev_signal *signal, int events)
 	local_accel_listen(daemon->local, new->listen, new->listen_count);
 	workers_configure(daemon, true);
 	listen_set_close(&closing);
+	run_steer_listen(daemon->run, new);
 	pulse_start(daemon->pulse, new);
 	links_configure(daemon->links, new);
 	config_put(old);
@@ -454,6 +464,12 @@ static int run(struct daemon *daemon)
 		log_error("%s", strerror(ENOMEM));
 		return -ENOMEM;
 	}
+	daemon->run = run_steer_open(daemon->loop, !daemon->config->relay.bpf);
+	if (!daemon->run) {
+		log_error("%s", strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	run_steer_listen(daemon->run, daemon->config);
 	err = workers_start(daemon, open_files);
 	if (err)
 		return err;
@@ -501,6 +517,7 @@ static void fini(struct daemon *daemon)
 	links_close(daemon->links);
 	accel_close(daemon->accel);
 	local_accel_close(daemon->local);
+	run_steer_close(daemon->run);
 	failures_close(daemon->failures);
 	listen_set_close(&daemon->listening);
 	if (daemon->loop)

@@ -40,6 +40,20 @@ bool intercept_config_bypasses(const struct intercept_config *config, const char
 	return false;
 }
 
+bool intercept_config_bypasses_address(const struct intercept_config *config,
+				       const union address *address)
+{
+	const uint16_t port = address_port(address);
+
+	for (size_t i = 0; i < config->bypass_destination_count; i++)
+		if (prefix_contains(&config->bypass_destination[i], address))
+			return true;
+	for (size_t i = 0; i < config->bypass_port_count; i++)
+		if (port >= config->bypass_port[i].first && port <= config->bypass_port[i].last)
+			return true;
+	return false;
+}
+
 int intercept_config_set_method(struct intercept_config *config, const struct value *value)
 {
 	int method = settings_choose_word(value, intercept_method_words);

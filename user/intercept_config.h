@@ -58,6 +58,10 @@ void intercept_config_fini(struct intercept_config *config);
  * end. */
 bool intercept_config_bypasses(const struct intercept_config *config, const char *name);
 
+/* Whether it is in bypass_destination, or its port in bypass_port. */
+bool intercept_config_bypasses_address(const struct intercept_config *config,
+				       const union address *address);
+
 struct value;
 
 /* For settings.c: each sets or adds to one setting. 0, or a negative errno after logging. */

@@ -21,6 +21,7 @@
 #include "log.h"
 #include "opening.h"
 #include "original.h"
+#include "run_steer.h"
 #include "socket.h"
 
 #define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
@@ -347,20 +348,22 @@ static void session_dial(struct session *session)
 	hup_add(&env->relay.hup, &session->relay.client.hup, session->relay.client.fd, HUP_DEATH,
 		session_on_client_hup, session);
 	session_enter(session, SESSION_RESOLVING);
-	if (session_start_dial(
-		    session,
-		    &(struct dial_request){.loop = env->relay.loop,
-					   .resolver = env->resolver,
-					   .tcp_only = env->tcp_only,
-					   .mptcp_pause = &env->mptcp_pause,
-					   .links = &env->links,
-					   .config = session->config,
-					   .destination = destination,
-					   .client = &session->client,
-					   .guard = session->account ? &guard : NULL,
-					   .plain = session->plain,
-					   .transparent = session->protocol == PROTOCOL_TRANSPARENT,
-					   .detours = &env->detours}))
+	if (session_start_dial(session,
+			       &(struct dial_request){
+				       .loop = env->relay.loop,
+				       .resolver = env->resolver,
+				       .tcp_only = env->tcp_only,
+				       .mptcp_pause = &env->mptcp_pause,
+				       .links = &env->links,
+				       .config = session->config,
+				       .destination = destination,
+				       .client = &session->client,
+				       .guard = session->account ? &guard : NULL,
+				       .plain = session->plain,
+				       /* The client of a run has its loopback address. */
+				       .transparent = session->protocol == PROTOCOL_TRANSPARENT &&
+						      !session->from_run,
+				       .detours = &env->detours}))
 		session_fail(session, CAUSE_RESOURCES);
 }
 
@@ -474,9 +477,10 @@ static void session_on_peeked(void *owner, enum peek_result result)
 		session_end(session, CAUSE_CLIENT_GONE);
 		return;
 	}
-	session->plain = result == PEEK_BYPASSED;
-	if (session->plain)
+	if (result == PEEK_BYPASSED) {
+		session->plain = true;
 		session->env->stats.bypassed_by_name++;
+	}
 	session_dial(session);
 }
 
@@ -520,14 +524,27 @@ static void session_complain_no_original(struct session *session)
 		(unsigned long long)session->id, address_format(&session->client, text));
 }
 
+/* What rules of interception would not have brought. A session of ours that dials a transparent
+ * listener ends there. */
+static bool session_is_bypassed_by_address(const struct session *session, const union address *to)
+{
+	return socket_is_local_address(to) ||
+	       intercept_config_bypasses_address(&session->config->intercept, to);
+}
+
 static void session_start_transparent(struct session *session)
 {
 	struct destination *destination = &session->opening->handshake.destination;
-	enum cause cause;
+	enum cause cause = CAUSE_NONE;
 
 	session->protocol = session->opening->handshake.protocol = PROTOCOL_TRANSPARENT;
-	cause = original_destination(session->relay.client.fd, session->config,
-				     &destination->address);
+	session->from_run =
+		run_steer_take(session->env->run, &session->client, &destination->address);
+	if (session->from_run)
+		session->plain = session_is_bypassed_by_address(session, &destination->address);
+	else
+		cause = original_destination(session->relay.client.fd, session->config,
+					     &destination->address);
 	if (cause == CAUSE_NO_ORIGINAL)
 		session_complain_no_original(session);
 	if (cause != CAUSE_NONE) {

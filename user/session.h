@@ -19,6 +19,7 @@
 struct failures;
 struct local_accel_worker;
 struct resolver;
+struct run_steer;
 struct session;
 
 /* What a worker provides to its sessions. */
@@ -32,6 +33,7 @@ struct session_env {
 	struct link_picker links;
 	struct local_accel_worker *local; /* NULL: off */
 	struct failures *failures;	  /* of all workers */
+	struct run_steer *run;		  /* the same */
 	const struct config *config;	  /* for sessions that start from now on */
 	struct session *sessions;	  /* all of them */
 	struct stats stats;

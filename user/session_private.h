@@ -35,7 +35,8 @@ struct session {
 	enum session_state state;
 	enum protocol protocol;
 	enum cause cause; /* why it was refused */
-	bool plain;	  /* bypassed by name: dialled as TCP */
+	bool plain;	  /* bypassed: dialled as TCP */
+	bool from_run;	  /* its client is of `hawser run` */
 	struct relay relay;
 };
 

@@ -134,6 +134,7 @@ struct worker *worker_start(const struct worker_options *options)
 	env->relay.ticker.timer_fd = -1;
 	env->sessions_max = options->sessions_max;
 	env->failures = options->failures;
+	env->run = options->run;
 	env->local = local_accel_worker(options->local, options->index);
 	env->next_id = options->index + 1;
 	env->id_step = options->count;

@@ -17,6 +17,7 @@
 struct failures;
 struct link_choices;
 struct local_accel;
+struct run_steer;
 struct worker;
 
 /* All of these are for the main thread only. */
@@ -28,6 +29,7 @@ struct worker_options {
 	struct accel *accel;	   /* outlives the worker */
 	struct local_accel *local; /* the same; NULL: off */
 	struct failures *failures; /* the same */
+	struct run_steer *run;	   /* the same */
 };
 
 /* Starts a worker that listens to nothing yet. NULL on error, with errno set. */

@@ -1,0 +1,389 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""hawser run: a command's TCP is taken, however it is made, and nothing else; nothing is left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import peers
+from cgroup import Cgroup
+from lan import PORT, SERVERS, Interceptor
+from lan_fixtures import lan  # pylint: disable=unused-import
+from namespace import Unavailable
+from topology import LAN4
+from waiting import until
+
+AF = {4: socket.AF_INET, 6: socket.AF_INET6}
+OTHER_PORT = PORT + 1
+BYPASSED_PORT = 7
+LOOPBACK = {4: "127.0.0.1", 6: "::1"}
+TIMEOUT_S = 20
+
+# Programs of UAPI types need no kernel BTF.
+WITHOUT_BTF = ("unshare", "--mount", "sh", "-c",
+               'mount -t tmpfs none /sys/kernel/btf && exec "$@"', "sh")
+
+# Prints its own address, that of its peer, and what that sends first.
+CLIENT = r"""
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void print(struct sockaddr_storage *address, socklen_t len)
+{
+	char host[64];
+
+	if (getnameinfo((void *)address, len, host, sizeof(host), NULL, 0, NI_NUMERICHOST))
+		exit(3);
+	printf("%s ", host);
+}
+
+int main(int argc, char **argv)
+{
+	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST};
+	struct addrinfo *to;
+	struct sockaddr_storage address;
+	socklen_t len = sizeof(address);
+	char line[100] = "";
+	int status;
+	int fd;
+
+	if (argc != 4)
+		return 2;
+	if (strcmp(argv[1], "child") == 0 && fork()) {
+		wait(&status);
+		return WEXITSTATUS(status);
+	}
+	hints.ai_socktype = strcmp(argv[1], "udp") ? SOCK_STREAM : SOCK_DGRAM;
+	if (getaddrinfo(argv[2], argv[3], &hints, &to))
+		return 4;
+	fd = socket(to->ai_family, hints.ai_socktype, strcmp(argv[1], "mptcp") ? 0 : 262);
+	if (connect(fd, to->ai_addr, to->ai_addrlen)) {
+		perror("connect");
+		return 5;
+	}
+	if (hints.ai_socktype == SOCK_DGRAM && write(fd, "?", 1) != 1)
+		return 6;
+	getsockname(fd, (void *)&address, &len);
+	print(&address, len);
+	len = sizeof(address);
+	getpeername(fd, (void *)&address, &len);
+	print(&address, len);
+	if (read(fd, line, sizeof(line) - 1) < 0)
+		return 7;
+	fputs(line, stdout);
+	return 0;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    """A static program: no library can be put before its connect()."""
+    path = tmp_path_factory.mktemp("client") / "client"
+    subprocess.run(["gcc", "-static", "-x", "c", "-Wno-all", "-w", "-o", path, "-"],
+                   input=CLIENT, text=True, check=True)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def home():
+    """The cgroup that runs begin in: one of our own, so that others' do not show."""
+    try:
+        made = Cgroup()
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+    with made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def daemon(lan, home):
+    made = Interceptor(lan, "tproxy", "--bypass-port", str(BYPASSED_PORT))
+    first = run(made, home, "true")
+    if first.returncode and "the kernel" in first.stderr:
+        pytest.skip(first.stderr)
+    # The programs stay loaded.
+    until(lambda: links(made), lambda count: count == 0)
+    made.baseline = made.open_files()
+    yield made
+    made.finish()
+
+
+@pytest.fixture(scope="module")
+def server(lan):
+    with contextlib.closing(peers.Server(lan.server, lambda sock: sock.sendall(b"hello"))) as made:
+        yield made
+
+
+@pytest.fixture(params=[4, 6], ids=["ipv4", "ipv6"])
+def family(request):
+    return request.param
+
+
+def words(daemon, home, *command: str) -> list[str]:
+    return [*home.command(str(daemon.bed.build / "hawser"), "--control", daemon.control, "run",
+                          *command)]
+
+
+def run(daemon, home, *command: str) -> subprocess.CompletedProcess:
+    with daemon.bed.router.entered():
+        return subprocess.run(words(daemon, home, "--", *command), capture_output=True, text=True,
+                              timeout=TIMEOUT_S, check=False)
+
+
+@contextlib.contextmanager
+def running(daemon, home, *command: str, stdin: bool = False):
+    """In the background, killed at the end."""
+    with daemon.bed.router.entered():
+        process = subprocess.Popen(words(daemon, home, "--", *command),
+                                   stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, text=True)
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def links(daemon) -> int:
+    """Of BPF, that hawserd holds."""
+    count = 0
+    for entry in os.scandir(f"/proc/{daemon.pid}/fdinfo"):
+        with contextlib.suppress(FileNotFoundError):
+            count += "link_type" in Path(entry.path).read_text("ascii")
+    return count
+
+
+def left(home) -> list[str]:
+    """cgroups of runs."""
+    return [path.name for path in home.path.glob("hawser-run-*")]
+
+
+def taken(daemon) -> int:
+    return daemon.status()["protocols"]["transparent"]
+
+
+@pytest.mark.parametrize("kind", ["tcp", "child", "mptcp"])
+def test_taken(daemon, home, client, server, family, kind):
+    before, errors = taken(daemon), daemon.errors()
+    answer = SERVERS[family]
+    done = run(daemon, home, client, kind, answer, str(server.port))
+    # An MPTCP socket is asked for its peer, but another one below it connects.
+    peer = LOOPBACK[family] if kind == "mptcp" else answer
+    assert done.stdout == f"{LOOPBACK[family]} {peer} hello", done.stderr
+    assert taken(daemon) == before + 1
+    assert left(home) == []
+    assert daemon.errors() == errors
+
+
+def test_mapped_address(daemon, home, client, server):
+    """IPv4 by an IPv6 socket."""
+    done = run(daemon, home, client, "tcp", f"::ffff:{SERVERS[4]}", str(server.port))
+    assert done.stdout == f"::ffff:127.0.0.1 ::ffff:{SERVERS[4]} hello", done.stderr
+
+
+def test_udp_is_left_alone(lan, daemon, home, client, family):
+    with lan.server.socket(AF[family], socket.SOCK_DGRAM) as answering:
+        answering.settimeout(TIMEOUT_S)
+        answering.bind((SERVERS[family], 0))
+        with running(daemon, home, client, "udp", SERVERS[family],
+                     str(peers.port_of(answering))) as process:
+            _, asked = answering.recvfrom(1)
+            answering.sendto(b"hello", asked)
+            output, _ = process.communicate(timeout=TIMEOUT_S)
+    assert output == f"{asked[0]} {SERVERS[family]} hello"
+    assert asked[0] != LOOPBACK[family]
+
+
+def test_loopback_is_left_alone(lan, daemon, home, client, family):
+    before = taken(daemon)
+    with peers.listen(lan.router, LOOPBACK[family]) as listening, \
+            running(daemon, home, client, "tcp", LOOPBACK[family],
+                    str(peers.port_of(listening))) as process:
+        with peers.accept(listening) as accepted:
+            accepted.sendall(b"hello")
+        assert process.communicate(timeout=TIMEOUT_S)[0].endswith(" hello")
+    assert taken(daemon) == before
+
+
+def test_own_address_is_dialled_by_ourselves(lan, daemon, home, client):
+    """An exit could not."""
+    with peers.listen(lan.router, LAN4) as listening, \
+            running(daemon, home, client, "tcp", LAN4,
+                    str(peers.port_of(listening))) as process:
+        with peers.accept(listening) as accepted:
+            assert daemon.relaying()["upstream_transport"] == "tcp"
+            accepted.sendall(b"hello")
+        assert process.communicate(timeout=TIMEOUT_S)[0].endswith(f" {LAN4} hello")
+
+
+def test_bypassed_address_is_dialled_plainly(lan, daemon, home, client):
+    with peers.listen(lan.server, SERVERS[4], BYPASSED_PORT, mptcp=True) as listening, \
+            running(daemon, home, client, "tcp", SERVERS[4], str(BYPASSED_PORT)) as process:
+        with peers.accept(listening) as accepted:
+            assert daemon.relaying()["upstream_transport"] == "tcp"
+            accepted.sendall(b"hello")
+        assert process.communicate(timeout=TIMEOUT_S)[0].endswith(" hello")
+
+
+def test_who_dials_the_listener_is_refused(daemon, home, client):
+    before = daemon.status()["sessions"]["total"]
+    assert run(daemon, home, client, "tcp", "127.0.0.1", str(PORT)).returncode != 0
+    assert daemon.status()["sessions"]["total"] == before + 1
+
+
+@pytest.mark.parametrize("script, code", [
+    ("exit 7", 7), ("kill -TERM $$", 128 + signal.SIGTERM), ("kill -KILL $$", 128 + signal.SIGKILL)])
+def test_exit_status(daemon, home, script, code):
+    assert run(daemon, home, "sh", "-c", script).returncode == code
+    assert left(home) == []
+
+
+@pytest.mark.parametrize("command, code", [("/nonexistent", 127), ("/etc/passwd", 126)])
+def test_what_cannot_be_executed(daemon, home, command, code):
+    done = run(daemon, home, command)
+    assert (done.returncode, command in done.stderr) == (code, True)
+    assert left(home) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
+def test_signals_are_passed_on(daemon, home, number):
+    script = f"trap 'exit 9' {number.value}; echo ready; while :; do sleep 0.05; done"
+    with running(daemon, home, "sh", "-c", script) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        assert process.wait(TIMEOUT_S) == 9
+    assert left(home) == []
+
+
+def test_killed(daemon, home):
+    """Nothing remains: no process, no cgroup, and no link of BPF."""
+    script = "mkdir $(ls -d $0/hawser-run-*)/own; setsid sleep 1000 & echo ready; wait"
+    with running(daemon, home, "sh", "-c", script, str(home.path)) as process:
+        assert process.stdout.readline() == "ready\n"
+        assert (len(left(home)), links(daemon) > 0) == (1, True)
+        process.kill()
+        process.wait(TIMEOUT_S)
+        until(lambda: left(home), lambda found: found == [])
+    until(lambda: links(daemon), lambda count: count == 0)
+
+
+def test_killed_with_its_guardian(daemon, home):
+    """The next run removes what is left."""
+    with running(daemon, home, "sh", "-c", "echo ready; exec sleep 1000") as process:
+        assert process.stdout.readline() == "ready\n"
+        # Besides the command, only hawser and its guardian are here.
+        for pid in (home.path / "cgroup.procs").read_text("ascii").split():
+            os.kill(int(pid), signal.SIGKILL)
+        process.wait(TIMEOUT_S)
+        assert len(left(home)) == 1
+        assert run(daemon, home, "true").returncode == 0
+        assert left(home) == []
+
+
+def test_what_it_started_may_outlive_it(lan, daemon, home, client, server):
+    """As any command's children; it is taken as before, and the cgroup goes with it."""
+    with running(daemon, home, "sh", "-c",
+                 f"exec 3<&0; (read go <&3; {client} tcp {SERVERS[4]} {server.port}) &",
+                 stdin=True) as process:
+        assert process.wait(TIMEOUT_S) == 0
+        assert len(left(home)) == 1
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        assert process.stdout.read() == f"127.0.0.1 {SERVERS[4]} hello"
+    until(lambda: left(home), lambda found: found == [])
+
+
+def test_two_side_by_side(lan, daemon, home, client):
+    """The end of one is nothing to the other."""
+    with peers.listen(lan.server, SERVERS[4]) as listening:
+        ask = (client, "tcp", SERVERS[4], str(peers.port_of(listening)))
+        with running(daemon, home, *ask) as one, peers.accept(listening) as first, \
+                running(daemon, home, *ask) as two, peers.accept(listening) as second:
+            assert len(left(home)) == 2
+            first.sendall(b"one")
+            first.close()
+            assert one.communicate(timeout=TIMEOUT_S)[0].endswith("one")
+            assert len(left(home)) == 1
+            second.sendall(b"two")
+            second.close()
+            assert two.communicate(timeout=TIMEOUT_S)[0].endswith("two")
+    assert left(home) == []
+
+
+@pytest.mark.parametrize("options, own", [(("--bypass",), False), ((), True)],
+                         ids=["bypass", "again"])
+def test_run_in_a_run(daemon, home, client, server, family, options, own):
+    before = taken(daemon)
+    done = run(daemon, home, str(daemon.bed.build / "hawser"), "--control", daemon.control, "run",
+               *options, "--", client, "tcp", SERVERS[family], str(server.port))
+    address = done.stdout.split()[0]
+    assert done.stdout == f"{address} {SERVERS[family]} hello", done.stderr
+    assert (address == LOOPBACK[family]) == own
+    assert taken(daemon) == before + own
+    assert left(home) == []
+
+
+def test_without_hawserd(lan, home, client, server):
+    """When it dies, what the command connects to is reached as if it had never been there; and none
+    is started without."""
+    dying = Interceptor(lan, "tproxy", listeners=("--transparent", f"127.0.0.1:{OTHER_PORT}"),
+                        prefix=WITHOUT_BTF)
+    try:
+        script = f"echo ready; read go; exec {client} tcp {SERVERS[4]} {server.port}"
+        with running(dying, home, "sh", "-c", script, stdin=True) as process:
+            assert process.stdout.readline() == "ready\n"
+            assert links(dying) > 0
+            dying.signal(signal.SIGKILL)
+            dying.wait()
+            output, _ = process.communicate("go\n", timeout=TIMEOUT_S)
+        assert output.endswith(f" {SERVERS[4]} hello") and not output.startswith("127.")
+        done = run(dying, home, "true")
+        assert (done.returncode, "is it running?" in done.stderr) == (1, True)
+    finally:
+        dying.finish()
+    until(lambda: left(home), lambda found: found == [])
+
+
+@pytest.mark.parametrize("options, reason", [
+    (("--socks", f"127.0.0.1:{OTHER_PORT}"), "no transparent listener"),
+    (("--transparent", f"127.0.0.1:{OTHER_PORT}", "--no-bpf"), "bpf = off")])
+def test_hawserd_that_cannot(lan, home, options, reason):
+    other = Interceptor(lan, "tproxy", listeners=options)
+    try:
+        done = run(other, home, "echo", "ran")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert reason in done.stderr
+    finally:
+        other.finish()
+    until(lambda: left(home), lambda found: found == [])
+
+
+def test_other_network(lan, daemon, home):
+    with lan.client.entered():
+        done = subprocess.run(words(daemon, home, "--", "echo", "ran"), capture_output=True,
+                              text=True, timeout=TIMEOUT_S, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "another network namespace" in done.stderr
+    until(lambda: left(home), lambda found: found == [])
+
+
+def test_without_the_privilege(daemon, home):
+    done = subprocess.run(
+        [*home.command("setpriv", "--reuid=65534", "--clear-groups", "--bounding-set=-all",
+                       str(daemon.bed.build / "hawser")), "run", "--", "echo", "ran"],
+        capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "needs root" in done.stderr
