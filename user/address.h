@@ -19,7 +19,8 @@ union address {
 	struct sockaddr_in6 in6;
 };
 
-/* Where a client wants to go: a name to be resolved, or, when host is "", an address. */
+/* Where a client wants to go: a name to be resolved, or, when host is "", an address. With both, an
+ * exit gets the name, and who dials by itself takes the address. */
 struct destination {
 	char host[HOST_NAME_MAX_BYTES + 1];
 	uint16_t port; /* host byte order, 1-65535; also set in address */

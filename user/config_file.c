@@ -81,6 +81,7 @@ static cfg_opt_t intercept_names[] = {VALUE("method"),
 				      LIST("bypass-domain"),
 				      VALUE("transparent-source"),
 				      VALUE("auto-bypass"),
+				      VALUE("prefer-name"),
 				      CFG_END()};
 
 #define NAMED_SECTION (CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES)

@@ -97,6 +97,15 @@ static void fail(struct exit_dial *dial, enum cause cause)
 	finish(dial, &(struct dial_result){.fd = -1, .cause = cause});
 }
 
+/* From now on the address counts. False when there is none: mostly a name is all that is known. */
+static bool forget_name(struct exit_dial *dial)
+{
+	if (!dial->destination.host[0] || dial->destination.address.sa.sa_family == AF_UNSPEC)
+		return false;
+	dial->destination.host[0] = '\0';
+	return true;
+}
+
 static void on_hop(void *context, const struct hop_result *result)
 {
 	struct exit_dial *dial = context;
@@ -112,6 +121,12 @@ static void on_hop(void *context, const struct hop_result *result)
 						   .bound = result->bound});
 		return;
 	case HOP_DESTINATION_FAILED:
+		/* What the client found may do where the exit found nothing, or something else. */
+		if (forget_name(dial))
+			next(dial);
+		else
+			fail(dial, result->cause);
+		return;
 	case HOP_EXIT_LOST:
 		fail(dial, result->cause);
 		return;
@@ -135,6 +150,7 @@ static void on_direct(void *context, enum dial_event event, const struct dial_re
 
 static void go_direct(struct exit_dial *dial)
 {
+	(void)forget_name(dial);
 	dial->direct = dial_start(&dial->request, on_direct, dial);
 	if (!dial->direct)
 		fail(dial, CAUSE_RESOURCES);

@@ -74,6 +74,8 @@ static const struct option_row rows[] = {
 	 SETTING("intercept")},
 	{OPTION_VALUE, "--auto-bypass", "yes|no", "route around us what has no MPTCP",
 	 SETTING("intercept")},
+	{OPTION_VALUE, "--prefer-name", "yes|no", "tell exits the name that a client sends",
+	 SETTING("intercept")},
 	{OPTION_VALUE, "--bypass-domain", "DOMAIN", "plain TCP to what is taken and called so *",
 	 SETTING("intercept")},
 	{OPTION_VALUE, "--user", "NAME:PASSWORD-FILE", "let NAME in with the password there *",

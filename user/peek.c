@@ -13,12 +13,13 @@
  */
 #define PEEK_AGAIN_S 0.005
 
-enum peek_result peek_now(int fd, const struct intercept_config *config)
+enum peek_result peek_now(int fd, const struct intercept_config *config,
+			  char name[HOST_NAME_MAX_BYTES + 1])
 {
 	uint8_t bytes[PEEK_BYTES];
-	char name[HOST_NAME_MAX_BYTES + 1];
 	ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
 
+	name[0] = '\0';
 	if (n < 0)
 		return errno == EAGAIN ? PEEK_MORE : PEEK_GONE;
 	/* A client that only listens may have shut its side already. */
@@ -28,8 +29,10 @@ enum peek_result peek_now(int fd, const struct intercept_config *config)
 	case PARSE_DONE:
 		return intercept_config_bypasses(config, name) ? PEEK_BYPASSED : PEEK_OTHER;
 	case PARSE_MORE:
+		name[0] = '\0';
 		return n < PEEK_BYTES ? PEEK_MORE : PEEK_OTHER;
 	default:
+		name[0] = '\0';
 		return PEEK_OTHER;
 	}
 }
@@ -37,7 +40,7 @@ enum peek_result peek_now(int fd, const struct intercept_config *config)
 /* False when more is to be waited for. */
 static bool peek_try(struct peek *peek)
 {
-	enum peek_result result = peek_now(peek->io.fd, peek->config);
+	enum peek_result result = peek_now(peek->io.fd, peek->config, peek->name);
 
 	if (result == PEEK_MORE)
 		return false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Looks at what a transparent client sends, and leaves it in its socket, to find out whether the
- * server that it wants is bypassed by name. */
+/* Looks at what a transparent client sends, and leaves it in its socket, to find out
+ * which server it wants by its name, and whether that is bypassed. */
 #ifndef HAWSER_PEEK_H
 #define HAWSER_PEEK_H
 
@@ -22,12 +22,14 @@ struct peek {
 	ev_io io;
 	ev_timer again;
 	const struct intercept_config *config;
+	char name[HOST_NAME_MAX_BYTES + 1]; /* of the server; "": none, or not known yet */
 	peek_fn *done;
 	void *owner;
 };
 
-/* What can be told now. */
-enum peek_result peek_now(int fd, const struct intercept_config *config);
+/* What can be told now. Fills name with that of the server, or "". */
+enum peek_result peek_now(int fd, const struct intercept_config *config,
+			  char name[HOST_NAME_MAX_BYTES + 1]);
 
 /* Calls done once, from the loop, with anything but PEEK_MORE. config must live until then or until
  * peek_stop(). Has no deadline. peek is zeroed. */

@@ -94,6 +94,7 @@ struct json_object *report_intercept(const struct config *whole, const struct st
 	put(answer, "bypass", bypass);
 	put_count(answer, "sessions", sum->protocols[PROTOCOL_TRANSPARENT]);
 	put(answer, "transparent_source", json_object_new_boolean(config->transparent_source));
+	put(answer, "prefer_name", json_object_new_boolean(config->prefer_name));
 	put(answer, "auto_bypass", json_object_new_boolean(config->auto_bypass));
 	put_count(answer, "auto_bypass_retry", whole->tcp_only.retry);
 	put_count(answer, "bypassed_by_name", sum->bypassed_by_name);

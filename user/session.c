@@ -469,6 +469,24 @@ static struct session *session_new(struct session_env *env, int fd, const union 
 	return session;
 }
 
+/* For the exit that it leaves by. */
+static bool session_wants_name(const struct session *session)
+{
+	return session->config->intercept.prefer_name && session->config->exit_count > 0 &&
+	       !session->plain;
+}
+
+/* The destination keeps its address besides: only an exit is to look the name up. A name without a
+ * dot means something only where the client is. */
+static void session_prefer_name(struct session *session)
+{
+	struct opening *opening = session->opening;
+
+	if (session_wants_name(session) && strchr(opening->peek.name, '.'))
+		memcpy(opening->handshake.destination.host, opening->peek.name,
+		       sizeof(opening->peek.name));
+}
+
 static void session_on_peeked(void *owner, enum peek_result result)
 {
 	struct session *session = owner;
@@ -481,6 +499,7 @@ static void session_on_peeked(void *owner, enum peek_result result)
 		session->plain = true;
 		session->env->stats.bypassed_by_name++;
 	}
+	session_prefer_name(session);
 	session_dial(session);
 }
 
@@ -496,8 +515,8 @@ static void session_begin_peeking(struct session *session)
 	const int fd = session->relay.client.fd;
 	enum peek_result result = PEEK_OTHER;
 
-	if (config->bypass_domain_count > 0)
-		result = peek_now(fd, config);
+	if (!session->plain && (config->bypass_domain_count > 0 || session_wants_name(session)))
+		result = peek_now(fd, config, session->opening->peek.name);
 	if (result == PEEK_MORE &&
 	    client_speaks_first(session->opening->handshake.destination.port)) {
 		session_enter(session, SESSION_PEEKING);

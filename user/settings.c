@@ -348,6 +348,11 @@ static int add_bypass_domain(struct config *config, const struct value *value)
 	return intercept_config_add_domain(&config->intercept, value);
 }
 
+static int set_prefer_name(struct config *config, const struct value *value)
+{
+	return settings_read_switch(value, &config->intercept.prefer_name);
+}
+
 static int set_transparent_source(struct config *config, const struct value *value)
 {
 	return settings_read_switch(value, &config->intercept.transparent_source);
@@ -401,6 +406,7 @@ static const struct setting {
 	{"intercept", "bypass-mac", add_bypass_mac, 0},
 	{"intercept", "bypass-domain", add_bypass_domain, 0},
 	{"intercept", "transparent-source", set_transparent_source, 0},
+	{"intercept", "prefer-name", set_prefer_name, 0},
 	{"intercept", "auto-bypass", set_auto_bypass, 0},
 	{"timeouts", "handshake", NULL, offsetof(struct config, timeouts.handshake_s)},
 	{"timeouts", "resolve", NULL, offsetof(struct config, timeouts.resolve_s)},

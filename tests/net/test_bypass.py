@@ -16,6 +16,7 @@ import handshakes
 import hop
 import peers
 from daemon import Hawserd
+from dns import NameServer
 from lan import CLIENTS, METHODS, SERVERS, Interceptor, asks
 from lan_fixtures import interceptor, lan, serve  # pylint: disable=unused-import
 from pattern import MEGABYTE, exchange
@@ -24,6 +25,8 @@ from waiting import until
 
 EXIT = f"{SERVER4}:2081"
 ROUTER = near("a")[0]
+# Nobody's.
+ELSEWHERE = "198.51.100.1"
 
 
 @pytest.mark.parametrize(("kind", "value"), [
@@ -146,6 +149,38 @@ def test_leaves_by_the_exit_unless_bypassed_by_name(lan, exit_tokens, intercepto
             assert handshakes.read(server, len(first)) == first
             server.sendall(b"back")
             assert handshakes.read(client, 4) == b"back"
+
+
+@pytest.mark.parametrize(("name", "address", "shown"), [
+    ("server.test", ELSEWHERE, "server.test:443"), ("nowhere.test", SERVER4, "nowhere.test:443"),
+    ("server", SERVER4, f"{SERVER4}:443"), ("bank.test", SERVER4, f"{SERVER4}:443")])
+def test_prefer_name(lan, exit_tokens, interceptor, name, address, shown):
+    """The exit connects to the name, or, when it knows none such, to the address."""
+    daemon = interceptor("tproxy", "--exit", EXIT, "--exit-token", exit_tokens,
+                         "--bypass-domain", "bank.test", "--prefer-name", "yes")
+    daemon.up()
+    first = hello(name)
+    with NameServer(lan.server), peers.listen(lan.server, port=443) as listening, \
+            peers.connect(lan.client, address, 443) as client:
+        client.sendall(first)
+        with peers.accept(listening) as server:
+            assert server.getpeername()[0] == (ROUTER if name == "bank.test" else SERVER4)
+            assert daemon.relaying()["destination"] == shown
+            assert handshakes.read(server, len(first)) == first
+            server.sendall(b"back")
+            assert handshakes.read(client, 4) == b"back"
+
+
+def test_preferred_name_is_not_for_ourselves(lan, exit_tokens, interceptor):
+    """No exit answers, so the router dials: the address, as the client's own look-up has it."""
+    daemon = interceptor("tproxy", "--exit", f"{SERVER4}:9", "--exit-token", exit_tokens,
+                         "--prefer-name", "yes")
+    daemon.up()
+    with peers.listen(lan.server, port=80) as listening, \
+            peers.connect(lan.client, SERVER4, 80) as client:
+        client.sendall(request("nowhere.test"))
+        with peers.accept(listening) as server:
+            assert server.getpeername()[0] == ROUTER
 
 
 # From the client's own address.

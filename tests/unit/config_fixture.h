@@ -21,7 +21,7 @@
 #include "config.h"
 #include "options.h"
 
-#define ARGS_MAX 24
+#define ARGS_MAX 32
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
 

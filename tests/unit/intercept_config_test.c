@@ -84,15 +84,16 @@ static void test_options(void **state)
 
 	(void)state;
 	write_conf(file);
-	config =
-		load("-c", fixture_conf, "--transparent-source", "yes", "--auto-bypass", "yes",
-		     "--transparent", "[::]:1090", "--intercept", "tproxy", "--lan", "eth1",
-		     "--bypass-destination", "::1", "--bypass-source", "fd01::/16", "--bypass-port",
-		     "1-65535", "--bypass-domain", "test", "--bypass-mac", "ff:ff:ff:ff:ff:ff");
+	config = load("-c", fixture_conf, "--transparent-source", "yes", "--auto-bypass", "yes",
+		      "--prefer-name", "yes", "--transparent", "[::]:1090", "--intercept", "tproxy",
+		      "--lan", "eth1", "--bypass-destination", "::1", "--bypass-source",
+		      "fd01::/16", "--bypass-port", "1-65535", "--bypass-domain", "test",
+		      "--bypass-mac", "ff:ff:ff:ff:ff:ff");
 	assert_non_null(config);
 	assert_true(config->listen[2].transparent);
 	assert_true(config->intercept.transparent_source);
 	assert_true(config->intercept.auto_bypass);
+	assert_true(config->intercept.prefer_name);
 	assert_int_equal(config->intercept.method, INTERCEPT_TPROXY);
 	assert_int_equal(config->intercept.lan_count, 3);
 	assert_int_equal(config->intercept.bypass_destination_count, 3);
@@ -112,6 +113,7 @@ static void test_defaults(void **state)
 	assert_int_equal(config->intercept.lan_count, 0);
 	assert_false(config->intercept.transparent_source);
 	assert_false(config->intercept.auto_bypass);
+	assert_false(config->intercept.prefer_name);
 	config_put(config);
 }
 
@@ -159,6 +161,7 @@ static void test_errors(void **state)
 		{"--bypass-mac", "0:016:3e:0a:0b:0c", "six bytes"},
 		{"--auto-bypass", "true", "legal: off, on, no, yes"},
 		{"--transparent-source", "", "legal: off, on, no, yes"},
+		{"--prefer-name", "maybe", "legal: off, on, no, yes"},
 		{"--bypass-domain", ".example.org", "example.org"},
 		{"--bypass-domain", "*.example.org", "example.org"},
 		{"--bypass-domain", "192.0.2.1", "example.org"},

@@ -536,6 +536,7 @@ static void intercept_tells_what_rules_are_made_of(void **state)
 	assert_count(answer, "auto_bypass_retry", 7);
 	assert_list(answer, "auto_bypass", "true");
 	assert_list(answer, "transparent_source", "false");
+	assert_list(answer, "prefer_name", "false");
 	assert_count(answer, "sessions", 42);
 	json_object_put(answer);
 }
