@@ -19,11 +19,12 @@ struct exit {
 	pthread_mutex_t lock; /* of all below; taken a few times for each session's opening */
 	unsigned int references;
 	struct exit_facts facts;
-	unsigned int answers;	     /* in a row, while down */
-	unsigned int answers_needed; /* to be up */
-	double up_s;		     /* since when */
-	double answer_s;	     /* the last one */
-	double probe_s;		     /* the last one */
+	unsigned int answers;			     /* in a row, while down */
+	unsigned int answers_needed;		     /* to be up */
+	double up_s;				     /* since when */
+	double answer_s;			     /* the last one */
+	double probe_s;				     /* the last one */
+	union address addresses[EXIT_ADDRESSES_MAX]; /* IPv4, IPv6; AF_UNSPEC: unknown */
 };
 
 struct exit *exit_new(void)
@@ -188,4 +189,26 @@ const char *exit_state_name(enum exit_state state)
 	};
 
 	return names[state];
+}
+
+void exit_set_address(struct exit *exit, const union address *address)
+{
+	union address *slot = &exit->addresses[address->sa.sa_family == AF_INET6];
+
+	pthread_mutex_lock(&exit->lock);
+	*slot = *address;
+	address_set_port(slot, 0);
+	pthread_mutex_unlock(&exit->lock);
+}
+
+size_t exit_get_addresses(struct exit *exit, union address out[EXIT_ADDRESSES_MAX])
+{
+	size_t count = 0;
+
+	pthread_mutex_lock(&exit->lock);
+	for (size_t i = 0; i < EXIT_ADDRESSES_MAX; i++)
+		if (exit->addresses[i].sa.sa_family != AF_UNSPEC)
+			out[count++] = exit->addresses[i];
+	pthread_mutex_unlock(&exit->lock);
+	return count;
 }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "address.h"
 #include "cause.h"
 
 struct exit;
@@ -16,6 +17,8 @@ enum exit_state {
 	EXIT_UP,
 	EXIT_DOWN, /* not used; probed until it answers again and again */
 };
+
+#define EXIT_ADDRESSES_MAX 2 /* one of each family */
 
 /* A copy, for output and tests. */
 struct exit_facts {
@@ -46,6 +49,12 @@ void exit_answered(struct exit *exit, double rtt_s, double now_s);
 /* An attempt that began at started_s failed because of it. Returns whether it is down from now on,
  * and was not before; never so when it has answered another attempt meanwhile. */
 bool exit_failed(struct exit *exit, enum cause cause, double started_s, double now_s);
+
+/* It was reached at this address; the last one of each family is kept. */
+void exit_set_address(struct exit *exit, const union address *address);
+
+/* Fills out with the addresses that are known, without ports. Returns how many. */
+size_t exit_get_addresses(struct exit *exit, union address out[EXIT_ADDRESSES_MAX]);
 
 /* What to add to our clock to have the exit's. */
 int64_t exit_clock_offset_ms(struct exit *exit);

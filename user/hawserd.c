@@ -272,6 +272,8 @@ static int adopt(struct config *new, const struct config *old)
 	for (size_t i = 0; !err && i < new->exit_count; i++) {
 		new->exits[i].state = adopt_exit(&new->exits[i], old);
 		err = new->exits[i].state ? 0 : -ENOMEM;
+		if (!err && new->exits[i].destination.host[0] == '\0')
+			exit_set_address(new->exits[i].state, &new->exits[i].destination.address);
 	}
 	if (err)
 		log_error("%s", strerror(-err));

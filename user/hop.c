@@ -151,6 +151,16 @@ static void hop_declined(struct hop *hop, double rtt_s)
 	}
 }
 
+/* Where the exit is, whatever its name says from now on. */
+static void hop_note_address(const struct hop *hop)
+{
+	union address address = {0};
+	socklen_t len = sizeof(address);
+
+	if (getpeername(hop->fd, &address.sa, &len) == 0)
+		exit_set_address(hop->exit->state, &address);
+}
+
 /* A message is whole. False: the hop is gone, or has begun anew. */
 static bool hop_read_message(struct hop *hop)
 {
@@ -163,6 +173,7 @@ static bool hop_read_message(struct hop *hop)
 		return true;
 	case HOP_EVENT_ACCEPTED:
 		hop->accepted = true;
+		hop_note_address(hop);
 		exit_answered(hop->exit->state, rtt_s, clock_monotonic_s());
 		/* From now on it is the destination that is waited for. */
 		if (!hop->probe)

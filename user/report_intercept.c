@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "exit.h"
 #include "intercept_method.h"
 #include "report_put.h"
 
@@ -76,17 +77,35 @@ static struct json_object *report_transparent_listeners(const struct config *con
 	return array;
 }
 
+/* Those of exits, as prefixes. What a client sends to an exit's machine is not for the exit. */
+static void report_exit_addresses(const struct config *config, struct json_object *array)
+{
+	union address known[EXIT_ADDRESSES_MAX];
+	char text[PREFIX_TEXT_MAX];
+
+	for (size_t i = 0; i < config->exit_count; i++)
+		for (size_t n = exit_get_addresses(config->exits[i].state, known); n > 0; n--) {
+			struct prefix prefix = {.base = known[n - 1], .bits = 32};
+
+			if (prefix.base.sa.sa_family == AF_INET6)
+				prefix.bits = 128;
+			append(array, json_object_new_string(prefix_format(&prefix, text)));
+		}
+}
+
 struct json_object *report_intercept(const struct config *whole, const struct stats *sum)
 {
 	const struct intercept_config *config = &whole->intercept;
 	struct json_object *answer = json_object_new_object();
 	struct json_object *bypass = json_object_new_object();
+	struct json_object *destination;
 
 	put_text(answer, "method", intercept_method_words[config->method]);
 	put(answer, "listeners", report_transparent_listeners(whole));
 	put(answer, "lan", report_interfaces(config->lan, config->lan_count));
-	put(bypass, "destination",
-	    report_prefixes(config->bypass_destination, config->bypass_destination_count));
+	destination = report_prefixes(config->bypass_destination, config->bypass_destination_count);
+	report_exit_addresses(whole, destination);
+	put(bypass, "destination", destination);
 	put(bypass, "source", report_prefixes(config->bypass_source, config->bypass_source_count));
 	put(bypass, "port", report_ports(config->bypass_port, config->bypass_port_count));
 	put(bypass, "mac", report_macs(config->bypass_mac, config->bypass_mac_count));

@@ -543,12 +543,25 @@ static void session_complain_no_original(struct session *session)
 		(unsigned long long)session->id, address_format(&session->client, text));
 }
 
-/* What rules of interception would not have brought. A session of ours that dials a transparent
- * listener ends there. */
+static bool is_an_exit(const struct config *config, const union address *address)
+{
+	union address known[EXIT_ADDRESSES_MAX];
+
+	for (size_t i = 0; i < config->exit_count; i++)
+		for (size_t n = exit_get_addresses(config->exits[i].state, known); n > 0; n--)
+			if (address_same_ip(&known[n - 1], address))
+				return true;
+	return false;
+}
+
+/* What rules of interception do not bring, but for an exit whose address was not known when they
+ * were made. A session of ours that dials a transparent listener ends there. */
 static bool session_is_bypassed_by_address(const struct session *session, const union address *to)
 {
-	return socket_is_local_address(to) ||
-	       intercept_config_bypasses_address(&session->config->intercept, to);
+	return is_an_exit(session->config, to) ||
+	       (session->from_run &&
+		(socket_is_local_address(to) ||
+		 intercept_config_bypasses_address(&session->config->intercept, to)));
 }
 
 static void session_start_transparent(struct session *session)
@@ -559,9 +572,7 @@ static void session_start_transparent(struct session *session)
 	session->protocol = session->opening->handshake.protocol = PROTOCOL_TRANSPARENT;
 	session->from_run =
 		run_steer_take(session->env->run, &session->client, &destination->address);
-	if (session->from_run)
-		session->plain = session_is_bypassed_by_address(session, &destination->address);
-	else
+	if (!session->from_run)
 		cause = original_destination(session->relay.client.fd, session->config,
 					     &destination->address);
 	if (cause == CAUSE_NO_ORIGINAL)
@@ -571,6 +582,7 @@ static void session_start_transparent(struct session *session)
 		return;
 	}
 	destination->port = address_port(&destination->address);
+	session->plain = session_is_bypassed_by_address(session, &destination->address);
 	session_begin_peeking(session);
 }
 

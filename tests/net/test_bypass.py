@@ -20,10 +20,12 @@ from dns import NameServer
 from lan import CLIENTS, METHODS, SERVERS, Interceptor, asks
 from lan_fixtures import interceptor, lan, serve  # pylint: disable=unused-import
 from pattern import MEGABYTE, exchange
-from topology import CLIENT4, LAN_PREFIX4, LAN_PREFIX6, SERVER4, SERVER6, near
+from topology import CLIENT4, LAN_PREFIX4, LAN_PREFIX6, SERVER4, SERVER6, far, near
 from waiting import until
 
-EXIT = f"{SERVER4}:2081"
+# Not the server's: what goes to an exit's address does not go by the exit.
+EXIT4, EXIT6 = far("a")
+EXIT = f"{EXIT4}:2081"
 ROUTER = near("a")[0]
 # Nobody's.
 ELSEWHERE = "198.51.100.1"
@@ -173,7 +175,7 @@ def test_prefer_name(lan, exit_tokens, interceptor, name, address, shown):
 
 def test_preferred_name_is_not_for_ourselves(lan, exit_tokens, interceptor):
     """No exit answers, so the router dials: the address, as the client's own look-up has it."""
-    daemon = interceptor("tproxy", "--exit", f"{SERVER4}:9", "--exit-token", exit_tokens,
+    daemon = interceptor("tproxy", "--exit", f"{EXIT4}:9", "--exit-token", exit_tokens,
                          "--prefer-name", "yes")
     daemon.up()
     with peers.listen(lan.server, port=80) as listening, \
@@ -181,6 +183,37 @@ def test_preferred_name_is_not_for_ourselves(lan, exit_tokens, interceptor):
         client.sendall(request("nowhere.test"))
         with peers.accept(listening) as server:
             assert server.getpeername()[0] == ROUTER
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_exit_is_never_caught(lan, exit_tokens, interceptor, serve, method):
+    """Else a client's own hawserd would use an exit by the exit, and nobody could reach other
+    services there, as an exit does not connect to itself."""
+    daemon = interceptor(method, "--exit", EXIT, "--exit-token", exit_tokens)
+    until(lambda: daemon.ask("exits")["exits"][0]["state"], lambda state: state == "up")
+    daemon.up()
+    with peers.connect(lan.client, EXIT4, 2081) as client:
+        client.sendall(hop.GREETING)
+        assert client.recv(2)[:1] == b"\x05"
+    counters = daemon.show()["counters"]
+    assert (counters["caught"], counters["bypassed"] > 0) == (0, True)
+    assert daemon.status()["sessions"]["total"] == 0
+    assert f"{EXIT4}" in json.dumps(daemon.show()["bypass"])
+
+
+def test_named_exit_is_not_reached_by_itself(lan, exit_tokens, interceptor):
+    """Its address is known once it has answered. Where the rules do not know it, hawserd does."""
+    with NameServer(lan.router) as names:
+        names.records["exit.test"] = [EXIT4]
+        daemon = interceptor("redirect", "--exit", "exit.test:2081", "--exit-token", exit_tokens)
+        until(lambda: daemon.ask("exits")["exits"][0]["state"], lambda state: state == "up")
+    with peers.listen(lan.server, EXIT4) as listening, \
+            lan.redirect(peers.port_of(listening)), \
+            peers.connect(lan.client, EXIT4, peers.port_of(listening)), \
+            peers.accept(listening) as server:
+        assert server.getpeername()[0] == ROUTER
+    daemon.up()
+    assert f"{EXIT4}" in json.dumps(daemon.show()["bypass"])
 
 
 # From the client's own address.
