@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import re
 import signal
 import socket
@@ -346,6 +347,15 @@ def test_curl(lan, interceptor, tmp_path):
         for host in "server.test", SERVER4, SERVER6:
             assert programs.run(lan, "curl", "-sSf", origin.url(host, "payload")) == PAYLOAD
         assert daemon.status()["upstream"]["mptcp"] == 3
+
+
+def test_ssh(lan, interceptor, tmp_path):
+    daemon = interceptor("tproxy")
+    daemon.up()
+    text = random.Random(3).randbytes(1_000_003)
+    with programs.openssh(lan, tmp_path):
+        assert programs.ssh(lan, tmp_path, SERVER6, "cat", text=text) == text
+    assert daemon.status()["protocols"]["transparent"] == 1
 
 
 @pytest.mark.parametrize("method", METHODS)

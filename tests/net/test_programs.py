@@ -10,41 +10,14 @@ import subprocess
 import pytest
 
 from origin import PAYLOAD
-from programs import path_of, run
+from programs import openssh, path_of, run, ssh
 from topology import LAN4, LAN6, SERVER4, SERVER6
-from waiting import until
-
-SSH_PORT = 2222
 
 
 @pytest.fixture
 def sshd(bed, hawserd, tmp_path):
-    """An OpenSSH server with keys of its own; the client's key is tmp_path / "user"."""
-    for name in "host", "user":
-        subprocess.run([path_of("ssh-keygen"), "-q", "-t", "ed25519", "-N", "",
-                        "-f", tmp_path / name], check=True)
-    (tmp_path / "config").write_text(f"""
-        Port {SSH_PORT}
-        ListenAddress {SERVER4}
-        ListenAddress {SERVER6}
-        HostKey {tmp_path}/host
-        AuthorizedKeysFile {tmp_path}/user.pub
-        StrictModes no
-        UsePAM no
-        PermitRootLogin prohibit-password
-        PidFile none
-        """, "utf-8")
-    # Its own /run is empty, and it wants this directory there.
-    script = f"mkdir -p /run/sshd && exec {path_of('sshd')} -D -e -f {tmp_path}/config"
-    with (tmp_path / "log").open("w", encoding="utf-8") as log:
-        process = bed.server.start(["sh", "-c", script], bed.mounts, stderr=log)
-    try:
-        until(lambda: (tmp_path / "log").read_text("utf-8").count("listening"),
-              lambda count: count == 2)
+    with openssh(bed, tmp_path):
         yield tmp_path
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @pytest.mark.parametrize("host", [SERVER4, SERVER6])
@@ -54,12 +27,8 @@ def test_ssh(bed, hawserd, sshd, protocol, host):
     netcat = path_of("nc.openbsd", "nc")
     text = random.Random(3).randbytes(1_000_003)
     proxy = LAN4 if host == SERVER4 else LAN6
-    echoed = run(
-        bed, "ssh", "-F", "none", "-i", f"{sshd}/user", "-o", "BatchMode=yes",
-        "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-        "-o", "LogLevel=ERROR",
-        "-o", f"ProxyCommand={netcat} -X {protocol} -x {bracketed(proxy)}:1080 %h %p",
-        "-p", str(SSH_PORT), f"root@{host}", "cat", text=text)
+    echoed = ssh(bed, sshd, host, "cat", text=text, options=(
+        f"ProxyCommand={netcat} -X {protocol} -x {bracketed(proxy)}:1080 %h %p",))
     assert echoed == text
     assert daemon.status()["sessions"]["total"] == 1
 
