@@ -214,6 +214,7 @@ static struct json_object *report_session(const struct session_row *row)
 	put_count(session, "id", row->id);
 	put_text(session, "client", address_format(&row->client, client));
 	put_text(session, "destination", row->destination);
+	put_text(session, "exit", row->exit);
 	put_text(session, "state", row->state);
 	put_text(session, "protocol", protocol_name(row->protocol));
 	put_text(session, "client_transport", transport_name(row->client_transport));

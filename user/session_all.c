@@ -48,6 +48,17 @@ static void flow_describe(const struct relay *relay, const struct flow *flow, st
 	}
 }
 
+/* "" for none. The exits are those of the configuration that the session began with. */
+static const char *session_exit_name(const struct session *session)
+{
+	const struct config *config = session->config;
+
+	for (size_t i = 0; session->exit && i < config->exit_count; i++)
+		if (config->exits[i].state == session->exit)
+			return config->exits[i].name;
+	return "";
+}
+
 static void session_describe(struct session *session, struct session_row *row)
 {
 	struct relay *relay = &session->relay;
@@ -69,6 +80,7 @@ static void session_describe(struct session *session, struct session_row *row)
 		.age_s = now - session->started,
 		.idle_s = now - (relaying ? relay->last_activity : session->started),
 	};
+	snprintf(row->exit, sizeof(row->exit), "%s", session_exit_name(session));
 	if (relaying) {
 		flow_describe(relay, &relay->up, &row->up);
 		flow_describe(relay, &relay->down, &row->down);

@@ -172,6 +172,7 @@ static void add_session(struct table *table, struct json_object *session)
 	table_add(table, "%s", known(json_text(session, "protocol")));
 	add_transport(table, session, "client_transport", "client_subflows");
 	add_transport(table, session, "upstream_transport", "upstream_subflows");
+	table_add(table, "%s", json_text(session, "exit"));
 	table_add(table, "%s/%s", json_text(session, "tier_up"), json_text(session, "tier_down"));
 	table_add(table, "%s", figure_bytes(figure, json_count(session, "bytes_up"), ""));
 	table_add(table, "%s", figure_bytes(figure, json_count(session, "bytes_down"), ""));
@@ -184,8 +185,9 @@ void show_sessions(struct json_object *answer)
 	static const struct column columns[] = {
 		{"ID", COLUMN_RIGHT},	{"CLIENT", COLUMN_LEFT}, {"DESTINATION", COLUMN_LEFT},
 		{"STATE", COLUMN_LEFT}, {"IN", COLUMN_LEFT},	 {"FROM", COLUMN_LEFT},
-		{"TO", COLUMN_LEFT},	{"TIER", COLUMN_LEFT},	 {"UP", COLUMN_RIGHT},
-		{"DOWN", COLUMN_RIGHT}, {"AGE", COLUMN_RIGHT},	 {"IDLE", COLUMN_RIGHT},
+		{"TO", COLUMN_LEFT},	{"EXIT", COLUMN_LEFT},	 {"TIER", COLUMN_LEFT},
+		{"UP", COLUMN_RIGHT},	{"DOWN", COLUMN_RIGHT},	 {"AGE", COLUMN_RIGHT},
+		{"IDLE", COLUMN_RIGHT},
 	};
 	struct table *table = table_new(columns, sizeof(columns) / sizeof(columns[0]));
 	struct json_object *list = json_member(answer, "sessions");

@@ -9,6 +9,7 @@
 #include "address.h"
 #include "cause.h"
 #include "handshake.h"
+#include "hop_message.h"
 #include "mptcp.h"
 #include "subflow.h"
 #include "tcp_only.h"
@@ -58,6 +59,7 @@ struct session_row {
 	uint64_t id;
 	union address client;
 	char destination[DESTINATION_TEXT_MAX]; /* "" while unknown */
+	char exit[HOP_EXIT_NAME_MAX + 1];	/* that carries it; "": none */
 	const char *state;			/* "handshake", "relaying"… */
 	enum protocol protocol;
 	enum transport client_transport;

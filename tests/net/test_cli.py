@@ -42,6 +42,7 @@ def test_sessions(bed, hawserd):
         source = f"{CLIENT4}:{client.getsockname()[1]}"
         assert (session["client"], session["destination"]) == (source, destination)
         assert (session["state"], session["protocol"]) == ("relaying", "socks5")
+        assert session["exit"] == ""
         assert (session["bytes_up"], session["bytes_down"]) == (5, 0)
         assert 0 <= session["idle_s"] <= session["age_s"] < 60
         row = daemon.run_cli("sessions").stdout.splitlines()[1]

@@ -345,17 +345,21 @@ def test_revoked(net, echo):
 
 
 def test_reload_keeps_what_is_known(net, echo):
-    """And running sessions; an exit that is gone from the file carries its sessions on."""
+    """And running sessions; an exit that is gone from the file carries its sessions on, and they name
+    it."""
     net.serve("one")
     net.serve("two")
     router = net.settled("one", "two", two="priority = 2")
     with router.dial(SERVER4, echo.port) as client:
+        header, row = (line.split() for line in router.run_cli("sessions").stdout.splitlines())
+        assert row[header.index("EXIT")] == router.session()["exit"] == "one"
         config = net.directory / "router.conf"
         config.write_text(config.read_text("ascii").splitlines()[1], "ascii")
         router.signal(signal.SIGHUP)
         until(lambda: states(router), lambda seen: seen == {"two": "up"})
         client.sendall(b"still")
         assert read(client, 5) == b"still"
+        assert router.session()["exit"] == "one"
     hello(router, echo.port)
     assert totals(router) == {"two": 1}
 

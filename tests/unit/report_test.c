@@ -354,6 +354,7 @@ static void sessions_are_complete_and_sorted(void **state)
 		{
 			.id = 4,
 			.destination = "example.org:443",
+			.exit = "vps",
 			.state = "relaying",
 			.protocol = PROTOCOL_SOCKS5,
 			.client_transport = TRANSPORT_TCP,
@@ -385,10 +386,11 @@ static void sessions_are_complete_and_sorted(void **state)
 	assert_count(json_object_array_get_idx(list, 2), "id", 9);
 
 	row = json_object_array_get_idx(list, 1);
-	assert_members(row, 17);
+	assert_members(row, 18);
 	assert_count(row, "id", 4);
 	assert_text(row, "client", "192.0.2.7:40000");
 	assert_text(row, "destination", "example.org:443");
+	assert_text(row, "exit", "vps");
 	assert_text(row, "state", "relaying");
 	assert_text(row, "protocol", "socks5");
 	assert_text(row, "client_transport", "tcp");
