@@ -148,7 +148,7 @@ $(EMULATOR): $(EMULATOR_OBJS)
 FUZZ_SRCS := $(wildcard tests/fuzz/*_fuzz.c)
 FUZZ_BINS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(FUZZ_SRCS))
 FUZZ_PARTS := $(addprefix user/,$(addsuffix .c,account address cause clock config_text gate handshake \
-	hop_message http_proxy log replay socks4 socks5 token token_file users))
+	hop_message http_proxy log proxy_header replay socks4 socks5 token token_file users))
 FUZZ_FLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) $(WERROR) -Iuser -MMD -MP -pthread -O1 -g \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
 .PHONY: fuzz

@@ -47,6 +47,8 @@ static const struct cause_info causes[CAUSE_COUNT] = {
 					      "address type not supported",
 					      SOCKS5_ADDRESS_TYPE_NOT_SUPPORTED, 400, 0},
 	[CAUSE_BAD_REQUEST] = {"bad-request", "bad request", SOCKS5_GENERAL_FAILURE, 400, 0},
+	[CAUSE_PROXY_HEADER] = {"proxy-header", "no good PROXY protocol header",
+				SOCKS5_GENERAL_FAILURE, 400, 0},
 	[CAUSE_HANDSHAKE_TIMEOUT] = {"handshake-timeout", "handshake timed out",
 				     SOCKS5_GENERAL_FAILURE, 408, 0},
 	[CAUSE_CLIENT_GONE] = {"client-gone", "client left", SOCKS5_GENERAL_FAILURE, 400, 0},

@@ -20,6 +20,7 @@ enum cause {
 	CAUSE_COMMAND_NOT_SUPPORTED,
 	CAUSE_ADDRESS_TYPE_NOT_SUPPORTED,
 	CAUSE_BAD_REQUEST,
+	CAUSE_PROXY_HEADER, /* missing or bad, from a source that must send one */
 	CAUSE_HANDSHAKE_TIMEOUT,
 	CAUSE_CLIENT_GONE, /* the client left before the relay began */
 	CAUSE_RESET,	   /* either side reset the relayed connection */

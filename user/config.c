@@ -95,6 +95,8 @@ static void config_free(struct config *config)
 	free(config->listen);
 	free(config->allow);
 	free(config->exit_allow);
+	free(config->accept_proxy);
+	free(config->send_proxy);
 	free(config->control);
 	free(config->relay.bpf_pins);
 	free(config->relay.local_accel);
@@ -189,12 +191,17 @@ void config_put(const struct config *config)
 		config_free(own);
 }
 
-static bool is_allowed(const struct config *config, const union address *client)
+static bool is_in(const struct prefix *list, size_t count, const union address *address)
 {
-	for (size_t i = 0; i < config->allow_count; i++)
-		if (prefix_contains(&config->allow[i], client))
+	for (size_t i = 0; i < count; i++)
+		if (prefix_contains(&list[i], address))
 			return true;
 	return false;
+}
+
+static bool is_allowed(const struct config *config, const union address *client)
+{
+	return is_in(config->allow, config->allow_count, client);
 }
 
 enum access config_access(const struct config *config, const union address *client)
@@ -209,6 +216,25 @@ enum access config_access(const struct config *config, const union address *clie
 bool config_forward_allowed(const struct config *config, const union address *client)
 {
 	return address_is_loopback(client) || is_allowed(config, client);
+}
+
+bool config_accepts_proxy(const struct config *config, const union address *peer)
+{
+	return is_in(config->accept_proxy, config->accept_proxy_count, peer);
+}
+
+bool config_sends_proxy(const struct config *config, const struct destination *destination)
+{
+	for (size_t i = 0; i < config->send_proxy_count; i++) {
+		const struct destination *listed = &config->send_proxy[i];
+
+		if (listed->port != destination->port ||
+		    strcasecmp(listed->host, destination->host) != 0)
+			continue;
+		if (listed->host[0] || address_same_ip(&listed->address, &destination->address))
+			return true;
+	}
+	return false;
 }
 
 const char *config_listen_kind(const struct listen_config *listen)

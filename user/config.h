@@ -100,6 +100,10 @@ struct config {
 	double exit_probe_s;	   /* an exit is probed when it has not answered for so long */
 	struct prefix *exit_allow; /* special destinations, see guard.h */
 	size_t exit_allow_count;
+	struct prefix *accept_proxy; /* who must begin with a header of the PROXY protocol */
+	size_t accept_proxy_count;
+	struct destination *send_proxy; /* to whom such a header is sent first */
+	size_t send_proxy_count;
 	enum mptcp_mode mptcp;
 	struct tcp_only_config tcp_only;
 	struct relay_config relay;
@@ -132,6 +136,12 @@ enum access config_access(const struct config *config, const union address *clie
 
 /* Whether a client from this address may use a forward: from the allowed prefixes and loopback. */
 bool config_forward_allowed(const struct config *config, const union address *client);
+
+/* Whether a connection from this address must begin with a header of the PROXY protocol. */
+bool config_accepts_proxy(const struct config *config, const union address *peer);
+
+/* Whether what a client asked for is among those that are sent one. */
+bool config_sends_proxy(const struct config *config, const struct destination *destination);
 
 /* "socks", "forward" or "transparent"; for output. */
 const char *config_listen_kind(const struct listen_config *listen);

@@ -53,12 +53,19 @@ static cfg_opt_t daemon_names[] = {VALUE("workers"), VALUE("control"), VALUE("lo
 				   CFG_END()};
 static cfg_opt_t listen_names[] = {VALUE("address"),   VALUE("to"),	     VALUE("tokens"),
 				   VALUE("exit-name"), VALUE("transparent"), CFG_END()};
-static cfg_opt_t access_names[] = {LIST("allow"), LIST("exit-allow"), CFG_END()};
+static cfg_opt_t access_names[] = {LIST("allow"), LIST("exit-allow"), LIST("accept-proxy-protocol"),
+				   CFG_END()};
 static cfg_opt_t user_names[] = {VALUE("password-file"), CFG_END()};
-static cfg_opt_t upstream_names[] = {
-	VALUE("mptcp"),		 VALUE("congestion"),	VALUE("tcp-only-expiry"),
-	VALUE("tcp-only-retry"), VALUE("when-no-exit"), VALUE("exit-answer"),
-	VALUE("exit-probe"),	 VALUE("links"),	CFG_END()};
+static cfg_opt_t upstream_names[] = {VALUE("mptcp"),
+				     VALUE("congestion"),
+				     VALUE("tcp-only-expiry"),
+				     VALUE("tcp-only-retry"),
+				     VALUE("when-no-exit"),
+				     VALUE("exit-answer"),
+				     VALUE("exit-probe"),
+				     VALUE("links"),
+				     LIST("send-proxy-protocol"),
+				     CFG_END()};
 static cfg_opt_t exit_names[] = {VALUE("address"),  VALUE("port"),   VALUE("token-file"),
 				 VALUE("priority"), VALUE("weight"), CFG_END()};
 static cfg_opt_t link_names[] = {VALUE("device"), VALUE("role"), VALUE("weight"), LIST("gateway"),

@@ -9,6 +9,7 @@
 
 #include "dial.h"
 #include "exit_dial.h"
+#include "proxy_header.h"
 #include "relay.h"
 
 /* First size of the buffer: all but HTTP requests with many fields fit. */
@@ -48,9 +49,10 @@ bool opening_answer(int fd, const struct handshake_out *out)
 	       send(fd, out->bytes, out->len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)out->len;
 }
 
-/* 0, -EAGAIN, or -EPIPE. */
-static int opening_read(struct opening *opening, int fd)
+/* Once, at most max bytes. 0, -EAGAIN, or -EPIPE. */
+static int opening_read(struct opening *opening, int fd, size_t max)
 {
+	size_t room;
 	ssize_t n;
 
 	if (opening->in_len == opening->in_size) {
@@ -62,8 +64,8 @@ static int opening_read(struct opening *opening, int fd)
 		opening->in = in;
 		opening->in_size = size;
 	}
-	n = recv(fd, opening->in + opening->in_len, opening->in_size - opening->in_len,
-		 MSG_DONTWAIT);
+	room = opening->in_size - opening->in_len;
+	n = recv(fd, opening->in + opening->in_len, room < max ? room : max, MSG_DONTWAIT);
 	if (n < 0 && errno == EAGAIN)
 		return -EAGAIN;
 	if (n <= 0)
@@ -76,7 +78,7 @@ static int opening_read(struct opening *opening, int fd)
 int opening_advance(struct opening *opening, int fd, struct handshake_out *refusal)
 {
 	size_t consumed = 0;
-	int err = opening_read(opening, fd);
+	int err = opening_read(opening, fd, SIZE_MAX);
 	enum parse result;
 
 	if (err)
@@ -89,6 +91,43 @@ int opening_advance(struct opening *opening, int fd, struct handshake_out *refus
 	if (result != PARSE_BAD && !opening_answer(fd, refusal))
 		return -EPIPE;
 	return (int)result;
+}
+
+_Static_assert(PROXY_HEADER_IN_MAX <= HANDSHAKE_IN_MAX, "it is read into the same buffer");
+
+int opening_read_proxy_header(struct opening *opening, int fd, struct proxy_header *header)
+{
+	enum parse result = proxy_header_parse(opening->in, opening->in_len, header);
+
+	while (result == PARSE_MORE) {
+		int err = opening_read(opening, fd, header->need - opening->in_len);
+
+		if (err)
+			return err;
+		result = proxy_header_parse(opening->in, opening->in_len, header);
+	}
+	if (result == PARSE_DONE) {
+		opening->in_len = 0;
+		opening->proxied_to = header->destination;
+	}
+	return (int)result;
+}
+
+int opening_add_proxy_header(struct opening *opening, const union address *client,
+			     const union address *to)
+{
+	struct handshake *handshake = &opening->handshake;
+	uint8_t header[PROXY_HEADER_OUT_MAX];
+	const size_t len = proxy_header_write(header, client, to);
+	uint8_t *grown = realloc(handshake->head, handshake->head_len + len);
+
+	if (!grown)
+		return -ENOMEM;
+	memmove(grown + len, grown, handshake->head_len);
+	memcpy(grown, header, len);
+	handshake->head = grown;
+	handshake->head_len += len;
+	return 0;
 }
 
 int opening_gather(struct opening *opening, const uint8_t **first, size_t *len)

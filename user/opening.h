@@ -14,6 +14,7 @@
 
 struct dial;
 struct exit_dial;
+struct proxy_header;
 struct relay;
 
 struct opening {
@@ -21,8 +22,11 @@ struct opening {
 	uint8_t *in; /* what the client sent, and the handshake has not consumed */
 	size_t in_len;
 	size_t in_size;
-	uint64_t received;	      /* bytes from the client, ever */
-	struct handshake_out refusal; /* that is held back for a while */
+	uint64_t received; /* bytes from the client, ever */
+	/* By the PROXY protocol: where the client connected to; AF_UNSPEC: not told. */
+	union address proxied_to;
+	const struct destination *forward; /* of the listener, the configuration's; NULL: none */
+	struct handshake_out refusal;	   /* that is held back for a while */
 	/* The session's: */
 	ev_io io;
 	struct peek peek;
@@ -41,6 +45,15 @@ void opening_cancel_dial(struct opening *opening);
  * -EAGAIN: nothing came; -EPIPE: the client is gone or takes no answers; else an enum parse.
  * At PARSE_BAD, *refusal is what is still to be sent; else it is unused. */
 int opening_advance(struct opening *opening, int fd, struct handshake_out *refusal);
+
+/* Reads the header of the PROXY protocol that must come first, and no byte more. At PARSE_DONE
+ * *header has it, at PARSE_BAD what is wrong; else as opening_advance(). */
+int opening_read_proxy_header(struct opening *opening, int fd, struct proxy_header *header);
+
+/* Puts such a header before the first bytes for the destination: who the client is, and which
+ * address it connected to. 0 or -ENOMEM. */
+int opening_add_proxy_header(struct opening *opening, const union address *client,
+			     const union address *to);
 
 /* Sends out. False when the client did not take it: it is gone, or it sends without ever reading.
  */

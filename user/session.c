@@ -21,6 +21,7 @@
 #include "log.h"
 #include "opening.h"
 #include "original.h"
+#include "proxy_header.h"
 #include "run_steer.h"
 #include "socket.h"
 
@@ -238,8 +239,12 @@ static void session_on_relay(struct relay *relay, enum relay_event event, enum c
 static void session_accelerate(struct session *session)
 {
 	struct relay *relay = &session->relay;
-	struct local_client *local =
-		local_client_open(session->env->local, relay->client.fd, &session->client,
+	struct local_client *local;
+
+	/* It is not its socket that is at the other end of ours. */
+	if (session->opening->proxied_to.sa.sa_family != AF_UNSPEC)
+		return;
+	local = local_client_open(session->env->local, relay->client.fd, &session->client,
 				  session->opening->received, session->id);
 
 	if (local)
@@ -328,6 +333,19 @@ static int session_start_dial(struct session *session, const struct dial_request
 	return opening->exit_dial ? 0 : -ENOMEM;
 }
 
+/* For destinations that want to know who the client is. 0 or -ENOMEM. */
+static int session_introduce(struct session *session)
+{
+	struct opening *opening = session->opening;
+	union address to = opening->proxied_to;
+
+	if (!config_sends_proxy(session->config, &opening->handshake.destination))
+		return 0;
+	if (to.sa.sa_family == AF_UNSPEC)
+		socket_local_address(session->relay.client.fd, &to);
+	return opening_add_proxy_header(opening, &session->client, &to);
+}
+
 static void session_dial(struct session *session)
 {
 	struct opening *opening = session->opening;
@@ -348,7 +366,8 @@ static void session_dial(struct session *session)
 	hup_add(&env->relay.hup, &session->relay.client.hup, session->relay.client.fd, HUP_DEATH,
 		session_on_client_hup, session);
 	session_enter(session, SESSION_RESOLVING);
-	if (session_start_dial(session,
+	if (session_introduce(session) ||
+	    session_start_dial(session,
 			       &(struct dial_request){
 				       .loop = env->relay.loop,
 				       .resolver = env->resolver,
@@ -586,11 +605,58 @@ static void session_start_transparent(struct session *session)
 	session_begin_peeking(session);
 }
 
+/* Who the client is, is known. */
+static void session_begin(struct session *session, const struct destination *forward)
+{
+	struct handshake *handshake = &session->opening->handshake;
+	ev_io *io = &session->opening->io;
+
+	handshake->access = config_access(session->config, &session->client);
+	if (!forward) {
+		ev_set_cb(io, session_on_client);
+		ev_io_start(session->env->relay.loop, io);
+	} else if (config_forward_allowed(session->config, &session->client)) {
+		handshake->protocol = PROTOCOL_FORWARD;
+		handshake->destination = *forward;
+		session_dial(session);
+	} else {
+		session_end(session, CAUSE_NOT_ALLOWED);
+	}
+}
+
+static void session_on_proxy_header(struct ev_loop *loop, ev_io *io, int events)
+{
+	struct session *session = io->data;
+	struct opening *opening = session->opening;
+	struct proxy_header header;
+	const int result = opening_read_proxy_header(opening, io->fd, &header);
+	char text[ADDRESS_TEXT_MAX];
+
+	(void)events;
+	if (result == -EAGAIN)
+		return;
+	if (result == PARSE_BAD) {
+		log_debug("session %llu: PROXY protocol header of %s: %s",
+			  (unsigned long long)session->id, address_format(&session->client, text),
+			  header.problem);
+		session_end(session, CAUSE_PROXY_HEADER);
+		return;
+	}
+	if (result != PARSE_DONE) {
+		session_end(session, CAUSE_CLIENT_GONE);
+		return;
+	}
+	if (header.source.sa.sa_family != AF_UNSPEC)
+		session->client = header.source;
+	ev_io_stop(loop, io);
+	session_begin(session, opening->forward);
+}
+
 void session_start(struct session_env *env, int fd, const union address *client,
 		   const struct listen_config *listen)
 {
 	struct session *session = session_new(env, fd, client, listen->gate);
-	struct handshake *handshake;
+	struct opening *opening;
 
 	if (!session) {
 		env->stats.ended[CAUSE_RESOURCES]++;
@@ -598,19 +664,15 @@ void session_start(struct session_env *env, int fd, const union address *client,
 		return;
 	}
 	socket_prepare(fd, &session->config->relay.tune);
-	handshake = &session->opening->handshake;
-	ev_io_init(&session->opening->io, session_on_client, fd, EV_READ);
-	session->opening->io.data = session;
+	opening = session->opening;
+	opening->forward = listen->forward ? &listen->to : NULL;
+	ev_io_init(&opening->io, session_on_proxy_header, fd, EV_READ);
+	opening->io.data = session;
 	session_arm(session, session_deadline_s(session));
-	if (listen->transparent) {
+	if (listen->transparent)
 		session_start_transparent(session);
-	} else if (!listen->forward) {
-		ev_io_start(env->relay.loop, &session->opening->io);
-	} else if (config_forward_allowed(session->config, client)) {
-		handshake->protocol = PROTOCOL_FORWARD;
-		handshake->destination = listen->to;
-		session_dial(session);
-	} else {
-		session_end(session, CAUSE_NOT_ALLOWED);
-	}
+	else if (config_accepts_proxy(session->config, client))
+		ev_io_start(env->relay.loop, &opening->io);
+	else
+		session_begin(session, opening->forward);
 }

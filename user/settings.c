@@ -321,6 +321,27 @@ static int add_exit_allow(struct config *config, const struct value *value)
 	return add_prefix(&config->exit_allow, &config->exit_allow_count, value);
 }
 
+static int add_accept_proxy(struct config *config, const struct value *value)
+{
+	return add_prefix(&config->accept_proxy, &config->accept_proxy_count, value);
+}
+
+static int add_send_proxy(struct config *config, const struct value *value)
+{
+	struct destination destination;
+	struct destination *added;
+
+	if (destination_parse(value->text, &destination))
+		return value_refuse(value, "not a destination; legal: HOST:PORT, ADDR:PORT or "
+					   "[ADDR6]:PORT, PORT 1 to 65535");
+	added = settings_grow(value, (void **)&config->send_proxy, &config->send_proxy_count,
+			      sizeof(*added));
+	if (!added)
+		return -ENOMEM;
+	*added = destination;
+	return 0;
+}
+
 static int add_bypass_destination(struct config *config, const struct value *value)
 {
 	return add_prefix(&config->intercept.bypass_destination,
@@ -384,6 +405,8 @@ static const struct setting {
 	{"daemon", "log-level", set_log_level, 0},
 	{"access", "allow", add_allow, 0},
 	{"access", "exit-allow", add_exit_allow, 0},
+	{"access", "accept-proxy-protocol", add_accept_proxy, 0},
+	{"upstream", "send-proxy-protocol", add_send_proxy, 0},
 	{"upstream", "mptcp", set_mptcp, 0},
 	{"upstream", "congestion", set_congestion, 0},
 	{"upstream", "when-no-exit", settings_set_when_no_exit, 0},

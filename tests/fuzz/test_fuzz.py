@@ -7,6 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import handshakes
 import hop
 from handshakes import socks5_request
 
@@ -29,6 +30,10 @@ def seeds(target: str) -> list[bytes]:
                    b"\x05\x02\0\x04" + bytes(18)]
         return [b"\x01\x05\xc8\x01" + bytes([status]) + bytes(40) + reply
                 for status in range(4) for reply in replies]
+    if target == "proxy_header_fuzz":
+        good = [handshakes.proxy_header("192.0.2.1", 1, "192.0.2.2", 2),
+                handshakes.proxy_header("2001:db8::1", 1, "2001:db8::2", 2, b"\x04\0\x02ab")]
+        return [*good, good[0][:12] + b"\x20\0\0\0"]
     return [TOKEN.line("sessions=3 to=192.0.2.0/24,2001:db8::/32").encode()]
 
 

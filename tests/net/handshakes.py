@@ -36,6 +36,15 @@ def at_end(sock: socket.socket) -> bool:
     return sock.recv(1) == b""
 
 
+def proxy_header(source: str, source_port: int, to: str, to_port: int, tlvs: bytes = b"") -> bytes:
+    """Section 2.2 of haproxy's doc/proxy-protocol.txt: version 2, PROXY, TCP."""
+    pair = [ipaddress.ip_address(address) for address in (source, to)]
+    body = b"".join(address.packed for address in pair)
+    body += source_port.to_bytes(2, "big") + to_port.to_bytes(2, "big") + tlvs
+    return (b"\r\n\r\n\0\r\nQUIT\n\x21" + (b"\x11" if pair[0].version == 4 else b"\x21")
+            + len(body).to_bytes(2, "big") + body)
+
+
 def socks5_host(host: str) -> bytes:
     """ATYP and DST.ADDR of RFC 1928 section 5."""
     try:
