@@ -426,6 +426,7 @@ static void every_cause_has_its_reply(void **state)
 		[CAUSE_COMMAND_NOT_SUPPORTED] = "501 Not Implemented",
 		[CAUSE_ADDRESS_TYPE_NOT_SUPPORTED] = "400 Bad Request",
 		[CAUSE_BAD_REQUEST] = "400 Bad Request",
+		[CAUSE_PROXY_HEADER] = "400 Bad Request",
 		[CAUSE_HANDSHAKE_TIMEOUT] = "408 Request Timeout",
 		[CAUSE_CLIENT_GONE] = "400 Bad Request",
 		[CAUSE_RESET] = "502 Bad Gateway",
