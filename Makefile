@@ -62,7 +62,7 @@ CLI_LIBS  = $(shell $(PKG_CONFIG) --libs json-c libsodium libnftables libmnl ncu
 CLI_ONLY    := user/hawser.c user/show.c user/show_links.c user/table.c user/top.c user/intercept.c \
 	       user/intercept_rules.c user/intercept_state.c user/steer_route.c user/ruleset.c \
 	       user/json_get.c user/steer.c user/steer_load.c user/steer_state.c user/run.c \
-	       user/run_cgroup.c
+	       user/run_ask.c user/run_cgroup.c user/connection.c user/die.c
 CLI_SRCS    := $(CLI_ONLY) user/control_path.c user/token.c user/ifname.c user/address.c \
 	       user/intercept_method.c user/steer_hook.c user/steer_maps.c
 DAEMON_SRCS := $(filter-out $(CLI_ONLY),$(wildcard user/*.c))

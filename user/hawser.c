@@ -4,7 +4,6 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <json-c/json.h>
-#include <json-c/json_visit.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -12,35 +11,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <sodium.h>
 
-#include "control.h"
+#include "connection.h"
 #include "control_path.h"
+#include "die.h"
 #include "ifname.h"
 #include "intercept.h"
 #include "intercept_method.h"
 #include "run.h"
+#include "run_ask.h"
 #include "show.h"
 #include "token.h"
 #include "top.h"
 
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71
-#endif
-
-#define EXIT_USAGE	 2
-#define ANSWER_TIMEOUT_S 5
-#define ANSWER_MIN_BYTES ((size_t)64 << 10) /* of the buffer */
-#define ANSWER_MAX_BYTES ((size_t)256 << 20)
-#define WATCH_DEFAULT_S	 1.0
-#define WATCH_MIN_S	 0.1
-#define WATCH_MAX_S	 86400.0
+#define EXIT_USAGE	2
+#define WATCH_DEFAULT_S 1.0
+#define WATCH_MIN_S	0.1
+#define WATCH_MAX_S	86400.0
 
 struct request;
 static int run_intercept(const struct request *request);
@@ -85,33 +76,6 @@ struct request {
 	bool bypass;	/* of "run" */
 };
 
-struct connection {
-	const char *path;
-	int fd;
-	char *line; /* the last answer, with its newline */
-	size_t len;
-	size_t size;
-	struct json_object *answer; /* the same, parsed */
-};
-
-static void vcomplain(const char *format, va_list arguments)
-{
-	top_leave();
-	fputs("hawser: ", stderr);
-	vfprintf(stderr, format, arguments);
-	fputc('\n', stderr);
-}
-
-__attribute__((noreturn, format(printf, 1, 2))) static void die(const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	vcomplain(format, arguments);
-	va_end(arguments);
-	exit(EXIT_FAILURE);
-}
-
 static void print_usage(FILE *out)
 {
 	fputs("usage: hawser [--control PATH] [--json] [--watch[=SECONDS]] ", out);
@@ -135,7 +99,7 @@ __attribute__((noreturn, format(printf, 1, 2))) static void die_usage(const char
 	va_list arguments;
 
 	va_start(arguments, format);
-	vcomplain(format, arguments);
+	die_complain(format, arguments);
 	va_end(arguments);
 	print_usage(stderr);
 	exit(EXIT_USAGE);
@@ -367,167 +331,11 @@ static void parse_arguments(int argc, char **argv, const char *default_path, str
 			exit(EXIT_USAGE);
 		}
 	}
+	if (strlen(out->path) > CONNECTION_PATH_MAX)
+		die_usage("--control %s: longer than %zu bytes", out->path, CONNECTION_PATH_MAX);
 	if (optind < argc && strcmp(argv[optind], "token") == 0)
 		make_token(argv + optind + 1);
 	parse_words(out, argc - optind, argv + optind);
-}
-
-__attribute__((noreturn)) static void die_unanswered(const char *path)
-{
-	die("hawserd on %s does not answer within %d s", path, ANSWER_TIMEOUT_S);
-}
-
-/* False, with errno, when nobody listens there. */
-static bool connection_try(struct connection *connection, const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct timeval timeout = {.tv_sec = ANSWER_TIMEOUT_S};
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		die_usage("--control %s: longer than %zu bytes", path,
-			  sizeof(address.sun_path) - 1);
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	*connection = (struct connection){.path = path,
-					  .fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-	if (connection->fd < 0 ||
-	    setsockopt(connection->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ||
-	    setsockopt(connection->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0)
-		die("socket: %s", strerror(errno));
-	return connect(connection->fd, (struct sockaddr *)&address, sizeof(address)) == 0;
-}
-
-static void connection_open(struct connection *connection, const char *path)
-{
-	if (connection_try(connection, path))
-		return;
-	if (errno == EAGAIN)
-		die_unanswered(path);
-	if (errno == EACCES)
-		die("%s: %s; only root and the user that runs hawserd may ask it", path,
-		    strerror(errno));
-	die("no hawserd answers on %s: %s; is it running? (--control PATH chooses another)", path,
-	    strerror(errno));
-}
-
-/* request: with its newline. */
-static void connection_send_line(const struct connection *connection, const char *request)
-{
-	const size_t len = strlen(request);
-
-	/* A daemon that closed the connection may have said why: that is for the reader to find. */
-	if (send(connection->fd, request, len, MSG_NOSIGNAL) != (ssize_t)len && errno != EPIPE &&
-	    errno != ECONNRESET)
-		die("%s: %s", connection->path, strerror(errno));
-}
-
-/* id: 0 where the command takes none. */
-static void connection_send(const struct connection *connection, const char *command, uint64_t id)
-{
-	char line[96];
-	char member[32] = "";
-
-	if (id)
-		snprintf(member, sizeof(member), ",\"id\":%" PRIu64, id);
-	snprintf(line, sizeof(line), "{\"command\":\"%s\"%s}\n", command, member);
-	connection_send_line(connection, line);
-}
-
-static void connection_grow(struct connection *connection)
-{
-	connection->size = connection->size ? 2 * connection->size : ANSWER_MIN_BYTES;
-	if (connection->size > ANSWER_MAX_BYTES)
-		die("%s: the answer is longer than %zu MiB", connection->path,
-		    ANSWER_MAX_BYTES >> 20);
-	connection->line = realloc(connection->line, connection->size);
-	if (!connection->line)
-		die("out of memory");
-}
-
-/* hawserd sends nothing but one line for each request. */
-static void connection_receive(struct connection *connection)
-{
-	connection->len = 0;
-	while (connection->len == 0 || connection->line[connection->len - 1] != '\n') {
-		ssize_t n;
-
-		if (connection->len == connection->size)
-			connection_grow(connection);
-		n = recv(connection->fd, connection->line + connection->len,
-			 connection->size - connection->len, 0);
-		if (n < 0 && errno == EINTR)
-			continue; /* a signal that top waits for */
-		if (n < 0 && errno == EAGAIN)
-			die_unanswered(connection->path);
-		if (n < 0 && errno != ECONNRESET)
-			die("%s: %s", connection->path, strerror(errno));
-		if (n <= 0)
-			die("hawserd on %s closed the connection", connection->path);
-		connection->len += (size_t)n;
-	}
-}
-
-/* Destinations are what clients of the proxy sent: nothing of it may steer the terminal. */
-static int make_printable(struct json_object *value, int flags, struct json_object *parent,
-			  const char *key, size_t *index, void *context)
-{
-	int len = json_object_get_string_len(value);
-	char *text;
-
-	(void)flags, (void)parent, (void)key, (void)index, (void)context;
-	if (!json_object_is_type(value, json_type_string))
-		return JSON_C_VISIT_RETURN_CONTINUE;
-	text = strndup(json_object_get_string(value), (size_t)len);
-	if (!text)
-		die("out of memory");
-	for (char *c = text; *c; c++) {
-		if (*c < ' ' || *c > '~')
-			*c = '?';
-	}
-	json_object_set_string(value, text);
-	free(text);
-	return JSON_C_VISIT_RETURN_CONTINUE;
-}
-
-static void connection_parse(struct connection *connection)
-{
-	struct json_tokener *tokener = json_tokener_new();
-
-	if (!tokener)
-		die("out of memory");
-	json_object_put(connection->answer);
-	connection->answer = json_tokener_parse_ex(tokener, connection->line, (int)connection->len);
-	json_tokener_free(tokener);
-	if (!json_object_is_type(connection->answer, json_type_object))
-		die("%s: the answer is not a JSON object", connection->path);
-	json_c_visit(connection->answer, 0, make_printable, NULL);
-}
-
-/* NULL, or what the daemon has against the request. */
-static const char *connection_ask(struct connection *connection, const char *command, uint64_t id)
-{
-	struct json_object *error;
-
-	connection_send(connection, command, id);
-	connection_receive(connection);
-	connection_parse(connection);
-	if (json_object_object_get_ex(connection->answer, "error", &error))
-		return json_object_get_string(error);
-	return NULL;
-}
-
-static void connection_ask_or_die(struct connection *connection, const char *command, uint64_t id)
-{
-	const char *error = connection_ask(connection, command, id);
-
-	if (error)
-		die("hawserd on %s: %s", connection->path, error);
-}
-
-static void connection_close(struct connection *connection)
-{
-	close(connection->fd);
-	json_object_put(connection->answer);
-	free(connection->line);
 }
 
 /* Returns the exit code. */
@@ -577,61 +385,6 @@ static int run_top(const struct request *request)
 	return EXIT_SUCCESS;
 }
 
-static void warn_of_missing_family(struct json_object *answer)
-{
-	struct json_object *families = NULL;
-
-	json_object_object_get_ex(answer, "families", &families);
-	if (!json_object_is_type(families, json_type_array))
-		die("run: hawserd is too old");
-	if (json_object_array_length(families) == 1)
-		fprintf(stderr,
-			"hawser: run: hawserd has a transparent listener for %s only; what is of "
-			"the other family is not taken\n",
-			json_object_get_string(json_object_array_get_idx(families, 0)));
-}
-
-/* 0 where the kernel does not tell. */
-static int64_t own_netns_cookie(void)
-{
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	uint64_t cookie = 0;
-	socklen_t len = sizeof(cookie);
-
-	if (fd < 0)
-		return 0;
-	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len))
-		cookie = 0;
-	close(fd);
-	return (int64_t)cookie;
-}
-
-/* A run_ask_fn. */
-static void ask_to_take(void *context, const char *cgroup)
-{
-	struct json_object *question = json_object_new_object();
-	struct connection connection;
-	struct json_object *error;
-	char line[CONTROL_REQUEST_MAX];
-
-	json_object_object_add(question, "command", json_object_new_string("run"));
-	json_object_object_add(question, "cgroup", json_object_new_string(cgroup));
-	json_object_object_add(question, "netns", json_object_new_int64(own_netns_cookie()));
-	if (snprintf(line, sizeof(line), "%s\n",
-		     json_object_to_json_string_ext(question, JSON_C_TO_STRING_PLAIN)) >=
-	    (int)sizeof(line))
-		die("run: %s: the path is too long", cgroup);
-	json_object_put(question);
-	connection_open(&connection, context);
-	connection_send_line(&connection, line);
-	connection_receive(&connection);
-	connection_parse(&connection);
-	if (json_object_object_get_ex(connection.answer, "error", &error))
-		die("hawserd on %s: %s", connection.path, json_object_get_string(error));
-	warn_of_missing_family(connection.answer);
-	connection_close(&connection);
-}
-
 static void ask(const struct request *request, struct connection *connection)
 {
 	connection_ask_or_die(connection, request->command->name, request->id);
@@ -665,8 +418,7 @@ int main(int argc, char **argv)
 	control_default_path(default_path, sizeof(default_path));
 	parse_arguments(argc, argv, default_path, &request);
 	if (request.words)
-		return run_command(request.words, request.bypass, ask_to_take,
-				   (void *)request.path);
+		return run_command(request.words, request.bypass, run_ask, (void *)request.path);
 	if (request.command->run)
 		return request.command->run(&request);
 	if (request.watch_s > 0)
