@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What session.c, one session's life, and session_all.c, what is asked of all, share. */
+/* What session.c, one session's life, session_transparent.c, how some begin, and session_all.c,
+ * what is asked of all, share. */
 #ifndef HAWSER_SESSION_PRIVATE_H
 #define HAWSER_SESSION_PRIVATE_H
 
@@ -44,5 +45,14 @@ const char *session_state_name(const struct session *session);
 
 /* The only destructor. Every way out leads through here. */
 void session_end(struct session *session, enum cause cause);
+
+/* Checks the transition and sets the deadline. */
+void session_enter(struct session *session, enum session_state state);
+
+/* The destination is known. */
+void session_dial(struct session *session);
+
+/* Of session_transparent.c: in place of a handshake. */
+void session_start_transparent(struct session *session);
 
 #endif
