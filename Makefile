@@ -69,8 +69,9 @@ DAEMON_SRCS := $(filter-out $(CLI_ONLY),$(wildcard user/*.c))
 UNIT_SRCS   := $(wildcard tests/unit/*_test.c)
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
-# What unit tests link: everything but the two main() and ncurses.
-LIB_OBJS := $(call obj,$(filter-out user/hawserd.c user/hawser.c user/top.c,$(wildcard user/*.c)))
+# What unit tests link: everything but the two main(), ncurses, and what leaves by it.
+LIB_OBJS := $(call obj,$(filter-out user/hawserd.c user/hawser.c user/top.c user/die.c \
+	user/connection.c user/run_ask.c,$(wildcard user/*.c)))
 .SECONDARY:
 UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRCS))
 
