@@ -303,7 +303,7 @@ static void parse_arguments(int argc, char **argv, const char *default_path, str
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
 		case OPTION_CONTROL:
-			out->path = optarg;
+			out->path = optarg ? optarg : "";
 			break;
 		case OPTION_JSON:
 			out->json = true;
