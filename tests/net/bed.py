@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import peers
 from namespace import MountNamespace, Namespace, Unavailable
 from topology import SERVER4, SERVER6, Topology
 
@@ -31,6 +32,15 @@ class Bed(Topology):
         self.mounts = MountNamespace({f"/etc/{name}": str(scratch / name) for name in texts},
                                      empty=["/run"])
         super().__init__(**settings)
+        if self.mptcp:
+            self._be_impatient()
+
+    def _be_impatient(self) -> None:
+        """An MPTCP connection that has lost its last subflow is given up soon: one that is being
+        opened counts, and some go to where nobody answers."""
+        for host in self.client, self.router, self.server:
+            host.sysctl("mptcp/close_timeout", peers.KEEPALIVE_S)
+            host.sysctl("ipv4/tcp_syn_retries", peers.KEEPALIVE_S)
 
     def close(self) -> None:
         super().close()
@@ -56,20 +66,6 @@ class Bed(Topology):
             yield
         finally:
             host.run("nft", "delete", "table", "inet", table)
-
-    @contextlib.contextmanager
-    def impatience(self, seconds: int) -> Iterator[None]:
-        """An MPTCP connection that has lost its last subflow is given up after about so long: one
-        that is being opened counts, and some go to where nobody answers."""
-        settings = {"mptcp/close_timeout": seconds, "ipv4/tcp_syn_retries": seconds}
-        hosts = (self.client, self.router, self.server) if self.mptcp else ()
-        before = [(host, name, host.sysctl(name, value))
-                  for host in hosts for name, value in settings.items()]
-        try:
-            yield
-        finally:
-            for host, name, value in before:
-                host.sysctl(name, value)
 
     @contextlib.contextmanager
     def route(self, kind: str, prefix: str) -> Iterator[None]:

@@ -23,6 +23,9 @@ from waiting import until
 PORT = 1080
 LISTEN = ("--socks", f"{LAN4}:{PORT}", "--socks", f"[{LAN6}]:{PORT}")
 ALLOW = ("--allow", LAN_PREFIX4, "--allow", LAN_PREFIX6)
+# See peers.py.
+BRISK = ("--tune", f"keepalive-idle-s={peers.KEEPALIVE_S}",
+         "--tune", f"keepalive-interval-s={peers.KEEPALIVE_S}")
 # A worker may keep this many pipes for reuse; of two fds each.
 POOLED_PIPE_FDS = 64
 COMPLAINTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "Assertion")
@@ -45,7 +48,7 @@ class Hawserd:
         self._clients = contextlib.ExitStack()
         self._stopped = False
         command = [*prefix, str(binary or bed.build / "hawserd"),
-                   *(LISTEN + ALLOW if listen else ()),
+                   *(LISTEN + ALLOW if listen else ()), *BRISK,
                    "--control", self.control, "--log-level", "debug", *options]
         limit = ["prlimit", f"--nofile={open_files}:{open_files}"] if open_files else []
         with self._log.open("w", encoding="utf-8") as log:
@@ -150,6 +153,13 @@ class Hawserd:
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
+
+    def freeze(self) -> None:
+        """Stops it, until SIGCONT: on return no thread runs any more."""
+        self.signal(signal.SIGSTOP)
+        until(lambda: {status.read_text("ascii").rpartition(")")[2].split()[0]
+                       for status in Path(f"/proc/{self.pid}/task").glob("*/stat")},
+              lambda states: states == {"T"})
 
     def wait(self, seconds: float = 20) -> int:
         """The exit status; it counts as stopped from then on."""

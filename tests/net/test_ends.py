@@ -14,7 +14,6 @@ from pattern import MEGABYTE, Stream, together
 from sessions import through
 from waiting import until
 
-KEEPALIVE = ("--tune", "keepalive-idle-s=1", "--tune", "keepalive-interval-s=1")
 FIRST = ["client", "server"]
 
 
@@ -22,13 +21,6 @@ def ends(first: str, client: socket.socket, server: socket.socket,
          ) -> tuple[socket.socket, socket.socket]:
     """The end that acts first, and the other."""
     return (client, server) if first == "client" else (server, client)
-
-
-@pytest.fixture(autouse=True)
-def impatient(bed):
-    """The kernel may lose a reset (ARCHITECTURE.md); that it gets there at last has a test of its own."""
-    with bed.impatience(1):
-        yield
 
 
 @pytest.mark.parametrize("first", FIRST)
@@ -103,7 +95,7 @@ def test_reset_while_idle(hawserd, pair, first):
 @pytest.mark.parametrize("tier", ["copy", "splice", "sockmap"])
 def test_reset_in_mid_transfer(hawserd, pair, first, tier):
     """The resetting side is the one that sends."""
-    daemon = hawserd("--tier", tier, *KEEPALIVE)
+    daemon = hawserd("--tier", tier)
     stream = Stream(14)
     with through(daemon, pair) as (client, server):
         resetting, other = ends(first, client, server)
@@ -123,7 +115,7 @@ def test_reset_in_mid_transfer(hawserd, pair, first, tier):
 @pytest.mark.parametrize("first", FIRST)
 @pytest.mark.parametrize("tier", ["copy", "splice", "sockmap"])
 def test_reset_of_a_receiver_that_holds_the_sender_back(hawserd, pair, first, tier):
-    daemon = hawserd("--tier", tier, *KEEPALIVE)
+    daemon = hawserd("--tier", tier)
     with through(daemon, pair) as (client, server):
         resetting, other = ends(first, client, server)
         other.settimeout(0.5)
@@ -209,7 +201,7 @@ def test_idle_session_gets_keepalives(bed, hawserd, pair):
 @pytest.mark.parametrize("first", FIRST)
 def test_reset_that_gets_lost(bed, hawserd, pair, first):
     """The keepalive finds out that nobody is there any more."""
-    daemon = hawserd(*KEEPALIVE)
+    daemon = hawserd()
     with through(daemon, pair) as (client, server):
         resetting, other = ends(first, client, server)
         with bed.rules("tcp flags & rst != 0 drop", bed.router):

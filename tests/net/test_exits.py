@@ -226,7 +226,7 @@ def test_no_exit(net, echo, refuse):
 def silent(bed, net, how: str):
     """Makes the exit "one" dead in a way that nobody is told of, and what undoes it."""
     if how == "stopped":
-        net.exits["one"].signal(signal.SIGSTOP)
+        net.exits["one"].freeze()
         return lambda: net.exits["one"].signal(signal.SIGCONT)
     rules = bed.rules(f"tcp dport {PORTS['one']} drop")
     rules.__enter__()
@@ -276,7 +276,7 @@ def test_first_bytes_go_once(net, serve):
     net.serve("one")
     net.serve("two")
     router = net.settled("one", "two", two="priority = 2")
-    net.exits["one"].signal(signal.SIGSTOP)
+    net.exits["one"].freeze()
     try:
         with router.connect() as client:
             client.sendall(f"POST http://{SERVER4}:{server.port}/ HTTP/1.1\r\n"

@@ -155,7 +155,7 @@ def test_hung(lan, interceptor, serve):
     server = serve()
     daemon = interceptor("bpf")
     daemon.up()
-    daemon.signal(signal.SIGSTOP)
+    daemon.freeze()
     stopped = time.monotonic()
     try:
         # Until then the kernel accepts in its stead.

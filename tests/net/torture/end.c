@@ -20,7 +20,7 @@
 #define WRITES_PER_TURN 8
 
 /* As that of hawserd, see torture.py. */
-#define KEEPALIVE_S 3
+#define KEEPALIVE_S 2
 
 /* Of wrong data, shown. */
 #define SAMPLE_BYTES 24
