@@ -68,8 +68,8 @@ static cfg_opt_t upstream_names[] = {VALUE("mptcp"),
 				     CFG_END()};
 static cfg_opt_t exit_names[] = {VALUE("address"),  VALUE("port"),   VALUE("token-file"),
 				 VALUE("priority"), VALUE("weight"), CFG_END()};
-static cfg_opt_t link_names[] = {VALUE("device"), VALUE("role"), VALUE("weight"), LIST("gateway"),
-				 CFG_END()};
+static cfg_opt_t link_names[] = {VALUE("device"), VALUE("role"), VALUE("weight"),
+				 LIST("gateway"), LIST("probe"), CFG_END()};
 static cfg_opt_t relay_names[] = {VALUE("tier"),     VALUE("tick"),    VALUE("bpf"),
 				  VALUE("bpf-pins"), VALUE("torture"), VALUE("local-accel"),
 				  CFG_END()};

@@ -35,6 +35,8 @@
  * worker's (loop, mailbox, hup, resolver, netlink). */
 #define FDS_MAIN   52
 #define FDS_WORKER 9
+/* Probes. */
+#define FDS_LINKS (LINKS_MAX * LINK_FAMILIES)
 /* A relayed session's two sockets. Pipes are borrowed when there are some, and done without when
  * not. */
 #define FDS_SESSION 2
@@ -84,9 +86,11 @@ static uint64_t raise_open_files_limit(void)
 	return limit.rlim_cur;
 }
 
-static uint64_t sessions_max_of_worker(uint64_t open_files, size_t workers)
+static uint64_t sessions_max_of_worker(uint64_t open_files, const struct config *config)
 {
-	uint64_t reserved = FDS_MAIN + FDS_WORKER * workers;
+	size_t workers = config->workers;
+	bool links = config->links.mode == LINKS_AUTO || config->links.count > 0;
+	uint64_t reserved = FDS_MAIN + FDS_WORKER * workers + (links ? FDS_LINKS : 0);
 	uint64_t sessions = open_files > reserved ? (open_files - reserved) / FDS_SESSION : 0;
 
 	return sessions / workers > 0 ? sessions / workers : 1;
@@ -123,7 +127,7 @@ static int workers_start(struct daemon *daemon, uint64_t open_files)
 		struct worker *worker = worker_start(&(struct worker_options){
 			.index = (unsigned int)daemon->worker_count,
 			.count = count,
-			.sessions_max = sessions_max_of_worker(open_files, count),
+			.sessions_max = sessions_max_of_worker(open_files, daemon->config),
 			.accel = daemon->accel,
 			.local = daemon->local,
 			.failures = daemon->failures,
@@ -144,9 +148,9 @@ static int workers_start(struct daemon *daemon, uint64_t open_files)
 }
 
 /* Of each worker: two for every session that it can have, but no more memory than this takes. */
-static unsigned int sockmap_slots(uint64_t open_files, unsigned int workers)
+static unsigned int sockmap_slots(uint64_t open_files, const struct config *config)
 {
-	uint64_t slots = 2 * sessions_max_of_worker(open_files, workers);
+	uint64_t slots = 2 * sessions_max_of_worker(open_files, config);
 
 	return slots < SOCKMAP_SLOTS_MAX ? (unsigned int)slots : SOCKMAP_SLOTS_MAX;
 }
@@ -159,7 +163,7 @@ static int accel_start(struct daemon *daemon, uint64_t open_files)
 		.off = !config->relay.bpf,
 		.pin_path = config->relay.bpf_pins,
 		.workers = config->workers,
-		.slots = sockmap_slots(open_files, config->workers),
+		.slots = sockmap_slots(open_files, config),
 		.budget_bytes = config->relay.tune.sockmap_bytes,
 		.simulate_refusal = getenv("HAWSER_TEST_REFUSE_BPF") != NULL,
 	});

@@ -4,6 +4,7 @@
 #define HAWSER_LINK_H
 
 #include <net/if.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "address.h"
@@ -34,6 +35,8 @@ struct link_config {
 	enum link_role role;
 	unsigned int weight;
 	union address gateway[LINK_FAMILIES]; /* AF_UNSPEC: found in the routing tables */
+	union address probe[LINK_FAMILIES];   /* who is asked; AF_UNSPEC: the gateway */
+	bool no_probe;			      /* nobody is asked */
 };
 
 struct links_config {

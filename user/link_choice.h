@@ -8,12 +8,14 @@
 
 #include "link.h"
 
+struct link_news;
 struct netlink;
 
 /* A link, as the main thread tells the workers. */
 struct link_choice {
 	char name[LINK_NAME_MAX + 1];
 	int device;
+	unsigned int slot; /* link_slot() */
 	unsigned int weight;
 	bool backup;
 	union address sources[LINK_FAMILIES]; /* to bind to; AF_UNSPEC: no way out */
@@ -21,6 +23,7 @@ struct link_choice {
 
 /* count 0: there is nothing to choose, the kernel does. */
 struct link_choices {
+	struct link_news *news; /* where to tell what sessions notice; NULL: nowhere */
 	size_t count;
 	struct link_choice links[LINKS_MAX];
 };

@@ -207,6 +207,28 @@ void links_collect(const struct links_config *config, const struct net_view *vie
 	}
 }
 
+void links_take_out(struct link *links, size_t count, const bool silent[][LINK_FAMILIES])
+{
+	for (enum link_family family = 0; family < LINK_FAMILIES; family++) {
+		bool other = false;
+
+		for (size_t i = 0; i < count; i++)
+			other = other || (links[i].paths[family].works && !silent[i][family]);
+		for (size_t i = 0; other && i < count; i++)
+			if (silent[i][family])
+				links[i].paths[family].works = false;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (links[i].state == LINK_STATE_UP && !links[i].paths[LINK_V4].works &&
+		    !links[i].paths[LINK_V6].works)
+			links[i].state = LINK_STATE_NO_ANSWER;
+}
+
+unsigned int link_slot(uint32_t table)
+{
+	return table - LINK_RANGE_FIRST - 1;
+}
+
 const char *link_state_name(enum link_state state)
 {
 	static const char *const names[] = {
@@ -217,6 +239,7 @@ const char *link_state_name(enum link_state state)
 		[LINK_STATE_NO_CARRIER] = "no-carrier",
 		[LINK_STATE_NO_ADDRESS] = "no-address",
 		[LINK_STATE_NO_GATEWAY] = "no-gateway",
+		[LINK_STATE_NO_ANSWER] = "no-answer",
 	};
 
 	return names[state];

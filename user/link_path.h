@@ -19,13 +19,14 @@ enum link_state {
 	LINK_STATE_NO_CARRIER,
 	LINK_STATE_NO_ADDRESS,
 	LINK_STATE_NO_GATEWAY,
+	LINK_STATE_NO_ANSWER, /* swallows packets */
 };
 
 struct link_path {
 	union address address; /* AF_UNSPEC: none */
 	union address gateway; /* AF_UNSPEC: none, or none needed */
 	bool routed;	       /* there is a way out by address, as far as routes are concerned */
-	bool works;	       /* routed, and the interface has a carrier */
+	bool works;	       /* routed, the interface has a carrier, not taken out */
 };
 
 struct link {
@@ -45,6 +46,12 @@ void link_find_paths(struct link *link, const struct net_view *view);
  * have a default route. A link that is there already stays as it is. */
 void links_collect(const struct links_config *config, const struct net_view *view,
 		   struct link links[LINKS_MAX], size_t *count);
+
+/* Takes out the paths that are silent, but none of a family in which no other works. */
+void links_take_out(struct link *links, size_t count, const bool silent[][LINK_FAMILIES]);
+
+/* From 0, below LINKS_MAX, for the link's lifetime. */
+unsigned int link_slot(uint32_t table);
 
 /* "up", "no-carrier"…; for output, stable. */
 const char *link_state_name(enum link_state state);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "link_probe.h"
 #include "link_record.h"
 #include "link_setup.h"
 #include "log.h"
@@ -35,6 +36,7 @@ struct links {
 	ev_io events;
 	ev_timer retry;
 	struct link_setup *setup; /* NULL: only looked at */
+	struct link_probes *probes;
 	char reason[96];
 	struct link links[LINKS_MAX];
 	struct link_meter meters[LINKS_MAX]; /* parallel to links */
@@ -94,8 +96,9 @@ static void tell(struct links *links, const struct link *link, const struct link
 
 static bool same_choice(const struct link_choice *a, const struct link_choice *b)
 {
-	return strcmp(a->name, b->name) == 0 && a->device == b->device && a->weight == b->weight &&
-	       a->backup == b->backup && same_address(&a->sources[LINK_V4], &b->sources[LINK_V4]) &&
+	return strcmp(a->name, b->name) == 0 && a->device == b->device && a->slot == b->slot &&
+	       a->weight == b->weight && a->backup == b->backup &&
+	       same_address(&a->sources[LINK_V4], &b->sources[LINK_V4]) &&
 	       same_address(&a->sources[LINK_V6], &b->sources[LINK_V6]);
 }
 
@@ -121,6 +124,7 @@ static void choose(struct links *links)
 			continue;
 		snprintf(choice->name, sizeof(choice->name), "%s", link->config.name);
 		choice->device = link->device;
+		choice->slot = link_slot(link->table);
 		choice->weight = link->config.weight *
 				 (link->config.role == LINK_ROLE_PRIMARY ? PRIMARY_FACTOR : 1);
 		choice->backup = link->config.role == LINK_ROLE_BACKUP;
@@ -129,6 +133,7 @@ static void choose(struct links *links)
 				choice->sources[family] = link->paths[family].address;
 		choices.count++;
 	}
+	choices.news = choices.count > 0 ? link_probes_news(links->probes) : NULL;
 	if (same_choices(&choices, &links->choices))
 		return;
 	links->choices = choices;
@@ -160,8 +165,22 @@ static void set_up(struct links *links, const struct net_view *view)
 	}
 }
 
+/* Who looks on only takes nothing out. */
+static void take_out_silent(struct links *links)
+{
+	bool silent[LINKS_MAX][LINK_FAMILIES] = {0};
+
+	link_probes_follow(links->probes, links->links, links->setup ? links->count : 0);
+	for (size_t i = 0; i < links->count; i++)
+		for (enum link_family family = 0; family < LINK_FAMILIES; family++)
+			silent[i][family] =
+				link_probes_silent(links->probes, &links->links[i], family);
+	links_take_out(links->links, links->count, silent);
+}
+
 static void sync_links(struct links *links)
 {
+	struct link before[LINKS_MAX];
 	struct net_view view;
 	int err = net_view_load(&view, links->netlink);
 
@@ -173,12 +192,12 @@ static void sync_links(struct links *links)
 		goto out;
 	}
 	links_collect(&links->config->links, &view, links->links, &links->count);
-	for (size_t i = 0; i < links->count; i++) {
-		const struct link before = links->links[i];
-
+	memcpy(before, links->links, sizeof(before));
+	for (size_t i = 0; i < links->count; i++)
 		link_find_paths(&links->links[i], &view);
-		tell(links, &links->links[i], &before);
-	}
+	take_out_silent(links);
+	for (size_t i = 0; i < links->count; i++)
+		tell(links, &links->links[i], &before[i]);
 	set_up(links, &view);
 	choose(links);
 out:
@@ -203,6 +222,11 @@ static void on_meter(struct ev_loop *loop, ev_timer *timer, int events)
 		}
 	}
 	net_view_free(&view);
+}
+
+static void on_probes(void *context)
+{
+	sync_links(context);
 }
 
 static void on_retry(struct ev_loop *loop, ev_timer *timer, int events)
@@ -309,6 +333,7 @@ static void end(struct links *links)
 	links->setup = NULL;
 	links->netlink = NULL;
 	links->count = 0;
+	link_probes_follow(links->probes, NULL, 0);
 	memset(links->meters, 0, sizeof(links->meters));
 	links->reason[0] = '\0';
 }
@@ -406,6 +431,11 @@ struct links *links_open(struct ev_loop *loop, const struct config *config,
 	links->loop = loop;
 	links->changed = changed;
 	links->context = context;
+	links->probes = link_probes_open(loop, on_probes, links);
+	if (!links->probes) {
+		free(links);
+		return NULL;
+	}
 	retry = &links->retry;
 	ev_timer_init(retry, on_retry, 0., RETRY_S);
 	retry->data = links;
@@ -421,6 +451,7 @@ void links_close(struct links *links)
 	if (!links)
 		return;
 	end(links);
+	link_probes_close(links->probes);
 	config_put(links->config);
 	free(links);
 }

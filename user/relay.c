@@ -172,6 +172,9 @@ void relay_count(struct relay *relay, const struct flow *flow, uint64_t bytes)
 		return;
 	*(flow == &relay->up ? &stats->bytes_up : &stats->bytes_down) += bytes;
 	relay->last_activity = ev_now(relay->env->loop);
+	if (relay->server.transport == TRANSPORT_MPTCP ||
+	    relay->client.transport == TRANSPORT_MPTCP)
+		link_watch_wake(relay->env->watch);
 }
 
 void relay_source_failed(struct relay *relay, struct flow *flow, struct leg *source)

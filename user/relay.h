@@ -11,6 +11,7 @@
 #include "chat.h"
 #include "flow.h"
 #include "hup.h"
+#include "link_watch.h"
 #include "mptcp.h"
 #include "park.h"
 #include "stats.h"
@@ -24,6 +25,7 @@ struct relay_env {
 	struct accel_worker *accel; /* NULL: no sockmap */
 	bool accel_mptcp;	    /* it takes MPTCP sockets too */
 	struct stats *stats;
+	struct link_watch *watch;
 };
 
 struct leg {

@@ -31,6 +31,7 @@ struct session_env {
 	struct mptcp_pause mptcp_pause;
 	struct detours detours; /* that the main thread has not taken yet */
 	struct link_picker links;
+	struct link_watch link_watch;
 	struct local_accel_worker *local; /* NULL: off */
 	struct failures *failures;	  /* of all workers */
 	struct run_steer *run;		  /* the same */

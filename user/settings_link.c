@@ -69,6 +69,33 @@ static int set_link_gateway(struct link_config *link, const struct value *value)
 	return 0;
 }
 
+static int set_link_probe(struct link_config *link, const struct value *value)
+{
+	static const char legal[] = "legal: \"gateway\", \"off\", an IP address, or a list of one "
+				    "IPv4 and one IPv6 address";
+	const bool has_address = link->probe[LINK_V4].sa.sa_family != AF_UNSPEC ||
+				 link->probe[LINK_V6].sa.sa_family != AF_UNSPEC;
+	const bool off = strcmp(value->text, "off") == 0;
+	struct prefix prefix;
+	union address *probe;
+
+	if (off || strcmp(value->text, "gateway") == 0) {
+		if (has_address)
+			return value_refuse(value, "\"%s\" beside an address; %s", value->text,
+					    legal);
+		link->no_probe = off;
+		return 0;
+	}
+	if (strchr(value->text, '/') || prefix_parse(value->text, &prefix) ||
+	    address_is_any(&prefix.base))
+		return value_refuse(value, "\"%s\" cannot be probed; %s", value->text, legal);
+	probe = &link->probe[link_family(&prefix.base)];
+	if (probe->sa.sa_family != AF_UNSPEC || link->no_probe)
+		return value_refuse(value, "\"%s\" is too much; %s", value->text, legal);
+	*probe = prefix.base;
+	return 0;
+}
+
 int settings_set_link(struct draft *draft, const char *setting, const struct value *value)
 {
 	struct links_config *links = &draft->config->links;
@@ -78,6 +105,8 @@ int settings_set_link(struct draft *draft, const char *setting, const struct val
 
 	if (strcmp(setting, "gateway") == 0)
 		return set_link_gateway(link, value);
+	if (strcmp(setting, "probe") == 0)
+		return set_link_probe(link, value);
 	if (strcmp(setting, "role") == 0) {
 		role = settings_choose_word(value, link_role_words);
 		if (role < 0)

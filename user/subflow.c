@@ -45,6 +45,10 @@ static void take_tcp_info(struct subflow *subflow, const struct tcp_info *info)
 	subflow->bytes_received = info->tcpi_bytes_received;
 	subflow->bytes_retransmitted = info->tcpi_bytes_retrans;
 	subflow->retransmissions = info->tcpi_total_retrans;
+	subflow->unacked = info->tcpi_unacked;
+	subflow->last_ack_ms = info->tcpi_last_ack_recv;
+	subflow->last_data_sent_ms = info->tcpi_last_data_sent;
+	subflow->last_data_received_ms = info->tcpi_last_data_recv;
 }
 
 static void take_address(union address *out, const void *from)

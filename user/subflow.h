@@ -23,6 +23,10 @@ struct subflow {
 	uint32_t rtt_us;
 	uint32_t cwnd;		  /* segments */
 	uint32_t retransmissions; /* segments */
+	uint32_t unacked;	  /* segments */
+	uint32_t last_ack_ms;	  /* ago, that one came; if never, much */
+	uint32_t last_data_sent_ms;
+	uint32_t last_data_received_ms;
 	enum subflow_backup backup;
 	int device;    /* 0: unknown; the caller's to fill in, for subflow_ask_backup() */
 	uint8_t state; /* TCP_ESTABLISHED… */

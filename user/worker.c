@@ -156,6 +156,8 @@ struct worker *worker_start(const struct worker_options *options)
 	env->tcp_only = tcp_only_open();
 	mptcp_pause_init(&env->mptcp_pause);
 	link_picker_init(&env->links, options->index);
+	link_watch_init(&env->link_watch, env);
+	env->relay.watch = &env->link_watch;
 	if (env->resolver && options->index == 0)
 		worker->prober =
 			prober_open(worker->loop, env->resolver, &env->mptcp_pause, &env->links);

@@ -127,6 +127,8 @@ static void test_file_values(void **state)
 		{"link a { device = e0 gateway = \"::\" }\n", 1, "gateway \"::\"", "an IP address"},
 		{"link a { device = e0 gateway = { 10.0.0.1,\n10.0.0.2 } }\n", 2,
 		 "a second gateway of this family", "one IPv4 and one IPv6"},
+		{"link a { device = e0 probe = modem }\n", 1, "probe \"modem\"", "an IP address"},
+		{"link a { device = e0 probe = { off,\n10.0.0.1 } }\n", 2, "too much", "gateway"},
 		{"relay { tier = \"fast\" }\n", 1, "tier \"fast\"", "auto, copy, splice"},
 		{"timeouts { idle = 0 }\n", 1, "idle \"0\"", "0.1 to 604800"},
 		{"timeouts { idle = 0.09 }\n", 1, "idle \"0.09\"", "0.1 to 604800"},

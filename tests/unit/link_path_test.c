@@ -243,6 +243,29 @@ static void links_that_are_collected(void **state)
 	assert_int_equal(links[2].table, 28003);
 }
 
+static void silent_links_go_but_the_last(void **state)
+{
+	struct link links[2] = {dsl(), dsl()};
+	bool silent[2][LINK_FAMILIES] = {{true, false}, {false, false}};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		links[i].state = LINK_STATE_UP;
+		links[i].paths[LINK_V4].works = true;
+	}
+	links_take_out(links, 2, silent);
+	assert_string_equal(link_state_name(links[0].state), "no-answer");
+	assert_false(links[0].paths[LINK_V4].works);
+	assert_true(links[1].paths[LINK_V4].works);
+	/* None is left then: better one that may be there. */
+	links[0].state = LINK_STATE_UP;
+	links[0].paths[LINK_V4].works = true;
+	silent[1][LINK_V4] = true;
+	links_take_out(links, 2, silent);
+	assert_int_equal(links[0].state, LINK_STATE_UP);
+	assert_true(links[0].paths[LINK_V4].works && links[1].paths[LINK_V4].works);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -253,6 +276,7 @@ int main(void)
 		cmocka_unit_test_setup(a_gateway_is_remembered, setup),
 		cmocka_unit_test_setup(point_to_point_needs_no_gateway, setup),
 		cmocka_unit_test_setup(links_that_are_collected, setup),
+		cmocka_unit_test_setup(silent_links_go_but_the_last, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

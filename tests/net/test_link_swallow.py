@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Links that swallow packets without losing carrier: noticed, taken out, and back again."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+import peers
+from daemon import Hawserd
+from links import LINK
+from pattern import MEGABYTE
+from topology import LINKS, SERVER4, far, near
+from waiting import until
+
+pytestmark = pytest.mark.mptcp
+
+TOTAL = 8 * MEGABYTE
+# The targets.
+GAP_S = 0.5
+BUSY_S = 0.3
+IDLE_S = 3
+
+
+@pytest.fixture
+def swallowing(emulated_bed):
+    """Two links of 50 Mbit/s and 50 ms, and a daemon that has set them up and had answers."""
+    bed = emulated_bed(a={"rate": 50, "delay": 25}, b={"rate": 50, "delay": 25})
+    bed.router.run("ip", "mptcp", "endpoint", "flush")
+    for number, link in enumerate(LINKS, 1):
+        for gateway in far(link):
+            bed.router.run("ip", "route", "add", "default", "via", gateway, "dev", link,
+                           "metric", str(1000 + number))
+    daemon = Hawserd(bed, *LINK)
+    time.sleep(0.3)  # a round trip of the first probes
+    yield bed, daemon
+    daemon.finish()
+
+
+def state(daemon: Hawserd, link: str) -> str:
+    return next(each["state"] for each in daemon.ask("links")["links"]
+                if each["name"] == f"wan-{link}")
+
+
+def endpoints(bed) -> set[str]:
+    return {line.split()[0] for line in bed.router.run("ip", "mptcp", "endpoint").splitlines()}
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_swallowed_in_mid_download(swallowing, link):
+    """Whichever the connection began on: nothing is lost, and the pause is short."""
+    bed, daemon = swallowing
+    payload = bytes(range(256)) * (TOTAL // 256)
+    noticed = []
+    gap, got = 0.0, bytearray()
+
+    def watch(cut: float) -> None:
+        until(lambda: state(daemon, link) == "no-answer", seconds=5)
+        noticed.append(time.time() - cut)
+
+    with peers.listen(bed.server, mptcp=True) as listening, \
+            daemon.dial(SERVER4, peers.port_of(listening)) as client, \
+            peers.accept(listening) as server:
+        sender = threading.Thread(target=server.sendall, args=(payload,))
+        sender.start()
+        watcher = None
+        last = time.monotonic()
+        while len(got) < TOTAL:
+            got += client.recv(1 << 18)
+            now = time.monotonic()
+            if watcher:
+                gap = max(gap, now - last)
+            last = now
+            if not watcher and len(got) > TOTAL // 3:
+                bed.emulated[link].set(blackhole="on")
+                watcher = threading.Thread(target=watch, args=(time.time(),))
+                watcher.start()
+        sender.join(10)
+        watcher.join(10)
+    assert bytes(got) == payload
+    print(f"gap {gap:.3f} s, noticed {noticed}")
+    assert noticed and gap < GAP_S, f"{gap:.2f} s"
+    event = next(each for each in daemon.ask("links")["events"] if each["event"] == "no-answer")
+    assert event["link"] == f"wan-{link}"
+    assert near(link)[0] not in endpoints(bed)
+
+
+def test_swallowed_while_idle_and_back(swallowing):
+    """The last one stays, and both are back when they answer."""
+    bed, daemon = swallowing
+    began = time.monotonic()
+    bed.emulated["a"].set(blackhole="on")
+    until(lambda: state(daemon, "a") == "no-answer", seconds=10)
+    assert time.monotonic() - began < IDLE_S
+    assert near("a")[0] not in endpoints(bed)
+    # New connections begin on b.
+    with peers.listen(bed.server, mptcp=True) as listening:
+        for _ in range(3):
+            with daemon.dial(SERVER4, peers.port_of(listening)), \
+                    peers.accept(listening) as server:
+                assert server.getpeername()[0] == near("b")[0]
+    bed.emulated["b"].set(blackhole="on")
+    time.sleep(IDLE_S)
+    assert state(daemon, "b") == "up" and near("b")[0] in endpoints(bed)
+    for link in LINKS:
+        bed.emulated[link].set(blackhole="off")
+    until(lambda: {near(link)[0] for link in LINKS} <= endpoints(bed), seconds=10)
+    assert [state(daemon, link) for link in LINKS] == ["up", "up"]
