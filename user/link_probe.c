@@ -152,7 +152,7 @@ static bool is_lost(const struct probe *probe, ev_tstamp now)
 
 	if (!probe->known || probe->lost < LOST_MIN || now - probe->alive < SIGN_S / 2)
 		return false;
-	if (now - probe->silent < SIGN_S && waited_s > probe->rtt_s * 1.5 + LATE_BUSY_S)
+	if (now - probe->silent < SIGN_S && waited_s > probe->rtt_s * 1.25 + LATE_BUSY_S)
 		return true;
 	return waited_s > probe->rtt_s * 2 + LATE_IDLE_S;
 }
