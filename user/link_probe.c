@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <sodium.h>
+
 #include "log.h"
 
 #define IDLE_S 1.
@@ -303,7 +305,7 @@ static struct probe *open_probe(struct link_probes *probes, const struct link *l
 	probe->device = link->device;
 	probe->address = link->paths[family].address;
 	probe->target = *target;
-	probe->id = (uint16_t)random();
+	probe->id = (uint16_t)randombytes_random();
 	probe->fd = open_socket(probe, link);
 	if (probe->fd < 0) {
 		if (!probes->refused)

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Links that swallow packets without losing carrier: noticed, taken out, and back again."""
+"""Links that swallow packets without losing carrier: noticed, taken out, and back again; and what
+looks like it, but is not."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import socket
 import threading
 import time
 
@@ -18,12 +22,15 @@ from waiting import until
 pytestmark = pytest.mark.mptcp
 
 TOTAL = 8 * MEGABYTE
-# The targets.
-GAP_S = 0.5
+# What a busy machine may add to the targets, to which `make soak` holds.
+SLACK = 1 if "SOAK_SECONDS" in os.environ else 6
+GAP_S = 0.5 * SLACK
 # The queue of a full link makes its round trips longer; 0.29 to 0.48 s were measured.
-UPLOAD_GAP_S = 0.7
-BUSY_S = 0.3
-IDLE_S = 3
+UPLOAD_GAP_S = 0.7 * SLACK
+BUSY_S = 0.3 * SLACK
+IDLE_S = 3 * SLACK
+# The last link that works is not taken out however long it is silent; it would be within this.
+LOOK_S = 3
 
 
 @pytest.fixture
@@ -59,7 +66,7 @@ def test_swallowed_in_mid_download(swallowing, link):
     gap, got = 0.0, bytearray()
 
     def watch(cut: float) -> None:
-        until(lambda: state(daemon, link) == "no-answer", seconds=5)
+        until(lambda: state(daemon, link) == "no-answer", seconds=10)
         noticed.append(time.time() - cut)
 
     with peers.listen(bed.server, mptcp=True) as listening, \
@@ -92,10 +99,8 @@ def test_swallowed_in_mid_download(swallowing, link):
 def test_swallowed_while_idle_and_back(swallowing):
     """The last one stays, and both are back when they answer."""
     bed, daemon = swallowing
-    began = time.monotonic()
     bed.emulated["a"].set(blackhole="on")
-    until(lambda: state(daemon, "a") == "no-answer", seconds=10)
-    assert time.monotonic() - began < IDLE_S
+    until(lambda: state(daemon, "a") == "no-answer", seconds=IDLE_S)
     assert near("a")[0] not in endpoints(bed)
     # New connections begin on b.
     with peers.listen(bed.server, mptcp=True) as listening:
@@ -104,7 +109,7 @@ def test_swallowed_while_idle_and_back(swallowing):
                     peers.accept(listening) as server:
                 assert server.getpeername()[0] == near("b")[0]
     bed.emulated["b"].set(blackhole="on")
-    time.sleep(IDLE_S)
+    time.sleep(LOOK_S)
     assert state(daemon, "b") == "up" and near("b")[0] in endpoints(bed)
     for link in LINKS:
         bed.emulated[link].set(blackhole="off")
@@ -160,3 +165,47 @@ def test_swallowed_in_mid_upload(swallowing, link):
         sender.join(10)
     assert bytes(got) == payload
     assert gap < UPLOAD_GAP_S, f"{gap:.2f} s"
+
+
+@contextlib.contextmanager
+def gone(bed, listening, client, server):
+    """The destination is gone, without a word; the links are not."""
+    with bed.rules(f"tcp dport {peers.port_of(listening)} drop"):
+        yield
+
+
+@contextlib.contextmanager
+def unread(bed, listening, client, server):
+    """The destination reads nothing any more, and its window closes."""
+    yield
+
+
+@contextlib.contextmanager
+def full(bed, listening, client, server):
+    """The links' queues are full, and lose packets."""
+    reader = threading.Thread(target=peers.was_reset, args=(server,))
+    reader.start()
+    yield
+    client.settimeout(peers.TIMEOUT_S)
+    client.shutdown(socket.SHUT_WR)
+    reader.join()
+
+
+@pytest.mark.parametrize("trouble", [gone, unread, full])
+def test_not_the_links_fault(swallowing, trouble):
+    bed, daemon = swallowing
+    began = time.monotonic()
+    with peers.listen(bed.server, mptcp=True) as listening, \
+            daemon.dial(SERVER4, peers.port_of(listening)) as client, \
+            peers.accept(listening) as server:
+        client.sendall(bytes(1000))
+        client.settimeout(0.2)
+        with trouble(bed, listening, client, server):
+            while time.monotonic() - began < 2:
+                with contextlib.suppress(TimeoutError):
+                    client.sendall(bytes(1 << 16))
+            assert [state(daemon, link) for link in LINKS] == ["up", "up"]
+        peers.reset(client)
+    # What was on its way is sent again at ever longer intervals, before the other end is found gone.
+    until(daemon.sessions, lambda sessions: sessions == [], seconds=30)
+    assert "no-answer" not in {each["event"] for each in daemon.ask("links")["events"]}
