@@ -163,10 +163,11 @@ build/fuzz/%: build/fuzz/tests/fuzz/%.o $(patsubst %.c,build/fuzz/%.o,$(FUZZ_PAR
 	$(Q)$(CLANG) $(FUZZ_FLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs libsodium)
 
 .PHONY: soak
-soak: setup-check ## the torture test for ten minutes, and links that swallow packets by the clock (SOAK_SECONDS=600 SEED=1 SAN=1)
+soak: setup-check ## ten minutes of torture, garbage handshakes, links that swallow packets (SOAK_SECONDS=600 SEED=1 SAN=1)
 	@$(MAKE) --no-print-directory all $(TORTURE) $(EMULATOR)
 	@HAWSER_BUILD=$(BUILD) SOAK_SECONDS=$(SOAK_SECONDS) $(PYTHON) -m pytest -p no:cacheprovider \
-		-s tests/net/test_torture.py tests/net/test_link_swallow.py $(PYTEST_ARGS)
+		-s tests/net/test_exit_load.py tests/net/test_link_swallow.py tests/net/test_torture.py \
+		$(PYTEST_ARGS)
 
 .PHONY: demo
 demo: setup-check ## two links, one download over each and over both (RATE_A= DELAY_A= JITTER_A= LOSS_A=, _B, MODE=transparent)

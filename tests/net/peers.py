@@ -49,9 +49,13 @@ def accept(listening: socket.socket) -> socket.socket:
     return accepted
 
 
-def connect(namespace: Namespace, address: str, port: int, mptcp: bool = False) -> socket.socket:
+def connect(namespace: Namespace, address: str, port: int, mptcp: bool = False,
+            source: str = "") -> socket.socket:
+    """From the address source, else from the kernel's choice."""
     made = _socket(namespace, address, mptcp)
     try:
+        if source:
+            made.bind((source, 0))
         made.connect((address, port))
     except OSError:
         made.close()

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import random
 import signal
 import socket
 import subprocess
@@ -273,25 +272,6 @@ def test_failures_slow_down(exit_):
     started = time.monotonic()
     assert exit_.probe()[0] == hop.ACCEPTED
     assert time.monotonic() - started < 0.1
-
-
-@pytest.mark.mptcp
-def test_garbage_while_sessions_run(exit_, echo):
-    """Mutations of a good message and noise; a running session and new ones go on."""
-    dice = random.Random(6)
-    with exit_.connect(SERVER4, echo.port) as running:
-        for number in range(300):
-            head = bytearray(hop.Message(exit_.token, socks5_request(SERVER4, echo.port)).head)
-            if number % 3 == 0:
-                head = bytearray(dice.randbytes(dice.randrange(1, 400)))
-            for _ in range(dice.randrange(1, 4)):
-                head[dice.randrange(len(head))] = dice.randrange(256)
-            with exit_.open() as sock:
-                sock.sendall(head)
-            if number % 50 == 0:
-                running.sendall(b"still")
-                assert read(running, 5) == b"still"
-                exit_.connect(SERVER4, echo.port).close()
 
 
 def test_revoked_while_in_use(exit_, echo):

@@ -17,6 +17,7 @@ import hop
 import peers
 from bed import Bed
 from daemon import Hawserd
+from exit_net import PORTS, Net, exits, hello, states, totals
 from filled import measured_while_full
 from handshakes import Refused, at_end, read
 from pattern import MEGABYTE, Stream, together
@@ -25,71 +26,8 @@ from waiting import until
 
 pytestmark = pytest.mark.mptcp
 
-PORTS = {"one": 2081, "two": 2082}
 # Known within 3 s, and what a busy machine may add.
 DEAD_S = 3.5
-
-
-class Net:
-    """Exits in the server's namespace, as rented machines, and a router that uses them."""
-
-    def __init__(self, bed, hawserd, directory) -> None:
-        self.bed, self._hawserd, self.directory = bed, hawserd, directory
-        self.token = hop.Token("home")
-        self.tokens = hop.write_tokens(directory / "tokens", self.token.line())
-        self.exits: dict[str, Hawserd] = {}
-
-    def serve(self, name: str) -> Hawserd:
-        """Starts an exit, or starts it again."""
-        self.exits[name] = self._hawserd(
-            "--serve-exit", f"{SERVER4}:{PORTS[name]}", "--serve-exit",
-            f"[{SERVER6}]:{PORTS[name]}", "--tokens", str(self.tokens), "--exit-name", name,
-            "--exit-allow", "10.77.9.0/24", "--exit-allow", "fd77:9::/64", listen=False,
-            namespace=self.bed.server)
-        return self.exits[name]
-
-    def kill(self, name: str) -> None:
-        """As a machine that loses power; the test does not want it to be judged."""
-        dead = self.exits.pop(name)
-        dead.signal(signal.SIGKILL)
-        dead.wait()
-
-    def router(self, *names: str, more: str = "", **settings: str) -> Hawserd:
-        """settings: of each exit."""
-        config = self.directory / "router.conf"
-        config.write_text("\n".join(
-            f'exit "{name}" {{ address = "{SERVER4}"  port = {PORTS[name]} '
-            f'token-file = "{self.tokens}" {settings.get(name, "")} }}'
-            for name in names) + f"\n{more}\n", "ascii")
-        made = self._hawserd("-c", str(config))
-        return made
-
-    def settled(self, *names: str, **settings) -> Hawserd:
-        """The same, once every exit was found to answer."""
-        made = self.router(*names, **settings)
-        until(lambda: states(made), lambda seen: set(seen.values()) == {"up"})
-        return made
-
-
-def exits(router: Hawserd) -> dict[str, dict]:
-    return {exit_["name"]: exit_ for exit_ in router.ask("exits")["exits"]}
-
-
-def states(router: Hawserd) -> dict[str, str]:
-    return {name: exit_["state"] for name, exit_ in exits(router).items()}
-
-
-def totals(router: Hawserd) -> dict[str, int]:
-    return {name: exit_["sessions"]["total"] for name, exit_ in exits(router).items()}
-
-
-def hello(router: Hawserd, port: int, host: str = SERVER4) -> float:
-    """A session, and how long it took."""
-    started = time.monotonic()
-    with router.dial(host, port) as client:
-        client.sendall(b"hello")
-        assert read(client, 5) == b"hello"
-    return time.monotonic() - started
 
 
 @pytest.fixture
@@ -400,21 +338,6 @@ def test_reset_travels(net, first):
         near, far = (client, server) if first == "client" else (server, client)
         peers.reset(near)
         assert peers.was_reset(far)
-
-
-def test_many_at_once(net, echo):
-    """Sessions through both, while others are opened with garbage."""
-    net.serve("one")
-    router = net.settled("one")
-    held = [router.dial(SERVER4, echo.port) for _ in range(200)]
-    for number, sock in enumerate(held):
-        with peers.connect(net.bed.server, SERVER4, PORTS["one"]) as noise:
-            noise.sendall(hop.GREETING + bytes([1]) * (number % 80))
-        sock.sendall(number.to_bytes(4, "big"))
-    for number, sock in enumerate(held):
-        assert read(sock, 4) == number.to_bytes(4, "big")
-        sock.close()
-    assert states(router) == {"one": "up"} and exits(router)["one"]["failures"] == 0
 
 
 @contextlib.contextmanager

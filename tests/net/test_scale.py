@@ -5,7 +5,6 @@ harms nobody who is connected."""
 from __future__ import annotations
 
 import contextlib
-import resource
 import socket
 import time
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 
 import peers
 from causes import unreachable
-from daemon import Hawserd
+from crowd import IDLE_BYTES_MAX, Crowd, open_files_limit, with_asan
 from handshakes import NO_PASSWORD, read, read_socks5_reply, socks5_request
 from sessions import through
 from topology import SERVER4
@@ -23,54 +22,6 @@ from waiting import until
 MANY = 2000
 IDLE = 10_000
 STORM = 200
-IDLE_BYTES_MAX = 1.5 * 1024
-
-
-class Crowd:
-    """Sessions between sockets of this process, all opened before the first is answered."""
-
-    def __init__(self, daemon: Hawserd, listening: socket.socket) -> None:
-        self._daemon, self._listening = daemon, listening
-        self._stack = contextlib.ExitStack()
-        self.ends: list[tuple[socket.socket, socket.socket]] = []
-
-    def __enter__(self) -> Crowd:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def grow(self, count: int) -> None:
-        """By sessions of which each has moved a byte both ways."""
-        # No more at a time than wait in the backlogs.
-        for first in range(0, count, 500):
-            self._grow_at_once(min(500, count - first))
-
-    def _grow_at_once(self, count: int) -> None:
-        request = NO_PASSWORD + socks5_request(SERVER4, peers.port_of(self._listening))
-        clients = {}
-        for _ in range(count):
-            client = self._daemon.connect()
-            client.sendall(request)
-            clients[client.getsockname()] = client
-        servers = [self._stack.enter_context(peers.accept(self._listening))
-                   for _ in range(count)]
-        # Which server belongs to which client, hawserd does not say: the client's address does.
-        for client in clients.values():
-            assert read(client, 2) == b"\x05\x00"
-            assert read_socks5_reply(client) == 0
-            host, port = client.getsockname()
-            client.sendall(socket.inet_aton(host) + port.to_bytes(2, "big"))
-        for server in servers:
-            name = read(server, 6)
-            client = clients.pop((socket.inet_ntoa(name[:4]), int.from_bytes(name[4:], "big")))
-            server.sendall(b"!")
-            assert read(client, 1) == b"!"
-            self.ends.append((client, server))
-
-
-def open_files_limit() -> int:
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def test_many_sessions_at_once(bed, hawserd):
@@ -100,7 +51,7 @@ def test_many_sessions_at_once(bed, hawserd):
 
 
 def test_idle_sessions_cost_little(bed, hawserd):
-    if b"__asan_init" in (bed.build / "hawserd").read_bytes():
+    if with_asan(bed.build):
         pytest.skip("AddressSanitizer's own memory is in the way")
     # Two sockets of each session here, two there.
     count = min(IDLE, (open_files_limit() - 500) // 2)
