@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+from functools import partial
 
 import pytest
 
@@ -226,6 +227,55 @@ def test_first_bytes_go_once(net, serve):
     assert len([data for data in seen if data]) == 1
 
 
+@pytest.mark.parametrize("how", ["reset", "closed", "silent"])
+def test_exit_lost_after_it_accepted(net, request, how):
+    """The first bytes may have arrived: the client gets an error, and no other exit gets the bytes.
+    Where there were none, the session moves on."""
+    got: dict[str, list[bytes]] = {"one": [], "two": []}
+    reply = bytes([5, 0, 0, 1]) + bytes(6)
+
+    def serve(name, sock):
+        exit_ = hop.FakeExit(net.token)
+        _, _, asked = exit_.read_head(sock)
+        if asked[1] == hop.PROBE:
+            sock.sendall(exit_.answer(hop.ACCEPTED) + reply)
+            return
+        # The port says whether the client sends first.
+        got[name].append(sock.recv(1000) if asked.endswith(b"\0\x50") else b"")
+        if name == "two":
+            sock.sendall(exit_.answer(hop.ACCEPTED) + reply + b"answer")
+            return
+        sock.sendall(exit_.answer(hop.ACCEPTED))
+        if how == "reset":
+            peers.reset(sock)
+        elif how == "silent":
+            peers.silent(sock)
+
+    for name, port in PORTS.items():
+        server = peers.Server(net.bed.server, partial(serve, name), mptcp=True, port=port)
+        request.addfinalizer(server.close)
+    # Before a reset TCP delivers what has arrived; MPTCP need not, and an answer that is lost so
+    # was never there.
+    mptcp = "off" if how == "reset" else "auto"
+    router = net.settled("one", "two", two="priority = 2", more=f"""
+        upstream {{ mptcp = {mptcp}  exit-probe = 600 }}
+        timeouts {{ connect = 4 }}""")
+    with router.connect() as client:
+        client.sendall(b"POST http://192.0.2.1/ HTTP/1.1\r\nHost: 192.0.2.1\r\n"
+                       b"Content-Length: 4\r\n\r\nonce")
+        status, _ = handshakes.read_http_head(client)
+        assert status == (504 if how == "silent" else 502)
+    (first,), none = got.values()
+    assert first.startswith(b"POST / HTTP/1.1\r\n") and first.endswith(b"\r\n\r\nonce")
+    assert none == []
+    router.await_error("connect-timeout" if how == "silent" else "exit-broken")
+    assert states(router) == {"one": "up", "two": "up"}
+    if how != "silent":
+        with router.dial("192.0.2.1", 81) as client:
+            assert read(client, 6) == b"answer"
+        assert got == {"one": [first, b""], "two": [b""]}
+
+
 def test_equals_by_weight(net, echo):
     net.serve("one")
     net.serve("two")
@@ -256,6 +306,35 @@ def test_two_behind_one_name(bed, net, echo, dns, hawserd):
     (known,) = exits(router).values()
     assert known["state"] == "up" and known["failures"] == 0
     assert known["sessions"]["total"] == 70
+
+
+@pytest.mark.parametrize(("dead", "living"), [(SERVER6, SERVER4), (SERVER4, far("a")[0])])
+def test_one_address_is_silent(bed, net, echo, dns, hawserd, dead, living):
+    """AAAA and A, or two A; nothing says that one is dead: sessions go by the other, before the exit
+    would be called dead, which nobody does."""
+    dns.records["exits.test"] = [dead, living]
+    at = {address: hawserd("--serve-exit", handshakes.authority(address, PORTS["one"]),
+                           "--tokens", str(net.tokens), "--exit-allow", "10.77.9.0/24",
+                           listen=False, namespace=bed.server)
+          for address in (dead, living)}
+    family = "ip6" if ":" in dead else "ip"
+    with bed.rules(f"{family} daddr {dead} tcp dport {PORTS['one']} counter drop"):
+        router = hawserd("--exit", f"exits.test:{PORTS['one']}", "--exit-token", str(net.tokens),
+                         "--when-no-exit", "refuse", "--exit-probe", "1")
+
+        def dropped() -> bool:
+            return "packets 0 " not in bed.server.run("nft", "list", "ruleset")
+
+        total = 0
+        # Which of two A is tried first is left to chance.
+        while total < 6 or not dropped():
+            hello(router, echo.port)
+            total += 1
+        (known,) = until(lambda: list(exits(router).values()), lambda one: one[0]["probes"] >= 2)
+        assert known["state"] == "up" and known["failures"] == 0
+        assert known["sessions"]["total"] == total
+        assert at[dead].status()["sessions"]["total"] == 0
+    assert router.errors() == {}
 
 
 def test_busy_moves_on(net, echo):
