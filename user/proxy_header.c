@@ -40,8 +40,6 @@ static enum parse parse_addresses(const uint8_t *in, size_t len, int family, siz
 		return refuse(out, "it is too short for its addresses");
 	address_from_bytes(&out->source, family, in, get_u16(ports));
 	address_from_bytes(&out->destination, family, in + ip_bytes, get_u16(ports + 2));
-	if (out->source.sa.sa_family != out->destination.sa.sa_family)
-		return refuse(out, "only one of its addresses is v4-mapped");
 	return PARSE_DONE;
 }
 
@@ -80,11 +78,21 @@ static void put_u16(uint8_t *out, uint16_t value)
 	out[1] = (uint8_t)value;
 }
 
-static void put_addresses(uint8_t *out, const void *source, const void *destination,
-			  size_t ip_bytes)
+/* IPv4 as v4-mapped. */
+static void put_ip6(uint8_t *out, const union address *address)
 {
-	memcpy(out, source, ip_bytes);
-	memcpy(out + ip_bytes, destination, ip_bytes);
+	if (address->sa.sa_family == AF_INET6) {
+		memcpy(out, &address->in6.sin6_addr, 16);
+		return;
+	}
+	memset(out, 0, 10);
+	memset(out + 10, 0xff, 2);
+	memcpy(out + 12, &address->in4.sin_addr, 4);
+}
+
+static bool is_ip(const union address *address)
+{
+	return address->sa.sa_family == AF_INET || address->sa.sa_family == AF_INET6;
 }
 
 size_t proxy_header_write(uint8_t out[static PROXY_HEADER_OUT_MAX], const union address *source,
@@ -96,17 +104,16 @@ size_t proxy_header_write(uint8_t out[static PROXY_HEADER_OUT_MAX], const union 
 	memcpy(out, signature, sizeof(signature));
 	out[COMMAND] = COMMAND_PROXY;
 	out[FAMILY] = FAMILY_UNSPEC;
-	if (source->sa.sa_family == destination->sa.sa_family) {
-		if (source->sa.sa_family == AF_INET) {
-			out[FAMILY] = FAMILY_STREAM4;
-			len = BYTES4;
-			put_addresses(body, &source->in4.sin_addr, &destination->in4.sin_addr, 4);
-		} else if (source->sa.sa_family == AF_INET6) {
-			out[FAMILY] = FAMILY_STREAM6;
-			len = BYTES6;
-			put_addresses(body, &source->in6.sin6_addr, &destination->in6.sin6_addr,
-				      16);
-		}
+	if (source->sa.sa_family == AF_INET && destination->sa.sa_family == AF_INET) {
+		out[FAMILY] = FAMILY_STREAM4;
+		len = BYTES4;
+		memcpy(body, &source->in4.sin_addr, 4);
+		memcpy(body + 4, &destination->in4.sin_addr, 4);
+	} else if (is_ip(source) && is_ip(destination)) {
+		out[FAMILY] = FAMILY_STREAM6;
+		len = BYTES6;
+		put_ip6(body, source);
+		put_ip6(body + 16, destination);
 	}
 	if (len > 0) {
 		put_u16(body + len - 4, address_port(source));

@@ -20,7 +20,8 @@
 struct proxy_header {
 	size_t need;	     /* PARSE_MORE: how many bytes there must be before the next call */
 	const char *problem; /* PARSE_BAD: what is wrong; a literal */
-	/* PARSE_DONE: both AF_UNSPEC when those of the connection hold (LOCAL, or UNSPEC). */
+	/* PARSE_DONE: both AF_UNSPEC when those of the connection hold (LOCAL, or UNSPEC). A
+	 * v4-mapped one is IPv4, whatever the other is. */
 	union address source;
 	union address destination;
 };
@@ -29,8 +30,8 @@ struct proxy_header {
  * PROXY_HEADER_FIXED_BYTES). TLVs are skipped. */
 enum parse proxy_header_parse(const uint8_t *in, size_t len, struct proxy_header *out);
 
-/* Returns the header's length. The addresses are of one family, IPv4 or IPv6; of any other, a
- * header without addresses is written. */
+/* Returns the header's length. A header has one family: of an IPv4 and an IPv6 address, the first
+ * is written v4-mapped, as haproxy does. Of any other, a header without addresses is written. */
 size_t proxy_header_write(uint8_t out[static PROXY_HEADER_OUT_MAX], const union address *source,
 			  const union address *destination);
 

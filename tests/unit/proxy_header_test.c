@@ -14,7 +14,11 @@
 #define HEADER4	  SIGNATURE "\x21\x11\0\x0c\xc0\0\x02\x01\xc6\x33\x64\x02" PORTS
 #define IP6_A	  "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01"
 #define IP6_B	  "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x02"
+#define MAPPED_A  "\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\x02\x01"
+#define MAPPED_B  "\0\0\0\0\0\0\0\0\0\0\xff\xff\xc6\x33\x64\x02"
 #define HEADER6	  SIGNATURE "\x21\x21\0\x24" IP6_A IP6_B PORTS
+#define HEADER46  SIGNATURE "\x21\x21\0\x24" MAPPED_A IP6_B PORTS
+#define HEADER64  SIGNATURE "\x21\x21\0\x24" IP6_A MAPPED_B PORTS
 
 struct vector {
 	const char *bytes;
@@ -35,16 +39,17 @@ static const struct vector vectors[] = {
 	VECTOR(SIGNATURE "\x21\x11\0\x12\xc0\0\x02\x01\xc6\x33\x64\x02" PORTS "\x04\0\x03"
 			 "abc",
 	       "192.0.2.1:56324", "198.51.100.2:443"),
-	/* v4-mapped. */
-	VECTOR(SIGNATURE "\x21\x21\0\x24\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\x02\x01"
-			 "\0\0\0\0\0\0\0\0\0\0\xff\xff\xc6\x33\x64\x02" PORTS,
-	       "192.0.2.1:56324", "198.51.100.2:443"),
+	/* v4-mapped, both or one. */
+	VECTOR(SIGNATURE "\x21\x21\0\x24" MAPPED_A MAPPED_B PORTS, "192.0.2.1:56324",
+	       "198.51.100.2:443"),
+	VECTOR(HEADER46, "192.0.2.1:56324", "[2001:db8::2]:443"),
+	VECTOR(HEADER64, "[2001:db8::1]:56324", "198.51.100.2:443"),
 	/* LOCAL, also with addresses, which mean nothing; UNSPEC. */
 	VECTOR(SIGNATURE "\x20\0\0\0", "-", "-"),
 	VECTOR(SIGNATURE "\x20\x11\0\x0c\xc0\0\x02\x01\xc6\x33\x64\x02" PORTS, "-", "-"),
 	VECTOR(SIGNATURE "\x20\xff\0\x01x", "-", "-"),
 	VECTOR(SIGNATURE "\x21\0\0\0", "-", "-"),
-	/* Version 1, its text; version 3; a command; UDP; unix; too short; too long; mixed. */
+	/* Version 1, its text; version 3; a command; UDP; unix; too short; too long. */
 	VECTOR("PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\n", NULL, NULL),
 	VECTOR("\x05\x01\0", NULL, NULL),
 	VECTOR(SIGNATURE "\x31\x11\0\x0c", NULL, NULL),
@@ -56,8 +61,6 @@ static const struct vector vectors[] = {
 	VECTOR(SIGNATURE "\x21\x21\0\0", NULL, NULL),
 	VECTOR(SIGNATURE "\x21\x11\x0f\xf1", NULL, NULL),
 	VECTOR(SIGNATURE "\x20\0\xff\xff", NULL, NULL),
-	VECTOR(SIGNATURE "\x21\x21\0\x24\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\x02\x01" IP6_B PORTS,
-	       NULL, NULL),
 };
 
 /* From a buffer of just that size, for the sanitizer. */
@@ -129,7 +132,8 @@ static void writes(void **state)
 	assert_writes("192.0.2.1:56324", "198.51.100.2:443", HEADER4, sizeof(HEADER4) - 1);
 	assert_writes("[2001:db8::1]:56324", "[2001:db8::2]:443", HEADER6, sizeof(HEADER6) - 1);
 	assert_writes(NULL, "192.0.2.1:1", SIGNATURE "\x21\0\0\0", 16);
-	assert_writes("[2001:db8::1]:56324", "192.0.2.1:1", SIGNATURE "\x21\0\0\0", 16);
+	assert_writes("192.0.2.1:56324", "[2001:db8::2]:443", HEADER46, sizeof(HEADER46) - 1);
+	assert_writes("[2001:db8::1]:56324", "198.51.100.2:443", HEADER64, sizeof(HEADER64) - 1);
 }
 
 int main(void)
