@@ -56,22 +56,25 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DHAWSER_VERSION='"$(VERSION)"' $(WARN) $(
 	     $(CFLAGS) $(SANFLAGS)
 ALL_LDFLAGS = $(LDFLAGS) $(SANFLAGS) -pthread
 DAEMON_LIBS = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lev -lm $(HAWSER_BPF_LIBS)
-CLI_LIBS  = $(shell $(PKG_CONFIG) --libs json-c libsodium libnftables libmnl ncurses) $(HAWSER_BPF_LIBS)
+CLI_LIBS  = $(shell $(PKG_CONFIG) --libs json-c libcares libsodium libnftables libmnl ncurses) $(HAWSER_BPF_LIBS)
 
 # The CLI is made of these; the daemon of all that is not the CLI's alone.
 CLI_ONLY    := user/hawser.c user/show.c user/show_links.c user/table.c user/top.c user/intercept.c \
 	       user/intercept_rules.c user/intercept_state.c user/steer_route.c user/ruleset.c \
 	       user/json_get.c user/steer.c user/steer_load.c user/steer_state.c user/run.c \
-	       user/run_ask.c user/run_cgroup.c user/connection.c user/die.c
+	       user/run_ask.c user/run_cgroup.c user/connection.c user/die.c $(wildcard user/doctor*.c) \
+	       user/echo.c user/mtu_search.c
 CLI_SRCS    := $(CLI_ONLY) user/control_path.c user/token.c user/ifname.c user/address.c \
-	       user/intercept_method.c user/steer_hook.c user/steer_maps.c
+	       user/intercept_method.c user/steer_hook.c user/steer_maps.c user/clock.c user/kernel.c \
+	       user/link.c user/mptcp.c user/mptcp_pause.c user/mptcp_pm.c user/net_view.c user/netlink.c \
+	       user/socket.c
 DAEMON_SRCS := $(filter-out $(CLI_ONLY),$(wildcard user/*.c))
 UNIT_SRCS   := $(wildcard tests/unit/*_test.c)
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 # What unit tests link: everything but the two main(), ncurses, and what leaves by it.
 LIB_OBJS := $(call obj,$(filter-out user/hawserd.c user/hawser.c user/top.c user/die.c \
-	user/connection.c user/run_ask.c,$(wildcard user/*.c)))
+	user/connection.c user/run_ask.c user/doctor.c,$(wildcard user/*.c)))
 .SECONDARY:
 UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRCS))
 

@@ -16,9 +16,11 @@
 
 #include <sodium.h>
 
+#include "address.h"
 #include "connection.h"
 #include "control_path.h"
 #include "die.h"
+#include "doctor_run.h"
 #include "ifname.h"
 #include "intercept.h"
 #include "intercept_method.h"
@@ -36,6 +38,7 @@
 struct request;
 static int run_intercept(const struct request *request);
 static int run_top(const struct request *request);
+static int run_doctor(const struct request *request);
 
 static const struct command {
 	const char *name;
@@ -54,6 +57,8 @@ static const struct command {
 	{"exits", show_exits, NULL, "a row for each exit: whether it answers, and what failed last",
 	 false},
 	{"top", NULL, run_top, "links, sessions and subflows, full-screen; q quits", false},
+	{"doctor", NULL, run_doctor,
+	 "checks host, links, exits and HOST:PORT step by step; says what mends them", false},
 	{"intercept", NULL, run_intercept,
 	 "up, down or show: the rules that bring a LAN's connections", false},
 };
@@ -65,10 +70,11 @@ static const char *const intercept_actions[] = {
 
 struct request {
 	const struct command *command;
-	enum intercept_action action; /* of "intercept" */
-	struct json_object *lan;      /* array of names; NULL: as hawserd is configured */
-	const char *method;	      /* the same */
-	uint64_t id;		      /* of a session */
+	enum intercept_action action;	/* of "intercept" */
+	struct json_object *lan;	/* array of names; NULL: as hawserd is configured */
+	const char *method;		/* the same */
+	uint64_t id;			/* of a session */
+	struct destination destination; /* of "doctor"; port 0: none */
 	const char *path;
 	bool json;
 	double watch_s; /* 0: once */
@@ -84,6 +90,7 @@ static void print_usage(FILE *out)
 			fprintf(out, "%s%s%s", i ? "|" : "", commands[i].name,
 				commands[i].takes_id ? " ID" : "");
 	fputs("\n       hawser [--control PATH] top"
+	      "\n       hawser [--control PATH] [--json] doctor [HOST:PORT]"
 	      "\n       hawser token new NAME"
 	      "\n       hawser [--control PATH] [--lan IFACE[,IFACE]...] [--method "
 	      "tproxy|redirect|bpf] "
@@ -262,6 +269,14 @@ static void parse_words(struct request *request, int count, char **words)
 				  words[0]);
 		request->id = parse_id(words[used++]);
 	}
+	if (request->command->run == run_doctor) {
+		if (request->watch_s > 0)
+			die_usage("--watch is not for doctor");
+		if (count > 1 && destination_parse(words[used++], &request->destination))
+			die_usage("doctor %s: not a destination, legal: HOST:PORT, ADDRESS:PORT or "
+				  "[ADDRESS6]:PORT",
+				  words[1]);
+	}
 	if (count > used)
 		die_usage("unexpected \"%s\" after the command", words[used]);
 	if ((request->lan || request->method) &&
@@ -383,6 +398,12 @@ static int run_top(const struct request *request)
 		request->watch_s > 0 ? request->watch_s : WATCH_DEFAULT_S);
 	connection_close(&connection);
 	return EXIT_SUCCESS;
+}
+
+static int run_doctor(const struct request *request)
+{
+	return doctor_run(request->path, request->destination.port ? &request->destination : NULL,
+			  request->json);
 }
 
 static void ask(const struct request *request, struct connection *connection)
