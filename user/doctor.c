@@ -120,7 +120,8 @@ static void ask_kernel(struct doctor *doctor)
 	mptcp_pm_close(pm);
 }
 
-static void walk_link(struct doctor *doctor, const struct doctor_link *link)
+/* What is known not to work is not waited for later. */
+static void walk_link(struct doctor *doctor, struct doctor_link *link)
 {
 	struct doctor_subject subject = {.kind = "link", .name = link->name, .link = link};
 
@@ -129,7 +130,8 @@ static void walk_link(struct doctor *doctor, const struct doctor_link *link)
 		return;
 	subject.of_family = true;
 	for (subject.family = 0; subject.family < LINK_FAMILIES; subject.family++)
-		(void)doctor_do(doctor, doctor_family_checks, &subject);
+		if (!doctor_do(doctor, doctor_family_checks, &subject))
+			link->paths[subject.family].works = false;
 }
 
 static void walk_path(struct doctor *doctor, struct doctor_subject *subject,

@@ -43,6 +43,7 @@ struct doctor_target {
 	struct destination destination;
 	union address addresses[LINK_FAMILIES]; /* with the port; AF_UNSPEC: none */
 	struct json_object *exit;		/* as hawserd reports it; NULL: no exit */
+	bool silent;				/* found to say nothing once connected */
 };
 
 /* What all checks may look at. */

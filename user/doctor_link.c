@@ -319,6 +319,6 @@ const struct doctor_check doctor_family_checks[] = {
 	{"route", look_route, true},
 	{"rule", look_rule, false},
 	{"endpoint", look_endpoint, false},
-	{"gateway", look_gateway, false},
+	{"gateway", look_gateway, true},
 	{NULL, NULL, false},
 };

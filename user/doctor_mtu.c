@@ -119,12 +119,10 @@ bool doctor_look_mtu(struct doctor *doctor, const struct doctor_subject *subject
 	}
 	/* Before a size is given up it is sent twice, and the interface's four times. */
 	wait_s = 0.3 + 4 * first.rtt_s;
-	if (passes(&echo, own, wait_s, &told))
+	if (passes(&echo, own, wait_s, &told) || (!told && passes(&echo, own, wait_s, &told)))
 		found = own;
 	else if (told > ECHO_BYTES && told < own && passes(&echo, told, wait_s, &told))
 		found = told;
-	else if (!told && passes(&echo, own, wait_s, &told))
-		found = own;
 	else
 		found = search_mtu(
 			&echo,

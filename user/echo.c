@@ -2,6 +2,9 @@
 /* Echo requests of given sizes through one interface. */
 #include "echo.h"
 
+/* Before linux/icmp.h, which knows of it. */
+#include <net/if.h>
+
 #include <errno.h>
 #include <linux/errqueue.h>
 #include <linux/icmp.h>
@@ -69,6 +72,21 @@ static int set_options(int fd, int family)
 	return err ? err : set_int(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
 }
 
+/* An IPv4 socket that is bound to it would not be told what this host says itself, as that a
+ * neighbour is missing: that comes by the loopback interface (run on 6.18). */
+static int choose_device(int fd, int family, const char *device)
+{
+	const unsigned int index = if_nametoindex(device);
+
+	if (index == 0)
+		return -errno;
+	if (family == AF_INET)
+		return set_int(fd, IPPROTO_IP, IP_UNICAST_IF, (int)htonl(index));
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, (socklen_t)strlen(device))
+		       ? -errno
+		       : 0;
+}
+
 int echo_open(struct echo *echo, const char *device, const union address *from,
 	      const union address *to)
 {
@@ -87,9 +105,8 @@ int echo_open(struct echo *echo, const char *device, const union address *from,
 	if (getrandom(&echo->id, sizeof(echo->id), 0) != sizeof(echo->id))
 		echo->id = (uint16_t)getpid();
 	err = set_options(echo->fd, family);
-	if (!err && *device &&
-	    setsockopt(echo->fd, SOL_SOCKET, SO_BINDTODEVICE, device, (socklen_t)strlen(device)))
-		err = -errno;
+	if (!err && *device)
+		err = choose_device(echo->fd, family, device);
 	if (!err && local.sa.sa_family != AF_UNSPEC) {
 		address_set_port(&local, 0);
 		if (bind(echo->fd, &local.sa, address_length(&local)))

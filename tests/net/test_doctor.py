@@ -1,0 +1,417 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""hawser doctor: every fault is made on purpose, found under its name, and all else found well."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+
+import pytest
+
+import hop
+import peers
+from daemon import Hawserd
+from dns import NameServer
+from links import LINK, bare_bed
+from namespace import Unavailable
+from topology import CLIENT4, LAN4, LINKS, SERVER4, SERVER6, far, near
+from waiting import until
+
+pytestmark = pytest.mark.mptcp
+
+PORT = 2081
+STRIP = "reset tcp option mptcp"
+UNPRIVILEGED = ("setpriv", "--bounding-set", "-net_raw,-net_admin", "--inh-caps",
+                "-net_raw,-net_admin", "--")
+
+
+class Report:
+    """What the doctor found: by "check", or "name check" of a link or exit, with " ipv4" or " ipv6"
+    in between where it is of a family, and the link before that where it is about a way to an exit:
+    "one wan-a ipv4 mtu"."""
+
+    def __init__(self, done: subprocess.CompletedProcess) -> None:
+        assert done.returncode in (0, 1) and done.stderr == "", done
+        answer = json.loads(done.stdout)
+        self.code, self.verdict = done.returncode, answer["verdict"]
+        self.found = {" ".join(filter(None, (check["name"], check["via"], check["family"],
+                                             check["check"]))): check
+                      for check in answer["checks"]}
+        assert len(self.found) == len(answer["checks"])
+        verdicts = {check["verdict"] for check in answer["checks"]}
+        assert self.verdict == next(word for word in ("fail", "warn", "ok") if word in verdicts)
+        assert self.code == (self.verdict == "fail")
+        for check in answer["checks"]:
+            assert check["seen"] and bool(check["mend"]) == (check["verdict"] != "ok"), check
+
+    def faults(self) -> dict[str, str]:
+        return {name: check["verdict"] for name, check in self.found.items()
+                if check["verdict"] != "ok"}
+
+    def seen(self, name: str) -> str:
+        return self.found[name]["seen"]
+
+    def mend(self, name: str) -> str:
+        return self.found[name]["mend"]
+
+
+class Site:
+    """A router with two links and an exit, all of it well."""
+
+    def __init__(self, build, directory, leave: contextlib.ExitStack) -> None:
+        self.directory = directory
+        self.bed = leave.enter_context(bare_bed(build, directory, True, 1000, 1000))
+        # SYNs that are lost on purpose must not be held against later tests.
+        with contextlib.suppress(FileNotFoundError):
+            self.bed.router.sysctl("mptcp/blackhole_timeout", 0)
+        for family in "ipv4", "ipv6":
+            self.bed.router.sysctl(f"{family}/neigh/b/retrans_time_ms", 50)
+        self.token = hop.Token("home")
+        self.tokens = hop.write_tokens(directory / "tokens", self.token.line())
+        self.exit = self.start(leave, "--serve-exit", f"{SERVER4}:{PORT}", "--serve-exit",
+                               f"[{SERVER6}]:{PORT}", "--tokens", str(self.tokens), "--exit-name",
+                               "one", namespace=self.bed.server)
+        self.router = self.start(leave, *LINK, "-c", str(self.config("well", one="server.test")),
+                                 "--socks", "127.0.0.1:1081")
+        self.names = leave.enter_context(NameServer(self.bed.router))
+
+    def start(self, leave: contextlib.ExitStack, *options: str, **settings) -> Hawserd:
+        made = Hawserd(self.bed, *options, listen=False, **settings)
+        leave.callback(made.finish)
+        return made
+
+    def config(self, name: str, tokens=None, **exits: str):
+        """exits: name and address[:port]."""
+        path = self.directory / f"{name}.conf"
+        lines = []
+        for exit_, address in exits.items():
+            host, _, port = address.partition(":")
+            lines.append(f'exit "{exit_}" {{ address = "{host}"  port = {port or PORT} '
+                         f'token-file = "{tokens or self.tokens}" }}')
+        path.write_text("\n".join(lines) + "\n", "ascii")
+        return path
+
+    def run(self, *words: str, control: str | None = None, host=None,
+            prefix: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
+        command = [*prefix, str(self.bed.build / "hawser"), "--control",
+                   control or self.router.control, *words]
+        process = (host or self.bed.router).start(command, self.bed.mounts, text=True,
+                                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            output, complaints = process.communicate(timeout=60)
+        finally:
+            process.kill()
+            process.wait()
+        return subprocess.CompletedProcess(command, process.returncode, output, complaints)
+
+    def doctor(self, *words: str, **settings) -> Report:
+        return Report(self.run("--json", "doctor", *words, **settings))
+
+    def links(self) -> dict[str, dict]:
+        return {link["name"]: link for link in self.router.ask("links")["links"]}
+
+    def mend_link(self, link: str) -> None:
+        """Addresses and routes as at the start, whatever was done to it; and hawserd knows."""
+        number = LINKS.index(link) + 1
+        for host, addresses in (self.bed.server, far(link)), (self.bed.router, near(link)):
+            host.run("ip", "link", "set", "dev", link, "up")
+            host.run("ip", "addr", "flush", "dev", link, "scope", "global")
+            for address, bits in zip(addresses, ("24", "64")):
+                host.run("ip", "addr", "add", f"{address}/{bits}", "dev", link,
+                         *(("nodad",) if bits == "64" else ()))
+        for family, gateway in zip("46", far(link)):
+            self.bed.router.run("ip", f"-{family}", "route", "replace", "default", "via", gateway,
+                                "dev", link, "metric", str(100 + number))
+        until(lambda: self.links()[f"wan-{link}"],
+              lambda now: now["ipv4"]["works"] and now["ipv6"]["works"]
+              and (now["ipv4"]["gateway"], now["ipv6"]["gateway"]) == far(link))
+
+
+@pytest.fixture(scope="module")
+def site(build, tmp_path_factory):
+    with contextlib.ExitStack() as leave:
+        try:
+            yield Site(build, tmp_path_factory.mktemp("doctor"), leave)
+        except Unavailable as reason:
+            pytest.skip(str(reason))
+
+
+def test_all_is_well(site):
+    report = site.doctor()
+    assert (report.code, report.faults()) == (0, {})
+    expected = {"hawserd", "mptcp", "limits", "bbr", "abilities", "links", "dns",
+                "one name", "one answers", "one clock"}
+    for link in "wan-a", "wan-b":
+        expected |= {f"{link} {check}" for check in ("device", "address", "rp_filter")}
+        for family in "ipv4", "ipv6":
+            expected |= {f"{link} {family} {check}"
+                         for check in ("route", "rule", "endpoint", "gateway")}
+            expected |= {f"one {link} {family} {check}" for check in ("reach", "mtu", "mptcp")}
+    assert set(report.found) == expected
+    assert "1500" in report.seen("one wan-b ipv6 mtu")
+    assert "failed handshake" not in site.exit.log()
+    for_people = site.run("doctor")
+    assert for_people.returncode == 0 and for_people.stderr == ""
+    lines = for_people.stdout.splitlines()
+    assert lines[-1] == "all is well"
+    assert [line for line in lines if not line.startswith(" ")][:-1] == \
+        ["host", "link wan-a", "link wan-b", "exit one"]
+    assert sum(line.startswith("  ok ") for line in lines) == len(expected)
+
+
+@pytest.mark.parametrize("spoil, fault", [
+    ("-4 rule del priority 28002", "wan-b ipv4 rule"),
+    ("-6 rule del priority 28000 from {near6}", "wan-b ipv6 rule"),
+    ("-4 route flush table 28002", "wan-b ipv4 route"),
+    ("mptcp endpoint delete id {endpoint}", "wan-b ipv4 endpoint"),
+])
+def test_removed_behind_its_back(site, spoil, fault):
+    """And the command that it gives mends it."""
+    endpoint = next(line.split(" id ")[1].split()[0]
+                    for line in site.bed.router.run("ip", "mptcp", "endpoint").splitlines()
+                    if line.startswith(near("b")[0]))
+    words = spoil.format(near6=near("b")[1], endpoint=endpoint).split()
+    site.bed.router.run("ip", *words)
+    report = site.doctor()
+    assert report.faults().get(fault) == "fail"
+    assert set(report.faults()) == {fault}
+    command = report.mend(fault).partition(" (")[0]
+    assert command == f"kill -HUP {site.router.pid}"
+    subprocess.run(command, shell=True, check=True)
+    until(lambda: site.doctor().faults(), lambda faults: faults == {})
+
+
+def test_a_rule_that_comes_first(site):
+    rule = ("ip", "rule")
+    words = ("priority", "100", "from", near("b")[0], "lookup", "main")
+    site.bed.router.run(*rule, "add", *words)
+    try:
+        report = site.doctor()
+    finally:
+        site.bed.router.run(*rule, "del", *words)
+    assert report.faults() == {"wan-b ipv4 rule": "fail"}
+    assert "leave by a" in report.seen("wan-b ipv4 rule")
+
+
+def state_of(site, link: str, state: str) -> None:
+    until(lambda: site.links()[link]["state"], lambda now: now == state)
+
+
+def test_no_address(site):
+    site.bed.router.run("ip", "addr", "flush", "dev", "b", "scope", "global")
+    try:
+        state_of(site, "wan-b", "no-address")
+        report = site.doctor()
+    finally:
+        site.mend_link("b")
+    assert report.faults() == {"wan-b address": "fail"}
+    assert "dev b" in report.mend("wan-b address")
+
+
+def test_no_route(site):
+    """In another subnet, so that the gateway of before is none any more."""
+    site.bed.router.run("ip", "addr", "flush", "dev", "b", "scope", "global")
+    site.bed.router.run("ip", "addr", "add", "10.88.0.1/24", "dev", "b")
+    try:
+        state_of(site, "wan-b", "no-gateway")
+        report = site.doctor()
+    finally:
+        site.mend_link("b")
+    assert report.faults() == {"wan-b ipv4 route": "fail"}
+    assert "ip -4 route add default via GATEWAY dev b" in report.mend("wan-b ipv4 route")
+
+
+@pytest.mark.parametrize("end, state", [("router", "down"), ("server", "no-carrier")])
+def test_interface(site, end, state):
+    getattr(site.bed, end).run("ip", "link", "set", "dev", "b", "down")
+    try:
+        state_of(site, "wan-b", state)
+        report = site.doctor()
+    finally:
+        site.mend_link("b")
+    assert report.faults() == {"wan-b device": "fail"}
+
+
+def test_gateway_gone(site):
+    """Nobody has its address: no use in trying the exit by it."""
+    for address, bits in zip(far("b"), ("24", "64")):
+        site.bed.server.run("ip", "addr", "del", f"{address}/{bits}", "dev", "b")
+    site.bed.router.run("ip", "neigh", "flush", "dev", "b")
+    try:
+        report = site.doctor()
+    finally:
+        site.mend_link("b")
+    assert report.faults() == {f"wan-b {family} gateway": "fail" for family in ("ipv4", "ipv6")}
+    assert not [name for name in report.found if name.startswith("one wan-b")]
+
+
+def test_what_happens_on_the_way(site):
+    """A different fault on each way to the exit."""
+    with site.bed.rules("iifname a ip version 4 meta length > 1377 drop"), \
+            site.bed.rules(f"iifname a ip6 version 6 {STRIP}"), \
+            site.bed.rules(f"iifname b ip version 4 tcp flags & syn == 0 {STRIP}"), \
+            site.bed.rules(f"iifname b ip6 version 6 tcp dport {PORT} drop"):
+        report = site.doctor()
+    assert report.faults() == {"one wan-a ipv4 mtu": "fail", "one wan-a ipv6 mptcp": "fail",
+                               "one wan-b ipv4 mptcp": "fail", "one wan-b ipv6 reach": "fail"}
+    assert "more than 1377 bytes" in report.seen("one wan-a ipv4 mtu")
+    assert "dev a mtu 1377" in report.mend("one wan-a ipv4 mtu")
+    assert "in the handshake" in report.seen("one wan-a ipv6 mptcp")
+    assert "after the handshake" in report.seen("one wan-b ipv4 mptcp")
+    assert "a firewall drops it" in report.seen("one wan-b ipv6 reach")
+    assert f"dport {PORT}" in report.mend("one wan-b ipv6 reach")
+
+
+def test_syns_with_mptcp_are_swallowed(site):
+    with site.bed.rules("iifname b ip version 4 tcp option mptcp exists drop"), \
+            site.bed.rules(f"ip6 daddr {SERVER6} iifname b icmpv6 type echo-request drop"):
+        report = site.doctor()
+    assert report.faults() == {"one wan-b ipv4 mptcp": "fail", "one wan-b ipv6 mtu": "warn"}
+    assert "MPTCP does not" in report.seen("one wan-b ipv4 mptcp")
+
+
+@contextlib.contextmanager
+def setting(host, name: str, value: object):
+    before = host.sysctl(name, value)
+    try:
+        yield
+    finally:
+        host.sysctl(name, before)
+
+
+def test_strict_filter(site):
+    with setting(site.bed.router, "ipv4/conf/b/rp_filter", 1):
+        report = site.doctor()
+    assert (report.code, report.faults()) == (0, {"wan-b rp_filter": "warn"})
+    words = report.mend("wan-b rp_filter").split()
+    site.bed.router.run(*words)
+    assert site.doctor().faults() == {}
+    site.bed.router.sysctl("ipv4/conf/b/rp_filter", 0)
+
+
+def test_mptcp_is_off(site):
+    with setting(site.bed.router, "mptcp/enabled", 0):
+        report = site.doctor()
+    assert report.faults() == {"mptcp": "fail"}
+    assert report.mend("mptcp") == "sysctl -w net.mptcp.enabled=1"
+    assert not [name for name in report.found if name.endswith(" mptcp")]
+
+
+def test_mptcp_limits(site):
+    site.bed.router.run("ip", "mptcp", "limits", "set", "subflow", "0", "add_addr_accepted", "8")
+    try:
+        report = site.doctor()
+    finally:
+        site.bed.router.run("ip", "mptcp", "limits", "set", "subflow", "8", "add_addr_accepted",
+                            "8")
+    assert report.faults() == {"limits": "fail"}
+
+
+class PromptExit(hop.FakeExit):
+    """Answers the greeting at once, as a real one."""
+
+    def read_head(self, sock):
+        assert sock.recv(3, socket.MSG_PEEK | socket.MSG_WAITALL) == hop.GREETING
+        sock.sendall(bytes([5, hop.METHOD]))
+        return super().read_head(sock)
+
+    def answer(self, status: int) -> bytes:
+        return super().answer(status)[2:]
+
+
+def test_exits(site, tmp_path, request):
+    """Without links, so by the kernel's choice. The clock is that of a machine two hours ahead."""
+    skewed = PromptExit(site.token, clock_ms=7_200_000)
+    server = peers.Server(site.bed.server, skewed.serve, mptcp=True)
+    request.addfinalizer(server.close)
+    mute = peers.Server(site.bed.server, peers.silent, mptcp=True)
+    request.addfinalizer(mute.close)
+    other = hop.write_tokens(tmp_path / "tokens", hop.Token("home").line())
+    files = [site.config("skewed", skewed=f"{SERVER4}:{server.port}"),
+             site.config("mute", mute=f"{SERVER4}:{mute.port}"),
+             site.config("down", down=f"{SERVER4}:{PORT + 1}", lost="nowhere.test"),
+             site.config("stranger", tokens=other, one=SERVER4)]
+    config = tmp_path / "exits.conf"
+    config.write_text("".join(file.read_text("ascii") for file in files)
+                      + "upstream { exit-answer = 1 }\n", "ascii")
+    with contextlib.ExitStack() as leave:
+        router = site.start(leave, "-c", str(config), "--socks", "127.0.0.1:1082")
+        report = site.doctor(control=router.control)
+    assert report.faults() == {"skewed clock": "warn", "down answers": "fail",
+                               "down ipv4 reach": "fail", "lost name": "fail",
+                               "one answers": "fail", "mute answers": "fail",
+                               "mute ipv4 mptcp": "fail"}
+    assert "exit-silent" in report.seen("mute answers")
+    assert "the exit is silent" in report.seen("mute ipv4 mptcp")
+    assert "7200 s ahead" in report.seen("skewed clock") or \
+        "7199 s ahead" in report.seen("skewed clock")
+    assert "auth-failed" in report.seen("one answers") and "token-file" in report.mend("one answers")
+    assert "refused" in report.seen("down answers")
+    assert "nobody listens" in report.seen("down ipv4 reach")
+    assert report.seen("links").startswith("none")
+
+
+def test_no_name_server(site):
+    file = site.directory / "resolv.conf"
+    before = file.read_text("ascii")
+    file.write_text("nameserver 127.0.0.2\n", "ascii")
+    try:
+        report = site.doctor()
+    finally:
+        file.write_text(before, "ascii")
+    assert report.faults() == {"dns": "fail"}
+    assert "127.0.0.2" in report.seen("dns")
+
+
+def test_no_hawserd(site, tmp_path):
+    """What can be looked at without it is, also a destination; by a path whose small MTU is told."""
+    bed = site.bed
+    for host in bed.router, bed.server:
+        host.run("ip", "link", "set", "dev", "a", "mtu", "1400")
+    bed.router.sysctl("ipv4/ip_forward", 1)
+    bed.client.run("ip", "route", "add", "default", "via", LAN4)
+    bed.server.run("ip", "route", "add", f"{CLIENT4}/32", "via", near("a")[0])
+    try:
+        with peers.listen(bed.server, mptcp=True) as listening:
+            name = f"{SERVER4}:{peers.port_of(listening)}"
+            report = site.doctor(name, control=str(tmp_path / "none"), host=bed.client)
+    finally:
+        for host in bed.router, bed.server:
+            host.run("ip", "link", "set", "dev", "a", "mtu", "1500")
+        bed.router.sysctl("ipv4/ip_forward", 0)
+        bed.client.run("ip", "route", "del", "default")
+        bed.server.run("ip", "route", "del", f"{CLIENT4}/32")
+    assert report.faults() == {"hawserd": "fail", "dns": "fail"}
+    assert "1400 bytes pass" in report.seen(f"{name} ipv4 mtu")
+    assert report.seen(f"{name} ipv4 mptcp") == "handshake is done"
+
+
+def test_destination_without_mptcp(site):
+    """That is no fault of a link."""
+    with peers.listen(site.bed.server) as listening:
+        name = f"{SERVER4}:{peers.port_of(listening)}"
+        report = site.doctor(name)
+    assert (report.code, report.faults()) == (0, {f"{name} wan-{link} ipv4 mptcp": "warn"
+                                                  for link in LINKS})
+
+
+def test_another_namespace(site):
+    report = site.doctor(host=site.bed.client)
+    assert report.faults() == {"namespace": "fail"}
+    assert set(report.found) == {"hawserd", "namespace"}
+
+
+def test_without_rights(site):
+    report = site.doctor(prefix=UNPRIVILEGED)
+    assert (report.code, report.faults()) == (0, {"rights": "warn"})
+    assert "one wan-a ipv4 reach" in report.found and "one wan-a ipv4 mtu" not in report.found
+
+
+@pytest.mark.parametrize("words, named", [
+    (("doctor", "nonsense"), "nonsense"), (("doctor", "a.test:0"), "a.test:0"),
+    (("doctor", "a.test:1", "more"), "more"), (("--watch", "doctor"), "--watch")])
+def test_bad_usage(site, words, named):
+    done = site.run(*words)
+    assert done.returncode == 2 and named in done.stderr.splitlines()[0]
