@@ -75,6 +75,23 @@ static bool look_address(struct doctor *doctor, const struct doctor_subject *sub
 	return true;
 }
 
+/* What the other checks do not explain. */
+static bool look_use(struct doctor *doctor, const struct doctor_subject *subject,
+		     struct doctor_finding *out)
+{
+	static const char *const explained[] = {"up", "no-gateway"};
+	const char *state = subject->link->state;
+
+	(void)doctor;
+	for (size_t i = 0; i < sizeof(explained) / sizeof(*explained); i++)
+		if (strcmp(state, explained[i]) == 0)
+			return false;
+	doctor_saw(out, DOCTOR_FAIL, "hawserd does not use it: %s", state);
+	doctor_mend(out, "look at modem or provider behind %s; hawser links shows since when",
+		    subject->link->device);
+	return true;
+}
+
 static long read_rp_filter(const char *device)
 {
 	char path[96];
@@ -114,9 +131,8 @@ static bool look_rp_filter(struct doctor *doctor, const struct doctor_subject *s
 }
 
 const struct doctor_check doctor_link_checks[] = {
-	{"device", look_device, true},
-	{"address", look_address, true},
-	{"rp_filter", look_rp_filter, false},
+	{"device", look_device, true}, {"address", look_address, true},
+	{"use", look_use, false},      {"rp_filter", look_rp_filter, false},
 	{NULL, NULL, false},
 };
 
