@@ -92,6 +92,9 @@ extern const struct doctor_check doctor_family_checks[]; /* of a link, for each 
 extern const struct doctor_check doctor_target_checks[];
 extern const struct doctor_check doctor_path_checks[]; /* from a link to a target, likewise */
 
+/* A number of /proc/sys; -1 where there is no such setting. */
+long doctor_read_setting(const char *path);
+
 /* What was seen, and what mends it; for people. */
 void doctor_saw(struct doctor_finding *finding, enum doctor_verdict verdict, const char *format,
 		...) __attribute__((format(printf, 3, 4)));

@@ -91,8 +91,7 @@ static bool look_mptcp(struct doctor *doctor, const struct doctor_subject *subje
 	return true;
 }
 
-/* -1 where there is no such setting. */
-static long read_setting(const char *path)
+long doctor_read_setting(const char *path)
 {
 	FILE *file = fopen(path, "re");
 	char line[32] = "";
@@ -111,7 +110,7 @@ static bool look_path_manager(struct doctor *doctor, const struct doctor_subject
 			      struct doctor_finding *out)
 {
 	(void)subject;
-	if (!doctor->mptcp || read_setting("/proc/sys/net/mptcp/pm_type") <= 0)
+	if (!doctor->mptcp || doctor_read_setting("/proc/sys/net/mptcp/pm_type") <= 0)
 		return false;
 	doctor_saw(out, DOCTOR_FAIL, "MPTCP's path manager is not the kernel's");
 	doctor_mend(out, "sysctl -w net.mptcp.pm_type=0");

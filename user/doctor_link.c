@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "doctor.h"
@@ -79,13 +78,11 @@ static bool look_address(struct doctor *doctor, const struct doctor_subject *sub
 static bool look_use(struct doctor *doctor, const struct doctor_subject *subject,
 		     struct doctor_finding *out)
 {
-	static const char *const explained[] = {"up", "no-gateway"};
 	const char *state = subject->link->state;
 
 	(void)doctor;
-	for (size_t i = 0; i < sizeof(explained) / sizeof(*explained); i++)
-		if (strcmp(state, explained[i]) == 0)
-			return false;
+	if (strcmp(state, "up") == 0 || strcmp(state, "no-gateway") == 0)
+		return false;
 	doctor_saw(out, DOCTOR_FAIL, "hawserd does not use it: %s", state);
 	doctor_mend(out, "look at modem or provider behind %s; hawser links shows since when",
 		    subject->link->device);
@@ -95,17 +92,9 @@ static bool look_use(struct doctor *doctor, const struct doctor_subject *subject
 static long read_rp_filter(const char *device)
 {
 	char path[96];
-	char line[32] = "";
-	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/rp_filter", device);
-	file = fopen(path, "re");
-	if (!file)
-		return 0;
-	if (!fgets(line, sizeof(line), file))
-		line[0] = '\0';
-	fclose(file);
-	return strtol(line, NULL, 10);
+	return doctor_read_setting(path);
 }
 
 /* The larger of both settings holds (ip-sysctl.rst): 1 is strict, 2 loose. */
@@ -121,7 +110,7 @@ static bool look_rp_filter(struct doctor *doctor, const struct doctor_subject *s
 	if (!has_address(subject->link, LINK_V4))
 		return false;
 	if (filter != 1) {
-		doctor_saw(out, DOCTOR_OK, "%s", filter ? "loose (2)" : "off (0)");
+		doctor_saw(out, DOCTOR_OK, "%s", filter == 2 ? "loose (2)" : "off (0)");
 		return true;
 	}
 	doctor_saw(out, DOCTOR_WARN,

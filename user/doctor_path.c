@@ -150,16 +150,17 @@ static bool look_reach(struct doctor *doctor, const struct doctor_subject *subje
 
 static void mend_stripped(const struct doctor_subject *subject, struct doctor_finding *out)
 {
+	const char *there = subject->target->exit
+				    ? "sysctl -w net.mptcp.enabled=1 there"
+				    : "its server does not speak it (mptcpize run SERVER there)";
+
 	if (*subject->link->device)
 		doctor_mend(out,
-			    "on every link so: sysctl -w net.mptcp.enabled=1 on %s; on this alone: "
-			    "ask its provider, or a tunnel (WireGuard) over it",
-			    subject->target->name);
+			    "on every link so: %s; on this alone: ask its provider, or a tunnel "
+			    "(WireGuard) over it",
+			    there);
 	else
-		doctor_mend(out,
-			    "sysctl -w net.mptcp.enabled=1 on %s; or a tunnel (WireGuard) to "
-			    "it",
-			    subject->target->name);
+		doctor_mend(out, "%s; or a tunnel (WireGuard) to it", there);
 }
 
 /* An exit answers a greeting before it knows who asks: so data has gone both ways. 0 or -errno. */

@@ -34,10 +34,16 @@ void doctor_mend(struct doctor_finding *finding, const char *format, ...)
 	va_end(arguments);
 }
 
+/* The link by which a target was tried. */
+static const char *via_of(const struct doctor_subject *subject)
+{
+	return subject->link && subject->target ? subject->link->name : "";
+}
+
 static void keep(struct doctor *doctor, const char *check, const struct doctor_subject *subject,
 		 const struct doctor_finding *finding)
 {
-	const char *via = subject->link && subject->target ? subject->link->name : "";
+	const char *via = via_of(subject);
 	const struct {
 		const char *key;
 		const char *text;
@@ -65,8 +71,7 @@ static void print(const char *check, const struct doctor_subject *subject,
 		  const struct doctor_finding *finding)
 {
 	char label[96];
-
-	const char *via = subject->link && subject->target ? subject->link->name : "";
+	const char *via = via_of(subject);
 
 	snprintf(label, sizeof(label), "%s%s%s%s%s", via, *via ? " " : "",
 		 subject->of_family ? family_words[subject->family] : "",

@@ -2,71 +2,39 @@
 /* Echo requests of given sizes through one interface. */
 #include "echo.h"
 
-/* Before linux/icmp.h, which knows of it. */
-#include <net/if.h>
-
 #include <errno.h>
 #include <linux/errqueue.h>
-#include <linux/icmp.h>
-#include <netinet/icmp6.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <sodium.h>
+
 #include "clock.h"
+#include "icmp_echo.h"
 
 #define IPV4_HEADER 20U
 #define IPV6_HEADER 40U
 #define PACKET_MAX  65535U
-
-struct message {
-	uint8_t type;
-	uint8_t code;
-	uint16_t checksum;
-	uint16_t id;
-	uint16_t sequence;
-};
-
-/* RFC 1071, of a message that zeros follow; the kernel fills in that of ICMPv6. */
-static uint16_t checksum(const struct message *message)
-{
-	uint16_t words[sizeof(*message) / 2];
-	uint32_t sum = 0;
-
-	memcpy(words, message, sizeof(words));
-	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-		sum += words[i];
-	sum = (sum >> 16) + (sum & 0xffff);
-	return (uint16_t) ~(sum + (sum >> 16));
-}
 
 static int set_int(int fd, int level, int option, int value)
 {
 	return setsockopt(fd, level, option, &value, sizeof(value)) ? -errno : 0;
 }
 
-/* Only answers; packets as large as the interface takes, whatever was learnt of the path; and what
- * routers say of them. */
+/* Packets as large as the interface takes, whatever was learnt of the path; and what routers say of
+ * them. */
 static int set_options(int fd, int family)
 {
-	struct icmp_filter filter4 = {.data = ~(1U << ICMP_ECHOREPLY)};
-	struct icmp6_filter filter6;
 	int err;
 
 	if (family == AF_INET) {
-		if (setsockopt(fd, SOL_RAW, ICMP_FILTER, &filter4, sizeof(filter4)))
-			return -errno;
 		err = set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
 		return err ? err : set_int(fd, IPPROTO_IP, IP_RECVERR, 1);
 	}
-	ICMP6_FILTER_SETBLOCKALL(&filter6);
-	ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &filter6);
-	if (setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &filter6, sizeof(filter6)))
-		return -errno;
 	err = set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
 	err = err ? err : set_int(fd, IPPROTO_IPV6, IPV6_DONTFRAG, 1);
 	return err ? err : set_int(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
@@ -98,12 +66,10 @@ int echo_open(struct echo *echo, const char *device, const union address *from,
 	/* Of a raw socket a port would be a protocol. */
 	address_set_port(&remote, 0);
 	*echo = (struct echo){.fd = -1, .family = family};
-	echo->fd = socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-			  family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+	echo->fd = icmp_echo_socket(family);
 	if (echo->fd < 0)
-		return -errno;
-	if (getrandom(&echo->id, sizeof(echo->id), 0) != sizeof(echo->id))
-		echo->id = (uint16_t)getpid();
+		return echo->fd;
+	echo->id = (uint16_t)randombytes_random();
 	err = set_options(echo->fd, family);
 	if (!err && *device)
 		err = choose_device(echo->fd, family, device);
@@ -147,7 +113,8 @@ static void send_unanswered(const struct echo *echo, struct echo_round *round, u
 
 	for (size_t i = 0; i < round->count && !round->error; i++) {
 		const unsigned int header = echo->family == AF_INET ? IPV4_HEADER : IPV6_HEADER;
-		struct message message = {.id = htons(echo->id)};
+		struct icmp_echo message =
+			icmp_echo_request(echo->family, echo->id, (uint16_t)(first + i));
 		struct iovec parts[2] = {{.iov_base = &message, .iov_len = sizeof(message)},
 					 {.iov_base = (void *)zeros}};
 		const struct msghdr packet = {.msg_iov = parts, .msg_iovlen = 2};
@@ -155,9 +122,6 @@ static void send_unanswered(const struct echo *echo, struct echo_round *round, u
 		if (round->answered[i] || round->sizes[i] < header + sizeof(message) ||
 		    round->sizes[i] > PACKET_MAX)
 			continue;
-		message.type = echo->family == AF_INET ? ICMP_ECHO : ICMP6_ECHO_REQUEST;
-		message.sequence = htons((uint16_t)(first + i));
-		message.checksum = echo->family == AF_INET ? checksum(&message) : 0;
 		parts[1].iov_len = round->sizes[i] - header - sizeof(message);
 		/* What an error of before has left is told by the first attempt. */
 		if (sendmsg(echo->fd, &packet, MSG_DONTWAIT) < 0) {
@@ -201,21 +165,19 @@ static void read_complaints(const struct echo *echo, struct echo_round *round)
 static void read_answers(const struct echo *echo, struct echo_round *round, uint16_t first,
 			 double sent_s)
 {
-	/* The head is enough; a raw socket of IPv4 is given the IP header, too. */
-	uint8_t bytes[128];
-	struct message message;
+	uint8_t bytes[128]; /* the head is enough */
 	ssize_t len;
 
 	while ((len = recv(echo->fd, bytes, sizeof(bytes), MSG_DONTWAIT)) >= 0 ||
 	       errno == EMSGSIZE) {
-		const size_t header = echo->family == AF_INET ? (bytes[0] & 0xfU) * 4 : 0;
+		uint16_t sequence;
 		uint16_t index;
 
-		if (len < 0 || (size_t)len < header + sizeof(message))
+		if (len < 0 ||
+		    !icmp_echo_is_answer(echo->family, bytes, (size_t)len, echo->id, &sequence))
 			continue;
-		memcpy(&message, bytes + header, sizeof(message));
-		index = (uint16_t)(ntohs(message.sequence) - first);
-		if (message.id != htons(echo->id) || index >= round->count)
+		index = (uint16_t)(sequence - first);
+		if (index >= round->count)
 			continue;
 		round->answered[index] = true;
 		if (round->rtt_s == 0)

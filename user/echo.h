@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Echo requests (RFC 792, RFC 4443) of given sizes through one interface, which nobody on the way
+/* Echo requests of given sizes through one interface, which nobody on the way
  * may cut into fragments. Waits for the answers; for programs that have nothing else to do. */
 #ifndef HAWSER_ECHO_H
 #define HAWSER_ECHO_H

@@ -89,8 +89,8 @@ static uint64_t raise_open_files_limit(void)
 static uint64_t sessions_max_of_worker(uint64_t open_files, const struct config *config)
 {
 	size_t workers = config->workers;
-	bool links = config->links.mode == LINKS_AUTO || config->links.count > 0;
-	uint64_t reserved = FDS_MAIN + FDS_WORKER * workers + (links ? FDS_LINKS : 0);
+	uint64_t reserved = FDS_MAIN + FDS_WORKER * workers +
+			    (links_are_wanted(&config->links) ? FDS_LINKS : 0);
 	uint64_t sessions = open_files > reserved ? (open_files - reserved) / FDS_SESSION : 0;
 
 	return sessions / workers > 0 ? sessions / workers : 1;

@@ -14,3 +14,8 @@ enum link_family link_family(const union address *address)
 {
 	return address->sa.sa_family == AF_INET6 ? LINK_V6 : LINK_V4;
 }
+
+bool links_are_wanted(const struct links_config *config)
+{
+	return config->mode == LINKS_AUTO || config->count > 0;
+}

@@ -49,6 +49,9 @@ struct links_config {
 extern const char *const links_mode_words[];
 extern const char *const link_role_words[];
 
+/* Whether there is anything to look at. */
+bool links_are_wanted(const struct links_config *config);
+
 /* Of an address that is AF_INET or AF_INET6. */
 enum link_family link_family(const union address *address);
 

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Echo requests (RFC 792, RFC 4443) through each link, by a raw socket for each path: that of ping
- * without rights is forbidden to root, too, where net.ipv4.ping_group_range has its default. */
+/* Echo requests through each link, by a socket for each path. */
 #include "link_probe.h"
 
 #include <errno.h>
 #include <ev.h>
-#include <linux/icmp.h>
-#include <netinet/icmp6.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,6 +11,7 @@
 
 #include <sodium.h>
 
+#include "icmp_echo.h"
 #include "log.h"
 
 #define IDLE_S 1.
@@ -70,34 +68,11 @@ struct link_probes {
 	void *context;
 };
 
-struct echo {
-	uint8_t type;
-	uint8_t code;
-	uint16_t checksum;
-	uint16_t id;
-	uint16_t sequence;
-};
-
-/* RFC 1071; the kernel fills in that of ICMPv6. */
-static uint16_t checksum(const struct echo *echo)
-{
-	uint16_t words[sizeof(*echo) / 2];
-	uint32_t sum = 0;
-
-	memcpy(words, echo, sizeof(words));
-	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-		sum += words[i];
-	sum = (sum >> 16) + (sum & 0xffff);
-	return (uint16_t) ~(sum + (sum >> 16));
-}
-
 static void send_request(struct probe *probe, ev_tstamp now)
 {
-	struct echo echo = {.type = probe->family == LINK_V4 ? ICMP_ECHO : ICMP6_ECHO_REQUEST,
-			    .id = htons(probe->id)};
+	const struct icmp_echo echo =
+		icmp_echo_request(probe->target.sa.sa_family, probe->id, ++probe->sequence);
 
-	echo.sequence = htons(++probe->sequence);
-	echo.checksum = probe->family == LINK_V4 ? checksum(&echo) : 0;
 	probe->sent[probe->sequence % 256] = now;
 	if (probe->lost++ == 0)
 		probe->lost_since = now;
@@ -105,42 +80,34 @@ static void send_request(struct probe *probe, ev_tstamp now)
 	(void)send(probe->fd, &echo, sizeof(echo), MSG_DONTWAIT);
 }
 
-static void take_answer(struct probe *probe, const struct echo *echo, ev_tstamp now)
+static void take_answer(struct probe *probe, uint16_t sequence, ev_tstamp now)
 {
-	const uint16_t age = (uint16_t)(probe->sequence - ntohs(echo->sequence));
-	ev_tstamp sent;
+	const uint16_t age = (uint16_t)(probe->sequence - sequence);
 	double rtt_s;
 
-	if (echo->id != htons(probe->id) || age >= 256 ||
-	    echo->type != (probe->family == LINK_V4 ? ICMP_ECHOREPLY : ICMP6_ECHO_REPLY))
+	if (age >= 256)
 		return;
-	sent = probe->sent[ntohs(echo->sequence) % 256];
-	rtt_s = now - sent;
+	rtt_s = now - probe->sent[sequence % 256];
 	probe->known = true;
 	probe->rtt_s = rtt_s > probe->rtt_s ? rtt_s : probe->rtt_s + (rtt_s - probe->rtt_s) / 16;
 	if (age >= probe->lost)
 		return; /* overtaken by the answer to a later one */
 	probe->lost = age;
 	if (age > 0)
-		probe->lost_since = probe->sent[(ntohs(echo->sequence) + 1) % 256];
+		probe->lost_since = probe->sent[(sequence + 1) % 256];
 	probe->answers++;
 }
 
 static void read_answers(struct probe *probe, ev_tstamp now)
 {
 	uint8_t bytes[128];
-	struct echo echo;
+	uint16_t sequence;
 	ssize_t len;
 
-	while ((len = recv(probe->fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0) {
-		/* A raw socket of IPv4 is given the IP header, too. */
-		const size_t header = probe->family == LINK_V4 ? (bytes[0] & 0xfU) * 4 : 0;
-
-		if ((size_t)len < header + sizeof(echo))
-			continue;
-		memcpy(&echo, bytes + header, sizeof(echo));
-		take_answer(probe, &echo, now);
-	}
+	while ((len = recv(probe->fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+		if (icmp_echo_is_answer(probe->target.sa.sa_family, bytes, (size_t)len, probe->id,
+					&sequence))
+			take_answer(probe, sequence, now);
 }
 
 static bool is_busy(const struct probe *probe, ev_tstamp now)
@@ -249,32 +216,21 @@ static void on_news(struct ev_loop *loop, ev_async *async, int events)
 
 static int open_socket(const struct probe *probe, const struct link *link)
 {
-	struct icmp_filter filter4 = {.data = ~(1U << ICMP_ECHOREPLY)};
-	struct icmp6_filter filter6;
-	const bool v4 = probe->family == LINK_V4;
 	const union address *from = &probe->address;
 	union address to = probe->target;
-	socklen_t len = v4 ? sizeof(to.in4) : sizeof(to.in6);
-	int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-			v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+	const socklen_t len = address_length(&to);
+	const int fd = icmp_echo_socket(to.sa.sa_family);
 	int err;
 
 	if (fd < 0)
-		return -errno;
-	ICMP6_FILTER_SETBLOCKALL(&filter6);
-	ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &filter6);
-	if (!v4)
+		return fd;
+	if (probe->family == LINK_V6)
 		to.in6.sin6_scope_id =
 			IN6_IS_ADDR_LINKLOCAL(&to.in6.sin6_addr) ? (uint32_t)probe->device : 0;
-	if (v4 ? setsockopt(fd, SOL_RAW, ICMP_FILTER, &filter4, sizeof(filter4))
-	       : setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &filter6, sizeof(filter6)))
-		goto fail;
 	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, link->config.device,
-		       (socklen_t)strlen(link->config.device)) ||
-	    bind(fd, &from->sa, len) || connect(fd, &to.sa, len))
-		goto fail;
-	return fd;
-fail:
+		       (socklen_t)strlen(link->config.device)) == 0 &&
+	    bind(fd, &from->sa, len) == 0 && connect(fd, &to.sa, len) == 0)
+		return fd;
 	err = -errno;
 	close(fd);
 	return err;

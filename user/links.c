@@ -306,11 +306,6 @@ static void unwatch_events(struct links *links)
 	links->monitor = NULL;
 }
 
-static bool is_asked_for(const struct config *config)
-{
-	return config->links.mode == LINKS_AUTO || config->links.count > 0;
-}
-
 /* Takes hold of what may be set up. */
 static void begin_setup(struct links *links)
 {
@@ -399,7 +394,7 @@ void links_configure(struct links *links, const struct config *config)
 	int err;
 
 	links->config = config_get(config);
-	if (!is_asked_for(config)) {
+	if (!links_are_wanted(&config->links)) {
 		end(links);
 		clean_up();
 	} else if ((err = begin(links))) {

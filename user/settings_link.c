@@ -50,50 +50,43 @@ int settings_add_link(struct draft *draft, const struct value *name, const struc
 	return 0;
 }
 
-static int set_link_gateway(struct link_config *link, const struct value *value)
+/* A lone address, as prefix_parse() takes one; one of each family. */
+static int set_link_address(union address addresses[LINK_FAMILIES], const struct value *value,
+			    const char *what, const char *legal)
 {
 	struct prefix prefix;
-	union address *gateway;
+	union address *address;
 
-	/* A lone address, as prefix_parse() takes one. */
 	if (strchr(value->text, '/') || prefix_parse(value->text, &prefix) ||
 	    address_is_any(&prefix.base))
-		return value_refuse(value, "not a gateway; legal: an IP address, or a list of one "
-					   "IPv4 and one IPv6 address");
-	gateway = &link->gateway[link_family(&prefix.base)];
-	if (gateway->sa.sa_family != AF_UNSPEC)
-		return value_refuse(value,
-				    "a second gateway of this family; legal: one IPv4 and one IPv6 "
-				    "address");
-	*gateway = prefix.base;
+		return value_refuse(value, "not a valid %s; legal: %s", what, legal);
+	address = &addresses[link_family(&prefix.base)];
+	if (address->sa.sa_family != AF_UNSPEC)
+		return value_refuse(value, "a second %s of this family; legal: %s", what, legal);
+	*address = prefix.base;
 	return 0;
+}
+
+static int set_link_gateway(struct link_config *link, const struct value *value)
+{
+	return set_link_address(link->gateway, value, "gateway",
+				"an IP address, or a list of one IPv4 and one IPv6 address");
 }
 
 static int set_link_probe(struct link_config *link, const struct value *value)
 {
-	static const char legal[] = "legal: \"gateway\", \"off\", an IP address, or a list of one "
-				    "IPv4 and one IPv6 address";
+	const bool off = strcmp(value->text, "off") == 0;
 	const bool has_address = link->probe[LINK_V4].sa.sa_family != AF_UNSPEC ||
 				 link->probe[LINK_V6].sa.sa_family != AF_UNSPEC;
-	const bool off = strcmp(value->text, "off") == 0;
-	struct prefix prefix;
-	union address *probe;
 
-	if (off || strcmp(value->text, "gateway") == 0) {
-		if (has_address)
-			return value_refuse(value, "\"%s\" beside an address; %s", value->text,
-					    legal);
-		link->no_probe = off;
-		return 0;
-	}
-	if (strchr(value->text, '/') || prefix_parse(value->text, &prefix) ||
-	    address_is_any(&prefix.base))
-		return value_refuse(value, "\"%s\" cannot be probed; %s", value->text, legal);
-	probe = &link->probe[link_family(&prefix.base)];
-	if (probe->sa.sa_family != AF_UNSPEC || link->no_probe)
-		return value_refuse(value, "\"%s\" is too much; %s", value->text, legal);
-	*probe = prefix.base;
-	return 0;
+	if (link->no_probe || (off && has_address))
+		return value_refuse(value, "\"off\" beside something else; legal: "
+					   "off alone, or addresses");
+	link->no_probe = off;
+	return off ? 0
+		   : set_link_address(link->probe, value, "address to be probed",
+				      "off, an IP address, or a list of one IPv4 and one IPv6 "
+				      "address");
 }
 
 int settings_set_link(struct draft *draft, const char *setting, const struct value *value)

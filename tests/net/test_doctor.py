@@ -21,7 +21,7 @@ from waiting import until
 
 pytestmark = pytest.mark.mptcp
 
-PORT = 2081
+PORT = 1091
 STRIP = "reset tcp option mptcp"
 UNPRIVILEGED = ("setpriv", "--bounding-set", "-net_raw,-net_admin", "--inh-caps",
                 "-net_raw,-net_admin", "--")
@@ -232,6 +232,17 @@ def test_interface(site, end, state):
     finally:
         site.mend_link("b")
     assert report.faults() == {"wan-b device": "fail"}
+
+
+def test_link_that_swallows(site):
+    """hawserd has taken it out, and no time is spent on it: what is told is that, and nothing else."""
+    with site.bed.rules("iifname a drop"):
+        state_of(site, "wan-a", "no-answer")
+        report = site.doctor()
+    assert report.faults() == {"wan-a use": "fail"}
+    assert "no-answer" in report.seen("wan-a use")
+    assert not [name for name in report.found if name.startswith("one wan-a")]
+    state_of(site, "wan-a", "up")
 
 
 def test_gateway_gone(site):

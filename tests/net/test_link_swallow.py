@@ -57,38 +57,44 @@ def endpoints(bed) -> set[str]:
     return {line.split()[0] for line in bed.router.run("ip", "mptcp", "endpoint").splitlines()}
 
 
+def longest_gap(bed, link: str, sender, receiver, when_cut=lambda: None) -> float:
+    """Sends all of it, and has the link swallow packets from a third on. The longest pause after
+    that, in seconds."""
+    payload = bytes(range(256)) * (TOTAL // 256)
+    gap, got, cut = 0.0, bytearray(), False
+    sending = threading.Thread(target=sender.sendall, args=(payload,))
+    sending.start()
+    last = time.monotonic()
+    while len(got) < TOTAL:
+        got += receiver.recv(1 << 18)
+        now = time.monotonic()
+        gap, last = max(gap, now - last) if cut else gap, now
+        if not cut and len(got) > TOTAL // 3:
+            bed.emulated[link].set(blackhole="on")
+            cut = True
+            when_cut()
+    sending.join(10)
+    assert bytes(got) == payload
+    return gap
+
+
 @pytest.mark.parametrize("link", LINKS)
 def test_swallowed_in_mid_download(swallowing, link):
     """Whichever the connection began on: nothing is lost, and the pause is short."""
     bed, daemon = swallowing
-    payload = bytes(range(256)) * (TOTAL // 256)
     noticed = []
-    gap, got = 0.0, bytearray()
 
-    def watch(cut: float) -> None:
-        until(lambda: state(daemon, link) == "no-answer", seconds=10)
-        noticed.append(time.time() - cut)
+    def watch() -> None:
+        began = time.monotonic()
+        until(lambda: state(daemon, link) == "no-answer")
+        noticed.append(time.monotonic() - began)
 
+    watcher = threading.Thread(target=watch)
     with peers.listen(bed.server, mptcp=True) as listening, \
             daemon.dial(SERVER4, peers.port_of(listening)) as client, \
             peers.accept(listening) as server:
-        sender = threading.Thread(target=server.sendall, args=(payload,))
-        sender.start()
-        watcher = None
-        last = time.monotonic()
-        while len(got) < TOTAL:
-            got += client.recv(1 << 18)
-            now = time.monotonic()
-            if watcher:
-                gap = max(gap, now - last)
-            last = now
-            if not watcher and len(got) > TOTAL // 3:
-                bed.emulated[link].set(blackhole="on")
-                watcher = threading.Thread(target=watch, args=(time.time(),))
-                watcher.start()
-        sender.join(10)
-        watcher.join(10)
-    assert bytes(got) == payload
+        gap = longest_gap(bed, link, server, client, watcher.start)
+        watcher.join()
     assert noticed and noticed[0] < BUSY_S, noticed
     assert gap < GAP_S, f"{gap:.2f} s"
     event = next(each for each in daemon.ask("links")["events"] if each["event"] == "no-answer")
@@ -147,23 +153,10 @@ def test_swallowed_during_requests(swallowing, link):
 @pytest.mark.parametrize("link", LINKS)
 def test_swallowed_in_mid_upload(swallowing, link):
     bed, daemon = swallowing
-    payload = bytes(range(256)) * (TOTAL // 256)
-    gap, got, cut = 0.0, bytearray(), False
     with peers.listen(bed.server, mptcp=True) as listening, \
             daemon.dial(SERVER4, peers.port_of(listening)) as client, \
             peers.accept(listening) as server:
-        sender = threading.Thread(target=client.sendall, args=(payload,))
-        sender.start()
-        last = time.monotonic()
-        while len(got) < TOTAL:
-            got += server.recv(1 << 18)
-            now = time.monotonic()
-            gap, last = max(gap, now - last) if cut else gap, now
-            if not cut and len(got) > TOTAL // 3:
-                bed.emulated[link].set(blackhole="on")
-                cut = True
-        sender.join(10)
-    assert bytes(got) == payload
+        gap = longest_gap(bed, link, client, server)
     assert gap < UPLOAD_GAP_S, f"{gap:.2f} s"
 
 

@@ -138,8 +138,9 @@ static const char full_file[] =
 	"           tcp-only-expiry = 2.5  tcp-only-retry = 7\n"
 	"           links = auto }\n"
 	"link \"dsl\" { device = ppp0  role = primary  weight = 3\n"
-	"             gateway = { \"192.0.2.1\", fe80::1 } }\n"
-	"link lte { device = \"wwan0\" }\n"
+	"             gateway = { \"192.0.2.1\", fe80::1 }\n"
+	"             probe = { \"198.51.100.1\", \"2001:db8::1\" } }\n"
+	"link lte { device = \"wwan0\"  probe = off }\n"
 	"relay    { tier = \"copy\" }\n"
 	"timeouts { handshake = 1  resolve = 2.5  connect = 3  idle = 0.1  half-closed = 604800\n"
 	"           drain = 6 }";

@@ -88,12 +88,16 @@ static void assert_full_links(const struct links_config *links)
 	assert_int_equal(links->link[0].weight, 3);
 	assert_ip(&links->link[0].gateway[LINK_V4], "192.0.2.1");
 	assert_ip(&links->link[0].gateway[LINK_V6], "fe80::1");
+	assert_ip(&links->link[0].probe[LINK_V4], "198.51.100.1");
+	assert_ip(&links->link[0].probe[LINK_V6], "2001:db8::1");
+	assert_false(links->link[0].no_probe);
 	assert_string_equal(links->link[1].name, "lte");
 	assert_string_equal(links->link[1].device, "wwan0");
 	assert_int_equal(links->link[1].role, LINK_ROLE_SHARED);
 	assert_int_equal(links->link[1].weight, 1);
 	assert_ip(&links->link[1].gateway[LINK_V4], "-");
 	assert_ip(&links->link[1].gateway[LINK_V6], "-");
+	assert_true(links->link[1].no_probe);
 }
 
 /* What full_file says. */
