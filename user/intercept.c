@@ -143,6 +143,8 @@ static int tproxy_up(struct ruleset *ruleset, const struct intercept_plan *plan)
 {
 	int code = marked_up(ruleset, plan, load_rules);
 
+	if (!code && ruleset_run(ruleset, INTERCEPT_READY))
+		code = complain("nftables: %s", ruleset_error(ruleset));
 	return code ? code : remove_program();
 }
 

@@ -5,7 +5,12 @@
  * is disturbed. By TPROXY, later packets find the socket that they belong to; a tproxy statement
  * without a listener to go to lets the packet go on (nft_tproxy of all kernels), so a hawserd that
  * died is out of the way at once. A redirect needs to be told: the set "alive" has what hawserd
- * refreshes. */
+ * refreshes.
+ *
+ * A transaction does not make everything valid at one moment: sets of intervals get their elements
+ * after the rules that look into them (nf_tables_commit() as in 6.18.44, where a packet in between
+ * finds them empty). So no method takes anything until a second transaction, or hawserd, says so in
+ * a set that has been empty. */
 #include "intercept_rules.h"
 
 #include <json-c/json.h>
@@ -70,6 +75,8 @@ static void put_sets(FILE *out, const struct intercept_plan *plan)
 		      out);
 	if (plan->method == INTERCEPT_REDIRECT)
 		fputs("\tset alive {\n\t\ttype nf_proto\n\t\tflags timeout\n\t}\n", out);
+	else
+		fputs("\tset ready {\n\t\ttype nf_proto\n\t}\n", out);
 }
 
 /* What is left alone by any method. */
@@ -123,7 +130,7 @@ static void put_tproxy(FILE *out, const struct intercept_plan *plan)
 		"%s"
 		"\t\t" LATER_PACKET " socket transparent 1 meta mark set meta mark or 0x%x accept\n"
 		"%s"
-		"\t\t" FIRST_PACKET " goto first\n"
+		"\t\t" FIRST_PACKET " meta nfproto @ready goto first\n"
 		"\t}\n",
 		plan->transparent_source ? "" : from_lan, STEER_MARK,
 		plan->transparent_source ? from_lan : "");

@@ -8,6 +8,7 @@
 #include "intercept_method.h"
 
 #define INTERCEPT_TABLE "inet hawser"
+#define INTERCEPT_READY "add element " INTERCEPT_TABLE " ready { ipv4, ipv6 }\n"
 
 enum { INTERCEPT_IPV4, INTERCEPT_IPV6, INTERCEPT_FAMILIES };
 
@@ -22,8 +23,9 @@ struct intercept_plan {
 	union address listener[INTERCEPT_FAMILIES]; /* AF_UNSPEC: the family is left alone */
 };
 
-/* Commands that put the table, whether there was one or not, into exactly this state. malloc'ed;
- * NULL when out of memory. */
+/* Commands that put the table, whether there was one or not, into exactly this state; by TPROXY,
+ * nothing is taken before INTERCEPT_READY, in a transaction of its own. malloc'ed; NULL when out of
+ * memory. */
 char *intercept_rules_text(const struct intercept_plan *plan);
 
 #endif

@@ -93,10 +93,8 @@ class Hawserd:
         return self.ask("sessions")["sessions"]
 
     def session(self) -> dict:
-        """The only one."""
-        sessions = self.sessions()
-        assert len(sessions) == 1, sessions
-        return sessions[0]
+        """The only one, when those whose client has just gone have gone too."""
+        return until(self.sessions, lambda sessions: len(sessions) == 1)[0]
 
     def active(self) -> int:
         return self.status()["sessions"]["active"]

@@ -133,16 +133,15 @@ def test_rate(sockets):
     near.sendto(b"first", (FAR4, PORT))
     assert far.recv(100) == b"first"
     rates = []
-    # It cannot be too fast, but a machine with other things to do may end a measurement late.
-    while len(rates) < 5 and (not rates or max(rates) < 7.8):
+    # A machine with other things to do may begin or end a measurement late.
+    while len(rates) < 5 and not any(7.8 <= rate < 8.4 for rate in rates):
         send(near, range(1000))
         assert number_of(far.recv(65536)) == 0
         started = time.monotonic()
         for number in range(1, 1000):
             assert number_of(far.recv(65536)) == number
         rates.append(999 * DATAGRAM * 8e-6 / (time.monotonic() - started))
-    # The first may have been read late, by a little.
-    assert 7.8 <= max(rates) < 8.4, rates
+    assert 7.8 <= rates[-1] < 8.4, rates
 
 
 def test_the_other_direction_has_its_own_rate(sockets):

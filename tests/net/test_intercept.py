@@ -8,6 +8,7 @@ import random
 import re
 import signal
 import socket
+import struct
 import threading
 import time
 
@@ -267,6 +268,37 @@ def test_up_and_down_50_times(lan, interceptor, serve, method):
         assert lan.steering() == before
     finally:
         lan.router.run("nft", "delete", "table", "inet", "foreign")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_bypass_has_no_gap(lan, interceptor, method):
+    """While the rules are replaced, not one of many first packets to a bypassed port is caught."""
+    port = 9
+    daemon = interceptor(method, "--bypass-port", str(port))
+    stop, sent = threading.Event(), 0
+    # Without a checksum: nobody answers.
+    syn = struct.pack("!HHIIBBHHH", 1024, port, 0, 0, 5 << 4, 2, 1024, 0, 0)
+
+    def first_packets() -> None:
+        nonlocal sent
+        with lan.client.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP) as raw:
+            while not stop.is_set():
+                raw.sendto(syn, (SERVER4, 0))
+                sent += 1
+
+    daemon.up()
+    thread = threading.Thread(target=first_packets)
+    thread.start()
+    try:
+        for _ in range(20):
+            before = sent
+            lan.hawser("--lan", "lan", "--method", method, "intercept", "up",
+                       control=daemon.control)
+            until(lambda: sent > before + 1000)  # pylint: disable=cell-var-from-loop
+            assert daemon.caught() == 0
+    finally:
+        stop.set()
+        thread.join()
 
 
 def test_from_one_method_to_the_other(lan, interceptor, serve):

@@ -54,6 +54,7 @@ static void tproxy_goes_to_the_listeners(void **state)
 	ASSERT_HAS(text, "tproxy ip to 127.0.0.1:1090 ");
 	ASSERT_HAS(text, "tproxy ip6 to :1091 ");
 	ASSERT_LACKS(text, "type nat");
+	ASSERT_HAS(text, "meta nfproto @ready goto first");
 	ASSERT_LACKS(text, "alive");
 	free(text);
 }
