@@ -100,9 +100,18 @@ def emulated_bed(bed, build, tmp_path_factory):
         each.close()
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item):
+    """Tells fixtures whether their test failed."""
+    outcome = yield
+    if outcome.get_result().when == "call":
+        item.failed = outcome.get_result().failed
+
+
 @pytest.fixture
-def hawserd(bed):
-    """Starts daemons, and sees at the end that each is well, leaks nothing and stops."""
+def hawserd(request, bed):
+    """Starts daemons, and sees at the end that each is well, leaks nothing and stops; after a
+    failed test, also shows what each has said."""
     from daemon import Hawserd
 
     started: list[Hawserd] = []
@@ -112,6 +121,9 @@ def hawserd(bed):
         return started[-1]
 
     yield start
+    if getattr(request.node, "failed", False):
+        for daemon in started:
+            print("\n".join(daemon.log().splitlines()[-40:]))
     for daemon in started:
         daemon.finish()
 
