@@ -67,9 +67,11 @@ static struct config *config_new(void)
 			     .drain_s = 30}};
 	atomic_init(&config->references, 1);
 	config->control = strdup(control_default_path(control, sizeof(control)));
+	config->state_dir = strdup(STATE_DIR_DEFAULT);
 	config->relay.bpf_pins = strdup(BPF_PINS_DEFAULT);
-	if (!config->control || !config->relay.bpf_pins) {
+	if (!config->control || !config->state_dir || !config->relay.bpf_pins) {
 		free(config->control);
+		free(config->state_dir);
 		free(config->relay.bpf_pins);
 		free(config);
 		return NULL;
@@ -98,6 +100,7 @@ static void config_free(struct config *config)
 	free(config->accept_proxy);
 	free(config->send_proxy);
 	free(config->control);
+	free(config->state_dir);
 	free(config->relay.bpf_pins);
 	free(config->relay.local_accel);
 	intercept_config_fini(&config->intercept);

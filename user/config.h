@@ -17,7 +17,8 @@
 #include "tune.h"
 #include "users.h"
 
-#define BPF_PINS_DEFAULT "/sys/fs/bpf/hawser"
+#define STATE_DIR_DEFAULT "/var/lib/hawser"
+#define BPF_PINS_DEFAULT  "/sys/fs/bpf/hawser"
 
 #define CONGESTION_NAME_MAX 16 /* TCP_CA_NAME_MAX of the kernel, with its NUL */
 
@@ -113,6 +114,7 @@ struct config {
 	unsigned int workers;
 	char *control; /* path of the control socket */
 	bool control_is_default;
+	char *state_dir; /* for what survives a restart of the host */
 	enum log_level log_level;
 	struct timeouts timeouts;
 	struct intercept_config intercept;

@@ -49,8 +49,8 @@ static int value_locate(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *resu
 #define LIST(name)  CFG_PTR_LIST_CB(name, NULL, CFGF_NODEFAULT, value_locate, free)
 
 /* Names only, as libconfuse needs them to parse; what a value may be is in settings.c. */
-static cfg_opt_t daemon_names[] = {VALUE("workers"), VALUE("control"), VALUE("log-level"),
-				   CFG_END()};
+static cfg_opt_t daemon_names[] = {VALUE("workers"), VALUE("control"), VALUE("state-dir"),
+				   VALUE("log-level"), CFG_END()};
 static cfg_opt_t listen_names[] = {VALUE("address"),   VALUE("to"),	     VALUE("tokens"),
 				   VALUE("exit-name"), VALUE("transparent"), CFG_END()};
 static cfg_opt_t access_names[] = {LIST("allow"), LIST("exit-allow"), LIST("accept-proxy-protocol"),
@@ -68,8 +68,9 @@ static cfg_opt_t upstream_names[] = {VALUE("mptcp"),
 				     CFG_END()};
 static cfg_opt_t exit_names[] = {VALUE("address"),  VALUE("port"),   VALUE("token-file"),
 				 VALUE("priority"), VALUE("weight"), CFG_END()};
-static cfg_opt_t link_names[] = {VALUE("device"), VALUE("role"), VALUE("weight"),
-				 LIST("gateway"), LIST("probe"), CFG_END()};
+static cfg_opt_t link_names[] = {
+	VALUE("device"), VALUE("role"),	     VALUE("weight"), VALUE("rate-down"), VALUE("rate-up"),
+	VALUE("quota"),	 VALUE("reset-day"), LIST("gateway"), LIST("probe"),	  CFG_END()};
 static cfg_opt_t relay_names[] = {VALUE("tier"),     VALUE("tick"),    VALUE("bpf"),
 				  VALUE("bpf-pins"), VALUE("torture"), VALUE("local-accel"),
 				  CFG_END()};

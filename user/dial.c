@@ -213,22 +213,24 @@ static void attempt_on_writable(struct ev_loop *loop, ev_io *io, int events)
 }
 
 /* Has the connection begin on a link of our choice: the rule for the address leads it there. An
- * MPTCP socket must not be bound to the interface, which the kernel would copy to all subflows. */
-static void attempt_choose_link(const struct attempt *attempt, int fd)
+ * MPTCP socket must not be bound to the interface, which the kernel would copy to all subflows.
+ * 0, or -ENETUNREACH when no link may be used. */
+static int attempt_choose_link(const struct attempt *attempt, int fd)
 {
 	struct link_picker *links = attempt->dial->links;
-	const struct link_choice *link =
-		links ? link_picker_choose(links, &attempt->address) : NULL;
+	const struct link_choice *link = NULL;
 	const union address *source;
 	char text[ADDRESS_TEXT_MAX];
+	int err = links ? link_picker_choose(links, &attempt->address, &link) : 0;
 
 	if (!link)
-		return;
+		return err;
 	source = &link->sources[link_family(&attempt->address)];
 	/* An address that has just gone leaves the choice to the kernel. */
 	if (socket_bind_source(fd, source) == 0)
 		log_debug("dial: %s by link %s", address_format(&attempt->address, text),
 			  link->name);
+	return 0;
 }
 
 /* 0 when under way. */
@@ -236,6 +238,7 @@ static int attempt_start(struct attempt *attempt)
 {
 	struct dial *dial = attempt->dial;
 	const union address *to = &attempt->address;
+	int err;
 	int fd;
 
 	/* What only this host can reach is not for the network to reach through us. */
@@ -247,21 +250,15 @@ static int attempt_start(struct attempt *attempt)
 	if (fd < 0)
 		return fd;
 	socket_bound(fd, &dial->config->relay.tune);
-	if (dial->source.sa.sa_family == to->sa.sa_family) {
-		int err = socket_bind_foreign(fd, &dial->source);
-
-		if (err) {
-			close(fd);
-			return err;
-		}
-	} else {
-		attempt_choose_link(attempt, fd);
-	}
-	if (connect(fd, &to->sa, address_length(to)) && errno != EINPROGRESS) {
-		int err = errno;
-
+	if (dial->source.sa.sa_family == to->sa.sa_family)
+		err = socket_bind_foreign(fd, &dial->source);
+	else
+		err = attempt_choose_link(attempt, fd);
+	if (!err && connect(fd, &to->sa, address_length(to)) && errno != EINPROGRESS)
+		err = -errno;
+	if (err) {
 		close(fd);
-		return -err;
+		return err;
 	}
 	ev_io_init(&attempt->io, attempt_on_writable, fd, EV_WRITE);
 	attempt->io.data = attempt;

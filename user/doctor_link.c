@@ -14,6 +14,7 @@
 /* The kernel gives a neighbour up after 3 s as a rule, and tells it then. */
 #define GATEWAY_WAIT_S 3.6
 #define ECHO_BYTES     64
+#define STANDBY	       "standby"
 
 /* Addresses for documentation (RFC 5737, RFC 3849), which only a default route leads to. */
 static const uint8_t outside4[4] = {192, 0, 2, 1};
@@ -83,6 +84,16 @@ static bool look_use(struct doctor *doctor, const struct doctor_subject *subject
 	(void)doctor;
 	if (strcmp(state, "up") == 0 || strcmp(state, "no-gateway") == 0)
 		return false;
+	if (strcmp(state, STANDBY) == 0) {
+		doctor_saw(out, DOCTOR_OK, "rests: metered, and others work and are not full");
+		return true;
+	}
+	if (strcmp(state, "quota") == 0) {
+		doctor_saw(out, DOCTOR_WARN, "its quota is used up");
+		doctor_mend(out, "wait for its reset-day (hawser links), or raise quota of "
+				 "section link");
+		return true;
+	}
 	doctor_saw(out, DOCTOR_FAIL, "hawserd does not use it: %s", state);
 	doctor_mend(out, "look at modem or provider behind %s; hawser links shows since when",
 		    subject->link->device);
@@ -262,8 +273,8 @@ static bool look_endpoint(struct doctor *doctor, const struct doctor_subject *su
 	const struct doctor_path *path = &link->paths[subject->family];
 	char address[ADDRESS_TEXT_MAX];
 
-	if (!path->works || !doctor->mptcp || !doctor->endpoints_known ||
-	    (doctor->link_count < 2 && !doctor->set_up))
+	if (!path->works || strcmp(link->state, STANDBY) == 0 || !doctor->mptcp ||
+	    !doctor->endpoints_known || (doctor->link_count < 2 && !doctor->set_up))
 		return false;
 	address_format_ip(&path->address, address);
 	for (size_t i = 0; i < doctor->endpoint_count; i++) {

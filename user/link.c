@@ -4,11 +4,10 @@
 
 const char *const links_mode_words[] = {
 	[LINKS_LISTED] = "listed", [LINKS_AUTO] = "auto", [LINKS_MANUAL] = "manual", NULL};
-const char *const link_role_words[] = {[LINK_ROLE_PRIMARY] = "primary",
-				       [LINK_ROLE_SHARED] = "shared",
-				       [LINK_ROLE_BACKUP] = "backup",
-				       [LINK_ROLE_OFF] = "off",
-				       NULL};
+const char *const link_role_words[] = {
+	[LINK_ROLE_PRIMARY] = "primary", [LINK_ROLE_SHARED] = "shared",
+	[LINK_ROLE_BACKUP] = "backup",	 [LINK_ROLE_METERED] = "metered",
+	[LINK_ROLE_OFF] = "off",	 NULL};
 
 enum link_family link_family(const union address *address)
 {

@@ -6,6 +6,7 @@
 #include <net/if.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "address.h"
 
@@ -13,6 +14,7 @@
 #define LINK_NAME_MAX	    31
 #define LINK_WEIGHT_DEFAULT 1
 #define LINK_WEIGHT_MAX	    100
+#define LINK_RESET_DAY_MAX  31
 
 enum links_mode {
 	LINKS_LISTED, /* those that the configuration names */
@@ -23,17 +25,26 @@ enum links_mode {
 enum link_role {
 	LINK_ROLE_PRIMARY, /* new connections begin here by preference */
 	LINK_ROLE_SHARED,
-	LINK_ROLE_BACKUP, /* when no other works */
-	LINK_ROLE_OFF,	  /* left alone */
+	LINK_ROLE_BACKUP,  /* when no other works */
+	LINK_ROLE_METERED, /* likewise, or when all others are full */
+	LINK_ROLE_OFF,	   /* left alone */
 };
 
 enum link_family { LINK_V4, LINK_V6, LINK_FAMILIES };
+
+struct link_bytes {
+	uint64_t rx;
+	uint64_t tx;
+};
 
 struct link_config {
 	char name[LINK_NAME_MAX + 1];
 	char device[IF_NAMESIZE];
 	enum link_role role;
 	unsigned int weight;
+	struct link_bytes rate;		      /* a second, that it can carry; 0: not known */
+	uint64_t quota;			      /* bytes of both directions, a month; 0: none */
+	unsigned int reset_day;		      /* of the month, 1 to LINK_RESET_DAY_MAX */
 	union address gateway[LINK_FAMILIES]; /* AF_UNSPEC: found in the routing tables */
 	union address probe[LINK_FAMILIES];   /* who is asked; AF_UNSPEC: the gateway */
 	bool no_probe;			      /* nobody is asked */

@@ -72,21 +72,30 @@ const struct link_choice *link_picker_take_turn(struct link_picker *picker, enum
 	return link ? link : take_turn(picker, family, true);
 }
 
-const struct link_choice *link_picker_choose(struct link_picker *picker, const union address *to)
+static const struct link_choice *find_device(const struct link_choices *choices, int device)
 {
+	for (size_t i = 0; i < choices->count; i++)
+		if (choices->links[i].device == device)
+			return &choices->links[i];
+	return NULL;
+}
+
+int link_picker_choose(struct link_picker *picker, const union address *to,
+		       const struct link_choice **out)
+{
+	const struct link_choice *by_default;
 	int device;
 
+	*out = NULL;
 	if (picker->choices.count == 0 || !picker->routes || address_is_loopback(to))
-		return NULL;
+		return 0;
 	device = link_route_find_default(picker->routes, to);
 	if (device < 0)
-		return NULL;
+		return 0;
+	by_default = find_device(&picker->choices, device);
 	/* A default route through what is no link, as a VPN, is how somebody wants it. */
-	for (size_t i = 0; device > 0 && i <= picker->choices.count; i++) {
-		if (i == picker->choices.count)
-			return NULL;
-		if (picker->choices.links[i].device == device)
-			break;
-	}
-	return link_picker_take_turn(picker, link_family(to));
+	if (device > 0 && !by_default)
+		return 0;
+	*out = link_picker_take_turn(picker, link_family(to));
+	return !*out && by_default && by_default->spent ? -ENETUNREACH : 0;
 }

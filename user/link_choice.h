@@ -18,6 +18,7 @@ struct link_choice {
 	unsigned int slot; /* link_slot() */
 	unsigned int weight;
 	bool backup;
+	bool spent; /* its quota is used up: nothing may begin there, also when the kernel would */
 	union address sources[LINK_FAMILIES]; /* to bind to; AF_UNSPEC: no way out */
 };
 
@@ -41,8 +42,10 @@ void link_picker_fini(struct link_picker *picker);
 void link_picker_update(struct link_picker *picker, const struct link_choices *choices);
 
 /* The link to begin on, and to bind to sources[] of, for a destination that is reached by a
- * default route, or by none; NULL: leave it to the kernel. Valid until the next update. */
-const struct link_choice *link_picker_choose(struct link_picker *picker, const union address *to);
+ * default route, or by none; *out NULL: leave it to the kernel. Valid until the next update. 0, or
+ * -ENETUNREACH when the only way is by a link whose quota is used up. */
+int link_picker_choose(struct link_picker *picker, const union address *to,
+		       const struct link_choice **out);
 
 /* The same without asking what the route is. */
 const struct link_choice *link_picker_take_turn(struct link_picker *picker,

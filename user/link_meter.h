@@ -7,14 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "link.h"
+
 #define LINK_METER_SAMPLES 61
 
 enum link_span { LINK_SPAN_SECOND, LINK_SPAN_MINUTE, LINK_SPAN_HOUR, LINK_SPANS };
-
-struct link_bytes {
-	uint64_t rx;
-	uint64_t tx;
-};
 
 struct link_sample {
 	double at_s;

@@ -224,6 +224,11 @@ void links_take_out(struct link *links, size_t count, const bool silent[][LINK_F
 			links[i].state = LINK_STATE_NO_ANSWER;
 }
 
+bool link_is_backup(const struct link *link)
+{
+	return link->config.role == LINK_ROLE_BACKUP || link->state == LINK_STATE_STANDBY;
+}
+
 unsigned int link_slot(uint32_t table)
 {
 	return table - LINK_RANGE_FIRST - 1;
@@ -240,6 +245,8 @@ const char *link_state_name(enum link_state state)
 		[LINK_STATE_NO_ADDRESS] = "no-address",
 		[LINK_STATE_NO_GATEWAY] = "no-gateway",
 		[LINK_STATE_NO_ANSWER] = "no-answer",
+		[LINK_STATE_STANDBY] = "standby",
+		[LINK_STATE_QUOTA] = "quota",
 	};
 
 	return names[state];

@@ -20,6 +20,8 @@ enum link_state {
 	LINK_STATE_NO_ADDRESS,
 	LINK_STATE_NO_GATEWAY,
 	LINK_STATE_NO_ANSWER, /* swallows packets */
+	LINK_STATE_STANDBY,   /* works, metered and not needed */
+	LINK_STATE_QUOTA,     /* used up */
 };
 
 struct link_path {
@@ -49,6 +51,9 @@ void links_collect(const struct links_config *config, const struct net_view *vie
 
 /* Takes out the paths that are silent, but none of a family in which no other works. */
 void links_take_out(struct link *links, size_t count, const bool silent[][LINK_FAMILIES]);
+
+/* Whether no connection begins on it while another works. */
+bool link_is_backup(const struct link *link);
 
 /* From 0, below LINKS_MAX, for the link's lifetime. */
 unsigned int link_slot(uint32_t table);

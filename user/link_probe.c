@@ -288,7 +288,9 @@ static const union address *find_target(const struct link *link, enum link_famil
 {
 	const union address *target = &link->config.probe[family];
 
-	if (!link->paths[family].works || link->config.no_probe)
+	/* One that rests is metered, and what nobody needs to know would cost. */
+	if (!link->paths[family].works || link->config.no_probe ||
+	    link->state == LINK_STATE_STANDBY)
 		return NULL;
 	if (target->sa.sa_family == AF_UNSPEC)
 		target = &link->paths[family].gateway;

@@ -31,6 +31,8 @@ struct wanted {
 	size_t rule_count;
 	struct mptcp_pm_endpoint endpoints[WANTED_ENDPOINTS_MAX];
 	size_t endpoint_count;
+	union address spent[WANTED_ROUTES_MAX]; /* of links whose quota is used up */
+	size_t spent_count;
 	bool works[LINK_FAMILIES]; /* there is an endpoint */
 	bool any_link;		   /* that is not off */
 };
@@ -50,12 +52,23 @@ static bool has_endpoint(const struct wanted *wanted, const union address *addre
 	return false;
 }
 
+static bool is_spent(const struct wanted *wanted, const union address *address)
+{
+	for (size_t i = 0; i < wanted->spent_count; i++)
+		if (address_same_ip(&wanted->spent[i], address))
+			return true;
+	return false;
+}
+
 static void want_path(struct wanted *wanted, const struct link *link, enum link_family family)
 {
 	const struct link_path *path = &link->paths[family];
+	const bool uses = path->works && link->state != LINK_STATE_STANDBY;
 
 	wanted->any_link = wanted->any_link || link->config.role != LINK_ROLE_OFF;
-	wanted->works[family] = wanted->works[family] || path->works;
+	if (link->state == LINK_STATE_QUOTA && path->address.sa.sa_family != AF_UNSPEC)
+		wanted->spent[wanted->spent_count++] = path->address;
+	wanted->works[family] = wanted->works[family] || uses;
 	if (!path->routed)
 		return;
 	wanted->routes[wanted->route_count++] = (struct net_route){.device = link->device,
@@ -73,10 +86,10 @@ static void want_path(struct wanted *wanted, const struct link *link, enum link_
 								.table = link->table,
 								.from = path->address};
 	/* The kernel has one endpoint for an address, even if two links have the same. */
-	if (path->works && !has_endpoint(wanted, &path->address))
+	if (uses && !has_endpoint(wanted, &path->address))
 		wanted->endpoints[wanted->endpoint_count++] =
 			(struct mptcp_pm_endpoint){.device = link->device,
-						   .backup = link->config.role == LINK_ROLE_BACKUP,
+						   .backup = link_is_backup(link),
 						   .address = path->address};
 }
 
@@ -175,7 +188,7 @@ static int drop_moved(struct link_setup *setup, const struct wanted *wanted,
 
 /* Those of ours that are not wanted. Connections that began on the address of a lost link are told
  * at once, too, where another can take over. Where none can they had better wait for it: without a
- * subflow a connection would never get one again. */
+ * subflow a connection would never get one again. Not so where the quota is used up. */
 static int drop_unwanted(struct link_setup *setup, const struct wanted *wanted,
 			 const struct mptcp_pm_endpoint *there, size_t there_count)
 {
@@ -185,13 +198,13 @@ static int drop_unwanted(struct link_setup *setup, const struct wanted *wanted,
 	for (size_t i = data->endpoint_count; i-- > 0;) {
 		const union address address = data->endpoints[i];
 		const struct mptcp_pm_endpoint *is = find_endpoint(there, there_count, &address);
-		const bool others = wanted->works[link_family(&address)];
+		const bool cut = wanted->works[link_family(&address)] || is_spent(wanted, &address);
 		int failed;
 
-		if (!is || has_endpoint(wanted, &address) || (!others && wanted->any_link))
+		if (!is || has_endpoint(wanted, &address) || (!cut && wanted->any_link))
 			continue;
 		failed = mptcp_pm_delete(setup->pm, is);
-		if (others)
+		if (cut)
 			(void)mptcp_pm_cut(setup->pm, &address);
 		if (!failed)
 			forget_endpoint(setup, i);

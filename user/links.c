@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "link_metered.h"
 #include "link_probe.h"
 #include "link_record.h"
 #include "link_setup.h"
@@ -37,6 +38,7 @@ struct links {
 	ev_timer retry;
 	struct link_setup *setup; /* NULL: only looked at */
 	struct link_probes *probes;
+	struct link_metered *metered;
 	char reason[96];
 	struct link links[LINKS_MAX];
 	struct link_meter meters[LINKS_MAX]; /* parallel to links */
@@ -97,7 +99,7 @@ static void tell(struct links *links, const struct link *link, const struct link
 static bool same_choice(const struct link_choice *a, const struct link_choice *b)
 {
 	return strcmp(a->name, b->name) == 0 && a->device == b->device && a->slot == b->slot &&
-	       a->weight == b->weight && a->backup == b->backup &&
+	       a->weight == b->weight && a->backup == b->backup && a->spent == b->spent &&
 	       same_address(&a->sources[LINK_V4], &b->sources[LINK_V4]) &&
 	       same_address(&a->sources[LINK_V6], &b->sources[LINK_V6]);
 }
@@ -127,7 +129,8 @@ static void choose(struct links *links)
 		choice->slot = link_slot(link->table);
 		choice->weight = link->config.weight *
 				 (link->config.role == LINK_ROLE_PRIMARY ? PRIMARY_FACTOR : 1);
-		choice->backup = link->config.role == LINK_ROLE_BACKUP;
+		choice->backup = link_is_backup(link);
+		choice->spent = link->state == LINK_STATE_QUOTA;
 		for (enum link_family family = 0; family < LINK_FAMILIES; family++)
 			if (link->paths[family].works)
 				choice->sources[family] = link->paths[family].address;
@@ -193,9 +196,14 @@ static void sync_links(struct links *links)
 	}
 	links_collect(&links->config->links, &view, links->links, &links->count);
 	memcpy(before, links->links, sizeof(before));
-	for (size_t i = 0; i < links->count; i++)
-		link_find_paths(&links->links[i], &view);
-	take_out_silent(links);
+	do {
+		for (size_t i = 0; i < links->count; i++)
+			link_find_paths(&links->links[i], &view);
+		if (links->setup)
+			link_metered_mark(links->metered, links->links, links->count);
+		take_out_silent(links);
+	} while (links->setup && link_metered_reconsider(links->metered, ev_now(links->loop),
+							 links->links, links->count));
 	for (size_t i = 0; i < links->count; i++)
 		tell(links, &links->links[i], &before[i]);
 	set_up(links, &view);
@@ -204,24 +212,32 @@ out:
 	net_view_free(&view);
 }
 
+static void take_counters(struct links *links, size_t index, const struct net_view *view)
+{
+	const struct link_config *config = &links->links[index].config;
+	const struct net_device *device = net_view_device(view, config->device);
+	struct link_bytes counters;
+
+	if (!device)
+		return;
+	counters = (struct link_bytes){.rx = device->rx_bytes, .tx = device->tx_bytes};
+	link_meter_take(&links->meters[index], ev_now(links->loop), device->index, &counters);
+	link_metered_take(links->metered, config, time(NULL), device->index, &counters);
+}
+
 static void on_meter(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct links *links = timer->data;
 	struct net_view view = {0};
 
 	(void)events;
-	if (net_view_load_devices(&view, links->netlink) == 0) {
-		for (size_t i = 0; i < links->count; i++) {
-			const char *name = links->links[i].config.device;
-			const struct net_device *device = net_view_device(&view, name);
-
-			if (device)
-				link_meter_take(&links->meters[i], ev_now(loop), device->index,
-						&(struct link_bytes){.rx = device->rx_bytes,
-								     .tx = device->tx_bytes});
-		}
-	}
+	if (net_view_load_devices(&view, links->netlink) == 0)
+		for (size_t i = 0; i < links->count; i++)
+			take_counters(links, i, &view);
 	net_view_free(&view);
+	if (links->setup && link_metered_changed(links->metered, ev_now(loop), links->links,
+						 links->meters, links->count))
+		sync_links(links);
 }
 
 static void on_probes(void *context)
@@ -394,6 +410,7 @@ void links_configure(struct links *links, const struct config *config)
 	int err;
 
 	links->config = config_get(config);
+	link_metered_follow(links->metered, &config->links, config->state_dir);
 	if (!links_are_wanted(&config->links)) {
 		end(links);
 		clean_up();
@@ -427,7 +444,10 @@ struct links *links_open(struct ev_loop *loop, const struct config *config,
 	links->changed = changed;
 	links->context = context;
 	links->probes = link_probes_open(loop, on_probes, links);
-	if (!links->probes) {
+	links->metered = link_metered_open();
+	if (!links->probes || !links->metered) {
+		link_probes_close(links->probes);
+		link_metered_close(links->metered);
 		free(links);
 		return NULL;
 	}
@@ -447,6 +467,7 @@ void links_close(struct links *links)
 		return;
 	end(links);
 	link_probes_close(links->probes);
+	link_metered_close(links->metered);
 	config_put(links->config);
 	free(links);
 }
@@ -465,6 +486,11 @@ const char *links_reason(const struct links *links)
 const struct link_meter *links_meter(const struct links *links, size_t index)
 {
 	return &links->meters[index];
+}
+
+const struct link_usage *links_usage(const struct links *links, size_t index)
+{
+	return link_metered_usage(links->metered, links->links[index].config.name);
 }
 
 const struct link_event *links_event(const struct links *links, size_t index)

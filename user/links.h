@@ -9,6 +9,7 @@
 #include "link_choice.h"
 #include "link_meter.h"
 #include "link_path.h"
+#include "link_usage.h"
 
 #define LINK_EVENTS_MAX 64 /* that are kept */
 
@@ -42,6 +43,9 @@ const struct link *links_list(const struct links *links, size_t *count);
 
 /* What the interface of the index-th link has carried, whoever sent it. */
 const struct link_meter *links_meter(const struct links *links, size_t index);
+
+/* What it has used of its quota; NULL: it has none. */
+const struct link_usage *links_usage(const struct links *links, size_t index);
 
 /* The index-th event of those that are kept, oldest first; NULL after the last. */
 const struct link_event *links_event(const struct links *links, size_t index);

@@ -133,6 +133,8 @@ static const struct option_row rows[] = {
 	 "of handshake, resolve, connect, idle, half-closed or drain *", APPLY("=", set_timeout)},
 	{OPTION_VALUE, "--workers", "N", "threads, 1 to 64", SETTING("daemon")},
 	{OPTION_VALUE, "--control", "PATH", "socket for hawser(1)", SETTING("daemon")},
+	{OPTION_VALUE, "--state-dir", "PATH", "directory for what survives restarts of the host",
+	 SETTING("daemon")},
 	{OPTION_VALUE, "--log-level", "LEVEL", "error, warning, info or debug", SETTING("daemon")},
 	{OPTION_CHECK, "--check", NULL, "check the configuration and exit", NO_VALUE},
 	{OPTION_VERSION, "--version", NULL, "print the version and exit", NO_VALUE},

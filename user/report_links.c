@@ -33,6 +33,20 @@ static struct json_object *report_path(const struct link_path *path)
 	return object;
 }
 
+static struct json_object *report_quota(const struct link_config *link,
+					const struct link_usage *usage)
+{
+	struct json_object *object = json_object_new_object();
+	char until[LINK_DAY_TEXT_MAX];
+
+	link_usage_month(time(NULL), link->reset_day, true, until);
+	put_count(object, "bytes", link->quota);
+	put_count(object, "used", usage->bytes);
+	put_text(object, "since", usage->since);
+	put_text(object, "until", until);
+	return object;
+}
+
 static struct json_object *report_link(const struct links *links, size_t index)
 {
 	static const char *const spans[LINK_SPANS] = {"rate_1s", "rate_1min", "rate_1h"};
@@ -50,6 +64,8 @@ static struct json_object *report_link(const struct links *links, size_t index)
 	put(object, "ipv4", report_path(&link->paths[LINK_V4]));
 	put(object, "ipv6", report_path(&link->paths[LINK_V6]));
 	put(object, "bytes", report_bytes(&meter->total));
+	if (links_usage(links, index))
+		put(object, "quota", report_quota(&link->config, links_usage(links, index)));
 	for (enum link_span span = 0; span < LINK_SPANS; span++) {
 		const struct link_bytes rate = link_meter_rate(meter, span);
 

@@ -192,19 +192,29 @@ static int set_torture(struct config *config, const struct value *value)
 	return settings_read_switch(value, &config->relay.torture);
 }
 
-static int set_bpf_pins(struct config *config, const struct value *value)
+static int set_directory(char **directory, const struct value *value, const char *legal)
 {
 	char *path;
 
 	if (value->text[0] != '/')
-		return value_refuse(value, "not the path of a directory; legal: an absolute path "
-					   "in a bpffs, as " BPF_PINS_DEFAULT);
+		return value_refuse(value, "not the path of a directory; legal: %s", legal);
 	path = strdup(value->text);
 	if (!path)
 		return value_refuse_no_memory(value);
-	free(config->relay.bpf_pins);
-	config->relay.bpf_pins = path;
+	free(*directory);
+	*directory = path;
 	return 0;
+}
+
+static int set_state_dir(struct config *config, const struct value *value)
+{
+	return set_directory(&config->state_dir, value, "an absolute path, as " STATE_DIR_DEFAULT);
+}
+
+static int set_bpf_pins(struct config *config, const struct value *value)
+{
+	return set_directory(&config->relay.bpf_pins, value,
+			     "an absolute path in a bpffs, as " BPF_PINS_DEFAULT);
 }
 
 static int set_tick(struct config *config, const struct value *value)
@@ -396,6 +406,7 @@ static const struct setting {
 } settings[] = {
 	{"daemon", "workers", set_workers, 0},
 	{"daemon", "control", set_control, 0},
+	{"daemon", "state-dir", set_state_dir, 0},
 	{"daemon", "log-level", set_log_level, 0},
 	{"access", "allow", add_allow, 0},
 	{"access", "exit-allow", add_exit_allow, 0},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Settings of links: judged and stored. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,8 @@ int settings_add_link(struct draft *draft, const struct value *name, const struc
 {
 	struct links_config *links = &draft->config->links;
 	struct link_config *grown;
-	struct link_config link = {.role = LINK_ROLE_SHARED, .weight = LINK_WEIGHT_DEFAULT};
+	struct link_config link = {
+		.role = LINK_ROLE_SHARED, .weight = LINK_WEIGHT_DEFAULT, .reset_day = 1};
 
 	if (!is_link_name(name->text))
 		return value_refuse(name,
@@ -89,28 +91,73 @@ static int set_link_probe(struct link_config *link, const struct value *value)
 				      "address");
 }
 
+/* A whole number, with K, M, G or T behind it for powers of 1000; not 0. */
+static int read_scaled(const struct value *value, const char *legal, uint64_t *out)
+{
+	static const char scales[] = "KMGT";
+	char *end;
+	const char *scale;
+	uint64_t number;
+
+	errno = 0;
+	number = strtoull(value->text, &end, 10);
+	scale = *end ? strchr(scales, *end) : NULL;
+	for (; scale && scale >= scales && number <= UINT64_MAX / 1000; scale--)
+		number *= 1000;
+	if (value->text[0] < '0' || value->text[0] > '9' || errno || number == 0 ||
+	    (*end && (!strchr(scales, *end) || end[1])) || (scale && scale >= scales))
+		return value_refuse(value, "not a number that can be used; legal: %s", legal);
+	*out = number;
+	return 0;
+}
+
+static int set_link_rate(uint64_t *rate, const struct value *value)
+{
+	int err = read_scaled(value, "bits per second, as 50M", rate);
+
+	if (!err)
+		*rate = (*rate + 7) / 8;
+	return err;
+}
+
+static int set_link_number(unsigned int *number, const struct value *value, unsigned int most,
+			   const char *what)
+{
+	const unsigned long read = strtoul(value->text, NULL, 10);
+
+	if (!*value->text || value->text[strspn(value->text, "0123456789")] || read < 1 ||
+	    read > most)
+		return value_refuse(value, "not a %s; legal: 1 to %u", what, most);
+	*number = (unsigned int)read;
+	return 0;
+}
+
 int settings_set_link(struct draft *draft, const char *setting, const struct value *value)
 {
 	struct links_config *links = &draft->config->links;
 	struct link_config *link = &links->link[links->count - 1];
-	unsigned long weight;
 	int role;
 
 	if (strcmp(setting, "gateway") == 0)
 		return set_link_gateway(link, value);
 	if (strcmp(setting, "probe") == 0)
 		return set_link_probe(link, value);
+	if (strcmp(setting, "weight") == 0)
+		return set_link_number(&link->weight, value, LINK_WEIGHT_MAX, "weight");
+	if (strcmp(setting, "rate-down") == 0)
+		return set_link_rate(&link->rate.rx, value);
+	if (strcmp(setting, "rate-up") == 0)
+		return set_link_rate(&link->rate.tx, value);
+	if (strcmp(setting, "quota") == 0)
+		return read_scaled(value, "bytes a month, as 500M or 50G", &link->quota);
+	if (strcmp(setting, "reset-day") == 0)
+		return set_link_number(&link->reset_day, value, LINK_RESET_DAY_MAX,
+				       "day of the month");
 	if (strcmp(setting, "role") == 0) {
 		role = settings_choose_word(value, link_role_words);
 		if (role < 0)
 			return role;
 		link->role = (enum link_role)role;
-	} else if (strcmp(setting, "weight") == 0) {
-		weight = strtoul(value->text, NULL, 10);
-		if (!*value->text || value->text[strspn(value->text, "0123456789")] || weight < 1 ||
-		    weight > LINK_WEIGHT_MAX)
-			return value_refuse(value, "not a weight; legal: 1 to %d", LINK_WEIGHT_MAX);
-		link->weight = (unsigned int)weight;
 	}
 	return 0;
 }

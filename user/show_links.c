@@ -18,6 +18,19 @@ static void add_rate(struct table *table, struct json_object *rate)
 		  (double)json_count(rate, "tx") * 8e-6);
 }
 
+static void print_quota(struct json_object *link)
+{
+	struct json_object *quota = json_member(link, "quota");
+	char used[FIGURE_TEXT_MAX];
+	char all[FIGURE_TEXT_MAX];
+
+	if (quota)
+		printf("quota of %s: %s of %s used until %s\n", json_text(link, "name"),
+		       figure_bytes(used, json_count(quota, "used"), " "),
+		       figure_bytes(all, json_count(quota, "bytes"), " "),
+		       json_text(quota, "until"));
+}
+
 static void add_link(struct table *table, struct json_object *link)
 {
 	struct json_object *bytes = json_member(link, "bytes");
@@ -65,6 +78,8 @@ void show_links(struct json_object *answer)
 	for (size_t i = 0; i < json_length(links); i++)
 		add_link(table, json_object_array_get_idx(links, i));
 	table_print(table);
+	for (size_t i = 0; i < json_length(links); i++)
+		print_quota(json_object_array_get_idx(links, i));
 	for (size_t i = count > EVENTS_SHOWN ? count - EVENTS_SHOWN : 0; i < count; i++)
 		print_event(json_object_array_get_idx(events, i));
 	fflush(stdout);

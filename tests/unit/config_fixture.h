@@ -129,7 +129,8 @@ static inline struct config *load_text(const char *text)
 /* Every section and option; %s is the password file. */
 static const char full_file[] =
 	"# comment with } and \"\n"
-	"daemon   { workers = 3  control = \"/run/hawser/t.sock\"  log-level = \"debug\" }\n"
+	"daemon   { workers = 3  control = \"/run/hawser/t.sock\"  log-level = \"debug\"\n"
+	"  state-dir = /etc/hawser/state }\n"
 	"listen \"lan\"  { address = \"192.168.1.1:1080\" } // slashes\n"
 	"listen \"mail\" { address = '[::1]:2525'\n\tto = \"mail.example.org:25\" }\r\n"
 	"access   { allow = { \"192.168.1.0/24\", fd00::/8, } }\n"
@@ -140,7 +141,8 @@ static const char full_file[] =
 	"link \"dsl\" { device = ppp0  role = primary  weight = 3\n"
 	"             gateway = { \"192.0.2.1\", fe80::1 }\n"
 	"             probe = { \"198.51.100.1\", \"2001:db8::1\" } }\n"
-	"link lte { device = \"wwan0\"  probe = off }\n"
+	"link lte { device = \"wwan0\"  probe = off  role = metered  quota = 50G  reset-day = 15\n"
+	"  rate-down = 300M  rate-up = 64001 }\n"
 	"relay    { tier = \"copy\" }\n"
 	"timeouts { handshake = 1  resolve = 2.5  connect = 3  idle = 0.1  half-closed = 604800\n"
 	"           drain = 6 }";

@@ -93,8 +93,14 @@ static void assert_full_links(const struct links_config *links)
 	assert_false(links->link[0].no_probe);
 	assert_string_equal(links->link[1].name, "lte");
 	assert_string_equal(links->link[1].device, "wwan0");
-	assert_int_equal(links->link[1].role, LINK_ROLE_SHARED);
+	assert_int_equal(links->link[1].role, LINK_ROLE_METERED);
 	assert_int_equal(links->link[1].weight, 1);
+	assert_true(links->link[1].quota == 50000000000);
+	assert_int_equal(links->link[1].reset_day, 15);
+	assert_int_equal(links->link[1].rate.rx, 37500000);
+	assert_int_equal(links->link[1].rate.tx, 8001);
+	assert_int_equal(links->link[0].quota, 0);
+	assert_int_equal(links->link[0].reset_day, 1);
 	assert_ip(&links->link[1].gateway[LINK_V4], "-");
 	assert_ip(&links->link[1].gateway[LINK_V6], "-");
 	assert_true(links->link[1].no_probe);
@@ -107,6 +113,7 @@ static void assert_full(const struct config *config)
 	assert_string_equal(fixture_log, "");
 	assert_int_equal(config->workers, 3);
 	assert_string_equal(config->control, "/run/hawser/t.sock");
+	assert_string_equal(config->state_dir, "/etc/hawser/state");
 	assert_false(config->control_is_default);
 	assert_int_equal(config->log_level, LOG_LEVEL_DEBUG);
 	assert_int_equal(config->listen_count, 2);
@@ -149,12 +156,12 @@ static void test_full_options(void **state)
 	(void)state;
 	snprintf(user, sizeof(user), "alice:%s", fixture_password);
 	config = load("--workers=3", "--control=/run/hawser/t.sock", "--log-level=debug",
-		      "--socks=192.168.1.1:1080", "--forward=[::1]:2525=mail.example.org:25",
-		      "--allow=192.168.1.0/24", "--allow=fd00::/8", "--user", user, "--mptcp=on",
-		      "--congestion=reno", "--tcp-only-expiry=2.5", "--tcp-only-retry=7",
-		      "--tier=copy", "--timeout=handshake=1", "--timeout=resolve=2.5",
-		      "--timeout=connect=3", "--timeout=idle=0.1", "--timeout=half-closed=604800",
-		      "--timeout=drain=6");
+		      "--state-dir=/etc/hawser/state", "--socks=192.168.1.1:1080",
+		      "--forward=[::1]:2525=mail.example.org:25", "--allow=192.168.1.0/24",
+		      "--allow=fd00::/8", "--user", user, "--mptcp=on", "--congestion=reno",
+		      "--tcp-only-expiry=2.5", "--tcp-only-retry=7", "--tier=copy",
+		      "--timeout=handshake=1", "--timeout=resolve=2.5", "--timeout=connect=3",
+		      "--timeout=idle=0.1", "--timeout=half-closed=604800", "--timeout=drain=6");
 	assert_full(config);
 	config_put(config);
 }

@@ -121,6 +121,14 @@ static void only_links_of_the_family(void **state)
 	assert_null(link_picker_take_turn(&picker, LINK_V6));
 }
 
+static const struct link_choice *choose(const union address *to)
+{
+	const struct link_choice *link;
+
+	assert_int_equal(link_picker_choose(&picker, to, &link), 0);
+	return link;
+}
+
 static void routes_decide_whether_there_is_a_choice(void **state)
 {
 	const union address loopback = {
@@ -129,22 +137,44 @@ static void routes_decide_whether_there_is_a_choice(void **state)
 		.in4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0xc0000201)}};
 
 	(void)state;
-	assert_null(link_picker_choose(&picker, &to));
+	assert_null(choose(&to));
 	add("a", 1, false, false);
 	add("b", 1, false, false);
 	link_picker_update(&picker, &choices);
 	/* No route, or a default route by a link: any link will do. */
-	assert_string_equal(link_picker_choose(&picker, &to)->name, "a");
+	assert_string_equal(choose(&to)->name, "a");
 	default_route = 1;
-	assert_string_equal(link_picker_choose(&picker, &to)->name, "b");
-	assert_null(link_picker_choose(&picker, &loopback));
+	assert_string_equal(choose(&to)->name, "b");
+	assert_null(choose(&loopback));
 	/* By what is no link, or a better route, or a prohibition. */
 	default_route = 3;
-	assert_null(link_picker_choose(&picker, &to));
+	assert_null(choose(&to));
 	default_route = -EEXIST;
-	assert_null(link_picker_choose(&picker, &to));
+	assert_null(choose(&to));
 	default_route = -EACCES;
-	assert_null(link_picker_choose(&picker, &to));
+	assert_null(choose(&to));
+}
+
+static void a_used_up_quota_is_kept(void **state)
+{
+	const union address to = {
+		.in4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0xc0000201)}};
+	const struct link_choice *link;
+
+	(void)state;
+	add("a", 1, false, false);
+	choices.links[0].spent = true;
+	choices.links[0].sources[LINK_V4].sa.sa_family = AF_UNSPEC;
+	link_picker_update(&picker, &choices);
+	default_route = choices.links[0].device;
+	assert_int_equal(link_picker_choose(&picker, &to, &link), -ENETUNREACH);
+	/* What has no route at all, or another link, is no matter of it. */
+	default_route = 0;
+	assert_null(choose(&to));
+	add("b", 1, false, false);
+	link_picker_update(&picker, &choices);
+	default_route = choices.links[0].device;
+	assert_string_equal(choose(&to)->name, "b");
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
@@ -158,6 +188,7 @@ int main(void)
 		TEST(a_backup_waits_for_the_others_to_fail),
 		TEST(only_links_of_the_family),
 		TEST(routes_decide_whether_there_is_a_choice),
+		TEST(a_used_up_quota_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

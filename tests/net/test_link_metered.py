@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Metered links join only when needed, and a quota is the end of a link's use."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import peers
+from bed import Bed
+from daemon import Hawserd
+from handshakes import NO_PASSWORD, read, read_socks5_reply, socks5_request
+from links import bare_bed
+from pattern import MEGABYTE, Stream, together
+from topology import SERVER4, near
+from waiting import until
+
+RATE = 20  # Mbit/s of each link
+NETWORK_UNREACHABLE = 3
+OUR_LINK = f'link dsl {{ device = a  rate-down = {RATE}M  rate-up = {RATE}M }}\n'
+# What a link may carry that is not in use: neighbours looking for each other.
+NEXT_TO_NOTHING = 5000
+
+
+@pytest.fixture
+def bare(build, bed, tmp_path):
+    with bare_bed(build, tmp_path, bed.mptcp, RATE, RATE) as made:
+        yield made
+
+
+@pytest.fixture
+def conf(tmp_path) -> Path:
+    return tmp_path / "hawser.conf"
+
+
+@pytest.fixture
+def start(bare, conf, tmp_path):
+    started: list[Hawserd] = []
+
+    def run(text: str) -> Hawserd:
+        conf.write_text(text, "ascii")
+        started.append(Hawserd(bare, "-c", str(conf), "--workers", "1",
+                               "--state-dir", str(tmp_path / "state")))
+        return started[-1]
+
+    yield run
+    for daemon in started:
+        daemon.finish()
+
+
+def link(daemon: Hawserd, name: str = "lte") -> dict:
+    return next(each for each in daemon.ask("links")["links"] if each["name"] == name)
+
+
+def await_state(daemon: Hawserd, expected: str, seconds: float = 20) -> None:
+    until(lambda: link(daemon)["state"], lambda state: state == expected, seconds)
+
+
+def doctor(daemon: Hawserd) -> dict[str, str]:
+    """What it says of the metered link: check to verdict."""
+    process = daemon.bed.router.start(
+        [str(daemon.bed.build / "hawser"), "--control", daemon.control, "--json", "doctor"],
+        daemon.bed.mounts, stdout=subprocess.PIPE)
+    checks = json.loads(process.communicate(timeout=60)[0])["checks"]
+    return {check["check"]: check["verdict"] for check in checks if check["name"] == "lte"}
+
+
+def endpoints(bare: Bed) -> str:
+    return bare.router.run("ip", "mptcp", "endpoint")
+
+
+@contextlib.contextmanager
+def download(daemon: Hawserd) -> Iterator[list[int]]:
+    """One that goes on all the time; how much has come."""
+    came = [0]
+    with peers.listen(daemon.bed.server, mptcp=daemon.bed.mptcp) as listening, \
+            daemon.dial(SERVER4, peers.port_of(listening)) as client, \
+            peers.accept(listening) as server:
+
+        def send() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    server.sendall(bytes(65536))
+
+        def receive() -> None:
+            with contextlib.suppress(OSError):
+                while got := len(client.recv(1 << 18)):
+                    came[0] += got
+
+        threads = [threading.Thread(target=job) for job in (send, receive)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield came
+        finally:
+            for sock in client, server:
+                sock.shutdown(socket.SHUT_RDWR)
+            for thread in threads:
+                thread.join()
+
+
+def carried(bare: Bed) -> int:
+    return sum(bare.link_bytes("b"))
+
+
+def test_joins_when_the_others_are_gone(bare, start):
+    """In the middle of a transfer, and leaves it again, without a byte lost."""
+    daemon = start(OUR_LINK + "link lte { device = b  role = metered }\n")
+    await_state(daemon, "standby")
+    before = carried(bare)
+    stream, total = Stream(3), 12 * MEGABYTE
+    with peers.listen(bare.server, mptcp=bare.mptcp) as listening, \
+            daemon.dial(SERVER4, peers.port_of(listening)) as client, \
+            peers.accept(listening) as server:
+        together(lambda: stream.send(server, MEGABYTE), lambda: stream.receive(client, MEGABYTE))
+        assert carried(bare) - before < NEXT_TO_NOTHING
+        if bare.mptcp:
+            assert near("b")[0] not in endpoints(bare)
+        bare.server.run("ip", "link", "set", "dev", "a", "down")
+        await_state(daemon, "up")
+        if bare.mptcp:
+            together(lambda: stream.send(server, total, MEGABYTE),
+                     lambda: stream.receive(client, total, MEGABYTE))
+            assert carried(bare) - before > total // 2
+            assert near("b")[0] in endpoints(bare)
+        bare.server.run("ip", "link", "set", "dev", "a", "up")
+        bare.server.run("ip", "-6", "address", "replace", "fd77:1::2/64", "dev", "a", "nodad")
+        await_state(daemon, "standby", 30)
+        if bare.mptcp:
+            assert near("b")[0] not in endpoints(bare)
+            until(lambda: daemon.session()["upstream_subflows"] == 1)
+            before = carried(bare)
+            together(lambda: stream.send(server, total + MEGABYTE, total),
+                     lambda: stream.receive(client, total + MEGABYTE, total))
+            assert carried(bare) - before < MEGABYTE // 4
+
+
+def test_joins_when_the_others_are_full(bare, start):
+    daemon = start(OUR_LINK + "link lte { device = b  role = metered }\n")
+    await_state(daemon, "standby")
+    found = doctor(daemon)
+    assert found["use"] == "ok" and "endpoint" not in found
+    with download(daemon):
+        await_state(daemon, "up")
+        if bare.mptcp:
+            before = carried(bare)
+            until(lambda: carried(bare) > before + 2 * MEGABYTE)
+    await_state(daemon, "standby", 30)
+
+
+def dials(daemon: Hawserd, port: int) -> int:
+    """The answer of SOCKS."""
+    with daemon.connect() as client:
+        client.sendall(NO_PASSWORD + socks5_request(SERVER4, port))
+        assert read(client, 2) == b"\x05\x00"
+        return read_socks5_reply(client)
+
+
+def test_quota(bare, start, conf, tmp_path):
+    """Used up in the middle of a transfer that goes on by another link, and for no connection
+    after it, also where there is no other link; a restart makes no difference."""
+    text = "link lte { device = b  quota = 4M  reset-day = 15 }\n"
+    daemon = start(OUR_LINK + text)
+    with download(daemon) as came, \
+            contextlib.nullcontext() if bare.mptcp else download(daemon):
+        await_state(daemon, "quota")
+        until(lambda: near("b")[0] not in endpoints(bare) if bare.mptcp else True)
+        if bare.mptcp:
+            until(lambda: daemon.session()["upstream_subflows"] == 1)
+            came_before, before = came[0], carried(bare)
+            until(lambda: came[0] > came_before + 3 * MEGABYTE)
+            assert carried(bare) - before < MEGABYTE // 2
+    until(daemon.active, lambda count: count == 0)
+    quota = link(daemon)["quota"]
+    assert quota["bytes"] == 4_000_000 <= quota["used"]
+    assert quota["since"].endswith("-15") and quota["until"].endswith("-15")
+    assert f"of 4.0 MB used until {quota['until']}\n" in daemon.run_cli("links").stdout
+    daemon.finish()
+    assert json.loads((tmp_path / "state" / "links.json").read_text())["links"]["lte"]["bytes"] \
+        >= quota["used"]
+
+    daemon = start(OUR_LINK + text)
+    await_state(daemon, "quota")
+    assert doctor(daemon)["use"] == "warn"
+    with peers.listen(bare.server) as listening:
+        port = peers.port_of(listening)
+        for _ in range(3):
+            with daemon.dial(SERVER4, port), peers.accept(listening) as server:
+                assert server.getpeername()[0] == near("a")[0]
+        bare.server.run("ip", "link", "set", "dev", "a", "down")
+        until(lambda: link(daemon, "dsl")["state"] == "no-carrier")
+        # As its DHCP client does: now the kernel would go out by the other link.
+        bare.router.run("ip", "route", "del", "default", "dev", "a")
+        assert dials(daemon, port) == NETWORK_UNREACHABLE
+        conf.write_text(OUR_LINK + text.replace("4M", "40M"), "ascii")
+        daemon.signal(signal.SIGHUP)
+        await_state(daemon, "up")
+        assert dials(daemon, port) == 0
+
+
+def test_state_that_cannot_be_kept(bare, start, tmp_path):
+    """Is said, and hurts nobody."""
+    (tmp_path / "state").write_text("not a directory", "ascii")
+    daemon = start("link lte { device = b  quota = 4M }\n")
+    until(lambda: "what link lte has used will be forgotten" in daemon.log())
+    assert link(daemon)["quota"]["bytes"] == 4_000_000
+    assert daemon.answers()
