@@ -14,8 +14,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "heap.h"
+
 #define LISTEN_BACKLOG	 16
 #define ACCEPT_PAUSE_S	 1.0
+/* An answer of this length was a tree worth giving back. */
+#define TRIM_BYTES	 65536
 #define STRINGIFY(x)	 #x
 #define NUMBER_TEXT(x)	 STRINGIFY(x)
 #define ERROR_LINE(text) "{\"error\":\"" text "\"}\n"
@@ -45,6 +49,7 @@ struct control {
 	void *context;
 	struct ev_io listener;
 	struct ev_timer accept_pause;
+	struct heap heap;
 	struct sockaddr_un address;
 	dev_t socket_device; /* which file at the address is ours */
 	ino_t socket_inode;
@@ -96,6 +101,8 @@ static bool client_queue_object(struct client *client, struct json_object *objec
 		queued = true;
 	}
 	json_object_put(object);
+	if (len >= TRIM_BYTES)
+		heap_trim_soon(&client->control->heap);
 	return queued;
 }
 
@@ -359,6 +366,7 @@ struct control *control_open(struct ev_loop *loop, const char *path, control_ans
 	listener = &control->listener;
 	ev_io_init(listener, control_accept, fd, EV_READ);
 	listener->data = control;
+	heap_init(&control->heap, loop);
 	pause = &control->accept_pause;
 	ev_timer_init(pause, control_accept_again, ACCEPT_PAUSE_S, 0.0);
 	pause->data = control;
@@ -377,6 +385,7 @@ void control_close(struct control *control)
 			client_close(control->clients[i]);
 	}
 	ev_timer_stop(control->loop, &control->accept_pause);
+	heap_fini(&control->heap);
 	ev_io_stop(control->loop, &control->listener);
 	/* Before the close: until then no other file can have the inode. */
 	if (lstat(control->address.sun_path, &status) == 0 &&

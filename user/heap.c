@@ -25,6 +25,11 @@ void heap_init(struct heap *heap, struct ev_loop *loop)
 	ev_timer_init(&heap->trim, heap_on_trim, TRIM_S, 0.);
 }
 
+void heap_fini(struct heap *heap)
+{
+	ev_timer_stop(heap->loop, &heap->trim);
+}
+
 void heap_trim_soon(struct heap *heap)
 {
 	if (ev_is_active(&heap->trim))

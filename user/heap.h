@@ -12,6 +12,7 @@ struct heap {
 };
 
 void heap_init(struct heap *heap, struct ev_loop *loop);
+void heap_fini(struct heap *heap);
 
 /* Something large may have been freed. Gives back a little later, for all that is freed until then
  * at once. */

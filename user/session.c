@@ -274,6 +274,8 @@ static void session_relay(struct session *session, const struct dial_result *res
 	if (session->account && session->opening->handshake.token->rate > 0)
 		relay_set_rate(relay, session->account, session->opening->handshake.token->rate);
 	session_close_opening(session);
+	/* Many at once leave much, and idle ones do not end soon. */
+	heap_trim_soon(&session->env->heap);
 	session_enter(session, SESSION_RELAYING);
 	relay_start(relay);
 }

@@ -15,6 +15,6 @@ def until(what: Callable[[], Value], expected: Callable[[Value], bool] = bool,
     """Asks what() until its answer is as expected, and returns it; else an AssertionError."""
     end = time.monotonic() + seconds
     while not expected(value := what()):
-        assert time.monotonic() < end, f"after {seconds} s still {value!r}"
+        assert time.monotonic() < end, f"after {seconds} s still {value!r:.2000}"
         time.sleep(0.02)
     return value
