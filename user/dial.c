@@ -54,6 +54,8 @@ struct dial {
 	struct destination destination;
 	bool client_is_local;
 	bool guarded;
+	bool (*skip)(void *context, const union address *address); /* NULL: none */
+	void *skip_context;
 	bool spread;
 	struct guard guard;
 	bool plain;
@@ -105,10 +107,12 @@ static void dial_free(struct dial *dial, const struct attempt *keep)
 
 static void dial_finish(struct dial *dial, const struct attempt *winner, enum transport transport)
 {
+	const size_t known = dial->family[FAMILY_V6].count + dial->family[FAMILY_V4].count;
 	const struct dial_result result = {
 		.fd = winner ? winner->io.fd : -1,
 		.transport = transport,
 		.cause = winner ? CAUSE_NONE : dial->cause,
+		.others = winner ? known - 1 : known,
 	};
 	dial_fn *notify = dial->notify;
 	void *context = dial->context;
@@ -327,6 +331,13 @@ static void dial_on_resolution_delay(struct ev_loop *loop, ev_timer *timer, int 
 	dial_connect(timer->data);
 }
 
+static void dial_add(const struct dial *dial, struct candidates *family,
+		     const union address *address)
+{
+	if (!dial->skip || !dial->skip(dial->skip_context, address))
+		family->addresses[family->count++] = *address;
+}
+
 /* RFC 8305 section 3: IPv6 answers are used at once; IPv4 answers wait a little for IPv6 ones. */
 static void dial_on_lookup(void *context, int af, enum cause cause, const union address *addresses,
 			   size_t count)
@@ -341,10 +352,11 @@ static void dial_on_lookup(void *context, int af, enum cause cause, const union 
 		dial_note(dial, cause);
 	first = dial->spread && count > 0 ? randombytes_uniform((uint32_t)count) : 0;
 	for (size_t i = 0; i < count; i++) {
-		family->addresses[i] = addresses[(first + i) % count];
-		address_set_port(&family->addresses[i], dial->destination.port);
+		union address address = addresses[(first + i) % count];
+
+		address_set_port(&address, dial->destination.port);
+		dial_add(dial, family, &address);
 	}
-	family->count = count;
 	if (dial->connecting) {
 		if (dial->attempts_active == 0)
 			dial_next(dial);
@@ -378,9 +390,7 @@ static void dial_on_begin(struct ev_loop *loop, ev_timer *timer, int events)
 	(void)loop;
 	(void)events;
 	if (to->host[0] == '\0') {
-		struct candidates *only = &dial->family[FAMILY_V6];
-
-		only->addresses[only->count++] = to->address;
+		dial_add(dial, &dial->family[FAMILY_V6], &to->address);
 		dial_connect(dial);
 		return;
 	}
@@ -409,6 +419,8 @@ struct dial *dial_start(const struct dial_request *request, dial_fn *notify, voi
 	if (request->transparent && request->config->intercept.transparent_source)
 		dial->source = *request->client;
 	dial->client_is_local = address_is_loopback(request->client);
+	dial->skip = request->skip;
+	dial->skip_context = request->skip_context;
 	dial->spread = request->spread;
 	dial->guarded = request->guard != NULL;
 	if (request->guard)

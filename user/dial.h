@@ -29,6 +29,7 @@ struct dial_result {
 	int fd; /* -1 unless connected */
 	enum transport transport;
 	enum cause cause;
+	size_t others; /* addresses that are known besides, and were not skipped */
 	/* Of exit_dial_start(), when an exit made the connection: */
 	struct exit *exit;   /* NULL: none did; kept by the configuration */
 	bool first_sent;     /* the client's first bytes have left */
@@ -49,6 +50,9 @@ struct dial_request {
 	const struct destination *destination; /* copied */
 	const union address *client;	       /* who asks; not kept */
 	const struct guard *guard;	       /* copied; NULL: none */
+	/* Addresses that are not to be tried; context is skip_context. NULL: all are. */
+	bool (*skip)(void *context, const union address *address);
+	void *skip_context;
 	bool spread;		 /* the first address to try is drawn by lot, of each family */
 	bool plain;		 /* TCP, whatever the configuration says */
 	bool transparent;	 /* the client was taken on its way */

@@ -15,6 +15,17 @@
 /* As TCP smooths its round-trip time (RFC 6298). */
 #define RTT_SHARE 0.125
 
+/* Between two probes of an address that is avoided, and until it is forgotten. */
+#define PROBE_AVOIDED_S 3.
+#define FORGET_S	600.
+
+struct avoided {
+	union address address;
+	double since_s;
+	double probe_s;	      /* the last one */
+	unsigned int answers; /* in a row */
+};
+
 struct exit {
 	pthread_mutex_t lock; /* of all below; taken a few times for each session's opening */
 	unsigned int references;
@@ -25,6 +36,8 @@ struct exit {
 	double answer_s;			     /* the last one */
 	double probe_s;				     /* the last one */
 	union address addresses[EXIT_ADDRESSES_MAX]; /* IPv4, IPv6; AF_UNSPEC: unknown */
+	struct avoided avoided[EXIT_AVOIDED_MAX];
+	size_t avoided_count;
 };
 
 struct exit *exit_new(void)
@@ -177,6 +190,9 @@ void exit_describe(struct exit *exit, struct exit_facts *out)
 {
 	pthread_mutex_lock(&exit->lock);
 	*out = exit->facts;
+	for (size_t i = 0; i < exit->avoided_count; i++)
+		out->avoided[i] = exit->avoided[i].address;
+	out->avoided_count = exit->avoided_count;
 	pthread_mutex_unlock(&exit->lock);
 }
 
@@ -191,11 +207,83 @@ const char *exit_state_name(enum exit_state state)
 	return names[state];
 }
 
+static struct avoided *find_avoided(struct exit *exit, const union address *address)
+{
+	for (size_t i = 0; i < exit->avoided_count; i++)
+		if (address_same_ip(&exit->avoided[i].address, address))
+			return &exit->avoided[i];
+	return NULL;
+}
+
+static void forget(struct exit *exit, struct avoided *avoided)
+{
+	*avoided = exit->avoided[--exit->avoided_count];
+}
+
+bool exit_avoid(struct exit *exit, const union address *address, double now_s)
+{
+	struct avoided *avoided;
+	bool is_new;
+
+	pthread_mutex_lock(&exit->lock);
+	avoided = find_avoided(exit, address);
+	is_new = !avoided && exit->avoided_count < EXIT_AVOIDED_MAX;
+	if (avoided)
+		avoided->answers = 0;
+	else if (is_new)
+		exit->avoided[exit->avoided_count++] =
+			(struct avoided){.address = *address, .since_s = now_s, .probe_s = now_s};
+	pthread_mutex_unlock(&exit->lock);
+	return is_new;
+}
+
+bool exit_avoids(struct exit *exit, const union address *address)
+{
+	bool avoids;
+
+	pthread_mutex_lock(&exit->lock);
+	avoids = find_avoided(exit, address) != NULL;
+	pthread_mutex_unlock(&exit->lock);
+	return avoids;
+}
+
+bool exit_wants_avoided_probe(struct exit *exit, double now_s, union address *out)
+{
+	bool wants = false;
+
+	pthread_mutex_lock(&exit->lock);
+	for (size_t i = exit->avoided_count; i-- > 0 && !wants;) {
+		struct avoided *avoided = &exit->avoided[i];
+
+		if (now_s - avoided->since_s >= FORGET_S) {
+			forget(exit, avoided);
+		} else if (now_s - avoided->probe_s >= PROBE_AVOIDED_S) {
+			avoided->probe_s = now_s;
+			*out = avoided->address;
+			exit->facts.probes++;
+			wants = true;
+		}
+	}
+	pthread_mutex_unlock(&exit->lock);
+	return wants;
+}
+
+/* At once when it is all that there is. */
+static void take_answer_at(struct exit *exit, struct avoided *avoided)
+{
+	if (++avoided->answers >= ANSWERS_MIN || exit->facts.state == EXIT_DOWN)
+		forget(exit, avoided);
+}
+
 void exit_set_address(struct exit *exit, const union address *address)
 {
 	union address *slot = &exit->addresses[address->sa.sa_family == AF_INET6];
+	struct avoided *avoided;
 
 	pthread_mutex_lock(&exit->lock);
+	avoided = find_avoided(exit, address);
+	if (avoided)
+		take_answer_at(exit, avoided);
 	*slot = *address;
 	address_set_port(slot, 0);
 	pthread_mutex_unlock(&exit->lock);

@@ -19,6 +19,7 @@ enum exit_state {
 };
 
 #define EXIT_ADDRESSES_MAX 2 /* one of each family */
+#define EXIT_AVOIDED_MAX   4
 
 /* A copy, for output and tests. */
 struct exit_facts {
@@ -31,6 +32,8 @@ struct exit_facts {
 	uint64_t failures;
 	enum cause last_failure; /* CAUSE_NONE: none yet */
 	double last_failure_s;	 /* when; now_s of that call */
+	union address avoided[EXIT_AVOIDED_MAX];
+	size_t avoided_count;
 };
 
 /* With one reference. NULL when out of memory. */
@@ -50,8 +53,17 @@ void exit_answered(struct exit *exit, double rtt_s, double now_s);
  * and was not before; never so when it has answered another attempt meanwhile. */
 bool exit_failed(struct exit *exit, enum cause cause, double started_s, double now_s);
 
-/* It was reached at this address; the last one of each family is kept. */
+/* It answered at this address; the last one of each family is kept. */
 void exit_set_address(struct exit *exit, const union address *address);
+
+/* Who has this address took the connection and did not answer, though the exit has others: from now
+ * on those are tried first, until it has answered again and again. Returns whether that is new. */
+bool exit_avoid(struct exit *exit, const union address *address, double now_s);
+bool exit_avoids(struct exit *exit, const union address *address);
+
+/* Whether to probe one that is avoided, and which. One that nobody has answered at for long is
+ * forgotten, as the exit may not have it any more. */
+bool exit_wants_avoided_probe(struct exit *exit, double now_s, union address *out);
 
 /* Fills out with the addresses that are known, without ports. Returns how many. */
 size_t exit_get_addresses(struct exit *exit, union address out[EXIT_ADDRESSES_MAX]);

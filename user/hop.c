@@ -27,15 +27,25 @@ struct hop {
 	const struct exit_config *exit;
 	struct destination destination;
 	bool probe;
+	union address at; /* AF_UNSPEC: any of the exit's addresses */
 	uint8_t *first;
 	size_t first_len;
 	struct dial *dial; /* NULL once connected */
 	int fd;
+	union address peer; /* AF_UNSPEC: it went too fast to be seen */
 	enum transport transport;
 	ev_io io;
 	ev_timer deadline; /* of the exit's answer */
+	ev_timer silence;  /* of one address, when there are others */
 	double started_s;  /* of clock_monotonic_s(), as is the next */
 	double asked_s;	   /* when the message was sent */
+	/* Addresses that took the connection and did not answer, and the cause. */
+	union address silent[EXIT_AVOIDED_MAX];
+	size_t silent_count;
+	enum cause silent_cause;
+	size_t others; /* addresses to go on to */
+	bool avoids;   /* what the exit is known not to answer at */
+	bool skipped;  /* some of that */
 	bool clock_corrected;
 	bool accepted;
 	/* What is still to be sent: head and first bytes from out_at on. */
@@ -56,6 +66,7 @@ static void hop_begin(struct hop *hop);
 static void hop_close(struct hop *hop)
 {
 	ev_io_stop(hop->loop, &hop->io);
+	ev_timer_stop(hop->loop, &hop->silence);
 	if (hop->dial)
 		dial_cancel(hop->dial);
 	hop->dial = NULL;
@@ -95,6 +106,7 @@ static void hop_finish(struct hop *hop, enum hop_outcome outcome, enum cause cau
 
 	if (outcome == HOP_CONNECTED) {
 		ev_io_stop(hop->loop, &hop->io);
+		ev_timer_stop(hop->loop, &hop->silence);
 		hop->fd = -1;
 	}
 	hop_free(hop);
@@ -106,12 +118,46 @@ static void hop_fail(struct hop *hop, enum cause cause)
 {
 	const struct exit_config *exit = hop->exit;
 
+	if (hop->at.sa.sa_family != AF_UNSPEC)
+		(void)exit_avoid(exit->state, &hop->at, clock_monotonic_s());
 	/* What we lack ourselves is not to be held against it. */
-	if (cause != CAUSE_RESOURCES &&
-	    exit_failed(exit->state, cause, hop->started_s, clock_monotonic_s()))
+	else if (cause != CAUSE_RESOURCES &&
+		 exit_failed(exit->state, cause, hop->started_s, clock_monotonic_s()))
 		log_warning("exit %s is down: %s", exit->name, cause_info(cause)->text);
 	hop_finish(hop, hop->accepted && hop->first_len > 0 ? HOP_EXIT_LOST : HOP_EXIT_FAILED,
 		   cause);
+}
+
+/* Whoever has this address is no reason to give the exit up. False: it has no other. */
+static bool hop_leave_address(struct hop *hop, enum cause cause)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	if (hop->accepted || hop->others == 0 || hop->silent_count == EXIT_AVOIDED_MAX ||
+	    hop->peer.sa.sa_family == AF_UNSPEC)
+		return false;
+	if (exit_avoid(hop->exit->state, &hop->peer, clock_monotonic_s()))
+		log_warning("exit %s: %s: %s; its other addresses come first now", hop->exit->name,
+			    address_format_ip(&hop->peer, text), cause_info(cause)->text);
+	hop->silent[hop->silent_count++] = hop->peer;
+	hop->silent_cause = cause;
+	hop_close(hop);
+	hop_begin(hop);
+	return true;
+}
+
+/* By the fault of who has this address, if not the exit's. */
+static void hop_fail_here(struct hop *hop, enum cause cause)
+{
+	if (!hop_leave_address(hop, cause))
+		hop_fail(hop, cause);
+}
+
+static void hop_on_silence(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)events;
+	(void)hop_leave_address(timer->data, CAUSE_EXIT_SILENT);
 }
 
 static void hop_on_deadline(struct ev_loop *loop, ev_timer *timer, int events)
@@ -151,16 +197,6 @@ static void hop_declined(struct hop *hop, double rtt_s)
 	}
 }
 
-/* Where the exit is, whatever its name says from now on. */
-static void hop_note_address(const struct hop *hop)
-{
-	union address address = {0};
-	socklen_t len = sizeof(address);
-
-	if (getpeername(hop->fd, &address.sa, &len) == 0)
-		exit_set_address(hop->exit->state, &address);
-}
-
 /* A message is whole. False: the hop is gone, or has begun anew. */
 static bool hop_read_message(struct hop *hop)
 {
@@ -173,8 +209,11 @@ static bool hop_read_message(struct hop *hop)
 		return true;
 	case HOP_EVENT_ACCEPTED:
 		hop->accepted = true;
-		hop_note_address(hop);
+		/* Where it is, whatever its name says from now on. */
+		if (hop->peer.sa.sa_family != AF_UNSPEC)
+			exit_set_address(hop->exit->state, &hop->peer);
 		exit_answered(hop->exit->state, rtt_s, clock_monotonic_s());
+		ev_timer_stop(hop->loop, &hop->silence);
 		/* From now on it is the destination that is waited for. */
 		if (!hop->probe)
 			ev_timer_stop(hop->loop, &hop->deadline);
@@ -189,7 +228,7 @@ static bool hop_read_message(struct hop *hop)
 		hop_declined(hop, rtt_s);
 		return false;
 	default:
-		hop_fail(hop, CAUSE_EXIT_BROKEN);
+		hop_fail_here(hop, CAUSE_EXIT_BROKEN);
 		return false;
 	}
 }
@@ -204,7 +243,7 @@ static void hop_read(struct hop *hop)
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
 		if (n <= 0) {
-			hop_fail(hop, CAUSE_EXIT_BROKEN);
+			hop_fail_here(hop, CAUSE_EXIT_BROKEN);
 			return;
 		}
 		hop->in_len += (size_t)n;
@@ -220,7 +259,7 @@ static bool hop_write(struct hop *hop)
 			 MSG_DONTWAIT | MSG_NOSIGNAL);
 
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
-		hop_fail(hop, CAUSE_EXIT_BROKEN);
+		hop_fail_here(hop, CAUSE_EXIT_BROKEN);
 		return false;
 	}
 	hop->out_at += n > 0 ? (size_t)n : 0;
@@ -272,11 +311,20 @@ static void hop_on_dial(void *context, enum dial_event event, const struct dial_
 	if (event == DIAL_CONNECTING)
 		return;
 	hop->dial = NULL;
+	if (event == DIAL_FAILED && hop->skipped) {
+		/* Better than nothing. */
+		hop->avoids = hop->skipped = false;
+		hop_begin(hop);
+		return;
+	}
 	if (event == DIAL_FAILED) {
-		hop_fail(hop, result->cause);
+		hop_fail(hop, hop->silent_count > 0 ? hop->silent_cause : result->cause);
 		return;
 	}
 	hop->fd = result->fd;
+	hop->others = result->others;
+	hop->peer = (union address){0};
+	(void)getpeername(hop->fd, &hop->peer.sa, &(socklen_t){sizeof(hop->peer)});
 	hop->transport = result->transport;
 	ev_io_init(&hop->io, hop_on_io, hop->fd, EV_READ);
 	hop->io.data = hop;
@@ -285,7 +333,22 @@ static void hop_on_dial(void *context, enum dial_event event, const struct dial_
 		return;
 	}
 	hop->asked_s = clock_monotonic_s();
+	if (hop->others > 0)
+		ev_timer_again(hop->loop, &hop->silence);
 	hop_write(hop);
+}
+
+static bool hop_skips(void *context, const union address *address)
+{
+	struct hop *hop = context;
+
+	for (size_t i = 0; i < hop->silent_count; i++)
+		if (address_same_ip(&hop->silent[i], address))
+			return true;
+	if (!hop->avoids || !exit_avoids(hop->exit->state, address))
+		return false;
+	hop->skipped = true;
+	return true;
 }
 
 static void hop_begin(struct hop *hop)
@@ -293,14 +356,21 @@ static void hop_begin(struct hop *hop)
 	/* The configuration chose the exit: it may be anywhere. */
 	static const union address ourselves = {
 		.in6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT}};
+	struct destination destination = hop->exit->destination;
 
+	if (hop->at.sa.sa_family != AF_UNSPEC) {
+		destination.host[0] = '\0';
+		destination.address = hop->at;
+	}
 	hop->dial = dial_start(&(struct dial_request){.loop = hop->loop,
 						      .resolver = hop->resolver,
 						      .mptcp_pause = hop->mptcp_pause,
 						      .links = hop->links,
 						      .config = hop->config,
-						      .destination = &hop->exit->destination,
+						      .destination = &destination,
 						      .client = &ourselves,
+						      .skip = hop_skips,
+						      .skip_context = hop,
 						      .spread = true},
 			       hop_on_dial, hop);
 	/* Reported from the loop, since hop_start() has not returned. */
@@ -323,6 +393,9 @@ struct hop *hop_start(const struct hop_request *request, hop_fn *notify, void *c
 	hop->probe = request->destination == NULL;
 	if (!hop->probe)
 		hop->destination = *request->destination;
+	if (request->at)
+		hop->at = *request->at;
+	hop->avoids = request->at == NULL;
 	hop->fd = -1;
 	hop->notify = notify;
 	hop->context = context;
@@ -330,6 +403,8 @@ struct hop *hop_start(const struct hop_request *request, hop_fn *notify, void *c
 	ev_init(&hop->io, hop_on_io);
 	ev_timer_init(&hop->deadline, hop_on_deadline, hop->config->exit_answer_s, 0.);
 	hop->deadline.data = hop;
+	ev_timer_init(&hop->silence, hop_on_silence, 0., hop->config->exit_answer_s / 2);
+	hop->silence.data = hop;
 	if (request->first_len > 0) {
 		hop->first = malloc(request->first_len);
 		if (!hop->first) {

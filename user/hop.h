@@ -47,7 +47,9 @@ struct hop_request {
 	const struct config *config;
 	const struct exit_config *exit;
 	const struct destination *destination; /* NULL: a probe */
-	const void *first;		       /* the client's first bytes; copied */
+	const union address *at; /* of a probe: it is this address of the exit that is asked, and
+				    not the exit that is judged; copied. NULL: the exit */
+	const void *first;	 /* the client's first bytes; copied */
 	size_t first_len;
 };
 

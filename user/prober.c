@@ -44,14 +44,16 @@ static void on_probe(void *context, const struct hop_result *result)
 		  cause_info(result->cause)->text, exit_state_name(facts.state));
 }
 
-static void start(struct prober *prober, struct probe *probe)
+/* at: this address of it; NULL: any. */
+static void start(struct prober *prober, struct probe *probe, const union address *at)
 {
 	probe->hop = hop_start(&(struct hop_request){.loop = prober->loop,
 						     .resolver = prober->resolver,
 						     .mptcp_pause = prober->mptcp_pause,
 						     .links = prober->links,
 						     .config = prober->config,
-						     .exit = probe->exit},
+						     .exit = probe->exit,
+						     .at = at},
 			       on_probe, probe);
 }
 
@@ -64,10 +66,15 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
 	(void)events;
 	for (size_t i = 0; i < prober->count; i++) {
 		struct probe *probe = &prober->probes[i];
+		struct exit *exit = probe->exit->state;
+		union address avoided;
 
-		if (!probe->hop &&
-		    exit_wants_probe(probe->exit->state, prober->config->exit_probe_s, now_s))
-			start(prober, probe);
+		if (probe->hop)
+			continue;
+		if (exit_wants_probe(exit, prober->config->exit_probe_s, now_s))
+			start(prober, probe, NULL);
+		else if (exit_wants_avoided_probe(exit, now_s, &avoided))
+			start(prober, probe, &avoided);
 	}
 }
 

@@ -328,7 +328,9 @@ static struct json_object *report_exit(const struct exit_config *config)
 {
 	struct json_object *exit = json_object_new_object();
 	char address[DESTINATION_TEXT_MAX];
+	struct json_object *avoided = json_object_new_array();
 	struct exit_facts facts;
+	char ip[ADDRESS_TEXT_MAX];
 
 	exit_describe(config->state, &facts);
 	put_text(exit, "name", config->name);
@@ -341,6 +343,9 @@ static struct json_object *report_exit(const struct exit_config *config)
 	put(exit, "sessions", report_pair("active", facts.sessions, "total", facts.sessions_total));
 	put_count(exit, "probes", facts.probes);
 	put_count(exit, "failures", facts.failures);
+	for (size_t i = 0; i < facts.avoided_count; i++)
+		append(avoided, json_object_new_string(address_format_ip(&facts.avoided[i], ip)));
+	put(exit, "avoided", avoided);
 	if (facts.last_failure != CAUSE_NONE) {
 		put_text(exit, "last_failure", cause_info(facts.last_failure)->name);
 		put_seconds(exit, "last_failure_age_s", clock_monotonic_s() - facts.last_failure_s);

@@ -267,6 +267,16 @@ static void add_exit(struct table *table, struct json_object *exit)
 		table_add(table, "%s", "");
 }
 
+static void print_avoided(struct json_object *exit)
+{
+	struct json_object *list = json_member(exit, "avoided");
+
+	for (size_t i = 0; i < json_length(list); i++)
+		printf("exit %s: %s does not answer; its other addresses come first\n",
+		       json_text(exit, "name"),
+		       json_object_get_string(json_object_array_get_idx(list, i)));
+}
+
 void show_exits(struct json_object *answer)
 {
 	static const struct column columns[] = {
@@ -283,6 +293,8 @@ void show_exits(struct json_object *answer)
 	for (size_t i = 0; i < count; i++)
 		add_exit(table, json_object_array_get_idx(list, i));
 	table_print(table);
+	for (size_t i = 0; i < count; i++)
+		print_avoided(json_object_array_get_idx(list, i));
 	if (count == 0) {
 		fflush(stdout);
 		fputs("hawser: no exits\n", stderr);

@@ -150,6 +150,72 @@ static void the_best_usable_one_is_chosen(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
+static const union address silent = {
+	.in4 = {.sin_family = AF_INET, .sin_port = 0x3804, .sin_addr.s_addr = 0x010200c0}};
+
+static void an_address_is_avoided_until_it_answers_twice(void **state)
+{
+	union address due;
+
+	(void)state;
+	exit_answered(exit_, 0.1, 100);
+	assert_false(exit_avoids(exit_, &silent));
+	assert_true(exit_avoid(exit_, &silent, 100));
+	assert_false(exit_avoid(exit_, &silent, 101));
+	assert_true(exit_avoids(exit_, &silent));
+	assert_int_equal(state_of(exit_), EXIT_UP);
+	exit_set_address(exit_, &silent);
+	assert_true(exit_avoids(exit_, &silent));
+	/* In a row. */
+	assert_false(exit_avoid(exit_, &silent, 102));
+	exit_set_address(exit_, &silent);
+	assert_true(exit_avoids(exit_, &silent));
+	exit_set_address(exit_, &silent);
+	assert_false(exit_avoids(exit_, &silent));
+	assert_false(exit_wants_avoided_probe(exit_, 1000, &due));
+}
+
+static void one_answer_will_do_when_the_exit_is_down(void **state)
+{
+	(void)state;
+	assert_true(exit_avoid(exit_, &silent, 100));
+	assert_true(exit_failed(exit_, CAUSE_EXIT_SILENT, 101, 103));
+	exit_set_address(exit_, &silent);
+	assert_false(exit_avoids(exit_, &silent));
+}
+
+static void an_avoided_address_is_probed_now_and_then(void **state)
+{
+	union address due = {0};
+
+	(void)state;
+	assert_true(exit_avoid(exit_, &silent, 100));
+	assert_false(exit_wants_avoided_probe(exit_, 102, &due));
+	assert_true(exit_wants_avoided_probe(exit_, 103, &due));
+	assert_memory_equal(&due, &silent, sizeof(due));
+	assert_false(exit_wants_avoided_probe(exit_, 104, &due));
+	assert_true(exit_wants_avoided_probe(exit_, 106, &due));
+	/* The exit may have it no more. */
+	assert_false(exit_wants_avoided_probe(exit_, 700, &due));
+	assert_false(exit_avoids(exit_, &silent));
+}
+
+static void only_so_many_are_avoided(void **state)
+{
+	union address address = silent;
+	struct exit_facts facts;
+
+	(void)state;
+	for (uint32_t i = 0; i < EXIT_AVOIDED_MAX; i++) {
+		address.in4.sin_addr.s_addr = 0x010200c0 + (i << 24);
+		assert_true(exit_avoid(exit_, &address, 100));
+	}
+	address.in4.sin_addr.s_addr = 0x010300c0;
+	assert_false(exit_avoid(exit_, &address, 100));
+	exit_describe(exit_, &facts);
+	assert_int_equal(facts.avoided_count, EXIT_AVOIDED_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +224,13 @@ int main(void)
 		TEST(it_comes_back_with_hysteresis),
 		TEST(probes_are_for_the_idle_and_the_dead),
 		cmocka_unit_test(the_best_usable_one_is_chosen),
+		cmocka_unit_test_setup_teardown(an_address_is_avoided_until_it_answers_twice, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(one_answer_will_do_when_the_exit_is_down, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(an_avoided_address_is_probed_now_and_then, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(only_so_many_are_avoided, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
