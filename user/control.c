@@ -16,8 +16,8 @@
 
 #include "heap.h"
 
-#define LISTEN_BACKLOG	 16
-#define ACCEPT_PAUSE_S	 1.0
+#define LISTEN_BACKLOG 16
+#define ACCEPT_PAUSE_S 1.0
 /* An answer of this length was a tree worth giving back. */
 #define TRIM_BYTES	 65536
 #define STRINGIFY(x)	 #x

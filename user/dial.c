@@ -41,6 +41,7 @@ struct candidates {
 struct attempt {
 	struct dial *dial;
 	union address address;
+	bool anew; /* plain TCP now, as it fell back */
 	ev_io io;
 };
 
@@ -159,17 +160,35 @@ static void attempt_failed(struct attempt *attempt, enum cause cause)
 	}
 }
 
+/* What is this kernel's doing is not to be held against a destination. */
+static bool attempt_is_ours(const struct attempt *attempt)
+{
+	const struct dial *dial = attempt->dial;
+
+	return !mptcp_tells_fallback() || mptcp_pause_likely(dial->mptcp_pause, ev_now(dial->loop));
+}
+
+/* The kernel may lose what arrives on a connection that fell back. One that listens for a single
+ * connection (FTP data, nc -l) must keep it; services of well-known ports do not. */
+static bool attempt_wants_anew(const struct attempt *attempt, enum transport transport)
+{
+	const struct dial *dial = attempt->dial;
+
+	return transport == TRANSPORT_FALLBACK && dial->config->mptcp == MPTCP_MODE_AUTO &&
+	       dial->tcp_only && dial->source.sa.sa_family == AF_UNSPEC &&
+	       address_port(&attempt->address) < dial->config->relay.tune.redial_below_port &&
+	       !attempt_is_ours(attempt);
+}
+
 /* Tells the memory what the connection became. One that was plain TCP by choice tells nothing. */
 static void attempt_learn(const struct attempt *attempt, enum transport transport)
 {
 	struct dial *dial = attempt->dial;
 	const ev_tstamp now = ev_now(dial->loop);
 
-	if (dial->config->mptcp != MPTCP_MODE_AUTO || !dial->tcp_only)
+	if (attempt->anew || dial->config->mptcp != MPTCP_MODE_AUTO || !dial->tcp_only)
 		return;
-	/* What is this kernel's doing is not to be held against a destination. */
-	if (transport == TRANSPORT_FALLBACK &&
-	    (!mptcp_tells_fallback() || mptcp_pause_likely(dial->mptcp_pause, now)))
+	if (transport == TRANSPORT_FALLBACK && attempt_is_ours(attempt))
 		return;
 	if (tcp_only_note(dial->tcp_only, &attempt->address, transport, now) &&
 	    dial->config->intercept.auto_bypass)
@@ -181,7 +200,7 @@ static bool attempt_wants_mptcp(const struct attempt *attempt)
 	const struct dial *dial = attempt->dial;
 	struct tcp_only_config rule = dial->config->tcp_only;
 
-	if (dial->plain)
+	if (dial->plain || attempt->anew)
 		return false;
 	/* What is known to have no MPTCP is routed around us by then, so this one is the one in
 	 * many that comes through to find out. */
@@ -198,23 +217,7 @@ static bool attempt_wants_mptcp(const struct attempt *attempt)
 	}
 }
 
-static void attempt_on_writable(struct ev_loop *loop, ev_io *io, int events)
-{
-	struct attempt *attempt = io->data;
-	struct dial *dial = attempt->dial;
-	enum transport transport = TRANSPORT_NONE;
-	enum cause cause = attempt_check(attempt, &transport);
-
-	(void)loop;
-	(void)events;
-	if (cause == CAUSE_NONE) {
-		attempt_learn(attempt, transport);
-		dial_finish(dial, attempt, transport);
-		return;
-	}
-	attempt_failed(attempt, cause);
-	dial_next(dial);
-}
+static void attempt_on_writable(struct ev_loop *loop, ev_io *io, int events);
 
 /* Has the connection begin on a link of our choice: the rule for the address leads it there. An
  * MPTCP socket must not be bound to the interface, which the kernel would copy to all subflows.
@@ -269,6 +272,44 @@ static int attempt_start(struct attempt *attempt)
 	ev_io_start(dial->loop, &attempt->io);
 	dial->attempts_active++;
 	return 0;
+}
+
+/* 0 when under way. */
+static int attempt_anew(struct attempt *attempt)
+{
+	struct dial *dial = attempt->dial;
+
+	ev_io_stop(dial->loop, &attempt->io);
+	close(attempt->io.fd);
+	attempt->io.fd = -1;
+	dial->attempts_active--;
+	attempt->anew = true;
+	return attempt_start(attempt);
+}
+
+static void attempt_on_writable(struct ev_loop *loop, ev_io *io, int events)
+{
+	struct attempt *attempt = io->data;
+	struct dial *dial = attempt->dial;
+	enum transport transport = TRANSPORT_NONE;
+	enum cause cause = attempt_check(attempt, &transport);
+	int err;
+
+	(void)loop;
+	(void)events;
+	if (cause == CAUSE_NONE) {
+		attempt_learn(attempt, transport);
+		if (!attempt_wants_anew(attempt, transport)) {
+			dial_finish(dial, attempt, transport);
+			return;
+		}
+		err = attempt_anew(attempt);
+		if (err == 0)
+			return;
+		cause = cause_from_errno(-err);
+	}
+	attempt_failed(attempt, cause);
+	dial_next(dial);
 }
 
 static const union address *dial_pick(struct dial *dial)

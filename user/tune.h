@@ -48,6 +48,9 @@
 	/* The receive buffer of every socket: a session may have half of it in flight per         \
 	 * round-trip time, and a slow reader lets as much pile up. */                             \
 	X(receive_bytes, "receive-bytes", 4 << 20, 128 << 10, 256 << 20)                           \
+	/* To a port below this, a connection that fell back is made anew as plain TCP: such       \
+	 * services take more than one. */                                                         \
+	X(redial_below_port, "redial-below-port", 1024, 1, 65536)                                  \
 	/* A dead peer is noticed after about four minutes, and the NAT on the way is reminded of  \
 	 * an idle session well before the five minutes after which many forget it. */             \
 	X(keepalive_idle_s, "keepalive-idle-s", 120, 1, 32767)                                     \

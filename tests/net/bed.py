@@ -46,6 +46,20 @@ class Bed(Topology):
         super().close()
         self.mounts.close()
 
+    def mptcp_counters(self, host: Namespace) -> dict[str, int]:
+        """What the kernel's MPTCP counted so far."""
+        with host.entered(), open("/proc/thread-self/net/netstat", encoding="ascii") as file:
+            rows = [line.split()[1:] for line in file if line.startswith("MPTcpExt:")]
+        return {name: int(value) for name, value in zip(*rows)} if rows else {}
+
+    def fallback_counts(self) -> tuple[int, int]:
+        """How many connections of hawserd's hosts fell back to TCP, and how often these hosts have
+        dropped what MPTCP's order has no place for; a fallback has no such order
+        (ARCHITECTURE.md)."""
+        seen = [self.mptcp_counters(host) for host in (self.router, self.server)]
+        return (sum(each.get("MPCapableFallbackSYNACK", 0) for each in seen),
+                sum(each.get("DuplicateData", 0) + each.get("NoDSSInWindow", 0) for each in seen))
+
     @contextlib.contextmanager
     def rules(self, rule: str, host: Namespace | None = None) -> Iterator[None]:
         """Has an nftables rule in force for a while, for what arrives at host, else at the

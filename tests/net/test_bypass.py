@@ -131,6 +131,7 @@ def exit_tokens(lan, tmp_path):
     """The token file of an exit on the server."""
     tokens = str(hop.write_tokens(tmp_path / "tokens", hop.Token("home").line()))
     made = Hawserd(lan, "--serve-exit", EXIT, "--tokens", tokens, "--exit-allow", "10.77.9.0/24",
+                   "--mptcp", "off",
                    listen=False, namespace=lan.server)
     yield tokens
     made.finish()

@@ -181,6 +181,23 @@ def test_the_kernels_own_pause_is_held_against_nobody(bed, hawserd):
 
 
 @pytest.mark.mptcp
+def test_a_well_known_service_is_dialled_anew(bed, hawserd):
+    """At once, as TCP, since the kernel may lose bytes of what fell back."""
+    daemon = hawserd(*OPTIONS)
+    with listen(bed, SERVER4, port=989) as listening:
+        with daemon.dial(SERVER4, 989) as client, peers.accept(listening) as given_up, \
+                peers.accept(listening) as server:
+            assert given_up.recv(1) == b""
+            assert asked_for_mptcp(given_up) and not asked_for_mptcp(server)
+            assert daemon.session()["upstream_transport"] == "tcp"
+            exchange(client, server, 4 * MEGABYTE)
+        until(daemon.sessions, lambda sessions: sessions == [])
+        assert dial(daemon, listening) == "tcp"
+    assert counts(daemon)[:2] == (1, 1)
+    assert daemon.errors() == {}
+
+
+@pytest.mark.mptcp
 def test_each_port_is_its_own(bed, hawserd):
     daemon = hawserd(*OPTIONS)
     with listen(bed, SERVER4) as first, listen(bed, SERVER4) as second, \

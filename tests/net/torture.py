@@ -108,12 +108,7 @@ def left_over(daemon: Hawserd) -> dict[str, int]:
 
 def mptcp_counters(bed: Bed) -> str:
     """What the kernels' MPTCP counted so far, in each namespace, where it is not 0."""
-    lines = []
-    for name in "client", "router", "server":
-        with getattr(bed, name).entered(), \
-                open("/proc/thread-self/net/netstat", encoding="ascii") as file:
-            rows = [line.split() for line in file if line.startswith("MPTcpExt:")]
-        seen = [f"{counter} {value}" for counter, value in zip(*rows)
-                if value not in ("0", "MPTcpExt:")]
-        lines.append(f"{name}: {', '.join(seen)}")
-    return "\n".join(lines)
+    return "\n".join(
+        f"{name}: " + ", ".join(f"{counter} {value}" for counter, value in
+                                bed.mptcp_counters(getattr(bed, name)).items() if value)
+        for name in ("client", "router", "server"))

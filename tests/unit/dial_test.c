@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <ev.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -174,6 +175,51 @@ static void auto_notices_who_learnt_mptcp(void **state)
 	assert_int_equal(counts().learnt, 1);
 }
 
+/* What waits in the listener's queue. */
+static int accepted(void)
+{
+	int count = 0;
+	int fd;
+
+	while ((fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+		close(fd);
+		count++;
+	}
+	return count;
+}
+
+static void a_known_service_is_dialled_anew_after_a_fallback(void **state)
+{
+	(void)state;
+	assert_int_equal(fcntl(listening, F_SETFL, O_NONBLOCK), 0);
+	config.relay.tune.redial_below_port = to.port + 1U;
+	assert_dial(false, TRANSPORT_TCP);
+	assert_int_equal(accepted(), 2);
+	assert_int_equal(counts().remembered, 1);
+	/* Known now. */
+	assert_dial(false, TRANSPORT_TCP);
+	assert_int_equal(accepted(), 1);
+}
+
+static void others_keep_the_connection_that_fell_back(void **state)
+{
+	(void)state;
+	assert_int_equal(fcntl(listening, F_SETFL, O_NONBLOCK), 0);
+	config.relay.tune.redial_below_port = to.port;
+	assert_dial(true, TRANSPORT_FALLBACK);
+	assert_int_equal(accepted(), 1);
+}
+
+static void what_may_be_this_kernels_doing_is_kept(void **state)
+{
+	(void)state;
+	config.relay.tune.redial_below_port = to.port + 1U;
+	kernel_tells = false;
+	assert_dial(true, TRANSPORT_FALLBACK);
+	kernel_tells = kernel_pauses = true;
+	assert_dial(true, TRANSPORT_FALLBACK);
+}
+
 static void a_kernel_without_mptcp_blames_nobody(void **state)
 {
 	(void)state;
@@ -316,6 +362,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(auto_dials_tcp_after_a_fallback),
 		TEST(auto_notices_who_learnt_mptcp),
+		TEST(a_known_service_is_dialled_anew_after_a_fallback),
+		TEST(others_keep_the_connection_that_fell_back),
+		TEST(what_may_be_this_kernels_doing_is_kept),
 		TEST(a_kernel_without_mptcp_blames_nobody),
 		TEST(a_kernel_that_cannot_tell_blames_nobody),
 		TEST(a_kernel_that_pauses_blames_nobody),
