@@ -73,18 +73,22 @@ void link_metered_close(struct link_metered *metered)
 	free(metered);
 }
 
-static struct entry *find(struct link_metered *metered, const char *name)
+static struct entry *find(struct entry *entries, size_t count, const char *name)
 {
-	for (size_t i = 0; i < metered->count; i++)
-		if (strcmp(metered->entries[i].name, name) == 0)
-			return &metered->entries[i];
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(entries[i].name, name) == 0)
+			return &entries[i];
 	return NULL;
 }
 
 void link_metered_follow(struct link_metered *metered, const struct links_config *config,
 			 const char *state_dir)
 {
+	struct entry before[LINKS_MAX];
+	const size_t count = metered->count;
+
 	save_all(metered);
+	memcpy(before, metered->entries, sizeof(before));
 	metered->count = 0;
 	quota_file_close(metered->file);
 	metered->file = NULL;
@@ -93,6 +97,7 @@ void link_metered_follow(struct link_metered *metered, const struct links_config
 	for (size_t i = 0; i < config->count; i++) {
 		const struct link_config *link = &config->link[i];
 		struct entry *entry = &metered->entries[metered->count];
+		const struct entry *known = find(before, count, link->name);
 
 		if (link->quota == 0)
 			continue;
@@ -100,7 +105,10 @@ void link_metered_follow(struct link_metered *metered, const struct links_config
 			metered->file = quota_file_open(state_dir);
 		*entry = (struct entry){.quota = link->quota};
 		memcpy(entry->name, link->name, sizeof(entry->name));
-		if (metered->file)
+		/* The file may not have been written. */
+		if (known)
+			entry->usage = known->usage;
+		else if (metered->file)
 			entry->usage = quota_file_get(metered->file, link->name);
 		entry->saved = entry->usage;
 		metered->count++;
@@ -110,7 +118,7 @@ void link_metered_follow(struct link_metered *metered, const struct links_config
 void link_metered_take(struct link_metered *metered, const struct link_config *link, time_t now,
 		       int device, const struct link_bytes *counters)
 {
-	struct entry *entry = find(metered, link->name);
+	struct entry *entry = find(metered->entries, metered->count, link->name);
 
 	if (!entry)
 		return;
@@ -122,9 +130,10 @@ void link_metered_take(struct link_metered *metered, const struct link_config *l
 
 const struct link_usage *link_metered_usage(const struct link_metered *metered, const char *name)
 {
-	const struct entry *entry = find((struct link_metered *)metered, name);
-
-	return entry ? &entry->usage : NULL;
+	for (size_t i = 0; i < metered->count; i++)
+		if (strcmp(metered->entries[i].name, name) == 0)
+			return &metered->entries[i].usage;
+	return NULL;
 }
 
 static bool is_spent(const struct link_metered *metered, const struct link *link)

@@ -259,12 +259,22 @@ static void write_file(const char *text)
 	fclose(file);
 }
 
+static void a_reload_forgets_nothing_that_cannot_be_written(void **state)
+{
+	(void)state;
+	link_metered_follow(metered, &config, "/dev/null");
+	begin();
+	run(1, 0, 0, 400 * MEGABYTE);
+	link_metered_follow(metered, &config, "/dev/null");
+	assert_int_equal(link_metered_usage(metered, "lte")->bytes, 400 * MEGABYTE);
+}
+
 static void after_a_reboot_all_counts(void **state)
 {
 	(void)state;
 	write_file("{\"links\":{\"lte\":{\"since\":\"2026-09-01\",\"bytes\":7000000,"
 		   "\"boot\":\"another\",\"device\":3,\"counter\":5}}}");
-	link_metered_follow(metered, &config, directory);
+	restart();
 	run(1, 0, 0, 100 * MEGABYTE);
 	assert_int_equal(link_metered_usage(metered, "lte")->bytes, 107 * MEGABYTE);
 }
@@ -309,6 +319,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(more_quota_brings_it_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(usage_survives_a_restart, setup, teardown),
 		cmocka_unit_test_setup_teardown(usage_survives_being_killed, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_reload_forgets_nothing_that_cannot_be_written,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(after_a_reboot_all_counts, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_file_of_nonsense_begins_anew, setup, teardown),
 	};
