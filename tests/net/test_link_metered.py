@@ -102,7 +102,8 @@ def download(daemon: Hawserd) -> Iterator[list[int]]:
             yield came
         finally:
             for sock in client, server:
-                sock.shutdown(socket.SHUT_RDWR)
+                with contextlib.suppress(OSError):  # the end of one may be a reset for the other
+                    sock.shutdown(socket.SHUT_RDWR)
             for thread in threads:
                 thread.join()
 
