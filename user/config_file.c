@@ -68,9 +68,10 @@ static cfg_opt_t upstream_names[] = {VALUE("mptcp"),
 				     CFG_END()};
 static cfg_opt_t exit_names[] = {VALUE("address"),  VALUE("port"),   VALUE("token-file"),
 				 VALUE("priority"), VALUE("weight"), CFG_END()};
-static cfg_opt_t link_names[] = {
-	VALUE("device"), VALUE("role"),	     VALUE("weight"), VALUE("rate-down"), VALUE("rate-up"),
-	VALUE("quota"),	 VALUE("reset-day"), LIST("gateway"), LIST("probe"),	  CFG_END()};
+static cfg_opt_t link_names[] = {VALUE("device"),    VALUE("role"),    VALUE("weight"),
+				 VALUE("rate-down"), VALUE("rate-up"), VALUE("quota"),
+				 VALUE("reset-day"), LIST("gateway"),  LIST("probe"),
+				 VALUE("demote"),    CFG_END()};
 static cfg_opt_t relay_names[] = {VALUE("tier"),     VALUE("tick"),    VALUE("bpf"),
 				  VALUE("bpf-pins"), VALUE("torture"), VALUE("local-accel"),
 				  CFG_END()};

@@ -88,6 +88,18 @@ static bool look_use(struct doctor *doctor, const struct doctor_subject *subject
 		doctor_saw(out, DOCTOR_OK, "rests: metered, and others work and are not full");
 		return true;
 	}
+	if (strcmp(state, "trial") == 0) {
+		doctor_saw(out, DOCTOR_OK,
+			   "set aside for some seconds, to see whether the others "
+			   "carry more without it");
+		return true;
+	}
+	if (strcmp(state, "demoted") == 0) {
+		doctor_saw(out, DOCTOR_WARN, "demoted: the others carry more without it");
+		doctor_mend(out, "nothing, it is tried again; or demote = no in its section link; "
+				 "hawser links has the figures");
+		return true;
+	}
 	if (strcmp(state, "quota") == 0) {
 		doctor_saw(out, DOCTOR_WARN, "its quota is used up");
 		doctor_mend(out, "wait for its reset-day (hawser links), or raise quota of "

@@ -48,6 +48,7 @@ struct link_config {
 	union address gateway[LINK_FAMILIES]; /* AF_UNSPEC: found in the routing tables */
 	union address probe[LINK_FAMILIES];   /* who is asked; AF_UNSPEC: the gateway */
 	bool no_probe;			      /* nobody is asked */
+	bool no_demote;			      /* not even where it lowers the sum */
 };
 
 struct links_config {

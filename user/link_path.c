@@ -226,7 +226,8 @@ void links_take_out(struct link *links, size_t count, const bool silent[][LINK_F
 
 bool link_is_backup(const struct link *link)
 {
-	return link->config.role == LINK_ROLE_BACKUP || link->state == LINK_STATE_STANDBY;
+	return link->config.role == LINK_ROLE_BACKUP || link->state == LINK_STATE_STANDBY ||
+	       link->state == LINK_STATE_TRIAL || link->state == LINK_STATE_DEMOTED;
 }
 
 unsigned int link_slot(uint32_t table)
@@ -247,6 +248,8 @@ const char *link_state_name(enum link_state state)
 		[LINK_STATE_NO_ANSWER] = "no-answer",
 		[LINK_STATE_STANDBY] = "standby",
 		[LINK_STATE_QUOTA] = "quota",
+		[LINK_STATE_TRIAL] = "trial",
+		[LINK_STATE_DEMOTED] = "demoted",
 	};
 
 	return names[state];

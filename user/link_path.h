@@ -22,6 +22,8 @@ enum link_state {
 	LINK_STATE_NO_ANSWER, /* swallows packets */
 	LINK_STATE_STANDBY,   /* works, metered and not needed */
 	LINK_STATE_QUOTA,     /* used up */
+	LINK_STATE_TRIAL,     /* works, set aside to see whether it lowers the sum */
+	LINK_STATE_DEMOTED,   /* works, and lowers the sum */
 };
 
 struct link_path {
@@ -31,12 +33,19 @@ struct link_path {
 	bool works;	       /* routed, the interface has a carrier, not taken out */
 };
 
+/* Bytes a second of all links together, with one of them and without. */
+struct link_sums {
+	double with;
+	double without;
+};
+
 struct link {
 	struct link_config config;
 	bool automatic; /* found, not configured */
 	uint32_t table; /* its own */
 	int device;	/* 0: none */
 	enum link_state state;
+	struct link_sums sums; /* why it is demoted; only then */
 	struct link_path paths[LINK_FAMILIES];
 };
 

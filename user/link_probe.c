@@ -51,6 +51,7 @@ struct probe {
 	unsigned int lost;    /* requests since the last that was answered */
 	ev_tstamp lost_since; /* when the first of them was sent */
 	double rtt_s;	      /* the longest of late */
+	double last_rtt_s;    /* of the last that was answered */
 	unsigned int answers; /* in a row, while it is out */
 	unsigned int needed;  /* of them */
 	ev_tstamp returned;
@@ -89,6 +90,7 @@ static void take_answer(struct probe *probe, uint16_t sequence, ev_tstamp now)
 		return;
 	rtt_s = now - probe->sent[sequence % 256];
 	probe->known = true;
+	probe->last_rtt_s = rtt_s;
 	probe->rtt_s = rtt_s > probe->rtt_s ? rtt_s : probe->rtt_s + (rtt_s - probe->rtt_s) / 16;
 	if (age >= probe->lost)
 		return; /* overtaken by the answer to a later one */
@@ -357,6 +359,15 @@ bool link_probes_silent(const struct link_probes *probes, const struct link *lin
 	if (!probe || !probe->known)
 		probe = find_probe(probes, link, family == LINK_V4 ? LINK_V6 : LINK_V4);
 	return probe && probe->out;
+}
+
+uint32_t link_probes_echo_us(const struct link_probes *probes, const struct link *link)
+{
+	const struct probe *probe = find_probe(probes, link, LINK_V4);
+
+	if (!probe || !probe->known)
+		probe = find_probe(probes, link, LINK_V6);
+	return probe ? (uint32_t)(probe->last_rtt_s * 1e6) : 0;
 }
 
 struct link_news *link_probes_news(struct link_probes *probes)

@@ -29,6 +29,9 @@ void link_probes_follow(struct link_probes *probes, const struct link *links, si
 bool link_probes_silent(const struct link_probes *probes, const struct link *link,
 			enum link_family family);
 
+/* The round-trip time of the last request through the link that was answered; 0: none was. */
+uint32_t link_probes_echo_us(const struct link_probes *probes, const struct link *link);
+
 /* Where workers tell what sessions notice; valid as long as the probes. */
 struct link_news *link_probes_news(struct link_probes *probes);
 

@@ -24,6 +24,12 @@ static uint32_t smaller(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
+/* 0 is no round-trip time. */
+static uint32_t shorter(uint32_t a, uint32_t b)
+{
+	return a == 0 || (b > 0 && b < a) ? b : a;
+}
+
 static const struct link_choice *find_choice(const struct link_choices *choices,
 					     const union address *local)
 {
@@ -47,8 +53,10 @@ void link_signs_add(struct link_signs *signs, const struct link_choices *choices
 	if (!link || subflow->state != TCP_ESTABLISHED)
 		return;
 	bit = 1U << link->slot;
-	if (smaller(got_ms, subflow->last_data_sent_ms) < RECENT_MS)
+	if (smaller(got_ms, subflow->last_data_sent_ms) < RECENT_MS) {
 		signs->moving |= bit;
+		signs->rtt_us[link->slot] = shorter(signs->rtt_us[link->slot], subflow->rtt_us);
+	}
 	if (got_ms < QUIET_MS)
 		signs->alive |= bit;
 	/* As sender: what was sent last, and all before, has been waiting for so long. */
@@ -82,6 +90,15 @@ static void look_at(const struct leg *leg, const struct link_choices *choices,
 		link_signs_add(signs, choices, &subflows[i]);
 }
 
+/* Another worker may do the same. */
+static void tell_rtt(_Atomic uint32_t *news, uint32_t rtt_us)
+{
+	uint32_t told = atomic_load(news);
+
+	while (!atomic_compare_exchange_weak(news, &told, shorter(told, rtt_us)))
+		;
+}
+
 static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	const struct link_watch *watch = timer->data;
@@ -109,6 +126,9 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
 	atomic_fetch_or(&news->moving, signs.moving);
 	atomic_fetch_or(&news->alive, signs.alive);
 	atomic_fetch_or(&news->silent, signs.silent);
+	for (size_t i = 0; i < LINKS_MAX; i++)
+		if (signs.rtt_us[i] > 0)
+			tell_rtt(&news->rtt_us[i], signs.rtt_us[i]);
 	ev_async_send(news->loop, &news->async);
 }
 

@@ -9,7 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct link_choices;
+#include "link_choice.h"
+
 struct session_env;
 struct subflow;
 
@@ -18,6 +19,7 @@ struct link_signs {
 	uint32_t moving; /* a subflow there has carried something within the last second */
 	uint32_t alive;	 /* a subflow there got something a moment ago */
 	uint32_t silent; /* a subflow there waits, or brings nothing any more */
+	uint32_t rtt_us[LINKS_MAX]; /* the shortest of those that move; 0: none does */
 };
 
 /* Written by workers, emptied by the main thread. */
@@ -27,6 +29,7 @@ struct link_news {
 	_Atomic uint32_t moving;
 	_Atomic uint32_t alive;
 	_Atomic uint32_t silent;
+	_Atomic uint32_t rtt_us[LINKS_MAX];
 };
 
 struct link_watch {

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "link_demotion.h"
 #include "link_metered.h"
 #include "link_probe.h"
 #include "link_record.h"
@@ -39,6 +40,7 @@ struct links {
 	struct link_setup *setup; /* NULL: only looked at */
 	struct link_probes *probes;
 	struct link_metered *metered;
+	struct link_demotion demotion;
 	char reason[96];
 	struct link links[LINKS_MAX];
 	struct link_meter meters[LINKS_MAX]; /* parallel to links */
@@ -80,7 +82,11 @@ static void tell(struct links *links, const struct link *link, const struct link
 	char address[ADDRESS_TEXT_MAX];
 	char gateway[ADDRESS_TEXT_MAX];
 
-	if (link->state != before->state)
+	if (link->state != before->state && link->state == LINK_STATE_DEMOTED)
+		note_event(links, link, "%s: all links together %.1f Mbit/s with it, %.1f without",
+			   link_state_name(link->state), link->sums.with * 8e-6,
+			   link->sums.without * 8e-6);
+	else if (link->state != before->state)
 		note_event(links, link, "%s", link_state_name(link->state));
 	for (enum link_family family = 0; family < LINK_FAMILIES; family++) {
 		const struct link_path *path = &link->paths[family];
@@ -204,6 +210,8 @@ static void sync_links(struct links *links)
 		take_out_silent(links);
 	} while (links->setup && link_metered_reconsider(links->metered, ev_now(links->loop),
 							 links->links, links->count));
+	if (links->setup)
+		link_demotion_mark(&links->demotion, links->links, links->count);
 	for (size_t i = 0; i < links->count; i++)
 		tell(links, &links->links[i], &before[i]);
 	set_up(links, &view);
@@ -225,18 +233,42 @@ static void take_counters(struct links *links, size_t index, const struct net_vi
 	link_metered_take(links->metered, config, time(NULL), device->index, &counters);
 }
 
+/* Whether links are to be marked otherwise than they are. */
+static bool look_for_demotion(struct links *links)
+{
+	struct link_news *news = link_probes_news(links->probes);
+	struct link_sight sights[LINKS_MAX];
+
+	for (size_t i = 0; i < links->count; i++) {
+		const struct link *link = &links->links[i];
+		const struct link_bytes rate = link_meter_rate(&links->meters[i], LINK_SPAN_SECOND);
+
+		sights[i] = (struct link_sight){
+			.rate = (double)(rate.rx + rate.tx),
+			.rtt_us = atomic_exchange(&news->rtt_us[link_slot(link->table)], 0),
+			.echo_us = link_probes_echo_us(links->probes, link)};
+	}
+	return link_demotion_look(&links->demotion, ev_now(links->loop), links->links, sights,
+				  links->count);
+}
+
 static void on_meter(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct links *links = timer->data;
 	struct net_view view = {0};
+	bool changed;
 
 	(void)events;
 	if (net_view_load_devices(&view, links->netlink) == 0)
 		for (size_t i = 0; i < links->count; i++)
 			take_counters(links, i, &view);
 	net_view_free(&view);
-	if (links->setup && link_metered_changed(links->metered, ev_now(loop), links->links,
-						 links->meters, links->count))
+	if (!links->setup)
+		return;
+	changed = link_metered_changed(links->metered, ev_now(loop), links->links, links->meters,
+				       links->count);
+	changed = look_for_demotion(links) || changed;
+	if (changed)
 		sync_links(links);
 }
 
@@ -346,6 +378,7 @@ static void end(struct links *links)
 	links->count = 0;
 	link_probes_follow(links->probes, NULL, 0);
 	memset(links->meters, 0, sizeof(links->meters));
+	links->demotion = (struct link_demotion){0};
 	links->reason[0] = '\0';
 }
 

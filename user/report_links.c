@@ -47,6 +47,16 @@ static struct json_object *report_quota(const struct link_config *link,
 	return object;
 }
 
+/* Bytes a second, as all rates. */
+static struct json_object *report_sums(const struct link_sums *sums)
+{
+	struct json_object *object = json_object_new_object();
+
+	put_count(object, "with", (uint64_t)sums->with);
+	put_count(object, "without", (uint64_t)sums->without);
+	return object;
+}
+
 static struct json_object *report_link(const struct links *links, size_t index)
 {
 	static const char *const spans[LINK_SPANS] = {"rate_1s", "rate_1min", "rate_1h"};
@@ -59,6 +69,8 @@ static struct json_object *report_link(const struct links *links, size_t index)
 	put_text(object, "role", link_role_words[link->config.role]);
 	put_count(object, "weight", link->config.weight);
 	put_text(object, "state", link_state_name(link->state));
+	if (link->state == LINK_STATE_DEMOTED)
+		put(object, "demoted", report_sums(&link->sums));
 	put(object, "automatic", json_object_new_boolean(link->automatic));
 	put_count(object, "table", link->table);
 	put(object, "ipv4", report_path(&link->paths[LINK_V4]));

@@ -132,6 +132,15 @@ static int set_link_number(unsigned int *number, const struct value *value, unsi
 	return 0;
 }
 
+static int set_link_demote(struct link_config *link, const struct value *value)
+{
+	static const char *const words[] = {"yes", "no", NULL};
+	const int word = settings_choose_word(value, words);
+
+	link->no_demote = word == 1;
+	return word < 0 ? word : 0;
+}
+
 int settings_set_link(struct draft *draft, const char *setting, const struct value *value)
 {
 	struct links_config *links = &draft->config->links;
@@ -153,6 +162,8 @@ int settings_set_link(struct draft *draft, const char *setting, const struct val
 	if (strcmp(setting, "reset-day") == 0)
 		return set_link_number(&link->reset_day, value, LINK_RESET_DAY_MAX,
 				       "day of the month");
+	if (strcmp(setting, "demote") == 0)
+		return set_link_demote(link, value);
 	if (strcmp(setting, "role") == 0) {
 		role = settings_choose_word(value, link_role_words);
 		if (role < 0)

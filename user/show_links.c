@@ -31,6 +31,17 @@ static void print_quota(struct json_object *link)
 		       json_text(quota, "until"));
 }
 
+static void print_demoted(struct json_object *link)
+{
+	struct json_object *demoted = json_member(link, "demoted");
+
+	if (demoted)
+		printf("%s is demoted: all links together carried %.1f Mbit/s with it, %.1f "
+		       "without\n",
+		       json_text(link, "name"), (double)json_count(demoted, "with") * 8e-6,
+		       (double)json_count(demoted, "without") * 8e-6);
+}
+
 static void add_link(struct table *table, struct json_object *link)
 {
 	struct json_object *bytes = json_member(link, "bytes");
@@ -80,6 +91,8 @@ void show_links(struct json_object *answer)
 	table_print(table);
 	for (size_t i = 0; i < json_length(links); i++)
 		print_quota(json_object_array_get_idx(links, i));
+	for (size_t i = 0; i < json_length(links); i++)
+		print_demoted(json_object_array_get_idx(links, i));
 	for (size_t i = count > EVENTS_SHOWN ? count - EVENTS_SHOWN : 0; i < count; i++)
 		print_event(json_object_array_get_idx(events, i));
 	fflush(stdout);

@@ -6,10 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
-import socket
 import subprocess
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +14,7 @@ import pytest
 import peers
 from bed import Bed
 from daemon import Hawserd
+from downloads import download
 from handshakes import NO_PASSWORD, read, read_socks5_reply, socks5_request
 from links import bare_bed
 from pattern import MEGABYTE, Stream, together
@@ -75,37 +73,6 @@ def doctor(daemon: Hawserd) -> dict[str, str]:
 
 def endpoints(bare: Bed) -> str:
     return bare.router.run("ip", "mptcp", "endpoint")
-
-
-@contextlib.contextmanager
-def download(daemon: Hawserd) -> Iterator[list[int]]:
-    """One that goes on all the time; how much has come."""
-    came = [0]
-    with peers.listen(daemon.bed.server, mptcp=daemon.bed.mptcp) as listening, \
-            daemon.dial(SERVER4, peers.port_of(listening)) as client, \
-            peers.accept(listening) as server:
-
-        def send() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    server.sendall(bytes(65536))
-
-        def receive() -> None:
-            with contextlib.suppress(OSError):
-                while got := len(client.recv(1 << 18)):
-                    came[0] += got
-
-        threads = [threading.Thread(target=job) for job in (send, receive)]
-        for thread in threads:
-            thread.start()
-        try:
-            yield came
-        finally:
-            for sock in client, server:
-                with contextlib.suppress(OSError):  # the end of one may be a reset for the other
-                    sock.shutdown(socket.SHUT_RDWR)
-            for thread in threads:
-                thread.join()
 
 
 def carried(bare: Bed) -> int:

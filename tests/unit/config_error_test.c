@@ -137,6 +137,7 @@ static void test_file_values(void **state)
 		 "bits per second"},
 		{"link a { device = e0 reset-day = 0 }\n", 1, "reset-day \"0\"", "1 to 31"},
 		{"link a { device = e0 reset-day = 32 }\n", 1, "reset-day \"32\"", "1 to 31"},
+		{"link a { device = e0\n demote = never }\n", 2, "demote \"never\"", "yes, no"},
 		{"daemon { state-dir = state }\n", 1, "state-dir \"state\"", "an absolute path"},
 		{"link a { device = e0\n gateway = 10.0.0.0/8 }\n", 2, "gateway \"10.0.0.0/8\"",
 		 "an IP address"},

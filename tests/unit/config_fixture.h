@@ -140,7 +140,7 @@ static const char full_file[] =
 	"           links = auto }\n"
 	"link \"dsl\" { device = ppp0  role = primary  weight = 3\n"
 	"             gateway = { \"192.0.2.1\", fe80::1 }\n"
-	"             probe = { \"198.51.100.1\", \"2001:db8::1\" } }\n"
+	"             probe = { \"198.51.100.1\", \"2001:db8::1\" }  demote = no }\n"
 	"link lte { device = \"wwan0\"  probe = off  role = metered  quota = 50G  reset-day = 15\n"
 	"  rate-down = 300M  rate-up = 64001 }\n"
 	"relay    { tier = \"copy\" }\n"

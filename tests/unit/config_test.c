@@ -91,6 +91,7 @@ static void assert_full_links(const struct links_config *links)
 	assert_ip(&links->link[0].probe[LINK_V4], "198.51.100.1");
 	assert_ip(&links->link[0].probe[LINK_V6], "2001:db8::1");
 	assert_false(links->link[0].no_probe);
+	assert_true(links->link[0].no_demote);
 	assert_string_equal(links->link[1].name, "lte");
 	assert_string_equal(links->link[1].device, "wwan0");
 	assert_int_equal(links->link[1].role, LINK_ROLE_METERED);
@@ -104,6 +105,7 @@ static void assert_full_links(const struct links_config *links)
 	assert_ip(&links->link[1].gateway[LINK_V4], "-");
 	assert_ip(&links->link[1].gateway[LINK_V6], "-");
 	assert_true(links->link[1].no_probe);
+	assert_false(links->link[1].no_demote);
 }
 
 /* What full_file says. */

@@ -74,11 +74,34 @@ static void of_a_receiver(void **state)
 	assert_int_equal(signs.silent | signs.moving | signs.alive, 0);
 }
 
+/* Of all that move, the shortest round-trip time tells: no peer can make a link look slow. */
+static void the_shortest_round_trip(void **state)
+{
+	struct subflow figures = {.last_data_received_ms = 10};
+	struct link_signs signs = signs_of(&figures);
+
+	(void)state;
+	assert_int_equal(signs.rtt_us[SLOT], 50000);
+	figures = (struct subflow){.local = choices.links[0].sources[LINK_V4],
+				   .state = TCP_ESTABLISHED,
+				   .rtt_us = 600000,
+				   .last_data_received_ms = 10};
+	link_signs_add(&signs, &choices, &figures);
+	assert_int_equal(signs.rtt_us[SLOT], 50000);
+	figures.rtt_us = 20000;
+	link_signs_add(&signs, &choices, &figures);
+	assert_int_equal(signs.rtt_us[SLOT], 20000);
+	figures = (struct subflow){
+		.last_data_received_ms = 1500, .last_data_sent_ms = 1500, .last_ack_ms = 1500};
+	assert_int_equal(signs_of(&figures).rtt_us[SLOT], 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(of_a_sender),
 		cmocka_unit_test(of_a_receiver),
+		cmocka_unit_test(the_shortest_round_trip),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A link that lowers the sum is demoted, in the middle of a transfer, and comes back when it is
+quick again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from daemon import Hawserd
+from downloads import download
+from links import LINK
+from topology import LINKS
+from waiting import until
+
+pytestmark = pytest.mark.mptcp
+
+QUICK = {"rate": 50, "delay": 10}
+# What this one has under way keeps a window's worth of the other's bytes waiting.
+HOLDS_UP = {"rate": 5, "delay": 300}
+EQUAL_S = 8  # longer than it takes to suspect a link
+
+
+@pytest.fixture
+def start(emulated_bed):
+    """Has hawserd set up links with these settings of the emulator."""
+    started: list[Hawserd] = []
+
+    def run(*links: dict[str, object]) -> Hawserd:
+        bed = emulated_bed(**dict(zip(LINKS, links)))
+        bed.router.run("ip", "mptcp", "endpoint", "flush")
+        for link in LINKS[1:]:
+            for family, number in ("-4", "10.77.2.2"), ("-6", "fd77:2::2"):
+                bed.router.run("ip", family, "route", "add", "default", "via", number, "dev", link,
+                               "metric", "2000")
+        started.append(Hawserd(bed, *LINK, "--workers", "1"))
+        return started[-1]
+
+    yield run
+    for daemon in started:
+        daemon.finish()
+
+
+def states(daemon: Hawserd) -> list[str]:
+    return [link["state"] for link in daemon.ask("links")["links"]]
+
+
+def rate(came: list[int], seconds: float) -> float:
+    before, began = came[0], time.monotonic()
+    time.sleep(seconds)
+    return (came[0] - before) * 8e-6 / (time.monotonic() - began)
+
+
+def await_states(daemon: Hawserd, expected: Callable[[list[str]], bool], seconds: float) -> None:
+    until(lambda: states(daemon), expected, seconds)
+
+
+def test_demoted_and_back(start):
+    daemon = start(QUICK, HOLDS_UP)
+    slow = daemon.bed.emulated["b"]
+    with download(daemon) as came:
+        # One trial may come at a bad moment, and the next is half a minute later.
+        await_states(daemon, lambda seen: seen == ["up", "demoted"], 60)
+        found = daemon.ask("links")["links"][1]["demoted"]
+        assert found["without"] > found["with"] * 1.1
+        assert "demoted: all links together" in daemon.log()
+        assert "wan-b is demoted: all links together carried" in daemon.run_cli("links").stdout
+        before = slow.stats()["down"]["bytes"]
+        assert rate(came, 4) > 0.95 * 0.9 * QUICK["rate"]  # IP bytes, and BBR's look at the delay
+        assert slow.stats()["down"]["bytes"] - before < 100_000
+        slow.set(delay=10)
+        await_states(daemon, lambda seen: seen == ["up", "up"], 20)
+        before = slow.stats()["down"]["bytes"]
+        until(lambda: slow.stats()["down"]["bytes"] - before, lambda grown: grown > 500_000)
+
+
+def test_a_good_pair_is_left_alone(start):
+    daemon = start(QUICK, {"rate": 20, "delay": 100})
+    with download(daemon) as came:
+        rate(came, EQUAL_S)
+    assert not {"trial", "demoted"} & {event["event"].partition(":")[0]
+                                       for event in daemon.ask("links")["events"]}
