@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "config.h"
 #include "link_demotion.h"
 #include "link_metered.h"
@@ -208,7 +209,7 @@ static void sync_links(struct links *links)
 		if (links->setup)
 			link_metered_mark(links->metered, links->links, links->count);
 		take_out_silent(links);
-	} while (links->setup && link_metered_reconsider(links->metered, ev_now(links->loop),
+	} while (links->setup && link_metered_reconsider(links->metered, clock_monotonic_s(),
 							 links->links, links->count));
 	if (links->setup)
 		link_demotion_mark(&links->demotion, links->links, links->count);
@@ -229,7 +230,7 @@ static void take_counters(struct links *links, size_t index, const struct net_vi
 	if (!device)
 		return;
 	counters = (struct link_bytes){.rx = device->rx_bytes, .tx = device->tx_bytes};
-	link_meter_take(&links->meters[index], ev_now(links->loop), device->index, &counters);
+	link_meter_take(&links->meters[index], clock_monotonic_s(), device->index, &counters);
 	link_metered_take(links->metered, config, time(NULL), device->index, &counters);
 }
 
@@ -248,7 +249,7 @@ static bool look_for_demotion(struct links *links)
 			.rtt_us = atomic_exchange(&news->rtt_us[link_slot(link->table)], 0),
 			.echo_us = link_probes_echo_us(links->probes, link)};
 	}
-	return link_demotion_look(&links->demotion, ev_now(links->loop), links->links, sights,
+	return link_demotion_look(&links->demotion, clock_monotonic_s(), links->links, sights,
 				  links->count);
 }
 
@@ -258,6 +259,7 @@ static void on_meter(struct ev_loop *loop, ev_timer *timer, int events)
 	struct net_view view = {0};
 	bool changed;
 
+	(void)loop;
 	(void)events;
 	if (net_view_load_devices(&view, links->netlink) == 0)
 		for (size_t i = 0; i < links->count; i++)
@@ -265,8 +267,8 @@ static void on_meter(struct ev_loop *loop, ev_timer *timer, int events)
 	net_view_free(&view);
 	if (!links->setup)
 		return;
-	changed = link_metered_changed(links->metered, ev_now(loop), links->links, links->meters,
-				       links->count);
+	changed = link_metered_changed(links->metered, clock_monotonic_s(), links->links,
+				       links->meters, links->count);
 	changed = look_for_demotion(links) || changed;
 	if (changed)
 		sync_links(links);
