@@ -3,6 +3,7 @@
  * alone shows in no figure. What leads to one only has to keep trials rare and cheap. */
 #include "link_demotion.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Suspect: so much slower to answer than the quickest. */
@@ -125,20 +126,37 @@ static bool is_suspect(struct link_demotion *demotion, double now_s, const struc
 	       entry->rtt_us / SLOWER >= quickest_us;
 }
 
+static int compare_rates(const void *a, const void *b)
+{
+	const double *rates[] = {a, b};
+
+	return (*rates[0] > *rates[1]) - (*rates[0] < *rates[1]);
+}
+
+/* Of the seconds of judgement the middle one: a loss on the slow link can hold up all for two. */
+static double usual_sum(struct link_demotion *demotion, const struct link *links, size_t count)
+{
+	double sums[LINK_DEMOTION_SECONDS] = {0};
+
+	for (size_t i = 0; i < count; i++)
+		for (size_t second = 0; is_in_use(&links[i]) && second < LINK_DEMOTION_SECONDS;
+		     second++)
+			sums[second] += entry_of(demotion, &links[i])->rates[second];
+	qsort(sums, LINK_DEMOTION_SECONDS, sizeof(sums[0]), compare_rates);
+	return sums[LINK_DEMOTION_SECONDS / 2];
+}
+
 static void begin_trial(struct link_demotion *demotion, double now_s, size_t index,
 			const struct link *links, const struct link_sight *sights, size_t count)
 {
 	struct link_demotion_entry *entry = entry_of(demotion, &links[index]);
 
+	entry->sums = (struct link_sums){.with = usual_sum(demotion, links, count)};
 	entry->phase = LINK_DEMOTION_TRIAL;
 	entry->since_s = now_s;
-	entry->sums = (struct link_sums){0};
 	entry->trial_seconds = 0;
 	entry->echo_us = sights[index].echo_us;
 	entry->quick = 0;
-	for (size_t i = 0; i < count; i++)
-		if (is_in_use(&links[i]))
-			entry->sums.with += mean_rate(entry_of(demotion, &links[i]));
 }
 
 /* Its own history begins anew, so that what it does after this is judged by itself. */

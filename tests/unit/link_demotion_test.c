@@ -109,6 +109,19 @@ static void a_gain_must_be_worth_it(void **state)
 	assert_int_equal(links[SAT].state, LINK_STATE_UP);
 }
 
+/* A loss on the slow link holds up all, and passes. */
+static void a_dip_before_the_trial_is_no_guilt(void **state)
+{
+	(void)state;
+	run(3, 50, 9);
+	run(1, 20, 2);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+	run(1, 5, 0.5);
+	assert_int_equal(links[SAT].state, LINK_STATE_TRIAL);
+	run(5, 50, 0);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+}
+
 static void a_burst_is_no_gain(void **state)
 {
 	(void)state;
@@ -285,6 +298,7 @@ int main(void)
 		cmocka_unit_test_setup(who_lowers_the_sum_is_demoted, setup),
 		cmocka_unit_test_setup(who_does_not_comes_back, setup),
 		cmocka_unit_test_setup(a_gain_must_be_worth_it, setup),
+		cmocka_unit_test_setup(a_dip_before_the_trial_is_no_guilt, setup),
 		cmocka_unit_test_setup(a_burst_is_no_gain, setup),
 		cmocka_unit_test_setup(a_dip_is_borne, setup),
 		cmocka_unit_test_setup(who_carries_its_part_is_left_alone, setup),
