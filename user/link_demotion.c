@@ -10,6 +10,8 @@
 #define SLOWER	    3
 #define SLOW_RTT_US 100000
 #define RTT_HOLDS_S 5.
+/* In so many round trips a subflow finds its rate, and until then its losses hold up the others. */
+#define SETTLED_RTTS 20
 /* It carries at most this share, which is what a trial in vain costs for as long as it lasts. */
 #define SHARE_MAX 0.2
 /* A link whose rate has grown so within the seconds of judgement is still finding its rate. */
@@ -71,6 +73,8 @@ static void take(struct link_demotion_entry *entry, double now_s, const struct l
 	if (entry->seconds < LINK_DEMOTION_SECONDS)
 		entry->seconds++;
 	if (sight->rtt_us > 0) {
+		if (entry->rtt_us == 0)
+			entry->moves_since_s = now_s;
 		entry->rtt_us = sight->rtt_us;
 		entry->rtt_at_s = now_s;
 	} else if (now_s - entry->rtt_at_s > RTT_HOLDS_S) {
@@ -101,6 +105,11 @@ static double double_up(double value, double least, double most)
 	return value < most ? value : most;
 }
 
+static bool is_settled(const struct link_demotion_entry *entry, double now_s)
+{
+	return (now_s - entry->moves_since_s) * 1e6 >= (double)entry->rtt_us * SETTLED_RTTS;
+}
+
 static bool is_suspect(struct link_demotion *demotion, double now_s, const struct link *link,
 		       const struct link *links, size_t count)
 {
@@ -109,7 +118,8 @@ static bool is_suspect(struct link_demotion *demotion, double now_s, const struc
 	double sum = 0;
 
 	if (link->config.no_demote || !is_in_use(link) || now_s < entry->until_s ||
-	    entry->rtt_us < SLOW_RTT_US || is_growing(entry) || !can_be_spared(link, links, count))
+	    entry->rtt_us < SLOW_RTT_US || !is_settled(entry, now_s) || is_growing(entry) ||
+	    !can_be_spared(link, links, count))
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		const struct link_demotion_entry *other = entry_of(demotion, &links[i]);

@@ -29,6 +29,7 @@ struct link_demotion_entry {
 	unsigned int seconds;		     /* of them that count */
 	uint32_t rtt_us;
 	double rtt_at_s;
+	double moves_since_s;	    /* rtt_us is known without a gap */
 	uint32_t echo_us;	    /* when it was set aside */
 	unsigned int quick;	    /* answers in a row that are much quicker than that */
 	double since_s;		    /* when the phase began */

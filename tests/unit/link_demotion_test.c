@@ -38,6 +38,10 @@ static int setup(void **state)
 	sights[DSL] = (struct link_sight){.rtt_us = 20000, .echo_us = 20000};
 	sights[SAT] = (struct link_sight){.rtt_us = 600000, .echo_us = 600000};
 	now_s = 5000;
+	/* They have moved for long. */
+	for (size_t i = 0; i < COUNT; i++)
+		demotion.entries[link_slot(links[i].table)] = (struct link_demotion_entry){
+			.device = links[i].device, .rtt_us = sights[i].rtt_us, .rtt_at_s = now_s};
 	mark();
 	return 0;
 }
@@ -120,6 +124,17 @@ static void a_dip_before_the_trial_is_no_guilt(void **state)
 	assert_int_equal(links[SAT].state, LINK_STATE_TRIAL);
 	run(5, 50, 0);
 	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+}
+
+static void it_has_time_to_find_its_rate(void **state)
+{
+	(void)state;
+	demotion = (struct link_demotion){0};
+	/* 20 round trips. */
+	run(12, 25, 1);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+	run(1, 25, 1);
+	assert_int_equal(links[SAT].state, LINK_STATE_TRIAL);
 }
 
 static void a_burst_is_no_gain(void **state)
@@ -299,6 +314,7 @@ int main(void)
 		cmocka_unit_test_setup(who_does_not_comes_back, setup),
 		cmocka_unit_test_setup(a_gain_must_be_worth_it, setup),
 		cmocka_unit_test_setup(a_dip_before_the_trial_is_no_guilt, setup),
+		cmocka_unit_test_setup(it_has_time_to_find_its_rate, setup),
 		cmocka_unit_test_setup(a_burst_is_no_gain, setup),
 		cmocka_unit_test_setup(a_dip_is_borne, setup),
 		cmocka_unit_test_setup(who_carries_its_part_is_left_alone, setup),
