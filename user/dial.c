@@ -106,14 +106,23 @@ static void dial_free(struct dial *dial, const struct attempt *keep)
 	free(dial);
 }
 
+static size_t dial_known(const struct dial *dial)
+{
+	return dial->family[FAMILY_V6].count + dial->family[FAMILY_V4].count;
+}
+
+static bool dial_is_resolving(const struct dial *dial)
+{
+	return dial->family[FAMILY_V6].pending || dial->family[FAMILY_V4].pending;
+}
+
 static void dial_finish(struct dial *dial, const struct attempt *winner, enum transport transport)
 {
-	const size_t known = dial->family[FAMILY_V6].count + dial->family[FAMILY_V4].count;
 	const struct dial_result result = {
 		.fd = winner ? winner->io.fd : -1,
 		.transport = transport,
 		.cause = winner ? CAUSE_NONE : dial->cause,
-		.others = winner ? known - 1 : known,
+		.others = dial_known(dial) > (winner ? 1 : 0) || dial_is_resolving(dial),
 	};
 	dial_fn *notify = dial->notify;
 	void *context = dial->context;
@@ -343,8 +352,7 @@ static void dial_next(struct dial *dial)
 		attempt_failed(attempt, cause_from_errno(-err));
 	}
 	ev_timer_stop(dial->loop, &dial->delay);
-	if (dial->attempts_active == 0 && !dial->family[FAMILY_V6].pending &&
-	    !dial->family[FAMILY_V4].pending)
+	if (dial->attempts_active == 0 && !dial_is_resolving(dial))
 		dial_finish(dial, NULL, TRANSPORT_NONE);
 }
 
@@ -403,8 +411,8 @@ static void dial_on_lookup(void *context, int af, enum cause cause, const union 
 			dial_next(dial);
 		else if (!ev_is_active(&dial->delay))
 			ev_timer_again(dial->loop, &dial->delay);
-	} else if (dial->family[FAMILY_V6].count + dial->family[FAMILY_V4].count == 0) {
-		if (!dial->family[FAMILY_V6].pending && !dial->family[FAMILY_V4].pending)
+	} else if (dial_known(dial) == 0) {
+		if (!dial_is_resolving(dial))
 			dial_finish(dial, NULL, TRANSPORT_NONE);
 	} else if (dial->family[FAMILY_V6].pending) {
 		ev_timer_again(dial->loop, &dial->resolution);

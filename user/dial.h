@@ -29,7 +29,8 @@ struct dial_result {
 	int fd; /* -1 unless connected */
 	enum transport transport;
 	enum cause cause;
-	size_t others; /* addresses that are known besides, and were not skipped */
+	bool others; /* there are addresses besides that were not skipped, or there may be: a lookup
+			has not been answered */
 	/* Of exit_dial_start(), when an exit made the connection: */
 	struct exit *exit;   /* NULL: none did; kept by the configuration */
 	bool first_sent;     /* the client's first bytes have left */

@@ -43,7 +43,7 @@ struct hop {
 	union address silent[EXIT_AVOIDED_MAX];
 	size_t silent_count;
 	enum cause silent_cause;
-	size_t others; /* addresses to go on to */
+	bool others;  /* addresses to go on to, perhaps */
 	bool avoids;   /* what the exit is known not to answer at */
 	bool skipped;  /* some of that */
 	bool clock_corrected;
@@ -133,7 +133,7 @@ static bool hop_leave_address(struct hop *hop, enum cause cause)
 {
 	char text[ADDRESS_TEXT_MAX];
 
-	if (hop->accepted || hop->others == 0 || hop->silent_count == EXIT_AVOIDED_MAX ||
+	if (hop->accepted || !hop->others || hop->silent_count == EXIT_AVOIDED_MAX ||
 	    hop->peer.sa.sa_family == AF_UNSPEC)
 		return false;
 	if (exit_avoid(hop->exit->state, &hop->peer, clock_monotonic_s()))
@@ -333,7 +333,7 @@ static void hop_on_dial(void *context, enum dial_event event, const struct dial_
 		return;
 	}
 	hop->asked_s = clock_monotonic_s();
-	if (hop->others > 0)
+	if (hop->others)
 		ev_timer_again(hop->loop, &hop->silence);
 	hop_write(hop);
 }

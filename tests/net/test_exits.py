@@ -395,6 +395,26 @@ def test_one_address_takes_and_does_not_answer(bed, net, echo, dns, hawserd, dea
     assert router.errors() == {}
 
 
+@pytest.mark.parametrize("known_late", [[SERVER4], []])
+def test_an_address_is_silent_before_others_are_known(bed, net, echo, dns, hawserd, known_late):
+    """It took the connection while the name server still thought about the other family."""
+    dns.records["exits.test"] = [SERVER6, *known_late]
+    dns.delays_s["exits.test", "A"] = 0.2
+    serve_at(net, hawserd, SERVER4)
+    with half_dead(bed, SERVER6, "silent"):
+        router = hawserd("--exit", f"exits.test:{PORTS['one']}", "--exit-token", str(net.tokens),
+                         "--when-no-exit", "refuse", "--exit-probe", "600", "--exit-answer", "1")
+        if known_late:
+            hello(router, echo.port)
+        (known,) = until(lambda: list(exits(router).values()),
+                         lambda one: one[0]["state"] == ("up" if known_late else "down"))
+        assert known["avoided"] == [SERVER6]
+    if not known_late:
+        assert known["last_failure"] == "exit-silent"
+        with pytest.raises(Refused):
+            hello(router, echo.port)
+
+
 def test_all_addresses_are_silent(bed, net, dns, hawserd):
     """Known as soon as if there were one, and well again when one is."""
     dns.records["exits.test"] = [SERVER6, SERVER4]
