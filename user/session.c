@@ -95,8 +95,9 @@ void session_end(struct session *session, enum cause cause)
 	if (session->exit)
 		exit_end(session->exit);
 	config_put(session->config);
-	free(session->destination);
-	free(session);
+	if (session->destination != session->short_destination)
+		free(session->destination);
+	session_free(env, session);
 	heap_trim_soon(&env->heap);
 }
 
@@ -343,6 +344,16 @@ static int session_introduce(struct session *session)
 	return opening_add_proxy_header(opening, &session->client, &to);
 }
 
+static void session_name(struct session *session, const struct destination *destination)
+{
+	char text[DESTINATION_TEXT_MAX];
+
+	destination_format(destination, text);
+	session->destination = strlen(text) < sizeof(session->short_destination)
+				       ? strcpy(session->short_destination, text)
+				       : strdup(text);
+}
+
 void session_dial(struct session *session)
 {
 	struct opening *opening = session->opening;
@@ -351,10 +362,9 @@ void session_dial(struct session *session)
 	const struct guard guard = {.allow = session->config->exit_allow,
 				    .allow_count = session->config->exit_allow_count,
 				    .token = opening->handshake.token};
-	char text[DESTINATION_TEXT_MAX];
 
 	session->protocol = opening->handshake.protocol;
-	session->destination = strdup(destination_format(destination, text));
+	session_name(session, destination);
 	env->stats.protocols[session->protocol]++;
 	/* The kernel keeps what the client sends from now on; of the client we only want to know
 	 * whether it is still there. */
@@ -453,14 +463,14 @@ static void session_on_deadline(struct ev_loop *loop, ev_timer *timer, int event
 static struct session *session_new(struct session_env *env, int fd, const union address *client,
 				   const struct gate *gate)
 {
-	struct session *session = calloc(1, sizeof(*session));
+	struct session *session = session_alloc(env);
 
 	if (!session)
 		return NULL;
 	session->opening =
 		opening_new(config_access(env->config, client), &env->config->users, gate);
 	if (!session->opening) {
-		free(session);
+		session_free(env, session);
 		return NULL;
 	}
 	session->env = env;

@@ -37,6 +37,7 @@ struct session_env {
 	struct run_steer *run;		  /* the same */
 	const struct config *config;	  /* for sessions that start from now on */
 	struct session *sessions;	  /* all of them */
+	struct session *spare;		  /* memory for those to come */
 	struct stats stats;
 	ev_tstamp last_pause;	    /* of accepting; 0: none yet */
 	ev_tstamp last_no_original; /* when CAUSE_NO_ORIGINAL was logged; 0: never */

@@ -20,15 +20,22 @@ enum session_state {
 	SESSION_STATE_COUNT
 };
 
+/* Most texts fit; each by itself in the heap would hold a page. */
+#define SHORT_DESTINATION_BYTES 48
+
+struct session_block;
+
 struct session {
 	struct session_env *env;
 	struct session *next;
 	struct session **link; /* what points here */
+	struct session_block *block;
 	const struct config *config;
 	struct opening *opening; /* NULL from SESSION_RELAYING on */
 	struct exit *exit;	 /* that carries it; NULL: none */
 	struct account *account; /* of the token that it came with; NULL: without */
 	char *destination;	 /* as text, for output; NULL while unknown */
+	char short_destination[SHORT_DESTINATION_BYTES]; /* where destination is, if it fits */
 	uint64_t id;
 	ev_tstamp started;
 	ev_timer deadline;
@@ -42,6 +49,10 @@ struct session {
 };
 
 const char *session_state_name(const struct session *session);
+
+/* Of session_memory.c: all zero but for block. NULL when out of memory. */
+struct session *session_alloc(struct session_env *env);
+void session_free(struct session_env *env, struct session *session);
 
 /* The only destructor. Every way out leads through here. */
 void session_end(struct session *session, enum cause cause);

@@ -64,11 +64,15 @@ def test_many_sessions_through_an_exit(bed, net):
         # What sessions need while they are opened leaves holes; those of the first are for all.
         crowd.grow(100)
         before = [daemon.resident_bytes() for daemon in both]
-        crowd.grow(count - 100, at_once=100)
-        each = [(daemon.resident_bytes() - bytes_) / (count - 100)
-                for daemon, bytes_ in zip(both, before)]
+        crowd.grow(count - 100)
+
+        def each() -> list[float]:
+            return [(daemon.resident_bytes() - bytes_) / (count - 100)
+                    for daemon, bytes_ in zip(both, before)]
+
         if not with_asan(bed.build):
-            assert max(each) <= IDLE_BYTES_MAX, f"bytes at router and exit: {each}"
+            # What 500 needed at once for their openings is given back two seconds later.
+            until(each, lambda now: max(now) <= IDLE_BYTES_MAX)
         # To be asked for them is no lasting cost. The first time, what was opened is given back.
         idle = router.resident_bytes()
         for _ in range(2):
