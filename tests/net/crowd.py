@@ -13,7 +13,9 @@ from daemon import Hawserd
 from handshakes import NO_PASSWORD, read, read_socks5_reply, socks5_request
 from topology import SERVER4
 
-# What an idle session may cost a daemon.
+# So many idle sessions, or what the limit of open files allows, ...
+IDLE = 10_000
+# ... may cost a daemon so much each.
 IDLE_BYTES_MAX = 1.5 * 1024
 
 

@@ -13,14 +13,13 @@ import pytest
 
 import peers
 from causes import unreachable
-from crowd import IDLE_BYTES_MAX, Crowd, open_files_limit, with_asan
+from crowd import IDLE, IDLE_BYTES_MAX, Crowd, open_files_limit, with_asan
 from handshakes import NO_PASSWORD, read, read_socks5_reply, socks5_request
 from sessions import through
 from topology import SERVER4
 from waiting import until
 
 MANY = 2000
-IDLE = 10_000
 STORM = 200
 
 
