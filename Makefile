@@ -67,6 +67,7 @@ CLI_ONLY    := user/hawser.c user/show.c user/show_links.c user/table.c user/top
 CLI_SRCS    := $(CLI_ONLY) user/control_path.c user/json_get.c user/token.c user/icmp_echo.c user/ifname.c user/address.c \
 	       user/intercept_method.c user/steer_hook.c user/steer_maps.c user/clock.c user/kernel.c \
 	       user/link.c user/mptcp.c user/mptcp_pause.c user/mptcp_pm.c user/net_view.c user/netlink.c \
+	       user/subflow.c \
 	       user/socket.c
 DAEMON_SRCS := $(filter-out $(CLI_ONLY),$(wildcard user/*.c))
 UNIT_SRCS   := $(wildcard tests/unit/*_test.c)

@@ -116,7 +116,8 @@ static void ask_kernel(struct doctor *doctor)
 		die("the kernel does not tell about routes: %s", strerror(-err));
 	pm = mptcp_pm_open();
 	doctor->endpoints_known =
-		pm && mptcp_pm_list(pm, doctor->endpoints, &doctor->endpoint_count) == 0;
+		pm && mptcp_pm_list(pm, doctor->endpoints, &doctor->endpoint_count) == 0 &&
+		mptcp_pm_get_limits(pm, &doctor->limits) == 0;
 	mptcp_pm_close(pm);
 }
 

@@ -120,25 +120,18 @@ static bool look_path_manager(struct doctor *doctor, const struct doctor_subject
 static bool look_limits(struct doctor *doctor, const struct doctor_subject *subject,
 			struct doctor_finding *out)
 {
-	struct mptcp_pm_limits limits = {0};
-	struct mptcp_pm *pm;
-	int err;
+	const uint32_t subflows = doctor->limits.subflows;
 
 	(void)subject;
 	if (!doctor->mptcp || !doctor->endpoints_known || doctor->link_count < 2)
 		return false;
-	pm = mptcp_pm_open();
-	err = pm ? mptcp_pm_get_limits(pm, &limits) : -ENOENT;
-	mptcp_pm_close(pm);
-	if (err)
-		return false;
-	if (limits.subflows + 1 >= doctor->link_count) {
+	if (subflows + 1 >= doctor->link_count) {
 		doctor_saw(out, DOCTOR_OK, "%" PRIu32 " more subflows for each connection",
-			   limits.subflows);
+			   subflows);
 		return true;
 	}
 	doctor_saw(out, DOCTOR_FAIL, "%" PRIu32 " more subflows for each connection, but %zu links",
-		   limits.subflows, doctor->link_count);
+		   subflows, doctor->link_count);
 	doctor_mend(out, "ip mptcp limits set subflow 8 add_addr_accepted 8");
 	return true;
 }

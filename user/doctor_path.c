@@ -2,24 +2,17 @@
 /* The doctor's checks of the way from one link to an exit or destination: TCP, packet size, MPTCP.
  */
 #include <errno.h>
-#include <inttypes.h>
-#include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "clock.h"
 #include "doctor.h"
+#include "doctor_connect.h"
+#include "doctor_join.h"
 #include "doctor_mtu.h"
-#include "hop_message.h"
 #include "mptcp.h"
 #include "mptcp_pause.h"
 #include "socket.h"
-
-/* A SYN, and the one that is sent again after a second. */
-#define CONNECT_S 2.5
-#define ANSWER_S  2.
 
 static const union address *source_of(const struct doctor_subject *subject)
 {
@@ -31,53 +24,11 @@ static const union address *target_of(const struct doctor_subject *subject)
 	return &subject->target->addresses[subject->family];
 }
 
-/* 0 or -errno. */
-static int wait_for(int fd, short events, double seconds)
-{
-	const double end_s = clock_monotonic_s() + seconds;
-	struct pollfd ready = {.fd = fd, .events = events};
-
-	for (;;) {
-		const double left_s = end_s - clock_monotonic_s();
-		const int count = poll(&ready, 1, left_s > 0 ? (int)(left_s * 1000) + 1 : 0);
-
-		if (count > 0)
-			return 0;
-		if (count < 0 && errno != EINTR)
-			return -errno;
-		if (count == 0 && left_s <= 0)
-			return -ETIMEDOUT;
-	}
-}
-
-/* By the link and no other. A connected socket or -errno; took_s: how long. */
+/* By the link and no other. */
 static int connect_by(const struct doctor_subject *subject, bool want_mptcp, double *took_s)
 {
-	const union address *source = source_of(subject);
-	const union address *target = target_of(subject);
-	const char *device = subject->link->device;
-	const double started_s = clock_monotonic_s();
-	int fd = mptcp_socket(target->sa.sa_family, want_mptcp);
-	int err = 0;
-
-	if (fd < 0)
-		return fd;
-	if (*device &&
-	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, (socklen_t)strlen(device)))
-		err = -errno;
-	if (!err && source->sa.sa_family != AF_UNSPEC)
-		err = socket_bind_source(fd, source);
-	if (!err && connect(fd, &target->sa, address_length(target)))
-		err = -errno;
-	if (err == -EINPROGRESS) {
-		err = wait_for(fd, POLLOUT, CONNECT_S);
-		err = err ? err : -socket_error(fd);
-	}
-	*took_s = clock_monotonic_s() - started_s;
-	if (!err)
-		return fd;
-	socket_reset(fd);
-	return err;
+	return doctor_connect(source_of(subject), subject->link->device, target_of(subject),
+			      want_mptcp, took_s);
 }
 
 static void tell_unreached(const struct doctor_subject *subject, int err,
@@ -163,29 +114,6 @@ static void mend_stripped(const struct doctor_subject *subject, struct doctor_fi
 		doctor_mend(out, "%s; or a tunnel (WireGuard) to it", there);
 }
 
-/* An exit answers a greeting before it knows who asks: so data has gone both ways. 0 or -errno. */
-static int greet(int fd)
-{
-	static const uint8_t greeting[] = {5, 1, HOP_METHOD};
-	uint8_t answer[2];
-	size_t len = 0;
-
-	if (send(fd, greeting, sizeof(greeting), MSG_NOSIGNAL) != sizeof(greeting))
-		return -errno;
-	while (len < sizeof(answer)) {
-		const int err = wait_for(fd, POLLIN, ANSWER_S);
-		ssize_t n;
-
-		if (err)
-			return err;
-		n = recv(fd, answer + len, sizeof(answer) - len, 0);
-		if (n <= 0)
-			return n == 0 ? -ECONNRESET : -errno;
-		len += (size_t)n;
-	}
-	return 0;
-}
-
 static void judge_connection(const struct doctor_subject *subject, int fd,
 			     struct mptcp_pause *pause, struct doctor_finding *out)
 {
@@ -209,7 +137,7 @@ static void judge_connection(const struct doctor_subject *subject, int fd,
 		doctor_saw(out, DOCTOR_OK, "handshake is done");
 		return;
 	}
-	err = greet(fd);
+	err = doctor_greet(fd);
 	/* That wait need not be had for each link. */
 	subject->target->silent = err == -ETIMEDOUT;
 	if (err) {
@@ -251,8 +179,7 @@ static bool look_mptcp(struct doctor *doctor, const struct doctor_subject *subje
 }
 
 const struct doctor_check doctor_path_checks[] = {
-	{"reach", look_reach, true},
-	{"mtu", doctor_look_mtu, false},
-	{"mptcp", look_mptcp, false},
+	{"reach", look_reach, true}, {"mtu", doctor_look_mtu, false},
+	{"mptcp", look_mptcp, true}, {"join", doctor_look_join, false},
 	{NULL, NULL, false},
 };

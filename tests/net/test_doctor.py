@@ -148,9 +148,11 @@ def test_all_is_well(site):
         for family in "ipv4", "ipv6":
             expected |= {f"{link} {family} {check}"
                          for check in ("route", "rule", "endpoint", "gateway")}
-            expected |= {f"one {link} {family} {check}" for check in ("reach", "mtu", "mptcp")}
+            expected |= {f"one {link} {family} {check}"
+                         for check in ("reach", "mtu", "mptcp", "join")}
     assert set(report.found) == expected
     assert "1500" in report.seen("one wan-b ipv6 mtu")
+    assert "began by wan-a" in report.seen("one wan-b ipv6 join")
     assert "failed handshake" not in site.exit.log()
     for_people = site.run("doctor")
     assert for_people.returncode == 0 and for_people.stderr == ""
@@ -281,6 +283,31 @@ def test_syns_with_mptcp_are_swallowed(site):
         report = site.doctor()
     assert report.faults() == {"one wan-b ipv4 mptcp": "fail", "one wan-b ipv6 mtu": "warn"}
     assert "MPTCP does not" in report.seen("one wan-b ipv4 mptcp")
+
+
+@pytest.mark.parametrize("spoil", [
+    "tcp flags & syn == syn drop",
+    f"tcp flags & syn == 0 {STRIP}",  # the join's last ACK
+])
+def test_joins_are_refused(site, spoil):
+    """By what lets MPTCP's connections begin."""
+    with site.bed.rules(f"iifname b ip version 4 tcp option mptcp subtype 1 {spoil}"):
+        report = site.doctor()
+    assert report.faults() == {"one wan-b ipv4 join": "fail"}
+    assert "began by wan-a" in report.seen("one wan-b ipv4 join")
+
+
+def test_an_exit_takes_no_more_subflows(site):
+    limits = ("ip", "mptcp", "limits")
+    before = site.bed.server.run(*limits).split()
+    site.bed.server.run(*limits, "set", "subflows", "0")
+    try:
+        report = site.doctor()
+    finally:
+        site.bed.server.run(*limits, "set", *before)
+    assert report.faults() == {f"one wan-{link} ipv{number} join": "fail"
+                               for link in "ab" for number in "46"}
+    assert "mptcp limits set subflow 8" in report.mend("one wan-a ipv4 join")
 
 
 @contextlib.contextmanager
