@@ -193,6 +193,11 @@ bench: setup-check ## compare the ways of moving bytes, and no proxy (BENCH_ARGS
 	@$(MAKE) --no-print-directory all $(BENCH_TOOLS)
 	@HAWSER_BUILD=$(BUILD) $(PYTHON) -B bench/bench.py $(BENCH_ARGS)
 
+.PHONY: bench-pairs
+bench-pairs: setup-check ## what becomes of two unequal links, as a share of their sum (BENCH_ARGS='--pairs far')
+	@$(MAKE) --no-print-directory all $(BENCH_TOOLS) $(EMULATOR)
+	@HAWSER_BUILD=$(BUILD) $(PYTHON) -B bench/pairs.py $(BENCH_ARGS)
+
 SOURCES = $(wildcard user/*.[ch] bpf/*.c include/*.h tests/unit/*.[ch] tests/net/torture/*.[ch] tests/fuzz/*.c bench/*.[ch])
 .PHONY: lint format
 lint: setup-check ## check format, clang-tidy, man pages, warnings of gcc and clang

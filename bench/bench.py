@@ -16,9 +16,10 @@ from dataclasses import asdict, replace
 
 from figures import NAMES, Measurements, RowFigures, Verdict, is_disturbed
 from namespace import Unavailable
+from processes import HAWSERD, LOAD, SPIN, Failed
 from report import row_text, verdict_text
 from rows import CONTENDERS, ROWS, Contender, Row
-from stage import HAWSERD, LOAD, SPIN, Failed, Stage, Times
+from stage import Stage, Times
 
 _OVERHEAD_S = 0.6
 _SKIPPED = 77

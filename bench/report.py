@@ -16,19 +16,19 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def _absolute(spread: Spread | None) -> str:
+def absolute_text(spread: Spread | None) -> str:
     if spread is None:
         return _UNMEASURED
     return f"{_number(spread.median)} ({_number(spread.lowest)}–{_number(spread.highest)})"
 
 
-def _ratio(spread: Spread | None) -> str:
+def ratio_text(spread: Spread | None) -> str:
     if spread is None:
         return _UNMEASURED
     return f"{spread.median:.2f} ({spread.lowest:.2f}–{spread.highest:.2f})"
 
 
-def _table(lines: list[list[str]]) -> str:
+def table(lines: list[list[str]]) -> str:
     """Columns as wide as their widest cell, those with figures aligned right."""
     used = [list(compress(line, _used(lines))) for line in lines]
     widths = [max(map(len, column)) for column in zip(*used)]
@@ -65,19 +65,19 @@ def row_text(figures: RowFigures, contenders: list[Contender], failures: list[st
     names = [each.name for each in contenders]
     lines = [["", *_units(row), "note"]]
     for name in names:
-        lines.append([name, *(_absolute(figures.absolute(name, figure)) for figure in NAMES),
+        lines.append([name, *(absolute_text(figures.absolute(name, figure)) for figure in NAMES),
                       _notes(figures, name)])
-    parts = [f"{row.name}: {row.title}", _table(lines)]
+    parts = [f"{row.name}: {row.title}", table(lines)]
     for reference in row.references:
         if reference not in names:
             continue
         lines = [[f"× {reference}", *(unit.split()[0] for unit in _units(row))]]
         for name in names:
             if name != reference:
-                lines.append([name, *(_ratio(figures.ratio(name, reference, figure))
+                lines.append([name, *(ratio_text(figures.ratio(name, reference, figure))
                                       for figure in NAMES)])
         if any(_used(lines)[1:]):
-            parts.append(_table(lines))
+            parts.append(table(lines))
     parts += [f"  failed: {failure}" for failure in failures]
     return "\n".join(parts) + "\n"
 
@@ -88,5 +88,5 @@ def verdict_text(verdict: Verdict) -> str:
     relation = "at least" if bound.at_least else "at most"
     what = f"{verdict.row.name}: {_FIGURE_NAMES[bound.figure]} {relation} {bound.limit:.3g} of "
     note = f" ({verdict.note})" if verdict.note else ""
-    value = f": {_ratio(verdict.spread)}" if verdict.spread else ""
+    value = f": {ratio_text(verdict.spread)}" if verdict.spread else ""
     return f"  {word:12}  {what}{verdict.of}{note}{value}"

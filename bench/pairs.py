@@ -1,0 +1,239 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What hawserd makes of two unequal links: one transfer through router and exit over both links, and
+over the better one alone, in interleaved rounds. Needs root; leaves nothing behind. Links are the
+emulator's; a link of 50 Mbit/s carries some 47.5 of payload in full packets, the rest is headers."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import processes
+from emulator import BINARY as EMULATOR
+from figures import Spread
+from namespace import MountNamespace, Unavailable
+from processes import HAWSER, HAWSERD, LOAD, Failed
+from report import absolute_text, ratio_text, table
+from topology import LAN4, LAN_PREFIX4, LINKS, SERVER4, Topology, far
+
+DIRECTIONS = ("download", "upload")
+BOTH, BETTER = "both", "better"
+_OF_SUM, _OF_BETTER = 0.85, 0.95
+_PROXY_PORT, _EXIT_PORT, _PORT = 1080, 1081, 5001
+_SKIPPED = 77
+
+
+@dataclass(frozen=True)
+class Pair:
+    """a: the settings of the better link. of_sum: the least share of both rates; None: the second
+    link is worth nothing to one connection, and is to be found out."""
+    name: str
+    a: dict[str, object]
+    b: dict[str, object]
+    of_sum: float | None = _OF_SUM
+    settle_s: float = 0  # longer than others before figures count
+
+    @property
+    def sum(self) -> float:
+        return sum(link["rate"] for link in (self.a, self.b))
+
+    @property
+    def title(self) -> str:
+        def words(link: dict[str, object]) -> str:
+            more = "".join(f", {word} {link[word]} {unit}" for word, unit
+                           in (("jitter", "ms"), ("loss", "%")) if word in link)
+            return f"{link['rate']} Mbit/s at {2 * link['delay']} ms{more}"
+        return f"{words(self.a)} + {words(self.b)}"
+
+
+_GOOD = {"rate": 50, "delay": 10}
+PAIRS = [
+    Pair("slow", _GOOD, {"rate": 5, "delay": 10}),
+    Pair("far", _GOOD, {"rate": 20, "delay": 100}),
+    Pair("lossy", _GOOD, {**_GOOD, "loss": 2}),
+    Pair("jittery", _GOOD, {"rate": 30, "delay": 20, "jitter": 20, "loss": 0.5}),
+    Pair("harmful", _GOOD, {"rate": 5, "delay": 300}, None, settle_s=20),
+]
+
+
+@dataclass
+class Measured:
+    """Payload in Mbit/s, by contender."""
+    rates: dict[str, list[float]] = field(default_factory=lambda: {BOTH: [], BETTER: []})
+    failures: list[str] = field(default_factory=list)
+
+    def of_better(self) -> Spread | None:
+        return Spread.of([both / better for both, better in zip(*self.rates.values())])
+
+
+def _topology(pair: Pair) -> Topology:
+    """Addresses and default routes, as two DHCP clients leave them; the rest is hawserd's."""
+    made = Topology(emulated=dict(zip(LINKS, (pair.a, pair.b))))
+    gateway = far("b")[0]
+    made.router.batch("ip", ["mptcp endpoint flush",
+                             f"route add default via {gateway} dev b metric 2000"])
+    return made
+
+
+def _write(directory: Path, name: str, text: str) -> Path:
+    path = directory / name
+    path.touch(0o600)
+    path.write_text(text, "ascii")
+    return path
+
+
+class Run:
+    """One measurement, everything started afresh."""
+
+    def __init__(self, topology: Topology, stack: contextlib.ExitStack) -> None:
+        self._topology, self._stack = topology, stack
+        self._directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        token = subprocess.run([HAWSER, "token", "new", "bench"], capture_output=True, text=True,
+                               check=True).stdout
+        self._tokens = _write(self._directory, "tokens", token)
+
+    def _start_hawserd(self, namespace, address: str, port: int, *options: str) -> None:
+        """With a /run of its own, so that it meets no other hawserd."""
+        mounts = self._stack.enter_context(contextlib.closing(MountNamespace({}, ["/run"])))
+        process = processes.start(self._stack, namespace, HAWSERD, "--control", "/run/control",
+                                  "--log-level", "warning", "--timeout", "drain=1", *options,
+                                  mounts=mounts)
+        processes.wait_for(namespace, address, port, process)
+
+    def start(self, contender: str) -> None:
+        server, router = self._topology.server, self._topology.router
+        processes.wait_for(server, SERVER4, _PORT, processes.start(
+            self._stack, server, LOAD, "serve", f"--listen={SERVER4}:{_PORT}"))
+        self._start_hawserd(server, SERVER4, _EXIT_PORT, "--serve-exit", f"{SERVER4}:{_EXIT_PORT}",
+                            "--tokens", str(self._tokens), "--exit-name", "exit",
+                            "--exit-allow", f"{SERVER4}/32")
+        off = "role = off" if contender == BETTER else ""
+        config = _write(self._directory, "router.conf", f"""
+            link "a" {{ device = "a" }}
+            link "b" {{ device = "b" {off} }}
+            exit "exit" {{ address = "{SERVER4}" port = {_EXIT_PORT}
+                          token-file = "{self._tokens}" }}
+            upstream {{ when-no-exit = refuse }}
+            """)
+        self._start_hawserd(router, LAN4, _PROXY_PORT, "-c", str(config), "--socks",
+                            f"{LAN4}:{_PROXY_PORT}", "--allow", LAN_PREFIX4)
+
+    def transfer(self, direction: str, settle_s: float, seconds: float) -> float:
+        load = processes.start(
+            self._stack, self._topology.client, LOAD, "run", f"--to={SERVER4}:{_PORT}",
+            f"--proxy={LAN4}:{_PROXY_PORT}", f"--work={direction}", f"--warm-up={settle_s}",
+            f"--seconds={seconds}")
+        found = processes.result(load, settle_s + seconds + processes.PATIENCE_S)
+        return found["mbit_per_s"]
+
+
+def _measure(pair: Pair, direction: str, contender: str, args: argparse.Namespace) -> float:
+    with _topology(pair) as topology, contextlib.ExitStack() as stack:
+        run = Run(topology, stack)
+        run.start(contender)
+        return run.transfer(direction, args.settle + pair.settle_s, args.seconds)
+
+
+def _run(pair: Pair, direction: str, args: argparse.Namespace) -> Measured:
+    measured = Measured()
+    for number in range(args.rounds):
+        order = [BOTH, BETTER] if number % 2 == 0 else [BETTER, BOTH]
+        try:
+            found = {contender: _measure(pair, direction, contender, args) for contender in order}
+        except Failed as error:
+            measured.failures.append(f"{pair.name}, {direction}, round {number + 1}: {error}")
+            continue
+        for contender, rate in found.items():
+            measured.rates[contender].append(rate)
+    return measured
+
+
+def _mark(reached: bool) -> str:
+    return "reached" if reached else "NOT reached"
+
+
+def _verdict(pair: Pair, measured: Measured) -> str:
+    of_better = measured.of_better()
+    if not of_better:
+        return "no figures"
+    words = [f"{_OF_BETTER} of better {_mark(of_better.median >= _OF_BETTER)}"]
+    if pair.of_sum:
+        share = Spread.of(measured.rates[BOTH]).median / pair.sum
+        words.insert(0, f"{pair.of_sum} of sum {_mark(share >= pair.of_sum)}")
+    return ", ".join(words)
+
+
+def _line(pair: Pair, direction: str, measured: Measured) -> list[str]:
+    both, better = (Spread.of(measured.rates[name]) for name in (BOTH, BETTER))
+    share = Spread.of([rate / pair.sum for rate in measured.rates[BOTH]])
+    return [pair.name, direction, absolute_text(both), absolute_text(better), ratio_text(share),
+            ratio_text(measured.of_better()), _verdict(pair, measured)]
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", metavar="A,B", default=",".join(pair.name for pair in PAIRS),
+                        help="; ".join(f"{pair.name}: {pair.title}" for pair in PAIRS)
+                        .replace("%", "%%"))
+    parser.add_argument("--directions", metavar="A,B", default=",".join(DIRECTIONS))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=15, help="of each transfer that count")
+    parser.add_argument("--settle", type=float, default=10, metavar="S",
+                        help="of each transfer before that; 20 more with links that do harm, as "
+                             "a trial takes that long")
+    parser.add_argument("--json", metavar="FILE", help="every rate")
+    args = parser.parse_args()
+    known = {pair.name: pair for pair in PAIRS}
+    for kind, words, legal in (("pair", args.pairs, known), ("direction", args.directions,
+                                                             DIRECTIONS)):
+        for word in words.split(","):
+            if word not in legal:
+                parser.error(f"no such {kind}: {word}; there are: {', '.join(legal)}")
+    if args.rounds < 1 or args.seconds < 0.2 or args.settle < 0:
+        parser.error("at least 1 round, 0.2 seconds")
+    args.chosen = [known[name] for name in args.pairs.split(",")]
+    return args
+
+
+def main() -> int:
+    args = _parse()
+    for tool in HAWSERD, HAWSER, LOAD, EMULATOR:
+        if not os.access(tool, os.X_OK):
+            sys.exit(f"{tool} is not built: make bench-pairs")
+    directions = args.directions.split(",")
+    lines = [["", "", "both Mbit/s", "better alone", "of the sum", "of better alone", ""]]
+    failures, found = [], {}
+    for pair in args.chosen:
+        print(f"{pair.name}: {pair.title}", flush=True)
+        for direction in directions:
+            measured = _run(pair, direction, args)
+            failures += measured.failures
+            found[f"{pair.name} {direction}"] = measured.rates
+            lines.append(_line(pair, direction, measured))
+            print("  ".join(["", *lines[-1][1:]]), flush=True)
+    print(f"\nmedian (lowest–highest) of {args.rounds} rounds; payload\n{table(lines)}")
+    if args.json:
+        Path(args.json).write_text(json.dumps(found, indent=1) + "\n", "ascii")
+    for failure in failures:
+        print(f"failed: {failure}")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        sys.exit(main())
+    except Unavailable as error:
+        print(f"skipped: {error}", file=sys.stderr)
+        sys.exit(_SKIPPED)
+    except KeyboardInterrupt:
+        sys.exit(130)
