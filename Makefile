@@ -129,7 +129,7 @@ run: setup-run ## install what is missing, build, run hawserd in the foreground
 
 .PHONY: check
 check: setup-check ## install what is missing, build, run all tests (SAN=1: with sanitizers; TEST_JOBS=2)
-	@$(MAKE) --no-print-directory all unit fuzz $(TORTURE) $(EMULATOR)
+	@$(MAKE) --no-print-directory all unit fuzz $(TORTURE) $(EMULATOR) $(BUILD)/bench/load
 	@HAWSER_BUILD=$(BUILD) $(PYTHON) -m pytest -p no:cacheprovider \
 		-n $(TEST_JOBS) --dist loadfile tests $(PYTEST_ARGS)
 

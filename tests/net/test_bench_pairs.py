@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""bench/pairs.py runs, tells what it measured, and leaves nothing behind. Its figures are not judged."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+from waiting import until
+
+PAIRS = [sys.executable, "-B", str(ROOT / "bench" / "pairs.py")]
+# The kernel without netem has no other links with a round-trip time.
+needs_tun = pytest.mark.skipif(not Path("/dev/net/tun").exists(), reason="there is no /dev/net/tun")
+
+
+@needs_tun
+def test_measures_both(build, tmp_path):
+    done = subprocess.run([*PAIRS, "--pairs", "far", "--directions", "upload", "--rounds", "1",
+                           "--settle", "2", "--seconds", "2", "--json", str(tmp_path / "rates")],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rates = json.loads((tmp_path / "rates").read_text("ascii"))["far upload"]
+    assert 1 < rates["both"][0] < 70 and 1 < rates["better"][0] < 50, rates
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("  far")]
+    assert f"{rates['both'][0] / 70:.2f}" in line and "of better" in line
+
+
+@needs_tun
+def test_interrupted(build):
+    with subprocess.Popen([*PAIRS, "--pairs", "slow", "--rounds", "1"], start_new_session=True,
+                          stdout=subprocess.DEVNULL) as running:
+        time.sleep(2)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(20) == 130
+
+    def is_gone() -> bool:
+        try:
+            os.killpg(running.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    until(is_gone)
+
+
+@pytest.mark.parametrize(("words", "legal"), [(("--pairs", "nonsense"), "jittery"),
+                                              (("--directions", "left"), "upload")])
+def test_says_what_there_is(words, legal):
+    done = subprocess.run([*PAIRS, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and words[1] in done.stderr and legal in done.stderr
