@@ -15,6 +15,10 @@
 #include "json_get.h"
 #include "kernel.h"
 
+/* Of ip-sysctl.rst: to serve, and to serve on listeners that did not ask for it. */
+#define FAST_OPEN_SERVE	    0x2
+#define FAST_OPEN_SERVE_ANY 0x400
+
 static bool look_hawserd(struct doctor *doctor, const struct doctor_subject *subject,
 			 struct doctor_finding *out)
 {
@@ -136,6 +140,27 @@ static bool look_limits(struct doctor *doctor, const struct doctor_subject *subj
 	return true;
 }
 
+/* hawserd asks for it nowhere, since MPTCP loses what is answered before the handshake has ended.
+ */
+static bool look_fast_open(struct doctor *doctor, const struct doctor_subject *subject,
+			   struct doctor_finding *out)
+{
+	const long setting = doctor_read_setting("/proc/sys/net/ipv4/tcp_fastopen");
+
+	(void)subject;
+	if (!doctor->mptcp || setting < 0)
+		return false;
+	if (!(setting & FAST_OPEN_SERVE) || !(setting & FAST_OPEN_SERVE_ANY)) {
+		doctor_saw(out, DOCTOR_OK, "not used: with MPTCP the kernel loses answers");
+		return true;
+	}
+	doctor_saw(out, DOCTOR_WARN,
+		   "this host has it on for all listeners: answers to MPTCP clients that use it "
+		   "get lost");
+	doctor_mend(out, "sysctl -w net.ipv4.tcp_fastopen=%ld", setting & ~FAST_OPEN_SERVE_ANY);
+	return true;
+}
+
 static bool look_bbr(struct doctor *doctor, const struct doctor_subject *subject,
 		     struct doctor_finding *out)
 {
@@ -237,6 +262,7 @@ const struct doctor_check doctor_host_checks[] = {
 	{"mptcp", look_mptcp, false},
 	{"path manager", look_path_manager, false},
 	{"limits", look_limits, false},
+	{"fast open", look_fast_open, false},
 	{"bbr", look_bbr, false},
 	{"abilities", look_abilities, false},
 	{"links", look_links, false},

@@ -44,8 +44,8 @@ struct hop {
 	size_t silent_count;
 	enum cause silent_cause;
 	bool others;  /* addresses to go on to, perhaps */
-	bool avoids;   /* what the exit is known not to answer at */
-	bool skipped;  /* some of that */
+	bool avoids;  /* what the exit is known not to answer at */
+	bool skipped; /* some of that */
 	bool clock_corrected;
 	bool accepted;
 	/* What is still to be sent: head and first bytes from out_at on. */

@@ -141,7 +141,7 @@ def site(build, tmp_path_factory):
 def test_all_is_well(site):
     report = site.doctor()
     assert (report.code, report.faults()) == (0, {})
-    expected = {"hawserd", "mptcp", "limits", "bbr", "abilities", "links", "dns",
+    expected = {"hawserd", "mptcp", "limits", "fast open", "bbr", "abilities", "links", "dns",
                 "one name", "one answers", "one clock"}
     for link in "wan-a", "wan-b":
         expected |= {f"{link} {check}" for check in ("device", "address", "rp_filter")}
@@ -327,6 +327,14 @@ def test_strict_filter(site):
     site.bed.router.run(*words)
     assert site.doctor().faults() == {}
     site.bed.router.sysctl("ipv4/conf/b/rp_filter", 0)
+
+
+def test_fast_open_on_all_listeners(site):
+    with setting(site.bed.router, "ipv4/tcp_fastopen", 0x403):
+        report = site.doctor()
+        assert (report.code, report.faults()) == (0, {"fast open": "warn"})
+        site.bed.router.run(*report.mend("fast open").split())
+        assert site.doctor().faults() == {}
 
 
 def test_mptcp_is_off(site):
