@@ -14,11 +14,11 @@ from topology import SERVER4
 
 
 @contextlib.contextmanager
-def download(daemon: Hawserd) -> Iterator[list[int]]:
+def download(daemon: Hawserd, address: str = SERVER4) -> Iterator[list[int]]:
     """One that goes on all the time; how much has come."""
     came = [0]
-    with peers.listen(daemon.bed.server, mptcp=daemon.bed.mptcp) as listening, \
-            daemon.dial(SERVER4, peers.port_of(listening)) as client, \
+    with peers.listen(daemon.bed.server, address, mptcp=daemon.bed.mptcp) as listening, \
+            daemon.dial(address, peers.port_of(listening)) as client, \
             peers.accept(listening) as server:
 
         def send() -> None:

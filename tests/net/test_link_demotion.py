@@ -4,6 +4,7 @@ quick again."""
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
 
@@ -12,7 +13,7 @@ import pytest
 from daemon import Hawserd
 from downloads import download
 from links import LINK
-from topology import LINKS
+from topology import LINKS, SERVER6
 from waiting import until
 
 pytestmark = pytest.mark.mptcp
@@ -28,14 +29,14 @@ def start(emulated_bed):
     """Has hawserd set up links with these settings of the emulator."""
     started: list[Hawserd] = []
 
-    def run(*links: dict[str, object]) -> Hawserd:
+    def run(*links: dict[str, object], options: tuple[str, ...] = LINK) -> Hawserd:
         bed = emulated_bed(**dict(zip(LINKS, links)))
         bed.router.run("ip", "mptcp", "endpoint", "flush")
         for link in LINKS[1:]:
             for family, number in ("-4", "10.77.2.2"), ("-6", "fd77:2::2"):
                 bed.router.run("ip", family, "route", "add", "default", "via", number, "dev", link,
                                "metric", "2000")
-        started.append(Hawserd(bed, *LINK, "--workers", "1"))
+        started.append(Hawserd(bed, *options, "--workers", "1"))
         return started[-1]
 
     yield run
@@ -74,6 +75,21 @@ def test_demoted_and_back(start):
         await_states(daemon, lambda seen: seen == ["up", "up"], 20)
         before = slow.stats()["down"]["bytes"]
         until(lambda: slow.stats()["down"]["bytes"] - before, lambda grown: grown > 500_000)
+
+
+def test_forbidden_by_a_reload(start, tmp_path):
+    """Of a link that is demoted at that time, by IPv6."""
+    config = tmp_path / "conf"
+    lines = 'link "wan-a" {{ device = a }}\nlink "wan-b" {{ device = b  demote = {} }}\n'
+    config.write_text(lines.format("yes"), "ascii")
+    daemon = start(QUICK, HOLDS_UP, options=("-c", str(config)))
+    with download(daemon, SERVER6):
+        await_states(daemon, lambda seen: seen == ["up", "demoted"], 60)
+        config.write_text(lines.format("no"), "ascii")
+        daemon.signal(signal.SIGHUP)
+        await_states(daemon, lambda seen: seen == ["up", "up"], 3)
+        time.sleep(EQUAL_S)
+        assert states(daemon) == ["up", "up"]
 
 
 def test_a_good_pair_is_left_alone(start):
