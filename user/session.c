@@ -347,11 +347,13 @@ static int session_introduce(struct session *session)
 static void session_name(struct session *session, const struct destination *destination)
 {
 	char text[DESTINATION_TEXT_MAX];
+	const size_t size = strlen(destination_format(destination, text)) + 1;
 
-	destination_format(destination, text);
-	session->destination = strlen(text) < sizeof(session->short_destination)
-				       ? strcpy(session->short_destination, text)
-				       : strdup(text);
+	session->destination = session->short_destination;
+	if (size > sizeof(session->short_destination))
+		session->destination = malloc(size);
+	if (session->destination)
+		memcpy(session->destination, text, size);
 }
 
 void session_dial(struct session *session)
