@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A control group of version 2 of our own, for sockets and processes that shall be in one."""
+"""Control groups of our own, for sockets and processes that shall be in one."""
 
 from __future__ import annotations
 
@@ -31,12 +31,24 @@ def _home(hierarchy: Path) -> Path:
     raise Unavailable("this process is in no group of cgroup2")
 
 
-class Cgroup:
-    """Removed by close(), when nobody is in it any more."""
+def _cpu_hierarchy() -> Path:
+    """Where groups that share out the CPU can be made, by either version."""
+    for line in Path("/proc/self/mounts").read_text("ascii").splitlines():
+        _, where, kind, options, *_ = line.split()
+        if kind == "cgroup" and "cpu" in options.split(","):
+            return Path(where)
+        if kind == "cgroup2" and "cpu" in (Path(where) / "cgroup.subtree_control").read_text(
+                "ascii").split():
+            return Path(where)
+    raise Unavailable("no control groups share out the CPU here")
 
-    def __init__(self) -> None:
-        hierarchy = _hierarchy()
-        self._home = _home(hierarchy)
+
+class Cgroup:
+    """Of version 2, unless another home is given. Removed by close(), when nobody is in it any
+    more."""
+
+    def __init__(self, home: Path | None = None) -> None:
+        self._home = home or _home(_hierarchy())
         self.path = self._home / f"hawser-{os.getpid()}-{time.monotonic_ns()}"
         try:
             self.path.mkdir()
@@ -72,3 +84,15 @@ class Cgroup:
     def command(self, *words: str) -> Sequence[str]:
         """The command, such that it runs in the group."""
         return ["/bin/sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', str(self.path), *words]
+
+
+class IdleCgroup(Cgroup):
+    """Gets what CPU time all other groups leave."""
+
+    def __init__(self) -> None:
+        super().__init__(_cpu_hierarchy())
+        try:
+            (self.path / "cpu.idle").write_text("1", "ascii")
+        except OSError as reason:
+            self.close()
+            raise Unavailable(f"no idle control groups: {reason}") from None

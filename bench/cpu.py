@@ -9,6 +9,8 @@ import os
 import subprocess
 import time
 
+from cgroup import IdleCgroup
+
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _STEAL_FIELD = 8
 # Of /proc/PID/stat, counted from the state, which follows the name.
@@ -65,19 +67,26 @@ class Disturbance:
 
 class Spinners:
     """Runs from the beginning to the end of the with block; then idle_share() can be asked about
-    any time between, in ns of the monotonic clock."""
+    any time between, in ns of the monotonic clock.
+
+    They need a group of their own. In one with others, as the kernel makes one of all processes of a
+    terminal (sched_autogroup_enabled), the group's weight falls and rises as the others sleep and wake,
+    and each time the kernel takes it for owed more than it is: kernel threads, which are in no group,
+    then got no CPU for seconds (run on 6.18), and with them what sockmap redirects."""
 
     def __init__(self, tool: str) -> None:
         self._tool = tool
         self._samples: list[tuple[int, ...]] = []
 
     def __enter__(self) -> Spinners:
-        self._process = subprocess.Popen([self._tool], stdin=subprocess.PIPE,
+        self._group = IdleCgroup()
+        self._process = subprocess.Popen(self._group.command(self._tool), stdin=subprocess.PIPE,
                                          stdout=subprocess.PIPE, text=True)
         return self
 
     def __exit__(self, failure: type | None, *_: object) -> None:
         output, _ = self._process.communicate()
+        self._group.close()
         if failure:
             return
         if self._process.returncode != 0:
