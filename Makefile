@@ -63,7 +63,7 @@ CLI_ONLY    := user/hawser.c user/show.c user/show_links.c user/table.c user/top
 	       user/intercept_rules.c user/intercept_state.c user/steer_route.c user/ruleset.c \
 	       user/steer.c user/steer_load.c user/steer_state.c user/run.c \
 	       user/run_ask.c user/run_cgroup.c user/connection.c user/die.c $(wildcard user/doctor*.c) \
-	       user/echo.c user/mtu_search.c
+	       user/echo.c user/mtu_search.c user/firewall.c user/firewall_match.c
 CLI_SRCS    := $(CLI_ONLY) user/control_path.c user/json_get.c user/token.c user/icmp_echo.c user/ifname.c user/address.c \
 	       user/intercept_method.c user/steer_hook.c user/steer_maps.c user/clock.c user/kernel.c \
 	       user/link.c user/mptcp.c user/mptcp_pause.c user/mptcp_pm.c user/net_view.c user/netlink.c \

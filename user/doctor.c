@@ -15,6 +15,7 @@
 
 #include "connection.h"
 #include "die.h"
+#include "doctor_firewall.h"
 #include "doctor_run.h"
 #include "json_get.h"
 #include "kernel.h"
@@ -119,6 +120,7 @@ static void ask_kernel(struct doctor *doctor)
 		pm && mptcp_pm_list(pm, doctor->endpoints, &doctor->endpoint_count) == 0 &&
 		mptcp_pm_get_limits(pm, &doctor->limits) == 0;
 	mptcp_pm_close(pm);
+	doctor->rules = doctor_list_rules();
 }
 
 /* What is known not to work is not waited for later. */
@@ -239,6 +241,7 @@ int doctor_run(const char *control_path, const struct destination *destination, 
 	json_object_put(doctor->status);
 	json_object_put(doctor->link_answer);
 	json_object_put(doctor->exit_answer);
+	json_object_put(doctor->rules);
 	json_object_put(doctor->checks);
 	free(doctor);
 	return worst == DOCTOR_FAIL ? EXIT_FAILURE : EXIT_SUCCESS;

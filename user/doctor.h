@@ -52,10 +52,11 @@ struct doctor {
 	struct json_object *status; /* hawserd's answers; NULL: it does not answer */
 	struct json_object *link_answer;
 	struct json_object *exit_answer;
-	int control_errno;    /* why it does not */
-	bool mptcp;	      /* this kernel has it, and it is switched on */
-	bool set_up;	      /* hawserd sets up the links */
-	bool endpoints_known; /* and the limits */
+	struct json_object *rules; /* of nftables; NULL: not known */
+	int control_errno;	   /* why it does not */
+	bool mptcp;		   /* this kernel has it, and it is switched on */
+	bool set_up;		   /* hawserd sets up the links */
+	bool endpoints_known;	   /* and the limits */
 	struct mptcp_pm_limits limits;
 	struct netlink *netlink;
 	struct net_view view;

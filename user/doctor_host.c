@@ -12,6 +12,7 @@
 
 #include "doctor.h"
 #include "doctor_dns.h"
+#include "doctor_firewall.h"
 #include "json_get.h"
 #include "kernel.h"
 
@@ -265,6 +266,7 @@ const struct doctor_check doctor_host_checks[] = {
 	{"fast open", look_fast_open, false},
 	{"bbr", look_bbr, false},
 	{"abilities", look_abilities, false},
+	{"firewall", doctor_look_firewall, false},
 	{"links", look_links, false},
 	{"dns", look_dns, false},
 	{NULL, NULL, false},

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "doctor.h"
 #include "doctor_connect.h"
+#include "doctor_firewall.h"
 #include "doctor_join.h"
 #include "doctor_mtu.h"
 #include "mptcp.h"
@@ -31,12 +32,14 @@ static int connect_by(const struct doctor_subject *subject, bool want_mptcp, dou
 			      want_mptcp, took_s);
 }
 
-static void tell_unreached(const struct doctor_subject *subject, int err,
+static void tell_unreached(struct doctor *doctor, const struct doctor_subject *subject, int err,
 			   struct doctor_finding *out)
 {
 	const uint16_t port = address_port(target_of(subject));
 	char text[ADDRESS_TEXT_MAX];
 
+	if (doctor_tell_dropped(doctor, subject, out))
+		return;
 	address_format(target_of(subject), text);
 	switch (err) {
 	case ECONNREFUSED:
@@ -88,9 +91,8 @@ static bool look_reach(struct doctor *doctor, const struct doctor_subject *subje
 	double took_s;
 	const int fd = connect_by(subject, false, &took_s);
 
-	(void)doctor;
 	if (fd < 0) {
-		tell_unreached(subject, -fd, out);
+		tell_unreached(doctor, subject, -fd, out);
 		return true;
 	}
 	doctor_saw(out, DOCTOR_OK, "TCP to %s in %.1f ms", address_format(target_of(subject), text),

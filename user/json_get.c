@@ -2,6 +2,8 @@
 /* Reads json-c objects of which any member may be missing. */
 #include "json_get.h"
 
+#include <string.h>
+
 struct json_object *json_member(struct json_object *object, const char *key)
 {
 	struct json_object *value = NULL;
@@ -25,6 +27,11 @@ const char *json_text(struct json_object *object, const char *key)
 	const char *text = json_object_get_string(json_member(object, key));
 
 	return text ? text : "";
+}
+
+bool json_same(struct json_object *a, struct json_object *b, const char *key)
+{
+	return strcmp(json_text(a, key), json_text(b, key)) == 0;
 }
 
 size_t json_length(struct json_object *array)

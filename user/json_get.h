@@ -4,6 +4,7 @@
 #define HAWSER_JSON_GET_H
 
 #include <json-c/json.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,9 @@ double json_seconds(struct json_object *object, const char *key);
 
 /* The object's; "" when missing. */
 const char *json_text(struct json_object *object, const char *key);
+
+/* Whether both have the same text under this key; a missing one is "". */
+bool json_same(struct json_object *a, struct json_object *b, const char *key);
 
 /* Elements; 0 of what is no array. */
 size_t json_length(struct json_object *array);

@@ -141,8 +141,8 @@ def site(build, tmp_path_factory):
 def test_all_is_well(site):
     report = site.doctor()
     assert (report.code, report.faults()) == (0, {})
-    expected = {"hawserd", "mptcp", "limits", "fast open", "bbr", "abilities", "links", "dns",
-                "one name", "one answers", "one clock"}
+    expected = {"hawserd", "mptcp", "limits", "fast open", "bbr", "abilities", "firewall",
+                "links", "dns", "one name", "one answers", "one clock"}
     for link in "wan-a", "wan-b":
         expected |= {f"{link} {check}" for check in ("device", "address", "rp_filter")}
         for family in "ipv4", "ipv6":
@@ -275,6 +275,28 @@ def test_what_happens_on_the_way(site):
     assert "after the handshake" in report.seen("one wan-b ipv4 mptcp")
     assert "a firewall drops it" in report.seen("one wan-b ipv6 reach")
     assert f"dport {PORT}" in report.mend("one wan-b ipv6 reach")
+
+
+def test_this_host_drops_it(site):
+    """On one link, after a rule that could have let it pass and does not."""
+    router = site.bed.router
+    router.run("nft", "-f", "-", text=f"""
+        table ip leaving {{
+            chain out {{
+                type filter hook output priority 0
+                oifname b ip daddr {SERVER4} tcp dport != {PORT} accept
+                oifname b ip daddr {SERVER4} meta l4proto tcp drop
+            }}
+        }}""")
+    try:
+        report = site.doctor()
+        assert report.faults() == {"one wan-b ipv4 reach": "fail"}
+        found = report.found["one wan-b ipv4 reach"]
+        assert "chain ip leaving out of nftables, on this host" in found["seen"]
+        router.run(*found["mend"].split())
+        assert site.doctor().faults() == {}
+    finally:
+        router.run("nft", "delete", "table", "ip", "leaving")
 
 
 def test_syns_with_mptcp_are_swallowed(site):
