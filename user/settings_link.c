@@ -52,9 +52,9 @@ int settings_add_link(struct draft *draft, const struct value *name, const struc
 	return 0;
 }
 
-/* A lone address, as prefix_parse() takes one; one of each family. */
-static int set_link_address(union address addresses[LINK_FAMILIES], const struct value *value,
-			    const char *what, const char *legal)
+/* A lone address, as prefix_parse() takes one; one of each family, of LINK_FAMILIES addresses. */
+static int set_link_address(union address *addresses, const struct value *value, const char *what,
+			    const char *legal)
 {
 	struct prefix prefix;
 	union address *address;

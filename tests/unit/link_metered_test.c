@@ -291,6 +291,7 @@ static void a_file_of_nonsense_begins_anew(void **state)
 	};
 
 	(void)state;
+	link_metered_close(metered);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
 		write_file(texts[i]);
 		open_metered();
