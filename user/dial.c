@@ -58,6 +58,7 @@ struct dial {
 	bool (*skip)(void *context, const union address *address); /* NULL: none */
 	void *skip_context;
 	bool spread;
+	bool fast_open;
 	struct guard guard;
 	bool plain;
 	bool transparent;
@@ -118,7 +119,7 @@ static bool dial_is_resolving(const struct dial *dial)
 
 static void dial_finish(struct dial *dial, const struct attempt *winner, enum transport transport)
 {
-	const struct dial_result result = {
+	struct dial_result result = {
 		.fd = winner ? winner->io.fd : -1,
 		.transport = transport,
 		.cause = winner ? CAUSE_NONE : dial->cause,
@@ -127,6 +128,8 @@ static void dial_finish(struct dial *dial, const struct attempt *winner, enum tr
 	dial_fn *notify = dial->notify;
 	void *context = dial->context;
 
+	if (winner)
+		result.address = winner->address;
 	dial_free(dial, winner);
 	notify(context, winner ? DIAL_CONNECTED : DIAL_FAILED, &result);
 }
@@ -266,6 +269,9 @@ static int attempt_start(struct attempt *attempt)
 	if (fd < 0)
 		return fd;
 	socket_bound(fd, &dial->config->relay.tune);
+	/* With MPTCP an early answer gets lost. */
+	if (dial->fast_open && mptcp_transport(fd) == TRANSPORT_TCP)
+		socket_send_early(fd);
 	if (dial->source.sa.sa_family == to->sa.sa_family)
 		err = socket_bind_foreign(fd, &dial->source);
 	else
@@ -471,6 +477,7 @@ struct dial *dial_start(const struct dial_request *request, dial_fn *notify, voi
 	dial->skip = request->skip;
 	dial->skip_context = request->skip_context;
 	dial->spread = request->spread;
+	dial->fast_open = request->fast_open;
 	dial->guarded = request->guard != NULL;
 	if (request->guard)
 		dial->guard = *request->guard;

@@ -28,6 +28,7 @@ enum dial_event {
 struct dial_result {
 	int fd; /* -1 unless connected */
 	enum transport transport;
+	union address address; /* that was dialled; AF_UNSPEC unless connected */
 	enum cause cause;
 	bool others; /* there are addresses besides that were not skipped, or there may be: a lookup
 			has not been answered */
@@ -55,6 +56,8 @@ struct dial_request {
 	bool (*skip)(void *context, const union address *address);
 	void *skip_context;
 	bool spread;		 /* the first address to try is drawn by lot, of each family */
+	bool fast_open;		 /* plain TCP need not be connected to be DIAL_CONNECTED, as of
+				    socket_send_early() */
 	bool plain;		 /* TCP, whatever the configuration says */
 	bool transparent;	 /* the client was taken on its way */
 	struct detours *detours; /* told what has no MPTCP, with auto-bypass */

@@ -16,7 +16,9 @@
 #include "json_get.h"
 #include "kernel.h"
 
-/* Of ip-sysctl.rst: to serve, and to serve on listeners that did not ask for it. */
+/* Of ip-sysctl.rst: to ask for it, to serve it, and to serve on listeners that did not ask for it.
+ */
+#define FAST_OPEN_ASK	    0x1
 #define FAST_OPEN_SERVE	    0x2
 #define FAST_OPEN_SERVE_ANY 0x400
 
@@ -141,16 +143,32 @@ static bool look_limits(struct doctor *doctor, const struct doctor_subject *subj
 	return true;
 }
 
-/* hawserd asks for it nowhere, since MPTCP loses what is answered before the handshake has ended.
- */
+/* Hops by plain TCP use it, so it matters where there are exits. */
+static bool look_plain_fast_open(struct doctor *doctor, long setting, struct doctor_finding *out)
+{
+	if (json_length(json_member(doctor->exit_answer, "exits")) == 0)
+		return false;
+	if (setting & FAST_OPEN_ASK) {
+		doctor_saw(out, DOCTOR_OK, "used towards exits that serve it");
+		return true;
+	}
+	doctor_saw(out, DOCTOR_WARN, "off: every connection by an exit takes a round trip more");
+	doctor_mend(out, "sysctl -w net.ipv4.tcp_fastopen=%ld", setting | FAST_OPEN_ASK);
+	return true;
+}
+
+/* hawserd asks for it nowhere else, since MPTCP loses what is answered before the handshake has
+ * ended. */
 static bool look_fast_open(struct doctor *doctor, const struct doctor_subject *subject,
 			   struct doctor_finding *out)
 {
 	const long setting = doctor_read_setting("/proc/sys/net/ipv4/tcp_fastopen");
 
 	(void)subject;
-	if (!doctor->mptcp || setting < 0)
+	if (setting < 0)
 		return false;
+	if (!doctor->mptcp || strcmp(json_text(doctor->status, "mptcp"), "off") == 0)
+		return look_plain_fast_open(doctor, setting, out);
 	if (!(setting & FAST_OPEN_SERVE) || !(setting & FAST_OPEN_SERVE_ANY)) {
 		doctor_saw(out, DOCTOR_OK, "not used: with MPTCP the kernel loses answers");
 		return true;

@@ -19,6 +19,9 @@
 #define PROBE_AVOIDED_S 3.
 #define FORGET_S	600.
 
+/* Without Fast Open, after a path has dropped what came with it. */
+#define NOT_EARLY_S 3600.
+
 struct avoided {
 	union address address;
 	double since_s;
@@ -35,6 +38,7 @@ struct exit {
 	double up_s;				     /* since when */
 	double answer_s;			     /* the last one */
 	double probe_s;				     /* the last one */
+	double early_s;				     /* from then on with Fast Open */
 	union address addresses[EXIT_ADDRESSES_MAX]; /* IPv4, IPv6; AF_UNSPEC: unknown */
 	struct avoided avoided[EXIT_AVOIDED_MAX];
 	size_t avoided_count;
@@ -147,6 +151,23 @@ void exit_set_clock_offset_ms(struct exit *exit, int64_t offset_ms)
 	pthread_mutex_lock(&exit->lock);
 	exit->facts.clock_offset_ms = offset_ms;
 	pthread_mutex_unlock(&exit->lock);
+}
+
+void exit_lost_early(struct exit *exit, double now_s)
+{
+	pthread_mutex_lock(&exit->lock);
+	exit->early_s = now_s + NOT_EARLY_S;
+	pthread_mutex_unlock(&exit->lock);
+}
+
+bool exit_takes_early(struct exit *exit, double now_s)
+{
+	bool takes;
+
+	pthread_mutex_lock(&exit->lock);
+	takes = now_s >= exit->early_s;
+	pthread_mutex_unlock(&exit->lock);
+	return takes;
 }
 
 void exit_begin(struct exit *exit)

@@ -72,6 +72,10 @@ size_t exit_get_addresses(struct exit *exit, union address out[EXIT_ADDRESSES_MA
 int64_t exit_clock_offset_ms(struct exit *exit);
 void exit_set_clock_offset_ms(struct exit *exit, int64_t offset_ms);
 
+/* What goes to it with a SYN gets lost: for an hour nothing shall. */
+void exit_lost_early(struct exit *exit, double now_s);
+bool exit_takes_early(struct exit *exit, double now_s);
+
 /* A session has it, with a reference. */
 void exit_begin(struct exit *exit);
 void exit_end(struct exit *exit);

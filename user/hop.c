@@ -32,7 +32,7 @@ struct hop {
 	size_t first_len;
 	struct dial *dial; /* NULL once connected */
 	int fd;
-	union address peer; /* AF_UNSPEC: it went too fast to be seen */
+	union address peer;
 	enum transport transport;
 	ev_io io;
 	ev_timer deadline; /* of the exit's answer */
@@ -133,8 +133,7 @@ static bool hop_leave_address(struct hop *hop, enum cause cause)
 {
 	char text[ADDRESS_TEXT_MAX];
 
-	if (hop->accepted || !hop->others || hop->silent_count == EXIT_AVOIDED_MAX ||
-	    hop->peer.sa.sa_family == AF_UNSPEC)
+	if (hop->accepted || !hop->others || hop->silent_count == EXIT_AVOIDED_MAX)
 		return false;
 	if (exit_avoid(hop->exit->state, &hop->peer, clock_monotonic_s()))
 		log_warning("exit %s: %s: %s; its other addresses come first now", hop->exit->name,
@@ -210,8 +209,9 @@ static bool hop_read_message(struct hop *hop)
 	case HOP_EVENT_ACCEPTED:
 		hop->accepted = true;
 		/* Where it is, whatever its name says from now on. */
-		if (hop->peer.sa.sa_family != AF_UNSPEC)
-			exit_set_address(hop->exit->state, &hop->peer);
+		exit_set_address(hop->exit->state, &hop->peer);
+		if (hop->transport == TRANSPORT_TCP && socket_early_lost(hop->fd))
+			exit_lost_early(hop->exit->state, clock_monotonic_s());
 		exit_answered(hop->exit->state, rtt_s, clock_monotonic_s());
 		ev_timer_stop(hop->loop, &hop->silence);
 		/* From now on it is the destination that is waited for. */
@@ -233,6 +233,12 @@ static bool hop_read_message(struct hop *hop)
 	}
 }
 
+/* Only of a connection that is still being opened. */
+static bool hop_was_early(int error)
+{
+	return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH;
+}
+
 /* Takes not a byte more than the answers have: what follows is the destination's. */
 static void hop_read(struct hop *hop)
 {
@@ -243,7 +249,8 @@ static void hop_read(struct hop *hop)
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
 		if (n <= 0) {
-			hop_fail_here(hop, CAUSE_EXIT_BROKEN);
+			hop_fail_here(hop, n < 0 && hop_was_early(errno) ? cause_from_errno(errno)
+									 : CAUSE_EXIT_BROKEN);
 			return;
 		}
 		hop->in_len += (size_t)n;
@@ -258,7 +265,7 @@ static bool hop_write(struct hop *hop)
 	ssize_t n = send(hop->fd, hop->out + hop->out_at, hop->out_len - hop->out_at,
 			 MSG_DONTWAIT | MSG_NOSIGNAL);
 
-	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+	if (n < 0 && errno != EAGAIN && errno != EINTR && errno != EINPROGRESS) {
 		hop_fail_here(hop, CAUSE_EXIT_BROKEN);
 		return false;
 	}
@@ -323,8 +330,7 @@ static void hop_on_dial(void *context, enum dial_event event, const struct dial_
 	}
 	hop->fd = result->fd;
 	hop->others = result->others;
-	hop->peer = (union address){0};
-	(void)getpeername(hop->fd, &hop->peer.sa, &(socklen_t){sizeof(hop->peer)});
+	hop->peer = result->address;
 	hop->transport = result->transport;
 	ev_io_init(&hop->io, hop_on_io, hop->fd, EV_READ);
 	hop->io.data = hop;
@@ -362,17 +368,20 @@ static void hop_begin(struct hop *hop)
 		destination.host[0] = '\0';
 		destination.address = hop->at;
 	}
-	hop->dial = dial_start(&(struct dial_request){.loop = hop->loop,
-						      .resolver = hop->resolver,
-						      .mptcp_pause = hop->mptcp_pause,
-						      .links = hop->links,
-						      .config = hop->config,
-						      .destination = &destination,
-						      .client = &ourselves,
-						      .skip = hop_skips,
-						      .skip_context = hop,
-						      .spread = true},
-			       hop_on_dial, hop);
+	hop->dial =
+		dial_start(&(struct dial_request){.loop = hop->loop,
+						  .resolver = hop->resolver,
+						  .mptcp_pause = hop->mptcp_pause,
+						  .links = hop->links,
+						  .config = hop->config,
+						  .destination = &destination,
+						  .client = &ourselves,
+						  .skip = hop_skips,
+						  .skip_context = hop,
+						  .spread = true,
+						  .fast_open = exit_takes_early(
+							  hop->exit->state, clock_monotonic_s())},
+			   hop_on_dial, hop);
 	/* Reported from the loop, since hop_start() has not returned. */
 	if (!hop->dial)
 		ev_feed_event(hop->loop, &hop->deadline, EV_CUSTOM);

@@ -14,9 +14,11 @@
 
 #define BACKLOG 4096 /* the kernel caps it at net.core.somaxconn */
 
-static int listen_open_as(const union address *address, const struct tune *tune, bool transparent,
+static int listen_open_as(const struct listen_config *listen_to, const struct tune *tune,
 			  bool want_mptcp)
 {
+	const union address *address = &listen_to->address;
+	const bool transparent = listen_to->transparent;
 	const int on = 1;
 	int fd = mptcp_socket(address->sa.sa_family, want_mptcp);
 	int err = 0;
@@ -30,6 +32,8 @@ static int listen_open_as(const union address *address, const struct tune *tune,
 		close(fd);
 		return err;
 	}
+	if (listen_to->gate)
+		socket_take_early(fd);
 	/* V6ONLY: "[::]:1080" and "0.0.0.0:1080" are two listeners that may exist side by side. */
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) ||
@@ -47,11 +51,11 @@ static int listen_open(const struct listen_config *listen, const struct tune *tu
 {
 	const int off = 0;
 	/* An MPTCP listener takes TCP clients as well, and gives them plain TCP sockets. */
-	int fd = listen_open_as(&listen->address, tune, listen->transparent, true);
+	int fd = listen_open_as(listen, tune, true);
 
 	/* Before 5.17 MPTCP sockets do not know IP_TRANSPARENT. */
 	if (listen->transparent && (fd == -EOPNOTSUPP || fd == -ENOPROTOOPT))
-		fd = listen_open_as(&listen->address, tune, true, false);
+		fd = listen_open_as(listen, tune, false);
 	/* bpf_sk_assign() refuses sockets with it before 6.6. */
 	if (fd >= 0 && listen->transparent && workers == 1)
 		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &off, sizeof(off));

@@ -11,6 +11,7 @@
 #include "kernel.h"
 
 #define KEEPALIVE_PROBES 4
+#define EARLY_BACKLOG	 256 /* of connections whose handshake is not done */
 
 static void set_int(int fd, int level, int option, int value)
 {
@@ -123,6 +124,22 @@ static struct tcp_info tcp_info(int fd)
 
 	(void)getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
 	return info;
+}
+
+void socket_take_early(int fd)
+{
+	set_int(fd, IPPROTO_TCP, TCP_FASTOPEN, EARLY_BACKLOG);
+}
+
+void socket_send_early(int fd)
+{
+	set_int(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1);
+}
+
+bool socket_early_lost(int fd)
+{
+	/* Linux 5.5, 480274787d7e. */
+	return tcp_info(fd).tcpi_fastopen_client_fail == TFO_SYN_RETRANSMITTED;
 }
 
 uint32_t socket_rtt_us(int fd)

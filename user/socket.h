@@ -51,6 +51,17 @@ bool socket_is_local_address(const union address *address);
  * that two connections may share one. 0 or -errno. */
 int socket_bind_source(int fd, const union address *source);
 
+/* TCP Fast Open (RFC 7413), where net.ipv4.tcp_fastopen and the peer allow it; else nothing
+ * changes. Before listen(): takes what comes with a SYN. Before connect(), which then returns at
+ * once if the peer has given out a cookie: the first send() goes with the SYN, and recv() fails as
+ * connect() would have. */
+void socket_take_early(int fd);
+void socket_send_early(int fd);
+
+/* Of a connected socket: what went with the SYN did not arrive, or the answer to it, so that it
+ * took a retransmission, a second as a rule. */
+bool socket_early_lost(int fd);
+
 /* Smoothed round-trip time in microseconds by TCP_INFO; 0 if unknown. */
 uint32_t socket_rtt_us(int fd);
 

@@ -359,6 +359,16 @@ def test_fast_open_on_all_listeners(site):
         assert site.doctor().faults() == {}
 
 
+def test_fast_open_without_mptcp(site):
+    with setting(site.bed.router, "ipv4/tcp_fastopen", 0), contextlib.ExitStack() as leave:
+        router = site.start(leave, "-c", str(site.config("plain", one=SERVER4)), "--mptcp=off",
+                            "--socks", "127.0.0.1:1083")
+        report = site.doctor(control=router.control)
+        assert report.faults() == {"mptcp": "warn", "fast open": "warn"}
+        site.bed.router.run(*report.mend("fast open").split())
+        assert site.doctor(control=router.control).faults() == {"mptcp": "warn"}
+
+
 def test_mptcp_is_off(site):
     with setting(site.bed.router, "mptcp/enabled", 0):
         report = site.doctor()

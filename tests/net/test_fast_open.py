@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""TCP Fast Open: hops do not use it, as with MPTCP this kernel loses what is answered early. Where
-the first test is skipped because it does not, a hop could save a round trip."""
+"""TCP Fast Open: hops by MPTCP do not use it, as this kernel loses what is answered early; where the
+first test is skipped because it does not, they could save a round trip. Hops by plain TCP use it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 import peers
 from daemon import Hawserd
-from exit_net import Net, hello
+from exit_net import PORTS, Net, exits, hello
 from namespace import IPPROTO_MPTCP
 from topology import SERVER4
 
@@ -19,9 +19,12 @@ pytestmark = pytest.mark.mptcp
 
 # Of ip-sysctl.rst: connect and serve, both without a cookie; for all listeners.
 ON, FOR_ALL = 0x207, 0x607
+# The same with a cookie, as hosts are that have been told to serve it.
+WITH_COOKIE = 3
 SYN_DATA_DROPPED = "tcp flags & (syn | ack) == syn meta length > 100 drop"
 DELAY_MS = 50
 ROUND_TRIP_S = 2 * DELAY_MS / 1e3
+WITHOUT_MPTCP = 'upstream { mptcp = "off" }'
 QUESTION, ANSWER = b"q" * 100, b"a" * 100
 
 
@@ -60,13 +63,8 @@ def test_the_kernel_loses_early_answers(slow):
     assert answer == b""
 
 
-@pytest.mark.parametrize(("setting", "rule"), [(0, ""), (ON, ""), (FOR_ALL, ""),
-                                              (FOR_ALL, SYN_DATA_DROPPED)])
-def test_hops_are_the_same_with_it(slow, tmp_path, setting, rule):
-    """A round trip for the handshake, one for the client's reply, one for the echo, whatever hosts
-    and path do."""
-    for namespace in slow.router, slow.server:
-        namespace.sysctl("ipv4/tcp_fastopen", setting)
+@pytest.fixture
+def net(slow, tmp_path):
     with contextlib.ExitStack() as leave:
 
         def hawserd(*options: str, **settings) -> Hawserd:
@@ -74,11 +72,87 @@ def test_hops_are_the_same_with_it(slow, tmp_path, setting, rule):
             leave.callback(made.finish)
             return made
 
+        yield Net(slow, hawserd, tmp_path)
+
+
+def allow(bed, setting: int) -> None:
+    for namespace in bed.router, bed.server:
+        namespace.sysctl("ipv4/tcp_fastopen", setting)
+
+
+def echo_server(net: Net, leave: contextlib.ExitStack) -> int:
+    return leave.enter_context(
+        contextlib.closing(peers.Server(net.bed.server, peers.echo))).port
+
+
+@pytest.mark.parametrize(("setting", "rule"), [(0, ""), (ON, ""), (FOR_ALL, ""),
+                                              (FOR_ALL, SYN_DATA_DROPPED)])
+def test_hops_are_the_same_with_it(net, setting, rule):
+    """A round trip for the handshake, one for the client's reply, one for the echo, whatever hosts
+    and path do."""
+    allow(net.bed, setting)
+    with contextlib.ExitStack() as leave:
         if rule:
-            leave.enter_context(slow.rules(rule))
-        net = Net(slow, hawserd, tmp_path)
+            leave.enter_context(net.bed.rules(rule))
         net.serve("one")
         router = net.settled("one")
-        echo = leave.enter_context(contextlib.closing(peers.Server(slow.server, peers.echo)))
-        took = [hello(router, echo.port) for _ in range(3)]
+        port = echo_server(net, leave)
+        took = [hello(router, port) for _ in range(3)]
         assert 3 * ROUND_TRIP_S <= min(took) < 4 * ROUND_TRIP_S, took
+
+
+def early(bed) -> tuple[int, int]:
+    """What the router sent with SYNs: how often it was taken, and how often not."""
+    with bed.router.entered(), open("/proc/thread-self/net/netstat", encoding="ascii") as file:
+        rows = [line.split()[1:] for line in file if line.startswith("TcpExt:")]
+    counters = dict(zip(*rows))
+    return int(counters["TCPFastOpenActive"]), int(counters["TCPFastOpenActiveFail"])
+
+
+@pytest.mark.parametrize(("setting", "round_trips"), [(0, 3), (WITH_COOKIE, 2)])
+def test_plain_hops(net, setting, round_trips):
+    """Two are what the client would need without a proxy."""
+    allow(net.bed, setting)
+    net.serve("one")
+    router = net.settled("one", more=WITHOUT_MPTCP)
+    with contextlib.ExitStack() as leave:
+        port = echo_server(net, leave)
+        hello(router, port)
+        took = [hello(router, port) for _ in range(3)]
+        assert round_trips <= min(took) / ROUND_TRIP_S < round_trips + 1, took
+        assert (early(net.bed)[0] >= len(took)) == (setting != 0)
+
+
+def test_plain_hops_where_the_path_drops_it(net):
+    """It costs one connection a second, and then it is known."""
+    allow(net.bed, WITH_COOKIE)
+    net.serve("one")
+    with net.bed.rules(SYN_DATA_DROPPED), contextlib.ExitStack() as leave:
+        router = net.settled("one", more=WITHOUT_MPTCP)
+        port = echo_server(net, leave)
+        took = sorted(hello(router, port) for _ in range(6))
+        assert 3 <= took[0] / ROUND_TRIP_S and took[4] / ROUND_TRIP_S < 4, took
+        assert took[5] < 2, took
+    assert early(net.bed) == (0, 1)
+
+
+@pytest.mark.parametrize("how", ["killed", "cut"])
+def test_early_to_a_dead_exit(net, how):
+    """The connection seems to be there at once; the session goes on to the next exit all the same."""
+    allow(net.bed, WITH_COOKIE)
+    for name in "one", "two":
+        net.serve(name)
+    router = net.settled("one", "two", one="priority = 1", two="priority = 2", more=WITHOUT_MPTCP)
+    with contextlib.ExitStack() as leave:
+        port = echo_server(net, leave)
+        for _ in range(2):
+            hello(router, port)
+        if how == "killed":
+            net.kill("one")
+        else:
+            leave.enter_context(net.bed.rules(f"tcp dport {PORTS['one']} drop"))
+        assert hello(router, port) < 4
+        exit_ = exits(router)["one"]
+        assert (exit_["state"], exits(router)["two"]["state"]) == ("down", "up")
+        assert exit_["last_failure"] == ("refused" if how == "killed" else "exit-silent")
+        assert hello(router, port) / ROUND_TRIP_S < 4
