@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "gate.h"
+#include "log.h"
 #include "settings.h"
 
 #define NAME_LEGAL "1 to 255 of A-Z a-z 0-9 . _ : [ ] -"
@@ -37,6 +38,11 @@ static int add_tokens(struct config *config, struct listen_config *listen, const
 	err = token_file_read(file->text, &gate->tokens);
 	if (err)
 		return err;
+	/* So it is when the last one was taken away. */
+	if (gate->tokens.count == 0)
+		log_warning("%s: no token in it, so nobody gets in; 'hawser token new NAME' prints "
+			    "one",
+			    file->text);
 	if (exit_name) {
 		gate->exit_name = strdup(exit_name->text);
 		if (!gate->exit_name)

@@ -96,11 +96,6 @@ static int read_lines(const char *path, char *text, size_t len, struct token_set
 		err = read_line(path, number++, text, set);
 		text += size + 1;
 	}
-	if (!err && set->count == 0) {
-		log_error("%s: no token in it; legal: the line that 'hawser token new NAME' prints",
-			  path);
-		err = -EINVAL;
-	}
 	return err;
 }
 

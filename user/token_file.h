@@ -10,12 +10,12 @@
 struct token_set {
 	char *path;
 	struct token *token;
-	size_t count; /* at least 1 */
+	size_t count;
 };
 
-/* Empty lines and those that begin with # are passed over. A file that others than owner and group
- * can read or write is refused. 0, or a negative errno after logging one line that names the file,
- * and the line where there is one. */
+/* Empty lines and those that begin with # are passed over; there may be no others. A file that
+ * others than owner and group can read or write is refused. 0, or a negative errno after logging
+ * one line that names the file, and the line where there is one. */
 int token_file_read(const char *path, struct token_set *out);
 
 /* Wipes the keys. */

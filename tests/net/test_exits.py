@@ -441,11 +441,13 @@ def test_busy_moves_on(net, echo):
         sock.close()
 
 
-def test_revoked(net, echo):
+@pytest.mark.parametrize("left", [hop.Token("other").line(), ""])
+def test_revoked(net, echo, left):
+    """Also the only one."""
     one = net.serve("one")
     router = net.settled("one", more="upstream { when-no-exit = refuse }")
     with router.dial(SERVER4, echo.port) as client:
-        hop.write_tokens(net.tokens, hop.Token("other").line())
+        hop.write_tokens(net.tokens, left)
         one.signal(signal.SIGHUP)
         assert peers.was_reset(client)
     with pytest.raises(Refused):
