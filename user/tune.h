@@ -47,7 +47,7 @@
 	X(unsent_bytes, "unsent-bytes", 512 << 10, 16 << 10, 64 << 20)                             \
 	/* The receive buffer of every socket: a session may have half of it in flight per         \
 	 * round-trip time, and a slow reader lets as much pile up. */                             \
-	X(receive_bytes, "receive-bytes", 4 << 20, 128 << 10, 256 << 20)                           \
+	X(receive_bytes, "receive-bytes", 5 << 20, 128 << 10, 256 << 20)                           \
 	/* To a port below this, a connection that fell back is made anew as plain TCP: such       \
 	 * services take more than one. */                                                         \
 	X(redial_below_port, "redial-below-port", 1024, 1, 65536)                                  \
