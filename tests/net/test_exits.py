@@ -441,13 +441,12 @@ def test_busy_moves_on(net, echo):
         sock.close()
 
 
-@pytest.mark.parametrize("left", [hop.Token("other").line(), ""])
+@pytest.mark.parametrize("left", ["another", "none"])
 def test_revoked(net, echo, left):
-    """Also the only one."""
     one = net.serve("one")
     router = net.settled("one", more="upstream { when-no-exit = refuse }")
     with router.dial(SERVER4, echo.port) as client:
-        hop.write_tokens(net.tokens, left)
+        hop.write_tokens(net.tokens, *[hop.Token("other").line()] * (left == "another"))
         one.signal(signal.SIGHUP)
         assert peers.was_reset(client)
     with pytest.raises(Refused):
