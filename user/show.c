@@ -255,7 +255,7 @@ static void add_exit(struct table *table, struct json_object *exit)
 	if (rtt_s > 0)
 		table_add(table, "%.0fms", rtt_s * 1000);
 	else
-		table_add(table, "%s", "");
+		table_add(table, "%s", strcmp(json_text(exit, "state"), "up") == 0 ? "<1ms" : "");
 	table_add(table, "%" PRIu64, json_count(sessions, "active"));
 	table_add(table, "%" PRIu64, json_count(sessions, "total"));
 	table_add(table, "%" PRIu64, json_count(exit, "failures"));

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -85,6 +86,7 @@ def test_all_leaves_at_once(net, request):
     _, server = fake(net, handler)
     request.addfinalizer(server.close)
     router = net.settled("one")
+    assert re.search(r" (<1|\d+)ms ", router.run_cli("exits").stdout)
     with router.connect() as client:
         client.sendall(b"GET http://example.org:81/path HTTP/1.1\r\nHost: example.org:81\r\n\r\n")
         assert read(client, 6) == b"answer"
