@@ -80,13 +80,22 @@ class Spinners:
 
     def __enter__(self) -> Spinners:
         self._group = IdleCgroup()
-        self._process = subprocess.Popen(self._group.command(self._tool), stdin=subprocess.PIPE,
-                                         stdout=subprocess.PIPE, text=True)
+        try:
+            self._process = subprocess.Popen(self._group.command(self._tool),
+                                             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                             text=True)
+        except BaseException:
+            self._group.close()
+            raise
         return self
 
     def __exit__(self, failure: type | None, *_: object) -> None:
-        output, _ = self._process.communicate()
-        self._group.close()
+        try:
+            output, _ = self._process.communicate()
+        finally:
+            self._process.kill()
+            self._process.wait()
+            self._group.close()
         if failure:
             return
         if self._process.returncode != 0:

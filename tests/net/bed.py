@@ -46,11 +46,14 @@ class Bed(Topology):
         super().close()
         self.mounts.close()
 
-    def mptcp_counters(self, host: Namespace) -> dict[str, int]:
-        """What the kernel's MPTCP counted so far."""
+    def counters(self, host: Namespace, group: str) -> dict[str, int]:
+        """What the kernel counted so far: "TcpExt", "MPTcpExt"."""
         with host.entered(), open("/proc/thread-self/net/netstat", encoding="ascii") as file:
-            rows = [line.split()[1:] for line in file if line.startswith("MPTcpExt:")]
+            rows = [line.split()[1:] for line in file if line.startswith(f"{group}:")]
         return {name: int(value) for name, value in zip(*rows)} if rows else {}
+
+    def mptcp_counters(self, host: Namespace) -> dict[str, int]:
+        return self.counters(host, "MPTcpExt")
 
     def fallback_counts(self) -> tuple[int, int]:
         """How many connections of hawserd's hosts fell back to TCP, and how often these hosts have

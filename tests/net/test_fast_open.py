@@ -103,10 +103,8 @@ def test_hops_are_the_same_with_it(net, setting, rule):
 
 def early(bed) -> tuple[int, int]:
     """What the router sent with SYNs: how often it was taken, and how often not."""
-    with bed.router.entered(), open("/proc/thread-self/net/netstat", encoding="ascii") as file:
-        rows = [line.split()[1:] for line in file if line.startswith("TcpExt:")]
-    counters = dict(zip(*rows))
-    return int(counters["TCPFastOpenActive"]), int(counters["TCPFastOpenActiveFail"])
+    counted = bed.counters(bed.router, "TcpExt")
+    return counted["TCPFastOpenActive"], counted["TCPFastOpenActiveFail"]
 
 
 @pytest.mark.parametrize(("setting", "round_trips"), [(0, 3), (WITH_COOKIE, 2)])
