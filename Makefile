@@ -47,71 +47,57 @@ endif
 include bpf/bpf.mk
 
 # libev ships no pkg-config file.
-PKGS     := libcares libconfuse json-c libsodium libnftnl libmnl
+PKGS     := libcares libconfuse json-c libsodium libnftables libnftnl libmnl ncurses
 PKG_CONFIG ?= $(CROSS_COMPILE)pkg-config
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CFLAGS   ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DHAWSER_VERSION='"$(VERSION)"' $(WARN) $(WERROR) \
-	     $(shell $(PKG_CONFIG) --cflags $(PKGS)) -Iuser $(HAWSER_BPF_CFLAGS) -MMD -MP -pthread \
+	     $(shell $(PKG_CONFIG) --cflags $(PKGS)) -Iuser -Iinclude -I. $(HAWSER_BPF_CFLAGS) -MMD -MP -pthread \
 	     $(CFLAGS) $(SANFLAGS)
-ALL_LDFLAGS = $(LDFLAGS) $(SANFLAGS) -pthread
-DAEMON_LIBS = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lev -lm $(HAWSER_BPF_LIBS)
-CLI_LIBS  = $(shell $(PKG_CONFIG) --libs json-c libcares libsodium libnftables libmnl ncurses) $(HAWSER_BPF_LIBS)
-
-# The CLI is made of these; the daemon of all that is not the CLI's alone.
-CLI_ONLY    := user/hawser.c user/show.c user/show_links.c user/table.c user/top.c user/intercept.c \
-	       user/intercept_rules.c user/intercept_state.c user/steer_route.c user/ruleset.c \
-	       user/steer.c user/steer_load.c user/steer_state.c user/run.c \
-	       user/run_ask.c user/run_cgroup.c user/connection.c user/die.c $(wildcard user/doctor*.c) \
-	       user/echo.c user/mtu_search.c user/firewall.c user/firewall_match.c
-CLI_SRCS    := $(CLI_ONLY) user/control_path.c user/json_get.c user/token.c user/icmp_echo.c user/ifname.c user/address.c \
-	       user/intercept_method.c user/steer_hook.c user/steer_maps.c user/clock.c user/kernel.c \
-	       user/link.c user/mptcp.c user/mptcp_pause.c user/mptcp_pm.c user/net_view.c user/netlink.c \
-	       user/subflow.c \
-	       user/socket.c
-DAEMON_SRCS := $(filter-out $(CLI_ONLY),$(wildcard user/*.c))
-UNIT_SRCS   := $(wildcard tests/unit/*_test.c)
+ALL_LDFLAGS = $(LDFLAGS) $(SANFLAGS) -pthread -Wl,--as-needed
+LIBS     = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lev -lm $(HAWSER_BPF_LIBS)
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
-# What unit tests link: everything but the two main(), ncurses, and what leaves by it.
-LIB_OBJS := $(call obj,$(filter-out user/hawserd.c user/hawser.c user/top.c user/die.c \
-	user/connection.c user/run_ask.c user/doctor.c,$(wildcard user/*.c)))
-.SECONDARY:
+# Everything but the two programs; a program links what it needs of it.
+LIB     := $(BUILD)/libhawser.a
+LIB_SRCS := $(wildcard user/*/*.c)
+UNIT_SRCS := $(wildcard tests/unit/*/*_test.c)
 UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRCS))
+.SECONDARY:
 
 .PHONY: all
 all: $(BUILD)/hawserd $(BUILD)/hawser ## build hawserd and hawser
 
-$(BUILD)/hawserd: $(call obj,$(DAEMON_SRCS))
-	@echo "  LD      $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+$(LIB): $(call obj,$(LIB_SRCS))
+	@echo "  AR      $@"
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(BUILD)/hawser: $(call obj,$(CLI_SRCS))
+$(BUILD)/hawserd $(BUILD)/hawser: $(BUILD)/%: $(BUILD)/user/%.o $(LIB)
 	@echo "  LD      $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CLI_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/%.o: %.c Makefile
 	@echo "  CC      $@"
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(LIB_OBJS)
+$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
 	@echo "  LD      $@"
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS) $(CLI_LIBS) -lcmocka
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
-$(BUILD)/unit/emulator_test: $(call obj,bench/emulator_packet.c bench/emulator_path.c bench/emulator_settings.c)
+$(BUILD)/unit/testbed/emulator_test: $(call obj,testbed/emulator_packet.c testbed/emulator_path.c testbed/emulator_settings.c)
 
 # Their fakes stand in for the real functions.
-$(BUILD)/unit/pace_test: ALL_LDFLAGS += -Wl,--wrap=socket_rtt_us,--wrap=socket_receive_rtt_us
-$(BUILD)/unit/report_test: ALL_LDFLAGS += -Wl,--wrap=worker_get_stats,--wrap=worker_get_sessions,--wrap=worker_get_session
-$(BUILD)/unit/tcp_only_test: ALL_LDFLAGS += -Wl,--wrap=crypto_shorthash
-$(BUILD)/unit/mptcp_test: ALL_LDFLAGS += -Wl,--wrap=socket,--wrap=getsockopt
-$(BUILD)/unit/mptcp_pause_test: ALL_LDFLAGS += -Wl,--wrap=fopen
-$(BUILD)/unit/link_choice_test: ALL_LDFLAGS += -Wl,--wrap=link_route_find_default
-$(BUILD)/unit/subflow_test: ALL_LDFLAGS += -Wl,--wrap=getsockopt
-$(BUILD)/unit/link_record_test: ALL_LDFLAGS += -Wl,--wrap=geteuid
-$(BUILD)/unit/dial_test: ALL_LDFLAGS += -Wl,--wrap=mptcp_socket,--wrap=mptcp_transport \
+$(BUILD)/unit/relay/tick_policy_test: ALL_LDFLAGS += -Wl,--wrap=socket_rtt_us,--wrap=socket_receive_rtt_us
+$(BUILD)/unit/daemon/report_test: ALL_LDFLAGS += -Wl,--wrap=worker_get_stats,--wrap=worker_get_sessions,--wrap=worker_get_session
+$(BUILD)/unit/upstream/tcp_only_test: ALL_LDFLAGS += -Wl,--wrap=crypto_shorthash
+$(BUILD)/unit/net/mptcp_test: ALL_LDFLAGS += -Wl,--wrap=socket,--wrap=getsockopt
+$(BUILD)/unit/net/mptcp_blackhole_test: ALL_LDFLAGS += -Wl,--wrap=fopen
+$(BUILD)/unit/links/link_choice_test: ALL_LDFLAGS += -Wl,--wrap=link_route_find_default
+$(BUILD)/unit/net/subflow_test: ALL_LDFLAGS += -Wl,--wrap=getsockopt
+$(BUILD)/unit/links/link_journal_test: ALL_LDFLAGS += -Wl,--wrap=geteuid
+$(BUILD)/unit/upstream/dial_test: ALL_LDFLAGS += -Wl,--wrap=mptcp_socket,--wrap=mptcp_transport \
 	-Wl,--wrap=mptcp_tells_fallback,--wrap=mptcp_pause_likely
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
@@ -129,7 +115,7 @@ run: setup-run ## install what is missing, build, run hawserd in the foreground
 
 .PHONY: check
 check: setup-check ## install what is missing, build, run all tests (SAN=1: with sanitizers; TEST_JOBS=2)
-	@$(MAKE) --no-print-directory all unit fuzz $(TORTURE) $(EMULATOR) $(BUILD)/bench/load
+	@$(MAKE) --no-print-directory all unit fuzz $(TORTURE) $(EMULATOR) $(BUILD)/bench/load/load
 	@HAWSER_BUILD=$(BUILD) $(PYTHON) -m pytest -p no:cacheprovider \
 		-n $(TEST_JOBS) --dist loadfile tests $(PYTEST_ARGS)
 
@@ -138,13 +124,13 @@ unit: $(UNIT_BINS)
 
 # The load of the torture, both ends of it.
 TORTURE := $(BUILD)/tests/torture
-$(TORTURE): $(call obj,$(wildcard tests/net/torture/*.c))
+$(TORTURE): $(call obj,$(wildcard tests/net/lib/torture_load/*.c))
 	@echo "  LD      $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
 # Links with delay and loss, for tests and demo.
-EMULATOR := $(BUILD)/bench/emulator
-EMULATOR_OBJS := $(call obj,$(wildcard bench/emulator*.c))
+EMULATOR := $(BUILD)/testbed/emulator
+EMULATOR_OBJS := $(call obj,$(wildcard testbed/*.c))
 $(EMULATOR): $(EMULATOR_OBJS)
 	@echo "  LD      $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
@@ -152,9 +138,9 @@ $(EMULATOR): $(EMULATOR_OBJS)
 # libFuzzer targets, with the parts of hawserd that they feed; clang only.
 FUZZ_SRCS := $(wildcard tests/fuzz/*_fuzz.c)
 FUZZ_BINS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(FUZZ_SRCS))
-FUZZ_PARTS := $(addprefix user/,$(addsuffix .c,account address cause clock config_text gate handshake \
-	hop_message http_proxy log proxy_header replay socks4 socks5 token token_file users))
-FUZZ_FLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) $(WERROR) -Iuser -MMD -MP -pthread -O1 -g \
+FUZZ_LIB := build/fuzz/libhawser.a
+FUZZ_LIB_SRCS := $(foreach folder,auth shared proto base,$(wildcard user/$(folder)/*.c))
+FUZZ_FLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) $(WERROR) -Iuser -Iinclude -MMD -MP -pthread -O1 -g \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
 .PHONY: fuzz
 fuzz: $(FUZZ_BINS) ## build the fuzz targets; `make check` runs them for FUZZ_SECONDS=10 each
@@ -162,7 +148,10 @@ build/fuzz/%.o: %.c Makefile
 	@echo "  CC      $@"
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(FUZZ_FLAGS) -c -o $@ $<
-build/fuzz/%: build/fuzz/tests/fuzz/%.o $(patsubst %.c,build/fuzz/%.o,$(FUZZ_PARTS))
+$(FUZZ_LIB): $(patsubst %.c,build/fuzz/%.o,$(FUZZ_LIB_SRCS))
+	@echo "  AR      $@"
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+build/fuzz/%: build/fuzz/tests/fuzz/%.o $(FUZZ_LIB)
 	@echo "  LD      $@"
 	$(Q)$(CLANG) $(FUZZ_FLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs libsodium)
 
@@ -181,8 +170,8 @@ demo: setup-check ## two links, one download over each and over both (RATE_A= DE
 		--loss-a $(LOSS_A) --loss-b $(LOSS_B) --mode $(MODE)
 
 # The benchmark's tools are its own; see bench/bench.py for its options.
-BENCH_TOOLS := $(BUILD)/bench/load $(BUILD)/bench/spin
-$(BUILD)/bench/load: $(call obj,$(wildcard bench/load*.c))
+BENCH_TOOLS := $(BUILD)/bench/load/load $(BUILD)/bench/spin
+$(BUILD)/bench/load/load: $(call obj,$(wildcard bench/load/*.c))
 $(BUILD)/bench/spin: $(BUILD)/bench/spin.o
 $(BENCH_TOOLS):
 	@echo "  LD      $@"
@@ -198,7 +187,8 @@ bench-pairs: setup-check ## what becomes of two unequal links, as a share of the
 	@$(MAKE) --no-print-directory all $(BENCH_TOOLS) $(EMULATOR)
 	@HAWSER_BUILD=$(BUILD) $(PYTHON) -B bench/pairs.py $(BENCH_ARGS)
 
-SOURCES = $(wildcard user/*.[ch] bpf/*.c include/*.h tests/unit/*.[ch] tests/net/torture/*.[ch] tests/fuzz/*.c bench/*.[ch])
+SOURCES = $(wildcard user/*.[ch] user/*/*.[ch] bpf/*.c include/*.h tests/unit/*/*.[ch] tests/net/lib/*/*.[ch] \
+	tests/fuzz/*.c testbed/*.[ch] bench/*.[ch] bench/*/*.[ch])
 .PHONY: lint format
 lint: setup-check ## check format, clang-tidy, man pages, warnings of gcc and clang
 	@$(MAKE) --no-print-directory $(BPF_SKELS)
@@ -213,9 +203,9 @@ install: all ## install to $(DESTDIR)$(PREFIX)
 	install -m 755 $(BUILD)/hawser $(DESTDIR)$(PREFIX)/bin/
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
 		$(DESTDIR)$(PREFIX)/share/man/man8
-	install -m 644 user/man/hawser.1 $(DESTDIR)$(PREFIX)/share/man/man1/
-	install -m 644 user/man/hawser.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/
-	install -m 644 user/man/hawserd.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	install -m 644 man/hawser.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 man/hawser.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 644 man/hawserd.8 $(DESTDIR)$(PREFIX)/share/man/man8/
 
 .PHONY: clean
 clean: ## remove build/

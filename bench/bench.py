@@ -14,6 +14,7 @@ import subprocess
 import sys
 from dataclasses import asdict, replace
 
+import paths  # noqa: F401
 from figures import NAMES, Measurements, RowFigures, Verdict, is_disturbed
 from namespace import Unavailable
 from processes import HAWSERD, LOAD, SPIN, Failed

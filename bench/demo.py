@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import paths  # noqa: F401
 from emulator import BINARY as EMULATOR
 from namespace import IPPROTO_MPTCP, MountNamespace, Namespace, Unavailable
 from topology import LAN4, LAN_PREFIX4, LINKS, SERVER4, Topology, near

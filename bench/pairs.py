@@ -17,6 +17,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import paths  # noqa: F401
 import processes
 from emulator import BINARY as EMULATOR
 from figures import Spread

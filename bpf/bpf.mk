@@ -35,8 +35,8 @@ $(BPF_OBJ)/%.skel.h: $(BPF_OBJ)/%.bpf.o
 		echo '/* NOLINTEND */'; } >$@.tmp && mv $@.tmp $@
 
 # Said here because -MMD leaves system headers out.
-$(BUILD)/user/accel.o $(BUILD)/user/local_accel.o $(BUILD)/user/run_steer.o $(BUILD)/user/steer.o \
-	$(BUILD)/user/steer_load.o $(BUILD)/tests/unit/accel_test.o: $(BPF_SKELS)
+$(addprefix $(BUILD)/,user/accel/sockmap.o user/accel/local.o user/intercept/run_redirect.o \
+	user/intercept/steer.o user/intercept/steer_load.o tests/unit/accel/sockmap_test.o): $(BPF_SKELS)
 else
 HAWSER_BPF_CFLAGS :=
 HAWSER_BPF_LIBS   :=

@@ -13,7 +13,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests" / "net")]
+sys.path[:0] = [*(str(ROOT / part) for part in ("testbed", "bench", "tests/net/lib"))]
 
 MODES = ("mptcp", "no-mptcp")
 # The marker of tests that do not run in it.
@@ -56,7 +56,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def build() -> Path:
     """The directory that the Makefile built into; a missing daemon is a failure, not a skip."""
     directory = ROOT / os.environ.get("HAWSER_BUILD", "build")
-    for name in "hawserd", "hawser", "bench/emulator":
+    for name in "hawserd", "hawser", "testbed/emulator":
         assert (directory / name).exists(), f"{directory / name} is not there; run make check"
     return directory
 

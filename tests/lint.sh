@@ -23,7 +23,7 @@ for f in "$@"; do
 	*.c) c_files="$c_files $f" ;;
 	esac
 done
-flags="-std=gnu11 -D_GNU_SOURCE -DHAWSER_VERSION=\"lint\" -Iuser -DHAWSER_BPF -isystem build/bpf"
+flags="-std=gnu11 -D_GNU_SOURCE -DHAWSER_VERSION=\"lint\" -Iuser -Iinclude -I. -DHAWSER_BPF -isystem build/bpf"
 warnings="-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -46,6 +46,6 @@ tidy() {
 	printf '%s\n' $c_files | xargs -P "$(nproc)" -I FILE clang-tidy --quiet FILE -- $flags
 }
 step "clang-tidy" tidy
-step "man pages" mandoc -Tlint -Wwarning user/man/*.[158]
+step "man pages" mandoc -Tlint -Wwarning man/*.[158]
 step "shell scripts" sh -n tests/setup.sh
 exit $failed

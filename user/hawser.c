@@ -16,19 +16,19 @@
 
 #include <sodium.h>
 
-#include "address.h"
-#include "connection.h"
-#include "control_path.h"
-#include "die.h"
-#include "doctor_run.h"
-#include "ifname.h"
-#include "intercept.h"
-#include "intercept_method.h"
-#include "run.h"
-#include "run_ask.h"
-#include "show.h"
-#include "token.h"
-#include "top.h"
+#include "base/address.h"
+#include "base/control_socket.h"
+#include "base/ifname.h"
+#include "cli/control_client.h"
+#include "cli/die.h"
+#include "cli/run.h"
+#include "cli/run_ask.h"
+#include "cli/show.h"
+#include "cli/top.h"
+#include "config/intercept_method.h"
+#include "doctor/doctor_private.h"
+#include "intercept/intercept.h"
+#include "proto/token.h"
 
 #define EXIT_USAGE	2
 #define WATCH_DEFAULT_S 1.0

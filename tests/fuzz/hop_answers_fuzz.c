@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hop_message.h"
+#include "proto/hop_message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

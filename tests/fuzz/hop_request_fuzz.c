@@ -7,10 +7,10 @@
 
 #include <sodium.h>
 
-#include "account.h"
-#include "clock.h"
-#include "gate.h"
-#include "handshake.h"
+#include "auth/gate.h"
+#include "base/clock.h"
+#include "proto/handshake.h"
+#include "shared/token_state.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -435,7 +435,7 @@ def test_readme_commands(bed, pins, hawserd):
         number, moved = up["session"], up["redirected"]
         assert moved > 0
         wanted = {
-            "bpftool prog show": ["sk_skb", "name hawser_splice"],
+            "bpftool prog show": ["sk_skb", "name hawser_sockmap"],
             "bpftool map show": ["array", "name flows"],
             "bpftool map dump": [f'"session": {number},', f'"redirected": {moved},', '"exits": 0'],
             "hawser flows": [f" {number}  up         sockmap", f" {number}  down       sockmap"],

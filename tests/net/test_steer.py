@@ -30,7 +30,7 @@ def old_kernel(lan, tmp_path):
     scripts.mkdir()
     for name in "hawserd", "hawser":
         script = scripts / name
-        script.write_text(f"#!/bin/sh\nexec {sys.executable} {Path(__file__).parent}/old_kernel.py "
+        script.write_text(f"#!/bin/sh\nexec {sys.executable} {Path(__file__).parent}/lib/old_kernel.py "
                           f"{(build / name).resolve()} \"$@\"\n", "ascii")
         script.chmod(0o755)
     lan.build = scripts

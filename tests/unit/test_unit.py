@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-BINARIES = sorted((ROOT / os.environ.get("HAWSER_BUILD", "build") / "unit").glob("*_test"))
+BINARIES = sorted((ROOT / os.environ.get("HAWSER_BUILD", "build") / "unit").glob("*/*_test"))
 
 
 def test_binaries_are_built() -> None:
-    sources = {source.stem for source in Path(__file__).parent.glob("*_test.c")}
+    sources = {source.stem for source in Path(__file__).parent.glob("*/*_test.c")}
     assert sources and {binary.name for binary in BINARIES} >= sources, "run make unit"
 
 

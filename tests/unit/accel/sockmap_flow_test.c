@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* parked.c with the real program over loopback: the traps of sockmap, one by one; those at the end
+ * of a stream are in parked_end_test.c. What moves streams through all of them at once is in
+ * parked_stream_test.c. */
+#include "sockmap_flow_fixture.h"
+
+static int option_of(int fd, int option)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	getsockopt(fd, SOL_SOCKET, option, &value, &len);
+	return value;
+}
+
+static void test_prepare_leaves_no_trace(void **state)
+{
+	struct pair *pair = pair_of(state);
+	int one = 1;
+
+	assert_int_equal(option_of(pair->source, SO_REUSEADDR), 0);
+	setsockopt(pair->source, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	assert_int_equal(
+		parked_prepare(&pair->up, &pair->down, worker, pair->source, pair->target, 42), 0);
+	assert_int_equal(option_of(pair->source, SO_REUSEADDR), 1);
+	assert_int_equal(parked_mode(&pair->up), PARKED_OUT);
+	fixture_send(pair->target, 100, 0, 1);
+	fixture_expect(pair->server, 100, 0, 1);
+	fixture_send(pair->client, 100, 0, 1);
+	fixture_expect(pair->source, 100, 0, 1);
+}
+
+static void test_early_data(void **state)
+{
+	struct pair *pair = pair_of(state);
+
+	/* Unread at the source when it enters; no segment follows that would wake the program. */
+	fixture_send(pair->client, 3000, 0, 1);
+	assert_true(fixture_wait(pair->source, POLLIN, 1000));
+	assert_int_equal(enter_up(pair), 0);
+	fixture_expect(pair->server, 3000, 0, 1);
+	assert_int_equal(parked_redirected(&pair->up), 3000);
+	assert_int_equal(parked_mode(&pair->up), PARKED_REDIRECTING);
+}
+
+static void test_read_before_entering(void **state)
+{
+	struct pair *pair = pair_of(state);
+	uint8_t bytes[1000];
+
+	fixture_send(pair->client, 1000, 0, 1);
+	assert_true(fixture_wait(pair->source, POLLIN, 1000));
+	assert_int_equal(recv(pair->source, bytes, 1000, 0), 1000);
+	fixture_send(pair->target, 1000, 0, 1);
+	assert_int_equal(enter_up(pair), 0);
+	fixture_send(pair->client, 500, 1000, 1);
+	fixture_expect(pair->server, 1500, 0, 1);
+	fixture_expect_nothing(pair->server, QUIET_MS);
+}
+
+/* The kernel redirects what waits whole; what was read of it must be cut off. */
+static void read_in_part(struct pair *pair, size_t total, size_t read)
+{
+	static uint8_t bytes[400000];
+	int size = 1 << 21;
+
+	setsockopt(pair->source, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	fixture_send(pair->client, total, 0, 1);
+	while (fixture_unread(pair->source) < (int)total)
+		fixture_sleep_us(100);
+	assert_int_equal(recv(pair->source, bytes, read, 0), read);
+	fixture_send(pair->target, read, 0, 1);
+	assert_int_equal(enter_up(pair), 0);
+	fixture_expect(pair->server, total, 0, 1);
+	fixture_expect_nothing(pair->server, QUIET_MS);
+	assert_int_equal(parked_redirected(&pair->up), total - read);
+	assert_int_equal(parked_mode(&pair->up), PARKED_REDIRECTING);
+}
+
+static void test_read_in_part(void **state)
+{
+	struct pair *pair = pair_of(state);
+
+	read_in_part(pair, 30000, 6000);
+	assert_int_equal(pair->up.flow->trimmed, 6000);
+}
+
+/* In one piece where TCP has merged it: longer than any segment of the wire. */
+static void test_read_in_part_of_merged(void **state)
+{
+	struct pair *pair = pair_of(state);
+
+	read_in_part(pair, 400000, 200000);
+	assert_true(pair->up.flow->trimmed > UINT16_MAX);
+}
+
+/* TCP merges what waits, so the first of it may begin further back than can be cut off. */
+static void test_read_in_part_of_much(void **state)
+{
+	struct pair *pair = pair_of(state);
+	const size_t total = 800000;
+	static uint8_t bytes[800000];
+	int size = 1 << 21;
+
+	setsockopt(pair->source, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	fixture_send(pair->client, total, 0, 1);
+	while (fixture_unread(pair->source) < (int)total)
+		fixture_sleep_us(100);
+	assert_int_equal(recv(pair->source, bytes, HAWSER_TRIM_BYTES + 1, 0),
+			 HAWSER_TRIM_BYTES + 1);
+	assert_int_equal(enter_up(pair), -EAGAIN);
+	assert_int_equal(parked_mode(&pair->up), PARKED_OUT);
+	assert_int_equal(recv(pair->source, bytes + HAWSER_TRIM_BYTES + 1, total, MSG_DONTWAIT),
+			 total - HAWSER_TRIM_BYTES - 1);
+	assert_true(fixture_check(bytes, total, 0, 1));
+	assert_int_equal(parked_enter(&pair->up), 0);
+	fixture_send(pair->client, 1000, total, 1);
+	fixture_expect(pair->server, 1000, total, 1);
+	assert_int_equal(parked_mode(&pair->up), PARKED_REDIRECTING);
+}
+
+/* The first segment on this connection begins with bytes that the source has had: as when a peer
+ * sends again because an acknowledgement was lost. */
+static void overlap(struct pair *pair, uint32_t overlap_bytes, bool pass)
+{
+	uint8_t bytes[16 * 1024];
+	uint32_t had = 0;
+
+	close(pair->source);
+	close(pair->client);
+	fixture_connect_overlapping(&pair->source, &pair->client, overlap_bytes);
+	assert_int_equal(
+		parked_prepare(&pair->up, &pair->down, worker, pair->source, pair->target, 42), 0);
+	assert_int_equal(enter_up(pair), 0);
+	if (pass)
+		leave(&pair->up);
+	fixture_send(pair->client, overlap_bytes + 1000, 0, 1);
+	while (pass && had < 1000) {
+		size_t n;
+
+		assert_true(fixture_wait(pair->source, POLLIN, 1000));
+		n = take(&pair->up, bytes, sizeof(bytes));
+		assert_true(fixture_check(bytes, n, overlap_bytes + had, 1));
+		had += (uint32_t)n;
+	}
+	if (!pass)
+		fixture_expect(pair->server, 1000, overlap_bytes, 1);
+	/* The window moves on, and what follows is not held up. */
+	if (pass)
+		assert_int_equal(enter_up(pair), 0);
+	fixture_send(pair->client, 100, overlap_bytes + 1000, 1);
+	fixture_expect(pair->server, 100, overlap_bytes + 1000, 1);
+	assert_int_equal(pair->up.flow->trimmed, overlap_bytes);
+	assert_int_equal(parked_mode(&pair->up), PARKED_REDIRECTING);
+}
+
+static void test_sent_again(void **state)
+{
+	overlap(pair_of(state), 300, false);
+}
+
+static void test_sent_again_while_passing(void **state)
+{
+	overlap(pair_of(state), 300, true);
+}
+
+static void test_broken(void **state)
+{
+	struct pair *pair = pair_of(state);
+
+	assert_int_equal(enter_up(pair), 0);
+	fixture_send(pair->client, 100, 0, 1);
+	fixture_expect(pair->server, 100, 0, 1);
+	/* As if a segment had been lost. */
+	pair->up.flow->next_seq -= 1000;
+	fixture_send(pair->client, 100, 100, 1);
+	fixture_expect(pair->server, 100, 100, 1);
+	assert_int_equal(parked_mode(&pair->up), PARKED_BROKEN);
+}
+
+static void test_pass_and_enter_again(void **state)
+{
+	struct pair *pair = pair_of(state);
+	uint8_t bytes[8192];
+	uint64_t up = 0;
+
+	assert_int_equal(enter_up(pair), 0);
+	for (int i = 0; i < 100; i++) {
+		fixture_send(pair->client, 300, up, 1);
+		fixture_expect(pair->server, 300, up, 1);
+		up += 300;
+		assert_false(parked_mode(&pair->up) == PARKED_PASSING);
+		leave(&pair->up);
+		assert_int_equal(parked_mode(&pair->up), PARKED_PASSING);
+		fixture_send(pair->client, 4000, up, 1);
+		assert_true(fixture_wait(pair->source, POLLIN, 1000));
+		/* What is unread would be overtaken. */
+		assert_int_equal(enter_up(pair), -EAGAIN);
+		for (size_t had = 0; had < 4000;) {
+			size_t n = take(&pair->up, bytes, sizeof(bytes));
+
+			assert_true(n > 0 || fixture_wait(pair->source, POLLIN, 1000));
+			assert_true(fixture_check(bytes, n, up + had, 1));
+			had += n;
+		}
+		fixture_send(pair->target, 4000, up, 1);
+		fixture_expect(pair->server, 4000, up, 1);
+		up += 4000;
+		assert_int_equal(parked_unread(&pair->up), 0);
+		assert_int_equal(enter_up(pair), 0);
+	}
+	assert_int_equal(parked_redirected(&pair->up), 100 * 300);
+	assert_int_equal(pair->up.flow->entries, 101);
+	assert_int_equal(pair->up.flow->exits, 100);
+	assert_int_equal(pair->up.flow->passed, 100 * 4000);
+}
+
+/* Sends, topping up in time, until the target's queue does not move any more. */
+static uint64_t fill_target(struct pair *pair)
+{
+	uint64_t sent = 0;
+	double moved = fixture_now();
+	uint32_t last = 0;
+
+	while (fixture_now() - moved < 0.5) {
+		uint32_t waiting = parked_top_up(&pair->up);
+
+		assert_true(sent < FILL_MAX_BYTES);
+		if (waiting < BUDGET / 4) {
+			fixture_send(pair->client, 8192, sent, 1);
+			sent += 8192;
+		}
+		if (waiting == 0 || waiting != last)
+			moved = fixture_now();
+		last = waiting;
+	}
+	assert_int_equal(parked_mode(&pair->up), PARKED_REDIRECTING);
+	assert_int_equal(parked_redirected(&pair->up), sent);
+	return sent;
+}
+
+/* Sends until nothing more is taken for a while; bytes sent. */
+static uint64_t fill_all(struct pair *pair)
+{
+	static const uint8_t bytes[64 * 1024];
+	uint64_t sent = 0;
+
+	for (;;) {
+		ssize_t n = send(pair->client, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		sent += n > 0 ? (uint64_t)n : 0;
+		assert_true(sent < FILL_MAX_BYTES);
+		parked_top_up(&pair->up);
+		if (n < 0 && !fixture_wait(pair->client, POLLOUT, 300))
+			return sent;
+	}
+}
+
+static void test_stalled_reader(void **state)
+{
+	struct pair *pair = pair_of(state);
+	uint64_t sent;
+	uint64_t buffered;
+	uint64_t beyond;
+
+	assert_int_equal(enter_up(pair), 0);
+	sent = fill_target(pair);
+	sent += fill_all(pair);
+	buffered = (uint64_t)fixture_unacknowledged(pair->client) +
+		   (uint64_t)fixture_unread(pair->source) +
+		   (uint64_t)fixture_unacknowledged(pair->target) +
+		   (uint64_t)fixture_unread(pair->server);
+	beyond = sent - buffered;
+	print_message("sent %llu KiB, beyond the sockets' buffers %llu KiB\n",
+		      (unsigned long long)sent / 1024, (unsigned long long)beyond / 1024);
+	assert_true(beyond > 0 && beyond <= BUDGET);
+	assert_int_equal(parked_mode(&pair->up), PARKED_PASSING);
+	assert_int_equal(beyond, parked_top_up(&pair->up));
+}
+
+static void test_leave_does_not_wait_for_the_reader(void **state)
+{
+	struct pair *pair = pair_of(state);
+	uint64_t redirected;
+	uint8_t byte;
+	int size;
+	int lock;
+
+	assert_int_equal(enter_up(pair), 0);
+	fill_target(pair);
+	assert_true(parked_top_up(&pair->up) > 0);
+	size = option_of(pair->target, SO_SNDBUF);
+	lock = option_of(pair->target, SO_BUF_LOCK);
+	leave(&pair->up); /* fails after a deadline */
+	redirected = parked_redirected(&pair->up);
+	assert_int_equal(parked_top_up(&pair->up), 0);
+	/* The target's buffer is as it was, also free to grow. */
+	assert_int_equal(option_of(pair->target, SO_SNDBUF), size);
+	assert_int_equal(option_of(pair->target, SO_BUF_LOCK), lock);
+	assert_true(lock <= 0);
+	/* What user space writes now comes after all of it. */
+	fixture_fill(&byte, 1, redirected, 1);
+	if (send(pair->target, &byte, 1, MSG_DONTWAIT) == 1)
+		redirected++;
+	fixture_expect(pair->server, redirected, 0, 1);
+}
+
+struct seen {
+	unsigned int low;
+	unsigned int passed;
+};
+static struct seen seen;
+static struct parked *seen_owner;
+
+static void count_event(void *owner, enum hawser_event_kind kind)
+{
+	assert_ptr_equal(owner, seen_owner);
+	if (kind == HAWSER_EVENT_LOW) {
+		seen.low++;
+		parked_top_up(owner);
+	} else {
+		seen.passed++;
+	}
+}
+
+static void test_top_up_by_events(void **state)
+{
+	struct pair *pair = pair_of(state);
+	uint64_t up = 0;
+
+	seen = (struct seen){0};
+	seen_owner = &pair->up;
+	assert_int_equal(enter_up(pair), 0);
+	/* Eight budgets in small requests: credit never runs out. */
+	while (up < 8ULL * BUDGET) {
+		fixture_send(pair->client, 700, up, 1);
+		fixture_expect(pair->server, 700, up, 1);
+		up += 700;
+		if (fixture_wait(accel_event_fd(worker), POLLIN, 0))
+			accel_read_events(worker, count_event);
+	}
+	assert_int_equal(parked_mode(&pair->up), PARKED_REDIRECTING);
+	assert_int_equal(parked_redirected(&pair->up), up);
+	assert_true(seen.low >= 14 && seen.low <= 17);
+	assert_int_equal(seen.passed, 0);
+	assert_int_equal(pair->up.flow->events, seen.low);
+	assert_int_equal(pair->up.flow->events_lost, 0);
+}
+
+static void test_pass_event(void **state)
+{
+	struct pair *pair = pair_of(state);
+	static uint8_t bytes[64 * 1024];
+	uint64_t redirected;
+
+	seen = (struct seen){0};
+	seen_owner = &pair->up;
+	assert_int_equal(enter_up(pair), 0);
+	/* Nobody answers the first event. */
+	for (uint64_t sent = 0; sent < 2ULL * BUDGET; sent += 1024)
+		fixture_send(pair->client, 1024, sent, 1);
+	assert_true(fixture_wait(accel_event_fd(worker), POLLIN, 1000));
+	fixture_sleep_us(QUIET_MS * 1000);
+	accel_read_events(worker, count_event);
+	assert_int_equal(seen.low, 1);
+	assert_int_equal(seen.passed, 1);
+	assert_int_equal(parked_mode(&pair->up), PARKED_PASSING);
+	assert_int_equal(enter_up(pair), -EBUSY);
+	redirected = parked_redirected(&pair->up);
+	assert_true(redirected <= BUDGET);
+	fixture_expect(pair->server, redirected, 0, 1);
+	/* Not a byte is in both or in neither. */
+	for (uint64_t at = redirected; at < 2ULL * BUDGET;) {
+		size_t n = take(&pair->up, bytes, sizeof(bytes));
+
+		assert_true(n > 0 || fixture_wait(pair->source, POLLIN, 1000));
+		assert_true(fixture_check(bytes, n, at, 1));
+		at += n;
+	}
+	assert_int_equal(parked_unread(&pair->up), 0);
+}
+
+static void test_slots_exhausted(void **state)
+{
+	struct pair *pair = pair_of(state);
+	struct pair more[SLOTS];
+
+	for (int i = 0; i < SLOTS; i++) {
+		more[i] = (struct pair){0};
+		fixture_connect(IPPROTO_TCP, &more[i].source, &more[i].client);
+		fixture_connect(IPPROTO_TCP, &more[i].target, &more[i].server);
+		assert_int_equal(parked_prepare(&more[i].up, &more[i].down, worker, more[i].source,
+						more[i].target, 1),
+				 0);
+		assert_int_equal(enter_up(&more[i]), 0);
+	}
+	assert_int_equal(enter_up(pair), -ENOSPC);
+	assert_int_equal(parked_mode(&pair->up), PARKED_OUT);
+	parked_release(&more[3].up);
+	assert_int_equal(enter_up(pair), 0);
+	fixture_send(pair->client, 100, 0, 1);
+	fixture_expect(pair->server, 100, 0, 1);
+	for (int i = 0; i < SLOTS; i++) {
+		/* Each its own way; what the released one gets stays where it is. */
+		fixture_send(more[i].client, 100, 0, (uint64_t)i + 2);
+		if (i == 3)
+			fixture_expect_nothing(more[i].server, QUIET_MS);
+		else
+			fixture_expect(more[i].server, 100, 0, (uint64_t)i + 2);
+		parked_release(&more[i].up);
+		close(more[i].client);
+		close(more[i].server);
+		close(more[i].source);
+		close(more[i].target);
+	}
+}
+
+static void test_mptcp_is_refused_or_works(void **state)
+{
+	struct pair *pair = pair_of(state);
+	struct pair other = {0};
+	int err;
+
+	if (!fixture_connect(IPPROTO_MPTCP, &other.source, &other.client)) {
+		print_message("SKIP: no MPTCP\n");
+		skip();
+	}
+	other.target = pair->target;
+	assert_int_equal(
+		parked_prepare(&other.up, &other.down, worker, other.source, other.target, 1), 0);
+	err = enter_up(&other);
+	if (err == 0) {
+		fixture_send(other.client, 5000, 0, 1);
+		fixture_expect(pair->server, 5000, 0, 1);
+		assert_true(accel_feature(accel, ACCEL_MPTCP)->available);
+	} else {
+		assert_int_equal(err, -EOPNOTSUPP);
+		assert_false(accel_feature(accel, ACCEL_MPTCP)->available);
+		assert_true(strlen(accel_feature(accel, ACCEL_MPTCP)->reason) > 10);
+	}
+	parked_release(&other.up);
+	close(other.source);
+	close(other.client);
+	/* And as a target. */
+	assert_true(fixture_connect(IPPROTO_MPTCP, &other.target, &other.server));
+	other.source = pair->source;
+	assert_int_equal(
+		parked_prepare(&other.up, &other.down, worker, other.source, other.target, 1), 0);
+	assert_int_equal(enter_up(&other), err);
+	parked_release(&other.up);
+	close(other.target);
+	close(other.server);
+	/* The TCP socket that it was tried with is none the worse. */
+	assert_int_equal(enter_up(pair), 0);
+	fixture_send(pair->client, 100, 0, 1);
+	fixture_expect(pair->server, 100, err ? 0 : 5000, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		PAIR_TEST(test_prepare_leaves_no_trace),
+		PAIR_TEST(test_early_data),
+		PAIR_TEST(test_read_before_entering),
+		PAIR_TEST(test_read_in_part),
+		PAIR_TEST(test_read_in_part_of_merged),
+		PAIR_TEST(test_read_in_part_of_much),
+		PAIR_TEST(test_sent_again),
+		PAIR_TEST(test_sent_again_while_passing),
+		PAIR_TEST(test_broken),
+		PAIR_TEST(test_pass_and_enter_again),
+		PAIR_TEST(test_stalled_reader),
+		PAIR_TEST(test_leave_does_not_wait_for_the_reader),
+		PAIR_TEST(test_top_up_by_events),
+		PAIR_TEST(test_pass_event),
+		PAIR_TEST(test_slots_exhausted),
+		PAIR_TEST(test_mptcp_is_refused_or_works),
+	};
+
+	return cmocka_run_group_tests_name("parked", tests, group_setup, group_teardown);
+}

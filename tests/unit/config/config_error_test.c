@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What hawserd says of a wrong configuration: the place, the bad token, what is legal. */
+#include "config_fixture.h"
+
+#include <grp.h>
+#include <sys/wait.h>
+
+#include "net/kernel.h"
+
+struct file_error {
+	const char *text;
+	int line;
+	const char *wrong;
+	const char *legal;
+};
+
+/* "error: CONF:LINE: ...wrong...legal..." and nothing else. */
+static void assert_file_error(const struct file_error *error)
+{
+	char start[160];
+	struct config *config = load_text(error->text);
+
+	snprintf(start, sizeof(start), "error: %s:%d: ", fixture_conf, error->line);
+	if (config || strncmp(fixture_log, start, strlen(start)) != 0)
+		fail_msg("%s\n%s, but: \"%s\"", error->text, start, fixture_log);
+	assert_contains(fixture_log, error->wrong);
+	assert_contains(fixture_log, error->legal);
+	assert_one_line(fixture_log);
+}
+
+#define ASSERT_FILE_ERRORS(errors)                                                                 \
+	for (size_t i = 0; i < sizeof(errors) / sizeof(*(errors)); i++)                            \
+	assert_file_error(&(errors)[i])
+
+#define SECTIONS "daemon {...}, listen \"NAME\" {...}, access {...}, user \"NAME\" {...}"
+
+static void test_file_syntax(void **state)
+{
+	static const struct file_error errors[] = {
+		/* unknown names */
+		{"# one\n# two\n\ndeamon { }\n", 4, "'deamon'", SECTIONS},
+		{"daemon {\n\tworkers = 2\n\tthreads = 2\n}\n", 3, "'threads'",
+		 "workers = ..., control = ..., state-dir = ..., log-level = ..."},
+		{"listen \"a\" { port = 1 }\n", 1, "'port'", "address = ..., to = ..."},
+		{"access {\n deny = { \"::/0\" }\n}\n", 2, "'deny'", "allow = {...}"},
+		{"workers = 2\n", 1, "'workers'", SECTIONS},
+		{"include(\"other\")\n", 1, "stray '('", "names"},
+		/* braces */
+		{"relay { tier = auto }\ndaemon {\n workers = 2\n\nrelay { }\n", 2, "never closed",
+		 "a } for every {"},
+		{"access {\n allow = { \"::1\"\n}\n", 1, "never closed", "}"},
+		{"/* a\n b */ relay { }\n}\n", 3, "unexpected closing brace", SECTIONS},
+		{"listen { address = \"127.0.0.1:1\" }\n", 1, "missing title for section 'listen'",
+		 "listen \"NAME\" {...}"},
+		{"relay = { }\n", 1, "missing opening brace for section 'relay'", "relay {...}"},
+		/* values of another shape */
+		{"daemon { workers 2 }\n", 1, "missing equal sign after option 'workers'",
+		 "workers = ..."},
+		{"daemon {\n\n workers = { 1, 2 } }\n", 3, "unexpected token '{'", "workers = ..."},
+		{"daemon {\n workers = }\n", 2, "unexpected token '}'", "workers = ..."},
+		{"access { allow = { \"::1\" \"::2\" } }\n", 1, "unexpected token",
+		 "allow = {...}"},
+		{"access { allow += { \"::1\" } }\n", 1, "stray '+'", "'='"},
+		/* strings and bytes */
+		{"daemon {\n control = \"/run\n}\n", 2, "unterminated string",
+		 "\"...\" on one line"},
+		{"daemon {\n control = '/run\n}\n", 2, "unterminated string", "'...' on one line"},
+		{"/* a\n b */\n\"x\n", 3, "unterminated string", "on one line"},
+		{"# x\n\n/* begins\n\n", 3, "unterminated comment", "/* ... */"},
+		{"daemon { control = \"${HOME}/x\" }\n", 1, "\"${\" in a string",
+		 "the value itself"},
+		{"daemon { control = ${HOME} }\n", 1, "stray '$'", "\"strings\""},
+		{"daemon { control = \"a\\tb\" }\n", 1, "\"\\t\"", "legal: \\\\ and \\\""},
+		{"daemon { control = \"a\tb\" }\n", 1, "0x09 in a string", "text"},
+		{"daemon {\n control = \"\" }\n", 2, "empty string", "one character"},
+		{"listen \"a\" {\n address = \"\"\n}\n", 2, "empty string", "one character"},
+		{"\n\xef\xbb\xbf", 2, "stray byte 0xef", "names"},
+		{"relay {}\n*", 2, "stray '*'", "names"},
+	};
+
+	(void)state;
+	ASSERT_FILE_ERRORS(errors);
+}
+
+static void test_file_values(void **state)
+{
+	static const struct file_error errors[] = {
+		{"daemon {\n\n workers = 0 }\n", 3, "workers \"0\"", "1 to 64"},
+		{"daemon { workers = 65 }\n", 1, "workers \"65\"", "1 to 64"},
+		{"daemon { workers = two }\n", 1, "workers \"two\"", "1 to 64"},
+		{"daemon { workers = -1 }\n", 1, "workers \"-1\"", "1 to 64"},
+		{"daemon { workers = 2x }\n", 1, "workers \"2x\"", "1 to 64"},
+		{"daemon { workers = 99999999999999999999 }\n", 1, "workers \"9999", "1 to 64"},
+		{"daemon { log-level = \"loud\" }\n", 1, "log-level \"loud\"",
+		 "error, warning, info, debug"},
+		{"upstream {\n # c\n mptcp = \"yes\"\n}\n", 3, "mptcp \"yes\"", "auto, on, off"},
+		{"upstream { mptcp = Auto }\n", 1, "mptcp \"Auto\"", "auto, on, off"},
+		{"upstream { congestion = \"nosuch\" }\n", 1, "congestion \"nosuch\"",
+		 "auto, system, or of this kernel: "},
+		{"upstream { congestion = \"a-name-of-16-byt\" }\n", 1, "no such congestion",
+		 "auto"},
+		{"upstream { tcp-only-expiry = 0 }\n", 1, "tcp-only-expiry \"0\"", "0.1 to 604800"},
+		{"upstream { tcp-only-retry = 0 }\n", 1, "tcp-only-retry \"0\"", "1 to 1000000"},
+		{"upstream { tcp-only-retry = 1000001 }\n", 1, "tcp-only-retry \"1000001\"",
+		 "1 to 1000000"},
+		{"upstream { tcp-only-retry = 4x }\n", 1, "tcp-only-retry \"4x\"", "1 to 1000000"},
+		{"upstream { links = some }\n", 1, "links \"some\"", "listed, auto, manual"},
+		{"link \"a b\" { device = eth0 }\n", 1, "\"a b\" cannot be",
+		 "1 to 31 ASCII letters"},
+		{"link a { role = shared\n}\n", 2, "ends here without device",
+		 "device = \"INTERFACE\""},
+		{"link a { device = \"eth 0\" }\n", 1, "\"eth 0\" cannot be",
+		 "1 to 15 of the characters"},
+		{"link a { device = sixteen-bytes-xx }\n", 1, "cannot be an interface",
+		 "15 of the characters"},
+		{"link a { device = \"..\" }\n", 1, "cannot be an interface",
+		 "15 of the characters"},
+		{"link a { device = e0 }\nlink b { device = e0 }\n", 2, "device \"e0\"",
+		 "one link for each"},
+		{"link a {\n device = e0\n role = master }\n", 3, "role \"master\"",
+		 "primary, shared, backup, metered, off"},
+		{"link a { device = e0 weight = 0 }\n", 1, "weight \"0\"", "1 to 100"},
+		{"link a { device = e0 weight = 101 }\n", 1, "weight \"101\"", "1 to 100"},
+		{"link a { device = e0 weight = 1.5 }\n", 1, "weight \"1.5\"", "1 to 100"},
+		{"link a { device = e0 quota = 0 }\n", 1, "quota \"0\"", "bytes a month"},
+		{"link a { device = e0 quota = 50GB }\n", 1, "quota \"50GB\"", "bytes a month"},
+		{"link a { device = e0 quota = 5X }\n", 1, "quota \"5X\"", "bytes a month"},
+		{"link a { device = e0 quota = G }\n", 1, "quota \"G\"", "bytes a month"},
+		{"link a { device = e0 quota = -1 }\n", 1, "quota \"-1\"", "bytes a month"},
+		{"link a { device = e0 quota = 18446745T }\n", 1, "quota \"18446745T\"",
+		 "bytes a month"},
+		{"link a { device = e0 quota = 18446744073709551616 }\n", 1, "quota",
+		 "bytes a month"},
+		{"link a { device = e0 rate-down = fast }\n", 1, "rate-down \"fast\"",
+		 "bits per second"},
+		{"link a { device = e0 rate-up = 1.5M }\n", 1, "rate-up \"1.5M\"",
+		 "bits per second"},
+		{"link a { device = e0 reset-day = 0 }\n", 1, "reset-day \"0\"", "1 to 31"},
+		{"link a { device = e0 reset-day = 32 }\n", 1, "reset-day \"32\"", "1 to 31"},
+		{"link a { device = e0\n demote = never }\n", 2, "demote \"never\"", "yes, no"},
+		{"daemon { state-dir = state }\n", 1, "state-dir \"state\"", "an absolute path"},
+		{"link a { device = e0\n gateway = 10.0.0.0/8 }\n", 2, "gateway \"10.0.0.0/8\"",
+		 "an IP address"},
+		{"link a { device = e0 gateway = \"::\" }\n", 1, "gateway \"::\"", "an IP address"},
+		{"link a { device = e0 gateway = { 10.0.0.1,\n10.0.0.2 } }\n", 2,
+		 "a second gateway of this family", "one IPv4 and one IPv6"},
+		{"link a { device = e0 probe = modem }\n", 1, "probe \"modem\"", "an IP address"},
+		{"link a { device = e0 probe = { 10.0.0.1,\n10.0.0.2 } }\n", 2,
+		 "a second address to be probed of this family", "one IPv4 and one IPv6"},
+		{"link a { device = e0 probe = { off,\n10.0.0.1 } }\n", 2, "beside something else",
+		 "off alone"},
+		{"link a { device = e0 probe = { 10.0.0.1,\noff } }\n", 2, "beside something else",
+		 "off alone"},
+		{"relay { tier = \"fast\" }\n", 1, "tier \"fast\"", "auto, copy, splice"},
+		{"timeouts { idle = 0 }\n", 1, "idle \"0\"", "0.1 to 604800"},
+		{"timeouts { idle = 0.09 }\n", 1, "idle \"0.09\"", "0.1 to 604800"},
+		{"timeouts {\n idle = 1\n drain = 604800.1 }\n", 3, "drain \"604800.1\"", "604800"},
+		{"timeouts { connect = \"10 s\" }\n", 1, "connect \"10 s\"", "0.1 to 604800"},
+		{"timeouts { connect = 1.2.3 }\n", 1, "connect \"1.2.3\"", "0.1 to 604800"},
+		{"timeouts { connect = . }\n", 1, "connect \".\"", "0.1 to 604800"},
+		{"timeouts { handshake = inf }\n", 1, "handshake \"inf\"", "0.1 to 604800"},
+		{"timeouts { resolve = 0x10 }\n", 1, "resolve \"0x10\"", "0.1 to 604800"},
+		{"timeouts { half-closed = -5 }\n", 1, "half-closed \"-5\"", "0.1 to 604800"},
+		/* the line of the value, not of the list */
+		{"access {\n allow = {\n  \"10.0.0.0/8\",\n  \"10.0.0.0/33\",\n  \"::/0\" }\n}\n",
+		 4, "allow \"10.0.0.0/33\"", "ADDR/BITS"},
+		{"access { allow = { 10.0.0.1/8 } }\n", 1, "allow \"10.0.0.1/8\"",
+		 "no bits set beyond BITS"},
+		{"access { accept-proxy-protocol = { \"proxy.test\" } }\n", 1,
+		 "accept-proxy-protocol \"proxy.test\"", "ADDR/BITS"},
+		{"upstream {\n send-proxy-protocol = { \"mail.test\" } }\n", 2,
+		 "send-proxy-protocol \"mail.test\"", "HOST:PORT"},
+		{"access { allow = \"lan\" }\n", 1, "allow \"lan\"", "ADDR/BITS"},
+		{"listen \"a\" {\n address = \"localhost:1080\"\n}\n", 2,
+		 "address \"localhost:1080\"", "ADDR:PORT or [ADDR6]:PORT"},
+		{"listen \"a\" { address = 127.0.0.1:0 }\n", 1, "\"127.0.0.1:0\"", "1 to 65535"},
+		{"listen \"a\" {\n address = ::1:80\n}\n", 2, "\"::1:80\"", "[ADDR6]:PORT"},
+		{"listen \"a\" {\n address = 127.0.0.1:1\n to = \"host\"\n}\n", 3, "to \"host\"",
+		 "HOST:PORT"},
+		{"listen \"a\" {\n to = \"host:1\"\n}\n", 3,
+		 "listen \"a\" ends here without address", "address = \"ADDR:PORT\""},
+		{"user \"u\" {\n}\n", 2, "user \"u\" ends here without password-file",
+		 "password-file = \"FILE\""},
+		{"user \"u\" {\n password-file = \"/nonexistent/p\"\n}\n", 2,
+		 "password-file \"/nonexistent/p\": cannot be read: No such file or directory",
+		 "a file"},
+		{"user \"u:v\" {\n password-file = \"/dev/null\"\n}\n", 2, "\"u:v\" cannot be",
+		 "no colon"},
+		{"user \"u\" { password-file = \"/dev/null\" }\n", 1,
+		 "no password on its first line", "1 to 255 bytes"},
+		{"user \"u\" { password-file = \"/tmp\" }\n", 1, "Is a directory", "a file"},
+		/* twice */
+		{"daemon {\n workers = 1\n workers = 2\n}\n", 3, "workers is given twice", "once"},
+		{"access {\n allow = { ::1 }\n allow = { ::2 } }\n", 3, "allow is given twice",
+		 "as a list"},
+		{"listen \"a\" {\n address = 127.0.0.1:1\n}\nlisten \"b\" {\n address = "
+		 "127.0.0.1:1\n}\n",
+		 5, "address \"127.0.0.1:1\": a second listener", "one for each"},
+		{"listen \"a\" { address = 127.0.0.1:1 }\nlisten \"a\" { address = 127.0.0.1:2 }\n",
+		 2, "duplicate title 'a'", "every name once"},
+	};
+
+	(void)state;
+	ASSERT_FILE_ERRORS(errors);
+}
+
+static void test_file_exposed(void **state)
+{
+	static const struct file_error errors[] = {
+		{"listen \"a\" { address = 127.0.0.1:1 }\nlisten \"b\" {\n address = "
+		 "192.168.1.1:1\n}\n",
+		 3, "address \"192.168.1.1:1\": not loopback",
+		 "--allow 192.168.1.0/24 or access { allow = { \"192.168.1.0/24\" } }; or with a "
+		 "user, "
+		 "--user NAME:FILE or user \"NAME\" { password-file = \"FILE\" }"},
+		{"listen \"a\" {\n address = [::]:1080\n}\n", 2, "\"[::]:1080\": not loopback",
+		 "--user NAME:FILE"},
+		{"listen \"a\" {\n address = 0.0.0.0:25\n to = mail.example.org:25\n}\n", 2,
+		 "\"0.0.0.0:25\": not loopback, and a forward cannot ask for a password",
+		 "--allow 192.168.1.0/24"},
+	};
+	char text[512];
+
+	(void)state;
+	ASSERT_FILE_ERRORS(errors);
+
+	/* A user opens the SOCKS listener, yet not the forward. */
+	snprintf(text, sizeof(text),
+		 "user \"u\" { password-file = \"%s\" }\nlisten \"s\" { address = 0.0.0.0:1080 }\n"
+		 "listen \"f\" {\n address = 0.0.0.0:25\n to = h:25\n}\n",
+		 fixture_password);
+	assert_file_error(&(struct file_error){text, 4, "a forward cannot ask", "--allow"});
+}
+
+static void test_file_unreadable(void **state)
+{
+	char start[160];
+
+	(void)state;
+	unlink(fixture_conf);
+	assert_null(load("-c", fixture_conf));
+	snprintf(start, sizeof(start), "error: %s: cannot be read: No such file or directory",
+		 fixture_conf);
+	assert_contains(fixture_log, start);
+	assert_contains(fixture_log, "legal: a configuration file");
+	assert_one_line(fixture_log);
+
+	assert_null(load("-c", fixture_dir));
+	assert_contains(fixture_log, "cannot be read: Is a directory");
+	assert_one_line(fixture_log);
+
+	write_conf("");
+	assert_int_equal(truncate(fixture_conf, 1000001), 0);
+	assert_null(load("-c", fixture_conf));
+	assert_contains(fixture_log,
+			"File too large; legal: a configuration file of at most 1000000");
+	assert_one_line(fixture_log);
+
+	/* A NUL byte would end the text early. */
+	write_bytes(fixture_conf, "relay {\n\0}\n", 11);
+	assert_null(load("-c", fixture_conf));
+	assert_contains(fixture_log, "/conf:2: stray byte 0x00");
+	assert_one_line(fixture_log);
+}
+
+static void assert_option_error(const char *option, const char *text, const char *wrong,
+				const char *legal)
+{
+	char start[512];
+
+	assert_null(load(option, text));
+	snprintf(start, sizeof(start), "error: %s %s: ", option, text);
+	if (strncmp(fixture_log, start, strlen(start)) != 0)
+		fail_msg("not \"%s\" but \"%s\"", start, fixture_log);
+	assert_contains(fixture_log, wrong);
+	assert_contains(fixture_log, legal);
+	assert_one_line(fixture_log);
+}
+
+static void test_option_values(void **state)
+{
+	static const char *const errors[][4] = {
+		{"--socks", "1080", "not an address", "ADDR:PORT or [ADDR6]:PORT"},
+		{"--socks", "", "not an address", "ADDR:PORT"},
+		{"--socks", "0.0.0.0:1080", "not loopback", "--allow 192.168.1.0/24"},
+		{"--forward", "127.0.0.1:1", "no '='", "ADDR:PORT=HOST:PORT"},
+		{"--forward", "x=h:1", "not an address", "ADDR:PORT"},
+		{"--forward", "127.0.0.1:1=h", "not a destination", "HOST:PORT"},
+		{"--forward", "127.0.0.1:1=h:65536", "not a destination", "1 to 65535"},
+		{"--forward", "[fd00::1]:1=h:1", "a forward cannot ask", "--allow"},
+		{"--user", "alice", "no ':'", "NAME:PASSWORD-FILE"},
+		{"--user", ":/dev/null", "\"\" cannot be", "1 to 255 bytes"},
+		{"--user", "alice:", "cannot be read: No such file", "a file"},
+		{"--user", "alice:/nonexistent", "cannot be read: No such file", "a file"},
+		{"--user", "alice:/dev/null", "no password", "1 to 255 bytes"},
+		{"--user", "alice:/dev/zero", "File too large", "at most 4096"},
+		{"--allow", "192.168.1.0/", "not a range", "ADDR/BITS"},
+		{"--mptcp", "yes", "no such choice", "auto, on, off"},
+		{"--congestion", "nosuch", "no such congestion", "auto, system"},
+		{"--congestion", "", "no such congestion", "auto, system"},
+		{"--tcp-only-expiry", "1h", "not a number of seconds", "0.1 to 604800"},
+		{"--tcp-only-retry", "", "not a number of dials", "1 to 1000000"},
+		{"--tcp-only-retry", "-1", "not a number of dials", "1 to 1000000"},
+		{"--links", "none", "no such choice", "listed, auto, manual"},
+		{"--link", "dsl", "no '='", "NAME=DEVICE[,ROLE[,WEIGHT]]"},
+		{"--link", "dsl=", "cannot be an interface", "1 to 15 of the characters"},
+		{"--link", "=ppp0", "cannot be a link's name", "1 to 31"},
+		{"--link", "dsl=ppp0,best", "no such choice",
+		 "primary, shared, backup, metered, off"},
+		{"--link", "dsl=ppp0,,2", "no such choice",
+		 "primary, shared, backup, metered, off"},
+		{"--link", "dsl=ppp0,shared,", "not a weight", "1 to 100"},
+		{"--link", "dsl=ppp0,shared,1,2", "\"2\" is too much", "NAME=DEVICE"},
+		{"--tier", "", "no such choice", "auto, copy, splice"},
+		{"--timeout", "idle", "no '='", "NAME=SECONDS"},
+		{"--timeout", "sleep=1", "\"sleep\"",
+		 "handshake, resolve, connect, idle, half-closed, drain"},
+		{"--timeout", "idle=", "not a number of seconds", "0.1 to 604800"},
+		{"--timeout", "idle= 1", "not a number of seconds", "0.1 to 604800"},
+		{"--timeout", "idle=nan", "not a number of seconds", "0.1 to 604800"},
+		{"--workers", "", "not a number of workers", "1 to 64"},
+		{"--workers", "+1", "not a number of workers", "1 to 64"},
+		{"--control", "", "not the path of a socket", "1 to 107 bytes"},
+		{"--log-level", "INFO", "no such choice", "error, warning, info, debug"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++)
+		assert_option_error(errors[i][0], errors[i][1], errors[i][2], errors[i][3]);
+}
+
+static void test_option_duplicates(void **state)
+{
+	char user[128];
+
+	(void)state;
+	assert_null(load("--socks", "127.0.0.1:1", "--forward", "127.0.0.1:1=h:1"));
+	assert_contains(fixture_log, "--forward 127.0.0.1:1=h:1: a second listener");
+
+	snprintf(user, sizeof(user), "u:%s", fixture_password);
+	assert_null(load("--link", "a=e0", "--link", "a=e1"));
+	assert_contains(fixture_log, "a second link \"a\"; legal: every name once");
+	assert_null(load("--user", user, "--user", user));
+	assert_contains(fixture_log, "a second user \"u\"; legal: every name once");
+
+	write_conf("listen \"a\" { address = [::1]:9 }\n");
+	assert_null(load("-c", fixture_conf, "--socks", "[::1]:9"));
+	assert_contains(fixture_log, "error: --socks [::1]:9: a second listener");
+}
+
+static void test_password_length(void **state)
+{
+	char user[128];
+	char password[257];
+	struct config *config;
+
+	(void)state;
+	snprintf(user, sizeof(user), "u:%s", fixture_password);
+	memset(password, 'p', sizeof(password));
+	write_bytes(fixture_password, password, 256);
+	assert_option_error("--user", user, "no password on its first line", "1 to 255 bytes");
+
+	password[255] = '\n';
+	write_bytes(fixture_password, password, 257);
+	config = load("--user", user);
+	assert_non_null(config);
+	assert_int_equal(strlen(config->users.user[0].password), 255);
+	config_put(config);
+
+	write_bytes(fixture_password, "a\0b\n", 4);
+	assert_option_error("--user", user, "no password on its first line", "no NUL");
+	write_bytes(fixture_password, "\nsecond line\n", 13);
+	assert_option_error("--user", user, "no password on its first line", "1 to 255 bytes");
+}
+
+/* A congestion control that the kernel has and that an ordinary user may not have. */
+static bool find_reserved_congestion(char name[64])
+{
+	char available[256];
+	char allowed[256] = "";
+	char *rest = available;
+	FILE *file = fopen("/proc/sys/net/ipv4/tcp_allowed_congestion_control", "re");
+
+	if (!file)
+		return false;
+	if (!fgets(allowed, sizeof(allowed), file))
+		allowed[0] = '\0';
+	fclose(file);
+	kernel_congestion_list(available, sizeof(available));
+	for (char *word; (word = strsep(&rest, " "));) {
+		if (*word && !strstr(allowed, word)) {
+			snprintf(name, 64, "%s", word);
+			return true;
+		}
+	}
+	return false;
+}
+
+static void test_congestion_reserved(void **state)
+{
+	char name[64];
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (!find_reserved_congestion(name)) {
+		print_message("SKIP: every congestion control of this kernel is allowed to all\n");
+		skip();
+	}
+	fflush(NULL);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		bool refused =
+			(geteuid() != 0 || (setgroups(0, NULL) == 0 && setuid(65534) == 0)) &&
+			!load("--congestion", name) &&
+			strstr(fixture_log, "tcp_allowed_congestion_control") &&
+			strstr(fixture_log, "CAP_NET_ADMIN");
+
+		_exit(refused ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_file_syntax),		TEST(test_file_values),
+		TEST(test_file_exposed),	TEST(test_file_unreadable),
+		TEST(test_option_values),	TEST(test_option_duplicates),
+		TEST(test_congestion_reserved), TEST(test_password_length),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

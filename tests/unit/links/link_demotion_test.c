@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* When a link is set aside for a trial, what its trial proves, and when it comes back. */
+#include "links/link_demotion.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { DSL, SAT, COUNT };
+
+#define MBIT 125000.
+
+static struct link_demotion demotion;
+static struct link links[COUNT];
+static struct link_sight sights[COUNT];
+static double now_s;
+
+static void mark(void)
+{
+	for (size_t i = 0; i < COUNT; i++)
+		links[i].state = LINK_STATE_UP;
+	link_demotion_mark(&demotion, links, COUNT);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	demotion = (struct link_demotion){0};
+	memset(links, 0, sizeof(links));
+	for (size_t i = 0; i < COUNT; i++) {
+		links[i].config.role = LINK_ROLE_SHARED;
+		links[i].device = (int)i + 1;
+		links[i].table = LINK_RANGE_FIRST + 1 + (uint32_t)i;
+		links[i].paths[LINK_V4].works = true;
+	}
+	sights[DSL] = (struct link_sight){.rtt_us = 20000, .echo_us = 20000};
+	sights[SAT] = (struct link_sight){.rtt_us = 600000, .echo_us = 600000};
+	now_s = 5000;
+	/* They have moved for long. */
+	for (size_t i = 0; i < COUNT; i++)
+		demotion.entries[link_slot(links[i].table)] = (struct link_demotion_entry){
+			.device = links[i].device, .rtt_us = sights[i].rtt_us, .rtt_at_s = now_s};
+	mark();
+	return 0;
+}
+
+static void run(unsigned int seconds, double dsl, double sat)
+{
+	for (unsigned int s = 0; s < seconds; s++) {
+		now_s += 1;
+		sights[DSL].rate = dsl * MBIT;
+		sights[SAT].rate = sat * MBIT;
+		if (link_demotion_look(&demotion, now_s, links, sights, COUNT))
+			mark();
+	}
+}
+
+/* The others carry more as soon as it is set aside. */
+static void demote(void)
+{
+	run(5, 25, 1);
+	assert_int_equal(links[SAT].state, LINK_STATE_TRIAL);
+	assert_true(link_is_backup(&links[SAT]));
+	run(5, 47, 0);
+	assert_int_equal(links[SAT].state, LINK_STATE_DEMOTED);
+	assert_true(link_is_backup(&links[SAT]));
+}
+
+static void who_lowers_the_sum_is_demoted(void **state)
+{
+	(void)state;
+	run(4, 25, 1);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+	run(1, 25, 1);
+	assert_int_equal(links[SAT].state, LINK_STATE_TRIAL);
+	/* What was under way. */
+	run(2, 10, 1);
+	run(2, 47, 0);
+	assert_int_equal(links[SAT].state, LINK_STATE_TRIAL);
+	run(1, 47, 0);
+	assert_int_equal(links[SAT].state, LINK_STATE_DEMOTED);
+	assert_int_equal(links[DSL].state, LINK_STATE_UP);
+	assert_float_equal(links[SAT].sums.with, 26 * MBIT, 1);
+	assert_float_equal(links[SAT].sums.without, 47 * MBIT, 1);
+}
+
+/* As where the sender or the reader is what is slow. */
+static void who_does_not_comes_back(void **state)
+{
+	(void)state;
+	run(5, 25, 1);
+	run(3, 25.9, 0);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+	/* And not for the next. */
+	run(29, 25, 1);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+	run(1, 25, 1);
+	assert_int_equal(links[SAT].state, LINK_STATE_TRIAL);
+	run(3, 25, 0);
+	run(59, 25, 1);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+	run(1, 25, 1);
+	assert_int_equal(links[SAT].state, LINK_STATE_TRIAL);
+}
+
+static void a_gain_must_be_worth_it(void **state)
+{
+	(void)state;
+	run(5, 25, 1);
+	run(5, 28, 0);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+}
+
+/* A loss on the slow link holds up all, and passes. */
+static void a_dip_before_the_trial_is_no_guilt(void **state)
+{
+	(void)state;
+	run(3, 50, 9);
+	run(1, 20, 2);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+	run(1, 5, 0.5);
+	assert_int_equal(links[SAT].state, LINK_STATE_TRIAL);
+	run(5, 50, 0);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+}
+
+static void it_has_time_to_find_its_rate(void **state)
+{
+	(void)state;
+	demotion = (struct link_demotion){0};
+	/* 20 round trips. */
+	run(12, 25, 1);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+	run(1, 25, 1);
+	assert_int_equal(links[SAT].state, LINK_STATE_TRIAL);
+}
+
+static void a_burst_is_no_gain(void **state)
+{
+	(void)state;
+	run(5, 25, 1);
+	run(4, 80, 0);
+	run(1, 20, 0);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+}
+
+/* One second below the gain, when BBR asks for the round-trip time. */
+static void a_dip_is_borne(void **state)
+{
+	(void)state;
+	run(5, 25, 1);
+	run(2, 30, 0);
+	run(2, 47, 0);
+	run(1, 27, 0);
+	assert_int_equal(links[SAT].state, LINK_STATE_DEMOTED);
+}
+
+static void who_carries_its_part_is_left_alone(void **state)
+{
+	(void)state;
+	run(60, 50, 20);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+}
+
+static void who_is_about_as_quick_is_left_alone(void **state)
+{
+	(void)state;
+	sights[DSL].rtt_us = 201000;
+	run(60, 50, 5);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+	sights[DSL].rtt_us = 10000;
+	sights[SAT].rtt_us = 90000;
+	run(60, 50, 5);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+}
+
+/* Its window is small yet, and what the others suffer from it passes. */
+static void who_grows_is_left_alone(void **state)
+{
+	double rate = 0.3;
+
+	(void)state;
+	for (unsigned int s = 0; s < 8; s++) {
+		run(1, 20, rate);
+		rate *= 1.7;
+		assert_int_equal(links[SAT].state, LINK_STATE_UP);
+	}
+}
+
+static void nobody_is_tried_when_idle(void **state)
+{
+	(void)state;
+	run(60, 0.1, 0.01);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+	/* Nothing that moves tells how slow it is. */
+	sights[SAT].rtt_us = 0;
+	run(6, 0, 0);
+	run(60, 25, 0);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+}
+
+static void the_only_one_is_never_demoted(void **state)
+{
+	(void)state;
+	links[DSL].paths[LINK_V4].works = false;
+	run(20, 25, 1);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+	links[DSL].paths[LINK_V4].works = true;
+	/* Of a family. */
+	links[SAT].paths[LINK_V6].works = true;
+	run(20, 25, 1);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+	links[DSL].paths[LINK_V6].works = true;
+	demote();
+	links[DSL].paths[LINK_V6].works = false;
+	mark();
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+}
+
+static void a_backup_does_not_stand_in(void **state)
+{
+	(void)state;
+	links[DSL].config.role = LINK_ROLE_BACKUP;
+	run(20, 25, 1);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+}
+
+static void it_can_be_forbidden(void **state)
+{
+	(void)state;
+	links[SAT].config.no_demote = true;
+	run(20, 25, 1);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+	links[SAT].config.no_demote = false;
+	demote();
+	links[SAT].config.no_demote = true;
+	mark();
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+}
+
+static void it_is_tried_again_and_held_for_longer(void **state)
+{
+	(void)state;
+	demote();
+	run(59, 47, 0);
+	assert_int_equal(links[SAT].state, LINK_STATE_DEMOTED);
+	run(1, 47, 0);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+	demote();
+	run(119, 47, 0);
+	assert_int_equal(links[SAT].state, LINK_STATE_DEMOTED);
+	run(1, 47, 0);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+}
+
+static void who_answers_quickly_comes_back_before(void **state)
+{
+	(void)state;
+	demote();
+	sights[SAT].echo_us = 301000;
+	run(10, 47, 0);
+	assert_int_equal(links[SAT].state, LINK_STATE_DEMOTED);
+	sights[SAT].echo_us = 40000;
+	run(2, 47, 0);
+	sights[SAT].echo_us = 600000;
+	run(1, 47, 0);
+	sights[SAT].echo_us = 40000;
+	run(2, 47, 0);
+	assert_int_equal(links[SAT].state, LINK_STATE_DEMOTED);
+	run(1, 47, 0);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+}
+
+/* Nobody answers there: only the time is left. */
+static void silence_is_not_quick(void **state)
+{
+	(void)state;
+	sights[SAT].echo_us = 0;
+	demote();
+	run(10, 47, 0);
+	assert_int_equal(links[SAT].state, LINK_STATE_DEMOTED);
+}
+
+static void another_modem_begins_anew(void **state)
+{
+	(void)state;
+	demote();
+	links[SAT].device = 9;
+	mark();
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+	run(4, 25, 1);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+}
+
+/* A demoted link whose carrier goes is lost like any other, and judged anew after that. */
+static void a_lost_link_is_lost(void **state)
+{
+	(void)state;
+	demote();
+	links[SAT].paths[LINK_V4].works = false;
+	mark();
+	links[SAT].paths[LINK_V4].works = true;
+	mark();
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+	demote();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(who_lowers_the_sum_is_demoted, setup),
+		cmocka_unit_test_setup(who_does_not_comes_back, setup),
+		cmocka_unit_test_setup(a_gain_must_be_worth_it, setup),
+		cmocka_unit_test_setup(a_dip_before_the_trial_is_no_guilt, setup),
+		cmocka_unit_test_setup(it_has_time_to_find_its_rate, setup),
+		cmocka_unit_test_setup(a_burst_is_no_gain, setup),
+		cmocka_unit_test_setup(a_dip_is_borne, setup),
+		cmocka_unit_test_setup(who_carries_its_part_is_left_alone, setup),
+		cmocka_unit_test_setup(who_is_about_as_quick_is_left_alone, setup),
+		cmocka_unit_test_setup(who_grows_is_left_alone, setup),
+		cmocka_unit_test_setup(nobody_is_tried_when_idle, setup),
+		cmocka_unit_test_setup(the_only_one_is_never_demoted, setup),
+		cmocka_unit_test_setup(a_backup_does_not_stand_in, setup),
+		cmocka_unit_test_setup(it_can_be_forbidden, setup),
+		cmocka_unit_test_setup(it_is_tried_again_and_held_for_longer, setup),
+		cmocka_unit_test_setup(who_answers_quickly_comes_back_before, setup),
+		cmocka_unit_test_setup(silence_is_not_quick, setup),
+		cmocka_unit_test_setup(another_modem_begins_anew, setup),
+		cmocka_unit_test_setup(a_lost_link_is_lost, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

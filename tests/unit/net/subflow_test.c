@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Subflows of real connections over loopback. The linker puts __wrap_getsockopt in place of
+ * getsockopt, which plays an older kernel. */
+#include "net/subflow.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#ifndef SOL_MPTCP
+#define SOL_MPTCP 284
+#endif
+
+static int last_option; /* of SOL_MPTCP, that the kernel knows */
+
+int __real_getsockopt(int fd, int level, int option, void *value, socklen_t *len);
+int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *len);
+
+int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *len)
+{
+	if (level == SOL_MPTCP && option > last_option) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	return __real_getsockopt(fd, level, option, value, len);
+}
+
+struct pair {
+	int listening;
+	int near;
+	int far;
+	union address near_address;
+	union address far_address;
+};
+
+/* False where the kernel has no such sockets. */
+static bool pair_open(struct pair *pair, int protocol, int family)
+{
+	union address any = {.sa.sa_family = (sa_family_t)family};
+	socklen_t len = sizeof(any);
+
+	last_option = 100;
+	pair->listening = socket(family, SOCK_STREAM | SOCK_CLOEXEC, protocol);
+	if (pair->listening < 0)
+		return false;
+	pair->near = socket(family, SOCK_STREAM | SOCK_CLOEXEC, protocol);
+	if (family == AF_INET6)
+		any.in6.sin6_addr = in6addr_loopback;
+	else
+		any.in4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(pair->listening, &any.sa, address_length(&any)), 0);
+	assert_int_equal(listen(pair->listening, 1), 0);
+	assert_int_equal(getsockname(pair->listening, &any.sa, &len), 0);
+	assert_int_equal(connect(pair->near, &any.sa, len), 0);
+	pair->far = accept(pair->listening, NULL, NULL);
+	assert_true(pair->far >= 0);
+	len = sizeof(any);
+	assert_int_equal(getsockname(pair->near, &pair->near_address.sa, &len), 0);
+	pair->far_address = any;
+	return true;
+}
+
+static void pair_close(const struct pair *pair)
+{
+	close(pair->near);
+	close(pair->far);
+	close(pair->listening);
+}
+
+static void exchange(const struct pair *pair)
+{
+	char bytes[1000] = {0};
+
+	assert_int_equal(send(pair->near, bytes, 1000, 0), 1000);
+	assert_int_equal(recv(pair->far, bytes, 1000, MSG_WAITALL), 1000);
+	assert_int_equal(send(pair->far, bytes, 300, 0), 300);
+	assert_int_equal(recv(pair->near, bytes, 300, MSG_WAITALL), 300);
+}
+
+static void assert_subflow(const struct pair *pair, enum transport transport)
+{
+	struct subflow subflows[SUBFLOWS_MAX];
+
+	assert_int_equal(subflow_list(pair->near, transport, subflows), 1);
+	assert_true(address_same_ip(&subflows[0].local, &pair->near_address));
+	assert_int_equal(address_port(&subflows[0].local), address_port(&pair->near_address));
+	assert_true(address_same_ip(&subflows[0].remote, &pair->far_address));
+	assert_int_equal(address_port(&subflows[0].remote), address_port(&pair->far_address));
+	assert_string_equal(subflow_state_name(subflows[0].state), "established");
+	assert_int_equal(subflows[0].bytes_sent, 1000);
+	assert_int_equal(subflows[0].bytes_received, 300);
+	assert_true(subflows[0].rtt_us > 0 && subflows[0].cwnd > 0);
+	assert_int_equal(subflows[0].bytes_retransmitted, 0);
+}
+
+static void tcp(void **state)
+{
+	static const int families[] = {AF_INET, AF_INET6};
+	struct pair pair = {0};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_true(pair_open(&pair, 0, families[i]));
+		exchange(&pair);
+		assert_subflow(&pair, TRANSPORT_TCP);
+		pair_close(&pair);
+	}
+}
+
+static void mptcp_of_any_kernel(void **state)
+{
+	struct subflow subflows[SUBFLOWS_MAX];
+	struct pair pair = {0};
+
+	(void)state;
+	if (!pair_open(&pair, IPPROTO_MPTCP, AF_INET))
+		skip();
+	exchange(&pair);
+	/* MPTCP_FULL_INFO, then MPTCP_TCPINFO and MPTCP_SUBFLOW_ADDRS, then neither. */
+	last_option = 4;
+	assert_subflow(&pair, TRANSPORT_MPTCP);
+	last_option = 3;
+	assert_subflow(&pair, TRANSPORT_MPTCP);
+	last_option = 1;
+	assert_int_equal(subflow_list(pair.near, TRANSPORT_MPTCP, subflows), 0);
+	pair_close(&pair);
+}
+
+static void nothing_to_tell(void **state)
+{
+	struct subflow subflows[SUBFLOWS_MAX];
+
+	(void)state;
+	assert_int_equal(subflow_list(-1, TRANSPORT_NONE, subflows), 0);
+	assert_int_equal(subflow_list(-1, TRANSPORT_TCP, subflows), 0);
+	assert_int_equal(subflow_list(-1, TRANSPORT_MPTCP, subflows), 0);
+	assert_string_equal(subflow_state_name(200), "-");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tcp),
+		cmocka_unit_test(mptcp_of_any_kernel),
+		cmocka_unit_test(nothing_to_tell),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What counts as a socket's death, and what as the end of its stream. */
+#include "relay/hangup.h"
+
+#include "../accel/sockmap_fixture.h"
+
+struct seen {
+	int calls;
+	bool dead;
+};
+
+struct bench {
+	struct ev_loop *loop;
+	struct hup hup;
+	struct hup_watch watch;
+	struct seen seen;
+	int near;
+	int far;
+};
+
+static void note(void *owner, bool dead)
+{
+	struct seen *seen = owner;
+
+	seen->calls++;
+	seen->dead = dead;
+}
+
+static int set_up(void **state)
+{
+	struct bench *bench = calloc(1, sizeof(*bench));
+
+	assert_non_null(bench);
+	bench->loop = ev_loop_new(EVBACKEND_EPOLL);
+	assert_int_equal(hup_init(&bench->hup, bench->loop), 0);
+	assert_true(fixture_connect(IPPROTO_TCP, &bench->near, &bench->far));
+	*state = bench;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct bench *bench = *state;
+
+	hup_remove(&bench->hup, &bench->watch);
+	hup_fini(&bench->hup);
+	ev_loop_destroy(bench->loop);
+	close(bench->near);
+	if (bench->far >= 0)
+		close(bench->far);
+	free(bench);
+	return 0;
+}
+
+static void watch(struct bench *bench, enum hup_events events)
+{
+	hup_add(&bench->hup, &bench->watch, bench->near, events, note, &bench->seen);
+}
+
+/* Gives loopback time to bring what is to be seen. */
+static void run(struct bench *bench)
+{
+	for (int i = 0; i < 50 && bench->seen.calls == 0; i++) {
+		fixture_sleep_us(1000);
+		ev_run(bench->loop, EVRUN_NOWAIT);
+	}
+}
+
+static void reset_far(struct bench *bench)
+{
+	const struct linger now = {.l_onoff = 1};
+
+	setsockopt(bench->far, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(bench->far);
+	bench->far = -1;
+}
+
+static void a_reset_is_death(void **state)
+{
+	struct bench *bench = *state;
+
+	watch(bench, HUP_DEATH);
+	reset_far(bench);
+	run(bench);
+	assert_int_equal(bench->seen.calls, 1);
+	assert_true(bench->seen.dead);
+}
+
+/* EPOLLHUP without EPOLLERR: the last bytes may still be on their way to a slow reader. */
+static void two_ended_streams_are_not(void **state)
+{
+	struct bench *bench = *state;
+
+	shutdown(bench->near, SHUT_WR);
+	shutdown(bench->far, SHUT_WR);
+	assert_true(fixture_wait(bench->near, POLLHUP, 1000));
+	watch(bench, HUP_DEATH);
+	run(bench);
+	assert_int_equal(bench->seen.calls, 0);
+}
+
+static void the_end_is_told_to_those_who_ask(void **state)
+{
+	struct bench *bench = *state;
+
+	watch(bench, HUP_DEATH);
+	shutdown(bench->far, SHUT_WR);
+	run(bench);
+	assert_int_equal(bench->seen.calls, 0);
+	watch(bench, HUP_DEATH_OR_END);
+	run(bench);
+	assert_int_equal(bench->seen.calls, 1);
+	assert_false(bench->seen.dead);
+}
+
+#define HUP_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		HUP_TEST(a_reset_is_death),
+		HUP_TEST(two_ended_streams_are_not),
+		HUP_TEST(the_end_is_told_to_those_who_ask),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* When an exit is up and down, when it is probed, and which one is chosen. */
+#include "shared/exit_state.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "upstream/exit_dial.h"
+
+#define IDLE_S 10
+
+static struct exit *exit_;
+
+static int setup(void **state)
+{
+	(void)state;
+	exit_ = exit_new();
+	return exit_ ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	exit_put(exit_);
+	return 0;
+}
+
+static enum exit_state state_of(struct exit *exit)
+{
+	struct exit_facts facts;
+
+	exit_describe(exit, &facts);
+	return facts.state;
+}
+
+static void one_failure_is_down(void **state)
+{
+	struct exit_facts facts;
+
+	(void)state;
+	assert_true(exit_is_usable(exit_));
+	exit_answered(exit_, 0.1, 100);
+	assert_int_equal(state_of(exit_), EXIT_UP);
+	assert_true(exit_failed(exit_, CAUSE_EXIT_SILENT, 101, 103));
+	assert_false(exit_is_usable(exit_));
+	/* It was known already. */
+	assert_false(exit_failed(exit_, CAUSE_REFUSED, 101, 104));
+	exit_describe(exit_, &facts);
+	assert_int_equal(facts.failures, 2);
+	assert_int_equal(facts.last_failure, CAUSE_REFUSED);
+}
+
+/* Who answers others meanwhile is not dead. */
+static void a_lost_attempt_is_none(void **state)
+{
+	(void)state;
+	exit_answered(exit_, 0.1, 100);
+	exit_answered(exit_, 0.1, 102);
+	assert_false(exit_failed(exit_, CAUSE_EXIT_SILENT, 101, 103));
+	assert_int_equal(state_of(exit_), EXIT_UP);
+}
+
+/* Answers a second apart from `from` on until it is up; returns how many. */
+static int answers_until_up(double from)
+{
+	int answers = 0;
+
+	while (state_of(exit_) != EXIT_UP)
+		exit_answered(exit_, 0.1, from + answers++);
+	return answers;
+}
+
+static void it_comes_back_with_hysteresis(void **state)
+{
+	double now = 100;
+	int before = 2;
+
+	(void)state;
+	exit_answered(exit_, 0.1, now);
+	exit_failed(exit_, CAUSE_REFUSED, now + 100, now + 100);
+	exit_answered(exit_, 0.1, 201);
+	exit_failed(exit_, CAUSE_REFUSED, 202, 202);
+	assert_int_equal(answers_until_up(203), 2);
+	/* The sooner it fails again, the longer it must prove itself, to a limit. */
+	now = 210;
+	for (int round = 0; round < 6; round++) {
+		int answers;
+
+		exit_failed(exit_, CAUSE_REFUSED, now, now);
+		answers = answers_until_up(now + 1);
+		assert_int_equal(answers, before < 16 ? 2 * before : 16);
+		before = answers;
+		now += 30;
+	}
+	/* A minute of peace, and it is as it was. */
+	now += 100;
+	exit_failed(exit_, CAUSE_REFUSED, now, now);
+	assert_int_equal(answers_until_up(now + 1), 2);
+}
+
+static void probes_are_for_the_idle_and_the_dead(void **state)
+{
+	(void)state;
+	/* At once when nothing is known. */
+	assert_true(exit_wants_probe(exit_, IDLE_S, 1));
+	assert_false(exit_wants_probe(exit_, IDLE_S, 2));
+	exit_answered(exit_, 0.1, 100);
+	assert_false(exit_wants_probe(exit_, IDLE_S, 109));
+	assert_true(exit_wants_probe(exit_, IDLE_S, 110));
+	exit_answered(exit_, 0.1, 110.1);
+	exit_answered(exit_, 0.1, 118);
+	assert_false(exit_wants_probe(exit_, IDLE_S, 121));
+	exit_failed(exit_, CAUSE_REFUSED, 122, 122);
+	assert_true(exit_wants_probe(exit_, IDLE_S, 122));
+	assert_false(exit_wants_probe(exit_, IDLE_S, 122.9));
+	assert_true(exit_wants_probe(exit_, IDLE_S, 123.1));
+}
+
+static void the_best_usable_one_is_chosen(void **state)
+{
+	struct exit_config exits[4] = {
+		{.priority = 2, .weight = 1},
+		{.priority = 1, .weight = 1},
+		{.priority = 1, .weight = 3},
+		{.priority = 0, .weight = 1},
+	};
+	const struct config config = {.exits = exits, .exit_count = 4};
+	int counts[4] = {0};
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		exits[i].state = exit_new();
+	assert_int_equal(exit_dial_choose(&config, 0, 7), 3);
+	exit_failed(exits[3].state, CAUSE_REFUSED, 1, 1);
+	for (uint32_t dice = 0; dice < 400; dice++)
+		counts[exit_dial_choose(&config, 0, dice)]++;
+	assert_int_equal(counts[1], 100);
+	assert_int_equal(counts[2], 300);
+	assert_int_equal(exit_dial_choose(&config, 1 << 2, 3), 1);
+	assert_int_equal(exit_dial_choose(&config, 1 << 2 | 1 << 1, 3), 0);
+	assert_int_equal(exit_dial_choose(&config, 7, 3), -1);
+	for (int i = 0; i < 4; i++)
+		exit_put(exits[i].state);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+static const union address silent = {
+	.in4 = {.sin_family = AF_INET, .sin_port = 0x3804, .sin_addr.s_addr = 0x010200c0}};
+
+static void an_address_is_avoided_until_it_answers_twice(void **state)
+{
+	union address due;
+
+	(void)state;
+	exit_answered(exit_, 0.1, 100);
+	assert_false(exit_avoids(exit_, &silent));
+	assert_true(exit_avoid(exit_, &silent, 100));
+	assert_false(exit_avoid(exit_, &silent, 101));
+	assert_true(exit_avoids(exit_, &silent));
+	assert_int_equal(state_of(exit_), EXIT_UP);
+	exit_set_address(exit_, &silent);
+	assert_true(exit_avoids(exit_, &silent));
+	/* In a row. */
+	assert_false(exit_avoid(exit_, &silent, 102));
+	exit_set_address(exit_, &silent);
+	assert_true(exit_avoids(exit_, &silent));
+	exit_set_address(exit_, &silent);
+	assert_false(exit_avoids(exit_, &silent));
+	assert_false(exit_wants_avoided_probe(exit_, 1000, &due));
+}
+
+static void one_answer_will_do_when_the_exit_is_down(void **state)
+{
+	(void)state;
+	assert_true(exit_avoid(exit_, &silent, 100));
+	assert_true(exit_failed(exit_, CAUSE_EXIT_SILENT, 101, 103));
+	exit_set_address(exit_, &silent);
+	assert_false(exit_avoids(exit_, &silent));
+}
+
+static void an_avoided_address_is_probed_now_and_then(void **state)
+{
+	union address due = {0};
+
+	(void)state;
+	assert_true(exit_avoid(exit_, &silent, 100));
+	assert_false(exit_wants_avoided_probe(exit_, 102, &due));
+	assert_true(exit_wants_avoided_probe(exit_, 103, &due));
+	assert_memory_equal(&due, &silent, sizeof(due));
+	assert_false(exit_wants_avoided_probe(exit_, 104, &due));
+	assert_true(exit_wants_avoided_probe(exit_, 106, &due));
+	/* The exit may have it no more. */
+	assert_false(exit_wants_avoided_probe(exit_, 700, &due));
+	assert_false(exit_avoids(exit_, &silent));
+}
+
+static void only_so_many_are_avoided(void **state)
+{
+	union address address = silent;
+	struct exit_facts facts;
+
+	(void)state;
+	for (uint32_t i = 0; i < EXIT_AVOIDED_MAX; i++) {
+		address.in4.sin_addr.s_addr = 0x010200c0 + (i << 24);
+		assert_true(exit_avoid(exit_, &address, 100));
+	}
+	address.in4.sin_addr.s_addr = 0x010300c0;
+	assert_false(exit_avoid(exit_, &address, 100));
+	exit_describe(exit_, &facts);
+	assert_int_equal(facts.avoided_count, EXIT_AVOIDED_MAX);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(one_failure_is_down),
+		TEST(a_lost_attempt_is_none),
+		TEST(it_comes_back_with_hysteresis),
+		TEST(probes_are_for_the_idle_and_the_dead),
+		cmocka_unit_test(the_best_usable_one_is_chosen),
+		cmocka_unit_test_setup_teardown(an_address_is_avoided_until_it_answers_twice, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(one_answer_will_do_when_the_exit_is_down, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(an_avoided_address_is_probed_now_and_then, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(only_so_many_are_avoided, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

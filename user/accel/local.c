@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Clients on the same host: load, attach, slots, and the two ends of one client's way. */
+#include "accel/local.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FEATURE_NAME "local-accel"
+
+static const struct feature_state not_asked_for = {
+	.name = FEATURE_NAME, .available = false, .reason = "not asked for"};
+
+#ifdef HAWSER_BPF
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "accel/local_probe.h"
+#include "accel/tcp_position.h"
+#include "base/libbpf_log.h"
+#include "hawser_local.h"
+#include "local.skel.h"
+#include "net/socket.h"
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+#define KERNEL_BTF "/sys/kernel/btf/vmlinux"
+
+/* Before 6.6 the kernel's methods for sockets in a sockmap had faults in what is used here, and
+ * about 6.1 sock_ops insertion beside an MPTCP listener could crash it; neither may be tried out.
+ */
+#define KERNEL_MAJOR 6
+#define KERNEL_MINOR 6
+
+#define LISTENERS_MAX 256
+
+/* The program knows a connection from its establishment to its close, the session only in between.
+ */
+#define CONNECTIONS_PER_SLOT 4
+
+/* A client that TCP has carried this much more for than was redirected sends bulk: it pays for the
+ * program and gains nothing. */
+#define BULK_BYTES (1U << 20)
+
+struct local_accel_worker {
+	struct local_accel *local;
+	/* A queue, so that a slot rests as long as possible: the program may have looked it up just
+	 * before it was freed. */
+	uint32_t *free_slots;
+	unsigned int free_first;
+	unsigned int free_count;
+};
+
+struct local_accel {
+	struct local_bpf *skeleton;
+	struct bpf_link *link;
+	struct hawser_local_flow *flows;
+	size_t flows_bytes;
+	struct local_accel_worker *workers;
+	unsigned int worker_count;
+	unsigned int slots; /* per worker */
+	struct feature_state state;
+};
+
+struct local_client {
+	struct local_accel_worker *worker;
+	struct hawser_local_flow *flow;
+	uint32_t slot;
+	bool removed; /* its socket from the map: unfit, or not worth it */
+	struct hawser_local_key key;
+};
+
+static void __attribute__((format(printf, 2, 3)))
+local_off(struct local_accel *local, const char *format, ...)
+{
+	va_list args;
+
+	local->state.available = false;
+	va_start(args, format);
+	vsnprintf(local->state.reason, sizeof(local->state.reason), format, args);
+	va_end(args);
+}
+
+static void local_refused(struct local_accel *local, const char *what, int err)
+{
+	if (err == -EPERM)
+		local_off(local, "not permitted: needs root, or CAP_BPF, CAP_PERFMON and "
+				 "CAP_NET_ADMIN");
+	else
+		local_off(local, "%s: %s", what, strerror(-err));
+}
+
+static bool kernel_is_new_enough(struct local_accel *local)
+{
+	struct utsname name;
+	unsigned int major = 0;
+	unsigned int minor = 0;
+	char *at;
+
+	if (uname(&name))
+		return false;
+	major = (unsigned int)strtoul(name.release, &at, 10);
+	minor = *at == '.' ? (unsigned int)strtoul(at + 1, NULL, 10) : 0;
+	if (major < KERNEL_MAJOR || (major == KERNEL_MAJOR && minor < KERNEL_MINOR)) {
+		local_off(local, "kernel %.20s is too old: %d.%d it takes", name.release,
+			  KERNEL_MAJOR, KERNEL_MINOR);
+		return false;
+	}
+	if (access(KERNEL_BTF, R_OK)) {
+		local_off(local, "the kernel has no BTF (CONFIG_DEBUG_INFO_BTF)");
+		return false;
+	}
+	return true;
+}
+
+static void address_to_map(struct hawser_local_address *out, const union address *address)
+{
+	*out = (struct hawser_local_address){.port = address_port(address)};
+	if (address->sa.sa_family == AF_INET6) {
+		memcpy(out->ip, &address->in6.sin6_addr, sizeof(out->ip));
+		return;
+	}
+	out->ip[2] = htonl(0xffff);
+	out->ip[3] = address->in4.sin_addr.s_addr;
+}
+
+static void key_of(struct hawser_local_key *key, int accepted, const union address *client)
+{
+	union address own;
+
+	socket_local_address(accepted, &own);
+	address_to_map(&key->client, client);
+	address_to_map(&key->hawserd, &own);
+}
+
+/* 0 or -errno. */
+static int local_load(struct local_accel *local, const struct local_accel_options *options)
+{
+	struct local_bpf *skeleton = local_bpf__open();
+	uint32_t slots = local->slots * options->workers;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+	int err = 0;
+
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len))
+		err = -errno;
+	if (fd >= 0)
+		close(fd);
+	if (!skeleton)
+		return -ENOMEM;
+	local->skeleton = skeleton;
+	skeleton->rodata->netns_cookie = cookie;
+	skeleton->rodata->budget_bytes =
+		options->budget_bytes ? options->budget_bytes : LOCAL_ACCEL_BUDGET_BYTES;
+	skeleton->rodata->nonblock_flag = O_NONBLOCK;
+	skeleton->rodata->budget_messages = LOCAL_ACCEL_BUDGET_MESSAGES;
+	if (!err)
+		err = bpf_map__set_max_entries(skeleton->maps.listeners, LISTENERS_MAX);
+	if (!err)
+		err = bpf_map__set_max_entries(skeleton->maps.flows, slots);
+	if (!err)
+		err = bpf_map__set_max_entries(skeleton->maps.accepted, slots);
+	if (!err)
+		err = bpf_map__set_max_entries(skeleton->maps.clients,
+					       slots * CONNECTIONS_PER_SLOT);
+	if (!err)
+		err = bpf_map__set_max_entries(skeleton->maps.connections,
+					       slots * CONNECTIONS_PER_SLOT);
+	return err ? err : local_bpf__load(skeleton);
+}
+
+/* 0 or -errno. */
+static int worker_init(struct local_accel *local, unsigned int index)
+{
+	struct local_accel_worker *worker = &local->workers[index];
+
+	worker->local = local;
+	worker->free_slots = calloc(local->slots, sizeof(*worker->free_slots));
+	if (!worker->free_slots)
+		return -ENOMEM;
+	while (worker->free_count < local->slots) {
+		worker->free_slots[worker->free_count] = index * local->slots + worker->free_count;
+		worker->free_count++;
+	}
+	return 0;
+}
+
+/* What is needed besides the programs. 0 or -errno. */
+static int local_equip(struct local_accel *local, unsigned int workers)
+{
+	const struct local_bpf *skeleton = local->skeleton;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t bytes = (size_t)local->slots * workers * sizeof(*local->flows);
+	int err = 0;
+
+	bytes = (bytes + page - 1) / page * page;
+	local->flows = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+			    bpf_map__fd(skeleton->maps.flows), 0);
+	if (local->flows == MAP_FAILED) {
+		local->flows = NULL;
+		return -errno;
+	}
+	local->flows_bytes = bytes;
+	local->workers = calloc(workers, sizeof(*local->workers));
+	if (!local->workers)
+		return -ENOMEM;
+	while (!err && local->worker_count < workers)
+		err = worker_init(local, local->worker_count++);
+	if (!err && bpf_prog_attach(bpf_program__fd(skeleton->progs.hawser_local_send),
+				    bpf_map__fd(skeleton->maps.clients), BPF_SK_MSG_VERDICT, 0))
+		err = -errno;
+	return err;
+}
+
+/* By a link, which the kernel takes off when we end. 0 or -errno. */
+static int local_attach(struct local_accel *local, const char *cgroup)
+{
+	int fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	local->link = bpf_program__attach_cgroup(local->skeleton->progs.hawser_local_ops, fd);
+	if (!local->link)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+struct local_accel *local_accel_open(const struct local_accel_options *options)
+{
+	struct local_accel *local = calloc(1, sizeof(*local));
+	const char *what = "the kernel does not load the programs";
+	int err;
+
+	if (!local)
+		return NULL;
+	local->state.name = FEATURE_NAME;
+	local->slots = options->slots;
+	if (options->off) {
+		local_off(local, "switched off: bpf = off");
+		return local;
+	}
+	libbpf_log_start();
+	if (!kernel_is_new_enough(local))
+		return local;
+	err = local_load(local, options);
+	if (!err) {
+		what = "maps";
+		err = local_equip(local, options->workers);
+	}
+	if (err) {
+		local_refused(local, what, err);
+		return local;
+	}
+	if (local_probe(&local->workers[0], local->state.reason, sizeof(local->state.reason)))
+		return local;
+	if (options->cgroup) {
+		err = local_attach(local, options->cgroup);
+		if (err) {
+			local_refused(local, "attaching to the cgroup", err);
+			return local;
+		}
+	}
+	local->state.available = true;
+	return local;
+}
+
+void local_accel_close(struct local_accel *local)
+{
+	if (!local)
+		return;
+	bpf_link__destroy(local->link);
+	for (unsigned int i = 0; i < local->worker_count; i++)
+		free(local->workers[i].free_slots);
+	free(local->workers);
+	if (local->flows)
+		munmap(local->flows, local->flows_bytes);
+	local_bpf__destroy(local->skeleton);
+	free(local);
+}
+
+const struct feature_state *local_accel_feature(const struct local_accel *local)
+{
+	return local ? &local->state : &not_asked_for;
+}
+
+void local_accel_listen(struct local_accel *local, const struct listen_config *listen, size_t count)
+{
+	const uint32_t value = 1;
+	struct hawser_local_address address;
+	int map;
+
+	if (!local || !local->state.available)
+		return;
+	map = bpf_map__fd(local->skeleton->maps.listeners);
+	while (!bpf_map_get_next_key(map, NULL, &address))
+		bpf_map_delete_elem(map, &address);
+	for (size_t i = 0; i < count; i++) {
+		address_to_map(&address, &listen[i].address);
+		/* One too many is served by TCP. */
+		(void)bpf_map_update_elem(map, &address, &value, BPF_ANY);
+	}
+}
+
+struct local_accel_worker *local_accel_worker(struct local_accel *local, unsigned int index)
+{
+	return local && local->state.available ? &local->workers[index] : NULL;
+}
+
+static int map_fd_connections(const struct local_accel_worker *worker)
+{
+	return bpf_map__fd(worker->local->skeleton->maps.connections);
+}
+
+struct local_client *local_client_open(struct local_accel_worker *worker, int fd,
+				       const union address *client, uint64_t read, uint64_t session)
+{
+	struct hawser_local_connection connection = {0};
+	const uint64_t value = (uint64_t)fd;
+	struct local_client *made;
+	uint32_t slot;
+
+	if (!worker || worker->free_count == 0)
+		return NULL;
+	made = calloc(1, sizeof(*made));
+	if (!made)
+		return NULL;
+	key_of(&made->key, fd, client);
+	if (bpf_map_lookup_elem(map_fd_connections(worker), &made->key, &connection) ||
+	    connection.slot != HAWSER_LOCAL_NO_SLOT)
+		goto out;
+	if (bpf_map_update_elem(bpf_map__fd(worker->local->skeleton->maps.accepted), &made->key,
+				&value, BPF_ANY))
+		goto out;
+	slot = worker->free_slots[worker->free_first];
+	made->worker = worker;
+	made->slot = slot;
+	made->flow = &worker->local->flows[slot];
+	*made->flow = (struct hawser_local_flow){
+		.read = read, .session = session, .base = connection.base};
+	/* Last: from here on the program redirects. BPF_EXIST: not if the client is gone again. */
+	connection.slot = slot;
+	if (bpf_map_update_elem(map_fd_connections(worker), &made->key, &connection, BPF_EXIST))
+		goto out_of_map;
+	worker->free_first = (worker->free_first + 1) % worker->local->slots;
+	worker->free_count--;
+	return made;
+out_of_map:
+	bpf_map_delete_elem(bpf_map__fd(worker->local->skeleton->maps.accepted), &made->key);
+out:
+	free(made);
+	return NULL;
+}
+
+/* Gives the client's socket its own methods back. It has no queue there that could be lost: what we
+ * send to it goes by TCP. */
+static void client_remove(struct local_client *client)
+{
+	client->removed = true;
+	bpf_map_delete_elem(bpf_map__fd(client->worker->local->skeleton->maps.clients),
+			    &client->key);
+}
+
+static bool client_is_to_go(const struct hawser_local_flow *flow)
+{
+	const volatile struct hawser_local_flow *now = flow;
+
+	return now->unfit || now->passed > now->redirected + BULK_BYTES;
+}
+
+void local_client_read(struct local_client *client, uint64_t bytes)
+{
+	struct hawser_local_flow *flow = client->flow;
+
+	/* The program reads it at any time: in one piece, and not before the bytes are received. */
+	atomic_store_explicit((_Atomic uint64_t *)&flow->read, flow->read + bytes,
+			      memory_order_release);
+	if (!client->removed && client_is_to_go(flow))
+		client_remove(client);
+}
+
+void local_client_close(struct local_client *client, struct stats *stats)
+{
+	struct local_accel_worker *worker;
+	unsigned int last;
+
+	if (!client)
+		return;
+	worker = client->worker;
+	/* The client may be sending at this moment; it then finds no entry, and TCP. */
+	bpf_map_delete_elem(map_fd_connections(worker), &client->key);
+	stats->local_clients++;
+	stats->local_redirected += client->flow->redirected;
+	stats->local_passed += client->flow->passed;
+	*client->flow = (struct hawser_local_flow){0};
+	last = (worker->free_first + worker->free_count++) % worker->local->slots;
+	worker->free_slots[last] = client->slot;
+	free(client);
+}
+
+int local_accel_adopt(struct local_accel_worker *worker, int client, int accepted)
+{
+	struct hawser_local_connection connection = {.slot = HAWSER_LOCAL_NO_SLOT};
+	const uint64_t value = (uint64_t)client;
+	struct hawser_local_key key;
+	union address address;
+	int err = stream_pos_origin(accepted, &connection.base);
+
+	if (err)
+		return err;
+	socket_local_address(client, &address);
+	key_of(&key, accepted, &address);
+	if (bpf_map_update_elem(map_fd_connections(worker), &key, &connection, BPF_ANY) ||
+	    bpf_map_update_elem(bpf_map__fd(worker->local->skeleton->maps.clients), &key, &value,
+				BPF_ANY))
+		return -errno;
+	return 0;
+}
+
+#else /* built without libbpf: always off */
+
+struct local_accel {
+	struct feature_state state;
+};
+
+struct local_accel *local_accel_open(const struct local_accel_options *options)
+{
+	struct local_accel *local = calloc(1, sizeof(*local));
+
+	(void)options;
+	if (!local)
+		return NULL;
+	local->state.name = FEATURE_NAME;
+	snprintf(local->state.reason, sizeof(local->state.reason), "built without BPF");
+	return local;
+}
+
+void local_accel_close(struct local_accel *local)
+{
+	free(local);
+}
+
+const struct feature_state *local_accel_feature(const struct local_accel *local)
+{
+	return local ? &local->state : &not_asked_for;
+}
+
+void local_accel_listen(struct local_accel *local, const struct listen_config *listen, size_t count)
+{
+	(void)local;
+	(void)listen;
+	(void)count;
+}
+
+struct local_accel_worker *local_accel_worker(struct local_accel *local, unsigned int index)
+{
+	(void)local;
+	(void)index;
+	return NULL;
+}
+
+struct local_client *local_client_open(struct local_accel_worker *worker, int fd,
+				       const union address *client, uint64_t read, uint64_t session)
+{
+	(void)worker;
+	(void)fd;
+	(void)client;
+	(void)read;
+	(void)session;
+	return NULL;
+}
+
+void local_client_read(struct local_client *client, uint64_t bytes)
+{
+	(void)client;
+	(void)bytes;
+}
+
+void local_client_close(struct local_client *client, struct stats *stats)
+{
+	(void)client;
+	(void)stats;
+}
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Clients on the same host: the only user of the skeleton of bpf/local.bpf.c. Loads, attaches to
+ * the clients' cgroup, probes, and knows which client's bytes may skip the loopback path. */
+#ifndef HAWSER_ACCEL_LOCAL_H
+#define HAWSER_ACCEL_LOCAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "net/kernel.h"
+#include "session/stats.h"
+
+struct local_accel;
+struct local_accel_worker;
+struct local_client;
+
+struct local_accel_options {
+	bool off;	    /* by configuration: nothing is loaded */
+	const char *cgroup; /* directory of a cgroup2; NULL: do not attach, for tests */
+	unsigned int workers;
+	unsigned int slots;    /* of one worker; a client takes one while its session relays */
+	uint32_t budget_bytes; /* 0: LOCAL_ACCEL_BUDGET_BYTES */
+};
+
+#define LOCAL_ACCEL_BUDGET_BYTES    (1U << 18)
+#define LOCAL_ACCEL_BUDGET_MESSAGES 64U
+#define LOCAL_ACCEL_SLOTS	    4096U
+
+/* Main thread, before workers start. What the kernel refuses switches it off with a reason, so this
+ * fails only for want of memory: NULL. When hawserd ends, however it ends, the kernel detaches. */
+struct local_accel *local_accel_open(const struct local_accel_options *options);
+
+/* After the workers have stopped. local_accel_close(NULL) does nothing. */
+void local_accel_close(struct local_accel *local);
+
+/* Never NULL; constant after local_accel_open(). local may be NULL: not asked for. */
+const struct feature_state *local_accel_feature(const struct local_accel *local);
+
+/* Main thread, again after each reload: clients that connect to these from now on. Does nothing
+ * when it is off. */
+void local_accel_listen(struct local_accel *local, const struct listen_config *listen,
+			size_t count);
+
+/* NULL when it is off; local may be NULL. What follows is for that worker's thread only. */
+struct local_accel_worker *local_accel_worker(struct local_accel *local, unsigned int index);
+
+/* Lets the client send past TCP from now on. fd: its accepted socket, which from here on until it
+ * is closed must be read by recv(2) and not by splice(2), which sees only what came by TCP. read:
+ * bytes received on it so far. NULL when the client is not in the cgroup, its socket is not fit
+ * (see local.bpf.c), or there is no slot: nothing has changed then. */
+struct local_client *local_client_open(struct local_accel_worker *worker, int fd,
+				       const union address *client, uint64_t read,
+				       uint64_t session);
+
+/* After each recv() on fd: so many bytes more. They are credit for the client. */
+void local_client_read(struct local_client *client, uint64_t bytes);
+
+/* Before fd is closed, which throws away what was not read. Adds what it did to the counters.
+ * local_client_close(NULL, …) does nothing. */
+void local_client_close(struct local_client *client, struct stats *stats);
+
+/* For the probe and for tests: puts in a client's socket that we have ourselves, as the program
+ * does by itself for those in the cgroup. Nothing may be under way on the connection. 0 or -errno.
+ */
+int local_accel_adopt(struct local_accel_worker *worker, int client, int accepted);
+
+#endif

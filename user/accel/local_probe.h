@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HAWSER_ACCEL_LOCAL_PROBE_H
+#define HAWSER_ACCEL_LOCAL_PROBE_H
+
+#include <stddef.h>
+
+struct local_accel_worker;
+
+/* Whether a client's bytes reach us past TCP and in order on this kernel, by doing it over
+ * loopback. 0, or -errno with the reason. */
+int local_probe(struct local_accel_worker *worker, char *reason, size_t size);
+
+#endif

@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The only user of the BPF skeleton: load, probe, pin; slots and events of the workers. */
+#include "accel/sockmap.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const accel_names[ACCEL_FEATURE_COUNT] = {
+	[ACCEL_PROGRAM] = "bpf",
+	[ACCEL_TCP] = "sockmap-tcp",
+	[ACCEL_MPTCP] = "sockmap-mptcp",
+	[ACCEL_PINS] = "bpf-pins",
+};
+
+#ifdef HAWSER_BPF
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <netinet/in.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "accel/sockmap_pin.h"
+#include "accel/sockmap_probe.h"
+#include "base/libbpf_log.h"
+#include "sockmap.skel.h"
+
+#ifndef SO_COOKIE
+#define SO_COOKIE 57
+#endif
+
+/* Between two readings a flow brings at most one event of each kind, since the next LOW follows a
+ * grant of ours, and a record takes 16 bytes; and one more, as a flow may enter again before its
+ * old events are read. */
+#define RING_BYTES_PER_SLOT 64
+
+struct accel_worker {
+	struct accel *accel;
+	unsigned int index;
+	struct ring_buffer *ring;
+	int ring_fd;
+	accel_event_fn *handle; /* while events are read */
+	uint32_t first;		/* slot */
+	void **owners;		/* of slot first + i */
+	uint32_t *free_slots;	/* a stack */
+	unsigned int free_count;
+};
+
+struct accel {
+	struct sockmap_bpf *skeleton;
+	struct hawser_flow *flows;
+	size_t flows_bytes;
+	struct accel_worker *workers;
+	unsigned int worker_count;
+	unsigned int slots; /* per worker */
+	uint32_t budget;
+	char *pin_path;
+	struct feature_state features[ACCEL_FEATURE_COUNT];
+};
+
+static void feature_off(struct accel *accel, enum accel_feature feature, const char *what, int err)
+{
+	struct feature_state *state = &accel->features[feature];
+
+	state->available = false;
+	if (err == -EPERM)
+		snprintf(state->reason, sizeof(state->reason),
+			 "not permitted: needs root, or CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN");
+	else if (err == -EFAULT) /* what 6.18 says without CAP_PERFMON */
+		snprintf(state->reason, sizeof(state->reason), "%s: %s; does it lack CAP_PERFMON?",
+			 what, strerror(-err));
+	else if (err)
+		snprintf(state->reason, sizeof(state->reason), "%s: %s", what, strerror(-err));
+	else
+		snprintf(state->reason, sizeof(state->reason), "%s", what);
+}
+
+static uint32_t ring_bytes(unsigned int slots)
+{
+	uint64_t bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	while (bytes < (uint64_t)slots * RING_BYTES_PER_SLOT)
+		bytes *= 2;
+	return (uint32_t)bytes;
+}
+
+static int worker_on_event(void *context, void *data, size_t size)
+{
+	struct accel_worker *worker = context;
+	const struct hawser_event *event = data;
+	uint32_t i = event->slot - worker->first;
+
+	if (size >= sizeof(*event) && i < worker->accel->slots && worker->owners[i])
+		worker->handle(worker->owners[i], event->kind);
+	return 0;
+}
+
+static int worker_open(struct accel *accel, unsigned int index)
+{
+	struct accel_worker *worker = &accel->workers[index];
+	int events_fd = bpf_map__fd(accel->skeleton->maps.events);
+
+	*worker = (struct accel_worker){.accel = accel, .index = index, .ring_fd = -1};
+	worker->first = index * accel->slots;
+	worker->owners = calloc(accel->slots, sizeof(*worker->owners));
+	worker->free_slots = calloc(accel->slots, sizeof(*worker->free_slots));
+	if (!worker->owners || !worker->free_slots)
+		return -ENOMEM;
+	/* Low numbers first: a dump of the map then starts with what is in use. */
+	while (worker->free_count < accel->slots) {
+		worker->free_slots[worker->free_count] =
+			worker->first + accel->slots - 1 - worker->free_count;
+		worker->free_count++;
+	}
+	worker->ring_fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "hawser_ring", 0, 0,
+					 ring_bytes(accel->slots), NULL);
+	if (worker->ring_fd < 0)
+		return worker->ring_fd;
+	worker->ring = ring_buffer__new(worker->ring_fd, worker_on_event, worker, NULL);
+	if (!worker->ring)
+		return -errno;
+	return bpf_map_update_elem(events_fd, &index, &worker->ring_fd, BPF_ANY) ? -errno : 0;
+}
+
+static void worker_close(struct accel_worker *worker)
+{
+	ring_buffer__free(worker->ring);
+	if (worker->ring_fd >= 0)
+		close(worker->ring_fd);
+	free(worker->owners);
+	free(worker->free_slots);
+}
+
+/* 0 or -errno. */
+static int accel_load(struct accel *accel, const struct accel_options *options)
+{
+	struct sockmap_bpf *skeleton = sockmap_bpf__open();
+	uint32_t slots = accel->slots * options->workers;
+	int err;
+
+	if (!skeleton)
+		return -errno;
+	accel->skeleton = skeleton;
+	/* Another type of program may not call what this one calls. */
+	if (options->simulate_refusal)
+		bpf_program__set_type(skeleton->progs.hawser_sockmap, BPF_PROG_TYPE_SOCKET_FILTER);
+	err = bpf_map__set_max_entries(skeleton->maps.flows, slots);
+	if (!err)
+		err = bpf_map__set_max_entries(skeleton->maps.slots, slots);
+	if (!err)
+		err = bpf_map__set_max_entries(skeleton->maps.sources, slots);
+	if (!err)
+		err = bpf_map__set_max_entries(skeleton->maps.targets, slots);
+	if (!err)
+		err = bpf_map__set_max_entries(skeleton->maps.events, options->workers);
+	return err ? err : sockmap_bpf__load(skeleton);
+}
+
+/* What the workers need besides the program. 0 or -errno. */
+static int accel_equip(struct accel *accel, unsigned int workers)
+{
+	const struct sockmap_bpf *skeleton = accel->skeleton;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t bytes = (size_t)accel->slots * workers * sizeof(*accel->flows);
+	int program = bpf_program__fd(skeleton->progs.hawser_sockmap);
+	int sources = bpf_map__fd(skeleton->maps.sources);
+
+	bytes = (bytes + page - 1) / page * page;
+	accel->flows = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+			    bpf_map__fd(skeleton->maps.flows), 0);
+	if (accel->flows == MAP_FAILED) {
+		accel->flows = NULL;
+		return -errno;
+	}
+	accel->flows_bytes = bytes;
+	accel->workers = calloc(workers, sizeof(*accel->workers));
+	if (!accel->workers)
+		return -ENOMEM;
+	while (accel->worker_count < workers) {
+		int err = worker_open(accel, accel->worker_count++);
+
+		if (err)
+			return err;
+	}
+	/* The second, without a parser of its own, is the older spelling of the first. */
+	if (bpf_prog_attach(program, sources, BPF_SK_SKB_VERDICT, 0) &&
+	    bpf_prog_attach(program, sources, BPF_SK_SKB_STREAM_VERDICT, 0))
+		return -errno;
+	return 0;
+}
+
+static void accel_probe_all(struct accel *accel)
+{
+	static const int protocols[] = {[ACCEL_TCP] = IPPROTO_TCP, [ACCEL_MPTCP] = IPPROTO_MPTCP};
+
+	for (unsigned int i = ACCEL_TCP; i <= ACCEL_MPTCP; i++) {
+		struct feature_state *state = &accel->features[i];
+
+		state->available = !accel_probe(&accel->workers[0], protocols[i], state->reason,
+						sizeof(state->reason));
+	}
+}
+
+static void accel_get_pin_fds(const struct accel *accel, int fds[static ACCEL_PIN_COUNT])
+{
+	fds[ACCEL_PIN_FLOWS] = bpf_map__fd(accel->skeleton->maps.flows);
+	fds[ACCEL_PIN_SLOTS] = bpf_map__fd(accel->skeleton->maps.slots);
+	fds[ACCEL_PIN_SOURCES] = bpf_map__fd(accel->skeleton->maps.sources);
+	fds[ACCEL_PIN_TARGETS] = bpf_map__fd(accel->skeleton->maps.targets);
+}
+
+static void accel_pin_all(struct accel *accel, const char *path)
+{
+	struct feature_state *state = &accel->features[ACCEL_PINS];
+	int fds[ACCEL_PIN_COUNT];
+
+	if (!path) {
+		feature_off(accel, ACCEL_PINS, "switched off", 0);
+		return;
+	}
+	accel->pin_path = strdup(path);
+	if (!accel->pin_path) {
+		feature_off(accel, ACCEL_PINS, "no memory", 0);
+		return;
+	}
+	accel_get_pin_fds(accel, fds);
+	state->available = !accel_pin(accel->pin_path, fds, state->reason, sizeof(state->reason));
+}
+
+struct accel *accel_open(const struct accel_options *options)
+{
+	struct accel *accel = calloc(1, sizeof(*accel));
+	int err;
+
+	if (!accel)
+		return NULL;
+	accel->slots = options->slots;
+	accel->budget = options->budget_bytes > ACCEL_BUDGET_MIN_BYTES ? options->budget_bytes
+								       : ACCEL_BUDGET_MIN_BYTES;
+	for (unsigned int i = 0; i < ACCEL_FEATURE_COUNT; i++)
+		accel->features[i].name = accel_names[i];
+	if (options->off) {
+		for (unsigned int i = 0; i < ACCEL_FEATURE_COUNT; i++)
+			feature_off(accel, i, "switched off: bpf = off", 0);
+		return accel;
+	}
+	libbpf_log_start();
+	/* libbpf raises RLIMIT_MEMLOCK by itself on the kernels that need it (before 5.11). */
+	err = accel_load(accel, options);
+	if (err)
+		feature_off(accel, ACCEL_PROGRAM, "the kernel does not load the program", err);
+	else
+		err = accel_equip(accel, options->workers);
+	if (err) {
+		if (!accel->features[ACCEL_PROGRAM].reason[0])
+			feature_off(accel, ACCEL_PROGRAM, "maps and rings", err);
+		for (unsigned int i = ACCEL_TCP; i < ACCEL_FEATURE_COUNT; i++)
+			feature_off(accel, i, "no program", 0);
+		return accel;
+	}
+	accel->features[ACCEL_PROGRAM].available = true;
+	accel_probe_all(accel);
+	accel_pin_all(accel, options->pin_path);
+	return accel;
+}
+
+void accel_close(struct accel *accel)
+{
+	int fds[ACCEL_PIN_COUNT];
+
+	if (!accel)
+		return;
+	if (accel->features[ACCEL_PINS].available) {
+		accel_get_pin_fds(accel, fds);
+		accel_unpin(accel->pin_path, fds);
+	}
+	for (unsigned int i = 0; i < accel->worker_count; i++)
+		worker_close(&accel->workers[i]);
+	free(accel->workers);
+	if (accel->flows)
+		munmap(accel->flows, accel->flows_bytes);
+	sockmap_bpf__destroy(accel->skeleton);
+	free(accel->pin_path);
+	free(accel);
+}
+
+struct accel_worker *accel_worker(struct accel *accel, unsigned int index)
+{
+	return accel->features[ACCEL_TCP].available ? &accel->workers[index] : NULL;
+}
+
+int accel_event_fd(const struct accel_worker *worker)
+{
+	return ring_buffer__epoll_fd(worker->ring);
+}
+
+void accel_read_events(struct accel_worker *worker, accel_event_fn *handle)
+{
+	worker->handle = handle;
+	ring_buffer__consume(worker->ring);
+}
+
+static int socket_insert(const struct bpf_map *map, uint32_t slot, int fd)
+{
+	uint64_t value = (uint64_t)fd;
+
+	return bpf_map_update_elem(bpf_map__fd(map), &slot, &value, BPF_ANY) ? -errno : 0;
+}
+
+int accel_insert(struct accel_worker *worker, int source, int target,
+		 const struct hawser_flow *initial, void *owner, struct hawser_flow **flow)
+{
+	const struct sockmap_bpf *skeleton = worker->accel->skeleton;
+	uint64_t cookie;
+	socklen_t len = sizeof(cookie);
+	uint32_t slot;
+	int err;
+
+	if (worker->free_count == 0)
+		return -ENOSPC;
+	if (getsockopt(source, SOL_SOCKET, SO_COOKIE, &cookie, &len))
+		return -errno;
+	slot = worker->free_slots[worker->free_count - 1];
+	*flow = &worker->accel->flows[slot];
+	**flow = *initial;
+	(*flow)->cookie = cookie;
+	(*flow)->worker = worker->index;
+	(*flow)->low_water = worker->accel->budget / 2;
+	(*flow)->word = worker->accel->budget;
+	(*flow)->granted = worker->accel->budget;
+	err = socket_insert(skeleton->maps.targets, slot, target);
+	if (err)
+		goto clear;
+	if (bpf_map_update_elem(bpf_map__fd(skeleton->maps.slots), &cookie, &slot, BPF_ANY)) {
+		err = -errno;
+		goto out;
+	}
+	/* Last: from here on the program sees what the source receives. */
+	err = socket_insert(skeleton->maps.sources, slot, source);
+	if (err)
+		goto uncookie;
+	worker->free_count--;
+	worker->owners[slot - worker->first] = owner;
+	return (int)slot;
+uncookie:
+	bpf_map_delete_elem(bpf_map__fd(skeleton->maps.slots), &cookie);
+out:
+	bpf_map_delete_elem(bpf_map__fd(skeleton->maps.targets), &slot);
+clear:
+	**flow = (struct hawser_flow){0};
+	return err;
+}
+
+void accel_remove(struct accel_worker *worker, int slot, int source)
+{
+	const struct sockmap_bpf *skeleton = worker->accel->skeleton;
+	struct hawser_flow *flow = &worker->accel->flows[slot];
+	uint32_t key = (uint32_t)slot;
+	uint64_t cookie = flow->cookie;
+	int one = 1;
+
+	/* Out of the maps of sockets they go by close(), which waits for what the kernel is just
+	 * about to send to the target; a deletion does not. */
+	bpf_map_delete_elem(bpf_map__fd(skeleton->maps.slots), &cookie);
+	/* A verdict that has read the slot runs under the source's lock. Take that lock once, or it
+	 * might redirect to the next session that gets the slot. Setting the default does it. */
+	setsockopt(source, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
+	*flow = (struct hawser_flow){0};
+	worker->owners[key - worker->first] = NULL;
+	worker->free_slots[worker->free_count++] = key;
+}
+
+#else /* built without libbpf: always off */
+
+struct accel {
+	struct feature_state features[ACCEL_FEATURE_COUNT];
+};
+
+struct accel *accel_open(const struct accel_options *options)
+{
+	struct accel *accel = calloc(1, sizeof(*accel));
+
+	(void)options;
+	if (!accel)
+		return NULL;
+	for (unsigned int i = 0; i < ACCEL_FEATURE_COUNT; i++) {
+		accel->features[i].name = accel_names[i];
+		snprintf(accel->features[i].reason, sizeof(accel->features[i].reason),
+			 "built without BPF");
+	}
+	return accel;
+}
+
+void accel_close(struct accel *accel)
+{
+	free(accel);
+}
+
+struct accel_worker *accel_worker(struct accel *accel, unsigned int index)
+{
+	(void)accel;
+	(void)index;
+	return NULL;
+}
+
+int accel_event_fd(const struct accel_worker *worker)
+{
+	(void)worker;
+	return -1;
+}
+
+void accel_read_events(struct accel_worker *worker, accel_event_fn *handle)
+{
+	(void)worker;
+	(void)handle;
+}
+
+int accel_insert(struct accel_worker *worker, int source, int target,
+		 const struct hawser_flow *initial, void *owner, struct hawser_flow **flow)
+{
+	(void)worker;
+	(void)source;
+	(void)target;
+	(void)initial;
+	(void)owner;
+	(void)flow;
+	return -EOPNOTSUPP;
+}
+
+void accel_remove(struct accel_worker *worker, int slot, int source)
+{
+	(void)worker;
+	(void)slot;
+	(void)source;
+}
+
+#endif
+
+const struct feature_state *accel_feature(const struct accel *accel, enum accel_feature feature)
+{
+	return &accel->features[feature];
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Names in a bpffs for the maps, so that bpftool finds them. */
+#include "accel/sockmap_pin.h"
+
+#ifdef HAWSER_BPF
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+static int pin_path(char path[static PATH_MAX], const char *directory, enum accel_pin pin)
+{
+	static const char *const names[ACCEL_PIN_COUNT] = {
+		[ACCEL_PIN_FLOWS] = "flows",
+		[ACCEL_PIN_SLOTS] = "slots",
+		[ACCEL_PIN_SOURCES] = "sources",
+		[ACCEL_PIN_TARGETS] = "targets",
+	};
+	int len = snprintf(path, PATH_MAX, "%s/%s", directory, names[pin]);
+
+	return len < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+/* 0 if there is no such map. */
+static uint32_t map_id(int fd)
+{
+	struct bpf_map_info info = {0};
+	uint32_t len = sizeof(info);
+
+	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) ? info.id : 0;
+}
+
+int accel_pin(const char *directory, const int fds[static ACCEL_PIN_COUNT], char *reason,
+	      size_t size)
+{
+	char path[PATH_MAX];
+	struct statfs fs;
+	int err;
+
+	/* Only root may look in: the maps hold the cookies of everybody's connections. */
+	if (mkdir(directory, 0700) && errno != EEXIST) {
+		err = -errno;
+		snprintf(reason, size, "mkdir: %s%s", strerror(-err),
+			 err == -ENOENT || err == -EPERM ? "; mount -t bpf bpf /sys/fs/bpf" : "");
+		return err;
+	}
+	if (statfs(directory, &fs) || fs.f_type != BPF_FS_MAGIC) {
+		snprintf(reason, size, "not a bpffs; mount -t bpf bpf /sys/fs/bpf");
+		rmdir(directory);
+		return -EINVAL;
+	}
+	for (int i = 0; i < ACCEL_PIN_COUNT; i++) {
+		err = pin_path(path, directory, i);
+		if (!err && unlink(path) && errno != ENOENT)
+			err = -errno;
+		if (!err && bpf_obj_pin(fds[i], path))
+			err = -errno;
+		if (err) {
+			snprintf(reason, size, "pin: %s", strerror(-err));
+			accel_unpin(directory, fds);
+			return err;
+		}
+	}
+	return 0;
+}
+
+void accel_unpin(const char *directory, const int fds[static ACCEL_PIN_COUNT])
+{
+	char path[PATH_MAX];
+
+	for (int i = 0; i < ACCEL_PIN_COUNT; i++) {
+		int fd;
+
+		if (pin_path(path, directory, i))
+			continue;
+		fd = bpf_obj_get(path);
+		if (fd < 0)
+			continue;
+		if (map_id(fd) == map_id(fds[i]))
+			unlink(path);
+		close(fd);
+	}
+	rmdir(directory);
+}
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Names in a bpffs for the maps, so that bpftool finds them. Empty without HAWSER_BPF. */
+#ifndef HAWSER_ACCEL_SOCKMAP_PIN_H
+#define HAWSER_ACCEL_SOCKMAP_PIN_H
+
+#include <stddef.h>
+
+/* The names are these in lower case: "flows"… */
+enum accel_pin {
+	ACCEL_PIN_FLOWS,
+	ACCEL_PIN_SLOTS,
+	ACCEL_PIN_SOURCES,
+	ACCEL_PIN_TARGETS,
+	ACCEL_PIN_COUNT
+};
+
+/* Makes the directory, if need be, and the pins; replaces what a crash left. All or nothing: 0, or
+ * -errno with the reason. */
+int accel_pin(const char *directory, const int fds[static ACCEL_PIN_COUNT], char *reason,
+	      size_t size);
+
+/* Removes the pins that lead to these maps; others have been made by another daemon since. Then the
+ * directory, if it is empty. */
+void accel_unpin(const char *directory, const int fds[static ACCEL_PIN_COUNT]);
+
+#endif

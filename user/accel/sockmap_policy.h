@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Whether a pair of directions is chatty, so that the kernel should move its bytes, and how soon
+ * again after that went wrong. Decides; moves and waits for nothing. */
+#ifndef HAWSER_ACCEL_SOCKMAP_POLICY_H
+#define HAWSER_ACCEL_SOCKMAP_POLICY_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/tune.h"
+
+struct chat {
+	ev_tstamp since;      /* start of the window that is being measured; 0: none */
+	ev_tstamp not_before; /* no entry earlier */
+	ev_tstamp entered;    /* the last entry */
+	uint32_t turns;	      /* in that window */
+	uint32_t backoff_ms;  /* after the next exit; 0: the shortest */
+	uint64_t bytes;	      /* in that window */
+	bool up;	      /* the direction that moved last */
+};
+
+/* Takes note of n bytes that user space moved. Whether the pair is chatty now. */
+bool chat_moved(struct chat *chat, const struct tune *tune, bool up, size_t n, ev_tstamp now);
+
+/* Whether the last exit is long enough ago. */
+bool chat_may_enter(const struct chat *chat, ev_tstamp now);
+
+void chat_entered(struct chat *chat, ev_tstamp now);
+
+/* It left, or could not enter. */
+void chat_left(struct chat *chat, const struct tune *tune, ev_tstamp now);
+
+#endif

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Whether redirecting works on this kernel, found out by doing it over loopback. */
+#include "accel/sockmap_probe.h"
+
+#include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "accel/sockmap.h"
+#include "accel/sockmap_flow.h"
+
+#define STEP_MS 1000 /* each wait; a loopback needs microseconds */
+
+/* More than the two small buffers of the target's connection take, less than the least budget. */
+#define FULL_BYTES  48000U
+#define SMALL_BYTES 8000
+
+#define SEGMENT_BYTES 1400
+
+#define WINDOW_BYTES  32768
+#define FIRST_SEQ     1000
+#define OVERLAP_BYTES 300
+
+struct connection {
+	int near; /* accepted, as a client's socket is */
+	int far;
+};
+
+static bool wait_for(int fd, short events)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = events};
+
+	return poll(&poll_fd, 1, STEP_MS) == 1;
+}
+
+/* 0 or -errno. small_bytes: of the sending buffer of near and the receiving one of far; 0: leave
+ * them. */
+static int connection_open(struct connection *connection, int protocol, int small_bytes)
+{
+	const int type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	socklen_t len = sizeof(address);
+	int listener = socket(AF_INET, type, protocol);
+	const int segment = SEGMENT_BYTES;
+	int err = 0;
+
+	connection->near = -1;
+	connection->far = socket(AF_INET, type, protocol);
+	if (listener < 0 || connection->far < 0)
+		goto fail;
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	/* Loopback's segments are larger than small buffers: TCP would wait for its timers. */
+	setsockopt(listener, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof(segment));
+	setsockopt(connection->far, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof(segment));
+	if (small_bytes > 0 &&
+	    setsockopt(connection->far, SOL_SOCKET, SO_RCVBUF, &small_bytes, sizeof(small_bytes)))
+		goto fail;
+	if (bind(listener, (struct sockaddr *)&address, len) || listen(listener, 1) ||
+	    getsockname(listener, (struct sockaddr *)&address, &len))
+		goto fail;
+	if (connect(connection->far, (struct sockaddr *)&address, len) && errno != EINPROGRESS)
+		goto fail;
+	if (!wait_for(listener, POLLIN)) {
+		err = -ETIMEDOUT;
+		goto out;
+	}
+	connection->near = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (connection->near < 0)
+		goto fail;
+	if (small_bytes > 0 &&
+	    setsockopt(connection->near, SOL_SOCKET, SO_SNDBUF, &small_bytes, sizeof(small_bytes)))
+		goto fail;
+	if (!wait_for(connection->far, POLLOUT))
+		err = -ETIMEDOUT;
+	goto out;
+fail:
+	err = -errno;
+out:
+	if (listener >= 0)
+		close(listener);
+	return err;
+}
+
+static void connection_close(struct connection *connection)
+{
+	if (connection->near >= 0)
+		close(connection->near);
+	if (connection->far >= 0)
+		close(connection->far);
+}
+
+/* One end of a connection that has never been set up over the wire. 0 or -errno. */
+static int repair_connect(int fd, const struct sockaddr_in *peer, uint32_t send_seq,
+			  uint32_t receive_seq)
+{
+	const struct tcp_repair_window window = {
+		.snd_wl1 = receive_seq,
+		.snd_wnd = WINDOW_BYTES,
+		.max_window = WINDOW_BYTES,
+		.rcv_wnd = WINDOW_BYTES,
+		.rcv_wup = receive_seq,
+	};
+	const int send_queue = TCP_SEND_QUEUE;
+	const int receive_queue = TCP_RECV_QUEUE;
+	const int off = TCP_REPAIR_OFF_NO_WP;
+	const int level = IPPROTO_TCP;
+
+	if (setsockopt(fd, level, TCP_REPAIR_QUEUE, &send_queue, sizeof(send_queue)) ||
+	    setsockopt(fd, level, TCP_QUEUE_SEQ, &send_seq, sizeof(send_seq)) ||
+	    setsockopt(fd, level, TCP_REPAIR_QUEUE, &receive_queue, sizeof(receive_queue)) ||
+	    setsockopt(fd, level, TCP_QUEUE_SEQ, &receive_seq, sizeof(receive_seq)) ||
+	    connect(fd, (const struct sockaddr *)peer, sizeof(*peer)) ||
+	    setsockopt(fd, level, TCP_REPAIR_WINDOW, &window, sizeof(window)) ||
+	    setsockopt(fd, level, TCP_REPAIR, &off, sizeof(off)))
+		return -errno;
+	return 0;
+}
+
+/* A connection on which the first bytes that far sends are such as near has received before, as
+ * after a retransmission. 0 or -errno. */
+static int connection_open_overlapping(struct connection *connection, uint32_t overlap_bytes)
+{
+	const int type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+	struct sockaddr_in addresses[2];
+	int *fds[2] = {&connection->near, &connection->far};
+	const int on = TCP_REPAIR_ON;
+	int err;
+
+	for (int i = 0; i < 2; i++) {
+		socklen_t len = sizeof(addresses[i]);
+
+		addresses[i] = (struct sockaddr_in){.sin_family = AF_INET};
+		addresses[i].sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		*fds[i] = socket(AF_INET, type, IPPROTO_TCP);
+		if (*fds[i] < 0 || setsockopt(*fds[i], IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)) ||
+		    bind(*fds[i], (struct sockaddr *)&addresses[i], len) ||
+		    getsockname(*fds[i], (struct sockaddr *)&addresses[i], &len))
+			return -errno;
+	}
+	err = repair_connect(connection->near, &addresses[1], FIRST_SEQ, FIRST_SEQ + overlap_bytes);
+	return err ? err : repair_connect(connection->far, &addresses[0], FIRST_SEQ, FIRST_SEQ);
+}
+
+/* The byte at an offset of what is sent; no two pieces that might be mixed up look the same. */
+static uint8_t byte_at(size_t offset)
+{
+	return (uint8_t)(offset ^ offset >> 8);
+}
+
+/* Whether exactly the bytes from..to arrive. */
+static bool receive_all(int fd, size_t from, size_t to)
+{
+	uint8_t bytes[4096];
+
+	while (from < to) {
+		ssize_t n;
+
+		if (!wait_for(fd, POLLIN))
+			return false;
+		n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+		if (n <= 0)
+			return false;
+		for (ssize_t i = 0; i < n; i++)
+			if (from == to || bytes[i] != byte_at(from++))
+				return false;
+	}
+	return true;
+}
+
+static bool send_all(int fd, size_t from, size_t to)
+{
+	uint8_t bytes[4096];
+
+	while (from < to) {
+		size_t len = to - from < sizeof(bytes) ? to - from : sizeof(bytes);
+		ssize_t n;
+
+		for (size_t i = 0; i < len; i++)
+			bytes[i] = byte_at(from + i);
+		n = send(fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n < 0 && !(errno == EAGAIN && wait_for(fd, POLLOUT)))
+			return false;
+		from += n > 0 ? (size_t)n : 0;
+	}
+	return true;
+}
+
+static const char *insert_reason(int err, int protocol)
+{
+	if (err != -EOPNOTSUPP)
+		return strerror(-err);
+	return protocol == IPPROTO_TCP ? "the kernel takes no TCP socket into a sockmap"
+				       : "the kernel takes no MPTCP socket into a sockmap";
+}
+
+/* Enters, and sends what some kernels treat wrongly. first: where the bytes begin that the source
+ * has not received yet. */
+static int probe_bytes(struct parked *up, const struct connection *in, const struct connection *out,
+		       size_t first, int protocol, char *reason, size_t size)
+{
+	int err = -EIO;
+
+	if (first == 0 && !(send_all(in->far, 0, 1) && wait_for(in->near, POLLIN))) {
+		snprintf(reason, size, "no bytes over loopback to try with");
+		return err;
+	}
+	err = parked_enter(up);
+	if (err) {
+		snprintf(reason, size, "%s", insert_reason(err, protocol));
+		return err;
+	}
+	err = -EIO;
+	if (first == 0 && !receive_all(out->far, 0, 1))
+		snprintf(reason, size, "this kernel leaves data behind that came early");
+	else if (first > 0 &&
+		 !(send_all(in->far, 0, 2 * first) && receive_all(out->far, first, 2 * first)))
+		snprintf(reason, size, "this kernel doubles data that was sent again");
+	else if (first == 0 &&
+		 !(send_all(in->far, 1, FULL_BYTES) && receive_all(out->far, 1, FULL_BYTES)))
+		snprintf(reason, size, "this kernel does not resume a target that was full");
+	else
+		err = 0;
+	return err;
+}
+
+/* One connection to another, with what comes next unread or received before. 0 or -errno. */
+static int probe_pair(struct accel_worker *worker, int protocol, uint32_t overlap_bytes,
+		      char *reason, size_t size)
+{
+	struct connection in = {-1, -1};
+	struct connection out = {-1, -1};
+	struct parked up = {0};
+	struct parked down = {0};
+	int err;
+
+	if (overlap_bytes > 0)
+		err = connection_open_overlapping(&in, overlap_bytes);
+	else
+		err = connection_open(&in, protocol, 0);
+	if (!err)
+		err = connection_open(&out, protocol, SMALL_BYTES);
+	if (!err)
+		err = parked_prepare(&up, &down, worker, in.near, out.near, 0);
+	if (err)
+		snprintf(reason, size, "no connection over loopback to try with: %s",
+			 strerror(-err));
+	else
+		err = probe_bytes(&up, &in, &out, overlap_bytes, protocol, reason, size);
+	parked_release(&up);
+	parked_release(&down);
+	connection_close(&in);
+	connection_close(&out);
+	return err;
+}
+
+/* By what is known of their source: before 6.1 a segment that overlaps is read again and again;
+ * before 6.4, and in the first releases of 6.1, cutting it may hit a trap in the kernel. Neither
+ * may be found out by trying. */
+static bool kernel_can_be_tried(char *reason, size_t size)
+{
+	struct utsname name;
+	unsigned long version[3] = {0};
+	char *at = name.release;
+
+	if (uname(&name))
+		return true;
+	for (int i = 0; i < 3; i++) {
+		version[i] = strtoul(at, &at, 10);
+		at += *at == '.';
+	}
+	if (version[0] > 6 || (version[0] == 6 && version[1] >= 4) ||
+	    (version[0] == 6 && version[1] == 1 && version[2] >= 100))
+		return true;
+	snprintf(reason, size, "kernel %.20s is too old: 6.4 it takes, or 6.1.100", name.release);
+	return false;
+}
+
+int accel_probe(struct accel_worker *worker, int protocol, char *reason, size_t size)
+{
+	int err;
+
+	reason[0] = '\0';
+	if (!kernel_can_be_tried(reason, size))
+		return -EOPNOTSUPP;
+	err = probe_pair(worker, protocol, 0, reason, size);
+	if (!err && protocol == IPPROTO_TCP)
+		err = probe_pair(worker, protocol, OVERLAP_BYTES, reason, size);
+	return err;
+}

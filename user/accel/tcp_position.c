@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Positions in the two streams of a connected socket, as its kernel counts them. */
+#include "accel/tcp_position.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/mptcp.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#ifndef SOL_MPTCP
+#define SOL_MPTCP 284
+#endif
+
+/* What takes several calls is asked again when something moved meanwhile. Segments come some
+ * microseconds apart, as far as the calls take. */
+#define TRIES 16
+
+static int tcp_info_get(int fd, struct tcp_info *info)
+{
+	socklen_t len = sizeof(*info);
+
+	*info = (struct tcp_info){0};
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &len) ? -errno : 0;
+}
+
+static int received_bytes(int fd, uint64_t *bytes)
+{
+	struct tcp_info info;
+	int err = tcp_info_get(fd, &info);
+
+	*bytes = info.tcpi_bytes_received;
+	return err;
+}
+
+static int repair_set(int fd, int option, int value)
+{
+	return setsockopt(fd, IPPROTO_TCP, option, &value, sizeof(value)) ? -errno : 0;
+}
+
+/* The sequence number that the socket expects next. */
+static int expected_seq(int fd, uint32_t *seq)
+{
+	socklen_t len = sizeof(*seq);
+	int reuse = 0;
+	int err;
+
+	/* Going in and out of repair clears it. */
+	getsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, &len);
+	err = repair_set(fd, TCP_REPAIR, TCP_REPAIR_ON);
+	if (err)
+		return err;
+	err = repair_set(fd, TCP_REPAIR_QUEUE, TCP_RECV_QUEUE);
+	if (!err && getsockopt(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, seq, &len))
+		err = -errno;
+	repair_set(fd, TCP_REPAIR, TCP_REPAIR_OFF_NO_WP);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));
+	return err;
+}
+
+int stream_pos_origin(int fd, uint32_t *origin)
+{
+	uint64_t before = 0;
+	uint64_t after = 0;
+	uint32_t seq = 0;
+
+	for (int i = 0; i < TRIES; i++) {
+		int err = received_bytes(fd, &before);
+
+		if (!err)
+			err = expected_seq(fd, &seq);
+		if (!err)
+			err = received_bytes(fd, &after);
+		if (err)
+			return err;
+		if (before == after) {
+			*origin = seq - (uint32_t)before;
+			return 0;
+		}
+	}
+	return -EAGAIN;
+}
+
+int stream_pos_read(int fd, uint64_t *taken, uint32_t *waiting)
+{
+	uint64_t before = 0;
+	uint64_t after = 0;
+
+	for (int i = 0; i < TRIES; i++) {
+		int err = received_bytes(fd, &before);
+		ssize_t unread;
+
+		if (err)
+			return err;
+		/* Counts without copying. SIOCINQ would do, but not once the socket is in a map:
+		 * newer kernels then count another queue. */
+		unread = recv(fd, NULL, INT_MAX, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+		if (unread < 0 && errno != EAGAIN)
+			return -errno;
+		err = received_bytes(fd, &after);
+		if (err)
+			return err;
+		if (before == after) {
+			*waiting = unread > 0 ? (uint32_t)unread : 0;
+			*taken = before - *waiting;
+			return 0;
+		}
+	}
+	return -EAGAIN;
+}
+
+static int mptcp_written(int fd, uint64_t *written)
+{
+	struct mptcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, SOL_MPTCP, MPTCP_INFO, &info, &len))
+		return -errno;
+	*written = info.mptcpi_write_seq;
+	return 0;
+}
+
+int stream_pos_written(int fd, bool mptcp, enum stream_pos_error error, uint64_t *written)
+{
+	if (mptcp)
+		return mptcp_written(fd, written);
+	for (int i = 0; i < TRIES; i++) {
+		struct tcp_info info;
+		uint64_t acked;
+		int queued;
+		int err = tcp_info_get(fd, &info);
+
+		if (err)
+			return err;
+		acked = info.tcpi_bytes_acked;
+		if (ioctl(fd, SIOCOUTQ, &queued))
+			return -errno;
+		/* What is acknowledged between the two counts in neither. */
+		*written = acked + (uint64_t)queued;
+		if (error == STREAM_POS_AT_MOST)
+			return 0;
+		err = tcp_info_get(fd, &info);
+		if (err)
+			return err;
+		if (info.tcpi_bytes_acked == acked)
+			return 0;
+	}
+	return -EAGAIN;
+}

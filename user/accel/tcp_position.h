@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Positions in the two streams of a connected socket, as its kernel counts them. Facts about one
+ * fd, no policy. */
+#ifndef HAWSER_ACCEL_TCP_POSITION_H
+#define HAWSER_ACCEL_TCP_POSITION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Of a TCP socket: the sequence number of the first byte that it has received or will. Asked by
+ * TCP_REPAIR, so nobody may be sending on the socket meanwhile, not even the kernel for a flow
+ * parked there. Needs CAP_NET_ADMIN. 0, -EAGAIN if too much is arriving, or another -errno. */
+int stream_pos_origin(int fd, uint32_t *origin);
+
+/* Of a TCP socket: the bytes that recv() has brought, ever, and those that wait for it. For a
+ * socket that is in no map of sources. 0, -EAGAIN if too much is arriving, or another -errno. */
+int stream_pos_read(int fd, uint64_t *taken, uint32_t *waiting);
+
+enum stream_pos_error {
+	STREAM_POS_EXACT,   /* or -EAGAIN, if acknowledgements come too fast */
+	STREAM_POS_AT_MOST, /* never more than the truth, at times less; cheaper */
+};
+
+/* Bytes that the socket's own send buffer has ever taken, from some origin. mptcp: it is an MPTCP
+ * socket that has not fallen back. 0 or -errno. */
+int stream_pos_written(int fd, bool mptcp, enum stream_pos_error error, uint64_t *written);
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Who may use this exit. */
+#include "auth/gate.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "shared/token_state.h"
+
+/* An unknown name costs the sender as much time as a wrong key: nobody can try names. */
+static const uint8_t no_key[TOKEN_KEY_BYTES];
+
+static const struct token *verify(const struct gate *gate, const struct hop_auth *auth,
+				  const uint8_t *request, size_t request_len)
+{
+	const struct token *token = token_set_find(&gate->tokens, auth->token, auth->token_len);
+	const bool verified =
+		hop_auth_verify(auth, request, request_len, token ? token->key : no_key);
+
+	if (!verified || !token || !token->account)
+		return NULL;
+	/* A worker that has not got the new configuration yet must not let it in any more. */
+	return account_is_revoked(token->account) ? NULL : token;
+}
+
+static bool names_us(const struct gate *gate, const struct hop_auth *auth)
+{
+	return !gate->exit_name ||
+	       (strlen(gate->exit_name) == auth->exit_name_len &&
+		memcmp(gate->exit_name, auth->exit_name, auth->exit_name_len) == 0);
+}
+
+static enum hop_status judge(const struct token *token, const struct hop_auth *auth,
+			     uint64_t now_ms)
+{
+	switch (account_check(token->account, auth->time_ms, auth->nonce, now_ms)) {
+	case REPLAY_FRESH:
+		return account_begin(token->account, token->sessions_max) ? HOP_ACCEPTED : HOP_BUSY;
+	case REPLAY_TIME:
+		return HOP_CLOCK;
+	default:
+		return HOP_REFUSED;
+	}
+}
+
+enum hop_status gate_admit(const struct gate *gate, const struct hop_auth *auth,
+			   const uint8_t *request, size_t request_len, uint64_t now_ms,
+			   const struct token **token, uint8_t answer[static HOP_ANSWER_BYTES])
+{
+	const struct token *sender = verify(gate, auth, request, request_len);
+	enum hop_status status = HOP_REFUSED;
+
+	if (sender && names_us(gate, auth))
+		status = judge(sender, auth, now_ms);
+	hop_answer_write(answer, status, now_ms, auth->nonce, sender ? sender->key : NULL);
+	*token = status == HOP_ACCEPTED ? sender : NULL;
+	return status;
+}
+
+/* The account of the same token, with a reference; NULL if there is none. */
+static struct account *find_account(struct gate *const *gates, size_t count,
+				    const struct token *token)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct token *same =
+			token_set_find(&gates[i]->tokens, token->name, strlen(token->name));
+
+		if (same && same->account &&
+		    sodium_memcmp(same->key, token->key, sizeof(token->key)) == 0)
+			return account_get(same->account);
+	}
+	return NULL;
+}
+
+int gates_adopt(struct gate *const *gates, size_t count, struct gate *const *old, size_t old_count,
+		uint64_t now_ms)
+{
+	for (size_t i = 0; i < count; i++) {
+		for (size_t j = 0; j < gates[i]->tokens.count; j++) {
+			struct token *token = &gates[i]->tokens.token[j];
+
+			token->account = find_account(old, old_count, token);
+			/* Two listeners may have the same file. */
+			if (!token->account)
+				token->account = find_account(gates, i, token);
+			if (!token->account)
+				token->account = account_new(now_ms);
+			if (!token->account)
+				return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+void gates_revoke(struct gate *const *gates, size_t count, struct gate *const *old,
+		  size_t old_count)
+{
+	for (size_t i = 0; i < old_count; i++) {
+		for (size_t j = 0; j < old[i]->tokens.count; j++) {
+			struct account *kept = find_account(gates, count, &old[i]->tokens.token[j]);
+
+			if (!kept)
+				account_revoke(old[i]->tokens.token[j].account);
+			account_put(kept);
+		}
+	}
+}
+
+void gate_free(struct gate *gate)
+{
+	for (size_t i = 0; i < gate->tokens.count; i++)
+		account_put(gate->tokens.token[i].account);
+	token_set_free(&gate->tokens);
+	free(gate->exit_name);
+	free(gate);
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Time of day, for what is compared with another host's, and a steady clock for all threads. */
+#ifndef HAWSER_BASE_CLOCK_H
+#define HAWSER_BASE_CLOCK_H
+
+#include <stdint.h>
+
+/* Milliseconds since 1970, UTC. */
+uint64_t clock_now_ms(void);
+
+/* Seconds since some time before the start. */
+double clock_monotonic_s(void);
+
+#endif

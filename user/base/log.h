@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Lines to standard error, whole even when several threads write. */
+#ifndef HAWSER_BASE_LOG_H
+#define HAWSER_BASE_LOG_H
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+/* Any thread, any time. */
+void log_set_level(enum log_level level);
+enum log_level log_get_level(void);
+
+/* Writes one line "LEVEL: message", for info without the level; a message longer than 1000 bytes is
+ * cut. Keeps errno. */
+void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#define log_error(...)	 log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warning(...) log_write(LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_info(...)	 log_write(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...)                                                                             \
+	do {                                                                                       \
+		if (log_get_level() >= LOG_LEVEL_DEBUG)                                            \
+			log_write(LOG_LEVEL_DEBUG, __VA_ARGS__);                                   \
+	} while (0)
+
+#endif

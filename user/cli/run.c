@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* `hawser run`: the command, its signals, and a guardian that outlives a SIGKILL of this process.
+ */
+#include "cli/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/run_cgroup.h"
+
+#define EXIT_NOT_EXECUTABLE 126
+#define EXIT_NOT_FOUND	    127
+#define EXIT_SIGNAL	    128
+
+struct guardian {
+	pid_t pid;
+	int pipe; /* its end tells the guardian of ours */
+};
+
+/* What a wrapper passes on. A terminal stops and continues both by itself. */
+static const int passed_on[] = {SIGHUP,	 SIGINT,  SIGQUIT, SIGUSR1,
+				SIGUSR2, SIGALRM, SIGTERM, SIGWINCH};
+
+static void awaited_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGCHLD);
+	for (size_t i = 0; i < sizeof(passed_on) / sizeof(passed_on[0]); i++)
+		sigaddset(set, passed_on[i]);
+}
+
+static void leave_standard_files(void)
+{
+	const int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int standard = STDIN_FILENO; standard <= STDERR_FILENO; standard++)
+		dup2(fd, standard);
+}
+
+/* A byte: the command has ended, but not all that it started; it may go on. None: this process was
+ * killed, and nothing may remain. */
+__attribute__((noreturn)) static void guard(const struct run_cgroup *cgroup, int pipe_end)
+{
+	char byte;
+	ssize_t n;
+
+	/* What is sent to all of a terminal, or of a run around this one, is not for the guardian.
+	 */
+	setsid();
+	(void)run_cgroup_enter(cgroup->base);
+	leave_standard_files();
+	while ((n = read(pipe_end, &byte, 1)) < 0 && errno == EINTR)
+		;
+	if (n != 1)
+		run_cgroup_kill(cgroup);
+	do
+		run_cgroup_wait(cgroup);
+	while (!run_cgroup_remove(cgroup));
+	_exit(EXIT_SUCCESS);
+}
+
+static bool guardian_start(struct guardian *guardian, const struct run_cgroup *cgroup)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return false;
+	guardian->pid = fork();
+	if (guardian->pid == 0) {
+		close(ends[1]);
+		guard(cgroup, ends[0]);
+	}
+	close(ends[0]);
+	guardian->pipe = ends[1];
+	if (guardian->pid < 0)
+		close(ends[1]);
+	return guardian->pid > 0;
+}
+
+static void guardian_end(const struct guardian *guardian, const struct run_cgroup *cgroup)
+{
+	/* Mostly all has ended; then nothing is left when we do. */
+	if (run_cgroup_remove(cgroup)) {
+		close(guardian->pipe);
+		waitpid(guardian->pid, NULL, 0);
+	} else {
+		(void)!write(guardian->pipe, "", 1);
+	}
+}
+
+__attribute__((noreturn)) static void execute(char **words, const struct run_cgroup *cgroup,
+					      const sigset_t *mask)
+{
+	int err;
+
+	/* By itself, so that no moment of the command is outside. */
+	if (!run_cgroup_enter(cgroup->path)) {
+		fprintf(stderr, "hawser: run: cannot enter %s: %s\n", cgroup->path,
+			strerror(errno));
+		_exit(EXIT_FAILURE);
+	}
+	sigprocmask(SIG_SETMASK, mask, NULL);
+	execvp(words[0], words);
+	err = errno;
+	fprintf(stderr, "hawser: run: %s: %s\n", words[0], strerror(err));
+	_exit(err == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
+}
+
+/* Returns its exit code. */
+static int await(pid_t child)
+{
+	sigset_t set;
+	siginfo_t info;
+	int status;
+
+	awaited_signals(&set);
+	for (;;) {
+		if (waitpid(child, &status, WNOHANG) == child)
+			break;
+		if (sigwaitinfo(&set, &info) < 0 || info.si_signo == SIGCHLD)
+			continue;
+		/* The terminal has told the child, too. */
+		if (info.si_code != SI_KERNEL)
+			kill(child, info.si_signo);
+	}
+	return WIFSIGNALED(status) ? EXIT_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int run_command(char **words, bool bypass, run_ask_fn *ask, void *context)
+{
+	struct run_cgroup cgroup;
+	struct guardian guardian;
+	sigset_t awaited;
+	sigset_t before;
+	int code = EXIT_FAILURE;
+	pid_t child;
+
+	if (!run_cgroup_make(&cgroup, bypass))
+		return EXIT_FAILURE;
+	awaited_signals(&awaited);
+	sigprocmask(SIG_BLOCK, &awaited, &before);
+	if (!guardian_start(&guardian, &cgroup)) {
+		fprintf(stderr, "hawser: run: fork: %s\n", strerror(errno));
+		run_cgroup_remove(&cgroup);
+		return EXIT_FAILURE;
+	}
+	/* It may end this process: then the guardian removes the cgroup. */
+	if (!bypass)
+		ask(context, cgroup.path);
+	child = fork();
+	if (child == 0)
+		execute(words, &cgroup, &before);
+	if (child > 0)
+		code = await(child);
+	else
+		fprintf(stderr, "hawser: run: fork: %s\n", strerror(errno));
+	guardian_end(&guardian, &cgroup);
+	return code;
+}

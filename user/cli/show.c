@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/show.h"
+
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "cli/table.h"
+
+enum counts { COUNTS_ALL, COUNTS_NON_ZERO };
+
+static void print_label(const char *label)
+{
+	printf("%-10s  ", label);
+}
+
+static void print_line(const char *label, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void print_line(const char *label, const char *format, ...)
+{
+	va_list arguments;
+
+	print_label(label);
+	va_start(arguments, format);
+	vprintf(format, arguments);
+	va_end(arguments);
+	putchar('\n');
+}
+
+/* "5 socks5, 2 http-connect", or "none". */
+static void print_counts(const char *label, struct json_object *counts, enum counts which)
+{
+	const char *separator = "";
+
+	print_label(label);
+	if (json_object_is_type(counts, json_type_object)) {
+		json_object_object_foreach(counts, name, value)
+		{
+			uint64_t count = json_object_get_uint64(value);
+
+			if (count == 0 && which == COUNTS_NON_ZERO)
+				continue;
+			printf("%s%" PRIu64 " %s", separator, count, name);
+			separator = ", ";
+		}
+	}
+	puts(*separator ? "" : "none");
+}
+
+static void show_kernel(struct json_object *list)
+{
+	for (size_t i = 0; i < json_length(list); i++) {
+		struct json_object *entry = json_object_array_get_idx(list, i);
+		const char *reason = json_text(entry, "reason");
+		bool available = json_object_get_boolean(json_member(entry, "available"));
+
+		print_line(i ? "" : "kernel", "%s: %s%s%s", json_text(entry, "feature"),
+			   available ? "yes" : "no", *reason ? ", " : "", reason);
+	}
+}
+
+static void show_listeners(struct json_object *list)
+{
+	for (size_t i = 0; i < json_length(list); i++) {
+		struct json_object *entry = json_object_array_get_idx(list, i);
+		const char *to = json_text(entry, "to");
+
+		print_line(i ? "" : "listeners", "%s %s%s%s", json_text(entry, "address"),
+			   json_text(entry, "kind"), *to ? " to " : "", to);
+	}
+}
+
+/* Nothing when it was not asked for. */
+static void show_local(struct json_object *local)
+{
+	char redirected[FIGURE_TEXT_MAX];
+	char passed[FIGURE_TEXT_MAX];
+
+	if (!*json_text(local, "cgroup"))
+		return;
+	if (!json_object_get_boolean(json_member(local, "available"))) {
+		print_line("local", "no, %s", json_text(local, "reason"));
+		return;
+	}
+	print_line("local", "%" PRIu64 " clients, %s past TCP, %s by TCP",
+		   json_count(local, "clients"),
+		   figure_bytes(redirected, json_count(local, "redirected"), " "),
+		   figure_bytes(passed, json_count(local, "passed"), " "));
+}
+
+/* Nothing when there are none. */
+static void show_links_summary(struct json_object *links)
+{
+	const char *reason = json_text(links, "reason");
+
+	if (json_count(links, "count") == 0 && !*reason)
+		return;
+	print_line("links", "%" PRIu64 " of %" PRIu64 " up%s%s", json_count(links, "up"),
+		   json_count(links, "count"), *reason ? ", figures only: " : "", reason);
+}
+
+void show_status(struct json_object *answer)
+{
+	struct json_object *sessions = json_member(answer, "sessions");
+	struct json_object *bytes = json_member(answer, "bytes");
+	struct json_object *accept = json_member(answer, "accept");
+	struct json_object *tcp_only = json_member(answer, "tcp_only");
+	char up[FIGURE_TEXT_MAX];
+	char down[FIGURE_TEXT_MAX];
+	char uptime[FIGURE_TEXT_MAX];
+
+	print_line("hawserd", "%s, pid %" PRIu64 ", workers %" PRIu64, json_text(answer, "version"),
+		   json_count(answer, "pid"), json_count(answer, "workers"));
+	print_line("uptime", "%s", figure_duration(uptime, json_seconds(answer, "uptime_s"), " "));
+	print_line("settings", "mptcp %s, tier %s, congestion %s", json_text(answer, "mptcp"),
+		   json_text(answer, "tier"), json_text(answer, "congestion"));
+	show_kernel(json_member(answer, "kernel"));
+	show_listeners(json_member(answer, "listeners"));
+	show_links_summary(json_member(answer, "links"));
+	print_line("sessions", "%" PRIu64 " active, %" PRIu64 " total",
+		   json_count(sessions, "active"), json_count(sessions, "total"));
+	print_line("bytes", "%s up, %s down", figure_bytes(up, json_count(bytes, "up"), " "),
+		   figure_bytes(down, json_count(bytes, "down"), " "));
+	print_counts("protocols", json_member(answer, "protocols"), COUNTS_NON_ZERO);
+	show_local(json_member(answer, "local_accel"));
+	print_counts("clients", json_member(answer, "client"), COUNTS_ALL);
+	print_counts("upstream", json_member(answer, "upstream"), COUNTS_ALL);
+	print_line("tcp only",
+		   "%" PRIu64 " remembered, %" PRIu64 " plain dials, %" PRIu64 " retries, %" PRIu64
+		   " learnt mptcp",
+		   json_count(tcp_only, "remembered"), json_count(tcp_only, "tcp_dials"),
+		   json_count(tcp_only, "retries"), json_count(tcp_only, "learnt"));
+	print_counts("errors", json_member(answer, "errors"), COUNTS_NON_ZERO);
+	print_line("sockmap", "%" PRIu64 " entries, %" PRIu64 " refused",
+		   json_count(json_member(answer, "sockmap"), "entries"),
+		   json_count(json_member(answer, "sockmap"), "refused"));
+	print_line("accepting", "%" PRIu64 " pauses, %" PRIu64 " errors",
+		   json_count(accept, "pauses"), json_count(accept, "errors"));
+}
+
+/* What the daemon calls "none" is not known yet: the table shows "-". */
+static const char *known(const char *text)
+{
+	return strcmp(text, "none") == 0 ? "" : text;
+}
+
+/* "tcp", "mptcp/2". */
+static void add_transport(struct table *table, struct json_object *session,
+			  const char *transport_key, const char *subflows_key)
+{
+	const char *transport = json_text(session, transport_key);
+
+	if (strcmp(transport, "mptcp") == 0)
+		table_add(table, "%s/%" PRIu64, transport, json_count(session, subflows_key));
+	else
+		table_add(table, "%s", known(transport));
+}
+
+static void add_session(struct table *table, struct json_object *session)
+{
+	char figure[FIGURE_TEXT_MAX];
+
+	table_add(table, "%" PRIu64, json_count(session, "id"));
+	table_add(table, "%s", json_text(session, "client"));
+	table_add(table, "%s", json_text(session, "destination"));
+	table_add(table, "%s", json_text(session, "state"));
+	table_add(table, "%s", known(json_text(session, "protocol")));
+	add_transport(table, session, "client_transport", "client_subflows");
+	add_transport(table, session, "upstream_transport", "upstream_subflows");
+	table_add(table, "%s", json_text(session, "exit"));
+	table_add(table, "%s/%s", json_text(session, "tier_up"), json_text(session, "tier_down"));
+	table_add(table, "%s", figure_bytes(figure, json_count(session, "bytes_up"), ""));
+	table_add(table, "%s", figure_bytes(figure, json_count(session, "bytes_down"), ""));
+	table_add(table, "%s", figure_duration(figure, json_seconds(session, "age_s"), ""));
+	table_add(table, "%s", figure_duration(figure, json_seconds(session, "idle_s"), ""));
+}
+
+void show_sessions(struct json_object *answer)
+{
+	static const struct column columns[] = {
+		{"ID", COLUMN_RIGHT},	{"CLIENT", COLUMN_LEFT}, {"DESTINATION", COLUMN_LEFT},
+		{"STATE", COLUMN_LEFT}, {"IN", COLUMN_LEFT},	 {"FROM", COLUMN_LEFT},
+		{"TO", COLUMN_LEFT},	{"EXIT", COLUMN_LEFT},	 {"TIER", COLUMN_LEFT},
+		{"UP", COLUMN_RIGHT},	{"DOWN", COLUMN_RIGHT},	 {"AGE", COLUMN_RIGHT},
+		{"IDLE", COLUMN_RIGHT},
+	};
+	struct table *table = table_new(columns, sizeof(columns) / sizeof(columns[0]));
+	struct json_object *list = json_member(answer, "sessions");
+	size_t count = json_length(list);
+
+	for (size_t i = 0; i < count; i++)
+		add_session(table, json_object_array_get_idx(list, i));
+	table_print(table);
+	if (count == 0) {
+		fflush(stdout);
+		fputs("hawser: no sessions\n", stderr);
+	}
+}
+
+static void add_flow(struct table *table, struct json_object *flow)
+{
+	static const char *const in_kernel[] = {"redirected", "passed", "granted"};
+	char figure[FIGURE_TEXT_MAX];
+
+	table_add(table, "%" PRIu64, json_count(flow, "session"));
+	table_add(table, "%s", json_text(flow, "direction"));
+	table_add(table, "%s", known(json_text(flow, "tier")));
+	table_add(table, "%" PRIu64, json_count(flow, "tick_us"));
+	table_add(table, "%s", figure_bytes(figure, json_count(flow, "bytes"), ""));
+	table_add(table, "%s", figure_bytes(figure, json_count(flow, "held"), ""));
+	for (size_t i = 0; i < sizeof(in_kernel) / sizeof(in_kernel[0]); i++)
+		table_add(table, "%s", figure_bytes(figure, json_count(flow, in_kernel[i]), ""));
+	table_add(table, "%" PRIu64, json_count(flow, "entries"));
+	table_add(table, "%" PRIu64, json_count(flow, "exits"));
+	table_add(table, "%s", json_text(flow, "reason"));
+}
+
+void show_flows(struct json_object *answer)
+{
+	static const struct column columns[] = {
+		{"SESSION", COLUMN_RIGHT},    {"DIRECTION", COLUMN_LEFT}, {"TIER", COLUMN_LEFT},
+		{"TICK", COLUMN_RIGHT},	      {"BYTES", COLUMN_RIGHT},	  {"HELD", COLUMN_RIGHT},
+		{"REDIRECTED", COLUMN_RIGHT}, {"PASSED", COLUMN_RIGHT},	  {"GRANTED", COLUMN_RIGHT},
+		{"ENTRIES", COLUMN_RIGHT},    {"EXITS", COLUMN_RIGHT},	  {"REASON", COLUMN_LEFT},
+	};
+	struct table *table = table_new(columns, sizeof(columns) / sizeof(columns[0]));
+	struct json_object *list = json_member(answer, "flows");
+	size_t count = json_length(list);
+
+	for (size_t i = 0; i < count; i++)
+		add_flow(table, json_object_array_get_idx(list, i));
+	table_print(table);
+	if (count == 0) {
+		fflush(stdout);
+		fputs("hawser: no sessions\n", stderr);
+	}
+}
+
+static void add_exit(struct table *table, struct json_object *exit)
+{
+	struct json_object *sessions = json_member(exit, "sessions");
+	const double rtt_s = json_seconds(exit, "rtt_s");
+	char figure[FIGURE_TEXT_MAX];
+
+	table_add(table, "%s", json_text(exit, "name"));
+	table_add(table, "%s", json_text(exit, "address"));
+	table_add(table, "%s", json_text(exit, "state"));
+	table_add(table, "%" PRIu64 "/%" PRIu64, json_count(exit, "priority"),
+		  json_count(exit, "weight"));
+	if (rtt_s > 0)
+		table_add(table, "%.0fms", rtt_s * 1000);
+	else
+		table_add(table, "%s", strcmp(json_text(exit, "state"), "up") == 0 ? "<1ms" : "");
+	table_add(table, "%" PRIu64, json_count(sessions, "active"));
+	table_add(table, "%" PRIu64, json_count(sessions, "total"));
+	table_add(table, "%" PRIu64, json_count(exit, "failures"));
+	table_add(table, "%s", json_text(exit, "last_failure"));
+	if (json_member(exit, "last_failure"))
+		table_add(table, "%s",
+			  figure_duration(figure, json_seconds(exit, "last_failure_age_s"), ""));
+	else
+		table_add(table, "%s", "");
+}
+
+static void print_avoided(struct json_object *exit)
+{
+	struct json_object *list = json_member(exit, "avoided");
+
+	for (size_t i = 0; i < json_length(list); i++)
+		printf("exit %s: %s does not answer; its other addresses come first\n",
+		       json_text(exit, "name"),
+		       json_object_get_string(json_object_array_get_idx(list, i)));
+}
+
+void show_exits(struct json_object *answer)
+{
+	static const struct column columns[] = {
+		{"NAME", COLUMN_LEFT},	 {"ADDRESS", COLUMN_LEFT},
+		{"STATE", COLUMN_LEFT},	 {"PRIO/WEIGHT", COLUMN_LEFT},
+		{"RTT", COLUMN_RIGHT},	 {"SESSIONS", COLUMN_RIGHT},
+		{"TOTAL", COLUMN_RIGHT}, {"FAILURES", COLUMN_RIGHT},
+		{"LAST", COLUMN_LEFT},	 {"AGO", COLUMN_RIGHT},
+	};
+	struct table *table = table_new(columns, sizeof(columns) / sizeof(columns[0]));
+	struct json_object *list = json_member(answer, "exits");
+	size_t count = json_length(list);
+
+	for (size_t i = 0; i < count; i++)
+		add_exit(table, json_object_array_get_idx(list, i));
+	table_print(table);
+	for (size_t i = 0; i < count; i++)
+		print_avoided(json_object_array_get_idx(list, i));
+	if (count == 0) {
+		fflush(stdout);
+		fputs("hawser: no exits\n", stderr);
+	}
+}

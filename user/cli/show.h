@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The daemon's answers for people, on stdout. Asks nobody. */
+#ifndef HAWSER_CLI_SHOW_H
+#define HAWSER_CLI_SHOW_H
+
+struct json_object;
+
+/* Missing members show as 0, "-" or nothing, so that daemon and CLI of different versions get
+ * along. */
+void show_status(struct json_object *answer);
+void show_sessions(struct json_object *answer);
+void show_flows(struct json_object *answer);
+void show_exits(struct json_object *answer);
+void show_session(struct json_object *answer);
+void show_links(struct json_object *answer);
+
+#endif

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* File and options become one struct config that never changes once made. Starts nothing. */
+#include "config/config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <confuse.h>
+#include <sodium.h>
+
+#include "auth/gate.h"
+#include "base/control_socket.h"
+#include "config/config_file.h"
+#include "config/options.h"
+#include "config/settings.h"
+#include "shared/exit_state.h"
+
+#define WORKERS_MIN_DEFAULT 2
+#define WORKERS_MAX_DEFAULT 64
+/* A server seldom learns MPTCP, and each look whether it has costs a connection the fast path. */
+#define TCP_ONLY_EXPIRY_S_DEFAULT 3600
+#define TCP_ONLY_RETRY_DEFAULT	  32
+
+/* A lost SYN is sent again after 1 s; a dead exit is to be known within 3 s. */
+#define EXIT_ANSWER_S_DEFAULT 2.5
+#define EXIT_PROBE_S_DEFAULT  10
+
+#define HOW_TO_ALLOW                                                                               \
+	"a source range, --allow 192.168.1.0/24 or access { allow = { \"192.168.1.0/24\" } }"
+#define HOW_TO_ASK "a user, --user NAME:FILE or user \"NAME\" { password-file = \"FILE\" }"
+
+static unsigned int default_workers(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (cpus < WORKERS_MIN_DEFAULT)
+		return WORKERS_MIN_DEFAULT;
+	return cpus > WORKERS_MAX_DEFAULT ? WORKERS_MAX_DEFAULT : (unsigned int)cpus;
+}
+
+/* All defaults but the listeners. NULL without memory. */
+static struct config *config_new(void)
+{
+	struct config *config = calloc(1, sizeof(*config));
+	char control[256];
+
+	if (!config)
+		return NULL;
+	*config = (struct config){
+		.mptcp = MPTCP_MODE_AUTO,
+		.relay = {.tier = TIER_MODE_AUTO, .tune = tune_default, .bpf = true},
+		.tcp_only = {.expiry_s = TCP_ONLY_EXPIRY_S_DEFAULT,
+			     .retry = TCP_ONLY_RETRY_DEFAULT},
+		.congestion = CONGESTION_AUTO,
+		.exit_answer_s = EXIT_ANSWER_S_DEFAULT,
+		.exit_probe_s = EXIT_PROBE_S_DEFAULT,
+		.workers = default_workers(),
+		.control_is_default = true,
+		.log_level = LOG_LEVEL_INFO,
+		.timeouts = {.handshake_s = 10,
+			     .resolve_s = 10,
+			     .connect_s = 30,
+			     .idle_s = 86400,
+			     .half_closed_s = 900,
+			     .drain_s = 30}};
+	atomic_init(&config->references, 1);
+	config->control = strdup(control_default_path(control, sizeof(control)));
+	config->state_dir = strdup(STATE_DIR_DEFAULT);
+	config->relay.bpf_pins = strdup(BPF_PINS_DEFAULT);
+	if (!config->control || !config->state_dir || !config->relay.bpf_pins) {
+		free(config->control);
+		free(config->state_dir);
+		free(config->relay.bpf_pins);
+		free(config);
+		return NULL;
+	}
+	return config;
+}
+
+static void config_free(struct config *config)
+{
+	if (config->users.user)
+		sodium_memzero(config->users.user,
+			       config->users.count * sizeof(*config->users.user));
+	free(config->users.user);
+	for (size_t i = 0; i < config->gate_count; i++)
+		gate_free(config->gates[i]);
+	free(config->gates);
+	for (size_t i = 0; i < config->exit_count; i++) {
+		exit_put(config->exits[i].state);
+		token_set_free(&config->exits[i].tokens);
+		free(config->exits[i].name);
+	}
+	free(config->exits);
+	free(config->listen);
+	free(config->allow);
+	free(config->exit_allow);
+	free(config->accept_proxy);
+	free(config->send_proxy);
+	free(config->control);
+	free(config->state_dir);
+	free(config->relay.bpf_pins);
+	free(config->relay.local_accel);
+	intercept_config_fini(&config->intercept);
+	free(config->links.link);
+	free(config);
+}
+
+static int add_default_listeners(struct draft *draft)
+{
+	static const char *const defaults[] = {"127.0.0.1:1080", "[::1]:1080"};
+
+	for (size_t i = 0; i < sizeof(defaults) / sizeof(*defaults); i++) {
+		struct value value = {
+			.name = "default listener", .typed = defaults[i], .text = defaults[i]};
+		int err = settings_add_listener(draft, &value, NULL);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* No listener may be an open proxy by accident. */
+static int check_exposure(const struct draft *draft)
+{
+	const struct config *config = draft->config;
+
+	if (config->allow_count > 0)
+		return 0;
+	for (size_t i = 0; i < config->listen_count; i++) {
+		const struct listen_config *listen = &config->listen[i];
+
+		/* Who has neither a token nor a password does not get in. A transparent one that is
+		 * dialled itself refuses; what is taken to it is for whoever sets the rules. */
+		if (address_is_loopback(&listen->address) || listen->gate || listen->transparent)
+			continue;
+		if (listen->forward)
+			return value_refuse(&draft->listen_from[i],
+					    "not loopback, and a forward cannot ask for a "
+					    "password; legal with " HOW_TO_ALLOW);
+		if (config->users.count == 0)
+			return value_refuse(&draft->listen_from[i],
+					    "not loopback, it would be an open proxy; legal "
+					    "with " HOW_TO_ALLOW "; or with " HOW_TO_ASK);
+	}
+	return 0;
+}
+
+struct config *config_load(const struct options *options)
+{
+	struct draft draft = {.config = config_new()};
+	struct cfg_t *file = NULL;
+	bool loaded = false;
+
+	if (!draft.config) {
+		log_error("configuration: %s", strerror(ENOMEM));
+		return NULL;
+	}
+	if (options_file(options)) {
+		file = config_file_parse(options_file(options));
+		if (!file || config_file_apply(file, &draft))
+			goto out;
+	}
+	if (options_apply(options, &draft) || settings_finish_exits(&draft))
+		goto out;
+	if (draft.config->listen_count == 0 && add_default_listeners(&draft))
+		goto out;
+	loaded = check_exposure(&draft) == 0;
+out:
+	if (!loaded) {
+		config_free(draft.config);
+		draft.config = NULL;
+	}
+	free(draft.listen_from);
+	if (file)
+		cfg_free(file);
+	return draft.config;
+}
+
+const struct config *config_get(const struct config *config)
+{
+	atomic_fetch_add_explicit(&((struct config *)config)->references, 1, memory_order_relaxed);
+	return config;
+}
+
+void config_put(const struct config *config)
+{
+	struct config *own = (struct config *)config;
+
+	if (own && atomic_fetch_sub_explicit(&own->references, 1, memory_order_acq_rel) == 1)
+		config_free(own);
+}
+
+static bool is_in(const struct prefix *list, size_t count, const union address *address)
+{
+	for (size_t i = 0; i < count; i++)
+		if (prefix_contains(&list[i], address))
+			return true;
+	return false;
+}
+
+static bool is_allowed(const struct config *config, const union address *client)
+{
+	return is_in(config->allow, config->allow_count, client);
+}
+
+enum access config_access(const struct config *config, const union address *client)
+{
+	if (is_allowed(config, client))
+		return ACCESS_OPEN;
+	if (config->users.count > 0)
+		return ACCESS_PASSWORD;
+	return address_is_loopback(client) ? ACCESS_OPEN : ACCESS_DENIED;
+}
+
+bool config_forward_allowed(const struct config *config, const union address *client)
+{
+	return address_is_loopback(client) || is_allowed(config, client);
+}
+
+bool config_accepts_proxy(const struct config *config, const union address *peer)
+{
+	return is_in(config->accept_proxy, config->accept_proxy_count, peer);
+}
+
+bool config_sends_proxy(const struct config *config, const struct destination *destination)
+{
+	for (size_t i = 0; i < config->send_proxy_count; i++) {
+		const struct destination *listed = &config->send_proxy[i];
+
+		if (listed->port != destination->port ||
+		    strcasecmp(listed->host, destination->host) != 0)
+			continue;
+		if (listed->host[0] || address_same_ip(&listed->address, &destination->address))
+			return true;
+	}
+	return false;
+}
+
+const char *config_listen_kind(const struct listen_config *listen)
+{
+	if (listen->transparent)
+		return "transparent";
+	if (listen->gate)
+		return "exit";
+	return listen->forward ? "forward" : "socks";
+}
+
+const char *config_mptcp_name(enum mptcp_mode mode)
+{
+	return settings_mptcp_words[mode];
+}
+
+const char *config_tier_name(enum tier_mode mode)
+{
+	return settings_tier_words[mode];
+}

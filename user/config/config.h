@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* File and options become one struct config that never changes once made. Starts nothing. */
+#ifndef HAWSER_CONFIG_CONFIG_H
+#define HAWSER_CONFIG_CONFIG_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "auth/token_file.h"
+#include "auth/users.h"
+#include "base/address.h"
+#include "base/log.h"
+#include "config/intercept_config.h"
+#include "config/link_config.h"
+#include "config/tune.h"
+#include "proto/handshake.h"
+
+#define STATE_DIR_DEFAULT "/var/lib/hawser"
+#define BPF_PINS_DEFAULT  "/sys/fs/bpf/hawser"
+
+#define CONGESTION_NAME_MAX 16 /* TCP_CA_NAME_MAX of the kernel, with its NUL */
+
+enum mptcp_mode { MPTCP_MODE_AUTO, MPTCP_MODE_ON, MPTCP_MODE_OFF };
+enum tier_mode { TIER_MODE_AUTO, TIER_MODE_COPY, TIER_MODE_SPLICE, TIER_MODE_SOCKMAP };
+enum tick_mode { TICK_MODE_AUTO, TICK_MODE_OFF, TICK_MODE_FIXED };
+enum congestion_mode { CONGESTION_AUTO, CONGESTION_SYSTEM, CONGESTION_NAMED };
+
+struct exit;
+struct gate;
+
+struct listen_config {
+	union address address;
+	bool transparent;	 /* takes connections on their way to somewhere else */
+	bool forward;		 /* to is valid; else, if neither, SOCKS and HTTP CONNECT */
+	struct destination to;	 /* host "" with an address, or a name */
+	const struct gate *gate; /* takes tokens; one of the configuration's. NULL: none */
+	bool serves_exit;	 /* by --serve-exit, so that it must get a gate */
+};
+
+enum when_no_exit { WHEN_NO_EXIT_DIRECT, WHEN_NO_EXIT_REFUSE };
+
+#define EXITS_MAX 64
+
+/* A way out for this router. */
+struct exit_config {
+	char *name;
+	struct destination destination;
+	struct token_set tokens; /* one */
+	uint32_t priority;	 /* lower is used first */
+	uint32_t weight;	 /* at least 1; share among those of equal priority */
+	struct exit *state;	 /* outlives reloads; the configuration has a reference */
+};
+
+struct tick_config {
+	enum tick_mode mode;
+	uint32_t fixed_us; /* TICK_MODE_FIXED */
+};
+
+struct relay_config {
+	enum tier_mode tier;
+	struct tick_config tick;
+	struct tune tune;
+	bool bpf;
+	char *bpf_pins;	   /* a directory in a bpffs */
+	bool torture;	   /* change tiers and ticks at random, for tests */
+	char *local_accel; /* directory of the clients' cgroup; NULL: off */
+};
+
+/* Of destinations that did not speak MPTCP; for MPTCP_MODE_AUTO. */
+struct tcp_only_config {
+	double expiry_s; /* remembered for so long after a fallback */
+	uint32_t retry;	 /* one dial in so many tries MPTCP; 1: every one */
+	/* Any dial tries MPTCP so long after the last that did, seconds; 0: no. For those that are
+	 * one in many anyhow, as the rest was routed around us. */
+	double sample_after_s;
+};
+
+struct timeouts { /* seconds, all > 0 */
+	double handshake_s;
+	double resolve_s;
+	double connect_s;
+	double idle_s;
+	double half_closed_s;
+	double drain_s;
+};
+
+struct config {
+	struct listen_config *listen;
+	size_t listen_count;
+	struct users users;
+	struct prefix *allow;
+	size_t allow_count;
+	struct gate **gates; /* of the listeners that take tokens */
+	size_t gate_count;
+	struct exit_config *exits;
+	size_t exit_count; /* at most EXITS_MAX; 0: destinations are dialled directly */
+	enum when_no_exit when_no_exit;
+	double exit_answer_s;	   /* without an answer for so long an exit is down */
+	double exit_probe_s;	   /* an exit is probed when it has not answered for so long */
+	struct prefix *exit_allow; /* special destinations, see guard.h */
+	size_t exit_allow_count;
+	struct prefix *accept_proxy; /* who must begin with a header of the PROXY protocol */
+	size_t accept_proxy_count;
+	struct destination *send_proxy; /* to whom such a header is sent first */
+	size_t send_proxy_count;
+	enum mptcp_mode mptcp;
+	struct tcp_only_config tcp_only;
+	struct relay_config relay;
+	struct links_config links;
+	enum congestion_mode congestion;
+	char congestion_name[CONGESTION_NAME_MAX];
+	unsigned int workers;
+	char *control; /* path of the control socket */
+	bool control_is_default;
+	char *state_dir; /* for what survives a restart of the host */
+	enum log_level log_level;
+	struct timeouts timeouts;
+	struct intercept_config intercept;
+	atomic_uint references;
+};
+
+struct options;
+
+/* Reads defaults, then the file, then the options. NULL on error, after logging one line that names
+ * file and line (or the option), what is wrong and what is legal. The result has one reference. */
+struct config *config_load(const struct options *options);
+
+/* Any thread. The last put wipes the passwords and frees; config_put(NULL) does nothing. */
+const struct config *config_get(const struct config *config);
+void config_put(const struct config *config);
+
+/* Which access a client from this address has to SOCKS and HTTP listeners: open for the allowed
+ * prefixes, and for loopback while there are no users; else by password where there are users;
+ * else denied. */
+enum access config_access(const struct config *config, const union address *client);
+
+/* Whether a client from this address may use a forward: from the allowed prefixes and loopback. */
+bool config_forward_allowed(const struct config *config, const union address *client);
+
+/* Whether a connection from this address must begin with a header of the PROXY protocol. */
+bool config_accepts_proxy(const struct config *config, const union address *peer);
+
+/* Whether what a client asked for is among those that are sent one. */
+bool config_sends_proxy(const struct config *config, const struct destination *destination);
+
+/* "socks", "forward" or "transparent"; for output. */
+const char *config_listen_kind(const struct listen_config *listen);
+
+/* "auto", "on"…; for output. */
+const char *config_mptcp_name(enum mptcp_mode mode);
+const char *config_tier_name(enum tier_mode mode);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Users and their passwords: judged and stored. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <sodium.h>
+
+#include "base/text_file.h"
+#include "config/settings.h"
+
+/* A password, its newline, and room to see that it is too long. */
+#define PASSWORD_FILE_MAX_BYTES 4096
+
+/* Fills password, which is zeroed, with the file's first line. */
+static int read_password(char password[static USER_PASSWORD_MAX + 1], const struct value *value)
+{
+	char *text = NULL;
+	struct stat info;
+	size_t size = 0;
+	bool has_nul;
+	size_t len;
+	int err = 0;
+
+	text = text_file_read(value->text, PASSWORD_FILE_MAX_BYTES, &size);
+	if (!text)
+		return value_refuse(value, "cannot be read: %s; legal: a file of at most %d bytes",
+				    strerror(errno), PASSWORD_FILE_MAX_BYTES);
+	len = strcspn(text, "\n");
+	has_nul = text[len] == '\0';
+	if (len > 0 && text[len - 1] == '\r')
+		len--;
+	if (len == 0 || len > USER_PASSWORD_MAX || has_nul) {
+		err = value_refuse(value,
+				   "no password on its first line; legal: 1 to %d bytes, no NUL",
+				   USER_PASSWORD_MAX);
+		goto out;
+	}
+	memcpy(password, text, len);
+	if (stat(value->text, &info) == 0 && info.st_mode & (S_IRGRP | S_IROTH))
+		value_log(LOG_LEVEL_WARNING, value,
+			  "others than the owner can read it; chmod 600 keeps the password secret");
+out:
+	sodium_memzero(text, size);
+	free(text);
+	return err;
+}
+
+/* HTTP ends a name at the colon (RFC 7617 section 2). */
+static bool is_user_name(const char *name)
+{
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)name[i] < ' ' || name[i] == ':' || name[i] == '\x7f')
+			return false;
+	return len >= 1 && len <= USER_NAME_MAX;
+}
+
+int settings_add_user(struct draft *draft, const struct value *name,
+		      const struct value *password_file)
+{
+	struct users *users = &draft->config->users;
+	struct user user = {0};
+	struct user *grown;
+	int err;
+
+	if (!is_user_name(name->text))
+		return value_refuse(
+			name,
+			"\"%s\" cannot be a user's name; legal: 1 to %d bytes, no colon "
+			"or control character",
+			name->text, USER_NAME_MAX);
+	for (size_t i = 0; i < users->count; i++)
+		if (strcmp(users->user[i].name, name->text) == 0)
+			return value_refuse(name, "a second user \"%s\"; legal: every name once",
+					    name->text);
+	snprintf(user.name, sizeof(user.name), "%s", name->text);
+	err = read_password(user.password, password_file);
+	if (err)
+		goto out;
+	/* Not realloc(), which may leave passwords in memory it frees. */
+	grown = calloc(users->count + 1, sizeof(*grown));
+	if (!grown) {
+		err = value_refuse_no_memory(password_file);
+		goto out;
+	}
+	if (users->count > 0) {
+		memcpy(grown, users->user, users->count * sizeof(*grown));
+		sodium_memzero(users->user, users->count * sizeof(*grown));
+	}
+	free(users->user);
+	users->user = grown;
+	users->user[users->count++] = user;
+out:
+	sodium_memzero(&user, sizeof(user));
+	return err;
+}

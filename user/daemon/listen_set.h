@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The listening sockets: one per address and worker (SO_REUSEPORT). Opens them, hands them over
+ * from one configuration to the next, accepts nothing. */
+#ifndef HAWSER_DAEMON_LISTEN_SET_H
+#define HAWSER_DAEMON_LISTEN_SET_H
+
+#include <stddef.h>
+
+#include "config/config.h"
+
+/* fds[i * workers + w] listens on config->listen[i] for worker w. */
+struct listen_set {
+	union address *addresses;
+	int *fds;
+	size_t count; /* of addresses */
+	size_t workers;
+};
+
+/* Opens what config names, taking over from old (may be NULL) what listens there already, so that
+ * no waiting connection is lost. On success old keeps only what the new set does not use. On
+ * failure an error has been logged and old is as it was. 0 or -errno. */
+int listen_set_open(struct listen_set *set, const struct config *config, size_t workers,
+		    struct listen_set *old);
+
+/* Closes all that is still in the set. */
+void listen_set_close(struct listen_set *set);
+
+#endif

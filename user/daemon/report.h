@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Answers the control socket's commands as JSON. The schema is described in hawser(1). */
+#ifndef HAWSER_DAEMON_REPORT_H
+#define HAWSER_DAEMON_REPORT_H
+
+#include <stddef.h>
+
+struct accel;
+struct config;
+struct json_object;
+struct links;
+struct local_accel;
+struct worker;
+
+/* What the answers are made from; the pointers are borrowed. */
+struct report_source {
+	const struct config *config;
+	const struct accel *accel;
+	struct worker **workers;
+	size_t worker_count;
+	const struct local_accel *local; /* NULL: not asked for */
+	const struct links *links;	 /* NULL: none */
+	double started;			 /* CLOCK_MONOTONIC seconds */
+};
+
+/* The answer to one command ("status", "sessions"), of which request may say more; an object with
+ * the one member "error" for anything else; NULL without memory. The caller owns one reference.
+ * Main thread only. */
+struct json_object *report_answer(const struct report_source *source, const char *command,
+				  struct json_object *request);
+
+#endif

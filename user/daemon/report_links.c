@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* JSON of links and of a session's subflows. */
+#include "daemon/report_links.h"
+
+#include "daemon/report_put.h"
+#include "links/links.h"
+#include "session/stats.h"
+
+static void put_ip(struct json_object *object, const char *key, const union address *address)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	put_text(object, key,
+		 address->sa.sa_family == AF_UNSPEC ? "" : address_format_ip(address, text));
+}
+
+static struct json_object *report_bytes(const struct link_bytes *bytes)
+{
+	struct json_object *object = json_object_new_object();
+
+	put_count(object, "rx", bytes->rx);
+	put_count(object, "tx", bytes->tx);
+	return object;
+}
+
+static struct json_object *report_path(const struct link_path *path)
+{
+	struct json_object *object = json_object_new_object();
+
+	put_ip(object, "address", &path->address);
+	put_ip(object, "gateway", &path->gateway);
+	put(object, "works", json_object_new_boolean(path->works));
+	return object;
+}
+
+static struct json_object *report_quota(const struct link_config *link,
+					const struct link_usage *usage)
+{
+	struct json_object *object = json_object_new_object();
+	char until[LINK_DAY_TEXT_MAX];
+
+	link_usage_month(time(NULL), link->reset_day, true, until);
+	put_count(object, "bytes", link->quota);
+	put_count(object, "used", usage->bytes);
+	put_text(object, "since", usage->since);
+	put_text(object, "until", until);
+	return object;
+}
+
+/* Bytes a second, as all rates. */
+static struct json_object *report_sums(const struct link_sums *sums)
+{
+	struct json_object *object = json_object_new_object();
+
+	put_count(object, "with", (uint64_t)sums->with);
+	put_count(object, "without", (uint64_t)sums->without);
+	return object;
+}
+
+static struct json_object *report_link(const struct links *links, size_t index)
+{
+	static const char *const spans[LINK_SPANS] = {"rate_1s", "rate_1min", "rate_1h"};
+	const struct link *link = links_list(links, &(size_t){0}) + index;
+	const struct link_meter *meter = links_meter(links, index);
+	struct json_object *object = json_object_new_object();
+
+	put_text(object, "name", link->config.name);
+	put_text(object, "device", link->config.device);
+	put_text(object, "role", link_role_words[link->config.role]);
+	put_count(object, "weight", link->config.weight);
+	put_text(object, "state", link_state_name(link->state));
+	if (link->state == LINK_STATE_DEMOTED)
+		put(object, "demoted", report_sums(&link->sums));
+	put(object, "automatic", json_object_new_boolean(link->automatic));
+	put_count(object, "table", link->table);
+	put(object, "ipv4", report_path(&link->paths[LINK_V4]));
+	put(object, "ipv6", report_path(&link->paths[LINK_V6]));
+	put(object, "bytes", report_bytes(&meter->total));
+	if (links_usage(links, index))
+		put(object, "quota", report_quota(&link->config, links_usage(links, index)));
+	for (enum link_span span = 0; span < LINK_SPANS; span++) {
+		const struct link_bytes rate = link_meter_rate(meter, span);
+
+		put(object, spans[span], report_bytes(&rate));
+	}
+	return object;
+}
+
+static struct json_object *report_event(const struct link_event *event)
+{
+	struct json_object *object = json_object_new_object();
+
+	put_seconds(object, "time", event->time_s);
+	put_text(object, "link", event->link);
+	put_text(object, "event", event->text);
+	return object;
+}
+
+struct json_object *report_links(const struct links *links)
+{
+	struct json_object *answer = json_object_new_object();
+	struct json_object *list = json_object_new_array();
+	struct json_object *events = json_object_new_array();
+	const struct link_event *event;
+	size_t count = 0;
+
+	if (links)
+		links_list(links, &count);
+	for (size_t i = 0; i < count; i++)
+		append(list, report_link(links, i));
+	for (size_t i = 0; links && (event = links_event(links, i)); i++)
+		append(events, report_event(event));
+	put_text(answer, "reason", links ? links_reason(links) : "");
+	put(answer, "links", list);
+	put(answer, "events", events);
+	return answer;
+}
+
+static struct json_object *report_subflow(const struct subflow *subflow, const char *leg,
+					  const struct links *links)
+{
+	const struct link *link = links_find(links, &subflow->local);
+	struct json_object *object = json_object_new_object();
+	char text[ADDRESS_TEXT_MAX];
+
+	put_text(object, "leg", leg);
+	put_text(object, "link", link ? link->config.name : "");
+	put_text(object, "local", address_format(&subflow->local, text));
+	put_text(object, "remote", address_format(&subflow->remote, text));
+	put_text(object, "state", subflow_state_name(subflow->state));
+	put(object, "backup",
+	    subflow->backup == SUBFLOW_BACKUP_UNKNOWN
+		    ? NULL
+		    : json_object_new_boolean(subflow->backup == SUBFLOW_BACKUP_YES));
+	put_count(object, "rtt_us", subflow->rtt_us);
+	put_count(object, "cwnd", subflow->cwnd);
+	put_count(object, "bytes_sent", subflow->bytes_sent);
+	put_count(object, "bytes_received", subflow->bytes_received);
+	put_count(object, "bytes_retransmitted", subflow->bytes_retransmitted);
+	put_count(object, "retransmissions", subflow->retransmissions);
+	return object;
+}
+
+static void append_leg(struct json_object *list, const char *leg, struct subflow *subflows,
+		       size_t count, const struct links *links)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct link *link = links_find(links, &subflows[i].local);
+
+		subflows[i].device = link ? link->device : 0;
+	}
+	subflow_ask_backup(subflows, count);
+	for (size_t i = 0; i < count; i++)
+		append(list, report_subflow(&subflows[i], leg, links));
+}
+
+struct json_object *report_subflows(struct session_detail *detail, const struct links *links)
+{
+	struct json_object *list = json_object_new_array();
+
+	append_leg(list, "client", detail->client, detail->client_count, links);
+	append_leg(list, "upstream", detail->upstream, detail->upstream_count, links);
+	return list;
+}

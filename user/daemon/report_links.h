@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* JSON of links and of a session's subflows. */
+#ifndef HAWSER_DAEMON_REPORT_LINKS_H
+#define HAWSER_DAEMON_REPORT_LINKS_H
+
+struct json_object;
+struct links;
+struct session_detail;
+
+/* {"links": […], "events": […]}; links may be NULL. The caller owns one reference. */
+struct json_object *report_links(const struct links *links);
+
+/* An array. */
+struct json_object *report_subflows(struct session_detail *detail, const struct links *links);
+
+#endif

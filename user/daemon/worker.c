@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One thread with its own loop, resolver, listeners and sessions. */
+#include "daemon/worker.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdlib.h>
+
+#include "accel/local.h"
+#include "base/log.h"
+#include "daemon/listener.h"
+#include "session/session.h"
+#include "upstream/exit_prober.h"
+#include "upstream/resolver.h"
+#include "upstream/tcp_only.h"
+
+/* How often --torture shakes the sessions. */
+#define TORTURE_S 0.003
+
+typedef void worker_fn(struct worker *worker, void *argument);
+
+struct worker {
+	pthread_t thread;
+	struct ev_loop *loop;
+	struct session_env env;
+	struct listener *listeners;
+	size_t listener_count;
+	/* The mailbox: one call at a time, from the main thread, which waits for it. */
+	ev_async mail;
+	ev_io accel; /* events of the sockmap program */
+	ev_timer torture;
+	struct prober *prober; /* NULL but in the first worker */
+	worker_fn *call;
+	void *argument;
+	sem_t answered;
+};
+
+static void worker_on_mail(struct ev_loop *loop, ev_async *mail, int events)
+{
+	struct worker *worker = mail->data;
+
+	(void)loop;
+	(void)events;
+	worker->call(worker, worker->argument);
+	sem_post(&worker->answered);
+}
+
+static void worker_call(struct worker *worker, worker_fn *call, void *argument)
+{
+	worker->call = call;
+	worker->argument = argument;
+	ev_async_send(worker->loop, &worker->mail);
+	while (sem_wait(&worker->answered) && errno == EINTR)
+		;
+}
+
+static void worker_on_accel(struct ev_loop *loop, ev_io *io, int events)
+{
+	const struct worker *worker = io->data;
+
+	(void)loop;
+	(void)events;
+	park_read_events(worker->env.relay.accel);
+}
+
+static void worker_on_torture(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	const struct worker *worker = timer->data;
+
+	(void)events;
+	(void)loop;
+	session_shake_all(&worker->env);
+}
+
+static void worker_begin_torture(struct worker *worker)
+{
+	if (!worker->env.config->relay.torture || ev_is_active(&worker->torture))
+		return;
+	worker->torture.repeat = TORTURE_S;
+	ev_timer_again(worker->loop, &worker->torture);
+}
+
+static void worker_begin_accel(struct worker *worker, struct accel *accel, unsigned int index)
+{
+	struct relay_env *env = &worker->env.relay;
+
+	env->accel = accel_worker(accel, index);
+	if (!env->accel)
+		return;
+	env->accel_mptcp = accel_feature(accel, ACCEL_MPTCP)->available;
+	ev_io_init(&worker->accel, worker_on_accel, accel_event_fd(env->accel), EV_READ);
+	worker->accel.data = worker;
+	ev_io_start(worker->loop, &worker->accel);
+}
+
+static void *worker_run(void *data)
+{
+	struct worker *worker = data;
+
+	ev_run(worker->loop, 0);
+	return NULL;
+}
+
+static void worker_free(struct worker *worker)
+{
+	if (worker->loop) {
+		prober_close(worker->prober);
+		resolver_close(worker->env.resolver);
+		hup_fini(&worker->env.relay.hup);
+		ticker_fini(&worker->env.relay.ticker);
+		mover_fini(&worker->env.relay.mover);
+		ev_loop_destroy(worker->loop);
+	}
+	tcp_only_close(worker->env.tcp_only);
+	link_picker_fini(&worker->env.links);
+	config_put(worker->env.config);
+	sem_destroy(&worker->answered);
+	free(worker->listeners);
+	free(worker);
+}
+
+struct worker *worker_start(const struct worker_options *options)
+{
+	struct worker *worker = calloc(1, sizeof(*worker));
+	struct session_env *env;
+	int err = ENOMEM;
+
+	if (!worker)
+		return NULL;
+	env = &worker->env;
+	env->relay.hup.epoll_fd = -1;
+	env->relay.ticker.timer_fd = -1;
+	env->sessions_max = options->sessions_max;
+	env->failures = options->failures;
+	env->run = options->run;
+	env->local = local_accel_worker(options->local, options->index);
+	env->next_id = options->index + 1;
+	env->id_step = options->count;
+	sem_init(&worker->answered, 0, 0);
+	worker->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
+	if (!worker->loop)
+		goto out;
+	env->relay.loop = worker->loop;
+	heap_init(&env->heap, worker->loop);
+	env->relay.stats = &env->stats;
+	err = -mover_init(&env->relay.mover);
+	if (!err)
+		err = -hup_init(&env->relay.hup, worker->loop);
+	if (!err)
+		err = -ticker_init(&env->relay.ticker, worker->loop);
+	if (err)
+		goto out;
+	env->resolver = resolver_open(worker->loop);
+	env->tcp_only = tcp_only_open();
+	mptcp_pause_init(&env->mptcp_pause);
+	link_picker_init(&env->links, options->index);
+	link_watch_init(&env->link_watch, env);
+	env->relay.watch = &env->link_watch;
+	if (env->resolver && options->index == 0)
+		worker->prober =
+			prober_open(worker->loop, env->resolver, &env->mptcp_pause, &env->links);
+	if (!env->resolver || !env->tcp_only || (options->index == 0 && !worker->prober)) {
+		err = ENOMEM;
+		goto out;
+	}
+	ev_async_init(&worker->mail, worker_on_mail);
+	worker->mail.data = worker;
+	ev_async_start(worker->loop, &worker->mail);
+	ev_init(&worker->torture, worker_on_torture);
+	worker->torture.data = worker;
+	worker_begin_accel(worker, options->accel, options->index);
+	err = pthread_create(&worker->thread, NULL, worker_run, worker);
+	if (!err)
+		return worker;
+out:
+	worker_free(worker);
+	errno = err;
+	return NULL;
+}
+
+struct configure_call {
+	const struct config *config;
+	const int *fds;
+	struct listener *listeners;
+};
+
+static void worker_do_configure(struct worker *worker, void *argument)
+{
+	const struct configure_call *call = argument;
+
+	for (size_t i = 0; i < worker->listener_count; i++)
+		listener_stop(&worker->listeners[i]);
+	free(worker->listeners);
+	config_put(worker->env.config);
+	worker->env.config = config_get(call->config);
+	worker->listeners = call->listeners;
+	worker->listener_count = call->fds ? call->config->listen_count : 0;
+	for (size_t i = 0; i < worker->listener_count; i++)
+		listener_start(&worker->listeners[i], &worker->env, &call->config->listen[i],
+			       call->fds[i]);
+	worker_begin_torture(worker);
+	session_end_revoked(&worker->env);
+	if (worker->prober)
+		prober_configure(worker->prober, worker->env.config);
+}
+
+void worker_configure(struct worker *worker, const struct config *config, const int *fds)
+{
+	struct configure_call call = {.config = config, .fds = fds};
+
+	if (fds) {
+		call.listeners = calloc(config->listen_count, sizeof(*call.listeners));
+		if (!call.listeners) {
+			log_error("out of memory: a worker does not listen until the next reload");
+			call.fds = NULL;
+		}
+	}
+	worker_call(worker, worker_do_configure, &call);
+}
+
+static void worker_do_set_links(struct worker *worker, void *argument)
+{
+	link_picker_update(&worker->env.links, argument);
+}
+
+void worker_set_links(struct worker *worker, const struct link_choices *choices)
+{
+	worker_call(worker, worker_do_set_links, (void *)choices);
+}
+
+static void worker_do_get_stats(struct worker *worker, void *argument)
+{
+	struct session_env *env = &worker->env;
+
+	session_refresh_all(env);
+	env->stats.tcp_only =
+		tcp_only_count(env->tcp_only, &env->config->tcp_only, ev_now(worker->loop));
+	*(struct stats *)argument = env->stats;
+}
+
+void worker_get_stats(struct worker *worker, struct stats *out)
+{
+	worker_call(worker, worker_do_get_stats, out);
+}
+
+struct sessions_call {
+	struct session_row *rows;
+	size_t count;
+};
+
+static void worker_do_get_sessions(struct worker *worker, void *argument)
+{
+	struct sessions_call *call = argument;
+	size_t max = worker->env.stats.sessions_active;
+
+	call->rows = max ? calloc(max, sizeof(*call->rows)) : NULL;
+	if (call->rows)
+		call->count = session_describe_all(&worker->env, call->rows, max);
+}
+
+struct session_row *worker_get_sessions(struct worker *worker, size_t *count)
+{
+	struct sessions_call call = {0};
+
+	worker_call(worker, worker_do_get_sessions, &call);
+	*count = call.count;
+	return call.rows;
+}
+
+static void worker_do_take_detours(struct worker *worker, void *argument)
+{
+	struct detours *out = argument;
+
+	*out = worker->env.detours;
+	worker->env.detours.count = 0;
+}
+
+void worker_take_detours(struct worker *worker, struct detours *out)
+{
+	worker_call(worker, worker_do_take_detours, out);
+}
+
+struct session_call {
+	uint64_t id;
+	struct session_detail *out;
+	bool found;
+};
+
+static void worker_do_get_session(struct worker *worker, void *argument)
+{
+	struct session_call *call = argument;
+
+	call->found = session_describe_one(&worker->env, call->id, call->out);
+}
+
+bool worker_get_session(struct worker *worker, uint64_t id, struct session_detail *out)
+{
+	struct session_call call = {.id = id, .out = out};
+
+	worker_call(worker, worker_do_get_session, &call);
+	return call.found;
+}
+
+static void worker_do_stop(struct worker *worker, void *argument)
+{
+	(void)argument;
+	for (size_t i = 0; i < worker->listener_count; i++)
+		listener_stop(&worker->listeners[i]);
+	session_end_all(&worker->env, CAUSE_STOPPED);
+	ev_break(worker->loop, EVBREAK_ALL);
+}
+
+void worker_stop(struct worker *worker)
+{
+	worker_call(worker, worker_do_stop, NULL);
+	pthread_join(worker->thread, NULL);
+	worker_free(worker);
+}

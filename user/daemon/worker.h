@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One thread with its own loop, resolver, listeners and sessions. Other threads reach it only by
+ * the calls below: they run in the worker, between two rounds of its loop, while the caller waits.
+ */
+#ifndef HAWSER_DAEMON_WORKER_H
+#define HAWSER_DAEMON_WORKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "accel/sockmap.h"
+#include "config/config.h"
+#include "session/stats.h"
+#include "upstream/auto_bypass.h"
+
+struct failures;
+struct link_choices;
+struct local_accel;
+struct run_steer;
+struct worker;
+
+/* All of these are for the main thread only. */
+
+struct worker_options {
+	unsigned int index; /* of count workers */
+	unsigned int count;
+	uint64_t sessions_max;	   /* at once */
+	struct accel *accel;	   /* outlives the worker */
+	struct local_accel *local; /* the same; NULL: off */
+	struct failures *failures; /* the same */
+	struct run_steer *run;	   /* the same */
+};
+
+/* Starts a worker that listens to nothing yet. NULL on error, with errno set. */
+struct worker *worker_start(const struct worker_options *options);
+
+/* From now on config (a reference is taken) holds for new sessions, and fds[i] is listened to for
+ * config->listen[i]; what was listened to before is not any more. fds == NULL: to nothing. */
+void worker_configure(struct worker *worker, const struct config *config, const int *fds);
+
+/* New connections begin on these links from now on; choices is copied. */
+void worker_set_links(struct worker *worker, const struct link_choices *choices);
+
+/* Copies the counters of a worker that has been configured. */
+void worker_get_stats(struct worker *worker, struct stats *out);
+
+/* Rows of all its sessions, malloc'ed, to be freed by the caller. NULL and 0 when there are none or
+ * no memory. */
+struct session_row *worker_get_sessions(struct worker *worker, size_t *count);
+
+/* Moves what it found of destinations into *out. */
+void worker_take_detours(struct worker *worker, struct detours *out);
+
+/* Describes the session of this number; false if the worker has none. */
+bool worker_get_session(struct worker *worker, uint64_t id, struct session_detail *out);
+
+/* Ends its sessions and the thread, and frees it. */
+void worker_stop(struct worker *worker);
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The doctor's checks of one exit or destination as a whole: its name, and what hawserd knows. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "doctor/dns.h"
+#include "doctor/doctor.h"
+
+/* hawserd tells offsets only of clocks that an exit complained of. */
+#define CLOCK_WARN_MS 1000
+
+static bool look_name(struct doctor *doctor, const struct doctor_subject *subject,
+		      struct doctor_finding *out)
+{
+	struct doctor_target *target = subject->target;
+	const struct destination *destination = &target->destination;
+	const char *error;
+	char v4[ADDRESS_TEXT_MAX] = "none";
+	char v6[ADDRESS_TEXT_MAX] = "none";
+
+	(void)doctor;
+	if (!destination->host[0]) {
+		target->addresses[link_family(&destination->address)] = destination->address;
+		return false;
+	}
+	error = doctor_dns_find(destination->host, target->addresses);
+	if (error) {
+		doctor_saw(out, DOCTOR_FAIL, "%s: %s", destination->host, error);
+		doctor_mend(out, "see dns, above; or an address in place of the name");
+		return true;
+	}
+	for (enum link_family family = 0; family < LINK_FAMILIES; family++) {
+		union address *address = &target->addresses[family];
+
+		if (address->sa.sa_family == AF_UNSPEC)
+			continue;
+		address_set_port(address, destination->port);
+		address_format_ip(address, family == LINK_V4 ? v4 : v6);
+	}
+	doctor_saw(out, DOCTOR_OK, "%s is %s, %s", destination->host, v4, v6);
+	return true;
+}
+
+static const struct {
+	const char *cause; /* of hawserd's report */
+	const char *mend;
+} failures[] = {
+	{"auth-failed", "the line of token-file must be in the exit's --tokens file, for this exit "
+			"name (--exit-name there); hawser token new makes one"},
+	{"clock", "set the clock, here and there: timedatectl set-ntp true"},
+	{"refused", "there: hawserd --serve-exit ADDRESS:PORT --tokens FILE"},
+	{"connect-timeout", "see reach, below"},
+	{"host-unreachable", "see reach, below"},
+	{"network-unreachable", "see route and gateway of the links, above"},
+	{"exit-silent", "there: is hawserd stopped or hung? kill -CONT, or start it again"},
+	{"exit-broken", "is that an exit? there: hawserd --serve-exit, of the same version"},
+	{"not-mptcp", "see mptcp, below; or mptcp = \"auto\" in section upstream"},
+	{"name-not-found", "see dns, above"},
+	{"resolve-failed", "see dns, above"},
+	{"limit", "sessions=N of its token, in the exit's file"},
+};
+
+static const char *mend_of(const char *cause)
+{
+	for (size_t i = 0; i < sizeof(failures) / sizeof(*failures); i++)
+		if (strcmp(failures[i].cause, cause) == 0)
+			return failures[i].mend;
+	return "see the log of hawserd, here and there";
+}
+
+/* By hawserd's own probes, which are authenticated. */
+static bool look_answers(struct doctor *doctor, const struct doctor_subject *subject,
+			 struct doctor_finding *out)
+{
+	struct json_object *exit = subject->target->exit;
+	const char *state = json_text(exit, "state");
+	const char *cause = json_text(exit, "last_failure");
+
+	(void)doctor;
+	if (!exit)
+		return false;
+	if (strcmp(state, "up") == 0) {
+		doctor_saw(out, DOCTOR_OK, "it is up and knows the token, %.1f ms",
+			   json_seconds(exit, "rtt_s") * 1e3);
+	} else if (strcmp(state, "down") == 0) {
+		doctor_saw(out, DOCTOR_FAIL, "it is down: %s, %.0f s ago", cause,
+			   json_seconds(exit, "last_failure_age_s"));
+		doctor_mend(out, "%s", mend_of(cause));
+	} else {
+		doctor_saw(out, DOCTOR_WARN, "hawserd has had no answer yet%s%s",
+			   *cause ? ": " : "", cause);
+		doctor_mend(out, "%s", *cause ? mend_of(cause) : "ask again");
+	}
+	return true;
+}
+
+static bool look_clock(struct doctor *doctor, const struct doctor_subject *subject,
+		       struct doctor_finding *out)
+{
+	struct json_object *exit = subject->target->exit;
+	const int64_t ahead_ms = json_object_get_int64(json_member(exit, "clock_offset_ms"));
+	const bool answered = strcmp(json_text(exit, "state"), "up") == 0 || ahead_ms != 0;
+
+	(void)doctor;
+	if (!answered)
+		return false; /* nothing is known */
+	if (llabs(ahead_ms) < CLOCK_WARN_MS) {
+		doctor_saw(out, DOCTOR_OK, "as ours, as far as the exit cares");
+		return true;
+	}
+	doctor_saw(out, DOCTOR_WARN, "the exit's is %" PRId64 " s %s ours; hawserd corrects for it",
+		   (int64_t)llabs(ahead_ms) / 1000, ahead_ms > 0 ? "ahead of" : "behind");
+	doctor_mend(out, "timedatectl set-ntp true, where it is wrong");
+	return true;
+}
+
+/* A link that has no address of a family that the target has is of no use to it. */
+static bool look_family(struct doctor *doctor, const struct doctor_subject *subject,
+			struct doctor_finding *out)
+{
+	bool shared = false;
+	bool works = false;
+
+	for (size_t i = 0; i < doctor->link_count; i++) {
+		for (enum link_family family = 0; family < LINK_FAMILIES; family++) {
+			const bool has =
+				subject->target->addresses[family].sa.sa_family != AF_UNSPEC;
+
+			works = works || doctor->links[i].paths[family].works;
+			shared = shared || (has && doctor->links[i].paths[family].works);
+		}
+	}
+	if (shared || doctor->link_count == 0)
+		return false;
+	doctor_saw(out, DOCTOR_FAIL, "%s",
+		   works ? "no link works for its kind of address" : "no link works");
+	doctor_mend(out, "see the links, above");
+	return true;
+}
+
+const struct doctor_check doctor_target_checks[] = {
+	{"name", look_name, true},    {"answers", look_answers, false},
+	{"clock", look_clock, false}, {"links", look_family, true},
+	{NULL, NULL, false},
+};

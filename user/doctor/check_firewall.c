@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the doctor says of this host's firewall. */
+#include "doctor/check_firewall.h"
+
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "doctor/nft_walk.h"
+#include "intercept/nft.h"
+#include "net/netlink.h"
+
+/* libnftables would complain on standard error. */
+static bool may_ask(void)
+{
+	struct netlink *netlink = netlink_open(NETLINK_NETFILTER);
+	bool may = false;
+
+	if (netlink) {
+		mnl_nlmsg_put_extra_header(
+			netlink_begin(netlink, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN, 0),
+			sizeof(struct nfgenmsg));
+		may = netlink_send(netlink, NULL, NULL) == 0;
+	}
+	netlink_close(netlink);
+	return may;
+}
+
+struct json_object *doctor_list_rules(void)
+{
+	struct ruleset *ruleset = may_ask() ? ruleset_open() : NULL;
+	struct json_object *rules = NULL;
+	const char *text;
+
+	if (ruleset && ruleset_list(ruleset, "list ruleset", &text) == 0)
+		rules = json_tokener_parse(text);
+	ruleset_close(ruleset);
+	return rules;
+}
+
+/* What is caught on its way comes by many ports, and has the rules of `hawser intercept`. */
+static bool is_for_others(struct json_object *listener, union address *address)
+{
+	return strcmp(json_text(listener, "kind"), "transparent") != 0 &&
+	       address_parse(json_text(listener, "address"), address) == 0 &&
+	       !address_is_loopback(address);
+}
+
+static bool tell_closed(struct doctor *doctor, struct json_object *listener,
+			struct doctor_finding *out)
+{
+	struct firewall_packet packet = {.in = true, .device = ""};
+	char place[FIREWALL_PLACE_MAX];
+
+	if (!is_for_others(listener, &packet.to) || !firewall_drops(doctor->rules, &packet, place))
+		return false;
+	doctor_saw(out, DOCTOR_FAIL, "nobody gets to %s %s: chain %s of nftables drops it",
+		   json_text(listener, "kind"), json_text(listener, "address"), place);
+	doctor_mend(out,
+		    "nft insert rule %s tcp dport %u accept (narrower: before that, "
+		    "iifname INTERFACE)",
+		    place, address_port(&packet.to));
+	return true;
+}
+
+bool doctor_look_firewall(struct doctor *doctor, const struct doctor_subject *subject,
+			  struct doctor_finding *out)
+{
+	struct json_object *listeners = json_member(doctor->status, "listeners");
+	char place[FIREWALL_PLACE_MAX];
+
+	(void)subject;
+	if (!doctor->rules)
+		return false;
+	for (size_t i = 0; i < json_length(listeners); i++)
+		if (tell_closed(doctor, json_object_array_get_idx(listeners, i), out))
+			return true;
+	if (firewall_spoils_mptcp(doctor->rules, place)) {
+		doctor_saw(out, DOCTOR_WARN, "rule %s of nftables keeps MPTCP out", place);
+		doctor_mend(out, "nft delete rule %s", place);
+		return true;
+	}
+	doctor_saw(out, DOCTOR_OK, "no rule of nftables keeps out MPTCP, or all clients");
+	return true;
+}
+
+bool doctor_tell_dropped(struct doctor *doctor, const struct doctor_subject *subject,
+			 struct doctor_finding *out)
+{
+	const struct firewall_packet packet = {
+		.to = subject->target->addresses[subject->family],
+		.device = subject->link->device,
+	};
+	char place[FIREWALL_PLACE_MAX];
+	char text[ADDRESS_TEXT_MAX];
+
+	if (!firewall_drops(doctor->rules, &packet, place))
+		return false;
+	doctor_saw(out, DOCTOR_FAIL, "%s: chain %s of nftables, on this host, drops it",
+		   address_format(&packet.to, text), place);
+	doctor_mend(out, "nft insert rule %s tcp dport %u accept", place, address_port(&packet.to));
+	return true;
+}

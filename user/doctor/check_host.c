@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The doctor's checks of hawserd itself, of this kernel and of the host's name servers. */
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "doctor/check_firewall.h"
+#include "doctor/dns.h"
+#include "doctor/doctor.h"
+#include "net/kernel.h"
+
+/* Of ip-sysctl.rst: to ask for it, to serve it, and to serve on listeners that did not ask for it.
+ */
+#define FAST_OPEN_ASK	    0x1
+#define FAST_OPEN_SERVE	    0x2
+#define FAST_OPEN_SERVE_ANY 0x400
+
+static bool look_hawserd(struct doctor *doctor, const struct doctor_subject *subject,
+			 struct doctor_finding *out)
+{
+	(void)subject;
+	if (doctor->status) {
+		doctor_saw(out, DOCTOR_OK, "version %s, pid %" PRIu64,
+			   json_text(doctor->status, "version"), json_count(doctor->status, "pid"));
+	} else if (doctor->control_errno == EACCES) {
+		doctor_saw(out, DOCTOR_FAIL, "%s: only root and the user that runs it may ask it",
+			   doctor->control_path);
+		doctor_mend(out, "run this as root");
+	} else {
+		doctor_saw(out, DOCTOR_FAIL, "does not answer on %s: %s", doctor->control_path,
+			   strerror(doctor->control_errno));
+		doctor_mend(out, "start it, as by: hawserd -c /etc/hawser/hawser.conf; or say "
+				 "where it is: hawser --control PATH doctor");
+	}
+	return true;
+}
+
+/* What is seen from another network namespace is of no use. */
+static bool look_namespace(struct doctor *doctor, const struct doctor_subject *subject,
+			   struct doctor_finding *out)
+{
+	const uint64_t pid = json_count(doctor->status, "pid");
+	char path[64];
+	struct stat its;
+	struct stat ours;
+
+	(void)subject;
+	snprintf(path, sizeof(path), "/proc/%" PRIu64 "/ns/net", pid);
+	if (pid == 0 || stat(path, &its) || stat("/proc/self/ns/net", &ours))
+		return false; /* as in a container, whose processes have other numbers */
+	if (its.st_ino == ours.st_ino && its.st_dev == ours.st_dev)
+		return false;
+	doctor_saw(out, DOCTOR_FAIL, "hawserd is in another network namespace");
+	doctor_mend(out, "nsenter --net=%s hawser --control %s doctor", path, doctor->control_path);
+	return true;
+}
+
+static bool look_rights(struct doctor *doctor, const struct doctor_subject *subject,
+			struct doctor_finding *out)
+{
+	int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
+
+	(void)subject;
+	if (fd >= 0)
+		close(fd);
+	if (fd >= 0 && (doctor->endpoints_known || !doctor->mptcp))
+		return false;
+	doctor_saw(out, DOCTOR_WARN, "%s; gateways, MTU and endpoints are not looked at",
+		   fd >= 0 ? "no CAP_NET_ADMIN" : "no CAP_NET_RAW");
+	doctor_mend(out, "run this as root");
+	return true;
+}
+
+static bool look_mptcp(struct doctor *doctor, const struct doctor_subject *subject,
+		       struct doctor_finding *out)
+{
+	const struct feature_state *state = kernel_feature(FEATURE_MPTCP);
+
+	(void)subject;
+	if (!state->available) {
+		doctor_saw(out, DOCTOR_FAIL, "%s", state->reason);
+		doctor_mend(out, strstr(state->reason, "sysctl")
+					 ? "sysctl -w net.mptcp.enabled=1"
+					 : "a kernel with CONFIG_MPTCP (and CONFIG_MPTCP_IPV6)");
+	} else if (strcmp(json_text(doctor->status, "mptcp"), "off") == 0) {
+		doctor_saw(out, DOCTOR_WARN, "the kernel has it, but hawserd does not use it");
+		doctor_mend(out, "hawserd --mptcp=auto, or mptcp = \"auto\" in section upstream");
+	} else {
+		doctor_saw(out, DOCTOR_OK, "the kernel has it");
+	}
+	return true;
+}
+
+long doctor_read_setting(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char line[32] = "";
+	long value = -1;
+
+	if (!file)
+		return -1;
+	if (fgets(line, sizeof(line), file))
+		value = strtol(line, NULL, 10);
+	fclose(file);
+	return value;
+}
+
+/* Endpoints mean nothing to another path manager than the kernel's. */
+static bool look_path_manager(struct doctor *doctor, const struct doctor_subject *subject,
+			      struct doctor_finding *out)
+{
+	(void)subject;
+	if (!doctor->mptcp || doctor_read_setting("/proc/sys/net/mptcp/pm_type") <= 0)
+		return false;
+	doctor_saw(out, DOCTOR_FAIL, "MPTCP's path manager is not the kernel's");
+	doctor_mend(out, "sysctl -w net.mptcp.pm_type=0");
+	return true;
+}
+
+static bool look_limits(struct doctor *doctor, const struct doctor_subject *subject,
+			struct doctor_finding *out)
+{
+	const uint32_t subflows = doctor->limits.subflows;
+
+	(void)subject;
+	if (!doctor->mptcp || !doctor->endpoints_known || doctor->link_count < 2)
+		return false;
+	if (subflows + 1 >= doctor->link_count) {
+		doctor_saw(out, DOCTOR_OK, "%" PRIu32 " more subflows for each connection",
+			   subflows);
+		return true;
+	}
+	doctor_saw(out, DOCTOR_FAIL, "%" PRIu32 " more subflows for each connection, but %zu links",
+		   subflows, doctor->link_count);
+	doctor_mend(out, "ip mptcp limits set subflow 8 add_addr_accepted 8");
+	return true;
+}
+
+/* Hops by plain TCP use it, so it matters where there are exits. */
+static bool look_plain_fast_open(struct doctor *doctor, long setting, struct doctor_finding *out)
+{
+	if (json_length(json_member(doctor->exit_answer, "exits")) == 0)
+		return false;
+	if (setting & FAST_OPEN_ASK) {
+		doctor_saw(out, DOCTOR_OK, "used towards exits that serve it");
+		return true;
+	}
+	doctor_saw(out, DOCTOR_WARN, "off: every connection by an exit takes a round trip more");
+	doctor_mend(out, "sysctl -w net.ipv4.tcp_fastopen=%ld", setting | FAST_OPEN_ASK);
+	return true;
+}
+
+/* hawserd asks for it nowhere else, since MPTCP loses what is answered before the handshake has
+ * ended. */
+static bool look_fast_open(struct doctor *doctor, const struct doctor_subject *subject,
+			   struct doctor_finding *out)
+{
+	const long setting = doctor_read_setting("/proc/sys/net/ipv4/tcp_fastopen");
+
+	(void)subject;
+	if (setting < 0)
+		return false;
+	if (!doctor->mptcp || strcmp(json_text(doctor->status, "mptcp"), "off") == 0)
+		return look_plain_fast_open(doctor, setting, out);
+	if (!(setting & FAST_OPEN_SERVE) || !(setting & FAST_OPEN_SERVE_ANY)) {
+		doctor_saw(out, DOCTOR_OK, "not used: with MPTCP the kernel loses answers");
+		return true;
+	}
+	doctor_saw(out, DOCTOR_WARN,
+		   "this host has it on for all listeners: answers to MPTCP clients that use it "
+		   "get lost");
+	doctor_mend(out, "sysctl -w net.ipv4.tcp_fastopen=%ld", setting & ~FAST_OPEN_SERVE_ANY);
+	return true;
+}
+
+static bool look_bbr(struct doctor *doctor, const struct doctor_subject *subject,
+		     struct doctor_finding *out)
+{
+	const struct feature_state *state = kernel_feature(FEATURE_BBR);
+
+	(void)doctor;
+	(void)subject;
+	if (state->available) {
+		doctor_saw(out, DOCTOR_OK, "the kernel has it");
+	} else {
+		doctor_saw(out, DOCTOR_WARN, "%s: links that lose packets will be slow",
+			   state->reason);
+		doctor_mend(out, "modprobe tcp_bbr (OpenWrt: kmod-tcp-bbr)");
+	}
+	return true;
+}
+
+/* None of these is needed. */
+static bool look_abilities(struct doctor *doctor, const struct doctor_subject *subject,
+			   struct doctor_finding *out)
+{
+	struct json_object *list = json_member(doctor->status, "kernel");
+	char has[128] = "";
+	char lacks[96] = "";
+
+	(void)subject;
+	for (size_t i = 0; i < json_length(list); i++) {
+		struct json_object *feature = json_object_array_get_idx(list, i);
+		const char *name = json_text(feature, "feature");
+		const bool there = json_object_get_boolean(json_member(feature, "available"));
+		char *text = there ? has : lacks;
+		const size_t size = there ? sizeof(has) : sizeof(lacks);
+		const size_t len = strlen(text);
+
+		if (strcmp(name, "mptcp") != 0 && strcmp(name, "bbr") != 0)
+			snprintf(text + len, size - len, " %s", name);
+	}
+	if (!*has && !*lacks)
+		return false;
+	doctor_saw(out, DOCTOR_OK, "has:%s; lacks:%s (hawser status says why)",
+		   *has ? has : " nothing", *lacks ? lacks : " nothing");
+	return true;
+}
+
+static bool look_dns(struct doctor *doctor, const struct doctor_subject *subject,
+		     struct doctor_finding *out)
+{
+	struct doctor_dns_server servers[DOCTOR_DNS_SERVERS_MAX];
+	const size_t count = doctor_dns_ask(servers);
+	char dead[128] = "";
+	size_t alive = 0;
+
+	(void)doctor;
+	(void)subject;
+	for (size_t i = 0; i < count; i++) {
+		char text[ADDRESS_TEXT_MAX];
+		const size_t len = strlen(dead);
+
+		alive += servers[i].answers;
+		if (!servers[i].answers)
+			snprintf(dead + len, sizeof(dead) - len, " %s",
+				 address_format_ip(&servers[i].address, text));
+	}
+	if (!*dead && count > 0) {
+		doctor_saw(out, DOCTOR_OK, "%zu of %zu name servers answer", alive, count);
+		return true;
+	}
+	doctor_saw(out, alive ? DOCTOR_WARN : DOCTOR_FAIL, "name servers that do not answer:%s",
+		   count > 0 ? dead : " there are none");
+	doctor_mend(out, "nameserver ADDRESS in /etc/resolv.conf, of one that each link reaches");
+	return true;
+}
+
+static bool look_links(struct doctor *doctor, const struct doctor_subject *subject,
+		       struct doctor_finding *out)
+{
+	const char *reason = json_text(doctor->link_answer, "reason");
+
+	(void)subject;
+	if (!doctor->link_answer)
+		return false;
+	if (doctor->link_count == 0) {
+		doctor_saw(out, DOCTOR_OK, "none: hawserd manages no links (--links auto does)");
+	} else if (*reason && strcmp(reason, "links = manual") != 0) {
+		doctor_saw(out, DOCTOR_WARN, "%zu, but nothing is set up: %s", doctor->link_count,
+			   reason);
+		doctor_mend(out, "run hawserd as root, or with CAP_NET_ADMIN, once");
+	} else {
+		doctor_saw(out, DOCTOR_OK, "%zu, set up by %s", doctor->link_count,
+			   *reason ? "somebody else (manual)" : "hawserd");
+	}
+	return true;
+}
+
+const struct doctor_check doctor_host_checks[] = {
+	{"hawserd", look_hawserd, false},
+	{"namespace", look_namespace, true},
+	{"rights", look_rights, false},
+	{"mptcp", look_mptcp, false},
+	{"path manager", look_path_manager, false},
+	{"limits", look_limits, false},
+	{"fast open", look_fast_open, false},
+	{"bbr", look_bbr, false},
+	{"abilities", look_abilities, false},
+	{"firewall", doctor_look_firewall, false},
+	{"links", look_links, false},
+	{"dns", look_dns, false},
+	{NULL, NULL, false},
+};

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The doctor's checks of one link: what the kernel holds for it, and its next hop. */
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "doctor/doctor.h"
+#include "doctor/ping.h"
+#include "net/netlink.h"
+
+/* The kernel gives a neighbour up after 3 s as a rule, and tells it then. */
+#define GATEWAY_WAIT_S 3.6
+#define ECHO_BYTES     64
+#define STANDBY	       "standby"
+
+/* Addresses for documentation (RFC 5737, RFC 3849), which only a default route leads to. */
+static const uint8_t outside4[4] = {192, 0, 2, 1};
+static const uint8_t outside6[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 1};
+
+static bool has_address(const struct doctor_link *link, enum link_family family)
+{
+	return link->paths[family].address.sa.sa_family != AF_UNSPEC;
+}
+
+static bool look_device(struct doctor *doctor, const struct doctor_subject *subject,
+			struct doctor_finding *out)
+{
+	const char *device = subject->link->device;
+	const char *state = subject->link->state;
+
+	(void)doctor;
+	if (strcmp(state, "no-device") == 0) {
+		doctor_saw(out, DOCTOR_FAIL, "there is no interface %s", device);
+		doctor_mend(out, "plug it in; or device of section link (ip link shows those that "
+				 "there are)");
+		return true;
+	}
+	if (strcmp(state, "down") == 0) {
+		doctor_saw(out, DOCTOR_FAIL, "interface %s is down", device);
+		doctor_mend(out, "ip link set dev %s up", device);
+		return true;
+	}
+	if (strcmp(state, "no-carrier") == 0) {
+		doctor_saw(out, DOCTOR_FAIL, "interface %s has no carrier", device);
+		doctor_mend(out, "look at cable, modem or radio behind %s", device);
+		return true;
+	}
+	doctor_saw(out, DOCTOR_OK, "interface %s is up", device);
+	return true;
+}
+
+static bool look_address(struct doctor *doctor, const struct doctor_subject *subject,
+			 struct doctor_finding *out)
+{
+	const struct doctor_link *link = subject->link;
+	char v4[ADDRESS_TEXT_MAX] = "none";
+	char v6[ADDRESS_TEXT_MAX] = "none";
+
+	(void)doctor;
+	if (!has_address(link, LINK_V4) && !has_address(link, LINK_V6)) {
+		doctor_saw(out, DOCTOR_FAIL, "interface %s has no address", link->device);
+		doctor_mend(out,
+			    "start its DHCP client or PPP, or: ip address add ADDRESS/BITS dev %s",
+			    link->device);
+		return true;
+	}
+	if (has_address(link, LINK_V4))
+		address_format_ip(&link->paths[LINK_V4].address, v4);
+	if (has_address(link, LINK_V6))
+		address_format_ip(&link->paths[LINK_V6].address, v6);
+	doctor_saw(out, DOCTOR_OK, "IPv4 %s, IPv6 %s", v4, v6);
+	return true;
+}
+
+/* What the other checks do not explain. */
+static bool look_use(struct doctor *doctor, const struct doctor_subject *subject,
+		     struct doctor_finding *out)
+{
+	const char *state = subject->link->state;
+
+	(void)doctor;
+	if (strcmp(state, "up") == 0 || strcmp(state, "no-gateway") == 0)
+		return false;
+	if (strcmp(state, STANDBY) == 0) {
+		doctor_saw(out, DOCTOR_OK, "rests: metered, and others work and are not full");
+		return true;
+	}
+	if (strcmp(state, "trial") == 0) {
+		doctor_saw(out, DOCTOR_OK,
+			   "set aside for some seconds, to see whether the others "
+			   "carry more without it");
+		return true;
+	}
+	if (strcmp(state, "demoted") == 0) {
+		doctor_saw(out, DOCTOR_WARN, "demoted: the others carry more without it");
+		doctor_mend(out, "nothing, it is tried again; or demote = no in its section link; "
+				 "hawser links has the figures");
+		return true;
+	}
+	if (strcmp(state, "quota") == 0) {
+		doctor_saw(out, DOCTOR_WARN, "its quota is used up");
+		doctor_mend(out, "wait for its reset-day (hawser links), or raise quota of "
+				 "section link");
+		return true;
+	}
+	doctor_saw(out, DOCTOR_FAIL, "hawserd does not use it: %s", state);
+	doctor_mend(out, "look at modem or provider behind %s; hawser links shows since when",
+		    subject->link->device);
+	return true;
+}
+
+static long read_rp_filter(const char *device)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/rp_filter", device);
+	return doctor_read_setting(path);
+}
+
+/* The larger of both settings holds (ip-sysctl.rst): 1 is strict, 2 loose. */
+static bool look_rp_filter(struct doctor *doctor, const struct doctor_subject *subject,
+			   struct doctor_finding *out)
+{
+	const char *device = subject->link->device;
+	const long all = read_rp_filter("all");
+	const long own = read_rp_filter(device);
+	const long filter = all > own ? all : own;
+
+	(void)doctor;
+	if (!has_address(subject->link, LINK_V4))
+		return false;
+	if (filter != 1) {
+		doctor_saw(out, DOCTOR_OK, "%s", filter == 2 ? "loose (2)" : "off (0)");
+		return true;
+	}
+	doctor_saw(out, DOCTOR_WARN,
+		   "strict (1): what arrives here for another link's address is dropped");
+	doctor_mend(out, "sysctl -w net/ipv4/conf/%s/rp_filter=2", device);
+	return true;
+}
+
+const struct doctor_check doctor_link_checks[] = {
+	{"device", look_device, true}, {"address", look_address, true},
+	{"use", look_use, false},      {"rp_filter", look_rp_filter, false},
+	{NULL, NULL, false},
+};
+
+/* hawserd makes the kernel hold again what it should when it reads its configuration again. */
+static void mend_by_reload(const struct doctor *doctor, struct doctor_finding *out)
+{
+	doctor_mend(out, "kill -HUP %" PRIu64 " (hawserd puts it back; see who removed it)",
+		    json_count(doctor->status, "pid"));
+}
+
+static bool look_route(struct doctor *doctor, const struct doctor_subject *subject,
+		       struct doctor_finding *out)
+{
+	const struct doctor_link *link = subject->link;
+	const struct doctor_path *path = &link->paths[subject->family];
+	const bool other_works = link->paths[LINK_V4].works || link->paths[LINK_V6].works;
+	char gateway[ADDRESS_TEXT_MAX];
+	bool found = false;
+
+	if (!has_address(link, subject->family))
+		return false;
+	for (size_t i = 0; i < doctor->view.route_count; i++) {
+		const struct net_route *route = &doctor->view.routes[i];
+
+		found = found ||
+			(route->device == link->index && route->family == subject->family &&
+			 (!doctor->set_up || !path->works || route->table == link->table));
+	}
+	if (!path->works && !found) {
+		doctor_saw(out, other_works ? DOCTOR_WARN : DOCTOR_FAIL,
+			   "no default route by %s, so no gateway is known", link->device);
+		doctor_mend(out,
+			    "ip -%d route add default via GATEWAY dev %s metric 100, or gateway "
+			    "of section link",
+			    subject->family == LINK_V6 ? 6 : 4, link->device);
+	} else if (!found) {
+		doctor_saw(out, DOCTOR_FAIL, "its table %" PRIu32 " has no default route",
+			   link->table);
+		mend_by_reload(doctor, out);
+	} else if (path->gateway.sa.sa_family == AF_UNSPEC) {
+		doctor_saw(out, DOCTOR_OK, "dev %s, no gateway needed", link->device);
+	} else {
+		doctor_saw(out, DOCTOR_OK, "via %s dev %s",
+			   address_format_ip(&path->gateway, gateway), link->device);
+	}
+	return true;
+}
+
+static int on_route(const struct nlmsghdr *header, void *context)
+{
+	const struct nlattr *attribute;
+
+	mnl_attr_for_each(attribute, header, sizeof(struct rtmsg))
+	{
+		if (mnl_attr_get_type(attribute) == RTA_OIF &&
+		    mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0)
+			*(int *)context = (int)mnl_attr_get_u32(attribute);
+	}
+	return MNL_CB_OK;
+}
+
+/* The interface by which packets from this address leave; 0 or -errno without one. */
+static int find_way_out(struct netlink *netlink, const union address *from)
+{
+	const bool v6 = from->sa.sa_family == AF_INET6;
+	struct nlmsghdr *header = netlink_begin(netlink, RTM_GETROUTE, 0);
+	struct rtmsg *message = mnl_nlmsg_put_extra_header(header, sizeof(*message));
+	int device = 0;
+	int err;
+
+	message->rtm_family = v6 ? AF_INET6 : AF_INET;
+	message->rtm_dst_len = message->rtm_src_len = v6 ? 128 : 32;
+	mnl_attr_put(header, RTA_DST, v6 ? 16 : 4, v6 ? outside6 : outside4);
+	mnl_attr_put(header, RTA_SRC, v6 ? 16 : 4,
+		     v6 ? (const void *)&from->in6.sin6_addr : &from->in4.sin_addr);
+	err = netlink_send(netlink, on_route, &device);
+	return err ? err : device;
+}
+
+static size_t count_rules(const struct doctor *doctor, const struct doctor_subject *subject)
+{
+	const struct doctor_path *path = &subject->link->paths[subject->family];
+	size_t count = 0;
+
+	for (size_t i = 0; i < doctor->view.rule_count; i++) {
+		const struct net_rule *rule = &doctor->view.rules[i];
+
+		count += address_same_ip(&rule->from, &path->address) &&
+			 (rule->table == RT_TABLE_MAIN || rule->table == subject->link->table);
+	}
+	return count;
+}
+
+/* Those that hawserd makes, and what they are for. */
+static bool look_rule(struct doctor *doctor, const struct doctor_subject *subject,
+		      struct doctor_finding *out)
+{
+	const struct doctor_link *link = subject->link;
+	const struct doctor_path *path = &link->paths[subject->family];
+	char address[ADDRESS_TEXT_MAX];
+	char device[IF_NAMESIZE] = "no interface";
+	int way;
+
+	if (!path->works)
+		return false;
+	way = find_way_out(doctor->netlink, &path->address);
+	address_format_ip(&path->address, address);
+	if (way == link->index && (!doctor->set_up || count_rules(doctor, subject) >= 2)) {
+		doctor_saw(out, DOCTOR_OK, "packets from %s leave by %s", address, link->device);
+		return true;
+	}
+	for (size_t i = 0; i < doctor->view.device_count; i++)
+		if (doctor->view.devices[i].index == way)
+			memcpy(device, doctor->view.devices[i].name, sizeof(device));
+	if (doctor->set_up && count_rules(doctor, subject) < 2) {
+		doctor_saw(out, DOCTOR_FAIL, "a rule is missing: packets from %s now leave by %s",
+			   address, device);
+		mend_by_reload(doctor, out);
+	} else if (doctor->set_up) {
+		doctor_saw(out, DOCTOR_FAIL, "packets from %s leave by %s: a rule comes first",
+			   address, device);
+		doctor_mend(out, "ip rule show; ip rule del priority N of what comes before %d",
+			    LINK_RANGE_FIRST);
+	} else {
+		doctor_saw(out, DOCTOR_FAIL, "packets from %s leave by %s", address, device);
+		doctor_mend(out,
+			    "ip rule add from %s lookup %" PRIu32 "; a default route in that "
+			    "table; or have hawserd do it",
+			    address, link->table);
+	}
+	return true;
+}
+
+static bool look_endpoint(struct doctor *doctor, const struct doctor_subject *subject,
+			  struct doctor_finding *out)
+{
+	const struct doctor_link *link = subject->link;
+	const struct doctor_path *path = &link->paths[subject->family];
+	char address[ADDRESS_TEXT_MAX];
+
+	if (!path->works || strcmp(link->state, STANDBY) == 0 || !doctor->mptcp ||
+	    !doctor->endpoints_known || (doctor->link_count < 2 && !doctor->set_up))
+		return false;
+	address_format_ip(&path->address, address);
+	for (size_t i = 0; i < doctor->endpoint_count; i++) {
+		if (!address_same_ip(&doctor->endpoints[i].address, &path->address))
+			continue;
+		doctor_saw(out, DOCTOR_OK, "%s%s", address,
+			   doctor->endpoints[i].backup ? ", a backup" : "");
+		return true;
+	}
+	doctor_saw(out, DOCTOR_FAIL, "MPTCP does not know %s: no subflow joins from it", address);
+	if (doctor->set_up)
+		mend_by_reload(doctor, out);
+	else
+		doctor_mend(out, "ip mptcp endpoint add %s dev %s subflow", address, link->device);
+	return true;
+}
+
+static bool look_gateway(struct doctor *doctor, const struct doctor_subject *subject,
+			 struct doctor_finding *out)
+{
+	const struct doctor_link *link = subject->link;
+	const struct doctor_path *path = &link->paths[subject->family];
+	struct echo_round round = {.sizes = {ECHO_BYTES}, .count = 1};
+	union address gateway = path->gateway;
+	char text[ADDRESS_TEXT_MAX];
+	struct echo echo;
+
+	(void)doctor;
+	if (!path->works || gateway.sa.sa_family == AF_UNSPEC)
+		return false;
+	if (gateway.sa.sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&gateway.in6.sin6_addr))
+		gateway.in6.sin6_scope_id = (uint32_t)link->index;
+	if (echo_open(&echo, link->device, &path->address, &gateway))
+		return false; /* "rights" has said it */
+	echo_send_round(&echo, &round, GATEWAY_WAIT_S);
+	echo_close(&echo);
+	address_format_ip(&gateway, text);
+	if (round.answered[0]) {
+		doctor_saw(out, DOCTOR_OK, "%s answers in %.1f ms", text, round.rtt_s * 1e3);
+	} else if (round.error) {
+		doctor_saw(out, DOCTOR_FAIL, "%s cannot be reached: %s", text,
+			   strerror(round.error));
+		doctor_mend(out,
+			    "look at modem or router behind %s; is it its address? (ip "
+			    "neighbour show dev %s; gateway of section link)",
+			    link->device, link->device);
+	} else {
+		doctor_saw(out, DOCTOR_WARN, "%s answers no echo request", text);
+		doctor_mend(out,
+			    "none if exits are reached by this link: some gateways never "
+			    "answer; else look at modem or router behind %s",
+			    link->device);
+	}
+	return true;
+}
+
+const struct doctor_check doctor_family_checks[] = {
+	{"route", look_route, true},
+	{"rule", look_rule, false},
+	{"endpoint", look_endpoint, false},
+	{"gateway", look_gateway, true},
+	{NULL, NULL, false},
+};

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Pure: whether a packet is one that a match of an nftables rule means. */
+#ifndef HAWSER_DOCTOR_NFT_MATCH_H
+#define HAWSER_DOCTOR_NFT_MATCH_H
+
+#include "doctor/nft_walk.h"
+
+/* In this order, so that NO and YES are each other's opposites. */
+enum match { MATCH_NO, MATCH_MAYBE, MATCH_YES };
+
+/* match: the statement, in a rule of the chain, whose table may have the set that it means. */
+enum match firewall_match(const struct firewall_packet *packet, struct json_object *list,
+			  struct json_object *chain, struct json_object *match);
+
+/* Whether what key names has this value, range or prefix. */
+enum match firewall_match_value(const struct firewall_packet *packet, struct json_object *key,
+				struct json_object *value);
+
+#endif

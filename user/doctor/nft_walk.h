@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Pure: what the nftables rules of this host do to packets, as far as it is certain. A match that
+ * is not understood may match or not. The format is that of libnftables-json(5). */
+#ifndef HAWSER_DOCTOR_NFT_WALK_H
+#define HAWSER_DOCTOR_NFT_WALK_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+
+#include "base/address.h"
+
+#define FIREWALL_PLACE_MAX 128
+
+/* The first packet of a TCP connection to or from this host. */
+struct firewall_packet {
+	bool in;
+	union address to;   /* with its port; any address stands for one that is not known */
+	const char *device; /* by which it comes or leaves; "": not known */
+};
+
+/* rules: the answer to "list ruleset". True if no such packet passes; place then names a base chain
+ * that lets none through, as "inet filter input". */
+bool firewall_drops(struct json_object *rules, const struct firewall_packet *packet,
+		    char place[FIREWALL_PLACE_MAX]);
+
+/* True if a rule drops packets with MPTCP's option (RFC 8684 section 3), or takes it from them;
+ * place then names it, as "inet filter input handle 7". Chains that only see what is routed are
+ * left out. */
+bool firewall_spoils_mptcp(struct json_object *rules, char place[FIREWALL_PLACE_MAX]);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The nftables table that sends a LAN's connections to hawserd, as commands for nft. Pure: asks and
+ * changes nothing. */
+#ifndef HAWSER_INTERCEPT_NFT_RULES_H
+#define HAWSER_INTERCEPT_NFT_RULES_H
+
+#include "base/address.h"
+#include "config/intercept_method.h"
+
+#define INTERCEPT_TABLE "inet hawser"
+#define INTERCEPT_READY "add element " INTERCEPT_TABLE " ready { ipv4, ipv6 }\n"
+
+enum { INTERCEPT_IPV4, INTERCEPT_IPV6, INTERCEPT_FAMILIES };
+
+struct json_object;
+
+struct intercept_plan {
+	enum intercept_method method;
+	struct json_object *lan;    /* array of names of interfaces */
+	struct json_object *bypass; /* as in hawserd's answer; NULL: none */
+	bool transparent_source;    /* hawserd has connections from clients' addresses */
+	uint32_t auto_bypass;	    /* one in so many to what has no MPTCP is taken; 0: all are */
+	union address listener[INTERCEPT_FAMILIES]; /* AF_UNSPEC: the family is left alone */
+};
+
+/* Commands that put the table, whether there was one or not, into exactly this state; by TPROXY,
+ * nothing is taken before INTERCEPT_READY, in a transaction of its own. malloc'ed; NULL when out of
+ * memory. */
+char *intercept_rules_text(const struct intercept_plan *plan);
+
+#endif

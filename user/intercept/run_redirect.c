@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The daemon's side of `hawser run`: programs on cgroups, and where their connections wanted to go.
+ */
+#include "intercept/run_redirect.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct json_object *error_answer(const char *text)
+{
+	struct json_object *answer = json_object_new_object();
+
+	json_object_object_add(answer, "error", json_object_new_string(text));
+	return answer;
+}
+
+#ifdef HAWSER_BPF
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <ev.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/libbpf_log.h"
+#include "hawser_run.h"
+#include "net/socket.h"
+#include "run.skel.h"
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+/* How often to look whether cgroups are gone. */
+#define SWEEP_S 1.
+
+#define LINKS 5
+
+/* One command's cgroup. */
+struct steered {
+	struct bpf_link *links[LINKS];
+	struct steered *next;
+};
+
+struct run_steer {
+	struct ev_loop *loop;
+	ev_timer sweep;
+	bool off;		  /* by configuration */
+	struct run_bpf *skeleton; /* NULL: not loaded */
+	_Atomic int clients;	  /* the map; -1: not loaded. For the workers. */
+	struct steered *steered;  /* all of them */
+	struct hawser_run_address listener4;
+	struct hawser_run_address listener6;
+	uint64_t netns_cookie; /* 0: this kernel does not tell */
+};
+
+static void to_map(struct hawser_run_address *out, const union address *address)
+{
+	*out = (struct hawser_run_address){.port = address_port(address)};
+	if (address->sa.sa_family == AF_INET6) {
+		memcpy(out->ip, &address->in6.sin6_addr, sizeof(out->ip));
+		return;
+	}
+	out->ip[2] = htonl(0xffff);
+	out->ip[3] = address->in4.sin_addr.s_addr;
+}
+
+static void from_map(union address *out, const struct hawser_run_address *address)
+{
+	*out = (union address){0};
+	if (address->ip[0] == 0 && address->ip[1] == 0 && address->ip[2] == htonl(0xffff)) {
+		out->in4.sin_family = AF_INET;
+		out->in4.sin_addr.s_addr = address->ip[3];
+		out->in4.sin_port = htons((uint16_t)address->port);
+		return;
+	}
+	out->in6.sin6_family = AF_INET6;
+	memcpy(&out->in6.sin6_addr, address->ip, sizeof(address->ip));
+	out->in6.sin6_port = htons((uint16_t)address->port);
+}
+
+static uint64_t own_netns_cookie(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	if (fd < 0)
+		return 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len))
+		cookie = 0;
+	close(fd);
+	return cookie;
+}
+
+static void steered_free(struct steered *steered)
+{
+	for (int i = 0; i < LINKS; i++)
+		bpf_link__destroy(steered->links[i]);
+	free(steered);
+}
+
+/* The kernel detaches the link of a cgroup that is removed, and its id is 0 then. */
+static bool steered_is_gone(const struct steered *steered)
+{
+	struct bpf_link_info info = {0};
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(bpf_link__fd(steered->links[0]), &info, &len) == 0 &&
+	       info.cgroup.cgroup_id == 0;
+}
+
+static void on_sweep(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct run_steer *steer = timer->data;
+	struct steered **at = &steer->steered;
+
+	(void)events;
+	while (*at) {
+		struct steered *steered = *at;
+
+		if (steered_is_gone(steered)) {
+			*at = steered->next;
+			steered_free(steered);
+		} else {
+			at = &steered->next;
+		}
+	}
+	if (!steer->steered)
+		ev_timer_stop(loop, timer);
+}
+
+struct run_steer *run_steer_open(struct ev_loop *loop, bool off)
+{
+	struct run_steer *steer = calloc(1, sizeof(*steer));
+	ev_timer *sweep;
+
+	if (!steer)
+		return NULL;
+	steer->loop = loop;
+	steer->off = off;
+	steer->clients = -1;
+	steer->netns_cookie = own_netns_cookie();
+	sweep = &steer->sweep;
+	ev_timer_init(sweep, on_sweep, 0., SWEEP_S);
+	sweep->data = steer;
+	return steer;
+}
+
+void run_steer_detach(struct run_steer *steer)
+{
+	while (steer->steered) {
+		struct steered *steered = steer->steered;
+
+		steer->steered = steered->next;
+		steered_free(steered);
+	}
+	ev_timer_stop(steer->loop, &steer->sweep);
+}
+
+void run_steer_close(struct run_steer *steer)
+{
+	if (!steer)
+		return;
+	run_steer_detach(steer);
+	run_bpf__destroy(steer->skeleton);
+	free(steer);
+}
+
+static void publish_listeners(struct run_steer *steer)
+{
+	if (!steer->skeleton)
+		return;
+	steer->skeleton->bss->listener4 = steer->listener4;
+	steer->skeleton->bss->listener6 = steer->listener6;
+}
+
+void run_steer_listen(struct run_steer *steer, const struct config *config)
+{
+	steer->listener4 = steer->listener6 = (struct hawser_run_address){.port = 0};
+	for (size_t i = 0; i < config->listen_count; i++) {
+		const struct listen_config *listen = &config->listen[i];
+		union address address = listen->address;
+		struct hawser_run_address *out = &steer->listener4;
+
+		if (address.sa.sa_family == AF_INET6)
+			out = &steer->listener6;
+		if (!listen->transparent || out->port != 0)
+			continue;
+		if (address_is_any(&address) && address.sa.sa_family == AF_INET6)
+			address.in6.sin6_addr = in6addr_loopback;
+		else if (address_is_any(&address))
+			address.in4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		to_map(out, &address);
+	}
+	publish_listeners(steer);
+}
+
+/* 0 or -errno. */
+static int load(struct run_steer *steer)
+{
+	struct run_bpf *skeleton;
+	int err;
+
+	if (steer->skeleton)
+		return 0;
+	libbpf_log_start();
+	skeleton = run_bpf__open();
+	if (!skeleton)
+		return -errno;
+	skeleton->rodata->netns_cookie = steer->netns_cookie;
+	err = run_bpf__load(skeleton);
+	if (err) {
+		run_bpf__destroy(skeleton);
+		return err;
+	}
+	steer->skeleton = skeleton;
+	publish_listeners(steer);
+	atomic_store(&steer->clients, bpf_map__fd(skeleton->maps.clients));
+	return 0;
+}
+
+/* By links, which the kernel takes off when we end. 0 or -errno. */
+static int attach(struct run_steer *steer, const char *cgroup)
+{
+	const struct bpf_program *programs[LINKS] = {
+		steer->skeleton->progs.hawser_run_ops,
+		steer->skeleton->progs.hawser_connect4,
+		steer->skeleton->progs.hawser_connect6,
+		steer->skeleton->progs.hawser_getpeername4,
+		steer->skeleton->progs.hawser_getpeername6,
+	};
+	struct steered *steered = calloc(1, sizeof(*steered));
+	int fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int err = fd < 0 ? -errno : 0;
+
+	if (!steered)
+		err = -ENOMEM;
+	for (int i = 0; !err && i < LINKS; i++) {
+		steered->links[i] = bpf_program__attach_cgroup(programs[i], fd);
+		if (!steered->links[i])
+			err = -errno;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (err) {
+		if (steered)
+			steered_free(steered);
+		return err;
+	}
+	steered->next = steer->steered;
+	steer->steered = steered;
+	ev_timer_again(steer->loop, &steer->sweep);
+	return 0;
+}
+
+static struct json_object *families_answer(const struct run_steer *steer)
+{
+	struct json_object *answer = json_object_new_object();
+	struct json_object *families = json_object_new_array();
+
+	if (steer->listener4.port)
+		json_object_array_add(families, json_object_new_string("ipv4"));
+	if (steer->listener6.port)
+		json_object_array_add(families, json_object_new_string("ipv6"));
+	json_object_object_add(answer, "families", families);
+	return answer;
+}
+
+struct json_object *run_steer_answer(struct run_steer *steer, struct json_object *request)
+{
+	struct json_object *cgroup = NULL;
+	struct json_object *netns = NULL;
+	char text[160];
+	int err;
+
+	if (!json_object_object_get_ex(request, "cgroup", &cgroup) ||
+	    !json_object_is_type(cgroup, json_type_string))
+		return error_answer("run: no \"cgroup\", legal: the path of its directory");
+	if (steer->off)
+		return error_answer("it may not use BPF: bpf = off");
+	if (steer->netns_cookie == 0)
+		return error_answer("run needs Linux 5.14 or later");
+	if (!steer->listener4.port && !steer->listener6.port)
+		return error_answer("it has no transparent listener, which run needs; start it "
+				    "with --transparent 127.0.0.1:1090 --transparent [::1]:1090");
+	if (json_object_object_get_ex(request, "netns", &netns) &&
+	    (uint64_t)json_object_get_int64(netns) != steer->netns_cookie)
+		return error_answer("it is in another network namespace, and cannot take "
+				    "connections of this one");
+	err = load(steer);
+	if (!err)
+		err = attach(steer, json_object_get_string(cgroup));
+	if (!err)
+		return families_answer(steer);
+	if (err == -EPERM)
+		return error_answer("it may not use BPF; needs root, or CAP_BPF and "
+				    "CAP_NET_ADMIN");
+	snprintf(text, sizeof(text), "the kernel does not take programs for a cgroup: %s",
+		 strerror(-err));
+	return error_answer(text);
+}
+
+bool run_steer_take(struct run_steer *steer, const union address *client, union address *to)
+{
+	const int map = steer ? atomic_load(&steer->clients) : -1;
+	struct hawser_run_address key;
+	struct hawser_run_address value;
+
+	if (map < 0)
+		return false;
+	to_map(&key, client);
+	/* Nobody else asks for this one: look up and delete need not be one. */
+	if (bpf_map_lookup_elem(map, &key, &value))
+		return false;
+	bpf_map_delete_elem(map, &key);
+	from_map(to, &value);
+	return true;
+}
+
+#else /* built without libbpf */
+
+struct run_steer {
+	char unused;
+};
+
+struct run_steer *run_steer_open(struct ev_loop *loop, bool off)
+{
+	(void)loop;
+	(void)off;
+	return calloc(1, sizeof(struct run_steer));
+}
+
+void run_steer_detach(struct run_steer *steer)
+{
+	(void)steer;
+}
+
+void run_steer_close(struct run_steer *steer)
+{
+	free(steer);
+}
+
+void run_steer_listen(struct run_steer *steer, const struct config *config)
+{
+	(void)steer;
+	(void)config;
+}
+
+struct json_object *run_steer_answer(struct run_steer *steer, struct json_object *request)
+{
+	(void)steer;
+	(void)request;
+	return error_answer("it was built without BPF");
+}
+
+bool run_steer_take(struct run_steer *steer, const union address *client, union address *to)
+{
+	(void)steer;
+	(void)client;
+	(void)to;
+	return false;
+}
+
+#endif

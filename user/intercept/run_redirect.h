@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The daemon's side of `hawser run`, and the only user of the skeleton of bpf/run.bpf.c: has the
+ * connections of a cgroup come to a transparent listener, and knows where they wanted to go. */
+#ifndef HAWSER_INTERCEPT_RUN_REDIRECT_H
+#define HAWSER_INTERCEPT_RUN_REDIRECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "config/config.h"
+
+struct ev_loop;
+struct json_object;
+struct run_steer;
+
+/* Loads nothing before it is needed; off: never. NULL without memory. */
+struct run_steer *run_steer_open(struct ev_loop *loop, bool off);
+
+/* Connections that start from now on are left alone. */
+void run_steer_detach(struct run_steer *steer);
+
+/* Not before the workers have stopped. NULL is allowed. */
+void run_steer_close(struct run_steer *steer);
+
+/* Which listeners there are from now on. */
+void run_steer_listen(struct run_steer *steer, const struct config *config);
+
+/* The answer to a request {"command":"run","cgroup":DIRECTORY,"netns":COOKIE}: which families are
+ * taken, or why none is. Holds until the cgroup is gone. NULL without memory. */
+struct json_object *run_steer_answer(struct run_steer *steer, struct json_object *request);
+
+/* Whether the client that was accepted is one of ours; fills to then, once. Any thread. */
+bool run_steer_take(struct run_steer *steer, const union address *client, union address *to);
+
+#endif

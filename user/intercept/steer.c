@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Puts the program bpf/steer.bpf.c on interfaces, and takes it off. */
+#include "intercept/steer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "intercept/tc_hook.h"
+
+bool steer_takes_shared_ports(void)
+{
+	/* Both came with Linux 6.6. */
+	return steer_hook_probe() == STEER_TCX;
+}
+
+#ifdef HAWSER_BPF
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "hawser_steer.h"
+#include "intercept/nft_rules.h"
+#include "intercept/steer_load.h"
+#include "intercept/steer_maps.h"
+#include "steer.skel.h"
+
+/* What is done on one interface, so that it can be undone. */
+struct place {
+	unsigned int ifindex;
+	const char *name;
+	int replaced; /* the program from before; negative: there is none */
+	struct hawser_steer_lan lan;
+};
+
+static int explain(int err, char *reason, size_t size, const char *what)
+{
+	snprintf(reason, size, "%s: %s%s", what, strerror(-err),
+		 err == -EPERM ? "; it takes root" : "");
+	return err;
+}
+
+static bool has_mac(const char *name)
+{
+	struct ifreq request = {0};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool yes;
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	yes = fd >= 0 && ioctl(fd, SIOCGIFHWADDR, &request) == 0 &&
+	      request.ifr_hwaddr.sa_family == ARPHRD_ETHER;
+	if (fd >= 0)
+		close(fd);
+	return yes;
+}
+
+/* Whether clsact is there because of the program in this place. */
+static bool made_qdisc(int program, unsigned int ifindex)
+{
+	struct hawser_steer_lan lan = {0};
+	struct steer_maps maps;
+
+	if (steer_maps_open(&maps, program))
+		return false;
+	(void)bpf_map_lookup_elem(maps.fds[STEER_MAP_LAN], &ifindex, &lan);
+	steer_maps_close(&maps);
+	return lan.own_qdisc;
+}
+
+/* Fills places, of which there is room for all of lan, with those that exist. Returns how many. */
+static size_t find_places(enum steer_hook hook, struct json_object *lan, struct place *places)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < json_length(lan); i++) {
+		const char *name = json_object_get_string(json_object_array_get_idx(lan, i));
+		struct place place = {.ifindex = if_nametoindex(name), .name = name};
+		bool twice = false;
+
+		for (size_t other = 0; other < count; other++)
+			twice = twice || places[other].ifindex == place.ifindex;
+		if (place.ifindex == 0 || twice)
+			continue;
+		place.replaced = steer_hook_find(hook, place.ifindex);
+		place.lan.has_mac = has_mac(name);
+		place.lan.own_qdisc =
+			place.replaced >= 0 && made_qdisc(place.replaced, place.ifindex);
+		places[count++] = place;
+	}
+	return count;
+}
+
+static int tell_place(const struct steer_bpf *skeleton, const struct place *place)
+{
+	return bpf_map_update_elem(bpf_map__fd(skeleton->maps.lan), &place->ifindex, &place->lan,
+				   BPF_ANY)
+		       ? -errno
+		       : 0;
+}
+
+static int attach(enum steer_hook hook, const struct steer_bpf *skeleton, struct place *place)
+{
+	bool made;
+	int err = steer_hook_attach(hook, place->ifindex,
+				    bpf_program__fd(skeleton->progs.hawser_steer), place->replaced,
+				    &made);
+
+	if (err || !made)
+		return err;
+	place->lan.own_qdisc = 1;
+	return tell_place(skeleton, place);
+}
+
+static void undo(enum steer_hook hook, const struct steer_bpf *skeleton, const struct place *place)
+{
+	const int program = bpf_program__fd(skeleton->progs.hawser_steer);
+	bool made;
+
+	if (place->replaced >= 0)
+		(void)steer_hook_attach(hook, place->ifindex, place->replaced, program, &made);
+	else
+		(void)steer_hook_detach(hook, place->ifindex, program, place->lan.own_qdisc);
+}
+
+static int attach_all(enum steer_hook hook, const struct steer_bpf *skeleton, struct place *places,
+		      size_t count, char *reason, size_t size)
+{
+	int err = 0;
+
+	/* Before the first sees a packet: what would leave by any of them is left alone. */
+	for (size_t i = 0; !err && i < count; i++)
+		err = tell_place(skeleton, &places[i]);
+	if (err)
+		return explain(err, reason, size, "the map of interfaces");
+	for (size_t i = 0; i < count; i++) {
+		err = attach(hook, skeleton, &places[i]);
+		if (err) {
+			explain(err, reason, size, places[i].name);
+			while (i-- > 0)
+				undo(hook, skeleton, &places[i]);
+			break;
+		}
+	}
+	return err;
+}
+
+/* From all interfaces but count places. */
+static int detach_others(enum steer_hook hook, const struct place *places, size_t count)
+{
+	struct if_nameindex *all = if_nameindex();
+	int err = all ? 0 : -errno;
+
+	for (struct if_nameindex *i = all; i && i->if_index && !err; i++) {
+		bool keep = false;
+		int program;
+
+		for (size_t place = 0; place < count; place++)
+			keep = keep || places[place].ifindex == i->if_index;
+		if (keep)
+			continue;
+		program = steer_hook_find(hook, i->if_index);
+		if (program == -ENOENT)
+			continue;
+		if (program < 0) {
+			err = program;
+			break;
+		}
+		err = steer_hook_detach(hook, i->if_index, program,
+					made_qdisc(program, i->if_index));
+		close(program);
+	}
+	if_freenameindex(all);
+	return err;
+}
+
+int steer_up(const struct intercept_plan *plan, char *reason, size_t size)
+{
+	const enum steer_hook hook = steer_hook_probe();
+	struct place *places = calloc(json_length(plan->lan), sizeof(*places));
+	struct steer_bpf *skeleton = NULL;
+	size_t count = 0;
+	int err;
+
+	libbpf_set_print(NULL);
+	if (!places)
+		return explain(-ENOMEM, reason, size, "bpf");
+	count = find_places(hook, plan->lan, places);
+	if (count == 0) {
+		err = explain(-ENODEV, reason, size, "interfaces of the LAN");
+		goto out;
+	}
+	err = steer_load(plan, &skeleton);
+	if (err) {
+		explain(err, reason, size, "the program");
+		goto out;
+	}
+	err = attach_all(hook, skeleton, places, count, reason, size);
+	if (!err && detach_others(hook, places, count))
+		explain(-EPERM, reason, size, "interfaces that were taken from before");
+out:
+	for (size_t i = 0; i < count; i++)
+		if (places[i].replaced >= 0)
+			close(places[i].replaced);
+	steer_bpf__destroy(skeleton);
+	free(places);
+	return err;
+}
+
+int steer_down(void)
+{
+	libbpf_set_print(NULL);
+	return detach_others(steer_hook_probe(), NULL, 0);
+}
+
+#else
+
+int steer_up(const struct intercept_plan *plan, char *reason, size_t size)
+{
+	(void)plan;
+	snprintf(reason, size, "hawser was built without BPF");
+	return -ENOSYS;
+}
+
+int steer_down(void)
+{
+	return 0;
+}
+
+#endif

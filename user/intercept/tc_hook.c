@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Where the program bpf/steer.bpf.c hangs on an interface. An attachment of either kind lasts
+ * without a process or a pin, until the interface goes. */
+#include "intercept/tc_hook.h"
+
+#include <errno.h>
+
+#ifdef HAWSER_BPF
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <libmnl/libmnl.h>
+
+/* BPF_TCX_INGRESS of Linux 6.6: older headers, and libbpf 1.1, do not know the name, but what
+ * attaches and asks takes any number. */
+#define TCX_INGRESS ((enum bpf_attach_type)46)
+#define TCX_MAX	    64 /* programs on one interface, as the kernel has it */
+
+#define PROGRAM_NAME "hawser_steer"
+
+/* Of the filter; before what others number from 1 or leave to the kernel, which begins at 49152. */
+#define FILTER_PRIORITY 684
+#define FILTER_HANDLE	1
+
+#define ANSWER_BYTES 8192
+#define LOOPBACK     1 /* ifindex, in every namespace */
+
+enum steer_hook steer_hook_probe(void)
+{
+	__u32 count = 0;
+
+	return bpf_prog_query(LOOPBACK, TCX_INGRESS, 0, NULL, NULL, &count) == -EINVAL
+		       ? STEER_CLSACT
+		       : STEER_TCX;
+}
+
+/* A descriptor if the program is ours. */
+static int open_ours(__u32 id)
+{
+	struct bpf_prog_info info = {0};
+	__u32 len = sizeof(info);
+	int fd = bpf_prog_get_fd_by_id(id);
+
+	if (fd < 0)
+		return -errno;
+	if (bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && strcmp(info.name, PROGRAM_NAME) == 0)
+		return fd;
+	close(fd);
+	return -ENOENT;
+}
+
+static int tcx_find(unsigned int ifindex)
+{
+	__u32 ids[TCX_MAX];
+	__u32 count = TCX_MAX;
+	int denied = -ENOENT;
+	int err = bpf_prog_query((int)ifindex, TCX_INGRESS, 0, NULL, ids, &count);
+
+	/* Who may not ask has never attached anything; nor has a kernel without bpf(). */
+	if (err)
+		return err == -EPERM || err == -ENOSYS || err == -ENODEV ? -ENOENT : err;
+	for (__u32 i = 0; i < count; i++) {
+		int fd = open_ours(ids[i]);
+
+		if (fd >= 0)
+			return fd;
+		if (fd == -EPERM)
+			denied = fd;
+	}
+	return denied;
+}
+
+static struct bpf_tc_hook ingress_of(unsigned int ifindex)
+{
+	struct bpf_tc_hook hook;
+
+	memset(&hook, 0, sizeof(hook));
+	hook.sz = sizeof(hook);
+	hook.ifindex = (int)ifindex;
+	hook.attach_point = BPF_TC_INGRESS;
+	return hook;
+}
+
+static struct bpf_tc_opts our_filter(void)
+{
+	struct bpf_tc_opts opts;
+
+	memset(&opts, 0, sizeof(opts));
+	opts.sz = sizeof(opts);
+	opts.handle = FILTER_HANDLE;
+	opts.priority = FILTER_PRIORITY;
+	return opts;
+}
+
+static int clsact_find(unsigned int ifindex)
+{
+	const struct bpf_tc_hook hook = ingress_of(ifindex);
+	struct bpf_tc_opts opts = our_filter();
+
+	/* Where there is no such qdisc it is another error. */
+	return bpf_tc_query(&hook, &opts) ? -ENOENT : open_ours(opts.prog_id);
+}
+
+int steer_hook_find(enum steer_hook hook, unsigned int ifindex)
+{
+	return hook == STEER_TCX ? tcx_find(ifindex) : clsact_find(ifindex);
+}
+
+int steer_hook_find_any(enum steer_hook hook)
+{
+	struct if_nameindex *all = if_nameindex();
+	int fd = all ? -ENOENT : -errno;
+
+	for (struct if_nameindex *i = all; i && i->if_index && fd < 0; i++) {
+		int found = steer_hook_find(hook, i->if_index);
+
+		/* A denial is told only if no program is found at all. */
+		if (found != -ENOENT)
+			fd = found;
+	}
+	if_freenameindex(all);
+	return fd;
+}
+
+/* data counts the filters of somebody. */
+static int on_filter(const struct nlmsghdr *message, void *data)
+{
+	int *count = data;
+
+	if (message->nlmsg_type == RTM_NEWTFILTER)
+		++*count;
+	return MNL_CB_OK;
+}
+
+/* How many filters there are at TC_H_MIN_INGRESS or _EGRESS, or -errno. */
+static int count_filters(unsigned int ifindex, __u32 minor)
+{
+	char buffer[ANSWER_BYTES] = {0};
+	struct mnl_socket *netlink = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct tcmsg *tc;
+	int count = 0;
+	int more = MNL_CB_OK;
+
+	if (!netlink)
+		return -errno;
+	request->nlmsg_type = RTM_GETTFILTER;
+	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	request->nlmsg_seq = 1;
+	tc = mnl_nlmsg_put_extra_header(request, sizeof(*tc));
+	tc->tcm_ifindex = (int)ifindex;
+	tc->tcm_parent = TC_H_MAKE(TC_H_CLSACT, minor);
+	if (mnl_socket_bind(netlink, 0, MNL_SOCKET_AUTOPID) < 0 ||
+	    mnl_socket_sendto(netlink, request, request->nlmsg_len) < 0)
+		more = MNL_CB_ERROR;
+	while (more == MNL_CB_OK) {
+		ssize_t len = mnl_socket_recvfrom(netlink, buffer, sizeof(buffer));
+
+		more = len < 0 ? MNL_CB_ERROR
+			       : mnl_cb_run(buffer, (size_t)len, 1, mnl_socket_get_portid(netlink),
+					    on_filter, &count);
+	}
+	if (more == MNL_CB_ERROR)
+		count = -errno;
+	mnl_socket_close(netlink);
+	return count;
+}
+
+static int clsact_attach(unsigned int ifindex, int program, bool *made_qdisc)
+{
+	struct bpf_tc_hook hook = ingress_of(ifindex);
+	struct bpf_tc_opts opts = our_filter();
+	int err = bpf_tc_hook_create(&hook);
+
+	if (err && err != -EEXIST)
+		return err;
+	*made_qdisc = !err;
+	opts.prog_fd = program;
+	opts.flags = BPF_TC_F_REPLACE;
+	err = bpf_tc_attach(&hook, &opts);
+	if (err && *made_qdisc) {
+		hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
+		bpf_tc_hook_destroy(&hook);
+	}
+	return err;
+}
+
+static int clsact_detach(unsigned int ifindex, bool own_qdisc)
+{
+	struct bpf_tc_hook hook = ingress_of(ifindex);
+	const struct bpf_tc_opts opts = our_filter();
+	int err = bpf_tc_detach(&hook, &opts);
+
+	if (err || !own_qdisc || count_filters(ifindex, TC_H_MIN_INGRESS) != 0 ||
+	    count_filters(ifindex, TC_H_MIN_EGRESS) != 0)
+		return err;
+	hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
+	return bpf_tc_hook_destroy(&hook);
+}
+
+static int tcx_attach(unsigned int ifindex, int program, int replaced)
+{
+	LIBBPF_OPTS(bpf_prog_attach_opts, opts);
+
+	if (replaced >= 0) {
+		opts.flags = BPF_F_REPLACE;
+		opts.replace_prog_fd = replaced;
+	}
+	return bpf_prog_attach_opts(program, (int)ifindex, TCX_INGRESS, &opts);
+}
+
+int steer_hook_attach(enum steer_hook hook, unsigned int ifindex, int program, int replaced,
+		      bool *made_qdisc)
+{
+	*made_qdisc = false;
+	return hook == STEER_TCX ? tcx_attach(ifindex, program, replaced)
+				 : clsact_attach(ifindex, program, made_qdisc);
+}
+
+int steer_hook_detach(enum steer_hook hook, unsigned int ifindex, int program, bool own_qdisc)
+{
+	return hook == STEER_TCX ? bpf_prog_detach2(program, (int)ifindex, TCX_INGRESS)
+				 : clsact_detach(ifindex, own_qdisc);
+}
+
+#else
+
+enum steer_hook steer_hook_probe(void)
+{
+	return STEER_TCX;
+}
+
+int steer_hook_find(enum steer_hook hook, unsigned int ifindex)
+{
+	(void)hook, (void)ifindex;
+	return -ENOENT;
+}
+
+int steer_hook_find_any(enum steer_hook hook)
+{
+	(void)hook;
+	return -ENOENT;
+}
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where the program bpf/steer.bpf.c hangs on an interface: tcx, with Linux 6.6 and later, or a
+ * filter of clsact. Others' programs stay as they are. Without HAWSER_BPF there is never any. */
+#ifndef HAWSER_INTERCEPT_TC_HOOK_H
+#define HAWSER_INTERCEPT_TC_HOOK_H
+
+#include <stdbool.h>
+
+enum steer_hook { STEER_TCX, STEER_CLSACT };
+
+/* Which of them this kernel has. */
+enum steer_hook steer_hook_probe(void);
+
+/* A descriptor of our program on this interface, to be closed. -ENOENT: there is none. -EPERM: it
+ * takes CAP_SYS_ADMIN to know. Or another -errno. */
+int steer_hook_find(enum steer_hook hook, unsigned int ifindex);
+
+/* Puts program in the place of replaced, which is what steer_hook_find() returned, or, when that is
+ * negative, beside what there is; in one step. Sets made_qdisc if it had to make clsact. 0 or
+ * -errno. */
+int steer_hook_attach(enum steer_hook hook, unsigned int ifindex, int program, int replaced,
+		      bool *made_qdisc);
+
+/* own_qdisc: clsact goes, too, unless somebody else has a filter there by now. 0 or -errno. */
+int steer_hook_detach(enum steer_hook hook, unsigned int ifindex, int program, bool own_qdisc);
+
+/* Of our program on any interface: as steer_hook_find(). */
+int steer_hook_find_any(enum steer_hook hook);
+
+#endif

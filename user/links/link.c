@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a link is at this moment, by what the kernel says. */
+#include "links/link.h"
+
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <string.h>
+
+#define UNUSABLE (IFA_F_TENTATIVE | IFA_F_DADFAILED)
+
+static const struct in6_addr link_local = {.s6_addr = {0xfe, 0x80}};
+
+/* RFC 4193: fc00::/7. */
+static bool is_unique_local(const union address *address)
+{
+	return address->sa.sa_family == AF_INET6 &&
+	       (address->in6.sin6_addr.s6_addr[0] & 0xfe) == 0xfc;
+}
+
+/* Of several addresses, one that lasts and leads out: the higher, the better. */
+static int rank(const struct net_address *address)
+{
+	return (address->flags & IFA_F_DEPRECATED ? 0 : 8) +
+	       (is_unique_local(&address->address) ? 0 : 4) +
+	       (address->flags & IFA_F_TEMPORARY ? 0 : 2) +
+	       (address->flags & IFA_F_SECONDARY ? 0 : 1);
+}
+
+static const struct net_address *find_address(const struct net_view *view, int device,
+					      enum link_family family)
+{
+	const struct net_address *best = NULL;
+
+	for (size_t i = 0; i < view->address_count; i++) {
+		const struct net_address *address = &view->addresses[i];
+
+		if (address->device != device || link_family(&address->address) != family ||
+		    (address->flags & UNUSABLE && !(address->flags & IFA_F_OPTIMISTIC)))
+			continue;
+		if (!best || rank(address) > rank(best))
+			best = address;
+	}
+	return best;
+}
+
+/* Somebody else's default route through the device; that of the main table and of the lowest metric
+ * first. */
+static const struct net_route *find_route(const struct net_view *view, int device,
+					  enum link_family family)
+{
+	const struct net_route *best = NULL;
+
+	for (size_t i = 0; i < view->route_count; i++) {
+		const struct net_route *route = &view->routes[i];
+		bool better;
+
+		if (route->ours || route->device != device || route->family != family)
+			continue;
+		better = !best || (route->table == RT_TABLE_MAIN && best->table != RT_TABLE_MAIN) ||
+			 ((route->table == RT_TABLE_MAIN) == (best->table == RT_TABLE_MAIN) &&
+			  route->metric < best->metric);
+		if (better)
+			best = route;
+	}
+	return best;
+}
+
+static bool same_subnet(const union address *a, const union address *b, unsigned int bits)
+{
+	const uint8_t *x = (const uint8_t *)&a->in4.sin_addr;
+	const uint8_t *y = (const uint8_t *)&b->in4.sin_addr;
+	unsigned int bytes = bits / 8;
+
+	if (a->sa.sa_family != b->sa.sa_family)
+		return false;
+	if (a->sa.sa_family == AF_INET6) {
+		x = a->in6.sin6_addr.s6_addr;
+		y = b->in6.sin6_addr.s6_addr;
+	}
+	if (memcmp(x, y, bytes) != 0)
+		return false;
+	return bits % 8 == 0 || ((x[bytes] ^ y[bytes]) & (0xff00 >> bits % 8) & 0xff) == 0;
+}
+
+/* Whether a gateway of before is still one: in the subnet, or on the link by its nature. */
+static bool is_reachable(const union address *gateway, const struct net_address *address)
+{
+	if (gateway->sa.sa_family == AF_INET6 &&
+	    memcmp(&gateway->in6.sin6_addr, &link_local, 8) == 0)
+		return true;
+	return same_subnet(gateway, &address->address, address->bits);
+}
+
+static void find_path(struct link *link, enum link_family family, const struct net_view *view,
+		      const struct net_device *device)
+{
+	const union address before = link->paths[family].gateway;
+	const union address *configured = &link->config.gateway[family];
+	const struct net_address *address = find_address(view, device->index, family);
+	const struct net_route *route = find_route(view, device->index, family);
+	struct link_path *path = &link->paths[family];
+
+	/* Without an address nothing is left to go by but the gateway, which may serve again. */
+	*path = (struct link_path){.gateway = before};
+	if (!address)
+		return;
+	path->address = address->address;
+	if (configured->sa.sa_family != AF_UNSPEC) {
+		path->gateway = *configured;
+		path->routed = true;
+	} else if (route) {
+		path->gateway = route->gateway;
+		path->routed = route->gateway.sa.sa_family != AF_UNSPEC || device->no_gateway;
+	} else if (before.sa.sa_family != AF_UNSPEC && is_reachable(&before, address)) {
+		path->routed = true;
+	} else {
+		path->gateway = (union address){0};
+		path->routed = device->no_gateway;
+	}
+	path->routed = path->routed && device->up;
+	path->works = path->routed && device->running;
+}
+
+static enum link_state find_state(const struct link *link, const struct net_device *device)
+{
+	const struct link_path *v4 = &link->paths[LINK_V4];
+	const struct link_path *v6 = &link->paths[LINK_V6];
+
+	if (link->config.role == LINK_ROLE_OFF)
+		return LINK_STATE_OFF;
+	if (!device)
+		return LINK_STATE_NO_DEVICE;
+	if (!device->up)
+		return LINK_STATE_DOWN;
+	if (!device->running)
+		return LINK_STATE_NO_CARRIER;
+	if (v4->works || v6->works)
+		return LINK_STATE_UP;
+	if (v4->address.sa.sa_family == AF_UNSPEC && v6->address.sa.sa_family == AF_UNSPEC)
+		return LINK_STATE_NO_ADDRESS;
+	return LINK_STATE_NO_GATEWAY;
+}
+
+void link_find_paths(struct link *link, const struct net_view *view)
+{
+	const struct net_device *device = net_view_device(view, link->config.device);
+
+	link->device = device ? device->index : 0;
+	for (enum link_family family = 0; family < LINK_FAMILIES; family++) {
+		struct link_path *path = &link->paths[family];
+
+		if (device && link->config.role != LINK_ROLE_OFF)
+			find_path(link, family, view, device);
+		else
+			*path = (struct link_path){.gateway = path->gateway};
+	}
+	link->state = find_state(link, device);
+}
+
+/* The link of this interface, whether the interface is there or not. */
+static struct link *find_link(struct link *links, size_t count, const char *device)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(links[i].config.device, device) == 0)
+			return &links[i];
+	return NULL;
+}
+
+/* At a free table, which is the lowest, so that a link that comes back gets what it had. */
+static void append(struct link links[LINKS_MAX], size_t *count, const struct link_config *config,
+		   bool automatic)
+{
+	uint32_t table = LINK_RANGE_FIRST + 1;
+
+	for (size_t i = 0; i < *count; i++) {
+		if (links[i].table == table) {
+			table++;
+			i = (size_t)-1;
+		}
+	}
+	links[(*count)++] =
+		(struct link){.config = *config, .automatic = automatic, .table = table};
+}
+
+void links_collect(const struct links_config *config, const struct net_view *view,
+		   struct link links[LINKS_MAX], size_t *count)
+{
+	for (size_t i = 0; i < config->count && *count < LINKS_MAX; i++)
+		if (!find_link(links, *count, config->link[i].device))
+			append(links, count, &config->link[i], false);
+	if (config->mode != LINKS_AUTO)
+		return;
+	for (size_t i = 0; i < view->device_count && *count < LINKS_MAX; i++) {
+		const struct net_device *device = &view->devices[i];
+		struct link_config found = {.role = LINK_ROLE_SHARED,
+					    .weight = LINK_WEIGHT_DEFAULT};
+
+		if (device->loopback || find_link(links, *count, device->name))
+			continue;
+		if (!find_route(view, device->index, LINK_V4) &&
+		    !find_route(view, device->index, LINK_V6))
+			continue;
+		snprintf(found.name, sizeof(found.name), "%s", device->name);
+		snprintf(found.device, sizeof(found.device), "%s", device->name);
+		append(links, count, &found, true);
+	}
+}
+
+void links_take_out(struct link *links, size_t count, const bool silent[][LINK_FAMILIES])
+{
+	for (enum link_family family = 0; family < LINK_FAMILIES; family++) {
+		bool other = false;
+
+		for (size_t i = 0; i < count; i++)
+			other = other || (links[i].paths[family].works && !silent[i][family]);
+		for (size_t i = 0; other && i < count; i++)
+			if (silent[i][family])
+				links[i].paths[family].works = false;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (links[i].state == LINK_STATE_UP && !links[i].paths[LINK_V4].works &&
+		    !links[i].paths[LINK_V6].works)
+			links[i].state = LINK_STATE_NO_ANSWER;
+}
+
+bool link_is_backup(const struct link *link)
+{
+	return link->config.role == LINK_ROLE_BACKUP || link->state == LINK_STATE_STANDBY ||
+	       link->state == LINK_STATE_TRIAL || link->state == LINK_STATE_DEMOTED;
+}
+
+unsigned int link_slot(uint32_t table)
+{
+	return table - LINK_RANGE_FIRST - 1;
+}
+
+const char *link_state_name(enum link_state state)
+{
+	static const char *const names[] = {
+		[LINK_STATE_UP] = "up",
+		[LINK_STATE_OFF] = "off",
+		[LINK_STATE_NO_DEVICE] = "no-device",
+		[LINK_STATE_DOWN] = "down",
+		[LINK_STATE_NO_CARRIER] = "no-carrier",
+		[LINK_STATE_NO_ADDRESS] = "no-address",
+		[LINK_STATE_NO_GATEWAY] = "no-gateway",
+		[LINK_STATE_NO_ANSWER] = "no-answer",
+		[LINK_STATE_STANDBY] = "standby",
+		[LINK_STATE_QUOTA] = "quota",
+		[LINK_STATE_TRIAL] = "trial",
+		[LINK_STATE_DEMOTED] = "demoted",
+	};
+
+	return names[state];
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a link is at this moment, by what the kernel says: its address and gateway of each family,
+ * and whether it works. Pure: changes nothing in the system. */
+#ifndef HAWSER_LINKS_LINK_H
+#define HAWSER_LINKS_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/link_config.h"
+#include "net/net_view.h"
+
+enum link_state {
+	LINK_STATE_UP,
+	LINK_STATE_OFF,	      /* role = off */
+	LINK_STATE_NO_DEVICE, /* no such interface */
+	LINK_STATE_DOWN,
+	LINK_STATE_NO_CARRIER,
+	LINK_STATE_NO_ADDRESS,
+	LINK_STATE_NO_GATEWAY,
+	LINK_STATE_NO_ANSWER, /* swallows packets */
+	LINK_STATE_STANDBY,   /* works, metered and not needed */
+	LINK_STATE_QUOTA,     /* used up */
+	LINK_STATE_TRIAL,     /* works, set aside to see whether it lowers the sum */
+	LINK_STATE_DEMOTED,   /* works, and lowers the sum */
+};
+
+struct link_path {
+	union address address; /* AF_UNSPEC: none */
+	union address gateway; /* AF_UNSPEC: none, or none needed */
+	bool routed;	       /* there is a way out by address, as far as routes are concerned */
+	bool works;	       /* routed, the interface has a carrier, not taken out */
+};
+
+/* Bytes a second of all links together, with one of them and without. */
+struct link_sums {
+	double with;
+	double without;
+};
+
+struct link {
+	struct link_config config;
+	bool automatic; /* found, not configured */
+	uint32_t table; /* its own */
+	int device;	/* 0: none */
+	enum link_state state;
+	struct link_sums sums; /* why it is demoted; only then */
+	struct link_path paths[LINK_FAMILIES];
+};
+
+/* Fills in device, state and paths. What the paths were before is the gateway's memory: the kernel
+ * forgets routes when an interface goes down. */
+void link_find_paths(struct link *link, const struct net_view *view);
+
+/* Appends to links[0..*count) what mode asks for: those of the configuration, then interfaces that
+ * have a default route. A link that is there already stays as it is. */
+void links_collect(const struct links_config *config, const struct net_view *view,
+		   struct link links[LINKS_MAX], size_t *count);
+
+/* Takes out the paths that are silent, but none of a family in which no other works. */
+void links_take_out(struct link *links, size_t count, const bool silent[][LINK_FAMILIES]);
+
+/* Whether no connection begins on it while another works. */
+bool link_is_backup(const struct link *link);
+
+/* From 0, below LINKS_MAX, for the link's lifetime. */
+unsigned int link_slot(uint32_t table);
+
+/* "up", "no-carrier"…; for output, stable. */
+const char *link_state_name(enum link_state state);
+
+#endif

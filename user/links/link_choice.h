@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which link a new connection begins on: of those that work, in turns by weight. One picker for
+ * each worker; changes nothing in the system. */
+#ifndef HAWSER_LINKS_LINK_CHOICE_H
+#define HAWSER_LINKS_LINK_CHOICE_H
+
+#include <stddef.h>
+
+#include "config/link_config.h"
+
+struct link_news;
+struct netlink;
+
+/* A link, as the main thread tells the workers. */
+struct link_choice {
+	char name[LINK_NAME_MAX + 1];
+	int device;
+	unsigned int slot; /* link_slot() */
+	unsigned int weight;
+	bool backup;
+	bool spent; /* its quota is used up: nothing may begin there, also when the kernel would */
+	union address sources[LINK_FAMILIES]; /* to bind to; AF_UNSPEC: no way out */
+};
+
+/* count 0: there is nothing to choose, the kernel does. */
+struct link_choices {
+	struct link_news *news; /* where to tell what sessions notice; NULL: nowhere */
+	size_t count;
+	struct link_choice links[LINKS_MAX];
+};
+
+struct link_picker {
+	struct link_choices choices;
+	int credits[LINK_FAMILIES][LINKS_MAX];
+	unsigned int offset;	/* where ties begin, so that workers do not choose alike */
+	struct netlink *routes; /* NULL while there is nothing to choose */
+};
+
+void link_picker_init(struct link_picker *picker, unsigned int offset);
+void link_picker_fini(struct link_picker *picker);
+
+void link_picker_update(struct link_picker *picker, const struct link_choices *choices);
+
+/* The link to begin on, and to bind to sources[] of, for a destination that is reached by a
+ * default route, or by none; *out NULL: leave it to the kernel. Valid until the next update. 0, or
+ * -ENETUNREACH when the only way is by a link whose quota is used up. */
+int link_picker_choose(struct link_picker *picker, const union address *to,
+		       const struct link_choice **out);
+
+/* The same without asking what the route is. */
+const struct link_choice *link_picker_take_turn(struct link_picker *picker,
+						enum link_family family);
+
+#endif

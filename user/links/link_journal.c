@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What cannot be seen from the kernel whether it is ours, kept in a file for the start after a
+ * crash. Lines of text; a line "end" ends it, whatever follows. */
+#include "links/link_journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/control_socket.h"
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+/* Longer than any: each endpoint's line has less than 64 bytes. */
+#define TEXT_MAX 4096
+
+struct link_record {
+	int fd;
+	char path[PATH_MAX];
+};
+
+/* By the cookie of the network namespace, which is never used again before a reboot. */
+static int record_path(char *out, size_t size)
+{
+	char control[PATH_MAX];
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	/* Before 5.14 there is none; one for all will do. */
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len))
+		cookie = 0;
+	if (fd >= 0)
+		close(fd);
+	control_default_path(control, sizeof(control));
+	*strrchr(control, '/') = '\0';
+	if (mkdir(control, 0755) && errno != EEXIST)
+		return -errno;
+	return (size_t)snprintf(out, size, "%s/links.%" PRIu64, control, cookie) < size
+		       ? 0
+		       : -ENAMETOOLONG;
+}
+
+bool link_record_left(void)
+{
+	char path[PATH_MAX];
+
+	return record_path(path, sizeof(path)) == 0 && access(path, F_OK) == 0;
+}
+
+static void read_limits(const char *text, struct link_record_data *data)
+{
+	uint32_t *const numbers[] = {&data->before.subflows, &data->before.add_addr_accepted,
+				     &data->raised.subflows, &data->raised.add_addr_accepted};
+	char *end;
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		*numbers[i] = (uint32_t)strtoul(text, &end, 10);
+		if (end == text)
+			return;
+		text = end;
+	}
+	data->has_limits = true;
+}
+
+static void read_line(const char *line, struct link_record_data *data)
+{
+	static const char limits[] = "limits ";
+	static const char endpoint[] = "endpoint ";
+	struct prefix prefix;
+
+	if (strncmp(line, limits, strlen(limits)) == 0)
+		read_limits(line + strlen(limits), data);
+	else if (strncmp(line, endpoint, strlen(endpoint)) == 0 &&
+		 data->endpoint_count < LINK_RECORD_ENDPOINTS_MAX &&
+		 prefix_parse(line + strlen(endpoint), &prefix) == 0)
+		data->endpoints[data->endpoint_count++] = prefix.base;
+}
+
+static void read_data(int fd, struct link_record_data *data)
+{
+	char text[TEXT_MAX + 1];
+	ssize_t len = pread(fd, text, TEXT_MAX, 0);
+	char *rest = text;
+	char *line;
+
+	*data = (struct link_record_data){0};
+	text[len > 0 ? len : 0] = '\0';
+	while ((line = strsep(&rest, "\n")) && strcmp(line, "end") != 0)
+		read_line(line, data);
+}
+
+/* The file may be removed by its holder between our open() and our lock. */
+static int open_and_lock(const char *path)
+{
+	for (;;) {
+		struct stat status;
+		int err;
+		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+		if (fd < 0)
+			return -errno;
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &status) == 0) {
+			if (status.st_nlink > 0)
+				return fd;
+			close(fd);
+			continue;
+		}
+		err = -errno;
+		close(fd);
+		return err;
+	}
+}
+
+struct link_record *link_record_open(struct link_record_data *data)
+{
+	struct link_record *record = calloc(1, sizeof(*record));
+	int err;
+
+	if (!record)
+		return NULL;
+	err = record_path(record->path, sizeof(record->path));
+	if (!err) {
+		record->fd = open_and_lock(record->path);
+		err = record->fd < 0 ? record->fd : 0;
+	}
+	if (err) {
+		free(record);
+		errno = -err;
+		return NULL;
+	}
+	read_data(record->fd, data);
+	return record;
+}
+
+int link_record_write(struct link_record *record, const struct link_record_data *data)
+{
+	char text[TEXT_MAX];
+	size_t len = 0;
+
+	if (data->has_limits)
+		len += (size_t)snprintf(text, sizeof(text),
+					"limits %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32 "\n",
+					data->before.subflows, data->before.add_addr_accepted,
+					data->raised.subflows, data->raised.add_addr_accepted);
+	for (size_t i = 0; i < data->endpoint_count; i++) {
+		char ip[ADDRESS_TEXT_MAX];
+
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "endpoint %s\n",
+					address_format_ip(&data->endpoints[i], ip));
+	}
+	len += (size_t)snprintf(text + len, sizeof(text) - len, "end\n");
+	/* In one piece, so that a crash leaves the old text or the new one; the rest of a longer
+	 * one is behind "end". */
+	if (pwrite(record->fd, text, len, 0) != (ssize_t)len)
+		return -errno;
+	return ftruncate(record->fd, (off_t)len) ? -errno : 0;
+}
+
+void link_record_close(struct link_record *record, bool remove)
+{
+	if (!record)
+		return;
+	if (remove)
+		unlink(record->path);
+	close(record->fd);
+	free(record);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What cannot be seen from the kernel whether it is ours, kept in a file for the start after a
+ * crash: MPTCP endpoints, and the limits as they were. One for each network namespace; who holds it
+ * is the one that manages links there. */
+#ifndef HAWSER_LINKS_LINK_JOURNAL_H
+#define HAWSER_LINKS_LINK_JOURNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config/link_config.h"
+#include "net/mptcp_pm.h"
+
+#define LINK_RECORD_ENDPOINTS_MAX ((size_t)LINKS_MAX * LINK_FAMILIES)
+
+struct link_record;
+
+struct link_record_data {
+	bool has_limits;
+	struct mptcp_pm_limits before; /* as they were found */
+	struct mptcp_pm_limits raised; /* as we set them */
+	size_t endpoint_count;
+	union address endpoints[LINK_RECORD_ENDPOINTS_MAX]; /* that we made */
+};
+
+/* Whether an earlier hawserd has left one here that nobody holds. */
+bool link_record_left(void);
+
+/* Holds the record, made if need be, and reads what it says. NULL with errno set: EWOULDBLOCK when
+ * another process holds it. */
+struct link_record *link_record_open(struct link_record_data *data);
+
+/* Call before each change in the kernel. 0 or -errno. */
+int link_record_write(struct link_record *record, const struct link_record_data *data);
+
+/* Removes the file when nothing is left in the kernel that it would be needed for. NULL is allowed.
+ */
+void link_record_close(struct link_record *record, bool remove);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Echo requests through each link: who answers no more, although the interface has a carrier, and
+ * who does again. Main thread only; changes nothing in the system. */
+#ifndef HAWSER_LINKS_LINK_PROBE_H
+#define HAWSER_LINKS_LINK_PROBE_H
+
+#include <stddef.h>
+
+#include "links/link.h"
+#include "links/link_watch.h"
+
+struct ev_loop;
+struct link_probes;
+
+/* A verdict is another than before. */
+typedef void link_probes_changed_fn(void *context);
+
+/* NULL without memory. */
+struct link_probes *link_probes_open(struct ev_loop *loop, link_probes_changed_fn *changed,
+				     void *context);
+void link_probes_close(struct link_probes *probes); /* NULL is allowed */
+
+/* Probes the paths of these links that work from now on, and no others. What is known of one whose
+ * interface and addresses are as before is kept. Without CAP_NET_RAW nothing is probed. */
+void link_probes_follow(struct link_probes *probes, const struct link *links, size_t count);
+
+/* Whether this path has been found to swallow packets. One that has never got an answer shares the
+ * fate of the link's other family. */
+bool link_probes_silent(const struct link_probes *probes, const struct link *link,
+			enum link_family family);
+
+/* The round-trip time of the last request through the link that was answered; 0: none was. */
+uint32_t link_probes_echo_us(const struct link_probes *probes, const struct link *link);
+
+/* Where workers tell what sessions notice; valid as long as the probes. */
+struct link_news *link_probes_news(struct link_probes *probes);
+
+#endif

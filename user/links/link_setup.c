@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Makes the kernel hold what links need, and takes it back. Compares what is wanted with what is
+ * there, so that it does not matter how the kernel came to hold it. */
+#include "links/link_setup.h"
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "links/link_journal.h"
+#include "net/mptcp_pm.h"
+#include "net/route.h"
+
+#define WANTED_ROUTES_MAX    ((size_t)LINKS_MAX * LINK_FAMILIES)
+#define WANTED_RULES_MAX     (WANTED_ROUTES_MAX * 2)
+#define WANTED_ENDPOINTS_MAX LINK_RECORD_ENDPOINTS_MAX
+
+struct link_setup {
+	struct netlink *netlink;
+	struct mptcp_pm *pm; /* NULL: the kernel has no MPTCP */
+	struct link_record *record;
+	struct link_record_data data;
+};
+
+struct wanted {
+	struct net_route routes[WANTED_ROUTES_MAX];
+	size_t route_count;
+	struct net_rule rules[WANTED_RULES_MAX];
+	size_t rule_count;
+	struct mptcp_pm_endpoint endpoints[WANTED_ENDPOINTS_MAX];
+	size_t endpoint_count;
+	union address spent[WANTED_ROUTES_MAX]; /* of links whose quota is used up */
+	size_t spent_count;
+	bool works[LINK_FAMILIES]; /* there is an endpoint */
+	bool any_link;		   /* that is not off */
+};
+
+/* Goes on after an error, and keeps the first. */
+static void note(int *first, int err)
+{
+	if (err && !*first)
+		*first = err;
+}
+
+static bool has_endpoint(const struct wanted *wanted, const union address *address)
+{
+	for (size_t i = 0; i < wanted->endpoint_count; i++)
+		if (address_same_ip(&wanted->endpoints[i].address, address))
+			return true;
+	return false;
+}
+
+static bool is_spent(const struct wanted *wanted, const union address *address)
+{
+	for (size_t i = 0; i < wanted->spent_count; i++)
+		if (address_same_ip(&wanted->spent[i], address))
+			return true;
+	return false;
+}
+
+static void want_path(struct wanted *wanted, const struct link *link, enum link_family family)
+{
+	const struct link_path *path = &link->paths[family];
+	const bool uses = path->works && link->state != LINK_STATE_STANDBY;
+
+	wanted->any_link = wanted->any_link || link->config.role != LINK_ROLE_OFF;
+	if (link->state == LINK_STATE_QUOTA && path->address.sa.sa_family != AF_UNSPEC)
+		wanted->spent[wanted->spent_count++] = path->address;
+	wanted->works[family] = wanted->works[family] || uses;
+	if (!path->routed)
+		return;
+	wanted->routes[wanted->route_count++] = (struct net_route){.device = link->device,
+								   .family = family,
+								   .gateway = path->gateway,
+								   .table = link->table};
+	/* What the main table knows better than by a default route, as the way to the LAN, holds
+	 * for the link's address too. */
+	wanted->rules[wanted->rule_count++] = (struct net_rule){.family = family,
+								.priority = LINK_RANGE_FIRST,
+								.table = RT_TABLE_MAIN,
+								.from = path->address};
+	wanted->rules[wanted->rule_count++] = (struct net_rule){.family = family,
+								.priority = link->table,
+								.table = link->table,
+								.from = path->address};
+	/* The kernel has one endpoint for an address, even if two links have the same. */
+	if (uses && !has_endpoint(wanted, &path->address))
+		wanted->endpoints[wanted->endpoint_count++] =
+			(struct mptcp_pm_endpoint){.device = link->device,
+						   .backup = link_is_backup(link),
+						   .address = path->address};
+}
+
+static bool same_route(const struct net_route *a, const struct net_route *b)
+{
+	return a->family == b->family && a->table == b->table && a->device == b->device &&
+	       (a->gateway.sa.sa_family == AF_UNSPEC ? b->gateway.sa.sa_family == AF_UNSPEC
+						     : address_same_ip(&a->gateway, &b->gateway));
+}
+
+static bool same_rule(const struct net_rule *a, const struct net_rule *b)
+{
+	return a->family == b->family && a->priority == b->priority && a->table == b->table &&
+	       address_same_ip(&a->from, &b->from);
+}
+
+static bool has_route(const struct net_route *routes, size_t count, const struct net_route *route,
+		      bool ours_only)
+{
+	for (size_t i = 0; i < count; i++)
+		if ((routes[i].ours || !ours_only) && same_route(&routes[i], route))
+			return true;
+	return false;
+}
+
+static bool has_rule(const struct net_rule *rules, size_t count, const struct net_rule *rule)
+{
+	for (size_t i = 0; i < count; i++)
+		if (same_rule(&rules[i], rule))
+			return true;
+	return false;
+}
+
+static int apply_routes(struct link_setup *setup, const struct net_view *view,
+			const struct wanted *wanted)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < view->rule_count; i++)
+		if (!has_rule(wanted->rules, wanted->rule_count, &view->rules[i]))
+			note(&err, link_rule_delete(setup->netlink, &view->rules[i]));
+	for (size_t i = 0; i < view->route_count; i++)
+		if (view->routes[i].ours &&
+		    !has_route(wanted->routes, wanted->route_count, &view->routes[i], false))
+			note(&err, link_route_delete(setup->netlink, &view->routes[i]));
+	for (size_t i = 0; i < wanted->route_count; i++)
+		if (!has_route(view->routes, view->route_count, &wanted->routes[i], true))
+			note(&err, link_route_add(setup->netlink, &wanted->routes[i]));
+	for (size_t i = 0; i < wanted->rule_count; i++)
+		if (!has_rule(view->rules, view->rule_count, &wanted->rules[i]))
+			note(&err, link_rule_add(setup->netlink, &wanted->rules[i]));
+	return err;
+}
+
+static const struct mptcp_pm_endpoint *find_endpoint(const struct mptcp_pm_endpoint *endpoints,
+						     size_t count, const union address *address)
+{
+	for (size_t i = 0; i < count; i++)
+		if (address_same_ip(&endpoints[i].address, address))
+			return &endpoints[i];
+	return NULL;
+}
+
+static void forget_endpoint(struct link_setup *setup, size_t index)
+{
+	struct link_record_data *data = &setup->data;
+
+	data->endpoints[index] = data->endpoints[--data->endpoint_count];
+	(void)link_record_write(setup->record, data);
+}
+
+/* Those of ours that are gone, or are on another interface now. */
+static int drop_moved(struct link_setup *setup, const struct wanted *wanted,
+		      const struct mptcp_pm_endpoint *there, size_t there_count)
+{
+	struct link_record_data *data = &setup->data;
+	int err = 0;
+
+	for (size_t i = data->endpoint_count; i-- > 0;) {
+		const union address address = data->endpoints[i];
+		const struct mptcp_pm_endpoint *is = find_endpoint(there, there_count, &address);
+		const struct mptcp_pm_endpoint *shall =
+			find_endpoint(wanted->endpoints, wanted->endpoint_count, &address);
+		int failed = 0;
+
+		if (is && (!shall || is->device == shall->device))
+			continue;
+		if (is)
+			failed = mptcp_pm_delete(setup->pm, is);
+		if (!failed)
+			forget_endpoint(setup, i);
+		note(&err, failed);
+	}
+	return err;
+}
+
+/* Those of ours that are not wanted. Connections that began on the address of a lost link are told
+ * at once, too, where another can take over. Where none can they had better wait for it: without a
+ * subflow a connection would never get one again. Not so where the quota is used up. */
+static int drop_unwanted(struct link_setup *setup, const struct wanted *wanted,
+			 const struct mptcp_pm_endpoint *there, size_t there_count)
+{
+	struct link_record_data *data = &setup->data;
+	int err = 0;
+
+	for (size_t i = data->endpoint_count; i-- > 0;) {
+		const union address address = data->endpoints[i];
+		const struct mptcp_pm_endpoint *is = find_endpoint(there, there_count, &address);
+		const bool cut = wanted->works[link_family(&address)] || is_spent(wanted, &address);
+		int failed;
+
+		if (!is || has_endpoint(wanted, &address) || (!cut && wanted->any_link))
+			continue;
+		failed = mptcp_pm_delete(setup->pm, is);
+		if (cut)
+			(void)mptcp_pm_cut(setup->pm, &address);
+		if (!failed)
+			forget_endpoint(setup, i);
+		note(&err, failed);
+	}
+	return err;
+}
+
+static int add_endpoint(struct link_setup *setup, const struct mptcp_pm_endpoint *endpoint)
+{
+	struct link_record_data *data = &setup->data;
+	int err;
+
+	if (data->endpoint_count == LINK_RECORD_ENDPOINTS_MAX)
+		return -ENOSPC;
+	data->endpoints[data->endpoint_count++] = endpoint->address;
+	err = link_record_write(setup->record, data);
+	if (!err)
+		err = mptcp_pm_add(setup->pm, endpoint);
+	if (err)
+		forget_endpoint(setup, data->endpoint_count - 1);
+	return err;
+}
+
+static bool is_recorded(const struct link_setup *setup, const union address *address)
+{
+	for (size_t i = 0; i < setup->data.endpoint_count; i++)
+		if (address_same_ip(&setup->data.endpoints[i], address))
+			return true;
+	return false;
+}
+
+static int apply_endpoints(struct link_setup *setup, const struct wanted *wanted)
+{
+	struct mptcp_pm_endpoint there[MPTCP_PM_ENDPOINTS_MAX];
+	size_t there_count;
+	int err = mptcp_pm_list(setup->pm, there, &there_count);
+
+	if (err)
+		return err;
+	err = drop_moved(setup, wanted, there, there_count);
+	for (size_t i = 0; i < wanted->endpoint_count; i++) {
+		const struct mptcp_pm_endpoint *shall = &wanted->endpoints[i];
+		const struct mptcp_pm_endpoint *is =
+			find_endpoint(there, there_count, &shall->address);
+		struct mptcp_pm_endpoint changed;
+
+		if (is_recorded(setup, &shall->address)) {
+			if (!is || is->backup == shall->backup)
+				continue;
+			changed = *is;
+			changed.backup = shall->backup;
+			note(&err, mptcp_pm_set_backup(setup->pm, &changed));
+		} else if (!is || is->device != shall->device ||
+			   is->flags & MPTCP_PM_FLAG_IMPLICIT) {
+			int failed = add_endpoint(setup, shall);
+
+			/* Somebody else's will do. */
+			note(&err, failed == -EEXIST ? 0 : failed);
+		}
+	}
+	/* Last, so that a connection whose only subflow goes has been offered another. */
+	note(&err, drop_unwanted(setup, wanted, there, there_count));
+	return err;
+}
+
+static uint32_t at_least(uint32_t value, uint32_t least)
+{
+	return value > least ? value : least;
+}
+
+static int raise_limits(struct link_setup *setup)
+{
+	struct link_record_data *data = &setup->data;
+	struct mptcp_pm_limits now;
+	int err;
+
+	if (data->has_limits)
+		return 0;
+	err = mptcp_pm_get_limits(setup->pm, &now);
+	if (err)
+		return err;
+	data->before = now;
+	data->raised = (struct mptcp_pm_limits){
+		.subflows = at_least(now.subflows, MPTCP_PM_LIMIT_MAX),
+		.add_addr_accepted = at_least(now.add_addr_accepted, MPTCP_PM_LIMIT_MAX)};
+	data->has_limits = true;
+	err = link_record_write(setup->record, data);
+	if (!err)
+		err = mptcp_pm_set_limits(setup->pm, &data->raised);
+	if (err)
+		data->has_limits = false;
+	return err;
+}
+
+/* Only what is still as we set it. */
+static void restore_limits(struct link_setup *setup)
+{
+	struct link_record_data *data = &setup->data;
+	struct mptcp_pm_limits now;
+
+	if (!data->has_limits || mptcp_pm_get_limits(setup->pm, &now))
+		return;
+	if (now.subflows == data->raised.subflows)
+		now.subflows = data->before.subflows;
+	if (now.add_addr_accepted == data->raised.add_addr_accepted)
+		now.add_addr_accepted = data->before.add_addr_accepted;
+	if (mptcp_pm_set_limits(setup->pm, &now) == 0)
+		data->has_limits = false;
+}
+
+struct link_setup *link_setup_open(struct netlink *netlink)
+{
+	struct link_setup *setup = calloc(1, sizeof(*setup));
+	int err;
+
+	if (!setup)
+		return NULL;
+	setup->netlink = netlink;
+	setup->record = link_record_open(&setup->data);
+	if (!setup->record) {
+		err = errno;
+		free(setup);
+		errno = err;
+		return NULL;
+	}
+	setup->pm = mptcp_pm_open();
+	if (!setup->pm)
+		log_info("links: no MPTCP endpoints: %s",
+			 errno == ENOENT ? "the kernel has no MPTCP" : strerror(errno));
+	return setup;
+}
+
+int link_setup_apply(struct link_setup *setup, const struct net_view *view,
+		     const struct link *links, size_t count)
+{
+	struct wanted *wanted = calloc(1, sizeof(*wanted));
+	int err;
+
+	if (!wanted)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		for (enum link_family family = 0; family < LINK_FAMILIES; family++)
+			want_path(wanted, &links[i], family);
+	err = apply_routes(setup, view, wanted);
+	if (setup->pm && wanted->endpoint_count > 0 && !err)
+		err = raise_limits(setup);
+	if (setup->pm && !err)
+		err = apply_endpoints(setup, wanted);
+	free(wanted);
+	return err;
+}
+
+void link_setup_close(struct link_setup *setup)
+{
+	struct net_view view;
+	bool clean;
+
+	if (!setup)
+		return;
+	clean = net_view_load(&view, setup->netlink) == 0 &&
+		link_setup_apply(setup, &view, NULL, 0) == 0;
+	net_view_free(&view);
+	if (setup->pm)
+		restore_limits(setup);
+	clean = clean && !setup->data.has_limits && setup->data.endpoint_count == 0;
+	link_record_close(setup->record, clean);
+	mptcp_pm_close(setup->pm);
+	free(setup);
+}

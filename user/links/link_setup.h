@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Makes the kernel hold what links need: MPTCP endpoints and limits, a routing table and rules for
+ * each. Takes back all of it and touches nothing that is somebody else's. */
+#ifndef HAWSER_LINKS_LINK_SETUP_H
+#define HAWSER_LINKS_LINK_SETUP_H
+
+#include "links/link.h"
+
+struct link_setup;
+struct netlink;
+
+/* netlink outlives the set-up. NULL with errno set: EWOULDBLOCK when another hawserd manages the
+ * links of this network namespace. */
+struct link_setup *link_setup_open(struct netlink *netlink);
+
+/* Adds what is missing and removes what is not needed any more, also what an earlier hawserd that
+ * was killed has left. view is fresh. 0, or the first error as -errno: -EPERM without
+ * CAP_NET_ADMIN. */
+int link_setup_apply(struct link_setup *setup, const struct net_view *view,
+		     const struct link *links, size_t count);
+
+/* As link_setup_apply() with no links, and the limits as they were. NULL is allowed. */
+void link_setup_close(struct link_setup *setup);
+
+#endif

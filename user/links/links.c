@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The links of this host. At every event the kernel is asked for the whole picture again, so that
+ * no event that was lost or misread leaves a trace. */
+#include "links/links.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <fcntl.h>
+#include <linux/rtnetlink.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "links/link_demotion.h"
+#include "links/link_journal.h"
+#include "links/link_probe.h"
+#include "links/link_quota.h"
+#include "links/link_setup.h"
+#include "net/netlink.h"
+
+/* After the kernel could not be asked or changed. */
+#define RETRY_S 1.
+/* By how much a primary link is preferred to a shared one. */
+#define PRIMARY_FACTOR 4
+/* How often the interfaces' counters are read. */
+#define METER_S 1.
+
+struct links {
+	struct ev_loop *loop;
+	const struct config *config;
+	struct netlink *netlink;
+	struct mnl_socket *monitor;
+	ev_io events;
+	ev_timer retry;
+	struct link_setup *setup; /* NULL: only looked at */
+	struct link_probes *probes;
+	struct link_metered *metered;
+	struct link_demotion demotion;
+	char reason[96];
+	struct link links[LINKS_MAX];
+	struct link_meter meters[LINKS_MAX]; /* parallel to links */
+	size_t count;
+	ev_timer meter;
+	struct link_event history[LINK_EVENTS_MAX]; /* a ring */
+	uint64_t event_count;			    /* since the start */
+	struct link_choices choices;
+	links_changed_fn *changed;
+	void *context;
+};
+
+static bool same_address(const union address *a, const union address *b)
+{
+	if (a->sa.sa_family == AF_UNSPEC)
+		return b->sa.sa_family == AF_UNSPEC;
+	return address_same_ip(a, b);
+}
+
+static void note_event(struct links *links, const struct link *link, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* For the log and for who asks later. */
+static void note_event(struct links *links, const struct link *link, const char *format, ...)
+{
+	struct link_event *event = &links->history[links->event_count++ % LINK_EVENTS_MAX];
+	va_list args;
+
+	event->time_s = ev_time();
+	snprintf(event->link, sizeof(event->link), "%s", link->config.name);
+	va_start(args, format);
+	vsnprintf(event->text, sizeof(event->text), format, args);
+	va_end(args);
+	log_info("link %s (%s): %s", link->config.name, link->config.device, event->text);
+}
+
+static void tell(struct links *links, const struct link *link, const struct link *before)
+{
+	char address[ADDRESS_TEXT_MAX];
+	char gateway[ADDRESS_TEXT_MAX];
+
+	if (link->state != before->state && link->state == LINK_STATE_DEMOTED)
+		note_event(links, link, "%s: all links together %.1f Mbit/s with it, %.1f without",
+			   link_state_name(link->state), link->sums.with * 8e-6,
+			   link->sums.without * 8e-6);
+	else if (link->state != before->state)
+		note_event(links, link, "%s", link_state_name(link->state));
+	for (enum link_family family = 0; family < LINK_FAMILIES; family++) {
+		const struct link_path *path = &link->paths[family];
+		const struct link_path *was = &before->paths[family];
+
+		if (!path->works)
+			continue;
+		if (was->works && same_address(&path->address, &was->address) &&
+		    same_address(&path->gateway, &was->gateway))
+			continue;
+		note_event(links, link, "%s via %s", address_format_ip(&path->address, address),
+			   address_format_ip(&path->gateway, gateway));
+	}
+}
+
+static bool same_choice(const struct link_choice *a, const struct link_choice *b)
+{
+	return strcmp(a->name, b->name) == 0 && a->device == b->device && a->slot == b->slot &&
+	       a->weight == b->weight && a->backup == b->backup && a->spent == b->spent &&
+	       same_address(&a->sources[LINK_V4], &b->sources[LINK_V4]) &&
+	       same_address(&a->sources[LINK_V6], &b->sources[LINK_V6]);
+}
+
+static bool same_choices(const struct link_choices *a, const struct link_choices *b)
+{
+	for (size_t i = 0; i < a->count && i < b->count; i++)
+		if (!same_choice(&a->links[i], &b->links[i]))
+			return false;
+	return a->count == b->count;
+}
+
+static void choose(struct links *links)
+{
+	struct link_choices choices = {0};
+
+	for (size_t i = 0; links->setup && i < links->count; i++) {
+		const struct link *link = &links->links[i];
+		struct link_choice *choice = &choices.links[choices.count];
+
+		/* One that does not work is no choice, but a default route through it is no reason
+		 * to leave the choice to the kernel. */
+		if (!link->device)
+			continue;
+		snprintf(choice->name, sizeof(choice->name), "%s", link->config.name);
+		choice->device = link->device;
+		choice->slot = link_slot(link->table);
+		choice->weight = link->config.weight *
+				 (link->config.role == LINK_ROLE_PRIMARY ? PRIMARY_FACTOR : 1);
+		choice->backup = link_is_backup(link);
+		choice->spent = link->state == LINK_STATE_QUOTA;
+		for (enum link_family family = 0; family < LINK_FAMILIES; family++)
+			if (link->paths[family].works)
+				choice->sources[family] = link->paths[family].address;
+		choices.count++;
+	}
+	choices.news = choices.count > 0 ? link_probes_news(links->probes) : NULL;
+	if (same_choices(&choices, &links->choices))
+		return;
+	links->choices = choices;
+	links->changed(links->context, &choices);
+}
+
+/* From now on links are only looked at. */
+static void only_look(struct links *links, const char *reason)
+{
+	snprintf(links->reason, sizeof(links->reason), "%s", reason);
+	log_warning("links: figures only, nothing is set up: %s", reason);
+	link_setup_close(links->setup);
+	links->setup = NULL;
+}
+
+static void set_up(struct links *links, const struct net_view *view)
+{
+	int err;
+
+	if (!links->setup)
+		return;
+	err = link_setup_apply(links->setup, view, links->links, links->count);
+	if (err == -EPERM) {
+		only_look(links, "no CAP_NET_ADMIN");
+	} else if (err) {
+		/* An interface that has gone meanwhile, as a rule: that has an event of its own. */
+		log_debug("links: set-up: %s; again in %g s", strerror(-err), RETRY_S);
+		ev_timer_again(links->loop, &links->retry);
+	}
+}
+
+/* Who looks on only takes nothing out. */
+static void take_out_silent(struct links *links)
+{
+	bool silent[LINKS_MAX][LINK_FAMILIES] = {0};
+
+	link_probes_follow(links->probes, links->links, links->setup ? links->count : 0);
+	for (size_t i = 0; i < links->count; i++)
+		for (enum link_family family = 0; family < LINK_FAMILIES; family++)
+			silent[i][family] =
+				link_probes_silent(links->probes, &links->links[i], family);
+	links_take_out(links->links, links->count, silent);
+}
+
+static void sync_links(struct links *links)
+{
+	struct link before[LINKS_MAX];
+	struct net_view view;
+	int err = net_view_load(&view, links->netlink);
+
+	ev_timer_stop(links->loop, &links->retry);
+	if (err) {
+		log_warning("links: the kernel does not tell about them: %s; again in %g s",
+			    strerror(-err), RETRY_S);
+		ev_timer_again(links->loop, &links->retry);
+		goto out;
+	}
+	links_collect(&links->config->links, &view, links->links, &links->count);
+	memcpy(before, links->links, sizeof(before));
+	do {
+		for (size_t i = 0; i < links->count; i++)
+			link_find_paths(&links->links[i], &view);
+		if (links->setup)
+			link_metered_mark(links->metered, links->links, links->count);
+		take_out_silent(links);
+	} while (links->setup && link_metered_reconsider(links->metered, clock_monotonic_s(),
+							 links->links, links->count));
+	if (links->setup)
+		link_demotion_mark(&links->demotion, links->links, links->count);
+	for (size_t i = 0; i < links->count; i++)
+		tell(links, &links->links[i], &before[i]);
+	set_up(links, &view);
+	choose(links);
+out:
+	net_view_free(&view);
+}
+
+static void take_counters(struct links *links, size_t index, const struct net_view *view)
+{
+	const struct link_config *config = &links->links[index].config;
+	const struct net_device *device = net_view_device(view, config->device);
+	struct link_bytes counters;
+
+	if (!device)
+		return;
+	counters = (struct link_bytes){.rx = device->rx_bytes, .tx = device->tx_bytes};
+	link_meter_take(&links->meters[index], clock_monotonic_s(), device->index, &counters);
+	link_metered_take(links->metered, config, time(NULL), device->index, &counters);
+}
+
+/* Whether links are to be marked otherwise than they are. */
+static bool look_for_demotion(struct links *links)
+{
+	struct link_news *news = link_probes_news(links->probes);
+	struct link_sight sights[LINKS_MAX];
+
+	for (size_t i = 0; i < links->count; i++) {
+		const struct link *link = &links->links[i];
+		const struct link_bytes rate = link_meter_rate(&links->meters[i], LINK_SPAN_SECOND);
+
+		sights[i] = (struct link_sight){
+			.rate = (double)(rate.rx + rate.tx),
+			.rtt_us = atomic_exchange(&news->rtt_us[link_slot(link->table)], 0),
+			.echo_us = link_probes_echo_us(links->probes, link)};
+	}
+	return link_demotion_look(&links->demotion, clock_monotonic_s(), links->links, sights,
+				  links->count);
+}
+
+static void on_meter(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct links *links = timer->data;
+	struct net_view view = {0};
+	bool changed;
+
+	(void)loop;
+	(void)events;
+	if (net_view_load_devices(&view, links->netlink) == 0)
+		for (size_t i = 0; i < links->count; i++)
+			take_counters(links, i, &view);
+	net_view_free(&view);
+	if (!links->setup)
+		return;
+	changed = link_metered_changed(links->metered, clock_monotonic_s(), links->links,
+				       links->meters, links->count);
+	changed = look_for_demotion(links) || changed;
+	if (changed)
+		sync_links(links);
+}
+
+static void on_probes(void *context)
+{
+	sync_links(context);
+}
+
+static void on_retry(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)events;
+	sync_links(timer->data);
+}
+
+/* Of routes only the default ones of others matter: a mesh changes others all the time. */
+static bool is_of_interest(const struct nlmsghdr *header)
+{
+	const struct rtmsg *route = mnl_nlmsg_get_payload(header);
+
+	if (header->nlmsg_type != RTM_NEWROUTE && header->nlmsg_type != RTM_DELROUTE)
+		return true;
+	return route->rtm_dst_len == 0 && route->rtm_protocol != LINK_PROTOCOL;
+}
+
+static void on_events(struct ev_loop *loop, ev_io *io, int events)
+{
+	struct links *links = io->data;
+	_Alignas(struct nlmsghdr) char buffer[32768];
+	bool sync = false;
+	ssize_t len;
+
+	(void)loop;
+	(void)events;
+	while ((len = recv(io->fd, buffer, sizeof(buffer), MSG_DONTWAIT)) != 0) {
+		const struct nlmsghdr *header = (const struct nlmsghdr *)buffer;
+		int left = (int)len;
+
+		if (len < 0 && errno == ENOBUFS) {
+			sync = true; /* some were lost */
+			continue;
+		}
+		if (len < 0)
+			break;
+		for (; mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left))
+			sync = sync || is_of_interest(header);
+	}
+	if (sync)
+		sync_links(links);
+}
+
+static int watch_events(struct links *links)
+{
+	static const int groups[] = {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+				     RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE};
+	ev_io *io = &links->events;
+
+	links->monitor = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (!links->monitor || mnl_socket_bind(links->monitor, 0, MNL_SOCKET_AUTOPID))
+		return -errno;
+	for (size_t i = 0; i < sizeof(groups) / sizeof(*groups); i++) {
+		int group = groups[i];
+
+		if (mnl_socket_setsockopt(links->monitor, NETLINK_ADD_MEMBERSHIP, &group,
+					  sizeof(group)))
+			return -errno;
+	}
+	ev_io_init(io, on_events, mnl_socket_get_fd(links->monitor), EV_READ);
+	io->data = links;
+	ev_io_start(links->loop, io);
+	ev_timer_again(links->loop, &links->meter);
+	return 0;
+}
+
+static void unwatch_events(struct links *links)
+{
+	ev_timer_stop(links->loop, &links->retry);
+	ev_timer_stop(links->loop, &links->meter);
+	if (!links->monitor)
+		return;
+	ev_io_stop(links->loop, &links->events);
+	mnl_socket_close(links->monitor);
+	links->monitor = NULL;
+}
+
+/* Takes hold of what may be set up. */
+static void begin_setup(struct links *links)
+{
+	links->reason[0] = '\0';
+	if (links->config->links.mode == LINKS_MANUAL) {
+		snprintf(links->reason, sizeof(links->reason), "links = manual");
+		return;
+	}
+	links->setup = link_setup_open(links->netlink);
+	if (!links->setup)
+		only_look(links,
+			  errno == EWOULDBLOCK ? "another hawserd manages them" : strerror(errno));
+}
+
+static void end(struct links *links)
+{
+	unwatch_events(links);
+	link_setup_close(links->setup);
+	netlink_close(links->netlink);
+	links->setup = NULL;
+	links->netlink = NULL;
+	links->count = 0;
+	link_probes_follow(links->probes, NULL, 0);
+	memset(links->meters, 0, sizeof(links->meters));
+	links->demotion = (struct link_demotion){0};
+	links->reason[0] = '\0';
+}
+
+static int begin(struct links *links)
+{
+	int err = 0;
+
+	if (links->netlink)
+		return 0;
+	links->netlink = netlink_open(NETLINK_ROUTE);
+	if (!links->netlink)
+		return -errno;
+	/* Before the first look, so that nothing falls in between. */
+	err = watch_events(links);
+	if (err)
+		end(links);
+	return err;
+}
+
+/* What a hawserd that was killed has left, where now there is nothing to set up. */
+static void clean_up(void)
+{
+	struct netlink *netlink;
+
+	if (!link_record_left())
+		return;
+	netlink = netlink_open(NETLINK_ROUTE);
+	if (netlink)
+		link_setup_close(link_setup_open(netlink));
+	netlink_close(netlink);
+}
+
+/* Those that the new configuration does not have, or has otherwise. */
+static void forget_changed(struct links *links)
+{
+	const struct links_config *config = &links->config->links;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < links->count; i++) {
+		struct link *link = &links->links[i];
+		bool keep = link->automatic && config->mode == LINKS_AUTO;
+
+		for (size_t j = 0; j < config->count; j++) {
+			if (strcmp(config->link[j].device, link->config.device) != 0)
+				continue;
+			link->config = config->link[j];
+			link->automatic = false;
+			keep = true;
+		}
+		if (!keep)
+			continue;
+		links->meters[kept] = links->meters[i];
+		links->links[kept++] = *link;
+	}
+	links->count = kept;
+	memset(&links->meters[kept], 0, sizeof(links->meters[0]) * (LINKS_MAX - kept));
+}
+
+void links_configure(struct links *links, const struct config *config)
+{
+	const struct config *old = links->config;
+	int err;
+
+	links->config = config_get(config);
+	link_metered_follow(links->metered, &config->links, config->state_dir);
+	if (!links_are_wanted(&config->links)) {
+		end(links);
+		clean_up();
+	} else if ((err = begin(links))) {
+		log_warning("links: the kernel does not tell about them: %s", strerror(-err));
+		snprintf(links->reason, sizeof(links->reason), "%s", strerror(-err));
+	} else {
+		if (config->links.mode == LINKS_MANUAL) {
+			link_setup_close(links->setup);
+			links->setup = NULL;
+		}
+		if (!links->setup)
+			begin_setup(links);
+		forget_changed(links);
+		sync_links(links);
+	}
+	choose(links);
+	config_put(old);
+}
+
+struct links *links_open(struct ev_loop *loop, const struct config *config,
+			 links_changed_fn *changed, void *context)
+{
+	struct links *links = calloc(1, sizeof(*links));
+	ev_timer *retry;
+	ev_timer *meter;
+
+	if (!links)
+		return NULL;
+	links->loop = loop;
+	links->changed = changed;
+	links->context = context;
+	links->probes = link_probes_open(loop, on_probes, links);
+	links->metered = link_metered_open();
+	if (!links->probes || !links->metered) {
+		link_probes_close(links->probes);
+		link_metered_close(links->metered);
+		free(links);
+		return NULL;
+	}
+	retry = &links->retry;
+	ev_timer_init(retry, on_retry, 0., RETRY_S);
+	retry->data = links;
+	meter = &links->meter;
+	ev_timer_init(meter, on_meter, 0., METER_S);
+	meter->data = links;
+	links_configure(links, config);
+	return links;
+}
+
+void links_close(struct links *links)
+{
+	if (!links)
+		return;
+	end(links);
+	link_probes_close(links->probes);
+	link_metered_close(links->metered);
+	config_put(links->config);
+	free(links);
+}
+
+const struct link *links_list(const struct links *links, size_t *count)
+{
+	*count = links->count;
+	return links->links;
+}
+
+const char *links_reason(const struct links *links)
+{
+	return links->reason;
+}
+
+const struct link_meter *links_meter(const struct links *links, size_t index)
+{
+	return &links->meters[index];
+}
+
+const struct link_usage *links_usage(const struct links *links, size_t index)
+{
+	return link_metered_usage(links->metered, links->links[index].config.name);
+}
+
+const struct link_event *links_event(const struct links *links, size_t index)
+{
+	uint64_t first =
+		links->event_count > LINK_EVENTS_MAX ? links->event_count - LINK_EVENTS_MAX : 0;
+
+	if (first + index >= links->event_count)
+		return NULL;
+	return &links->history[(first + index) % LINK_EVENTS_MAX];
+}
+
+const struct link *links_find(const struct links *links, const union address *address)
+{
+	for (size_t i = 0; links && i < links->count; i++)
+		for (enum link_family family = 0; family < LINK_FAMILIES; family++)
+			if (same_address(&links->links[i].paths[family].address, address))
+				return &links->links[i];
+	return NULL;
+}

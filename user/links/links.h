@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The links of this host: follows what the kernel says of them, has them set up, and tells what
+ * they are. Main thread only. */
+#ifndef HAWSER_LINKS_LINKS_H
+#define HAWSER_LINKS_LINKS_H
+
+#include <stddef.h>
+
+#include "links/link.h"
+#include "links/link_choice.h"
+#include "links/link_rates.h"
+#include "links/quota_usage.h"
+
+#define LINK_EVENTS_MAX 64 /* that are kept */
+
+struct config;
+struct ev_loop;
+struct links;
+
+struct link_event {
+	double time_s; /* since the epoch */
+	char link[LINK_NAME_MAX + 1];
+	char text[2 * ADDRESS_TEXT_MAX];
+};
+
+/* The choices for new connections are others than before. */
+typedef void links_changed_fn(void *context, const struct link_choices *choices);
+
+/* Starts to follow the links that config names, and sets them up where it may. Without any it only
+ * takes back what a hawserd that was killed has left. NULL without memory; what the kernel refuses
+ * is no error. */
+struct links *links_open(struct ev_loop *loop, const struct config *config,
+			 links_changed_fn *changed, void *context);
+
+/* From now on config holds. */
+void links_configure(struct links *links, const struct config *config);
+
+/* Takes back all that was set up. NULL is allowed. */
+void links_close(struct links *links);
+
+/* All links, valid until control returns to the loop. */
+const struct link *links_list(const struct links *links, size_t *count);
+
+/* What the interface of the index-th link has carried, whoever sent it. */
+const struct link_meter *links_meter(const struct links *links, size_t index);
+
+/* What it has used of its quota; NULL: it has none. */
+const struct link_usage *links_usage(const struct links *links, size_t index);
+
+/* The index-th event of those that are kept, oldest first; NULL after the last. */
+const struct link_event *links_event(const struct links *links, size_t index);
+
+/* The link that has this address; NULL if none has, or links is NULL. */
+const struct link *links_find(const struct links *links, const union address *address);
+
+/* Why links are only looked at, not set up; "" when they are set up, or there are none. */
+const char *links_reason(const struct links *links);
+
+#endif

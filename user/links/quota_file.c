@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The file in which usage of links survives restarts: {"links": {"lte": {…}}}. */
+#include "links/quota_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/log.h"
+
+#define BOOT_TEXT_MAX 64
+
+struct quota_file {
+	char directory[PATH_MAX];
+	char path[PATH_MAX];
+	char boot[BOOT_TEXT_MAX]; /* what the kernel calls this one */
+	struct json_object *root;
+};
+
+static void read_boot(char out[BOOT_TEXT_MAX])
+{
+	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	if (file && fgets(out, BOOT_TEXT_MAX, file))
+		out[strcspn(out, "\n")] = '\0';
+	if (file)
+		fclose(file);
+}
+
+/* NULL if there is none that makes sense. */
+static struct json_object *read_root(const char *path)
+{
+	struct json_object *root = json_object_from_file(path);
+
+	if (root && json_object_is_type(json_member(root, "links"), json_type_object))
+		return root;
+	if (root || access(path, F_OK) == 0)
+		log_warning("quota: %s makes no sense; links begin at 0 bytes", path);
+	json_object_put(root);
+	return NULL;
+}
+
+struct quota_file *quota_file_open(const char *directory)
+{
+	struct quota_file *file = calloc(1, sizeof(*file));
+
+	if (!file)
+		return NULL;
+	snprintf(file->directory, sizeof(file->directory), "%s", directory);
+	if ((size_t)snprintf(file->path, sizeof(file->path), "%s/links.json", directory) >=
+	    sizeof(file->path))
+		log_warning("quota: %s: %s", directory, strerror(ENAMETOOLONG));
+	read_boot(file->boot);
+	file->root = read_root(file->path);
+	if (!file->root) {
+		file->root = json_object_new_object();
+		json_object_object_add(file->root, "links", json_object_new_object());
+	}
+	return file;
+}
+
+void quota_file_close(struct quota_file *file)
+{
+	if (!file)
+		return;
+	json_object_put(file->root);
+	free(file);
+}
+
+struct link_usage quota_file_get(const struct quota_file *file, const char *name)
+{
+	struct json_object *link = json_member(json_member(file->root, "links"), name);
+	const char *since = json_text(link, "since");
+	struct link_usage usage = {.bytes = json_count(link, "bytes"),
+				   .begun = true,
+				   .device = (int)json_count(link, "device"),
+				   .counter = json_count(link, "counter")};
+
+	if (strlen(since) + 1 != sizeof(usage.since))
+		return (struct link_usage){0};
+	memcpy(usage.since, since, sizeof(usage.since));
+	if (!*file->boot || strcmp(json_text(link, "boot"), file->boot) != 0)
+		link_usage_reboot(&usage);
+	return usage;
+}
+
+static int write_all(int fd, const char *text)
+{
+	size_t left = strlen(text);
+
+	while (left > 0) {
+		ssize_t len = write(fd, text, left);
+
+		if (len < 0)
+			return -errno;
+		text += len;
+		left -= (size_t)len;
+	}
+	return fsync(fd) ? -errno : 0;
+}
+
+/* What is half written, as when the power fails, never has the file's name. */
+static int write_file(const struct quota_file *file)
+{
+	char temporary[PATH_MAX + 4];
+	int err;
+	int fd;
+
+	if (mkdir(file->directory, 0755) && errno != EEXIST)
+		return -errno;
+	snprintf(temporary, sizeof(temporary), "%s.new", file->path);
+	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		return -errno;
+	err = write_all(fd, json_object_to_json_string_ext(file->root, JSON_C_TO_STRING_PRETTY));
+	close(fd);
+	if (!err && rename(temporary, file->path))
+		err = -errno;
+	if (err)
+		unlink(temporary);
+	return err;
+}
+
+int quota_file_put(struct quota_file *file, const char *name, const struct link_usage *usage)
+{
+	struct json_object *link = json_object_new_object();
+
+	json_object_object_add(link, "since", json_object_new_string(usage->since));
+	json_object_object_add(link, "bytes", json_object_new_uint64(usage->bytes));
+	json_object_object_add(link, "boot", json_object_new_string(file->boot));
+	json_object_object_add(link, "device", json_object_new_int(usage->device));
+	json_object_object_add(link, "counter", json_object_new_uint64(usage->counter));
+	json_object_object_add(json_member(file->root, "links"), name, link);
+	return write_file(file);
+}

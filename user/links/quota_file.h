@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The file in which usage of links survives restarts, of hawserd and of the host. */
+#ifndef HAWSER_LINKS_QUOTA_FILE_H
+#define HAWSER_LINKS_QUOTA_FILE_H
+
+#include "links/quota_usage.h"
+
+struct quota_file;
+
+/* Reads "links.json" in this directory, if it is there; of what it says only what makes sense.
+ * NULL without memory. */
+struct quota_file *quota_file_open(const char *directory);
+void quota_file_close(struct quota_file *file); /* NULL is allowed; does not write */
+
+/* What the file says of the link with this name; all zero if nothing. */
+struct link_usage quota_file_get(const struct quota_file *file, const char *name);
+
+/* Replaces the file in one step by one that has this of the link, and of others what it had. The
+ * directory is made if need be. 0 or -errno. */
+int quota_file_put(struct quota_file *file, const char *name, const struct link_usage *usage);
+
+#endif

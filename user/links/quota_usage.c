@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a link has carried of its quota. Days are compared as texts of ISO 8601. */
+#include "links/quota_usage.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int last_day(int year, int month)
+{
+	static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	const bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+
+	return days[month] + (month == 1 && leap ? 1 : 0);
+}
+
+/* In this month, counted from 0. */
+static int first_day(int year, int month, unsigned int reset_day)
+{
+	const int last = last_day(year, month);
+
+	return (int)reset_day < last ? (int)reset_day : last;
+}
+
+void link_usage_month(time_t now, unsigned int reset_day, bool next, char out[LINK_DAY_TEXT_MAX])
+{
+	struct tm local = {0};
+	int months;
+
+	localtime_r(&now, &local);
+	months = 12 * (local.tm_year + 1900) + local.tm_mon;
+	if (local.tm_mday < first_day(months / 12, months % 12, reset_day))
+		months--;
+	months += next;
+	/* The year has four digits, which the compiler cannot know. */
+	snprintf(out, LINK_DAY_TEXT_MAX, "%04u-%02u-%02u", (unsigned int)(months / 12) % 10000,
+		 (unsigned int)(months % 12 + 1) % 100,
+		 (unsigned int)first_day(months / 12, months % 12, reset_day) % 100);
+}
+
+void link_usage_take(struct link_usage *usage, time_t now, unsigned int reset_day, int device,
+		     uint64_t counter)
+{
+	char since[LINK_DAY_TEXT_MAX];
+	const bool goes_on = device == usage->device && counter >= usage->counter;
+
+	link_usage_month(now, reset_day, false, since);
+	if (strcmp(since, usage->since) > 0) {
+		memcpy(usage->since, since, sizeof(since));
+		usage->bytes = 0;
+	}
+	if (usage->begun)
+		usage->bytes += goes_on ? counter - usage->counter : counter;
+	usage->begun = true;
+	usage->device = device;
+	usage->counter = counter;
+}
+
+void link_usage_reboot(struct link_usage *usage)
+{
+	usage->device = 0;
+	usage->counter = 0;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What rtnetlink says of this network namespace, as far as links are concerned: interfaces, their
+ * addresses, default routes and our own rules. A copy; decides nothing. */
+#ifndef HAWSER_NET_NET_VIEW_H
+#define HAWSER_NET_NET_VIEW_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/link_config.h"
+
+/* All that is ours carries this protocol number ("ip route", "ip rule": proto 104) and has its
+ * table or priority in this range; else it is somebody else's. */
+#define LINK_PROTOCOL	 104
+#define LINK_RANGE_FIRST 28000
+#define LINK_RANGE_LAST	 28999
+
+struct netlink;
+
+struct net_device {
+	int index;
+	char name[IF_NAMESIZE];
+	bool up;      /* by the administrator */
+	bool running; /* and it has a carrier */
+	bool loopback;
+	bool no_gateway; /* point to point: a gateway is not needed */
+	uint64_t rx_bytes;
+	uint64_t tx_bytes;
+};
+
+struct net_address {
+	int device;
+	union address address;
+	uint8_t bits;
+	uint32_t flags; /* IFA_F_… */
+};
+
+/* A default route. */
+struct net_route {
+	int device;
+	enum link_family family;
+	union address gateway; /* AF_UNSPEC: none */
+	uint32_t table;
+	uint32_t metric;
+	bool ours;
+};
+
+struct net_rule {
+	enum link_family family;
+	uint32_t priority;
+	uint32_t table;
+	union address from; /* this address alone */
+};
+
+struct net_view {
+	struct net_device *devices;
+	size_t device_count;
+	struct net_address *addresses;
+	size_t address_count;
+	struct net_route *routes;
+	size_t route_count;
+	struct net_rule *rules; /* ours only */
+	size_t rule_count;
+};
+
+/* Fills view, to be freed by net_view_free() also on error. 0 or -errno. */
+int net_view_load(struct net_view *view, struct netlink *netlink);
+
+/* The interfaces alone. */
+int net_view_load_devices(struct net_view *view, struct netlink *netlink);
+void net_view_free(struct net_view *view);
+
+/* NULL if there is none. */
+const struct net_device *net_view_device(const struct net_view *view, const char *name);
+
+#endif

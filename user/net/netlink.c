@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One netlink socket for requests that are answered at once. */
+#include "net/netlink.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+/* The kernel answers while it handles the request; this only keeps a fault from hanging us. */
+#define ANSWER_TIMEOUT_S 5
+#define REQUEST_BYTES	 1024
+/* The kernel fills up to 32 KiB for each read of a dump. */
+#define ANSWER_BYTES 32768
+
+struct netlink {
+	struct mnl_socket *socket;
+	unsigned int seq;
+	/* As libmnl wants messages aligned. */
+	_Alignas(struct nlmsghdr) char request[REQUEST_BYTES];
+	_Alignas(struct nlmsghdr) char answer[ANSWER_BYTES];
+};
+
+struct netlink *netlink_open(int bus)
+{
+	struct netlink *netlink = calloc(1, sizeof(*netlink));
+	struct timeval timeout = {.tv_sec = ANSWER_TIMEOUT_S};
+	int err;
+
+	if (!netlink)
+		return NULL;
+	netlink->socket = mnl_socket_open2(bus, SOCK_CLOEXEC);
+	if (!netlink->socket)
+		goto out;
+	if (mnl_socket_bind(netlink->socket, 0, MNL_SOCKET_AUTOPID) ||
+	    setsockopt(mnl_socket_get_fd(netlink->socket), SOL_SOCKET, SO_RCVTIMEO, &timeout,
+		       sizeof(timeout)))
+		goto out;
+	return netlink;
+out:
+	err = errno;
+	netlink_close(netlink);
+	errno = err;
+	return NULL;
+}
+
+void netlink_close(struct netlink *netlink)
+{
+	if (!netlink)
+		return;
+	if (netlink->socket)
+		mnl_socket_close(netlink->socket);
+	free(netlink);
+}
+
+struct nlmsghdr *netlink_begin(struct netlink *netlink, uint16_t type, uint16_t flags)
+{
+	struct nlmsghdr *header = mnl_nlmsg_put_header(netlink->request);
+
+	header->nlmsg_type = type;
+	header->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+	header->nlmsg_seq = ++netlink->seq;
+	return header;
+}
+
+int netlink_send(struct netlink *netlink, mnl_cb_t on_message, void *context)
+{
+	const struct nlmsghdr *header = (const struct nlmsghdr *)netlink->request;
+	unsigned int port = mnl_socket_get_portid(netlink->socket);
+	int more = MNL_CB_OK;
+
+	if (mnl_socket_sendto(netlink->socket, header, header->nlmsg_len) < 0)
+		return -errno;
+	do {
+		ssize_t len = mnl_socket_recvfrom(netlink->socket, netlink->answer,
+						  sizeof(netlink->answer));
+
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len < 0)
+			return -errno;
+		more = mnl_cb_run(netlink->answer, (size_t)len, netlink->seq, port, on_message,
+				  context);
+		/* What a request that timed out is still owed. */
+		if (more < 0 && errno == EPROTO)
+			more = MNL_CB_OK;
+	} while (more > MNL_CB_STOP);
+	return more < 0 ? -errno : 0;
+}

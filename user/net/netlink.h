@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One netlink socket for requests that are answered at once (libmnl). Knows no message. */
+#ifndef HAWSER_NET_NETLINK_H
+#define HAWSER_NET_NETLINK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <libmnl/libmnl.h>
+
+struct netlink;
+
+/* bus: NETLINK_ROUTE… NULL with errno set. */
+struct netlink *netlink_open(int bus);
+void netlink_close(struct netlink *netlink); /* NULL is allowed */
+
+/* Begins a message in the socket's own buffer; extra bytes of header, zeroed, follow nlmsghdr and
+ * are returned. The message is complete when it is sent. */
+struct nlmsghdr *netlink_begin(struct netlink *netlink, uint16_t type, uint16_t flags);
+
+/* Sends what netlink_begin() began and waits for the end of the answer; each message of it goes to
+ * on_message, which may be NULL and returns MNL_CB_OK. 0 or -errno: the kernel's, or EINTR when
+ * what was dumped changed meanwhile. */
+int netlink_send(struct netlink *netlink, mnl_cb_t on_message, void *context);
+
+#endif

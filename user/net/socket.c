@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Options and ends of one stream socket, the same for TCP and MPTCP. */
+#include "net/socket.h"
+
+#include <errno.h>
+#include <linux/tcp.h> /* its tcp_info is newer than glibc's */
+#include <netinet/in.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "net/kernel.h"
+
+#define KEEPALIVE_PROBES 4
+#define EARLY_BACKLOG	 256 /* of connections whose handshake is not done */
+
+static void set_int(int fd, int level, int option, int value)
+{
+	(void)setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+void socket_bound(int fd, const struct tune *tune)
+{
+	uint32_t most = kernel_rmem_max();
+	uint32_t size = tune->receive_bytes < most ? tune->receive_bytes : most;
+
+	/* The kernel doubles what it is given, for its own bookkeeping (socket(7)). */
+	set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, (int)(size / 2));
+	set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, (int)tune->unsent_bytes);
+}
+
+void socket_prepare(int fd, const struct tune *tune)
+{
+	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	set_int(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+	set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, (int)tune->unsent_bytes);
+	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)tune->keepalive_idle_s);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)tune->keepalive_interval_s);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
+}
+
+int socket_error(int fd)
+{
+	int err = 0;
+	socklen_t len = sizeof(err);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) ? errno : err;
+}
+
+bool socket_reaches(int fd, const union address *listening)
+{
+	union address peer = {0};
+	union address local;
+	socklen_t len = sizeof(peer);
+
+	if (getpeername(fd, &peer.sa, &len) || address_port(&peer) != address_port(listening))
+		return false;
+	if (!address_is_any(listening))
+		return address_same_ip(&peer, listening);
+	/* A connection to an own address also comes from there. */
+	socket_local_address(fd, &local);
+	return listening->sa.sa_family == peer.sa.sa_family && address_same_ip(&peer, &local);
+}
+
+int socket_set_transparent(int fd, int family, bool transparent)
+{
+	const int on = transparent;
+
+	if (family == AF_INET6)
+		return setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &on, sizeof(on)) ? -errno : 0;
+	return setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &on, sizeof(on)) ? -errno : 0;
+}
+
+int socket_bind_foreign(int fd, const union address *address)
+{
+	union address any_port = *address;
+	int err = socket_set_transparent(fd, address->sa.sa_family, true);
+
+	if (err)
+		return err;
+	/* The port is chosen at connect(), when it is known whom it must differ for. */
+	set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+	address_set_port(&any_port, 0);
+	return bind(fd, &any_port.sa, address_length(&any_port)) ? -errno : 0;
+}
+
+void socket_local_address(int fd, union address *out)
+{
+	socklen_t len = sizeof(*out);
+
+	*out = (union address){0};
+	if (getsockname(fd, &out->sa, &len))
+		out->sa.sa_family = AF_UNSPEC;
+}
+
+bool socket_is_local_address(const union address *address)
+{
+	int fd = socket(address->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	union address local;
+	bool is_local;
+
+	if (fd < 0)
+		return false;
+	/* Nothing is sent; a connection to an own address also comes from there. bind() would not
+	 * do: net.ipv4.ip_nonlocal_bind lets it take anything. */
+	is_local = !connect(fd, &address->sa, address_length(address));
+	socket_local_address(fd, &local);
+	is_local = is_local && address_same_ip(&local, address);
+	close(fd);
+	return is_local;
+}
+
+int socket_bind_source(int fd, const union address *source)
+{
+	set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+	return bind(fd, &source->sa, address_length(source)) ? -errno : 0;
+}
+
+/* All zero if unknown. */
+static struct tcp_info tcp_info(int fd)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	(void)getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+	return info;
+}
+
+void socket_take_early(int fd)
+{
+	set_int(fd, IPPROTO_TCP, TCP_FASTOPEN, EARLY_BACKLOG);
+}
+
+void socket_send_early(int fd)
+{
+	set_int(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1);
+}
+
+bool socket_early_lost(int fd)
+{
+	/* Linux 5.5, 480274787d7e. */
+	return tcp_info(fd).tcpi_fastopen_client_fail == TFO_SYN_RETRANSMITTED;
+}
+
+uint32_t socket_rtt_us(int fd)
+{
+	return tcp_info(fd).tcpi_rtt;
+}
+
+uint32_t socket_receive_rtt_us(int fd)
+{
+	const struct tcp_info info = tcp_info(fd);
+
+	return info.tcpi_rcv_rtt > info.tcpi_rtt ? info.tcpi_rcv_rtt : info.tcpi_rtt;
+}
+
+uint64_t socket_received_bytes(int fd)
+{
+	return tcp_info(fd).tcpi_bytes_received;
+}
+
+int socket_set_congestion(int fd, const char *name)
+{
+	return setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name)) ? -errno
+											  : 0;
+}
+
+void socket_reset(int fd)
+{
+	const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	close(fd);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a client says before its payload: SOCKS5, SOCKS4(a) or HTTP, told apart by the first byte.
+ * Pure: bytes in, bytes out. Never touches an fd or the loop. */
+#ifndef HAWSER_PROTO_HANDSHAKE_H
+#define HAWSER_PROTO_HANDSHAKE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "auth/users.h"
+#include "base/address.h"
+#include "base/cause.h"
+
+struct gate;
+struct token;
+
+#define HANDSHAKE_IN_MAX  8192 /* a request must fit; for HTTP this is the header limit */
+#define HANDSHAKE_OUT_MAX 512  /* every answer fits */
+
+enum protocol {
+	PROTOCOL_NONE, /* no byte seen yet */
+	PROTOCOL_SOCKS5,
+	PROTOCOL_SOCKS4,
+	PROTOCOL_SOCKS4A,
+	PROTOCOL_HTTP_CONNECT,
+	PROTOCOL_HTTP, /* a plain request in absolute form (RFC 9112 section 3.2.2) */
+	PROTOCOL_FORWARD,
+	PROTOCOL_TRANSPARENT, /* taken on its way; the client knows of no proxy */
+	PROTOCOL_COUNT
+};
+
+enum access {
+	ACCESS_OPEN,	 /* no password needed */
+	ACCESS_PASSWORD, /* a user name and password needed */
+	ACCESS_DENIED,	 /* this source address may not use the listener */
+};
+
+enum parse {
+	PARSE_MORE, /* a message is not whole yet */
+	PARSE_DONE,
+	PARSE_BAD, /* cause says why */
+};
+
+struct handshake {
+	enum protocol protocol;
+	enum access access;
+	const struct users *users;
+	const struct gate *gate; /* NULL: no tokens are taken; set after handshake_init() */
+	/* The token that the gate let in, with a session begun on its account: the caller's to end,
+	 * also after PARSE_BAD. NULL without one. */
+	const struct token *token;
+	bool probe;	  /* with PARSE_DONE: wants the success and nothing else; no destination */
+	enum cause cause; /* set when PARSE_BAD */
+	struct destination destination; /* set when PARSE_DONE */
+	uint8_t stage;			/* of the protocol's dialogue */
+	/* A plain HTTP request's rewritten head: the first bytes for the destination. malloc'ed,
+	 * the caller of handshake_step() takes or frees it. NULL for all other protocols. */
+	uint8_t *head;
+	size_t head_len;
+};
+
+/* An answer to the client, appended to by the handshake, sent and emptied by the caller. */
+struct handshake_out {
+	uint8_t bytes[HANDSHAKE_OUT_MAX];
+	size_t len;
+};
+
+/* users must outlive the handshake. */
+void handshake_init(struct handshake *handshake, enum access access, const struct users *users);
+
+/* Takes what it can from in[0..len) and says in *consumed how much; the caller keeps the rest and
+ * calls again with the rest and what came since. Any result may have appended to out.
+ * PARSE_DONE: what was not consumed is payload.
+ * PARSE_BAD: out holds the whole refusal (nothing if no protocol was recognised): send and close.
+ */
+enum parse handshake_step(struct handshake *handshake, const uint8_t *in, size_t len,
+			  size_t *consumed, struct handshake_out *out);
+
+/* Appends the final answer: success for CAUSE_NONE, else the protocol's refusal for that cause at
+ * this stage of its dialogue; for a session that ends between steps or after PARSE_DONE, never
+ * after PARSE_BAD. bound is the local address of the connection to the destination, or NULL.
+ * Nothing for PROTOCOL_NONE, PROTOCOL_FORWARD, PROTOCOL_TRANSPARENT, and a success of
+ * PROTOCOL_HTTP. */
+void handshake_reply(const struct handshake *handshake, enum cause cause,
+		     const union address *bound, struct handshake_out *out);
+
+/* For the protocols. All answers of one dialogue together fit. */
+void handshake_out_append(struct handshake_out *out, const void *bytes, size_t len);
+
+/* "socks5", "http-connect"…; for output, stable. */
+const char *protocol_name(enum protocol protocol);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a worker lends its flows: one large buffer, and a pool of pipes. */
+#include "relay/io_buffers.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Reads from MPTCP sockets gain up to about this size; beyond it the second-level cache loses what
+ * the write needs. */
+#define BUFFER_BYTES ((size_t)256 * 1024)
+
+/* Asked for, not required: beyond its quota an unprivileged user keeps the default of 64 KiB. */
+#define PIPE_BYTES (256 * 1024)
+
+/* Empty pipes kept for reuse; each is two fds. */
+#define PIPES_KEPT 32U
+
+int mover_init(struct mover *mover)
+{
+	*mover = (struct mover){.buffer_size = BUFFER_BYTES};
+	mover->buffer = malloc(mover->buffer_size);
+	return mover->buffer ? 0 : -ENOMEM;
+}
+
+static void pipe_close(struct pipe *pipe)
+{
+	close(pipe->read_fd);
+	close(pipe->write_fd);
+	free(pipe);
+}
+
+void mover_fini(struct mover *mover)
+{
+	while (mover->pipes) {
+		struct pipe *pipe = mover->pipes;
+
+		mover->pipes = pipe->next;
+		pipe_close(pipe);
+	}
+	free(mover->buffer);
+	mover->buffer = NULL;
+}
+
+static struct pipe *pipe_open(void)
+{
+	struct pipe *pipe = malloc(sizeof(*pipe));
+	int fds[2];
+	int size;
+
+	if (!pipe)
+		return NULL;
+	if (pipe2(fds, O_NONBLOCK | O_CLOEXEC)) {
+		free(pipe);
+		return NULL;
+	}
+	size = fcntl(fds[1], F_SETPIPE_SZ, PIPE_BYTES);
+	if (size < 0)
+		size = fcntl(fds[1], F_GETPIPE_SZ);
+	*pipe = (struct pipe){.read_fd = fds[0], .write_fd = fds[1], .size = (size_t)size};
+	return pipe;
+}
+
+struct pipe *mover_borrow_pipe(struct mover *mover)
+{
+	struct pipe *pipe = mover->pipes;
+
+	if (!pipe)
+		return pipe_open();
+	mover->pipes = pipe->next;
+	mover->pipe_count--;
+	return pipe;
+}
+
+void mover_return_pipe(struct mover *mover, struct pipe *pipe, size_t held)
+{
+	if (held > 0 || mover->pipe_count >= PIPES_KEPT) {
+		pipe_close(pipe);
+		return;
+	}
+	pipe->next = mover->pipes;
+	mover->pipes = pipe;
+	mover->pipe_count++;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a worker lends its flows for the time of a wake-up: one large buffer, and a pool of pipes.
+ */
+#ifndef HAWSER_RELAY_IO_BUFFERS_H
+#define HAWSER_RELAY_IO_BUFFERS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct pipe {
+	int read_fd;
+	int write_fd;
+	size_t size; /* bytes it takes at most; fewer when fragments are small */
+	struct pipe *next;
+};
+
+struct mover {
+	uint8_t *buffer;
+	size_t buffer_size;
+	struct pipe *pipes; /* empty ones, ready to be lent */
+	unsigned int pipe_count;
+};
+
+/* 0 or -ENOMEM. */
+int mover_init(struct mover *mover);
+void mover_fini(struct mover *mover);
+
+/* An empty pipe, non-blocking; NULL with errno set. */
+struct pipe *mover_borrow_pipe(struct mover *mover);
+
+/* Gives a pipe back; one that still holds bytes is closed. held is that number. */
+void mover_return_pipe(struct mover *mover, struct pipe *pipe, size_t held);
+
+#endif

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A pair of flows between two sockets: when each is pumped, half-close, reset. */
+#include "relay/relay_private.h"
+
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "net/kernel.h"
+#include "net/socket.h"
+#include "shared/token_state.h"
+
+/* How often a leg that will be reset is asked whether all it was sent has been acknowledged. */
+#define DRAIN_POLL_S 0.01
+
+/* How often a dead leg that has been in the sockmap is looked at for passed bytes that are still on
+ * their way to its queue. Some never come: a psock that an error has hit drops them. */
+#define DEAD_POLLS_MAX 50
+
+/* A flow rests for so much less than it should. */
+#define REST_SLACK_S 0.001
+
+static struct leg *leg_other(struct relay *relay, const struct leg *leg)
+{
+	return leg == &relay->client ? &relay->server : &relay->client;
+}
+
+static struct flow *flow_from(struct relay *relay, const struct leg *leg)
+{
+	return leg == &relay->client ? &relay->up : &relay->down;
+}
+
+static struct flow *flow_to(struct relay *relay, const struct leg *leg)
+{
+	return leg == &relay->client ? &relay->down : &relay->up;
+}
+
+/* A reset discards what the receiver has not been sent yet. Directly connected, it would have got
+ * all that was sent before the reset; so it shall through us. */
+static bool leg_drained(struct relay *relay, const struct leg *leg)
+{
+	int unacknowledged;
+
+	/* A socket that has just fallen back to TCP reports 1 until something was sent. */
+	if (flow_to(relay, leg)->bytes == 0 && leg == &relay->server)
+		return true;
+	return ioctl(leg->fd, SIOCOUTQ, &unacknowledged) || unacknowledged == 0;
+}
+
+static void relay_on_hup(void *owner, bool dead);
+static void relay_on_tick(void *owner);
+
+/* The receive path of a socket that fell back to TCP can lose bytes in the kernel and still end in
+ * order (run on 6.18). TCP's own count tells; it may count the end of the stream as one byte more.
+ * Not for the client's leg, where the handshake took bytes that no flow counted. */
+static bool leg_lost_bytes(const struct relay *relay, const struct leg *leg,
+			   const struct flow *from)
+{
+	return leg == &relay->server && leg->transport == TRANSPORT_FALLBACK &&
+	       socket_received_bytes(leg->fd) > from->bytes + 1;
+}
+
+void leg_watch_io(struct relay *relay, struct leg *leg, int events)
+{
+	if (events == (ev_is_active(&leg->io) ? leg->io.events & (EV_READ | EV_WRITE) : 0))
+		return;
+	ev_io_stop(relay->env->loop, &leg->io);
+	ev_io_modify(&leg->io, events);
+	if (events)
+		ev_io_start(relay->env->loop, &leg->io);
+}
+
+/* What a leg waits for follows from whether the kernel moves its bytes, from what its two flows
+ * hold, and from nothing else. */
+static void leg_watch(struct relay *relay, struct leg *leg)
+{
+	const struct flow *from = flow_from(relay, leg);
+	const struct flow *to = flow_to(relay, leg);
+	bool parked = relay_parked(relay);
+	int events = 0;
+
+	if (!from->eof && from->held.len == 0 && !from->tick.active && !from->resting &&
+	    !(leg == relay->dead && from->parked))
+		events |= EV_READ;
+	if (to->held.len > 0)
+		events |= EV_WRITE;
+	if (!parked)
+		leg_watch_io(relay, leg, events);
+	/* A leg whose stream has ended and that nothing is written to may still be reset; one whose
+	 * bytes the kernel moves may end as well. */
+	if (leg == relay->dead || (!parked && (events || !from->eof)))
+		hup_remove(&relay->env->hup, &leg->hup);
+	else
+		hup_add(&relay->env->hup, &leg->hup, leg->fd,
+			park_state(relay->park) == PARK_IN ? HUP_DEATH_OR_END : HUP_DEATH,
+			relay_on_hup, leg);
+}
+
+/* After a look at the source that moved n bytes: when is the next one due? */
+static void relay_pace(struct relay *relay, struct flow *flow, struct leg *source, size_t n)
+{
+	struct ticker *ticker = &relay->env->ticker;
+	ev_tstamp now = ev_now(relay->env->loop);
+	uint32_t interval_us;
+
+	if (flow->eof || flow->finished) {
+		ticker_stop(ticker, &flow->tick);
+		return;
+	}
+	if (flow->held.len > 0)
+		return; /* the target sets the pace now */
+	if (flow->tick.active)
+		interval_us = pace_ticked(&flow->pace, relay->config, n, now, flow->source,
+					  flow->target, flow->tick.interval_us);
+	else
+		interval_us =
+			pace_woken(&flow->pace, relay->config, n, now, flow->source, flow->target);
+	if (interval_us == 0)
+		ticker_stop(ticker, &flow->tick);
+	else if (flow->tick.active)
+		flow->tick.interval_us = interval_us;
+	else
+		ticker_start(ticker, &flow->tick, interval_us, relay_on_tick, source);
+}
+
+/* Nothing can be given to this leg any more. What it sent before is still worth reading. */
+static void relay_leg_died(struct relay *relay, struct leg *leg)
+{
+	struct flow *to = flow_to(relay, leg);
+
+	if (relay->dead && relay->dead != leg)
+		relay->end = CAUSE_RESET;
+	relay->dead = leg;
+	flow_from(relay, leg)->resting = false;
+	if (relay->park)
+		park_give_up(relay->park, to == &relay->up);
+	flow_drop(to, &relay->env->mover);
+	ticker_stop(&relay->env->ticker, &to->tick);
+	to->eof = true;
+	to->finished = true;
+}
+
+/* The timer is for the flow that may go on first; the other is seen to then. */
+static void relay_charge(struct relay *relay, struct flow *flow, uint64_t n)
+{
+	double wait_s;
+
+	/* What a dead leg sent is not kept waiting: it is little, and soon gone. */
+	if (!relay->account || n == 0 || relay->dead)
+		return;
+	wait_s = account_charge(relay->account, flow == &relay->up, n, relay->rate,
+				clock_monotonic_s());
+	if (wait_s == 0)
+		return;
+	flow->resting = true;
+	flow->rest_until_s = clock_monotonic_s() + wait_s;
+	ticker_stop(&relay->env->ticker, &flow->tick);
+	if (ev_is_active(&relay->rest) &&
+	    ev_timer_remaining(relay->env->loop, &relay->rest) < wait_s)
+		return;
+	ev_timer_stop(relay->env->loop, &relay->rest);
+	ev_timer_set(&relay->rest, wait_s, 0.);
+	ev_timer_start(relay->env->loop, &relay->rest);
+}
+
+void relay_count(struct relay *relay, const struct flow *flow, uint64_t bytes)
+{
+	struct stats *stats = relay->env->stats;
+
+	if (bytes == 0)
+		return;
+	*(flow == &relay->up ? &stats->bytes_up : &stats->bytes_down) += bytes;
+	relay->last_activity = ev_now(relay->env->loop);
+	if (relay->server.transport == TRANSPORT_MPTCP ||
+	    relay->client.transport == TRANSPORT_MPTCP)
+		link_watch_wake(relay->env->watch);
+}
+
+void relay_source_failed(struct relay *relay, struct flow *flow, struct leg *source)
+{
+	flow->eof = true;
+	flow->finished = true;
+	relay_leg_died(relay, source);
+}
+
+void relay_pump(struct relay *relay, struct flow *flow, struct leg *source, struct leg *target)
+{
+	uint64_t before = flow->bytes;
+	enum flow_result result;
+
+	if (flow->finished || relay_parked(relay))
+		return;
+	result = flow_pump(flow, &relay->env->mover, &relay->config->tune);
+	relay_count(relay, flow, flow->bytes - before);
+	relay->chatty |= relay_is_chatty(relay, flow, flow->bytes - before);
+	switch (result) {
+	case FLOW_WAIT:
+	case FLOW_MORE:
+		break;
+	case FLOW_ENDED:
+		flow->finished = true;
+		if (leg_lost_bytes(relay, source, flow))
+			relay->end = CAUSE_BYTES_LOST;
+		else if (!relay->dead)
+			shutdown(target->fd, SHUT_WR);
+		break;
+	case FLOW_SOURCE_FAILED:
+		relay_source_failed(relay, flow, source);
+		break;
+	case FLOW_TARGET_FAILED:
+		relay_leg_died(relay, target);
+		break;
+	case FLOW_NO_MEMORY:
+		relay->end = CAUSE_RESOURCES;
+		break;
+	}
+	if (!flow->resting)
+		relay_pace(relay, flow, source, (size_t)(flow->bytes - before));
+	relay_charge(relay, flow, flow->bytes - before);
+}
+
+static void relay_on_rest(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct relay *relay = timer->data;
+	const double now_s = clock_monotonic_s();
+
+	(void)events;
+	for (int up = 0; up <= 1; up++) {
+		struct flow *flow = up ? &relay->up : &relay->down;
+		const double left_s = flow->rest_until_s - now_s;
+
+		if (!flow->resting)
+			continue;
+		/* libev's clock may be a little ahead of this one. */
+		if (left_s <= REST_SLACK_S) {
+			flow->resting = false;
+			continue;
+		}
+		if (!ev_is_active(timer) || ev_timer_remaining(loop, timer) > left_s) {
+			ev_timer_stop(loop, timer);
+			ev_timer_set(timer, left_s, 0.);
+			ev_timer_start(loop, timer);
+		}
+	}
+	relay_settle(relay);
+}
+
+void relay_settle(struct relay *relay)
+{
+	struct ev_loop *loop = relay->env->loop;
+	bool half_closed;
+
+	if (relay->chatty && relay->end == CAUSE_NONE)
+		relay_try_sockmap(relay);
+	relay->chatty = false;
+	half_closed = relay_half_closed(relay);
+	if (relay->end == CAUSE_NONE && relay->dead) {
+		const struct flow *from = flow_from(relay, relay->dead);
+
+		if (from->finished && leg_drained(relay, leg_other(relay, relay->dead)))
+			relay->end = CAUSE_RESET;
+		else if ((from->finished || from->parked) && !ev_is_active(&relay->drain))
+			ev_timer_again(loop, &relay->drain);
+	}
+	if (relay->end != CAUSE_NONE ||
+	    (relay->up.finished && relay->down.finished && !relay->dead)) {
+		relay_stop(relay);
+		relay->notify(relay, RELAY_ENDED, relay->end);
+		return;
+	}
+	leg_watch(relay, &relay->client);
+	leg_watch(relay, &relay->server);
+	if (half_closed && !relay->was_half_closed) {
+		relay->was_half_closed = true;
+		relay->notify(relay, RELAY_HALF_CLOSED, CAUSE_NONE);
+	}
+}
+
+static void relay_on_io(struct ev_loop *loop, ev_io *io, int events)
+{
+	struct relay *relay = io->data;
+	struct leg *leg = io == &relay->client.io ? &relay->client : &relay->server;
+	struct leg *other = leg_other(relay, leg);
+
+	if (relay_parked(relay)) {
+		ev_io_stop(loop, io);
+		return;
+	}
+	if (events & EV_WRITE)
+		relay_pump(relay, flow_to(relay, leg), other, leg);
+	if (events & EV_READ)
+		relay_pump(relay, flow_from(relay, leg), leg, other);
+	relay_settle(relay);
+}
+
+static void relay_on_hup(void *owner, bool dead)
+{
+	struct leg *leg = owner;
+	struct relay *relay = leg->io.data;
+
+	if (relay->park)
+		park_leave(relay->park, dead ? "a leg was reset" : "a stream has ended");
+	if (dead)
+		relay_leg_died(relay, leg);
+	relay_settle(relay);
+}
+
+static void relay_on_tick(void *owner)
+{
+	struct leg *source = owner;
+	struct relay *relay = source->io.data;
+	struct flow *flow = flow_from(relay, source);
+
+	if (flow->held.len > 0)
+		return;
+	relay_pump(relay, flow, source, leg_other(relay, source));
+	relay_settle(relay);
+}
+
+static void relay_poll_dead(struct relay *relay, struct leg *dead)
+{
+	struct flow *from = flow_from(relay, dead);
+
+	if (from->finished || relay_parked(relay))
+		return;
+	relay_pump(relay, from, dead, leg_other(relay, dead));
+	if (!from->finished && from->held.len == 0 && ++relay->dead_polls > DEAD_POLLS_MAX)
+		relay_source_failed(relay, from, dead);
+}
+
+static void relay_on_drain(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct relay *relay = timer->data;
+
+	(void)loop;
+	(void)events;
+	if (relay->dead)
+		relay_poll_dead(relay, relay->dead);
+	relay_settle(relay);
+}
+
+void relay_init(struct relay *relay, struct relay_env *env, relay_notify_fn *notify)
+{
+	*relay = (struct relay){.env = env, .notify = notify};
+	relay->client.fd = -1;
+	relay->server.fd = -1;
+	ev_init(&relay->client.io, relay_on_io);
+	ev_init(&relay->server.io, relay_on_io);
+	ev_init(&relay->drain, relay_on_drain);
+	ev_init(&relay->rest, relay_on_rest);
+}
+
+void relay_prepare(struct relay *relay, const struct relay_config *config, uint64_t session)
+{
+	struct leg *client = &relay->client;
+	struct leg *server = &relay->server;
+	enum tier_mode mode = config->tier;
+
+	relay->config = config;
+	relay->session = session;
+	relay->unfit = !relay->env->accel || mode == TIER_MODE_COPY || mode == TIER_MODE_SPLICE ||
+		       !relay_fits_sockmap(relay);
+	flow_init(&relay->up, client->fd, client->transport, server->fd, server->transport, mode);
+	flow_init(&relay->down, server->fd, server->transport, client->fd, client->transport, mode);
+}
+
+void relay_set_local(struct relay *relay, struct local_client *local)
+{
+	flow_set_local(&relay->up, local);
+	relay->unfit = true;
+}
+
+void relay_set_rate(struct relay *relay, struct account *account, uint64_t rate)
+{
+	relay->account = account;
+	relay->rate = rate;
+	/* The kernel would not ask. */
+	relay->unfit = true;
+}
+
+void relay_start(struct relay *relay)
+{
+	ev_io_set(&relay->client.io, relay->client.fd, 0);
+	ev_io_set(&relay->server.io, relay->server.fd, 0);
+	relay->client.io.data = relay;
+	relay->server.io.data = relay;
+	relay->drain.repeat = DRAIN_POLL_S;
+	relay->drain.data = relay;
+	relay->rest.data = relay;
+	relay->last_activity = ev_now(relay->env->loop);
+	relay_pump(relay, &relay->up, &relay->client, &relay->server);
+	relay_pump(relay, &relay->down, &relay->server, &relay->client);
+	relay_settle(relay);
+}
+
+void relay_stop(struct relay *relay)
+{
+	ev_timer_stop(relay->env->loop, &relay->drain);
+	ev_timer_stop(relay->env->loop, &relay->rest);
+	ev_io_stop(relay->env->loop, &relay->client.io);
+	ev_io_stop(relay->env->loop, &relay->server.io);
+	hup_remove(&relay->env->hup, &relay->client.hup);
+	hup_remove(&relay->env->hup, &relay->server.hup);
+	ticker_stop(&relay->env->ticker, &relay->up.tick);
+	ticker_stop(&relay->env->ticker, &relay->down.tick);
+	flow_drop(&relay->up, &relay->env->mover);
+	flow_drop(&relay->down, &relay->env->mover);
+	relay_refresh(relay);
+	park_free(relay->park);
+	relay->park = NULL;
+}
+
+/* The upper bits of dice that choose a length in time. */
+#define DICE_SHIFT 8
+
+void relay_shake(struct relay *relay, unsigned int dice)
+{
+	struct flow *flow = dice & 1 ? &relay->up : &relay->down;
+	struct leg *source = dice & 1 ? &relay->client : &relay->server;
+	struct ticker *ticker = &relay->env->ticker;
+
+	switch (dice >> 1 & 3) {
+	case 0:
+		if (relay_parked(relay))
+			park_leave(relay->park, "torture");
+		else
+			relay->chatty = true;
+		break;
+	case 1:
+		if (flow->tick.active)
+			ticker_stop(ticker, &flow->tick);
+		else if (!relay_parked(relay) && !flow->eof && flow->held.len == 0)
+			ticker_start(ticker, &flow->tick, 500 + (dice >> DICE_SHIFT) % 5000,
+				     relay_on_tick, source);
+		break;
+	default:
+		if (!flow->parked && !flow->local && kernel_feature(FEATURE_SPLICE)->available)
+			flow_set_tier(flow, flow->tier == &tier_copy ? &tier_splice : &tier_copy,
+				      "torture");
+		break;
+	}
+	relay_settle(relay);
+}
+
+const char *relay_tier(const struct relay *relay, const struct flow *flow)
+{
+	if (relay_parked(relay))
+		return "sockmap";
+	return flow->local ? "local" : flow->tier->name;
+}
+
+const char *relay_reason(const struct relay *relay, const struct flow *flow)
+{
+	if (relay_parked(relay))
+		return relay->config->tier == TIER_MODE_SOCKMAP ? "tier = sockmap" : "chat";
+	return flow->parked && park_reason(relay->park) ? park_reason(relay->park) : flow->reason;
+}
+
+bool relay_half_closed(const struct relay *relay)
+{
+	return relay->up.eof || relay->down.eof;
+}

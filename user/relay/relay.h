@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A pair of flows between two sockets: when each is pumped, half-close, reset. Knows no protocol
+ * and no deadline. */
+#ifndef HAWSER_RELAY_RELAY_H
+#define HAWSER_RELAY_RELAY_H
+
+#include <ev.h>
+#include <stdbool.h>
+
+#include "accel/sockmap_pair.h"
+#include "accel/sockmap_policy.h"
+#include "base/cause.h"
+#include "links/link_watch.h"
+#include "net/mptcp.h"
+#include "relay/flow.h"
+#include "relay/hangup.h"
+#include "session/stats.h"
+
+/* What a worker provides to all its relays. */
+struct relay_env {
+	struct ev_loop *loop;
+	struct mover mover;
+	struct hup hup;
+	struct ticker ticker;
+	struct accel_worker *accel; /* NULL: no sockmap */
+	bool accel_mptcp;	    /* it takes MPTCP sockets too */
+	struct stats *stats;
+	struct link_watch *watch;
+};
+
+struct leg {
+	int fd; /* -1: none */
+	enum transport transport;
+	ev_io io;
+	struct hup_watch hup;
+};
+
+enum relay_event {
+	RELAY_HALF_CLOSED, /* one direction has ended; deadlines may change */
+	RELAY_ENDED,	   /* the last one; nothing is watched any more, the fds are still open */
+};
+
+struct account;
+struct relay;
+
+/* cause: why it ended; CAUSE_NONE when both streams ended in order. */
+typedef void relay_notify_fn(struct relay *relay, enum relay_event event, enum cause cause);
+
+struct relay {
+	struct relay_env *env;
+	struct leg client;
+	struct leg server;
+	struct flow up;	  /* client to server */
+	struct flow down; /* server to client */
+	struct leg
+		*dead; /* was reset or failed; the other gets what was read from it, then a reset */
+	unsigned int dead_polls; /* for bytes that it may still have */
+	enum cause end;		 /* set: over */
+	const struct relay_config *config;
+	uint64_t session; /* its number, for output */
+	struct chat chat;
+	struct park *park; /* NULL until the pair enters the sockmap for the first time */
+	bool chatty;	   /* enter when nothing is held */
+	bool unfit;	   /* never enter */
+	bool was_half_closed;
+	struct account *account; /* of a token with a rate; NULL: no limit */
+	uint64_t rate;		 /* bytes per second, each way, of the account */
+	ev_timer rest;		 /* until a resting flow goes on */
+	ev_timer drain;
+	ev_tstamp last_activity;
+	relay_notify_fn *notify;
+};
+
+/* A relay without sockets; the caller fills in the legs' fd and transport. */
+void relay_init(struct relay *relay, struct relay_env *env, relay_notify_fn *notify);
+
+/* Makes the two flows; then flow_hold() may put bytes first, then relay_start(). config outlives
+ * the relay; session is its number, for output. */
+void relay_prepare(struct relay *relay, const struct relay_config *config, uint64_t session);
+
+/* The client sends past TCP from now on: its bytes are read by recv(2) only. Between
+ * relay_prepare() and relay_start(). local outlives the relay's moving. */
+void relay_set_local(struct relay *relay, struct local_client *local);
+
+/* All sessions of the account together move at most rate bytes per second each way. Between
+ * relay_prepare() and relay_start(). The account outlives the relay. */
+void relay_set_rate(struct relay *relay, struct account *account, uint64_t rate);
+
+/* Starts to move; may notify before it returns, and notify may free the relay at RELAY_ENDED. */
+void relay_start(struct relay *relay);
+
+/* Stops every watcher of both legs and frees what is held; leaves the fds to the caller.
+ * Idempotent, and good for a relay that never started. */
+void relay_stop(struct relay *relay);
+
+/* Counts what the kernel moved since the last time: flows' bytes, statistics, last_activity. */
+void relay_refresh(struct relay *relay);
+
+/* For --torture: changes a tier or a tick, as dice says. */
+void relay_shake(struct relay *relay, unsigned int dice);
+
+/* How a flow's bytes are moved now, and why; for output. */
+const char *relay_tier(const struct relay *relay, const struct flow *flow);
+const char *relay_reason(const struct relay *relay, const struct flow *flow);
+
+/* Whether one direction or more has ended. */
+bool relay_half_closed(const struct relay *relay);
+
+#endif

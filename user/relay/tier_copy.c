@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Tier "copy": read into the worker's buffer, write from there. A flow owns memory only for what
+ * its target did not accept. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "accel/local.h"
+#include "relay/flow.h"
+
+static ssize_t copy_take(struct flow *flow, struct mover *mover)
+{
+	ssize_t n;
+
+	if (flow->parked) {
+		n = parked_recv(flow->parked, mover->buffer, mover->buffer_size);
+	} else {
+		n = recv(flow->source, mover->buffer, mover->buffer_size, MSG_DONTWAIT);
+		if (n < 0)
+			n = -errno;
+	}
+	if (n > 0 && flow->local)
+		local_client_read(flow->local, (uint64_t)n);
+	if (n > 0)
+		flow->held =
+			(struct held){.tier = &tier_copy, .len = (size_t)n, .data = mover->buffer};
+	return n;
+}
+
+static int copy_give(struct flow *flow, struct mover *mover)
+{
+	struct held *held = &flow->held;
+
+	while (held->len > 0) {
+		ssize_t n = send(flow->target, held->data + held->offset, held->len,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		held->offset += (size_t)n;
+		held->len -= (size_t)n;
+	}
+	tier_copy.drop(flow, mover);
+	return 0;
+}
+
+static int copy_keep(struct flow *flow, struct mover *mover)
+{
+	struct held *held = &flow->held;
+	uint8_t *own;
+
+	(void)mover;
+	if (held->owned)
+		return 0;
+	own = malloc(held->len);
+	if (!own)
+		return -ENOMEM;
+	memcpy(own, held->data + held->offset, held->len);
+	held->data = own;
+	held->offset = 0;
+	held->owned = true;
+	return 0;
+}
+
+static void copy_drop(struct flow *flow, struct mover *mover)
+{
+	(void)mover;
+	if (flow->held.owned)
+		free(flow->held.data);
+	flow->held = (struct held){0};
+}
+
+const struct tier tier_copy = {
+	.name = "copy",
+	.take = copy_take,
+	.give = copy_give,
+	.keep = copy_keep,
+	.drop = copy_drop,
+};

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Tier "splice": splice(2) through a pipe that is borrowed only while it holds bytes, so the
+ * payload never enters user space. */
+#include <errno.h>
+#include <fcntl.h>
+
+#include "relay/flow.h"
+
+static ssize_t splice_take(struct flow *flow, struct mover *mover)
+{
+	struct pipe *pipe = mover_borrow_pipe(mover);
+	ssize_t n;
+
+	/* No fd to be had: these bytes go the other way, the session does not suffer. */
+	if (!pipe)
+		return tier_copy.take(flow, mover);
+	/* The pipe is empty, so EAGAIN can only be the source's. */
+	n = splice(flow->source, NULL, pipe->write_fd, NULL, pipe->size,
+		   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	if (n > 0) {
+		flow->held = (struct held){.tier = &tier_splice, .len = (size_t)n, .pipe = pipe};
+		return n;
+	}
+	n = n < 0 ? -errno : 0;
+	mover_return_pipe(mover, pipe, 0);
+	return n;
+}
+
+static int splice_give(struct flow *flow, struct mover *mover)
+{
+	struct held *held = &flow->held;
+
+	while (held->len > 0) {
+		/* Exactly what is there: asking for more makes the kernel wait for more, as with
+		 * MSG_MORE. */
+		ssize_t n = splice(held->pipe->read_fd, NULL, flow->target, NULL, held->len,
+				   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+
+		if (n == 0)
+			return -EPIPE; /* never seen; without it a miscount would spin */
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		held->len -= (size_t)n;
+	}
+	tier_splice.drop(flow, mover);
+	return 0;
+}
+
+static int splice_keep(struct flow *flow, struct mover *mover)
+{
+	(void)flow;
+	(void)mover;
+	return 0;
+}
+
+static void splice_drop(struct flow *flow, struct mover *mover)
+{
+	mover_return_pipe(mover, flow->held.pipe, flow->held.len);
+	flow->held = (struct held){0};
+}
+
+const struct tier tier_splice = {
+	.name = "splice",
+	.take = splice_take,
+	.give = splice_give,
+	.keep = splice_keep,
+	.drop = splice_drop,
+};

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a session needs until it relays: the handshake and its bytes. */
+#include "session/opening.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "proto/proxy_protocol.h"
+#include "relay/relay.h"
+#include "upstream/dial.h"
+#include "upstream/exit_dial.h"
+
+/* First size of the buffer: all but HTTP requests with many fields fit. */
+#define IN_BYTES 512
+
+struct opening *opening_new(enum access access, const struct users *users, const struct gate *gate)
+{
+	struct opening *opening = calloc(1, sizeof(*opening));
+
+	if (!opening)
+		return NULL;
+	handshake_init(&opening->handshake, access, users);
+	opening->handshake.gate = gate;
+	return opening;
+}
+
+void opening_free(struct opening *opening)
+{
+	free(opening->handshake.head);
+	free(opening->in);
+	free(opening);
+}
+
+void opening_cancel_dial(struct opening *opening)
+{
+	if (opening->dial)
+		dial_cancel(opening->dial);
+	if (opening->exit_dial)
+		exit_dial_cancel(opening->exit_dial);
+	opening->dial = NULL;
+	opening->exit_dial = NULL;
+}
+
+bool opening_answer(int fd, const struct handshake_out *out)
+{
+	return out->len == 0 ||
+	       send(fd, out->bytes, out->len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)out->len;
+}
+
+/* Once, at most max bytes. 0, -EAGAIN, or -EPIPE. */
+static int opening_read(struct opening *opening, int fd, size_t max)
+{
+	size_t room;
+	ssize_t n;
+
+	if (opening->in_len == opening->in_size) {
+		size_t size = opening->in_size ? HANDSHAKE_IN_MAX : IN_BYTES;
+		uint8_t *in = realloc(opening->in, size);
+
+		if (!in)
+			return -EPIPE;
+		opening->in = in;
+		opening->in_size = size;
+	}
+	room = opening->in_size - opening->in_len;
+	n = recv(fd, opening->in + opening->in_len, room < max ? room : max, MSG_DONTWAIT);
+	if (n < 0 && errno == EAGAIN)
+		return -EAGAIN;
+	if (n <= 0)
+		return -EPIPE;
+	opening->in_len += (size_t)n;
+	opening->received += (uint64_t)n;
+	return 0;
+}
+
+int opening_advance(struct opening *opening, int fd, struct handshake_out *refusal)
+{
+	size_t consumed = 0;
+	int err = opening_read(opening, fd, SIZE_MAX);
+	enum parse result;
+
+	if (err)
+		return err;
+	refusal->len = 0;
+	result = handshake_step(&opening->handshake, opening->in, opening->in_len, &consumed,
+				refusal);
+	opening->in_len -= consumed;
+	memmove(opening->in, opening->in + consumed, opening->in_len);
+	if (result != PARSE_BAD && !opening_answer(fd, refusal))
+		return -EPIPE;
+	return (int)result;
+}
+
+_Static_assert(PROXY_HEADER_IN_MAX <= HANDSHAKE_IN_MAX, "it is read into the same buffer");
+
+int opening_read_proxy_header(struct opening *opening, int fd, struct proxy_header *header)
+{
+	enum parse result = proxy_header_parse(opening->in, opening->in_len, header);
+
+	while (result == PARSE_MORE) {
+		int err = opening_read(opening, fd, header->need - opening->in_len);
+
+		if (err)
+			return err;
+		result = proxy_header_parse(opening->in, opening->in_len, header);
+	}
+	if (result == PARSE_DONE) {
+		opening->in_len = 0;
+		opening->proxied_to = header->destination;
+	}
+	return (int)result;
+}
+
+int opening_add_proxy_header(struct opening *opening, const union address *client,
+			     const union address *to)
+{
+	struct handshake *handshake = &opening->handshake;
+	uint8_t header[PROXY_HEADER_OUT_MAX];
+	const size_t len = proxy_header_write(header, client, to);
+	uint8_t *grown = realloc(handshake->head, handshake->head_len + len);
+
+	if (!grown)
+		return -ENOMEM;
+	memmove(grown + len, grown, handshake->head_len);
+	memcpy(grown, header, len);
+	handshake->head = grown;
+	handshake->head_len += len;
+	return 0;
+}
+
+int opening_gather(struct opening *opening, const uint8_t **first, size_t *len)
+{
+	struct handshake *handshake = &opening->handshake;
+	uint8_t *grown;
+
+	*len = handshake->head_len + opening->in_len;
+	if (opening->in_len > 0) {
+		grown = realloc(handshake->head, *len);
+		if (!grown)
+			return -ENOMEM;
+		handshake->head = grown;
+		memcpy(grown + handshake->head_len, opening->in, opening->in_len);
+		handshake->head_len = *len;
+		opening->in_len = 0;
+	}
+	*first = handshake->head;
+	return 0;
+}
+
+int opening_hand_over(struct opening *opening, struct relay *relay, const union address *bound,
+		      bool first_sent)
+{
+	struct handshake_out answer = {.len = 0};
+	const uint8_t *first;
+	size_t len;
+	int err;
+
+	handshake_reply(&opening->handshake, CAUSE_NONE, bound, &answer);
+	err = flow_hold(&relay->down, answer.bytes, answer.len);
+	if (!err)
+		err = opening_gather(opening, &first, &len);
+	if (err)
+		return err;
+	relay->up.bytes += len;
+	relay->env->stats->bytes_up += len;
+	return first_sent ? 0 : flow_hold(&relay->up, first, len);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a session needs until it relays: the handshake, the bytes it has not consumed, and the
+ * answers to the client. Freed when the relay starts, so that an idle session stays small. */
+#ifndef HAWSER_SESSION_OPENING_H
+#define HAWSER_SESSION_OPENING_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/handshake.h"
+#include "session/peek.h"
+
+struct dial;
+struct exit_dial;
+struct proxy_header;
+struct relay;
+
+struct opening {
+	struct handshake handshake;
+	uint8_t *in; /* what the client sent, and the handshake has not consumed */
+	size_t in_len;
+	size_t in_size;
+	uint64_t received; /* bytes from the client, ever */
+	/* By the PROXY protocol: where the client connected to; AF_UNSPEC: not told. */
+	union address proxied_to;
+	const struct destination *forward; /* of the listener, the configuration's; NULL: none */
+	struct handshake_out refusal;	   /* that is held back for a while */
+	/* The session's: */
+	ev_io io;
+	struct peek peek;
+	struct dial *dial;
+	struct exit_dial *exit_dial; /* in its place where there are exits */
+};
+
+/* NULL when out of memory. users and gate (NULL: no tokens are taken) must outlive it. */
+struct opening *opening_new(enum access access, const struct users *users, const struct gate *gate);
+void opening_free(struct opening *opening);
+
+/* Ends its dial, if there is one. */
+void opening_cancel_dial(struct opening *opening);
+
+/* Reads from the client once and takes the handshake as far as it goes, with its answers sent.
+ * -EAGAIN: nothing came; -EPIPE: the client is gone or takes no answers; else an enum parse.
+ * At PARSE_BAD, *refusal is what is still to be sent; else it is unused. */
+int opening_advance(struct opening *opening, int fd, struct handshake_out *refusal);
+
+/* Reads the header of the PROXY protocol that must come first, and no byte more. At PARSE_DONE
+ * *header has it, at PARSE_BAD what is wrong; else as opening_advance(). */
+int opening_read_proxy_header(struct opening *opening, int fd, struct proxy_header *header);
+
+/* Puts such a header before the first bytes for the destination: who the client is, and which
+ * address it connected to. 0 or -ENOMEM. */
+int opening_add_proxy_header(struct opening *opening, const union address *client,
+			     const union address *to);
+
+/* Sends out. False when the client did not take it: it is gone, or it sends without ever reading.
+ */
+bool opening_answer(int fd, const struct handshake_out *out);
+
+/* Brings together what the client sent early, after the head of a plain HTTP request: the first
+ * bytes for the destination, which are the opening's. 0 or -ENOMEM. */
+int opening_gather(struct opening *opening, const uint8_t **first, size_t *len);
+
+/* Has relay send first what comes before the relayed bytes: the answer to the client, with bound
+ * for the address of the connection to the destination; and to the server the first bytes, unless
+ * they were sent. Call after relay_prepare(). 0 or -ENOMEM. */
+int opening_hand_over(struct opening *opening, struct relay *relay, const union address *bound,
+		      bool first_sent);
+
+#endif

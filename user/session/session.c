@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One client's life as a state machine, from accept to close. */
+#include "session/session_private.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "accel/local.h"
+#include "auth/egress_policy.h"
+#include "auth/gate.h"
+#include "base/log.h"
+#include "net/socket.h"
+#include "proto/proxy_protocol.h"
+#include "session/congestion.h"
+#include "session/opening.h"
+#include "shared/auth_penalty.h"
+#include "shared/exit_state.h"
+#include "shared/token_state.h"
+#include "upstream/dial.h"
+#include "upstream/exit_dial.h"
+
+#define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
+
+static const struct {
+	const char *name;
+	unsigned int next; /* bits of the states that may follow; any state may end */
+} states[SESSION_STATE_COUNT] = {
+	[SESSION_HANDSHAKE] = {"handshake", 1U << SESSION_PEEKING | 1U << SESSION_RESOLVING |
+						    1U << SESSION_DELAYING |
+						    1U << SESSION_REFUSING},
+	[SESSION_PEEKING] = {"peeking", 1U << SESSION_RESOLVING},
+	[SESSION_RESOLVING] = {"resolving", 1U << SESSION_CONNECTING | 1U << SESSION_REFUSING},
+	[SESSION_CONNECTING] = {"connecting", 1U << SESSION_RELAYING | 1U << SESSION_REFUSING},
+	[SESSION_RELAYING] = {"relaying", 0},
+	[SESSION_DELAYING] = {"delaying", 1U << SESSION_REFUSING},
+	[SESSION_REFUSING] = {"refusing", 0},
+};
+
+/* How long a client may take to send the name, on ports where the client speaks first. A LAN brings
+ * it in milliseconds; what else may be behind these ports, as ssh, waits for so long. */
+#define PEEKING_S 0.3
+
+/* How long a refused client may take to read the refusal and close. */
+#define REFUSING_S 2.
+
+static void session_close_opening(struct session *session)
+{
+	struct opening *opening = session->opening;
+
+	if (!opening)
+		return;
+	ev_io_stop(session->env->relay.loop, &opening->io);
+	peek_stop(&opening->peek);
+	hup_remove(&session->env->relay.hup, &session->relay.client.hup);
+	opening_cancel_dial(opening);
+	opening_free(opening);
+	session->opening = NULL;
+}
+
+void session_end(struct session *session, enum cause cause)
+{
+	struct session_env *env = session->env;
+	const int fds[] = {session->relay.client.fd, session->relay.server.fd};
+	/* Whoever knows of no proxy must not take its close for the destination's. */
+	const bool cut = cause != CAUSE_NONE && (session->state == SESSION_RELAYING ||
+						 session->protocol == PROTOCOL_TRANSPARENT);
+
+	relay_refresh(&session->relay);
+	log_write(cause == CAUSE_BYTES_LOST ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
+		  "session %llu: ended: %s; %llu bytes up, %llu down",
+		  (unsigned long long)session->id, cause_info(cause)->text,
+		  (unsigned long long)session->relay.up.bytes,
+		  (unsigned long long)session->relay.down.bytes);
+	ev_timer_stop(env->relay.loop, &session->deadline);
+	session_close_opening(session);
+	relay_stop(&session->relay);
+	local_client_close(session->relay.up.local, &env->stats);
+	for (size_t i = 0; i < 2; i++) {
+		if (fds[i] >= 0 && cut)
+			socket_reset(fds[i]);
+		else if (fds[i] >= 0)
+			close(fds[i]);
+	}
+	*session->link = session->next;
+	if (session->next)
+		session->next->link = session->link;
+	env->stats.ended[cause]++;
+	env->stats.sessions_active--;
+	if (session->account)
+		account_end(session->account);
+	if (session->exit)
+		exit_end(session->exit);
+	config_put(session->config);
+	if (session->destination != session->short_destination)
+		free(session->destination);
+	session_free(env, session);
+	heap_trim_soon(&env->heap);
+}
+
+static double session_deadline_s(const struct session *session)
+{
+	const struct timeouts *timeouts = &session->config->timeouts;
+
+	switch (session->state) {
+	case SESSION_HANDSHAKE:
+		return timeouts->handshake_s;
+	case SESSION_PEEKING:
+		return PEEKING_S;
+	case SESSION_RESOLVING:
+		return timeouts->resolve_s;
+	case SESSION_CONNECTING:
+		return timeouts->connect_s;
+	case SESSION_DELAYING:
+		return FAILURES_DELAY_MAX_S;
+	case SESSION_RELAYING:
+		return relay_half_closed(&session->relay) ? timeouts->half_closed_s
+							  : timeouts->idle_s;
+	default:
+		return REFUSING_S;
+	}
+}
+
+static void session_arm(struct session *session, double after_s)
+{
+	ev_timer_stop(session->env->relay.loop, &session->deadline);
+	ev_timer_set(&session->deadline, after_s, 0.);
+	ev_timer_start(session->env->relay.loop, &session->deadline);
+}
+
+const char *session_state_name(const struct session *session)
+{
+	return states[session->state].name;
+}
+
+/* The only writer of the state. */
+void session_enter(struct session *session, enum session_state state)
+{
+	assert(states[session->state].next & 1U << state);
+	session->state = state;
+	session_arm(session, session_deadline_s(session));
+	log_debug("session %llu: %s", (unsigned long long)session->id, states[state].name);
+}
+
+static void session_on_refused_client(struct ev_loop *loop, ev_io *io, int events)
+{
+	struct session *session = io->data;
+	uint8_t discarded[4096];
+	ssize_t n = recv(io->fd, discarded, sizeof(discarded), MSG_DONTWAIT);
+
+	(void)loop;
+	(void)events;
+	if (n == 0 || (n < 0 && errno != EAGAIN))
+		session_end(session, session->cause);
+}
+
+/* Sends out, which holds the refusal, and waits for the client to close: a close of ours with bytes
+ * unread would become a reset that may overtake the refusal. */
+static void session_refuse(struct session *session, enum cause cause,
+			   const struct handshake_out *out)
+{
+	struct opening *opening = session->opening;
+	struct ev_loop *loop = session->env->relay.loop;
+
+	session->cause = cause;
+	hup_remove(&session->env->relay.hup, &session->relay.client.hup);
+	opening_cancel_dial(opening);
+	if (out->len == 0 || !opening_answer(session->relay.client.fd, out)) {
+		session_end(session, cause);
+		return;
+	}
+	session_enter(session, SESSION_REFUSING);
+	shutdown(session->relay.client.fd, SHUT_WR);
+	ev_io_stop(loop, &opening->io);
+	ev_io_init(&opening->io, session_on_refused_client, session->relay.client.fd, EV_READ);
+	opening->io.data = session;
+	ev_io_start(loop, &opening->io);
+}
+
+/* As session_refuse, with the refusal that the protocol has for this cause. */
+static void session_fail(struct session *session, enum cause cause)
+{
+	struct handshake_out out = {.len = 0};
+	const char *destination = session->destination ? session->destination : "?";
+
+	log_debug("session %llu: %s: %s", (unsigned long long)session->id, destination,
+		  cause_info(cause)->text);
+	handshake_reply(&session->opening->handshake, cause, NULL, &out);
+	session_refuse(session, cause, &out);
+}
+
+static void session_on_client_hup(void *owner, bool dead)
+{
+	(void)dead;
+	session_end(owner, CAUSE_CLIENT_GONE);
+}
+
+/* As session_refuse, for a handshake that failed. Where tokens are taken it must not be cheap to
+ * try again and again. */
+static void session_refuse_handshake(struct session *session, enum cause cause,
+				     const struct handshake_out *out)
+{
+	struct opening *opening = session->opening;
+	struct session_env *env = session->env;
+
+	/* A clock that is off and a limit reached are no attempts to get in. */
+	if (!opening->handshake.gate || cause == CAUSE_CLOCK || cause == CAUSE_LIMIT) {
+		session_refuse(session, cause, out);
+		return;
+	}
+	session->cause = cause;
+	opening->refusal = *out;
+	ev_io_stop(env->relay.loop, &opening->io);
+	hup_add(&env->relay.hup, &session->relay.client.hup, session->relay.client.fd, HUP_DEATH,
+		session_on_client_hup, session);
+	session_enter(session, SESSION_DELAYING);
+	session_arm(session,
+		    failures_note(env->failures, &session->client, ev_now(env->relay.loop)));
+}
+
+static void session_on_relay(struct relay *relay, enum relay_event event, enum cause cause)
+{
+	struct session *session = container_of(relay, struct session, relay);
+
+	if (event == RELAY_ENDED)
+		session_end(session, cause);
+	else
+		session_arm(session, session_deadline_s(session));
+}
+
+/* A client in the cgroup may send past TCP from now on. */
+static void session_accelerate(struct session *session)
+{
+	struct relay *relay = &session->relay;
+	struct local_client *local;
+
+	/* It is not its socket that is at the other end of ours. */
+	if (session->opening->proxied_to.sa.sa_family != AF_UNSPEC)
+		return;
+	local = local_client_open(session->env->local, relay->client.fd, &session->client,
+				  session->opening->received, session->id);
+
+	if (local)
+		relay_set_local(relay, local);
+}
+
+static void session_relay(struct session *session, const struct dial_result *result)
+{
+	struct relay *relay = &session->relay;
+	const enum transport transport = result->transport;
+	const int fd = result->fd;
+	union address bound = result->bound;
+
+	relay->server.fd = fd;
+	relay->server.transport = transport;
+	session->env->stats.server_transport[transport]++;
+	session->exit = result->exit;
+	if (session->exit)
+		exit_begin(session->exit);
+	else
+		socket_local_address(fd, &bound);
+	/* Not before it is connected: a socket that fell back then passes options on to its TCP. */
+	socket_prepare(fd, &session->config->relay.tune);
+	congestion_choose(session->config, fd, transport);
+	congestion_choose(session->config, relay->client.fd, relay->client.transport);
+	relay_prepare(relay, &session->config->relay, session->id);
+	if (opening_hand_over(session->opening, relay, &bound, result->first_sent)) {
+		session_end(session, CAUSE_RESOURCES);
+		return;
+	}
+	session_accelerate(session);
+	if (session->account && session->opening->handshake.token->rate > 0)
+		relay_set_rate(relay, session->account, session->opening->handshake.token->rate);
+	session_close_opening(session);
+	/* Many at once leave much, and idle ones do not end soon. */
+	heap_trim_soon(&session->env->heap);
+	session_enter(session, SESSION_RELAYING);
+	relay_start(relay);
+}
+
+static void session_on_dial(void *context, enum dial_event event, const struct dial_result *result)
+{
+	struct session *session = context;
+
+	if (event == DIAL_CONNECTING) {
+		session_enter(session, SESSION_CONNECTING);
+		return;
+	}
+	session->opening->dial = NULL;
+	session->opening->exit_dial = NULL;
+	if (event == DIAL_CONNECTED)
+		session_relay(session, result);
+	else
+		session_fail(session, result->cause);
+}
+
+/* A router asks whether this exit is there. */
+static void session_answer_probe(struct session *session)
+{
+	struct handshake_out out = {.len = 0};
+
+	session->protocol = session->opening->handshake.protocol;
+	session->env->stats.protocols[session->protocol]++;
+	handshake_reply(&session->opening->handshake, CAUSE_NONE, NULL, &out);
+	/* It is none of the sessions that the token may have. */
+	account_end(session->account);
+	session->account = NULL;
+	session_refuse(session, CAUSE_NONE, &out);
+}
+
+/* 0 or -ENOMEM. */
+static int session_start_dial(struct session *session, const struct dial_request *request)
+{
+	struct opening *opening = session->opening;
+	const uint8_t *first;
+	size_t len;
+	int err;
+
+	/* What came with a token leaves here, or two exits that name each other would be a loop. */
+	if (session->config->exit_count == 0 || session->account || session->plain) {
+		opening->dial = dial_start(request, session_on_dial, session);
+		return opening->dial ? 0 : -ENOMEM;
+	}
+	err = opening_gather(opening, &first, &len);
+	if (err)
+		return err;
+	opening->exit_dial = exit_dial_start(request, first, len, session_on_dial, session);
+	return opening->exit_dial ? 0 : -ENOMEM;
+}
+
+/* For destinations that want to know who the client is. 0 or -ENOMEM. */
+static int session_introduce(struct session *session)
+{
+	struct opening *opening = session->opening;
+	union address to = opening->proxied_to;
+
+	if (!config_sends_proxy(session->config, &opening->handshake.destination))
+		return 0;
+	if (to.sa.sa_family == AF_UNSPEC)
+		socket_local_address(session->relay.client.fd, &to);
+	return opening_add_proxy_header(opening, &session->client, &to);
+}
+
+static void session_name(struct session *session, const struct destination *destination)
+{
+	char text[DESTINATION_TEXT_MAX];
+	const size_t size = strlen(destination_format(destination, text)) + 1;
+
+	session->destination = session->short_destination;
+	if (size > sizeof(session->short_destination))
+		session->destination = malloc(size);
+	if (session->destination)
+		memcpy(session->destination, text, size);
+}
+
+void session_dial(struct session *session)
+{
+	struct opening *opening = session->opening;
+	struct session_env *env = session->env;
+	const struct destination *destination = &opening->handshake.destination;
+	const struct guard guard = {.allow = session->config->exit_allow,
+				    .allow_count = session->config->exit_allow_count,
+				    .token = opening->handshake.token};
+
+	session->protocol = opening->handshake.protocol;
+	session_name(session, destination);
+	env->stats.protocols[session->protocol]++;
+	/* The kernel keeps what the client sends from now on; of the client we only want to know
+	 * whether it is still there. */
+	ev_io_stop(env->relay.loop, &opening->io);
+	peek_stop(&opening->peek);
+	hup_add(&env->relay.hup, &session->relay.client.hup, session->relay.client.fd, HUP_DEATH,
+		session_on_client_hup, session);
+	session_enter(session, SESSION_RESOLVING);
+	if (session_introduce(session) ||
+	    session_start_dial(session,
+			       &(struct dial_request){
+				       .loop = env->relay.loop,
+				       .resolver = env->resolver,
+				       .tcp_only = env->tcp_only,
+				       .mptcp_pause = &env->mptcp_pause,
+				       .links = &env->links,
+				       .config = session->config,
+				       .destination = destination,
+				       .client = &session->client,
+				       .guard = session->account ? &guard : NULL,
+				       .plain = session->plain,
+				       /* The client of a run has its loopback address. */
+				       .transparent = session->protocol == PROTOCOL_TRANSPARENT &&
+						      !session->from_run,
+				       .detours = &env->detours}))
+		session_fail(session, CAUSE_RESOURCES);
+}
+
+static void session_on_client(struct ev_loop *loop, ev_io *io, int events)
+{
+	struct session *session = io->data;
+	const struct handshake *handshake = &session->opening->handshake;
+	struct handshake_out refusal;
+	const int result = opening_advance(session->opening, io->fd, &refusal);
+
+	(void)loop;
+	(void)events;
+	session->account = handshake->token ? handshake->token->account : NULL;
+	switch (result) {
+	case PARSE_DONE:
+		if (handshake->probe)
+			session_answer_probe(session);
+		else
+			session_dial(session);
+		break;
+	case PARSE_BAD:
+		session_refuse_handshake(session, handshake->cause, &refusal);
+		break;
+	case -EPIPE:
+		session_end(session, CAUSE_CLIENT_GONE);
+		break;
+	default:
+		break;
+	}
+}
+
+static void session_on_deadline(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct session *session = timer->data;
+	double left_s;
+
+	(void)events;
+	switch (session->state) {
+	case SESSION_HANDSHAKE:
+		session_fail(session, CAUSE_HANDSHAKE_TIMEOUT);
+		return;
+	case SESSION_DELAYING:
+		session_refuse(session, session->cause, &session->opening->refusal);
+		break;
+	case SESSION_PEEKING:
+		session_dial(session);
+		return;
+	case SESSION_RESOLVING:
+		session_fail(session, CAUSE_RESOLVE_FAILED);
+		return;
+	case SESSION_CONNECTING:
+		session_fail(session, CAUSE_CONNECT_TIMEOUT);
+		return;
+	case SESSION_RELAYING:
+		/* Bytes moved do not touch the timer; it looks here when the last one was. Those
+		 * that the kernel moved by itself count as of now. */
+		relay_refresh(&session->relay);
+		left_s = session->relay.last_activity + session_deadline_s(session) - ev_now(loop);
+		if (left_s > 0.)
+			session_arm(session, left_s);
+		else
+			session_end(session, relay_half_closed(&session->relay)
+						     ? CAUSE_HALF_CLOSED_TIMEOUT
+						     : CAUSE_IDLE_TIMEOUT);
+		return;
+	default:
+		session_end(session, session->cause);
+	}
+}
+
+static struct session *session_new(struct session_env *env, int fd, const union address *client,
+				   const struct gate *gate)
+{
+	struct session *session = session_alloc(env);
+
+	if (!session)
+		return NULL;
+	session->opening =
+		opening_new(config_access(env->config, client), &env->config->users, gate);
+	if (!session->opening) {
+		session_free(env, session);
+		return NULL;
+	}
+	session->env = env;
+	session->config = config_get(env->config);
+	session->client = *client;
+	session->id = env->next_id;
+	env->next_id += env->id_step;
+	session->started = ev_now(env->relay.loop);
+	ev_init(&session->deadline, session_on_deadline);
+	session->deadline.data = session;
+	relay_init(&session->relay, &env->relay, session_on_relay);
+	session->relay.client.fd = fd;
+	session->relay.client.transport = mptcp_transport(fd);
+	session->next = env->sessions;
+	session->link = &env->sessions;
+	if (session->next)
+		session->next->link = &session->next;
+	env->sessions = session;
+	env->stats.sessions_total++;
+	env->stats.sessions_active++;
+	env->stats.client_transport[session->relay.client.transport]++;
+	return session;
+}
+
+/* Who the client is, is known. */
+static void session_begin(struct session *session, const struct destination *forward)
+{
+	struct handshake *handshake = &session->opening->handshake;
+	ev_io *io = &session->opening->io;
+
+	handshake->access = config_access(session->config, &session->client);
+	if (!forward) {
+		ev_set_cb(io, session_on_client);
+		ev_io_start(session->env->relay.loop, io);
+	} else if (config_forward_allowed(session->config, &session->client)) {
+		handshake->protocol = PROTOCOL_FORWARD;
+		handshake->destination = *forward;
+		session_dial(session);
+	} else {
+		session_end(session, CAUSE_NOT_ALLOWED);
+	}
+}
+
+static void session_on_proxy_header(struct ev_loop *loop, ev_io *io, int events)
+{
+	struct session *session = io->data;
+	struct opening *opening = session->opening;
+	struct proxy_header header;
+	const int result = opening_read_proxy_header(opening, io->fd, &header);
+	char text[ADDRESS_TEXT_MAX];
+
+	(void)events;
+	if (result == -EAGAIN)
+		return;
+	if (result == PARSE_BAD) {
+		log_debug("session %llu: PROXY protocol header of %s: %s",
+			  (unsigned long long)session->id, address_format(&session->client, text),
+			  header.problem);
+		session_end(session, CAUSE_PROXY_HEADER);
+		return;
+	}
+	if (result != PARSE_DONE) {
+		session_end(session, CAUSE_CLIENT_GONE);
+		return;
+	}
+	if (header.source.sa.sa_family != AF_UNSPEC)
+		session->client = header.source;
+	ev_io_stop(loop, io);
+	session_begin(session, opening->forward);
+}
+
+void session_start(struct session_env *env, int fd, const union address *client,
+		   const struct listen_config *listen)
+{
+	struct session *session = session_new(env, fd, client, listen->gate);
+	struct opening *opening;
+
+	if (!session) {
+		env->stats.ended[CAUSE_RESOURCES]++;
+		close(fd);
+		return;
+	}
+	socket_prepare(fd, &session->config->relay.tune);
+	opening = session->opening;
+	opening->forward = listen->forward ? &listen->to : NULL;
+	ev_io_init(&opening->io, session_on_proxy_header, fd, EV_READ);
+	opening->io.data = session;
+	session_arm(session, session_deadline_s(session));
+	if (listen->transparent)
+		session_start_transparent(session);
+	else if (config_accepts_proxy(session->config, client))
+		ev_io_start(env->relay.loop, &opening->io);
+	else
+		session_begin(session, opening->forward);
+}

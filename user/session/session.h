@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One client's life as a state machine, from accept to close. Moves no payload itself. */
+#ifndef HAWSER_SESSION_SESSION_H
+#define HAWSER_SESSION_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cause.h"
+#include "base/heap.h"
+#include "config/config.h"
+#include "links/link_choice.h"
+#include "net/mptcp_blackhole.h"
+#include "relay/relay.h"
+#include "session/stats.h"
+#include "upstream/auto_bypass.h"
+
+struct failures;
+struct local_accel_worker;
+struct resolver;
+struct run_steer;
+struct session;
+
+/* What a worker provides to its sessions. */
+struct session_env {
+	struct relay_env relay;
+	struct heap heap;
+	struct resolver *resolver;
+	struct tcp_only *tcp_only;
+	struct mptcp_pause mptcp_pause;
+	struct detours detours; /* that the main thread has not taken yet */
+	struct link_picker links;
+	struct link_watch link_watch;
+	struct local_accel_worker *local; /* NULL: off */
+	struct failures *failures;	  /* of all workers */
+	struct run_steer *run;		  /* the same */
+	const struct config *config;	  /* for sessions that start from now on */
+	struct session *sessions;	  /* all of them */
+	struct session *spare;		  /* memory for those to come */
+	struct stats stats;
+	ev_tstamp last_pause;	    /* of accepting; 0: none yet */
+	ev_tstamp last_no_original; /* when CAUSE_NO_ORIGINAL was logged; 0: never */
+	uint64_t sessions_max;	    /* more would find no file descriptors */
+	uint64_t next_id;
+	uint64_t id_step;
+};
+
+/* Takes over an accepted, non-blocking fd, whatever happens. listen need not outlive the call. */
+void session_start(struct session_env *env, int fd, const union address *client,
+		   const struct listen_config *listen);
+
+/* Ends every session; relayed streams are reset, so that no peer takes them for whole. */
+void session_end_all(struct session_env *env, enum cause cause);
+
+/* Ends those whose token was revoked. */
+void session_end_revoked(struct session_env *env);
+
+/* Counts what the kernel moved by itself into env->stats. */
+void session_refresh_all(const struct session_env *env);
+
+/* For --torture: changes tiers and ticks of the sessions that are configured so. */
+void session_shake_all(const struct session_env *env);
+
+/* As many rows as there are sessions, at most max. Returns their number. */
+size_t session_describe_all(const struct session_env *env, struct session_row *rows, size_t max);
+
+/* False if there is no session of this number. */
+bool session_describe_one(const struct session_env *env, uint64_t id, struct session_detail *out);
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is asked of all sessions of a worker. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "net/mptcp.h"
+#include "session/session_private.h"
+#include "shared/token_state.h"
+
+void session_end_all(struct session_env *env, enum cause cause)
+{
+	struct session *next;
+
+	for (struct session *session = env->sessions; session; session = next) {
+		next = session->next;
+		session_end(session, cause);
+	}
+}
+
+void session_end_revoked(struct session_env *env)
+{
+	struct session *next;
+
+	for (struct session *session = env->sessions; session; session = next) {
+		next = session->next;
+		if (session->account && account_is_revoked(session->account))
+			session_end(session, CAUSE_REVOKED);
+	}
+}
+
+static void flow_describe(const struct relay *relay, const struct flow *flow, struct flow_row *row)
+{
+	*row = (struct flow_row){
+		.tier = relay_tier(relay, flow),
+		.reason = relay_reason(relay, flow),
+		.tick_us = flow->tick.active ? flow->tick.interval_us : 0,
+		.bytes = flow->bytes,
+		.held = flow->held.len,
+	};
+	if (flow->parked && flow->parked->flow) {
+		const struct hawser_flow *in_kernel = flow->parked->flow;
+
+		row->redirected = in_kernel->redirected;
+		row->passed = in_kernel->passed;
+		row->granted = in_kernel->granted;
+		row->entries = in_kernel->entries;
+		row->exits = in_kernel->exits;
+	}
+}
+
+/* "" for none. The exits are those of the configuration that the session began with. */
+static const char *session_exit_name(const struct session *session)
+{
+	const struct config *config = session->config;
+
+	for (size_t i = 0; session->exit && i < config->exit_count; i++)
+		if (config->exits[i].state == session->exit)
+			return config->exits[i].name;
+	return "";
+}
+
+static void session_describe(struct session *session, struct session_row *row)
+{
+	struct relay *relay = &session->relay;
+	const ev_tstamp now = ev_now(session->env->relay.loop);
+	const bool relaying = session->state == SESSION_RELAYING;
+
+	relay_refresh(relay);
+	*row = (struct session_row){
+		.id = session->id,
+		.client = session->client,
+		.state = session_state_name(session),
+		.protocol = session->protocol,
+		.client_transport = relay->client.transport,
+		.server_transport = relay->server.transport,
+		.client_subflows = mptcp_subflows(relay->client.fd),
+		.server_subflows = relaying ? mptcp_subflows(relay->server.fd) : 0,
+		.up = {.tier = "-", .reason = "-"},
+		.down = {.tier = "-", .reason = "-"},
+		.age_s = now - session->started,
+		.idle_s = now - (relaying ? relay->last_activity : session->started),
+	};
+	snprintf(row->exit, sizeof(row->exit), "%s", session_exit_name(session));
+	if (relaying) {
+		flow_describe(relay, &relay->up, &row->up);
+		flow_describe(relay, &relay->down, &row->down);
+	}
+	if (session->destination)
+		snprintf(row->destination, sizeof(row->destination), "%s", session->destination);
+}
+
+void session_refresh_all(const struct session_env *env)
+{
+	for (struct session *session = env->sessions; session; session = session->next)
+		relay_refresh(&session->relay);
+}
+
+void session_shake_all(const struct session_env *env)
+{
+	struct session *next;
+
+	for (struct session *session = env->sessions; session; session = next) {
+		next = session->next;
+		if (session->state == SESSION_RELAYING && session->config->relay.torture)
+			relay_shake(&session->relay, (unsigned int)random());
+	}
+}
+
+size_t session_describe_all(const struct session_env *env, struct session_row *rows, size_t max)
+{
+	size_t count = 0;
+
+	for (struct session *session = env->sessions; session && count < max;
+	     session = session->next)
+		session_describe(session, &rows[count++]);
+	return count;
+}
+
+bool session_describe_one(const struct session_env *env, uint64_t id, struct session_detail *out)
+{
+	struct session *session = env->sessions;
+
+	while (session && session->id != id)
+		session = session->next;
+	if (!session)
+		return false;
+	session_describe(session, &out->row);
+	out->client_count = subflow_list(session->relay.client.fd, session->relay.client.transport,
+					 out->client);
+	out->upstream_count = 0;
+	if (session->state == SESSION_RELAYING)
+		out->upstream_count = subflow_list(session->relay.server.fd,
+						   session->relay.server.transport, out->upstream);
+	return true;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What session.c, one session's life, session_transparent.c, how some begin, and session_all.c,
+ * what is asked of all, share. */
+#ifndef HAWSER_SESSION_SESSION_PRIVATE_H
+#define HAWSER_SESSION_SESSION_PRIVATE_H
+
+#include <stdbool.h>
+
+#include "session/session.h"
+
+enum session_state {
+	SESSION_HANDSHAKE,
+	SESSION_PEEKING, /* waits for the name of the server in what a transparent client sends */
+	SESSION_RESOLVING,
+	SESSION_CONNECTING,
+	SESSION_RELAYING,
+	SESSION_DELAYING, /* the refusal is held back, as this address fails again and again */
+	SESSION_REFUSING, /* the refusal is sent; waits for the client to close, so that it reads it
+			   */
+	SESSION_STATE_COUNT
+};
+
+/* Most texts fit; each by itself in the heap would hold a page. */
+#define SHORT_DESTINATION_BYTES 48
+
+struct session_block;
+
+struct session {
+	struct session_env *env;
+	struct session *next;
+	struct session **link; /* what points here */
+	struct session_block *block;
+	const struct config *config;
+	struct opening *opening; /* NULL from SESSION_RELAYING on */
+	struct exit *exit;	 /* that carries it; NULL: none */
+	struct account *account; /* of the token that it came with; NULL: without */
+	char *destination;	 /* as text, for output; NULL while unknown */
+	char short_destination[SHORT_DESTINATION_BYTES]; /* where destination is, if it fits */
+	uint64_t id;
+	ev_tstamp started;
+	ev_timer deadline;
+	union address client;
+	enum session_state state;
+	enum protocol protocol;
+	enum cause cause; /* why it was refused */
+	bool plain;	  /* bypassed: dialled as TCP */
+	bool from_run;	  /* its client is of `hawser run` */
+	struct relay relay;
+};
+
+const char *session_state_name(const struct session *session);
+
+/* Of session_memory.c: all zero but for block. NULL when out of memory. */
+struct session *session_alloc(struct session_env *env);
+void session_free(struct session_env *env, struct session *session);
+
+/* The only destructor. Every way out leads through here. */
+void session_end(struct session *session, enum cause cause);
+
+/* Checks the transition and sets the deadline. */
+void session_enter(struct session *session, enum session_state state);
+
+/* The destination is known. */
+void session_dial(struct session *session);
+
+/* Of session_transparent.c: in place of a handshake. */
+void session_start_transparent(struct session *session);
+
+#endif

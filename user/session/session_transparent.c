@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The beginning of a session whose client knows of no proxy: where it wanted to go, by which
+ * address and by which name, and whether it is bypassed. */
+#include <string.h>
+
+#include "base/log.h"
+#include "intercept/run_redirect.h"
+#include "net/socket.h"
+#include "session/opening.h"
+#include "session/original_destination.h"
+#include "session/session_private.h"
+#include "shared/exit_state.h"
+
+/* What a wrong rule does to many connections is logged once in so long. */
+#define NO_ORIGINAL_LOG_S 60.
+
+/* For the exit that it leaves by. */
+static bool session_wants_name(const struct session *session)
+{
+	return session->config->intercept.prefer_name && session->config->exit_count > 0 &&
+	       !session->plain;
+}
+
+/* The destination keeps its address besides: only an exit is to look the name up. A name without a
+ * dot means something only where the client is. */
+static void session_prefer_name(struct session *session)
+{
+	struct opening *opening = session->opening;
+
+	if (session_wants_name(session) && strchr(opening->peek.name, '.'))
+		memcpy(opening->handshake.destination.host, opening->peek.name,
+		       sizeof(opening->peek.name));
+}
+
+static void session_on_peeked(void *owner, enum peek_result result)
+{
+	struct session *session = owner;
+
+	if (result == PEEK_GONE) {
+		session_end(session, CAUSE_CLIENT_GONE);
+		return;
+	}
+	if (result == PEEK_BYPASSED) {
+		session->plain = true;
+		session->env->stats.bypassed_by_name++;
+	}
+	session_prefer_name(session);
+	session_dial(session);
+}
+
+/* Where a server may speak first, the name counts only if it is there already. */
+static bool client_speaks_first(uint16_t port)
+{
+	return port == 80 || port == 443;
+}
+
+static void session_begin_peeking(struct session *session)
+{
+	const struct intercept_config *config = &session->config->intercept;
+	const int fd = session->relay.client.fd;
+	enum peek_result result = PEEK_OTHER;
+
+	if (!session->plain && (config->bypass_domain_count > 0 || session_wants_name(session)))
+		result = peek_now(fd, config, session->opening->peek.name);
+	if (result == PEEK_MORE &&
+	    client_speaks_first(session->opening->handshake.destination.port)) {
+		session_enter(session, SESSION_PEEKING);
+		peek_start(&session->opening->peek, session->env->relay.loop, fd, config,
+			   session_on_peeked, session);
+		return;
+	}
+	session_on_peeked(session, result);
+}
+
+static void session_complain_no_original(struct session *session)
+{
+	struct session_env *env = session->env;
+	const ev_tstamp now = ev_now(env->relay.loop);
+	char text[ADDRESS_TEXT_MAX];
+
+	if (env->last_no_original != 0. && now - env->last_no_original < NO_ORIGINAL_LOG_S)
+		return;
+	env->last_no_original = now;
+	log_warning(
+		"session %llu: the kernel does not tell where %s wanted to go: it speaks MPTCP "
+		"and came by REDIRECT (or dialled the listener itself); TPROXY works with MPTCP "
+		"clients",
+		(unsigned long long)session->id, address_format(&session->client, text));
+}
+
+static bool is_an_exit(const struct config *config, const union address *address)
+{
+	union address known[EXIT_ADDRESSES_MAX];
+
+	for (size_t i = 0; i < config->exit_count; i++)
+		for (size_t n = exit_get_addresses(config->exits[i].state, known); n > 0; n--)
+			if (address_same_ip(&known[n - 1], address))
+				return true;
+	return false;
+}
+
+/* What rules of interception do not bring, but for an exit whose address was not known when they
+ * were made. A session of ours that dials a transparent listener ends there. */
+static bool session_is_bypassed_by_address(const struct session *session, const union address *to)
+{
+	return is_an_exit(session->config, to) ||
+	       (session->from_run &&
+		(socket_is_local_address(to) ||
+		 intercept_config_bypasses_address(&session->config->intercept, to)));
+}
+
+void session_start_transparent(struct session *session)
+{
+	struct destination *destination = &session->opening->handshake.destination;
+	enum cause cause = CAUSE_NONE;
+
+	session->protocol = session->opening->handshake.protocol = PROTOCOL_TRANSPARENT;
+	session->from_run =
+		run_steer_take(session->env->run, &session->client, &destination->address);
+	if (!session->from_run)
+		cause = original_destination(session->relay.client.fd, session->config,
+					     &destination->address);
+	if (cause == CAUSE_NO_ORIGINAL)
+		session_complain_no_original(session);
+	if (cause != CAUSE_NONE) {
+		session_end(session, cause);
+		return;
+	}
+	destination->port = address_port(&destination->address);
+	session->plain = session_is_bypassed_by_address(session, &destination->address);
+	session_begin_peeking(session);
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a router knows of one exit. */
+#include "shared/exit_state.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+/* Between two probes of an exit that is down. */
+#define PROBE_DOWN_S 1.
+/* So many answers in a row bring an exit up again: more for one that went down soon after it had
+ * come up. */
+#define ANSWERS_MIN 2
+#define ANSWERS_MAX 16
+#define FLAPPING_S  60.
+/* As TCP smooths its round-trip time (RFC 6298). */
+#define RTT_SHARE 0.125
+
+/* Between two probes of an address that is avoided, and until it is forgotten. */
+#define PROBE_AVOIDED_S 3.
+#define FORGET_S	600.
+
+/* Without Fast Open, after a path has dropped what came with it. */
+#define NOT_EARLY_S 3600.
+
+struct avoided {
+	union address address;
+	double since_s;
+	double probe_s;	      /* the last one */
+	unsigned int answers; /* in a row */
+};
+
+struct exit {
+	pthread_mutex_t lock; /* of all below; taken a few times for each session's opening */
+	unsigned int references;
+	struct exit_facts facts;
+	unsigned int answers;			     /* in a row, while down */
+	unsigned int answers_needed;		     /* to be up */
+	double up_s;				     /* since when */
+	double answer_s;			     /* the last one */
+	double probe_s;				     /* the last one */
+	double early_s;				     /* from then on with Fast Open */
+	union address addresses[EXIT_ADDRESSES_MAX]; /* IPv4, IPv6; AF_UNSPEC: unknown */
+	struct avoided avoided[EXIT_AVOIDED_MAX];
+	size_t avoided_count;
+};
+
+struct exit *exit_new(void)
+{
+	struct exit *exit = calloc(1, sizeof(*exit));
+
+	if (!exit)
+		return NULL;
+	pthread_mutex_init(&exit->lock, NULL);
+	exit->references = 1;
+	exit->answers_needed = ANSWERS_MIN;
+	return exit;
+}
+
+struct exit *exit_get(struct exit *exit)
+{
+	pthread_mutex_lock(&exit->lock);
+	exit->references++;
+	pthread_mutex_unlock(&exit->lock);
+	return exit;
+}
+
+void exit_put(struct exit *exit)
+{
+	bool last;
+
+	if (!exit)
+		return;
+	pthread_mutex_lock(&exit->lock);
+	last = --exit->references == 0;
+	pthread_mutex_unlock(&exit->lock);
+	if (!last)
+		return;
+	pthread_mutex_destroy(&exit->lock);
+	free(exit);
+}
+
+bool exit_is_usable(struct exit *exit)
+{
+	bool usable;
+
+	pthread_mutex_lock(&exit->lock);
+	usable = exit->facts.state != EXIT_DOWN;
+	pthread_mutex_unlock(&exit->lock);
+	return usable;
+}
+
+void exit_answered(struct exit *exit, double rtt_s, double now_s)
+{
+	struct exit_facts *facts = &exit->facts;
+
+	pthread_mutex_lock(&exit->lock);
+	facts->rtt_s += facts->rtt_s > 0 ? (rtt_s - facts->rtt_s) * RTT_SHARE : rtt_s;
+	exit->answer_s = now_s;
+	exit->answers++;
+	if (facts->state == EXIT_UNTRIED ||
+	    (facts->state == EXIT_DOWN && exit->answers >= exit->answers_needed)) {
+		facts->state = EXIT_UP;
+		exit->up_s = now_s;
+	}
+	pthread_mutex_unlock(&exit->lock);
+}
+
+static void go_down(struct exit *exit, double now_s)
+{
+	const bool flapping = exit->facts.state == EXIT_UP && now_s - exit->up_s < FLAPPING_S;
+	const bool again = exit->answers_needed > ANSWERS_MIN || exit->facts.failures > 1;
+
+	if (!flapping)
+		exit->answers_needed = ANSWERS_MIN;
+	else if (again && exit->answers_needed < ANSWERS_MAX)
+		exit->answers_needed *= 2;
+	exit->facts.state = EXIT_DOWN;
+}
+
+bool exit_failed(struct exit *exit, enum cause cause, double started_s, double now_s)
+{
+	struct exit_facts *facts = &exit->facts;
+	bool goes_down;
+
+	pthread_mutex_lock(&exit->lock);
+	facts->failures++;
+	facts->last_failure = cause;
+	facts->last_failure_s = now_s;
+	/* An attempt may fail by itself, by a few lost packets. */
+	goes_down = facts->state != EXIT_DOWN && exit->answer_s <= started_s;
+	if (goes_down)
+		go_down(exit, now_s);
+	if (facts->state == EXIT_DOWN)
+		exit->answers = 0;
+	pthread_mutex_unlock(&exit->lock);
+	return goes_down;
+}
+
+int64_t exit_clock_offset_ms(struct exit *exit)
+{
+	int64_t offset_ms;
+
+	pthread_mutex_lock(&exit->lock);
+	offset_ms = exit->facts.clock_offset_ms;
+	pthread_mutex_unlock(&exit->lock);
+	return offset_ms;
+}
+
+void exit_set_clock_offset_ms(struct exit *exit, int64_t offset_ms)
+{
+	pthread_mutex_lock(&exit->lock);
+	exit->facts.clock_offset_ms = offset_ms;
+	pthread_mutex_unlock(&exit->lock);
+}
+
+void exit_lost_early(struct exit *exit, double now_s)
+{
+	pthread_mutex_lock(&exit->lock);
+	exit->early_s = now_s + NOT_EARLY_S;
+	pthread_mutex_unlock(&exit->lock);
+}
+
+bool exit_takes_early(struct exit *exit, double now_s)
+{
+	bool takes;
+
+	pthread_mutex_lock(&exit->lock);
+	takes = now_s >= exit->early_s;
+	pthread_mutex_unlock(&exit->lock);
+	return takes;
+}
+
+void exit_begin(struct exit *exit)
+{
+	pthread_mutex_lock(&exit->lock);
+	exit->references++;
+	exit->facts.sessions++;
+	exit->facts.sessions_total++;
+	pthread_mutex_unlock(&exit->lock);
+}
+
+void exit_end(struct exit *exit)
+{
+	pthread_mutex_lock(&exit->lock);
+	exit->facts.sessions--;
+	pthread_mutex_unlock(&exit->lock);
+	exit_put(exit);
+}
+
+bool exit_wants_probe(struct exit *exit, double idle_s, double now_s)
+{
+	double every_s = idle_s;
+	bool wants;
+
+	pthread_mutex_lock(&exit->lock);
+	if (exit->facts.state == EXIT_DOWN)
+		every_s = PROBE_DOWN_S;
+	wants = now_s - exit->probe_s >= every_s &&
+		(exit->facts.state != EXIT_UP || now_s - exit->answer_s >= idle_s);
+	if (exit->facts.state == EXIT_UNTRIED && exit->facts.probes == 0)
+		wants = true;
+	if (wants) {
+		exit->probe_s = now_s;
+		exit->facts.probes++;
+	}
+	pthread_mutex_unlock(&exit->lock);
+	return wants;
+}
+
+void exit_describe(struct exit *exit, struct exit_facts *out)
+{
+	pthread_mutex_lock(&exit->lock);
+	*out = exit->facts;
+	for (size_t i = 0; i < exit->avoided_count; i++)
+		out->avoided[i] = exit->avoided[i].address;
+	out->avoided_count = exit->avoided_count;
+	pthread_mutex_unlock(&exit->lock);
+}
+
+const char *exit_state_name(enum exit_state state)
+{
+	static const char *const names[] = {
+		[EXIT_UNTRIED] = "untried",
+		[EXIT_UP] = "up",
+		[EXIT_DOWN] = "down",
+	};
+
+	return names[state];
+}
+
+static struct avoided *find_avoided(struct exit *exit, const union address *address)
+{
+	for (size_t i = 0; i < exit->avoided_count; i++)
+		if (address_same_ip(&exit->avoided[i].address, address))
+			return &exit->avoided[i];
+	return NULL;
+}
+
+static void forget(struct exit *exit, struct avoided *avoided)
+{
+	*avoided = exit->avoided[--exit->avoided_count];
+}
+
+bool exit_avoid(struct exit *exit, const union address *address, double now_s)
+{
+	struct avoided *avoided;
+	bool is_new;
+
+	pthread_mutex_lock(&exit->lock);
+	avoided = find_avoided(exit, address);
+	is_new = !avoided && exit->avoided_count < EXIT_AVOIDED_MAX;
+	if (avoided)
+		avoided->answers = 0;
+	else if (is_new)
+		exit->avoided[exit->avoided_count++] =
+			(struct avoided){.address = *address, .since_s = now_s, .probe_s = now_s};
+	pthread_mutex_unlock(&exit->lock);
+	return is_new;
+}
+
+bool exit_avoids(struct exit *exit, const union address *address)
+{
+	bool avoids;
+
+	pthread_mutex_lock(&exit->lock);
+	avoids = find_avoided(exit, address) != NULL;
+	pthread_mutex_unlock(&exit->lock);
+	return avoids;
+}
+
+bool exit_wants_avoided_probe(struct exit *exit, double now_s, union address *out)
+{
+	bool wants = false;
+
+	pthread_mutex_lock(&exit->lock);
+	for (size_t i = exit->avoided_count; i-- > 0 && !wants;) {
+		struct avoided *avoided = &exit->avoided[i];
+
+		if (now_s - avoided->since_s >= FORGET_S) {
+			forget(exit, avoided);
+		} else if (now_s - avoided->probe_s >= PROBE_AVOIDED_S) {
+			avoided->probe_s = now_s;
+			*out = avoided->address;
+			exit->facts.probes++;
+			wants = true;
+		}
+	}
+	pthread_mutex_unlock(&exit->lock);
+	return wants;
+}
+
+/* At once when it is all that there is. */
+static void take_answer_at(struct exit *exit, struct avoided *avoided)
+{
+	if (++avoided->answers >= ANSWERS_MIN || exit->facts.state == EXIT_DOWN)
+		forget(exit, avoided);
+}
+
+void exit_set_address(struct exit *exit, const union address *address)
+{
+	union address *slot = &exit->addresses[address->sa.sa_family == AF_INET6];
+	struct avoided *avoided;
+
+	pthread_mutex_lock(&exit->lock);
+	avoided = find_avoided(exit, address);
+	if (avoided)
+		take_answer_at(exit, avoided);
+	*slot = *address;
+	address_set_port(slot, 0);
+	pthread_mutex_unlock(&exit->lock);
+}
+
+size_t exit_get_addresses(struct exit *exit, union address out[EXIT_ADDRESSES_MAX])
+{
+	size_t count = 0;
+
+	pthread_mutex_lock(&exit->lock);
+	for (size_t i = 0; i < EXIT_ADDRESSES_MAX; i++)
+		if (exit->addresses[i].sa.sa_family != AF_UNSPEC)
+			out[count++] = exit->addresses[i];
+	pthread_mutex_unlock(&exit->lock);
+	return count;
+}

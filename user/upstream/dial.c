@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From a destination to a connected socket: resolve, race the addresses, MPTCP or TCP. */
+#include "upstream/dial.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include "auth/egress_policy.h"
+#include "base/log.h"
+#include "links/link_choice.h"
+#include "net/mptcp_blackhole.h"
+#include "net/socket.h"
+#include "upstream/auto_bypass.h"
+#include "upstream/resolver.h"
+#include "upstream/tcp_only.h"
+
+/* RFC 8305 section 8. */
+#define RESOLUTION_DELAY_S 0.05
+#define ATTEMPT_DELAY_S	   0.25
+
+/* By then the main thread has told the kernel to route around us, if it does. */
+#define SAMPLE_AFTER_S 2.
+
+/* RFC 8305 section 4: the families take turns, IPv6 first. */
+enum { FAMILY_V6, FAMILY_V4, FAMILY_COUNT };
+
+#define ATTEMPTS_MAX (LOOKUP_ADDRESSES_MAX * FAMILY_COUNT)
+
+struct candidates {
+	union address addresses[LOOKUP_ADDRESSES_MAX];
+	size_t count;
+	size_t next; /* not tried yet from here on */
+	bool pending;
+	struct lookup *lookup;
+};
+
+struct attempt {
+	struct dial *dial;
+	union address address;
+	bool anew; /* plain TCP now, as it fell back */
+	ev_io io;
+};
+
+struct dial {
+	struct ev_loop *loop;
+	struct resolver *resolver;
+	struct tcp_only *tcp_only;
+	struct mptcp_pause *mptcp_pause;
+	struct link_picker *links;
+	const struct config *config;
+	struct destination destination;
+	bool client_is_local;
+	bool guarded;
+	bool (*skip)(void *context, const union address *address); /* NULL: none */
+	void *skip_context;
+	bool spread;
+	bool fast_open;
+	struct guard guard;
+	bool plain;
+	bool transparent;
+	struct detours *detours;
+	union address source; /* to dial from; AF_UNSPEC: the kernel's choice */
+	bool connecting;
+	int turn; /* the family to try next, if it has addresses */
+	struct candidates family[FAMILY_COUNT];
+	struct attempt attempts[ATTEMPTS_MAX];
+	size_t attempt_count;
+	size_t attempts_active;
+	enum cause cause;    /* of the failures so far, the one of highest rank */
+	ev_timer begin;	     /* only ever fed: to start from the loop */
+	ev_timer resolution; /* AAAA is waited for, A is there */
+	ev_timer delay;	     /* to the next attempt */
+	dial_fn *notify;
+	void *context;
+};
+
+static void dial_next(struct dial *dial);
+
+static void dial_note(struct dial *dial, enum cause cause)
+{
+	if (cause_info(cause)->rank > cause_info(dial->cause)->rank || dial->cause == CAUSE_NONE)
+		dial->cause = cause;
+}
+
+/* Closes the attempts but keep, forgets the lookups, frees. */
+static void dial_free(struct dial *dial, const struct attempt *keep)
+{
+	ev_timer_stop(dial->loop, &dial->begin);
+	ev_timer_stop(dial->loop, &dial->resolution);
+	ev_timer_stop(dial->loop, &dial->delay);
+	for (size_t i = 0; i < FAMILY_COUNT; i++)
+		if (dial->family[i].lookup)
+			lookup_cancel(dial->family[i].lookup);
+	for (size_t i = 0; i < dial->attempt_count; i++) {
+		struct attempt *attempt = &dial->attempts[i];
+
+		if (attempt->io.fd < 0)
+			continue;
+		ev_io_stop(dial->loop, &attempt->io);
+		if (attempt != keep)
+			close(attempt->io.fd);
+	}
+	free(dial);
+}
+
+static size_t dial_known(const struct dial *dial)
+{
+	return dial->family[FAMILY_V6].count + dial->family[FAMILY_V4].count;
+}
+
+static bool dial_is_resolving(const struct dial *dial)
+{
+	return dial->family[FAMILY_V6].pending || dial->family[FAMILY_V4].pending;
+}
+
+static void dial_finish(struct dial *dial, const struct attempt *winner, enum transport transport)
+{
+	struct dial_result result = {
+		.fd = winner ? winner->io.fd : -1,
+		.transport = transport,
+		.cause = winner ? CAUSE_NONE : dial->cause,
+		.others = dial_known(dial) > (winner ? 1 : 0) || dial_is_resolving(dial),
+	};
+	dial_fn *notify = dial->notify;
+	void *context = dial->context;
+
+	if (winner)
+		result.address = winner->address;
+	dial_free(dial, winner);
+	notify(context, winner ? DIAL_CONNECTED : DIAL_FAILED, &result);
+}
+
+void dial_cancel(struct dial *dial)
+{
+	dial_free(dial, NULL);
+}
+
+/* CAUSE_NONE if the connection may be used. */
+static enum cause attempt_check(const struct attempt *attempt, enum transport *transport)
+{
+	const struct dial *dial = attempt->dial;
+	int err = socket_error(attempt->io.fd);
+
+	if (err)
+		return cause_from_errno(err);
+	*transport = mptcp_transport(attempt->io.fd);
+	if (dial->config->mptcp == MPTCP_MODE_ON && !dial->plain && *transport != TRANSPORT_MPTCP)
+		return CAUSE_NOT_MPTCP;
+	/* A client that asks for our own listener would make us talk to ourselves until all fds are
+	 * used up. */
+	for (size_t i = 0; i < dial->config->listen_count; i++)
+		if (socket_reaches(attempt->io.fd, &dial->config->listen[i].address))
+			return CAUSE_NOT_ALLOWED;
+	return CAUSE_NONE;
+}
+
+static void attempt_failed(struct attempt *attempt, enum cause cause)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	log_debug("dial: %s: %s", address_format(&attempt->address, text), cause_info(cause)->text);
+	dial_note(attempt->dial, cause);
+	if (attempt->io.fd >= 0) {
+		ev_io_stop(attempt->dial->loop, &attempt->io);
+		close(attempt->io.fd);
+		attempt->io.fd = -1;
+		attempt->dial->attempts_active--;
+	}
+}
+
+/* What is this kernel's doing is not to be held against a destination. */
+static bool attempt_is_ours(const struct attempt *attempt)
+{
+	const struct dial *dial = attempt->dial;
+
+	return !mptcp_tells_fallback() || mptcp_pause_likely(dial->mptcp_pause, ev_now(dial->loop));
+}
+
+/* The kernel may lose what arrives on a connection that fell back. One that listens for a single
+ * connection (FTP data, nc -l) must keep it; services of well-known ports do not. */
+static bool attempt_wants_anew(const struct attempt *attempt, enum transport transport)
+{
+	const struct dial *dial = attempt->dial;
+
+	return transport == TRANSPORT_FALLBACK && dial->config->mptcp == MPTCP_MODE_AUTO &&
+	       dial->tcp_only && dial->source.sa.sa_family == AF_UNSPEC &&
+	       address_port(&attempt->address) < dial->config->relay.tune.redial_below_port &&
+	       !attempt_is_ours(attempt);
+}
+
+/* Tells the memory what the connection became. One that was plain TCP by choice tells nothing. */
+static void attempt_learn(const struct attempt *attempt, enum transport transport)
+{
+	struct dial *dial = attempt->dial;
+	const ev_tstamp now = ev_now(dial->loop);
+
+	if (attempt->anew || dial->config->mptcp != MPTCP_MODE_AUTO || !dial->tcp_only)
+		return;
+	if (transport == TRANSPORT_FALLBACK && attempt_is_ours(attempt))
+		return;
+	if (tcp_only_note(dial->tcp_only, &attempt->address, transport, now) &&
+	    dial->config->intercept.auto_bypass)
+		detour_note(dial->detours, &attempt->address, transport == TRANSPORT_MPTCP);
+}
+
+static bool attempt_wants_mptcp(const struct attempt *attempt)
+{
+	const struct dial *dial = attempt->dial;
+	struct tcp_only_config rule = dial->config->tcp_only;
+
+	if (dial->plain || attempt->anew)
+		return false;
+	/* What is known to have no MPTCP is routed around us by then, so this one is the one in
+	 * many that comes through to find out. */
+	if (dial->transparent && dial->config->intercept.auto_bypass)
+		rule.sample_after_s = SAMPLE_AFTER_S;
+	switch (dial->config->mptcp) {
+	case MPTCP_MODE_ON:
+		return true;
+	case MPTCP_MODE_OFF:
+		return false;
+	default:
+		return !dial->tcp_only || !tcp_only_choose(dial->tcp_only, &attempt->address, &rule,
+							   ev_now(dial->loop));
+	}
+}
+
+static void attempt_on_writable(struct ev_loop *loop, ev_io *io, int events);
+
+/* Has the connection begin on a link of our choice: the rule for the address leads it there. An
+ * MPTCP socket must not be bound to the interface, which the kernel would copy to all subflows.
+ * 0, or -ENETUNREACH when no link may be used. */
+static int attempt_choose_link(const struct attempt *attempt, int fd)
+{
+	struct link_picker *links = attempt->dial->links;
+	const struct link_choice *link = NULL;
+	const union address *source;
+	char text[ADDRESS_TEXT_MAX];
+	int err = links ? link_picker_choose(links, &attempt->address, &link) : 0;
+
+	if (!link)
+		return err;
+	source = &link->sources[link_family(&attempt->address)];
+	/* An address that has just gone leaves the choice to the kernel. */
+	if (socket_bind_source(fd, source) == 0)
+		log_debug("dial: %s by link %s", address_format(&attempt->address, text),
+			  link->name);
+	return 0;
+}
+
+/* 0 when under way. */
+static int attempt_start(struct attempt *attempt)
+{
+	struct dial *dial = attempt->dial;
+	const union address *to = &attempt->address;
+	int err;
+	int fd;
+
+	/* What only this host can reach is not for the network to reach through us. */
+	if (dial->guarded
+		    ? !guard_allows(&dial->guard, to)
+		    : !dial->client_is_local && (address_is_loopback(to) || address_is_any(to)))
+		return -EACCES;
+	fd = mptcp_socket(to->sa.sa_family, attempt_wants_mptcp(attempt));
+	if (fd < 0)
+		return fd;
+	socket_bound(fd, &dial->config->relay.tune);
+	/* With MPTCP an early answer gets lost. */
+	if (dial->fast_open && mptcp_transport(fd) == TRANSPORT_TCP)
+		socket_send_early(fd);
+	if (dial->source.sa.sa_family == to->sa.sa_family)
+		err = socket_bind_foreign(fd, &dial->source);
+	else
+		err = attempt_choose_link(attempt, fd);
+	if (!err && connect(fd, &to->sa, address_length(to)) && errno != EINPROGRESS)
+		err = -errno;
+	if (err) {
+		close(fd);
+		return err;
+	}
+	ev_io_init(&attempt->io, attempt_on_writable, fd, EV_WRITE);
+	attempt->io.data = attempt;
+	ev_io_start(dial->loop, &attempt->io);
+	dial->attempts_active++;
+	return 0;
+}
+
+/* 0 when under way. */
+static int attempt_anew(struct attempt *attempt)
+{
+	struct dial *dial = attempt->dial;
+
+	ev_io_stop(dial->loop, &attempt->io);
+	close(attempt->io.fd);
+	attempt->io.fd = -1;
+	dial->attempts_active--;
+	attempt->anew = true;
+	return attempt_start(attempt);
+}
+
+static void attempt_on_writable(struct ev_loop *loop, ev_io *io, int events)
+{
+	struct attempt *attempt = io->data;
+	struct dial *dial = attempt->dial;
+	enum transport transport = TRANSPORT_NONE;
+	enum cause cause = attempt_check(attempt, &transport);
+	int err;
+
+	(void)loop;
+	(void)events;
+	if (cause == CAUSE_NONE) {
+		attempt_learn(attempt, transport);
+		if (!attempt_wants_anew(attempt, transport)) {
+			dial_finish(dial, attempt, transport);
+			return;
+		}
+		err = attempt_anew(attempt);
+		if (err == 0)
+			return;
+		cause = cause_from_errno(-err);
+	}
+	attempt_failed(attempt, cause);
+	dial_next(dial);
+}
+
+static const union address *dial_pick(struct dial *dial)
+{
+	for (int i = 0; i < FAMILY_COUNT; i++) {
+		struct candidates *family = &dial->family[(dial->turn + i) % FAMILY_COUNT];
+
+		if (family->next < family->count) {
+			dial->turn = (dial->turn + i + 1) % FAMILY_COUNT;
+			return &family->addresses[family->next++];
+		}
+	}
+	return NULL;
+}
+
+/* Starts the next attempt that gets under way; reports failure when nothing is left to wait for. */
+static void dial_next(struct dial *dial)
+{
+	const union address *address;
+
+	while ((address = dial_pick(dial))) {
+		struct attempt *attempt = &dial->attempts[dial->attempt_count++];
+		int err;
+
+		*attempt = (struct attempt){.dial = dial, .address = *address, .io.fd = -1};
+		err = attempt_start(attempt);
+		if (err == 0) {
+			ev_timer_again(dial->loop, &dial->delay);
+			return;
+		}
+		attempt_failed(attempt, cause_from_errno(-err));
+	}
+	ev_timer_stop(dial->loop, &dial->delay);
+	if (dial->attempts_active == 0 && !dial_is_resolving(dial))
+		dial_finish(dial, NULL, TRANSPORT_NONE);
+}
+
+static void dial_connect(struct dial *dial)
+{
+	ev_timer_stop(dial->loop, &dial->resolution);
+	if (!dial->connecting) {
+		dial->connecting = true;
+		dial->notify(dial->context, DIAL_CONNECTING, NULL);
+	}
+	dial_next(dial);
+}
+
+static void dial_on_delay(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)events;
+	dial_next(timer->data);
+}
+
+static void dial_on_resolution_delay(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)events;
+	dial_connect(timer->data);
+}
+
+static void dial_add(const struct dial *dial, struct candidates *family,
+		     const union address *address)
+{
+	if (!dial->skip || !dial->skip(dial->skip_context, address))
+		family->addresses[family->count++] = *address;
+}
+
+/* RFC 8305 section 3: IPv6 answers are used at once; IPv4 answers wait a little for IPv6 ones. */
+static void dial_on_lookup(void *context, int af, enum cause cause, const union address *addresses,
+			   size_t count)
+{
+	struct dial *dial = context;
+	struct candidates *family = &dial->family[af == AF_INET6 ? FAMILY_V6 : FAMILY_V4];
+	size_t first;
+
+	family->pending = false;
+	family->lookup = NULL;
+	if (cause != CAUSE_NONE)
+		dial_note(dial, cause);
+	first = dial->spread && count > 0 ? randombytes_uniform((uint32_t)count) : 0;
+	for (size_t i = 0; i < count; i++) {
+		union address address = addresses[(first + i) % count];
+
+		address_set_port(&address, dial->destination.port);
+		dial_add(dial, family, &address);
+	}
+	if (dial->connecting) {
+		if (dial->attempts_active == 0)
+			dial_next(dial);
+		else if (!ev_is_active(&dial->delay))
+			ev_timer_again(dial->loop, &dial->delay);
+	} else if (dial_known(dial) == 0) {
+		if (!dial_is_resolving(dial))
+			dial_finish(dial, NULL, TRANSPORT_NONE);
+	} else if (dial->family[FAMILY_V6].pending) {
+		ev_timer_again(dial->loop, &dial->resolution);
+	} else {
+		dial_connect(dial);
+	}
+}
+
+static void dial_lookup(struct dial *dial, struct candidates *family, int af)
+{
+	struct lookup *lookup =
+		resolver_start(dial->resolver, dial->destination.host, af, dial_on_lookup, dial);
+
+	/* Without one it has answered already, and the dial may be gone. */
+	if (lookup)
+		family->lookup = lookup;
+}
+
+static void dial_on_begin(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct dial *dial = timer->data;
+	struct destination *to = &dial->destination;
+
+	(void)loop;
+	(void)events;
+	if (to->host[0] == '\0') {
+		dial_add(dial, &dial->family[FAMILY_V6], &to->address);
+		dial_connect(dial);
+		return;
+	}
+	dial->family[FAMILY_V6].pending = true;
+	dial->family[FAMILY_V4].pending = true;
+	dial_lookup(dial, &dial->family[FAMILY_V6], AF_INET6);
+	dial_lookup(dial, &dial->family[FAMILY_V4], AF_INET);
+}
+
+struct dial *dial_start(const struct dial_request *request, dial_fn *notify, void *context)
+{
+	struct dial *dial = calloc(1, sizeof(*dial));
+
+	if (!dial)
+		return NULL;
+	dial->loop = request->loop;
+	dial->resolver = request->resolver;
+	dial->tcp_only = request->tcp_only;
+	dial->mptcp_pause = request->mptcp_pause;
+	dial->links = request->links;
+	dial->config = request->config;
+	dial->destination = *request->destination;
+	dial->plain = request->plain;
+	dial->transparent = request->transparent;
+	dial->detours = request->detours;
+	if (request->transparent && request->config->intercept.transparent_source)
+		dial->source = *request->client;
+	dial->client_is_local = address_is_loopback(request->client);
+	dial->skip = request->skip;
+	dial->skip_context = request->skip_context;
+	dial->spread = request->spread;
+	dial->fast_open = request->fast_open;
+	dial->guarded = request->guard != NULL;
+	if (request->guard)
+		dial->guard = *request->guard;
+	dial->notify = notify;
+	dial->context = context;
+	ev_init(&dial->begin, dial_on_begin);
+	ev_timer_init(&dial->resolution, dial_on_resolution_delay, 0., RESOLUTION_DELAY_S);
+	ev_timer_init(&dial->delay, dial_on_delay, 0., ATTEMPT_DELAY_S);
+	dial->begin.data = dial;
+	dial->resolution.data = dial;
+	dial->delay.data = dial;
+	ev_feed_event(dial->loop, &dial->begin, EV_CUSTOM);
+	return dial;
+}

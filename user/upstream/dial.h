@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From a destination to a connected socket: resolve, race the addresses by Happy Eyeballs v2
+ * (RFC 8305), MPTCP or TCP. Relays nothing, and has no deadline of its own: the caller cancels. */
+#ifndef HAWSER_UPSTREAM_DIAL_H
+#define HAWSER_UPSTREAM_DIAL_H
+
+#include "base/address.h"
+#include "base/cause.h"
+#include "config/config.h"
+#include "net/mptcp.h"
+
+struct detours;
+struct dial;
+struct ev_loop;
+struct exit;
+struct guard;
+struct link_picker;
+struct mptcp_pause;
+struct resolver;
+struct tcp_only;
+
+enum dial_event {
+	DIAL_CONNECTING, /* the first attempt is about to start */
+	DIAL_CONNECTED,	 /* fd is the receiver's */
+	DIAL_FAILED,
+};
+
+struct dial_result {
+	int fd; /* -1 unless connected */
+	enum transport transport;
+	union address address; /* that was dialled; AF_UNSPEC unless connected */
+	enum cause cause;
+	bool others; /* there are addresses besides that were not skipped, or there may be: a lookup
+			has not been answered */
+	/* Of exit_dial_start(), when an exit made the connection: */
+	struct exit *exit;   /* NULL: none did; kept by the configuration */
+	bool first_sent;     /* the client's first bytes have left */
+	union address bound; /* the exit's end; AF_UNSPEC: unknown */
+};
+
+/* Always called from the loop, never before dial_start() returns. After DIAL_CONNECTED and
+ * DIAL_FAILED the dial is gone. */
+typedef void dial_fn(void *context, enum dial_event event, const struct dial_result *result);
+
+struct dial_request {
+	struct ev_loop *loop;
+	struct resolver *resolver;
+	struct tcp_only *tcp_only; /* asked and told with MPTCP_MODE_AUTO; NULL: always MPTCP */
+	struct mptcp_pause *mptcp_pause;
+	struct link_picker *links; /* NULL: the kernel chooses */
+	const struct config *config;
+	const struct destination *destination; /* copied */
+	const union address *client;	       /* who asks; not kept */
+	const struct guard *guard;	       /* copied; NULL: none */
+	/* Addresses that are not to be tried; context is skip_context. NULL: all are. */
+	bool (*skip)(void *context, const union address *address);
+	void *skip_context;
+	bool spread;		 /* the first address to try is drawn by lot, of each family */
+	bool fast_open;		 /* plain TCP need not be connected to be DIAL_CONNECTED, as of
+				    socket_send_early() */
+	bool plain;		 /* TCP, whatever the configuration says */
+	bool transparent;	 /* the client was taken on its way */
+	struct detours *detours; /* told what has no MPTCP, with auto-bypass */
+};
+
+/* NULL when out of memory. All but destination and client must outlive the dial. */
+struct dial *dial_start(const struct dial_request *request, dial_fn *notify, void *context);
+
+/* Ends all attempts; notify is not called any more. */
+void dial_cancel(struct dial *dial);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From a destination to a connected socket by one of the exits: by priority and weight, on to the
+ * next where one fails, and, if the configuration says so, directly where there is none. */
+#ifndef HAWSER_UPSTREAM_EXIT_DIAL_H
+#define HAWSER_UPSTREAM_EXIT_DIAL_H
+
+#include "upstream/dial.h"
+
+struct exit_dial;
+
+/* As dial_start(), and notifies as it does; request and all in it must stay until then, but
+ * destination, client and first. first[0..first_len): the client's first bytes, which leave with
+ * the request; the result says whether they did. */
+struct exit_dial *exit_dial_start(const struct dial_request *request, const void *first,
+				  size_t first_len, dial_fn *notify, void *context);
+
+/* notify is not called any more. */
+void exit_dial_cancel(struct exit_dial *dial);
+
+/* The exit to try next: a usable one of the lowest priority number, among equals by weight with the
+ * random number dice. tried: bits of those that failed already. Its index, or -1. */
+int exit_dial_choose(const struct config *config, uint64_t tried, uint32_t dice);
+
+#endif

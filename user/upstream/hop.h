@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One attempt to reach a destination by one exit: connect, send all at once, read the answers.
+ * Tells the exit's struct what it found out; chooses nothing. */
+#ifndef HAWSER_UPSTREAM_HOP_H
+#define HAWSER_UPSTREAM_HOP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "base/cause.h"
+#include "config/config.h"
+#include "net/mptcp.h"
+
+struct ev_loop;
+struct hop;
+struct link_picker;
+struct mptcp_pause;
+struct resolver;
+
+enum hop_outcome {
+	HOP_CONNECTED,		/* to the destination; fd is the receiver's */
+	HOP_DESTINATION_FAILED, /* the exit says why */
+	HOP_EXIT_FAILED,
+	HOP_EXIT_LOST, /* the same, but it had accepted the request and may have passed on the first
+			  bytes: they must not be sent again */
+};
+
+struct hop_result {
+	enum hop_outcome outcome;
+	int fd; /* -1 unless connected */
+	enum transport transport;
+	enum cause cause;
+	union address bound; /* the exit's end of the connection to the destination */
+};
+
+/* Called once from the loop, never before hop_start() returns; the hop is gone then. */
+typedef void hop_fn(void *context, const struct hop_result *result);
+
+/* All but destination and first must outlive the hop. */
+struct hop_request {
+	struct ev_loop *loop;
+	struct resolver *resolver;
+	struct mptcp_pause *mptcp_pause;
+	struct link_picker *links; /* NULL: the kernel chooses */
+	const struct config *config;
+	const struct exit_config *exit;
+	const struct destination *destination; /* NULL: a probe */
+	const union address *at; /* of a probe: it is this address of the exit that is asked, and
+				    not the exit that is judged; copied. NULL: the exit */
+	const void *first;	 /* the client's first bytes; copied */
+	size_t first_len;
+};
+
+/* NULL when out of memory. */
+struct hop *hop_start(const struct hop_request *request, hop_fn *notify, void *context);
+
+/* notify is not called any more. */
+void hop_cancel(struct hop *hop);
+
+#endif
