@@ -194,7 +194,7 @@ lint: setup-check ## check format, clang-tidy, man pages, warnings of gcc and cl
 	@$(MAKE) --no-print-directory $(BPF_SKELS)
 	@sh tests/lint.sh $(SOURCES)
 format: ## reformat the C sources
-	clang-format -i $(SOURCES)
+	@clang-format -i $(SOURCES)
 
 .PHONY: install
 install: all ## install to $(DESTDIR)$(PREFIX)

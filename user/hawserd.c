@@ -36,7 +36,7 @@
 #define FDS_MAIN   52
 #define FDS_WORKER 9
 /* Probes. */
-#define FDS_LINKS (LINKS_MAX * LINK_FAMILIES)
+#define FDS_LINKS (LINKS_MAX * IP_FAMILIES)
 /* A relayed session's two sockets. Pipes are borrowed when there are some, and done without when
  * not. */
 #define FDS_SESSION 2

@@ -391,23 +391,25 @@ void local_client_read(struct local_client *client, uint64_t bytes)
 		client_remove(client);
 }
 
-void local_client_close(struct local_client *client, struct stats *stats)
+struct local_counts local_client_close(struct local_client *client)
 {
 	struct local_accel_worker *worker;
+	struct local_counts counts = {0};
 	unsigned int last;
 
 	if (!client)
-		return;
+		return counts;
 	worker = client->worker;
 	/* The client may be sending at this moment; it then finds no entry, and TCP. */
 	bpf_map_delete_elem(map_fd_connections(worker), &client->key);
-	stats->local_clients++;
-	stats->local_redirected += client->flow->redirected;
-	stats->local_passed += client->flow->passed;
+	counts = (struct local_counts){.clients = 1,
+				       .redirected = client->flow->redirected,
+				       .passed = client->flow->passed};
 	*client->flow = (struct hawser_local_flow){0};
 	last = (worker->free_first + worker->free_count++) % worker->local->slots;
 	worker->free_slots[last] = client->slot;
 	free(client);
+	return counts;
 }
 
 int local_accel_adopt(struct local_accel_worker *worker, int client, int accepted)
@@ -488,10 +490,10 @@ void local_client_read(struct local_client *client, uint64_t bytes)
 	(void)bytes;
 }
 
-void local_client_close(struct local_client *client, struct stats *stats)
+struct local_counts local_client_close(struct local_client *client)
 {
 	(void)client;
-	(void)stats;
+	return (struct local_counts){0};
 }
 
 #endif

@@ -10,11 +10,16 @@
 
 #include "config/config.h"
 #include "net/kernel.h"
-#include "session/stats.h"
 
 struct local_accel;
 struct local_accel_worker;
 struct local_client;
+
+struct local_counts {
+	uint64_t clients;
+	uint64_t redirected; /* bytes */
+	uint64_t passed;     /* bytes that went by TCP all the same */
+};
 
 struct local_accel_options {
 	bool off;	    /* by configuration: nothing is loaded */
@@ -57,9 +62,9 @@ struct local_client *local_client_open(struct local_accel_worker *worker, int fd
 /* After each recv() on fd: so many bytes more. They are credit for the client. */
 void local_client_read(struct local_client *client, uint64_t bytes);
 
-/* Before fd is closed, which throws away what was not read. Adds what it did to the counters.
- * local_client_close(NULL, …) does nothing. */
-void local_client_close(struct local_client *client, struct stats *stats);
+/* Before fd is closed, which throws away what was not read. Frees the client and says what it did;
+ * nothing for NULL. */
+struct local_counts local_client_close(struct local_client *client);
 
 /* For the probe and for tests: puts in a client's socket that we have ourselves, as the program
  * does by itself for those in the cgroup. Nothing may be under way on the connection. 0 or -errno.

@@ -93,10 +93,10 @@ int local_probe(struct local_accel_worker *worker, char *reason, size_t size)
 {
 	struct local_client *client = NULL;
 	union address far_address = {0};
-	struct stats stats = {0};
 	const char *wrong = NULL;
 	int near = -1;
 	int far = -1;
+	struct local_counts counts;
 	int err = connection_open(&near, &far, &far_address);
 
 	if (!err)
@@ -108,11 +108,11 @@ int local_probe(struct local_accel_worker *worker, char *reason, size_t size)
 		wrong = client ? probe_bytes(client, near, far)
 			       : "the kernel takes no TCP socket into a sockhash";
 	}
-	local_client_close(client, &stats);
+	counts = local_client_close(client);
 	if (err)
 		snprintf(reason, size, "no connection over loopback to try with: %s",
 			 strerror(-err));
-	else if (!wrong && stats.local_redirected == 0)
+	else if (!wrong && counts.redirected == 0)
 		wrong = "this kernel redirects nothing";
 	if (wrong) {
 		snprintf(reason, size, "%s", wrong);

@@ -102,6 +102,11 @@ socklen_t address_length(const union address *address)
 	return address->sa.sa_family == AF_INET6 ? sizeof(address->in6) : sizeof(address->in4);
 }
 
+enum ip_family address_family(const union address *address)
+{
+	return address->sa.sa_family == AF_INET6 ? IP_V6 : IP_V4;
+}
+
 uint16_t address_port(const union address *address)
 {
 	return ntohs(address->in4.sin_port);

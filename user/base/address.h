@@ -27,6 +27,9 @@ struct destination {
 	union address address;
 };
 
+/* Index of what there is one of for each. */
+enum ip_family { IP_V4, IP_V6, IP_FAMILIES };
+
 struct prefix {
 	union address base; /* port unused */
 	uint8_t bits;
@@ -40,6 +43,9 @@ const char *address_format(const union address *address, char out[ADDRESS_TEXT_M
 
 /* The same without the port and brackets. */
 const char *address_format_ip(const union address *address, char out[ADDRESS_TEXT_MAX]);
+
+/* Of an address that is AF_INET or AF_INET6. */
+enum ip_family address_family(const union address *address);
 
 /* Length for bind() and connect(). */
 socklen_t address_length(const union address *address);

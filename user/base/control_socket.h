@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where the control socket is when nobody says otherwise: shared by hawserd and hawser. */
+/* What hawserd and hawser know of the control socket. */
 #ifndef HAWSER_BASE_CONTROL_SOCKET_H
 #define HAWSER_BASE_CONTROL_SOCKET_H
+
+#define CONTROL_REQUEST_MAX 4096 /* bytes of a request line, with its newline */
 
 /* /run/hawser/control.sock for root, else $XDG_RUNTIME_DIR/hawser/control.sock, or
  * /tmp/hawser-UID/control.sock without that variable. Returns out. */

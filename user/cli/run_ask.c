@@ -7,9 +7,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/control_socket.h"
 #include "cli/control_client.h"
 #include "cli/die.h"
-#include "daemon/control.h"
 
 #ifndef SO_NETNS_COOKIE /* 5.14 */
 #define SO_NETNS_COOKIE 71

@@ -9,11 +9,6 @@ const char *const link_role_words[] = {
 	[LINK_ROLE_BACKUP] = "backup",	 [LINK_ROLE_METERED] = "metered",
 	[LINK_ROLE_OFF] = "off",	 NULL};
 
-enum link_family link_family(const union address *address)
-{
-	return address->sa.sa_family == AF_INET6 ? LINK_V6 : LINK_V4;
-}
-
 bool links_are_wanted(const struct links_config *config)
 {
 	return config->mode == LINKS_AUTO || config->count > 0;

@@ -30,8 +30,6 @@ enum link_role {
 	LINK_ROLE_OFF,	   /* left alone */
 };
 
-enum link_family { LINK_V4, LINK_V6, LINK_FAMILIES };
-
 struct link_bytes {
 	uint64_t rx;
 	uint64_t tx;
@@ -42,13 +40,13 @@ struct link_config {
 	char device[IF_NAMESIZE];
 	enum link_role role;
 	unsigned int weight;
-	struct link_bytes rate;		      /* a second, that it can carry; 0: not known */
-	uint64_t quota;			      /* bytes of both directions, a month; 0: none */
-	unsigned int reset_day;		      /* of the month, 1 to LINK_RESET_DAY_MAX */
-	union address gateway[LINK_FAMILIES]; /* AF_UNSPEC: found in the routing tables */
-	union address probe[LINK_FAMILIES];   /* who is asked; AF_UNSPEC: the gateway */
-	bool no_probe;			      /* nobody is asked */
-	bool no_demote;			      /* not even where it lowers the sum */
+	struct link_bytes rate;		    /* a second, that it can carry; 0: not known */
+	uint64_t quota;			    /* bytes of both directions, a month; 0: none */
+	unsigned int reset_day;		    /* of the month, 1 to LINK_RESET_DAY_MAX */
+	union address gateway[IP_FAMILIES]; /* AF_UNSPEC: found in the routing tables */
+	union address probe[IP_FAMILIES];   /* who is asked; AF_UNSPEC: the gateway */
+	bool no_probe;			    /* nobody is asked */
+	bool no_demote;			    /* not even where it lowers the sum */
 };
 
 struct links_config {
@@ -63,8 +61,5 @@ extern const char *const link_role_words[];
 
 /* Whether there is anything to look at. */
 bool links_are_wanted(const struct links_config *config);
-
-/* Of an address that is AF_INET or AF_INET6. */
-enum link_family link_family(const union address *address);
 
 #endif

@@ -52,7 +52,7 @@ int settings_add_link(struct draft *draft, const struct value *name, const struc
 	return 0;
 }
 
-/* A lone address, as prefix_parse() takes one; one of each family, of LINK_FAMILIES addresses. */
+/* A lone address, as prefix_parse() takes one; one of each family, of IP_FAMILIES addresses. */
 static int set_link_address(union address *addresses, const struct value *value, const char *what,
 			    const char *legal)
 {
@@ -62,7 +62,7 @@ static int set_link_address(union address *addresses, const struct value *value,
 	if (strchr(value->text, '/') || prefix_parse(value->text, &prefix) ||
 	    address_is_any(&prefix.base))
 		return value_refuse(value, "not a valid %s; legal: %s", what, legal);
-	address = &addresses[link_family(&prefix.base)];
+	address = &addresses[address_family(&prefix.base)];
 	if (address->sa.sa_family != AF_UNSPEC)
 		return value_refuse(value, "a second %s of this family; legal: %s", what, legal);
 	*address = prefix.base;
@@ -78,8 +78,8 @@ static int set_link_gateway(struct link_config *link, const struct value *value)
 static int set_link_probe(struct link_config *link, const struct value *value)
 {
 	const bool off = strcmp(value->text, "off") == 0;
-	const bool has_address = link->probe[LINK_V4].sa.sa_family != AF_UNSPEC ||
-				 link->probe[LINK_V6].sa.sa_family != AF_UNSPEC;
+	const bool has_address = link->probe[IP_V4].sa.sa_family != AF_UNSPEC ||
+				 link->probe[IP_V6].sa.sa_family != AF_UNSPEC;
 
 	if (link->no_probe || (off && has_address))
 		return value_refuse(value, "\"off\" beside something else; legal: "

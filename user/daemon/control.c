@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/control_socket.h"
 #include "base/heap.h"
 
 #define LISTEN_BACKLOG 16

@@ -4,8 +4,7 @@
 #ifndef HAWSER_DAEMON_CONTROL_H
 #define HAWSER_DAEMON_CONTROL_H
 
-#define CONTROL_REQUEST_MAX 4096 /* bytes of a request line, with its newline */
-#define CONTROL_CLIENTS_MAX 16	 /* at once; one more is told so and closed */
+#define CONTROL_CLIENTS_MAX 16 /* at once; one more is told so and closed */
 
 struct control;
 struct ev_loop;

@@ -25,7 +25,7 @@ static int listen_open_as(const struct listen_config *listen_to, const struct tu
 
 	if (fd < 0)
 		return fd;
-	socket_bound(fd, tune);
+	socket_bound(fd, tune->receive_bytes, tune->unsent_bytes);
 	if (transparent)
 		err = socket_set_transparent(fd, address->sa.sa_family, true);
 	if (err) {

@@ -119,9 +119,9 @@ static struct json_object *report_local(const struct report_source *source, cons
 	put_text(object, "reason", state->reason);
 	put_text(object, "cgroup",
 		 source->config->relay.local_accel ? source->config->relay.local_accel : "");
-	put_count(object, "clients", sum->local_clients);
-	put_count(object, "redirected", sum->local_redirected);
-	put_count(object, "passed", sum->local_passed);
+	put_count(object, "clients", sum->local.clients);
+	put_count(object, "redirected", sum->local.redirected);
+	put_count(object, "passed", sum->local.passed);
 	return object;
 }
 
@@ -193,14 +193,15 @@ static struct json_object *report_status(const struct report_source *source,
 	put(status, "listeners", report_listeners(config));
 	put(status, "sessions",
 	    report_pair("active", sum.sessions_active, "total", sum.sessions_total));
-	put(status, "bytes", report_pair("up", sum.bytes_up, "down", sum.bytes_down));
+	put(status, "bytes", report_pair("up", sum.relay.bytes_up, "down", sum.relay.bytes_down));
 	put(status, "protocols", report_protocols(sum.protocols));
 	put(status, "client", report_transports(sum.client_transport));
 	put(status, "upstream", report_transports(sum.server_transport));
 	put(status, "tcp_only", report_tcp_only(&sum.tcp_only));
 	put(status, "errors", report_errors(sum.ended));
 	put(status, "sockmap",
-	    report_pair("entries", sum.sockmap_entries, "refused", sum.sockmap_refused));
+	    report_pair("entries", sum.relay.sockmap_entries, "refused",
+			sum.relay.sockmap_refused));
 	put(status, "accept",
 	    report_pair("pauses", sum.accept_pauses, "errors", sum.accept_errors));
 	return status;

@@ -73,8 +73,8 @@ static struct json_object *report_link(const struct links *links, size_t index)
 		put(object, "demoted", report_sums(&link->sums));
 	put(object, "automatic", json_object_new_boolean(link->automatic));
 	put_count(object, "table", link->table);
-	put(object, "ipv4", report_path(&link->paths[LINK_V4]));
-	put(object, "ipv6", report_path(&link->paths[LINK_V6]));
+	put(object, "ipv4", report_path(&link->paths[IP_V4]));
+	put(object, "ipv6", report_path(&link->paths[IP_V6]));
 	put(object, "bytes", report_bytes(&meter->total));
 	if (links_usage(links, index))
 		put(object, "quota", report_quota(&link->config, links_usage(links, index)));

@@ -144,7 +144,7 @@ struct worker *worker_start(const struct worker_options *options)
 		goto out;
 	env->relay.loop = worker->loop;
 	heap_init(&env->heap, worker->loop);
-	env->relay.stats = &env->stats;
+	env->relay.counters = &env->stats.relay;
 	err = -mover_init(&env->relay.mover);
 	if (!err)
 		err = -hup_init(&env->relay.hup, worker->loop);
@@ -156,8 +156,9 @@ struct worker *worker_start(const struct worker_options *options)
 	env->tcp_only = tcp_only_open();
 	mptcp_pause_init(&env->mptcp_pause);
 	link_picker_init(&env->links, options->index);
-	link_watch_init(&env->link_watch, env);
-	env->relay.watch = &env->link_watch;
+	subflow_watch_init(&env->subflow_watch, env);
+	env->relay.mptcp_moved = subflow_watch_wake;
+	env->relay.mptcp_moved_arg = &env->subflow_watch;
 	if (env->resolver && options->index == 0)
 		worker->prober =
 			prober_open(worker->loop, env->resolver, &env->mptcp_pause, &env->links);

@@ -22,7 +22,7 @@ static bool look_name(struct doctor *doctor, const struct doctor_subject *subjec
 
 	(void)doctor;
 	if (!destination->host[0]) {
-		target->addresses[link_family(&destination->address)] = destination->address;
+		target->addresses[address_family(&destination->address)] = destination->address;
 		return false;
 	}
 	error = doctor_dns_find(destination->host, target->addresses);
@@ -31,13 +31,13 @@ static bool look_name(struct doctor *doctor, const struct doctor_subject *subjec
 		doctor_mend(out, "see dns, above; or an address in place of the name");
 		return true;
 	}
-	for (enum link_family family = 0; family < LINK_FAMILIES; family++) {
+	for (enum ip_family family = 0; family < IP_FAMILIES; family++) {
 		union address *address = &target->addresses[family];
 
 		if (address->sa.sa_family == AF_UNSPEC)
 			continue;
 		address_set_port(address, destination->port);
-		address_format_ip(address, family == LINK_V4 ? v4 : v6);
+		address_format_ip(address, family == IP_V4 ? v4 : v6);
 	}
 	doctor_saw(out, DOCTOR_OK, "%s is %s, %s", destination->host, v4, v6);
 	return true;
@@ -124,7 +124,7 @@ static bool look_family(struct doctor *doctor, const struct doctor_subject *subj
 	bool works = false;
 
 	for (size_t i = 0; i < doctor->link_count; i++) {
-		for (enum link_family family = 0; family < LINK_FAMILIES; family++) {
+		for (enum ip_family family = 0; family < IP_FAMILIES; family++) {
 			const bool has =
 				subject->target->addresses[family].sa.sa_family != AF_UNSPEC;
 

@@ -20,7 +20,7 @@
 static const uint8_t outside4[4] = {192, 0, 2, 1};
 static const uint8_t outside6[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 1};
 
-static bool has_address(const struct doctor_link *link, enum link_family family)
+static bool has_address(const struct doctor_link *link, enum ip_family family)
 {
 	return link->paths[family].address.sa.sa_family != AF_UNSPEC;
 }
@@ -60,17 +60,17 @@ static bool look_address(struct doctor *doctor, const struct doctor_subject *sub
 	char v6[ADDRESS_TEXT_MAX] = "none";
 
 	(void)doctor;
-	if (!has_address(link, LINK_V4) && !has_address(link, LINK_V6)) {
+	if (!has_address(link, IP_V4) && !has_address(link, IP_V6)) {
 		doctor_saw(out, DOCTOR_FAIL, "interface %s has no address", link->device);
 		doctor_mend(out,
 			    "start its DHCP client or PPP, or: ip address add ADDRESS/BITS dev %s",
 			    link->device);
 		return true;
 	}
-	if (has_address(link, LINK_V4))
-		address_format_ip(&link->paths[LINK_V4].address, v4);
-	if (has_address(link, LINK_V6))
-		address_format_ip(&link->paths[LINK_V6].address, v6);
+	if (has_address(link, IP_V4))
+		address_format_ip(&link->paths[IP_V4].address, v4);
+	if (has_address(link, IP_V6))
+		address_format_ip(&link->paths[IP_V6].address, v6);
 	doctor_saw(out, DOCTOR_OK, "IPv4 %s, IPv6 %s", v4, v6);
 	return true;
 }
@@ -130,7 +130,7 @@ static bool look_rp_filter(struct doctor *doctor, const struct doctor_subject *s
 	const long filter = all > own ? all : own;
 
 	(void)doctor;
-	if (!has_address(subject->link, LINK_V4))
+	if (!has_address(subject->link, IP_V4))
 		return false;
 	if (filter != 1) {
 		doctor_saw(out, DOCTOR_OK, "%s", filter == 2 ? "loose (2)" : "off (0)");
@@ -160,7 +160,7 @@ static bool look_route(struct doctor *doctor, const struct doctor_subject *subje
 {
 	const struct doctor_link *link = subject->link;
 	const struct doctor_path *path = &link->paths[subject->family];
-	const bool other_works = link->paths[LINK_V4].works || link->paths[LINK_V6].works;
+	const bool other_works = link->paths[IP_V4].works || link->paths[IP_V6].works;
 	char gateway[ADDRESS_TEXT_MAX];
 	bool found = false;
 
@@ -179,7 +179,7 @@ static bool look_route(struct doctor *doctor, const struct doctor_subject *subje
 		doctor_mend(out,
 			    "ip -%d route add default via GATEWAY dev %s metric 100, or gateway "
 			    "of section link",
-			    subject->family == LINK_V6 ? 6 : 4, link->device);
+			    subject->family == IP_V6 ? 6 : 4, link->device);
 	} else if (!found) {
 		doctor_saw(out, DOCTOR_FAIL, "its table %" PRIu32 " has no default route",
 			   link->table);

@@ -50,7 +50,7 @@ static void on_host(void *context, int status, int timeouts, struct hostent *hos
 	(void)timeouts;
 	if (status == ARES_SUCCESS && host->h_addr_list[0]) {
 		const bool v6 = host->h_addrtype == AF_INET6;
-		const enum link_family family = v6 ? LINK_V6 : LINK_V4;
+		const enum ip_family family = v6 ? IP_V6 : IP_V4;
 
 		address_from_bytes(&found->addresses[family], host->h_addrtype,
 				   host->h_addr_list[0], 0);
@@ -59,13 +59,13 @@ static void on_host(void *context, int status, int timeouts, struct hostent *hos
 		found->status = status;
 }
 
-const char *doctor_dns_find(const char *host, union address out[LINK_FAMILIES])
+const char *doctor_dns_find(const char *host, union address out[IP_FAMILIES])
 {
 	struct found found = {.addresses = out, .status = ARES_ENOTFOUND};
 	ares_channel channel;
 	int status = open_channel(&channel);
 
-	memset(out, 0, sizeof(*out) * LINK_FAMILIES);
+	memset(out, 0, sizeof(*out) * IP_FAMILIES);
 	if (status != ARES_SUCCESS)
 		return ares_strerror(status);
 	ares_gethostbyname(channel, host, AF_INET, on_host, &found);

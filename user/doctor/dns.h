@@ -10,7 +10,7 @@
 
 /* Fills out with an address of each family, AF_UNSPEC without; ports 0. NULL when there is one,
  * else why not. */
-const char *doctor_dns_find(const char *host, union address out[LINK_FAMILIES]);
+const char *doctor_dns_find(const char *host, union address out[IP_FAMILIES]);
 
 #define DOCTOR_DNS_SERVERS_MAX 8
 

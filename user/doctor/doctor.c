@@ -96,8 +96,8 @@ static void take_links(struct doctor *doctor)
 					     .state = json_text(report, "state"),
 					     .table = (uint32_t)json_count(report, "table")};
 		link->index = (int)if_nametoindex(link->device);
-		take_path(&link->paths[LINK_V4], json_member(report, "ipv4"));
-		take_path(&link->paths[LINK_V6], json_member(report, "ipv6"));
+		take_path(&link->paths[IP_V4], json_member(report, "ipv4"));
+		take_path(&link->paths[IP_V6], json_member(report, "ipv6"));
 		doctor->link_count += !is_off(link);
 	}
 	doctor->set_up = json_object_get_boolean(
@@ -132,7 +132,7 @@ static void walk_link(struct doctor *doctor, struct doctor_link *link)
 	if (!doctor_do(doctor, doctor_link_checks, &subject))
 		return;
 	subject.of_family = true;
-	for (subject.family = 0; subject.family < LINK_FAMILIES; subject.family++)
+	for (subject.family = 0; subject.family < IP_FAMILIES; subject.family++)
 		if (!doctor_do(doctor, doctor_family_checks, &subject))
 			link->paths[subject.family].works = false;
 }
@@ -142,7 +142,7 @@ static void walk_path(struct doctor *doctor, struct doctor_subject *subject,
 {
 	subject->link = link;
 	subject->of_family = true;
-	for (subject->family = 0; subject->family < LINK_FAMILIES; subject->family++)
+	for (subject->family = 0; subject->family < IP_FAMILIES; subject->family++)
 		if (link->paths[subject->family].works &&
 		    subject->target->addresses[subject->family].sa.sa_family != AF_UNSPEC)
 			(void)doctor_do(doctor, doctor_path_checks, subject);
@@ -154,10 +154,10 @@ static struct doctor_link choose_any(const struct doctor_target *target)
 {
 	struct doctor_link any = {.name = "", .device = "", .state = "up"};
 
-	for (enum link_family family = 0; family < LINK_FAMILIES; family++) {
+	for (enum ip_family family = 0; family < IP_FAMILIES; family++) {
 		const union address *address = &target->addresses[family];
-		const int fd = socket(family == LINK_V6 ? AF_INET6 : AF_INET,
-				      SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		const int fd =
+			socket(family == IP_V6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 		/* Sends nothing. */
 		any.paths[family].works = fd >= 0 && address->sa.sa_family != AF_UNSPEC &&
@@ -165,8 +165,8 @@ static struct doctor_link choose_any(const struct doctor_target *target)
 		if (fd >= 0)
 			close(fd);
 	}
-	if (!any.paths[LINK_V4].works && !any.paths[LINK_V6].works)
-		any.paths[LINK_V4].works = any.paths[LINK_V6].works = true;
+	if (!any.paths[IP_V4].works && !any.paths[IP_V6].works)
+		any.paths[IP_V4].works = any.paths[IP_V6].works = true;
 	return any;
 }
 

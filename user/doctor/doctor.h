@@ -34,16 +34,16 @@ struct doctor_link {
 	const char *state;
 	int index; /* of the device; 0: there is none */
 	uint32_t table;
-	struct doctor_path paths[LINK_FAMILIES];
+	struct doctor_path paths[IP_FAMILIES];
 };
 
 /* An exit, or what was given on the command line. */
 struct doctor_target {
 	const char *name;
 	struct destination destination;
-	union address addresses[LINK_FAMILIES]; /* with the port; AF_UNSPEC: none */
-	struct json_object *exit;		/* as hawserd reports it; NULL: no exit */
-	bool silent;				/* found to say nothing once connected */
+	union address addresses[IP_FAMILIES]; /* with the port; AF_UNSPEC: none */
+	struct json_object *exit;	      /* as hawserd reports it; NULL: no exit */
+	bool silent;			      /* found to say nothing once connected */
 };
 
 /* What all checks may look at. */
@@ -74,7 +74,7 @@ struct doctor_subject {
 	const char *kind; /* "host", "link", "exit", "destination" */
 	const char *name;
 	const struct doctor_link *link;
-	enum link_family family;
+	enum ip_family family;
 	bool of_family; /* family counts */
 	struct doctor_target *target;
 };

@@ -12,7 +12,7 @@ static const char *const verdict_words[DOCTOR_VERDICTS] = {
 	[DOCTOR_FAIL] = "fail",
 };
 
-static const char *const family_words[LINK_FAMILIES] = {[LINK_V4] = "ipv4", [LINK_V6] = "ipv6"};
+static const char *const family_words[IP_FAMILIES] = {[IP_V4] = "ipv4", [IP_V6] = "ipv6"};
 
 void doctor_saw(struct doctor_finding *finding, enum doctor_verdict verdict, const char *format,
 		...)

@@ -28,14 +28,14 @@ static int rank(const struct net_address *address)
 }
 
 static const struct net_address *find_address(const struct net_view *view, int device,
-					      enum link_family family)
+					      enum ip_family family)
 {
 	const struct net_address *best = NULL;
 
 	for (size_t i = 0; i < view->address_count; i++) {
 		const struct net_address *address = &view->addresses[i];
 
-		if (address->device != device || link_family(&address->address) != family ||
+		if (address->device != device || address_family(&address->address) != family ||
 		    (address->flags & UNUSABLE && !(address->flags & IFA_F_OPTIMISTIC)))
 			continue;
 		if (!best || rank(address) > rank(best))
@@ -47,7 +47,7 @@ static const struct net_address *find_address(const struct net_view *view, int d
 /* Somebody else's default route through the device; that of the main table and of the lowest metric
  * first. */
 static const struct net_route *find_route(const struct net_view *view, int device,
-					  enum link_family family)
+					  enum ip_family family)
 {
 	const struct net_route *best = NULL;
 
@@ -92,7 +92,7 @@ static bool is_reachable(const union address *gateway, const struct net_address 
 	return same_subnet(gateway, &address->address, address->bits);
 }
 
-static void find_path(struct link *link, enum link_family family, const struct net_view *view,
+static void find_path(struct link *link, enum ip_family family, const struct net_view *view,
 		      const struct net_device *device)
 {
 	const union address before = link->paths[family].gateway;
@@ -124,8 +124,8 @@ static void find_path(struct link *link, enum link_family family, const struct n
 
 static enum link_state find_state(const struct link *link, const struct net_device *device)
 {
-	const struct link_path *v4 = &link->paths[LINK_V4];
-	const struct link_path *v6 = &link->paths[LINK_V6];
+	const struct link_path *v4 = &link->paths[IP_V4];
+	const struct link_path *v6 = &link->paths[IP_V6];
 
 	if (link->config.role == LINK_ROLE_OFF)
 		return LINK_STATE_OFF;
@@ -147,7 +147,7 @@ void link_find_paths(struct link *link, const struct net_view *view)
 	const struct net_device *device = net_view_device(view, link->config.device);
 
 	link->device = device ? device->index : 0;
-	for (enum link_family family = 0; family < LINK_FAMILIES; family++) {
+	for (enum ip_family family = 0; family < IP_FAMILIES; family++) {
 		struct link_path *path = &link->paths[family];
 
 		if (device && link->config.role != LINK_ROLE_OFF)
@@ -198,8 +198,8 @@ void links_collect(const struct links_config *config, const struct net_view *vie
 
 		if (device->loopback || find_link(links, *count, device->name))
 			continue;
-		if (!find_route(view, device->index, LINK_V4) &&
-		    !find_route(view, device->index, LINK_V6))
+		if (!find_route(view, device->index, IP_V4) &&
+		    !find_route(view, device->index, IP_V6))
 			continue;
 		snprintf(found.name, sizeof(found.name), "%s", device->name);
 		snprintf(found.device, sizeof(found.device), "%s", device->name);
@@ -207,9 +207,9 @@ void links_collect(const struct links_config *config, const struct net_view *vie
 	}
 }
 
-void links_take_out(struct link *links, size_t count, const bool silent[][LINK_FAMILIES])
+void links_take_out(struct link *links, size_t count, const bool silent[][IP_FAMILIES])
 {
-	for (enum link_family family = 0; family < LINK_FAMILIES; family++) {
+	for (enum ip_family family = 0; family < IP_FAMILIES; family++) {
 		bool other = false;
 
 		for (size_t i = 0; i < count; i++)
@@ -219,8 +219,8 @@ void links_take_out(struct link *links, size_t count, const bool silent[][LINK_F
 				links[i].paths[family].works = false;
 	}
 	for (size_t i = 0; i < count; i++)
-		if (links[i].state == LINK_STATE_UP && !links[i].paths[LINK_V4].works &&
-		    !links[i].paths[LINK_V6].works)
+		if (links[i].state == LINK_STATE_UP && !links[i].paths[IP_V4].works &&
+		    !links[i].paths[IP_V6].works)
 			links[i].state = LINK_STATE_NO_ANSWER;
 }
 

@@ -46,7 +46,7 @@ struct link {
 	int device;	/* 0: none */
 	enum link_state state;
 	struct link_sums sums; /* why it is demoted; only then */
-	struct link_path paths[LINK_FAMILIES];
+	struct link_path paths[IP_FAMILIES];
 };
 
 /* Fills in device, state and paths. What the paths were before is the gateway's memory: the kernel
@@ -59,7 +59,7 @@ void links_collect(const struct links_config *config, const struct net_view *vie
 		   struct link links[LINKS_MAX], size_t *count);
 
 /* Takes out the paths that are silent, but none of a family in which no other works. */
-void links_take_out(struct link *links, size_t count, const bool silent[][LINK_FAMILIES]);
+void links_take_out(struct link *links, size_t count, const bool silent[][IP_FAMILIES]);
 
 /* Whether no connection begins on it while another works. */
 bool link_is_backup(const struct link *link);

@@ -33,14 +33,14 @@ void link_picker_update(struct link_picker *picker, const struct link_choices *c
 	}
 }
 
-static bool works(const struct link_choice *link, enum link_family family, bool backup)
+static bool works(const struct link_choice *link, enum ip_family family, bool backup)
 {
 	return link->sources[family].sa.sa_family != AF_UNSPEC && link->backup == backup;
 }
 
 /* Smooth weighted round robin: each candidate gains its weight, the richest is taken and pays what
  * all have gained. */
-static const struct link_choice *take_turn(struct link_picker *picker, enum link_family family,
+static const struct link_choice *take_turn(struct link_picker *picker, enum ip_family family,
 					   bool backup)
 {
 	const struct link_choices *choices = &picker->choices;
@@ -65,7 +65,7 @@ static const struct link_choice *take_turn(struct link_picker *picker, enum link
 	return &choices->links[best];
 }
 
-const struct link_choice *link_picker_take_turn(struct link_picker *picker, enum link_family family)
+const struct link_choice *link_picker_take_turn(struct link_picker *picker, enum ip_family family)
 {
 	const struct link_choice *link = take_turn(picker, family, false);
 
@@ -96,6 +96,6 @@ int link_picker_choose(struct link_picker *picker, const union address *to,
 	/* A default route through what is no link, as a VPN, is how somebody wants it. */
 	if (device > 0 && !by_default)
 		return 0;
-	*out = link_picker_take_turn(picker, link_family(to));
+	*out = link_picker_take_turn(picker, address_family(to));
 	return !*out && by_default && by_default->spent ? -ENETUNREACH : 0;
 }

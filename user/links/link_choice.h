@@ -19,7 +19,7 @@ struct link_choice {
 	unsigned int weight;
 	bool backup;
 	bool spent; /* its quota is used up: nothing may begin there, also when the kernel would */
-	union address sources[LINK_FAMILIES]; /* to bind to; AF_UNSPEC: no way out */
+	union address sources[IP_FAMILIES]; /* to bind to; AF_UNSPEC: no way out */
 };
 
 /* count 0: there is nothing to choose, the kernel does. */
@@ -31,7 +31,7 @@ struct link_choices {
 
 struct link_picker {
 	struct link_choices choices;
-	int credits[LINK_FAMILIES][LINKS_MAX];
+	int credits[IP_FAMILIES][LINKS_MAX];
 	unsigned int offset;	/* where ties begin, so that workers do not choose alike */
 	struct netlink *routes; /* NULL while there is nothing to choose */
 };
@@ -48,7 +48,6 @@ int link_picker_choose(struct link_picker *picker, const union address *to,
 		       const struct link_choice **out);
 
 /* The same without asking what the route is. */
-const struct link_choice *link_picker_take_turn(struct link_picker *picker,
-						enum link_family family);
+const struct link_choice *link_picker_take_turn(struct link_picker *picker, enum ip_family family);
 
 #endif

@@ -43,7 +43,7 @@ static struct link_demotion_entry *entry_of(struct link_demotion *demotion, cons
 
 static bool works(const struct link *link)
 {
-	return link->paths[LINK_V4].works || link->paths[LINK_V6].works;
+	return link->paths[IP_V4].works || link->paths[IP_V6].works;
 }
 
 static bool is_in_use(const struct link *link)
@@ -54,7 +54,7 @@ static bool is_in_use(const struct link *link)
 /* Whether each family that this link works in has another that connections use. */
 static bool can_be_spared(const struct link *link, const struct link *links, size_t count)
 {
-	for (enum link_family family = 0; family < LINK_FAMILIES; family++) {
+	for (enum ip_family family = 0; family < IP_FAMILIES; family++) {
 		bool other = !link->paths[family].works;
 
 		for (size_t i = 0; i < count && !other; i++)

@@ -11,7 +11,7 @@
 #include "config/link_config.h"
 #include "net/mptcp_pm.h"
 
-#define LINK_RECORD_ENDPOINTS_MAX ((size_t)LINKS_MAX * LINK_FAMILIES)
+#define LINK_RECORD_ENDPOINTS_MAX ((size_t)LINKS_MAX * IP_FAMILIES)
 
 struct link_record;
 

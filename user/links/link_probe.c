@@ -32,7 +32,7 @@
 #define ANSWERS_MAX 64
 #define BRIEF_S	    60.
 
-#define PROBES_MAX ((size_t)LINKS_MAX * LINK_FAMILIES)
+#define PROBES_MAX ((size_t)LINKS_MAX * IP_FAMILIES)
 
 struct probe {
 	struct link_probes *probes;
@@ -40,7 +40,7 @@ struct probe {
 	ev_io io;
 	ev_timer timer;
 	uint32_t table; /* of the link */
-	enum link_family family;
+	enum ip_family family;
 	int device;
 	union address address;
 	union address target;
@@ -226,7 +226,7 @@ static int open_socket(const struct probe *probe, const struct link *link)
 
 	if (fd < 0)
 		return fd;
-	if (probe->family == LINK_V6)
+	if (probe->family == IP_V6)
 		to.in6.sin6_scope_id =
 			IN6_IS_ADDR_LINKLOCAL(&to.in6.sin6_addr) ? (uint32_t)probe->device : 0;
 	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, link->config.device,
@@ -249,7 +249,7 @@ static void close_probe(struct probe *probe)
 }
 
 static struct probe *open_probe(struct link_probes *probes, const struct link *link,
-				enum link_family family, const union address *target)
+				enum ip_family family, const union address *target)
 {
 	struct probe *probe = calloc(1, sizeof(*probe));
 	ev_io *io;
@@ -286,7 +286,7 @@ static struct probe *open_probe(struct link_probes *probes, const struct link *l
 }
 
 /* NULL: nobody is asked through this path. */
-static const union address *find_target(const struct link *link, enum link_family family)
+static const union address *find_target(const struct link *link, enum ip_family family)
 {
 	const union address *target = &link->config.probe[family];
 
@@ -299,7 +299,7 @@ static const union address *find_target(const struct link *link, enum link_famil
 	return target->sa.sa_family == AF_UNSPEC ? NULL : target;
 }
 
-static bool is_for(const struct probe *probe, const struct link *link, enum link_family family)
+static bool is_for(const struct probe *probe, const struct link *link, enum ip_family family)
 {
 	const union address *target = find_target(link, family);
 
@@ -309,7 +309,7 @@ static bool is_for(const struct probe *probe, const struct link *link, enum link
 }
 
 static const struct probe *find_probe(const struct link_probes *probes, const struct link *link,
-				      enum link_family family)
+				      enum ip_family family)
 {
 	for (size_t i = 0; i < PROBES_MAX; i++)
 		if (probes->probe[i] && probes->probe[i]->table == link->table &&
@@ -318,8 +318,7 @@ static const struct probe *find_probe(const struct link_probes *probes, const st
 	return NULL;
 }
 
-static void follow_path(struct link_probes *probes, const struct link *link,
-			enum link_family family)
+static void follow_path(struct link_probes *probes, const struct link *link, enum ip_family family)
 {
 	const union address *target = find_target(link, family);
 	size_t place = 0;
@@ -338,35 +337,35 @@ void link_probes_follow(struct link_probes *probes, const struct link *links, si
 
 		if (!probes->probe[i])
 			continue;
-		for (size_t j = 0; j < count * LINK_FAMILIES && !keep; j++)
-			keep = is_for(probes->probe[i], &links[j / LINK_FAMILIES],
-				      (enum link_family)(j % LINK_FAMILIES));
+		for (size_t j = 0; j < count * IP_FAMILIES && !keep; j++)
+			keep = is_for(probes->probe[i], &links[j / IP_FAMILIES],
+				      (enum ip_family)(j % IP_FAMILIES));
 		if (keep)
 			continue;
 		close_probe(probes->probe[i]);
 		probes->probe[i] = NULL;
 	}
 	for (size_t i = 0; i < count; i++)
-		for (enum link_family family = 0; family < LINK_FAMILIES; family++)
+		for (enum ip_family family = 0; family < IP_FAMILIES; family++)
 			follow_path(probes, &links[i], family);
 }
 
 bool link_probes_silent(const struct link_probes *probes, const struct link *link,
-			enum link_family family)
+			enum ip_family family)
 {
 	const struct probe *probe = find_probe(probes, link, family);
 
 	if (!probe || !probe->known)
-		probe = find_probe(probes, link, family == LINK_V4 ? LINK_V6 : LINK_V4);
+		probe = find_probe(probes, link, family == IP_V4 ? IP_V6 : IP_V4);
 	return probe && probe->out;
 }
 
 uint32_t link_probes_echo_us(const struct link_probes *probes, const struct link *link)
 {
-	const struct probe *probe = find_probe(probes, link, LINK_V4);
+	const struct probe *probe = find_probe(probes, link, IP_V4);
 
 	if (!probe || !probe->known)
-		probe = find_probe(probes, link, LINK_V6);
+		probe = find_probe(probes, link, IP_V6);
 	return probe ? (uint32_t)(probe->last_rtt_s * 1e6) : 0;
 }
 

@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 #include "links/link.h"
-#include "links/link_watch.h"
+#include "links/link_news.h"
 
 struct ev_loop;
 struct link_probes;
@@ -27,7 +27,7 @@ void link_probes_follow(struct link_probes *probes, const struct link *links, si
 /* Whether this path has been found to swallow packets. One that has never got an answer shares the
  * fate of the link's other family. */
 bool link_probes_silent(const struct link_probes *probes, const struct link *link,
-			enum link_family family);
+			enum ip_family family);
 
 /* The round-trip time of the last request through the link that was answered; 0: none was. */
 uint32_t link_probes_echo_us(const struct link_probes *probes, const struct link *link);

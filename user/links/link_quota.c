@@ -145,7 +145,7 @@ static bool is_spent(const struct link_metered *metered, const struct link *link
 
 static bool works(const struct link *link)
 {
-	return link->paths[LINK_V4].works || link->paths[LINK_V6].works;
+	return link->paths[IP_V4].works || link->paths[IP_V6].works;
 }
 
 /* A backup link waits as well; that it works is enough for metered ones to rest. */
@@ -217,8 +217,8 @@ void link_metered_mark(const struct link_metered *metered, struct link *links, s
 		if (!works(link))
 			continue;
 		if (is_spent(metered, link)) {
-			link->paths[LINK_V4].works = false;
-			link->paths[LINK_V6].works = false;
+			link->paths[IP_V4].works = false;
+			link->paths[IP_V6].works = false;
 			link->state = LINK_STATE_QUOTA;
 		} else if (link->config.role == LINK_ROLE_METERED && !metered->joined) {
 			link->state = LINK_STATE_STANDBY;

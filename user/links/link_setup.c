@@ -13,7 +13,7 @@
 #include "net/mptcp_pm.h"
 #include "net/route.h"
 
-#define WANTED_ROUTES_MAX    ((size_t)LINKS_MAX * LINK_FAMILIES)
+#define WANTED_ROUTES_MAX    ((size_t)LINKS_MAX * IP_FAMILIES)
 #define WANTED_RULES_MAX     (WANTED_ROUTES_MAX * 2)
 #define WANTED_ENDPOINTS_MAX LINK_RECORD_ENDPOINTS_MAX
 
@@ -33,8 +33,8 @@ struct wanted {
 	size_t endpoint_count;
 	union address spent[WANTED_ROUTES_MAX]; /* of links whose quota is used up */
 	size_t spent_count;
-	bool works[LINK_FAMILIES]; /* there is an endpoint */
-	bool any_link;		   /* that is not off */
+	bool works[IP_FAMILIES]; /* there is an endpoint */
+	bool any_link;		 /* that is not off */
 };
 
 /* Goes on after an error, and keeps the first. */
@@ -60,7 +60,7 @@ static bool is_spent(const struct wanted *wanted, const union address *address)
 	return false;
 }
 
-static void want_path(struct wanted *wanted, const struct link *link, enum link_family family)
+static void want_path(struct wanted *wanted, const struct link *link, enum ip_family family)
 {
 	const struct link_path *path = &link->paths[family];
 	const bool uses = path->works && link->state != LINK_STATE_STANDBY;
@@ -198,7 +198,8 @@ static int drop_unwanted(struct link_setup *setup, const struct wanted *wanted,
 	for (size_t i = data->endpoint_count; i-- > 0;) {
 		const union address address = data->endpoints[i];
 		const struct mptcp_pm_endpoint *is = find_endpoint(there, there_count, &address);
-		const bool cut = wanted->works[link_family(&address)] || is_spent(wanted, &address);
+		const bool cut =
+			wanted->works[address_family(&address)] || is_spent(wanted, &address);
 		int failed;
 
 		if (!is || has_endpoint(wanted, &address) || (!cut && wanted->any_link))
@@ -347,7 +348,7 @@ int link_setup_apply(struct link_setup *setup, const struct net_view *view,
 	if (!wanted)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++)
-		for (enum link_family family = 0; family < LINK_FAMILIES; family++)
+		for (enum ip_family family = 0; family < IP_FAMILIES; family++)
 			want_path(wanted, &links[i], family);
 	err = apply_routes(setup, view, wanted);
 	if (setup->pm && wanted->endpoint_count > 0 && !err)

@@ -89,7 +89,7 @@ static void tell(struct links *links, const struct link *link, const struct link
 			   link->sums.without * 8e-6);
 	else if (link->state != before->state)
 		note_event(links, link, "%s", link_state_name(link->state));
-	for (enum link_family family = 0; family < LINK_FAMILIES; family++) {
+	for (enum ip_family family = 0; family < IP_FAMILIES; family++) {
 		const struct link_path *path = &link->paths[family];
 		const struct link_path *was = &before->paths[family];
 
@@ -107,8 +107,8 @@ static bool same_choice(const struct link_choice *a, const struct link_choice *b
 {
 	return strcmp(a->name, b->name) == 0 && a->device == b->device && a->slot == b->slot &&
 	       a->weight == b->weight && a->backup == b->backup && a->spent == b->spent &&
-	       same_address(&a->sources[LINK_V4], &b->sources[LINK_V4]) &&
-	       same_address(&a->sources[LINK_V6], &b->sources[LINK_V6]);
+	       same_address(&a->sources[IP_V4], &b->sources[IP_V4]) &&
+	       same_address(&a->sources[IP_V6], &b->sources[IP_V6]);
 }
 
 static bool same_choices(const struct link_choices *a, const struct link_choices *b)
@@ -138,7 +138,7 @@ static void choose(struct links *links)
 				 (link->config.role == LINK_ROLE_PRIMARY ? PRIMARY_FACTOR : 1);
 		choice->backup = link_is_backup(link);
 		choice->spent = link->state == LINK_STATE_QUOTA;
-		for (enum link_family family = 0; family < LINK_FAMILIES; family++)
+		for (enum ip_family family = 0; family < IP_FAMILIES; family++)
 			if (link->paths[family].works)
 				choice->sources[family] = link->paths[family].address;
 		choices.count++;
@@ -178,11 +178,11 @@ static void set_up(struct links *links, const struct net_view *view)
 /* Who looks on only takes nothing out. */
 static void take_out_silent(struct links *links)
 {
-	bool silent[LINKS_MAX][LINK_FAMILIES] = {0};
+	bool silent[LINKS_MAX][IP_FAMILIES] = {0};
 
 	link_probes_follow(links->probes, links->links, links->setup ? links->count : 0);
 	for (size_t i = 0; i < links->count; i++)
-		for (enum link_family family = 0; family < LINK_FAMILIES; family++)
+		for (enum ip_family family = 0; family < IP_FAMILIES; family++)
 			silent[i][family] =
 				link_probes_silent(links->probes, &links->links[i], family);
 	links_take_out(links->links, links->count, silent);
@@ -541,7 +541,7 @@ const struct link_event *links_event(const struct links *links, size_t index)
 const struct link *links_find(const struct links *links, const union address *address)
 {
 	for (size_t i = 0; links && i < links->count; i++)
-		for (enum link_family family = 0; family < LINK_FAMILIES; family++)
+		for (enum ip_family family = 0; family < IP_FAMILIES; family++)
 			if (same_address(&links->links[i].paths[family].address, address))
 				return &links->links[i];
 	return NULL;

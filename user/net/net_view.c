@@ -39,9 +39,9 @@ static bool is_ours(uint32_t number)
 }
 
 /* False for families other than IP. */
-static bool family_of(uint8_t af, enum link_family *out)
+static bool family_of(uint8_t af, enum ip_family *out)
 {
-	*out = af == AF_INET6 ? LINK_V6 : LINK_V4;
+	*out = af == AF_INET6 ? IP_V6 : IP_V4;
 	return af == AF_INET || af == AF_INET6;
 }
 

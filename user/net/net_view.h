@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "config/link_config.h"
+#include "base/address.h"
 
 /* All that is ours carries this protocol number ("ip route", "ip rule": proto 104) and has its
  * table or priority in this range; else it is somebody else's. */
@@ -40,7 +40,7 @@ struct net_address {
 /* A default route. */
 struct net_route {
 	int device;
-	enum link_family family;
+	enum ip_family family;
 	union address gateway; /* AF_UNSPEC: none */
 	uint32_t table;
 	uint32_t metric;
@@ -48,7 +48,7 @@ struct net_route {
 };
 
 struct net_rule {
-	enum link_family family;
+	enum ip_family family;
 	uint32_t priority;
 	uint32_t table;
 	union address from; /* this address alone */

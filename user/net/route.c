@@ -8,9 +8,9 @@
 
 #include "net/netlink.h"
 
-static uint8_t af_of(enum link_family family)
+static uint8_t af_of(enum ip_family family)
 {
-	return family == LINK_V6 ? AF_INET6 : AF_INET;
+	return family == IP_V6 ? AF_INET6 : AF_INET;
 }
 
 static void put_address(struct nlmsghdr *header, uint16_t type, const union address *address)
@@ -38,7 +38,7 @@ static int change_route(struct netlink *netlink, uint16_t type, uint16_t flags,
 		 * are in none. */
 		message->rtm_flags = RTNH_F_ONLINK;
 		put_address(header, RTA_GATEWAY, &route->gateway);
-	} else if (route->family == LINK_V4) {
+	} else if (route->family == IP_V4) {
 		message->rtm_scope = RT_SCOPE_LINK;
 	}
 	return netlink_send(netlink, NULL, NULL);
@@ -66,7 +66,7 @@ static int change_rule(struct netlink *netlink, uint16_t type, uint16_t flags,
 
 	message->family = af_of(rule->family);
 	message->action = FR_ACT_TO_TBL;
-	message->src_len = rule->family == LINK_V6 ? 128 : 32;
+	message->src_len = rule->family == IP_V6 ? 128 : 32;
 	put_address(header, FRA_SRC, &rule->from);
 	mnl_attr_put_u32(header, FRA_PRIORITY, rule->priority);
 	mnl_attr_put_u32(header, FRA_TABLE, rule->table);

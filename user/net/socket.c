@@ -18,24 +18,25 @@ static void set_int(int fd, int level, int option, int value)
 	(void)setsockopt(fd, level, option, &value, sizeof(value));
 }
 
-void socket_bound(int fd, const struct tune *tune)
+void socket_bound(int fd, uint32_t receive_bytes, uint32_t unsent_bytes)
 {
 	uint32_t most = kernel_rmem_max();
-	uint32_t size = tune->receive_bytes < most ? tune->receive_bytes : most;
+	uint32_t size = receive_bytes < most ? receive_bytes : most;
 
 	/* The kernel doubles what it is given, for its own bookkeeping (socket(7)). */
 	set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, (int)(size / 2));
-	set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, (int)tune->unsent_bytes);
+	set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, (int)unsent_bytes);
 }
 
-void socket_prepare(int fd, const struct tune *tune)
+void socket_prepare(int fd, uint32_t unsent_bytes, uint32_t keepalive_idle_s,
+		    uint32_t keepalive_interval_s)
 {
 	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	set_int(fd, SOL_SOCKET, SO_OOBINLINE, 1);
-	set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, (int)tune->unsent_bytes);
+	set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, (int)unsent_bytes);
 	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-	set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)tune->keepalive_idle_s);
-	set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)tune->keepalive_interval_s);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)keepalive_idle_s);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)keepalive_interval_s);
 	set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
 }
 

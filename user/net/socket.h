@@ -7,7 +7,6 @@
 #include <stdint.h>
 
 #include "base/address.h"
-#include "config/tune.h"
 
 /* Before connect() or listen(), which hands it on: bounds what the kernel holds of a stream whose
  * reader is slow, on either side. Autotuning would go up to tcp_rmem[2] (32 MiB on 6.18), and a
@@ -22,11 +21,12 @@
  *
  * Needs CAP_NET_ADMIN; without it autotuning stays, since net.core.rmem_max would make too small a
  * receive buffer. */
-void socket_bound(int fd, const struct tune *tune);
+void socket_bound(int fd, uint32_t receive_bytes, uint32_t unsent_bytes);
 
 /* What every relayed socket gets once it is connected: no Nagle delay, urgent data in line,
  * keepalive, a bound on unsent bytes. Options that an older kernel lacks are left out. */
-void socket_prepare(int fd, const struct tune *tune);
+void socket_prepare(int fd, uint32_t unsent_bytes, uint32_t keepalive_idle_s,
+		    uint32_t keepalive_interval_s);
 
 /* Takes and clears the pending error (SO_ERROR): 0 or a positive errno. */
 int socket_error(int fd);

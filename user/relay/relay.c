@@ -166,15 +166,15 @@ static void relay_charge(struct relay *relay, struct flow *flow, uint64_t n)
 
 void relay_count(struct relay *relay, const struct flow *flow, uint64_t bytes)
 {
-	struct stats *stats = relay->env->stats;
+	struct relay_counters *counters = relay->env->counters;
 
 	if (bytes == 0)
 		return;
-	*(flow == &relay->up ? &stats->bytes_up : &stats->bytes_down) += bytes;
+	*(flow == &relay->up ? &counters->bytes_up : &counters->bytes_down) += bytes;
 	relay->last_activity = ev_now(relay->env->loop);
 	if (relay->server.transport == TRANSPORT_MPTCP ||
 	    relay->client.transport == TRANSPORT_MPTCP)
-		link_watch_wake(relay->env->watch);
+		relay->env->mptcp_moved(relay->env->mptcp_moved_arg);
 }
 
 void relay_source_failed(struct relay *relay, struct flow *flow, struct leg *source)

@@ -10,11 +10,16 @@
 #include "accel/sockmap_pair.h"
 #include "accel/sockmap_policy.h"
 #include "base/cause.h"
-#include "links/link_watch.h"
 #include "net/mptcp.h"
 #include "relay/flow.h"
 #include "relay/hangup.h"
-#include "session/stats.h"
+
+struct relay_counters {
+	uint64_t bytes_up; /* client to destination */
+	uint64_t bytes_down;
+	uint64_t sockmap_entries; /* times that a pair entered it */
+	uint64_t sockmap_refused; /* times that the kernel did not take one, or for want of slots */
+};
 
 /* What a worker provides to all its relays. */
 struct relay_env {
@@ -24,8 +29,10 @@ struct relay_env {
 	struct ticker ticker;
 	struct accel_worker *accel; /* NULL: no sockmap */
 	bool accel_mptcp;	    /* it takes MPTCP sockets too */
-	struct stats *stats;
-	struct link_watch *watch;
+	struct relay_counters *counters;
+	/* Called each time that a relay with MPTCP has moved bytes. */
+	void (*mptcp_moved)(void *arg);
+	void *mptcp_moved_arg;
 };
 
 struct leg {

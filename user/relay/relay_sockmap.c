@@ -94,10 +94,10 @@ void relay_try_sockmap(struct relay *relay)
 		return;
 	err = relay_enter_sockmap(relay);
 	if (!err) {
-		relay->env->stats->sockmap_entries++;
+		relay->env->counters->sockmap_entries++;
 		chat_entered(&relay->chat, now);
 	} else if (err != -EAGAIN) {
-		relay->env->stats->sockmap_refused++;
+		relay->env->counters->sockmap_refused++;
 		relay->unfit = !relay->park;
 		chat_left(&relay->chat, &relay->config->tune, now);
 	}

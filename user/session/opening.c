@@ -164,6 +164,6 @@ int opening_hand_over(struct opening *opening, struct relay *relay, const union 
 	if (err)
 		return err;
 	relay->up.bytes += len;
-	relay->env->stats->bytes_up += len;
+	relay->env->counters->bytes_up += len;
 	return first_sent ? 0 : flow_hold(&relay->up, first, len);
 }

@@ -61,6 +61,13 @@ static void session_close_opening(struct session *session)
 	session->opening = NULL;
 }
 
+static void prepare_socket(const struct session *session, int fd)
+{
+	const struct tune *tune = &session->config->relay.tune;
+
+	socket_prepare(fd, tune->unsent_bytes, tune->keepalive_idle_s, tune->keepalive_interval_s);
+}
+
 void session_end(struct session *session, enum cause cause)
 {
 	struct session_env *env = session->env;
@@ -78,7 +85,7 @@ void session_end(struct session *session, enum cause cause)
 	ev_timer_stop(env->relay.loop, &session->deadline);
 	session_close_opening(session);
 	relay_stop(&session->relay);
-	local_client_close(session->relay.up.local, &env->stats);
+	local_counts_add(&env->stats.local, local_client_close(session->relay.up.local));
 	for (size_t i = 0; i < 2; i++) {
 		if (fds[i] >= 0 && cut)
 			socket_reset(fds[i]);
@@ -263,7 +270,7 @@ static void session_relay(struct session *session, const struct dial_result *res
 	else
 		socket_local_address(fd, &bound);
 	/* Not before it is connected: a socket that fell back then passes options on to its TCP. */
-	socket_prepare(fd, &session->config->relay.tune);
+	prepare_socket(session, fd);
 	congestion_choose(session->config, fd, transport);
 	congestion_choose(session->config, relay->client.fd, relay->client.transport);
 	relay_prepare(relay, &session->config->relay, session->id);
@@ -555,7 +562,7 @@ void session_start(struct session_env *env, int fd, const union address *client,
 		close(fd);
 		return;
 	}
-	socket_prepare(fd, &session->config->relay.tune);
+	prepare_socket(session, fd);
 	opening = session->opening;
 	opening->forward = listen->forward ? &listen->to : NULL;
 	ev_io_init(&opening->io, session_on_proxy_header, fd, EV_READ);

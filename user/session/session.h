@@ -14,6 +14,7 @@
 #include "net/mptcp_blackhole.h"
 #include "relay/relay.h"
 #include "session/stats.h"
+#include "session/subflow_watch.h"
 #include "upstream/auto_bypass.h"
 
 struct failures;
@@ -31,7 +32,7 @@ struct session_env {
 	struct mptcp_pause mptcp_pause;
 	struct detours detours; /* that the main thread has not taken yet */
 	struct link_picker links;
-	struct link_watch link_watch;
+	struct subflow_watch subflow_watch;
 	struct local_accel_worker *local; /* NULL: off */
 	struct failures *failures;	  /* of all workers */
 	struct run_steer *run;		  /* the same */

@@ -7,18 +7,30 @@ static void add_all(uint64_t *sum, const uint64_t *more, size_t count)
 		sum[i] += more[i];
 }
 
+static void relay_counters_add(struct relay_counters *sum, const struct relay_counters *more)
+{
+	sum->bytes_up += more->bytes_up;
+	sum->bytes_down += more->bytes_down;
+	sum->sockmap_entries += more->sockmap_entries;
+	sum->sockmap_refused += more->sockmap_refused;
+}
+
+void local_counts_add(struct local_counts *sum, struct local_counts more)
+{
+	sum->clients += more.clients;
+	sum->redirected += more.redirected;
+	sum->passed += more.passed;
+}
+
 void stats_add(struct stats *sum, const struct stats *more)
 {
 	sum->sessions_total += more->sessions_total;
 	sum->sessions_active += more->sessions_active;
-	sum->bytes_up += more->bytes_up;
-	sum->bytes_down += more->bytes_down;
+	relay_counters_add(&sum->relay, &more->relay);
 	add_all(sum->protocols, more->protocols, PROTOCOL_COUNT);
 	add_all(sum->client_transport, more->client_transport, TRANSPORT_COUNT);
 	add_all(sum->server_transport, more->server_transport, TRANSPORT_COUNT);
 	add_all(sum->ended, more->ended, CAUSE_COUNT);
-	sum->sockmap_entries += more->sockmap_entries;
-	sum->sockmap_refused += more->sockmap_refused;
 	sum->accept_pauses += more->accept_pauses;
 	sum->accept_errors += more->accept_errors;
 	sum->tcp_only.remembered += more->tcp_only.remembered;
@@ -26,7 +38,5 @@ void stats_add(struct stats *sum, const struct stats *more)
 	sum->tcp_only.retries += more->tcp_only.retries;
 	sum->tcp_only.learnt += more->tcp_only.learnt;
 	sum->bypassed_by_name += more->bypassed_by_name;
-	sum->local_clients += more->local_clients;
-	sum->local_redirected += more->local_redirected;
-	sum->local_passed += more->local_passed;
+	local_counts_add(&sum->local, more->local);
 }

@@ -6,38 +6,35 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "accel/local.h"
 #include "base/address.h"
 #include "base/cause.h"
 #include "net/mptcp.h"
 #include "net/subflow.h"
 #include "proto/handshake.h"
 #include "proto/hop_message.h"
+#include "relay/relay.h"
 #include "upstream/tcp_only.h"
 
 /* Of one worker since start; only that worker's thread writes. */
 struct stats {
 	uint64_t sessions_total;
 	uint64_t sessions_active;
-	uint64_t bytes_up; /* client to destination */
-	uint64_t bytes_down;
+	struct relay_counters relay;
 	uint64_t protocols[PROTOCOL_COUNT];
 	uint64_t client_transport[TRANSPORT_COUNT];
 	uint64_t server_transport[TRANSPORT_COUNT];
 	uint64_t ended[CAUSE_COUNT]; /* [CAUSE_NONE]: in order */
-	uint64_t sockmap_entries;    /* times that a pair entered it */
-	uint64_t sockmap_refused; /* times that the kernel did not take one, or for want of slots */
-	uint64_t accept_pauses;	  /* times that accepting paused for want of fds or memory */
-	uint64_t accept_errors;	  /* connections gone before accept(), as ECONNABORTED */
+	uint64_t accept_pauses;	     /* times that accepting paused for want of fds or memory */
+	uint64_t accept_errors;	     /* connections gone before accept(), as ECONNABORTED */
 	/* As of the last time somebody asked. */
 	struct tcp_only_counts tcp_only;
 	uint64_t bypassed_by_name; /* transparent sessions dialled as plain TCP, by bypass-domain */
-	/* Of ended sessions whose client could send past TCP: */
-	uint64_t local_clients;
-	uint64_t local_redirected; /* bytes */
-	uint64_t local_passed;	   /* bytes that went by TCP all the same */
+	struct local_counts local; /* of ended sessions whose client could send past TCP */
 };
 
 void stats_add(struct stats *sum, const struct stats *more);
+void local_counts_add(struct local_counts *sum, struct local_counts more);
 
 /* One direction of a session as it is now. */
 struct flow_row {

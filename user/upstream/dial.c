@@ -244,7 +244,7 @@ static int attempt_choose_link(const struct attempt *attempt, int fd)
 
 	if (!link)
 		return err;
-	source = &link->sources[link_family(&attempt->address)];
+	source = &link->sources[address_family(&attempt->address)];
 	/* An address that has just gone leaves the choice to the kernel. */
 	if (socket_bind_source(fd, source) == 0)
 		log_debug("dial: %s by link %s", address_format(&attempt->address, text),
@@ -256,6 +256,7 @@ static int attempt_choose_link(const struct attempt *attempt, int fd)
 static int attempt_start(struct attempt *attempt)
 {
 	struct dial *dial = attempt->dial;
+	const struct tune *tune = &dial->config->relay.tune;
 	const union address *to = &attempt->address;
 	int err;
 	int fd;
@@ -268,7 +269,7 @@ static int attempt_start(struct attempt *attempt)
 	fd = mptcp_socket(to->sa.sa_family, attempt_wants_mptcp(attempt));
 	if (fd < 0)
 		return fd;
-	socket_bound(fd, &dial->config->relay.tune);
+	socket_bound(fd, tune->receive_bytes, tune->unsent_bytes);
 	/* With MPTCP an early answer gets lost. */
 	if (dial->fast_open && mptcp_transport(fd) == TRANSPORT_TCP)
 		socket_send_early(fd);

@@ -7,6 +7,7 @@
 
 #include "accel/local.h"
 #include "net/socket.h"
+#include "session/stats.h"
 
 #define BUDGET_BYTES ((size_t)65536)
 
@@ -17,7 +18,7 @@ struct bed {
 	struct local_accel *local;
 	struct local_accel_worker *worker;
 	struct local_client *client;
-	struct stats stats;
+	struct local_counts counts;
 	int near; /* accepted */
 	int far;  /* the client's */
 	uint64_t sent;
@@ -55,7 +56,7 @@ static void bed_accelerate(struct bed *bed, uint64_t read)
 /* Then the counters hold what it did. */
 static void bed_end(struct bed *bed)
 {
-	local_client_close(bed->client, &bed->stats);
+	local_counts_add(&bed->counts, local_client_close(bed->client));
 	bed->client = NULL;
 }
 
@@ -102,9 +103,9 @@ static void test_does_not_touch_tcp(void **state)
 	}
 	assert_int_equal(socket_received_bytes(bed.near), 0);
 	bed_end(&bed);
-	assert_int_equal(bed.stats.local_clients, 1);
-	assert_int_equal(bed.stats.local_redirected, 100000);
-	assert_int_equal(bed.stats.local_passed, 0);
+	assert_int_equal(bed.counts.clients, 1);
+	assert_int_equal(bed.counts.redirected, 100000);
+	assert_int_equal(bed.counts.passed, 0);
 	bed_close(&bed);
 }
 
@@ -125,8 +126,8 @@ static void test_does_not_overtake_tcp(void **state)
 	bed_send(&bed, 10); /* all is read */
 	bed_receive(&bed, 10);
 	bed_end(&bed);
-	assert_int_equal(bed.stats.local_passed, 1050);
-	assert_int_equal(bed.stats.local_redirected, 10);
+	assert_int_equal(bed.counts.passed, 1050);
+	assert_int_equal(bed.counts.redirected, 10);
 	bed_close(&bed);
 }
 
@@ -143,7 +144,7 @@ static void test_counts_what_it_did_not_see(void **state)
 	bed_send(&bed, 32);
 	bed_receive(&bed, 64);
 	bed_end(&bed);
-	assert_int_equal(bed.stats.local_redirected, 0);
+	assert_int_equal(bed.counts.redirected, 0);
 	bed_close(&bed);
 }
 
@@ -177,7 +178,7 @@ static void test_stalled_reader_is_bounded(void **state)
 	assert_true(send_until_full(&bed, 16384) > BUDGET_BYTES);
 	bed_receive(&bed, bed.sent);
 	bed_end(&bed);
-	assert_int_equal(bed.stats.local_redirected, BUDGET_BYTES);
+	assert_int_equal(bed.counts.redirected, BUDGET_BYTES);
 	bed_close(&bed);
 }
 
@@ -193,7 +194,7 @@ static void test_messages_are_bounded(void **state)
 		bed_send(&bed, 1);
 	bed_receive(&bed, 1000);
 	bed_end(&bed);
-	assert_int_equal(bed.stats.local_redirected, LOCAL_ACCEL_BUDGET_MESSAGES);
+	assert_int_equal(bed.counts.redirected, LOCAL_ACCEL_BUDGET_MESSAGES);
 	bed_close(&bed);
 }
 
@@ -211,8 +212,8 @@ static void test_larger_than_the_budget(void **state)
 		bed_receive(&bed, 10);
 	}
 	bed_end(&bed);
-	assert_true(bed.stats.local_redirected >= 50);
-	assert_true(bed.stats.local_passed > 0);
+	assert_true(bed.counts.redirected >= 50);
+	assert_true(bed.counts.passed > 0);
 	bed_close(&bed);
 }
 
@@ -228,7 +229,7 @@ static void test_end_comes_after_the_data(void **state)
 	bed_receive(&bed, 1000);
 	expect_end(bed.near);
 	bed_end(&bed);
-	assert_int_equal(bed.stats.local_redirected, 1000);
+	assert_int_equal(bed.counts.redirected, 1000);
 	bed_close(&bed);
 }
 
@@ -270,7 +271,7 @@ static void test_blocking_client_is_let_go(void **state)
 	bed_send(&bed, 100);
 	bed_receive(&bed, 100);
 	bed_end(&bed);
-	assert_int_equal(bed.stats.local_redirected, 0);
+	assert_int_equal(bed.counts.redirected, 0);
 	bed_close(&bed);
 }
 
@@ -292,7 +293,7 @@ static void test_bulk_is_let_go(void **state)
 	assert_true(fixture_wait(bed.far, POLLIN, FIXTURE_DEADLINE_MS));
 	assert_int_equal(fixture_unread(bed.far), 6);
 	bed_end(&bed);
-	assert_true(bed.stats.local_passed < bed.sent);
+	assert_true(bed.counts.passed < bed.sent);
 	bed_close(&bed);
 }
 
@@ -338,7 +339,7 @@ static void *send_pieces(void *argument)
 }
 
 /* Pieces and pauses of all sizes on both sides, so that the way changes at every moment. */
-static void check_stream(uint64_t seed, struct stats *sum)
+static void check_stream(uint64_t seed, struct local_counts *sum)
 {
 	static uint8_t bytes[1 << 17];
 	struct bed bed;
@@ -368,20 +369,20 @@ static void check_stream(uint64_t seed, struct stats *sum)
 	pthread_join(thread, NULL);
 	assert_int_equal(bed.received, STREAM_BYTES);
 	bed_end(&bed);
-	stats_add(sum, &bed.stats);
+	local_counts_add(sum, bed.counts);
 	bed_close(&bed);
 }
 
 static void test_streams_stay_whole(void **state)
 {
-	struct stats sum = {0};
+	struct local_counts sum = {0};
 
 	(void)state;
 	for (uint64_t seed = 1; seed <= 12; seed++)
 		check_stream(seed, &sum);
 	/* Else it has tested less than it says. */
-	assert_true(sum.local_redirected > 1U << 20);
-	assert_true(sum.local_passed > 1U << 20);
+	assert_true(sum.redirected > 1U << 20);
+	assert_true(sum.passed > 1U << 20);
 }
 
 /* Slots come back, and a client without one is served by TCP. */
@@ -389,7 +390,7 @@ static void test_slots(void **state)
 {
 	struct local_client *clients[3];
 	union address address;
-	struct stats stats = {0};
+	struct local_counts counts = {0};
 	struct bed bed;
 	int near[3] = {-1, -1, -1};
 	int far[3] = {-1, -1, -1};
@@ -407,12 +408,12 @@ static void test_slots(void **state)
 		assert_non_null(clients[1]);
 		assert_null(clients[2]);
 		for (int i = 0; i < 3; i++) {
-			local_client_close(clients[i], &stats);
+			local_counts_add(&counts, local_client_close(clients[i]));
 			close(near[i]);
 			close(far[i]);
 		}
 	}
-	assert_int_equal(stats.local_clients, 10);
+	assert_int_equal(counts.clients, 10);
 	bed_close(&bed);
 }
 
@@ -451,13 +452,11 @@ static void test_no_cgroup_is_a_reason(void **state)
 
 static void test_not_asked_for(void **state)
 {
-	struct stats stats = {0};
-
 	(void)state;
 	assert_string_equal(local_accel_feature(NULL)->reason, "not asked for");
 	assert_null(local_accel_worker(NULL, 0));
 	assert_null(local_client_open(NULL, -1, NULL, 0, 0));
-	local_client_close(NULL, &stats);
+	assert_int_equal(local_client_close(NULL).clients, 0);
 	local_accel_listen(NULL, NULL, 0);
 	local_accel_close(NULL);
 }

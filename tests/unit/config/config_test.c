@@ -86,10 +86,10 @@ static void assert_full_links(const struct links_config *links)
 	assert_string_equal(links->link[0].device, "ppp0");
 	assert_int_equal(links->link[0].role, LINK_ROLE_PRIMARY);
 	assert_int_equal(links->link[0].weight, 3);
-	assert_ip(&links->link[0].gateway[LINK_V4], "192.0.2.1");
-	assert_ip(&links->link[0].gateway[LINK_V6], "fe80::1");
-	assert_ip(&links->link[0].probe[LINK_V4], "198.51.100.1");
-	assert_ip(&links->link[0].probe[LINK_V6], "2001:db8::1");
+	assert_ip(&links->link[0].gateway[IP_V4], "192.0.2.1");
+	assert_ip(&links->link[0].gateway[IP_V6], "fe80::1");
+	assert_ip(&links->link[0].probe[IP_V4], "198.51.100.1");
+	assert_ip(&links->link[0].probe[IP_V6], "2001:db8::1");
 	assert_false(links->link[0].no_probe);
 	assert_true(links->link[0].no_demote);
 	assert_string_equal(links->link[1].name, "lte");
@@ -102,8 +102,8 @@ static void assert_full_links(const struct links_config *links)
 	assert_int_equal(links->link[1].rate.tx, 8001);
 	assert_int_equal(links->link[0].quota, 0);
 	assert_int_equal(links->link[0].reset_day, 1);
-	assert_ip(&links->link[1].gateway[LINK_V4], "-");
-	assert_ip(&links->link[1].gateway[LINK_V6], "-");
+	assert_ip(&links->link[1].gateway[IP_V4], "-");
+	assert_ip(&links->link[1].gateway[IP_V6], "-");
 	assert_true(links->link[1].no_probe);
 	assert_false(links->link[1].no_demote);
 }

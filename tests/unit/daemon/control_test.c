@@ -2,6 +2,8 @@
 /* The control socket, served and asked in one thread: the tests turn the loop by hand. */
 #include "daemon/control.h"
 
+#include "base/control_socket.h"
+
 #include <errno.h>
 #include <ev.h>
 #include <fcntl.h>

@@ -76,8 +76,8 @@ static void fill_stats(struct stats *stats, uint64_t base)
 {
 	stats->sessions_total = base++;
 	stats->sessions_active = base++;
-	stats->bytes_up = base++;
-	stats->bytes_down = base++;
+	stats->relay.bytes_up = base++;
+	stats->relay.bytes_down = base++;
 	for (size_t i = 0; i < PROTOCOL_COUNT; i++)
 		stats->protocols[i] = base++;
 	for (size_t i = 0; i < TRANSPORT_COUNT; i++)
@@ -86,17 +86,17 @@ static void fill_stats(struct stats *stats, uint64_t base)
 		stats->server_transport[i] = base++;
 	for (size_t i = 0; i < CAUSE_COUNT; i++)
 		stats->ended[i] = base++;
-	stats->sockmap_entries = base++;
-	stats->sockmap_refused = base++;
+	stats->relay.sockmap_entries = base++;
+	stats->relay.sockmap_refused = base++;
 	stats->accept_pauses = base++;
 	stats->accept_errors = base++;
 	stats->tcp_only.remembered = base++;
 	stats->tcp_only.tcp_dials = base++;
 	stats->tcp_only.retries = base++;
 	stats->tcp_only.learnt = base++;
-	stats->local_clients = base++;
-	stats->local_redirected = base++;
-	stats->local_passed = base;
+	stats->local.clients = base++;
+	stats->local.redirected = base++;
+	stats->local.passed = base;
 }
 
 static double monotonic_seconds(void)
@@ -196,13 +196,13 @@ static void status_sums_both_workers(void **state)
 	assert_members(part, 6);
 	assert_text(part, "reason", "not asked for");
 	assert_text(part, "cgroup", "");
-	assert_count(part, "clients", a->local_clients + b->local_clients);
-	assert_count(part, "redirected", a->local_redirected + b->local_redirected);
-	assert_count(part, "passed", a->local_passed + b->local_passed);
+	assert_count(part, "clients", a->local.clients + b->local.clients);
+	assert_count(part, "redirected", a->local.redirected + b->local.redirected);
+	assert_count(part, "passed", a->local.passed + b->local.passed);
 	part = get(status, "bytes");
 	assert_members(part, 2);
-	assert_count(part, "up", a->bytes_up + b->bytes_up);
-	assert_count(part, "down", a->bytes_down + b->bytes_down);
+	assert_count(part, "up", a->relay.bytes_up + b->relay.bytes_up);
+	assert_count(part, "down", a->relay.bytes_down + b->relay.bytes_down);
 	part = get(status, "protocols");
 	assert_members(part, PROTOCOL_COUNT - 1);
 	for (enum protocol i = PROTOCOL_SOCKS5; i < PROTOCOL_COUNT; i++)
@@ -237,8 +237,8 @@ static void status_sums_both_workers(void **state)
 		assert_count(part, cause_info(i)->name, a->ended[i] + b->ended[i]);
 	part = get(status, "sockmap");
 	assert_members(part, 2);
-	assert_count(part, "entries", a->sockmap_entries + b->sockmap_entries);
-	assert_count(part, "refused", a->sockmap_refused + b->sockmap_refused);
+	assert_count(part, "entries", a->relay.sockmap_entries + b->relay.sockmap_entries);
+	assert_count(part, "refused", a->relay.sockmap_refused + b->relay.sockmap_refused);
 	part = get(status, "accept");
 	assert_members(part, 2);
 	assert_count(part, "pauses", a->accept_pauses + b->accept_pauses);

@@ -34,9 +34,9 @@ static void add(const char *name, unsigned int weight, bool backup, bool v6)
 	*link = (struct link_choice){
 		.device = (int)choices.count, .weight = weight, .backup = backup};
 	snprintf(link->name, sizeof(link->name), "%s", name);
-	link->sources[LINK_V4].sa.sa_family = AF_INET;
+	link->sources[IP_V4].sa.sa_family = AF_INET;
 	if (v6)
-		link->sources[LINK_V6].sa.sa_family = AF_INET6;
+		link->sources[IP_V6].sa.sa_family = AF_INET6;
 }
 
 static int setup(void **state)
@@ -56,7 +56,7 @@ static int teardown(void **state)
 }
 
 /* The next turns, a letter each. */
-static void assert_turns(enum link_family family, const char *expected)
+static void assert_turns(enum ip_family family, const char *expected)
 {
 	for (const char *c = expected; *c; c++) {
 		const struct link_choice *link = link_picker_take_turn(&picker, family);
@@ -73,9 +73,9 @@ static void equal_links_take_turns(void **state)
 	add("b", 1, false, true);
 	add("c", 1, false, true);
 	link_picker_update(&picker, &choices);
-	assert_turns(LINK_V4, "abcabcabc");
+	assert_turns(IP_V4, "abcabcabc");
 	/* Each family by itself. */
-	assert_turns(LINK_V6, "abc");
+	assert_turns(IP_V6, "abc");
 }
 
 static void workers_begin_on_different_links(void **state)
@@ -85,7 +85,7 @@ static void workers_begin_on_different_links(void **state)
 	add("b", 1, false, false);
 	picker.offset = 1;
 	link_picker_update(&picker, &choices);
-	assert_turns(LINK_V4, "baba");
+	assert_turns(IP_V4, "baba");
 }
 
 static void weights_count(void **state)
@@ -94,7 +94,7 @@ static void weights_count(void **state)
 	add("a", 1, false, false);
 	add("b", 4, false, false);
 	link_picker_update(&picker, &choices);
-	assert_turns(LINK_V4, "bbabbbbabb");
+	assert_turns(IP_V4, "bbabbbbabb");
 }
 
 static void a_backup_waits_for_the_others_to_fail(void **state)
@@ -103,10 +103,10 @@ static void a_backup_waits_for_the_others_to_fail(void **state)
 	add("a", 1, false, false);
 	add("b", 100, true, false);
 	link_picker_update(&picker, &choices);
-	assert_turns(LINK_V4, "aaa");
-	choices.links[0].sources[LINK_V4].sa.sa_family = AF_UNSPEC;
+	assert_turns(IP_V4, "aaa");
+	choices.links[0].sources[IP_V4].sa.sa_family = AF_UNSPEC;
 	link_picker_update(&picker, &choices);
-	assert_turns(LINK_V4, "bbb");
+	assert_turns(IP_V4, "bbb");
 }
 
 static void only_links_of_the_family(void **state)
@@ -115,10 +115,10 @@ static void only_links_of_the_family(void **state)
 	add("a", 1, false, false);
 	add("b", 1, false, true);
 	link_picker_update(&picker, &choices);
-	assert_turns(LINK_V6, "bb");
-	choices.links[1].sources[LINK_V6].sa.sa_family = AF_UNSPEC;
+	assert_turns(IP_V6, "bb");
+	choices.links[1].sources[IP_V6].sa.sa_family = AF_UNSPEC;
 	link_picker_update(&picker, &choices);
-	assert_null(link_picker_take_turn(&picker, LINK_V6));
+	assert_null(link_picker_take_turn(&picker, IP_V6));
 }
 
 static const struct link_choice *choose(const union address *to)
@@ -164,7 +164,7 @@ static void a_used_up_quota_is_kept(void **state)
 	(void)state;
 	add("a", 1, false, false);
 	choices.links[0].spent = true;
-	choices.links[0].sources[LINK_V4].sa.sa_family = AF_UNSPEC;
+	choices.links[0].sources[IP_V4].sa.sa_family = AF_UNSPEC;
 	link_picker_update(&picker, &choices);
 	default_route = choices.links[0].device;
 	assert_int_equal(link_picker_choose(&picker, &to, &link), -ENETUNREACH);

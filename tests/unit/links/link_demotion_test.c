@@ -33,7 +33,7 @@ static int setup(void **state)
 		links[i].config.role = LINK_ROLE_SHARED;
 		links[i].device = (int)i + 1;
 		links[i].table = LINK_RANGE_FIRST + 1 + (uint32_t)i;
-		links[i].paths[LINK_V4].works = true;
+		links[i].paths[IP_V4].works = true;
 	}
 	sights[DSL] = (struct link_sight){.rtt_us = 20000, .echo_us = 20000};
 	sights[SAT] = (struct link_sight){.rtt_us = 600000, .echo_us = 600000};
@@ -204,17 +204,17 @@ static void nobody_is_tried_when_idle(void **state)
 static void the_only_one_is_never_demoted(void **state)
 {
 	(void)state;
-	links[DSL].paths[LINK_V4].works = false;
+	links[DSL].paths[IP_V4].works = false;
 	run(20, 25, 1);
 	assert_int_equal(links[SAT].state, LINK_STATE_UP);
-	links[DSL].paths[LINK_V4].works = true;
+	links[DSL].paths[IP_V4].works = true;
 	/* Of a family. */
-	links[SAT].paths[LINK_V6].works = true;
+	links[SAT].paths[IP_V6].works = true;
 	run(20, 25, 1);
 	assert_int_equal(links[SAT].state, LINK_STATE_UP);
-	links[DSL].paths[LINK_V6].works = true;
+	links[DSL].paths[IP_V6].works = true;
 	demote();
-	links[DSL].paths[LINK_V6].works = false;
+	links[DSL].paths[IP_V6].works = false;
 	mark();
 	assert_int_equal(links[SAT].state, LINK_STATE_UP);
 }
@@ -299,9 +299,9 @@ static void a_lost_link_is_lost(void **state)
 {
 	(void)state;
 	demote();
-	links[SAT].paths[LINK_V4].works = false;
+	links[SAT].paths[IP_V4].works = false;
 	mark();
-	links[SAT].paths[LINK_V4].works = true;
+	links[SAT].paths[IP_V4].works = true;
 	mark();
 	assert_int_equal(links[SAT].state, LINK_STATE_UP);
 	demote();

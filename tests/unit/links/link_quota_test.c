@@ -78,7 +78,7 @@ static void look(void)
 	do {
 		for (size_t i = 0; i < COUNT; i++) {
 			links[i].config = configs[i];
-			links[i].paths[LINK_V4].works = !lost[i];
+			links[i].paths[IP_V4].works = !lost[i];
 			links[i].state = lost[i] ? LINK_STATE_NO_CARRIER : LINK_STATE_UP;
 		}
 		link_metered_mark(metered, links, COUNT);
@@ -204,7 +204,7 @@ static void a_used_up_quota_takes_the_link_out(void **state)
 	assert_int_equal(links[LTE].state, LINK_STATE_UP);
 	run(1, 0, 0, MEGABYTE);
 	assert_int_equal(links[LTE].state, LINK_STATE_QUOTA);
-	assert_false(links[LTE].paths[LINK_V4].works);
+	assert_false(links[LTE].paths[IP_V4].works);
 	look();
 	assert_int_equal(links[LTE].state, LINK_STATE_QUOTA);
 }

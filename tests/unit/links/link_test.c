@@ -39,7 +39,7 @@ static void has_route(int device, const char *gateway, uint32_t table, uint32_t 
 	const union address address = ip(gateway);
 
 	routes[view.route_count++] = (struct net_route){.device = device,
-							.family = link_family(&address),
+							.family = address_family(&address),
 							.gateway = address,
 							.table = table,
 							.metric = metric};
@@ -90,17 +90,17 @@ static void states_in_order(void **state)
 	has_address(DSL, "192.0.2.7", 24, 0);
 	link_find_paths(&link, &view);
 	assert_string_equal(link_state_name(link.state), "no-gateway");
-	assert_false(link.paths[LINK_V4].routed);
+	assert_false(link.paths[IP_V4].routed);
 	has_route(DSL, "192.0.2.1", RT_TABLE_MAIN, 0);
 	link_find_paths(&link, &view);
 	assert_string_equal(link_state_name(link.state), "up");
 	assert_int_equal(link.device, DSL);
-	assert_true(link.paths[LINK_V4].works);
-	assert_false(link.paths[LINK_V6].works);
+	assert_true(link.paths[IP_V4].works);
+	assert_false(link.paths[IP_V6].works);
 	link.config.role = LINK_ROLE_OFF;
 	link_find_paths(&link, &view);
 	assert_string_equal(link_state_name(link.state), "off");
-	assert_false(link.paths[LINK_V4].routed);
+	assert_false(link.paths[IP_V4].routed);
 }
 
 static void without_carrier_it_stays_routed(void **state)
@@ -112,8 +112,8 @@ static void without_carrier_it_stays_routed(void **state)
 	has_route(DSL, "192.0.2.1", RT_TABLE_MAIN, 0);
 	devices[1].running = false;
 	link_find_paths(&link, &view);
-	assert_true(link.paths[LINK_V4].routed);
-	assert_false(link.paths[LINK_V4].works);
+	assert_true(link.paths[IP_V4].routed);
+	assert_false(link.paths[IP_V4].works);
 }
 
 static void the_best_address(void **state)
@@ -126,16 +126,16 @@ static void the_best_address(void **state)
 	has_address(DSL, "fd00::1", 64, 0);
 	has_address(DSL, "2001:db8::1", 64, IFA_F_DEPRECATED);
 	link_find_paths(&link, &view);
-	assert_ip(&link.paths[LINK_V6].address, "fd00::1");
+	assert_ip(&link.paths[IP_V6].address, "fd00::1");
 	has_address(DSL, "2001:db8::2", 64, IFA_F_TENTATIVE);
 	has_address(DSL, "2001:db8::3", 64, IFA_F_TENTATIVE | IFA_F_DADFAILED);
 	has_address(DSL, "2001:db8::4", 64, IFA_F_TEMPORARY);
 	link_find_paths(&link, &view);
-	assert_ip(&link.paths[LINK_V6].address, "2001:db8::4");
+	assert_ip(&link.paths[IP_V6].address, "2001:db8::4");
 	has_address(DSL, "2001:db8::5", 64, 0);
 	has_address(DSL, "2001:db8::6", 64, 0);
 	link_find_paths(&link, &view);
-	assert_ip(&link.paths[LINK_V6].address, "2001:db8::5");
+	assert_ip(&link.paths[IP_V6].address, "2001:db8::5");
 }
 
 static void the_best_route(void **state)
@@ -151,16 +151,16 @@ static void the_best_route(void **state)
 	assert_string_equal(link_state_name(link.state), "no-gateway");
 	has_route(DSL, "192.0.2.1", 100, 0);
 	link_find_paths(&link, &view);
-	assert_ip(&link.paths[LINK_V4].gateway, "192.0.2.1");
+	assert_ip(&link.paths[IP_V4].gateway, "192.0.2.1");
 	has_route(DSL, "192.0.2.2", RT_TABLE_MAIN, 200);
 	link_find_paths(&link, &view);
-	assert_ip(&link.paths[LINK_V4].gateway, "192.0.2.2");
+	assert_ip(&link.paths[IP_V4].gateway, "192.0.2.2");
 	has_route(DSL, "192.0.2.3", RT_TABLE_MAIN, 100);
 	link_find_paths(&link, &view);
-	assert_ip(&link.paths[LINK_V4].gateway, "192.0.2.3");
-	link.config.gateway[LINK_V4] = ip("198.51.100.1");
+	assert_ip(&link.paths[IP_V4].gateway, "192.0.2.3");
+	link.config.gateway[IP_V4] = ip("198.51.100.1");
 	link_find_paths(&link, &view);
-	assert_ip(&link.paths[LINK_V4].gateway, "198.51.100.1");
+	assert_ip(&link.paths[IP_V4].gateway, "198.51.100.1");
 }
 
 /* The kernel forgets routes when an interface goes down, and a gateway of the same subnet serves
@@ -178,22 +178,22 @@ static void a_gateway_is_remembered(void **state)
 	view.address_count = view.route_count = 0;
 	devices[1].up = devices[1].running = false;
 	link_find_paths(&link, &view);
-	assert_false(link.paths[LINK_V4].routed);
+	assert_false(link.paths[IP_V4].routed);
 	devices[1].up = devices[1].running = true;
 	has_address(DSL, "192.0.2.8", 25, 0);
 	has_address(DSL, "2001:db8::7", 64, 0);
 	link_find_paths(&link, &view);
-	assert_true(link.paths[LINK_V4].works);
-	assert_ip(&link.paths[LINK_V4].gateway, "192.0.2.1");
-	assert_true(link.paths[LINK_V6].works);
-	assert_ip(&link.paths[LINK_V6].gateway, "fe80::1");
+	assert_true(link.paths[IP_V4].works);
+	assert_ip(&link.paths[IP_V4].gateway, "192.0.2.1");
+	assert_true(link.paths[IP_V6].works);
+	assert_ip(&link.paths[IP_V6].gateway, "fe80::1");
 	addresses[0].address = ip("192.0.2.129");
 	link_find_paths(&link, &view);
-	assert_false(link.paths[LINK_V4].works);
-	assert_true(link.paths[LINK_V6].works);
+	assert_false(link.paths[IP_V4].works);
+	assert_true(link.paths[IP_V6].works);
 	addresses[0].address = ip("192.0.2.8");
 	link_find_paths(&link, &view);
-	assert_false(link.paths[LINK_V4].works);
+	assert_false(link.paths[IP_V4].works);
 }
 
 static void point_to_point_needs_no_gateway(void **state)
@@ -204,8 +204,8 @@ static void point_to_point_needs_no_gateway(void **state)
 	has_address(DSL, "192.0.2.7", 32, 0);
 	devices[1].no_gateway = true;
 	link_find_paths(&link, &view);
-	assert_true(link.paths[LINK_V4].works);
-	assert_ip(&link.paths[LINK_V4].gateway, "-");
+	assert_true(link.paths[IP_V4].works);
+	assert_ip(&link.paths[IP_V4].gateway, "-");
 }
 
 static void links_that_are_collected(void **state)
@@ -246,24 +246,24 @@ static void links_that_are_collected(void **state)
 static void silent_links_go_but_the_last(void **state)
 {
 	struct link links[2] = {dsl(), dsl()};
-	bool silent[2][LINK_FAMILIES] = {{true, false}, {false, false}};
+	bool silent[2][IP_FAMILIES] = {{true, false}, {false, false}};
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		links[i].state = LINK_STATE_UP;
-		links[i].paths[LINK_V4].works = true;
+		links[i].paths[IP_V4].works = true;
 	}
 	links_take_out(links, 2, silent);
 	assert_string_equal(link_state_name(links[0].state), "no-answer");
-	assert_false(links[0].paths[LINK_V4].works);
-	assert_true(links[1].paths[LINK_V4].works);
+	assert_false(links[0].paths[IP_V4].works);
+	assert_true(links[1].paths[IP_V4].works);
 	/* None is left then: better one that may be there. */
 	links[0].state = LINK_STATE_UP;
-	links[0].paths[LINK_V4].works = true;
-	silent[1][LINK_V4] = true;
+	links[0].paths[IP_V4].works = true;
+	silent[1][IP_V4] = true;
 	links_take_out(links, 2, silent);
 	assert_int_equal(links[0].state, LINK_STATE_UP);
-	assert_true(links[0].paths[LINK_V4].works && links[1].paths[LINK_V4].works);
+	assert_true(links[0].paths[IP_V4].works && links[1].paths[IP_V4].works);
 }
 
 int main(void)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the figures of one subflow tell about its link. */
-#include "links/link_watch.h"
+#include "links/link_news.h"
 
 #include <netinet/tcp.h>
 #include <setjmp.h>
@@ -23,9 +23,9 @@ static struct link_signs signs_of(const struct subflow *figures)
 
 	choices.count = 1;
 	choices.links[0].slot = SLOT;
-	choices.links[0].sources[LINK_V4].in4 =
+	choices.links[0].sources[IP_V4].in4 =
 		(struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = 1};
-	subflow.local = choices.links[0].sources[LINK_V4];
+	subflow.local = choices.links[0].sources[IP_V4];
 	subflow.local.in4.sin_port = 9;
 	subflow.state = TCP_ESTABLISHED;
 	subflow.rtt_us = 50000;
@@ -82,7 +82,7 @@ static void the_shortest_round_trip(void **state)
 
 	(void)state;
 	assert_int_equal(signs.rtt_us[SLOT], 50000);
-	figures = (struct subflow){.local = choices.links[0].sources[LINK_V4],
+	figures = (struct subflow){.local = choices.links[0].sources[IP_V4],
 				   .state = TCP_ESTABLISHED,
 				   .rtt_us = 600000,
 				   .last_data_received_ms = 10};

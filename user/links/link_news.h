@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the subflows of sessions that move tell about links: each worker looks at the kernel's
- * figures, and the main thread hears of it. Judges nothing. */
-#ifndef HAWSER_LINKS_LINK_WATCH_H
-#define HAWSER_LINKS_LINK_WATCH_H
+/* What the subflows of sessions tell about links, and how workers tell the main thread. Judges
+ * nothing. */
+#ifndef HAWSER_LINKS_LINK_NEWS_H
+#define HAWSER_LINKS_LINK_NEWS_H
 
 #include <ev.h>
 #include <stdatomic.h>
-#include <stddef.h>
 #include <stdint.h>
 
-#include "links/link_choice.h"
+#include "config/link_config.h"
 
-struct session_env;
+struct link_choices;
 struct subflow;
 
 /* Sets of links, a bit for each by link_slot(). */
@@ -32,18 +31,11 @@ struct link_news {
 	_Atomic uint32_t rtt_us[LINKS_MAX];
 };
 
-struct link_watch {
-	struct session_env *env;
-	ev_timer timer;
-};
-
-void link_watch_init(struct link_watch *watch, struct session_env *env);
-
-/* A relay with MPTCP has moved bytes: look until none does any more. Cheap. */
-void link_watch_wake(struct link_watch *watch);
-
 /* Adds what one subflow tells. Pure. */
 void link_signs_add(struct link_signs *signs, const struct link_choices *choices,
 		    const struct subflow *subflow);
+
+/* By a worker: adds what it saw to the news, and wakes the main thread. */
+void link_news_tell(struct link_news *news, const struct link_signs *signs);
 
 #endif
