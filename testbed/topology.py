@@ -70,7 +70,7 @@ class Topology:
         # Room for tens of thousands of connections between two addresses.
         namespace.sysctl("ipv4/ip_local_port_range", "2048 65535")
         # A first window beyond 64 KiB makes the kernel's wrong bytes rarer: MPTCP whose second
-        # subflow joins in mid-stream (ARCHITECTURE.md).
+        # subflow joins in mid-stream (docs/kernel-notes.md).
         namespace.sysctl("ipv4/tcp_rmem", "4096 1048576 33554432")
         try:
             namespace.sysctl("mptcp/enabled", int(self.mptcp))

@@ -104,7 +104,7 @@ def emulated_bed(bed, build, tmp_path_factory):
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
     """Runs a failed test once more if the kernel has lost bytes of a connection that fell back to
-    TCP meanwhile, by the kernel's own count: hawserd can but notice it (ARCHITECTURE.md)."""
+    TCP meanwhile, by the kernel's own count: hawserd can but notice it (docs/kernel-notes.md)."""
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     reports = runtestprotocol(item, nextitem=nextitem, log=False)
     if getattr(item, "again", False):

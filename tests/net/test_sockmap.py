@@ -407,22 +407,21 @@ def test_pinned_maps_show_what_is_going_on(bed, pins, hawserd):
     assert Path(directory).name not in run("ls", str(Path(directory).parent))
 
 
-def readme_commands() -> list[str]:
-    """Those of the section on bpftool, in order."""
-    text = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
-    section = text.partition("\n## Look inside with bpftool\n")[2].partition("\n## ")[0]
-    return section.partition("\n```sh\n")[2].partition("\n```\n")[0].splitlines()
+def documented_commands() -> list[str]:
+    """Those of docs/bpftool.md, in order."""
+    text = (Path(__file__).resolve().parents[2] / "docs" / "bpftool.md").read_text("utf-8")
+    return text.partition("\n```sh\n")[2].partition("\n```\n")[0].splitlines()
 
 
-def test_readme_commands(bed, pins, hawserd):
-    """Each succeeds, and shows what README says; only paths are those of the test."""
+def test_documented_commands(bed, pins, hawserd):
+    """Each succeeds, and shows what docs/bpftool.md says; only paths are those of the test."""
     directory, run = pins
     bpffs = str(Path(directory).parent)
 
     def shell(command: str) -> str:
         return run("bash", "-o", "pipefail", "-c", command.replace("/sys/fs/bpf", bpffs))
 
-    mount, *commands = readme_commands()
+    mount, *commands = documented_commands()
     run("umount", bpffs)
     shell(mount)
     daemon = hawserd(*ALWAYS, "--bpf-pins", directory)

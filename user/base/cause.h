@@ -24,7 +24,7 @@ enum cause {
 	CAUSE_HANDSHAKE_TIMEOUT,
 	CAUSE_CLIENT_GONE, /* the client left before the relay began */
 	CAUSE_RESET,	   /* either side reset the relayed connection */
-	CAUSE_BYTES_LOST,  /* by the kernel, after a fallback: see ARCHITECTURE.md */
+	CAUSE_BYTES_LOST,  /* by the kernel, after a fallback: see docs/kernel-notes.md */
 	CAUSE_IDLE_TIMEOUT,
 	CAUSE_HALF_CLOSED_TIMEOUT,
 	CAUSE_CLOCK,	   /* time stamp too old or too new, although corrected */

@@ -17,7 +17,7 @@
  * tcp_init_buffer_space()), MPTCP cannot be told otherwise, and it stalls for good when a buffer is
  * made smaller than what was offered (run on 6.18). The first window is half of it, and that
  * matters, too: a sender with two MPTCP subflows that runs into the end of a 64 KiB window may send
- * wrong bytes (run on 6.18; see ARCHITECTURE.md).
+ * wrong bytes (run on 6.18; see docs/kernel-notes.md).
  *
  * Needs CAP_NET_ADMIN; without it autotuning stays, since net.core.rmem_max would make too small a
  * receive buffer. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The messages between a router and its exit, byte by byte as in ARCHITECTURE.md: SOCKS5 (RFC 1928)
- * with a method of our own. Pure: bytes in, bytes out; no clock, no random numbers. */
+/* The messages between a router and its exit, byte by byte as in docs/hop-protocol.md: SOCKS5 (RFC
+ * 1928) with a method of our own. Pure: bytes in, bytes out; no clock, no random numbers. */
 #ifndef HAWSER_PROTO_HOP_MESSAGE_H
 #define HAWSER_PROTO_HOP_MESSAGE_H
 

@@ -58,7 +58,7 @@ class Bed(Topology):
     def fallback_counts(self) -> tuple[int, int]:
         """How many connections of hawserd's hosts fell back to TCP, and how often these hosts have
         dropped what MPTCP's order has no place for; a fallback has no such order
-        (ARCHITECTURE.md)."""
+        (docs/kernel-notes.md)."""
         seen = [self.mptcp_counters(host) for host in (self.router, self.server)]
         return (sum(each.get("MPCapableFallbackSYNACK", 0) for each in seen),
                 sum(each.get("DuplicateData", 0) + each.get("NoDSSInWindow", 0) for each in seen))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The messages between router and exit, written anew from ARCHITECTURE.md ("The hop, byte by byte")
+"""The messages between router and exit, written anew from docs/hop-protocol.md
 alone, so that a test with them proves what is said there."""
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ _PERIOD = 1_000_003
 _CHUNK = 1 << 18
 MEGABYTE = 1 << 20
 # A kernel that accepts a subflow while the stream's reader is in recv() may deliver wrong bytes
-# (ARCHITECTURE.md), which happens to links without a round-trip time on a loaded machine.
+# (docs/kernel-notes.md), which happens to links without a round-trip time on a loaded machine.
 JOIN_S = 0.1
 
 

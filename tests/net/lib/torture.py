@@ -25,7 +25,7 @@ _MEMORY_MAX = SESSIONS * 64 * 1024
 
 class Torture:
     """Two daemons. Sessions to TCP servers go through the second, which dials plain TCP: an MPTCP
-    socket that fell back can lose bytes in the kernel, see ARCHITECTURE.md, and that is not what
+    socket that fell back can lose bytes in the kernel, see docs/kernel-notes.md, and that is not what
     this is about."""
 
     def __init__(self, bed: Bed, start, *options: str, sockmap: bool = False,

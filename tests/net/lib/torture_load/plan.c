@@ -18,7 +18,8 @@
 #define WAVE_SESSIONS 400
 
 /* A kernel that accepts a subflow while the stream's reader is in recv() may deliver wrong bytes
- * (ARCHITECTURE.md). So the client says a byte, then waits until the subflows should be there. */
+ * (docs/kernel-notes.md). So the client says a byte, then waits until the subflows should be there.
+ */
 #define JOIN_US 100000
 
 /* A throttled reader shall be done after some seconds at most. */

@@ -120,7 +120,7 @@ static void slot_ready(void *owner)
 
 /* What had been acknowledged before a reset must have been delivered: it is the promise of hawserd
  * that a reset throws nothing away. Not so in the sockmap, where the kernel may drop what it has
- * passed to a socket that is reset (see ARCHITECTURE.md). */
+ * passed to a socket that is reset (see docs/kernel-notes.md). */
 static void session_judge(struct session *session)
 {
 	const struct plan *plan = &session->plan;
