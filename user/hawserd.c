@@ -554,6 +554,7 @@ int main(int argc, char **argv)
 		return err;
 	}
 	log_set_level(daemon.config->log_level);
+	log_begin_service();
 	kernel_probe();
 	err = run(&daemon);
 	fini(&daemon);

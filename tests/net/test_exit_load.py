@@ -45,7 +45,7 @@ def net(bed, hawserd, tmp_path):
 
 def await_joined(router) -> None:
     """All sessions use both links. One that joins while bytes arrive may be the end of them
-    (docs/exits.md)."""
+    (docs/kernel-notes.md)."""
     until(lambda: {session["upstream_subflows"] for session in router.sessions()},
           lambda subflows: subflows == {2}, seconds=30)
 

@@ -141,6 +141,9 @@ void show_status(struct json_object *answer)
 		   json_count(json_member(answer, "sockmap"), "refused"));
 	print_line("accepting", "%" PRIu64 " pauses, %" PRIu64 " errors",
 		   json_count(accept, "pauses"), json_count(accept, "errors"));
+	if (json_count(answer, "log_dropped") > 0)
+		print_line("log", "%" PRIu64 " lines dropped: nobody read them",
+			   json_count(answer, "log_dropped"));
 }
 
 /* What the daemon calls "none" is not known yet: the table shows "-". */

@@ -204,6 +204,7 @@ static struct json_object *report_status(const struct report_source *source,
 			sum.relay.sockmap_refused));
 	put(status, "accept",
 	    report_pair("pauses", sum.accept_pauses, "errors", sum.accept_errors));
+	put(status, "log_dropped", json_object_new_uint64(log_dropped()));
 	return status;
 }
 

@@ -4,7 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
 
 #include "base/log.h"
 
@@ -84,9 +88,15 @@ static void test_errno(void **state)
 	errno = ENOTTY;
 	log_error("lost");
 	closed = errno;
+	/* But who listens again is told what is missing. */
+	assert_true(dup2(fd, STDERR_FILENO) >= 0);
+	log_error("heard");
 	log_restore(fd, saved);
 	assert_int_equal(closed, ENOTTY);
-	assert_string_equal(fixture_log, "error: written\n");
+	assert_string_equal(fixture_log,
+			    "error: written\n"
+			    "warning: 1 lines of this log were dropped: nobody read them\n"
+			    "error: heard\n");
 }
 
 static void *write_lines(void *context)
@@ -131,12 +141,107 @@ static void test_threads(void **state)
 	assert_int_equal(count, THREADS * THREAD_LINES);
 }
 
+/* A pipe that nobody reads: whoever logs goes on, and who reads at last hears what is missing. */
+static void test_nobody_reads(void **state)
+{
+	static char text[2 << 20];
+	const uint64_t before = log_dropped();
+	const int saved = dup(STDERR_FILENO);
+	int ends[2];
+	ssize_t len;
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+	for (int i = 0; i < 1000; i++)
+		log_info("%0*d", 999, i);
+	assert_true(log_dropped() > before);
+	assert_true(log_dropped() < before + 1000);
+	len = read(ends[0], text, sizeof(text) - 1);
+	assert_int_equal(len, (1000 - (log_dropped() - before)) * 1000);
+	log_info("read again");
+	len = read(ends[0], text, sizeof(text) - 1);
+	assert_true(len > 0);
+	text[len] = '\0';
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(ends[0]);
+	close(ends[1]);
+	snprintf(text + len + 1, 200,
+		 "warning: %" PRIu64
+		 " lines of this log were dropped: nobody read them\nread again\n",
+		 log_dropped() - before);
+	assert_string_equal(text, text + len + 1);
+}
+
+static void *wait_for_line(void *context)
+{
+	log_info("from another thread");
+	return context;
+}
+
+/* Of two threads at a full pipe neither waits. */
+static void test_two_threads_go_on(void **state)
+{
+	static char text[1 << 20];
+	const uint64_t before = log_dropped();
+	const int saved = dup(STDERR_FILENO);
+	pthread_t thread;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+	while (log_dropped() == before)
+		log_info("%0*d", 999, 0);
+	assert_int_equal(pthread_create(&thread, NULL, wait_for_line, NULL), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(log_dropped() >= before + 2);
+	assert_true(read(ends[0], text, sizeof(text)) > 0);
+	log_info("this makes up for it");
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* A service says the time in a file, and a priority to the journal. */
+static void test_service(void **state)
+{
+	char stream[64];
+	struct stat file;
+	struct tm when = {0};
+	int saved;
+	int fd = log_capture(&saved);
+
+	(void)state;
+	assert_int_equal(fstat(STDERR_FILENO, &file), 0);
+	log_begin_service();
+	log_warning("timed");
+	snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)file.st_dev, (uintmax_t)file.st_ino);
+	setenv("JOURNAL_STREAM", stream, 1);
+	log_begin_service();
+	log_warning("w");
+	log_info("i");
+	unsetenv("JOURNAL_STREAM");
+	log_restore(fd, saved);
+	assert_non_null(strptime(fixture_log, "%Y-%m-%d %H:%M:%S", &when));
+	assert_true(llabs((long long)(mktime(&when) - time(NULL))) <= 7200);
+	assert_string_equal(strchr(strchr(fixture_log, ' ') + 1, ' '),
+			    " warning: timed\n<4>warning: w\n<6>i\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_levels),	cmocka_unit_test(test_control_characters),
-		cmocka_unit_test(test_length),	cmocka_unit_test(test_errno),
+		cmocka_unit_test(test_levels),
+		cmocka_unit_test(test_control_characters),
+		cmocka_unit_test(test_length),
+		cmocka_unit_test(test_errno),
 		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_nobody_reads),
+		cmocka_unit_test(test_two_threads_go_on),
+		cmocka_unit_test(test_service),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

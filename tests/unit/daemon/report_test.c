@@ -16,6 +16,8 @@
 
 #include <cmocka.h>
 
+#include "base/log.h"
+
 #include "config/config.h"
 #include "daemon/worker.h"
 #include "net/kernel.h"
@@ -181,7 +183,7 @@ static void status_sums_both_workers(void **state)
 	fill_stats(&workers[0].stats, 1000);
 	fill_stats(&workers[1].stats, (uint64_t)1 << 40);
 	status = ask(&config, workers, "status");
-	assert_members(status, 20);
+	assert_members(status, 21);
 
 	part = get(status, "sessions");
 	assert_members(part, 2);
@@ -243,6 +245,7 @@ static void status_sums_both_workers(void **state)
 	assert_members(part, 2);
 	assert_count(part, "pauses", a->accept_pauses + b->accept_pauses);
 	assert_count(part, "errors", a->accept_errors + b->accept_errors);
+	assert_count(status, "log_dropped", log_dropped());
 	json_object_put(status);
 }
 
