@@ -21,6 +21,7 @@
 #include "daemon/control.h"
 #include "daemon/heartbeat.h"
 #include "daemon/listen_set.h"
+#include "daemon/privileges.h"
 #include "daemon/report.h"
 #include "daemon/worker.h"
 #include "intercept/run_redirect.h"
@@ -223,6 +224,21 @@ static struct json_object *on_control(void *context, const char *command,
 }
 
 /* Without a control socket the daemon still proxies: only a path that was asked for must work. */
+static const char *control_error_text(int err)
+{
+	switch (err) {
+	case EADDRINUSE:
+		return "another hawserd answers there; --control chooses another";
+	case EPERM:
+		return "its directory belongs to somebody else; --control chooses another";
+	case EACCES:
+		return "others may write to its directory, or it is closed to hawserd; --control "
+		       "chooses another";
+	default:
+		return strerror(err);
+	}
+}
+
 static int open_control(struct daemon *daemon)
 {
 	const char *path = daemon->config->control;
@@ -231,9 +247,7 @@ static int open_control(struct daemon *daemon)
 	if (daemon->control)
 		return 0;
 	log_write(daemon->config->control_is_default ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR,
-		  "control socket %s: %s", path,
-		  errno == EADDRINUSE ? "another hawserd answers there; --control chooses another"
-				      : strerror(errno));
+		  "control socket %s: %s", path, control_error_text(errno));
 	return daemon->config->control_is_default ? 0 : -errno;
 }
 
@@ -389,6 +403,7 @@ static void on_hangup(struct ev_loop *loop, ev_signal *signal, int events)
 	run_steer_listen(daemon->run, new);
 	pulse_start(daemon->pulse, new);
 	links_configure(daemon->links, new);
+	privileges_check(new);
 	config_put(old);
 	log_info("configuration reloaded");
 }
@@ -476,6 +491,9 @@ static int run(struct daemon *daemon)
 		return -ENOMEM;
 	}
 	run_steer_listen(daemon->run, daemon->config);
+	err = privileges_drop(daemon->config);
+	if (err)
+		return err;
 	err = workers_start(daemon, open_files);
 	if (err)
 		return err;

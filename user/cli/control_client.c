@@ -38,10 +38,25 @@ bool connection_try(struct connection *connection, const char *path)
 	return connect(connection->fd, (struct sockaddr *)&address, sizeof(address)) == 0;
 }
 
+/* In a directory like /tmp somebody else's socket may stand where ours would. */
+static void check_owner(const struct connection *connection)
+{
+	struct ucred peer = {0};
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(connection->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
+		die("%s: %s", connection->path, strerror(errno));
+	if (geteuid() != 0 && peer.uid != 0 && peer.uid != geteuid())
+		die("%s: user %u answers there, expected root or user %u", connection->path,
+		    (unsigned int)peer.uid, (unsigned int)geteuid());
+}
+
 void connection_open(struct connection *connection, const char *path)
 {
-	if (connection_try(connection, path))
+	if (connection_try(connection, path)) {
+		check_owner(connection);
 		return;
+	}
 	if (errno == EAGAIN)
 		die_unanswered(path);
 	if (errno == EACCES)

@@ -16,6 +16,7 @@
 
 #include "base/control_socket.h"
 #include "base/heap.h"
+#include "base/own_directory.h"
 
 #define LISTEN_BACKLOG 16
 #define ACCEPT_PAUSE_S 1.0
@@ -264,7 +265,7 @@ static int make_directory_of(const char *path)
 		return 0;
 	memcpy(directory, path, (size_t)(slash - path));
 	directory[slash - path] = '\0';
-	return mkdir(directory, 0755) < 0 && errno != EEXIST ? -errno : 0;
+	return own_directory_make(directory, 0755);
 }
 
 /* 0 when a socket that nobody answers, or nothing, is at the address. */

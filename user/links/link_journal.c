@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/control_socket.h"
+#include "base/own_directory.h"
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71
@@ -35,6 +36,7 @@ static int record_path(char *out, size_t size)
 	uint64_t cookie = 0;
 	socklen_t len = sizeof(cookie);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int err;
 
 	/* Before 5.14 there is none; one for all will do. */
 	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len))
@@ -43,8 +45,9 @@ static int record_path(char *out, size_t size)
 		close(fd);
 	control_default_path(control, sizeof(control));
 	*strrchr(control, '/') = '\0';
-	if (mkdir(control, 0755) && errno != EEXIST)
-		return -errno;
+	err = own_directory_make(control, 0755);
+	if (err)
+		return err;
 	return (size_t)snprintf(out, size, "%s/links.%" PRIu64, control, cookie) < size
 		       ? 0
 		       : -ENAMETOOLONG;

@@ -13,6 +13,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/own_directory.h"
 
 #define BOOT_TEXT_MAX 64
 
@@ -112,8 +113,9 @@ static int write_file(const struct quota_file *file)
 	int err;
 	int fd;
 
-	if (mkdir(file->directory, 0755) && errno != EEXIST)
-		return -errno;
+	err = own_directory_make(file->directory, 0755);
+	if (err)
+		return err;
 	snprintf(temporary, sizeof(temporary), "%s.new", file->path);
 	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0)

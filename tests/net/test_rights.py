@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What hawserd and hawser trust, and what hawserd keeps of root's rights."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from sessions import through
+from waiting import until
+
+CAPABILITIES = {"net_bind_service": 10, "net_admin": 12, "net_raw": 13, "dac_read_search": 2, "sys_admin": 21,
+                "perfmon": 38, "bpf": 39}
+ALWAYS = {"net_admin", "net_bind_service", "dac_read_search"}
+BPF = {"bpf", "perfmon"}
+TRANSPARENT = ("--transparent", "127.0.0.1:1090")
+NOBODY, STRANGER = 65534, 65533
+
+
+def run(bed, *command: str) -> subprocess.CompletedProcess:
+    process = bed.router.start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    out, err = process.communicate(timeout=30)
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+def status_fields(task: Path) -> dict[str, str]:
+    lines = (task / "status").read_text("utf-8").splitlines()
+    return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+
+
+def sets(names: set[str]) -> int:
+    return sum(1 << CAPABILITIES[name] for name in names)
+
+
+@pytest.mark.parametrize(("options", "kept"), [
+    (("--no-bpf",), ALWAYS),
+    ((), ALWAYS | BPF),
+    (("--no-bpf", "--links=auto"), ALWAYS | {"net_raw"}),
+    (("--no-bpf", *TRANSPARENT), ALWAYS | BPF | {"sys_admin"}),
+], ids=["least", "bpf", "links", "transparent"])
+def test_keeps_what_it_needs(hawserd, options, kept):
+    """In each thread, and nothing can bring more back."""
+    daemon = hawserd(*options)
+    tasks = list(Path(f"/proc/{daemon.pid}/task").iterdir())
+    assert len(tasks) >= 3
+    for task in tasks:
+        fields = status_fields(task)
+        for name in "CapPrm", "CapEff", "CapBnd":
+            assert int(fields[name], 16) == sets(kept), (task, name)
+        assert int(fields["CapInh"], 16) == 0 and fields["NoNewPrivs"] == "1"
+    with through(daemon) as (client, server):
+        client.sendall(b"works")
+        assert server.recv(5) == b"works"
+
+
+def test_without_any(hawserd):
+    """Who was given none keeps none, and relays."""
+    daemon = hawserd(prefix=("setpriv", "--bounding-set", "-all", "--inh-caps", "-all", "--"))
+    assert int(status_fields(Path(f"/proc/{daemon.pid}"))["CapPrm"], 16) == 0
+    with through(daemon) as (client, server):
+        client.sendall(b"works")
+        assert server.recv(5) == b"works"
+
+
+def test_a_reload_wants_more(hawserd, tmp_path):
+    file = tmp_path / "conf"
+    text = 'listen "x" { address = "10.77.0.1:1081" }\naccess { allow = { "10.77.0.0/24" } }\nrelay { bpf = off }\n'
+    file.write_text(text, "utf-8")
+    daemon = hawserd("-c", str(file), listen=False)
+    file.write_text(text + 'listen "t" { address = "127.0.0.1:1090" transparent = yes }\n', "utf-8")
+    daemon.signal(signal.SIGHUP)
+    until(daemon.log, lambda log: "a transparent listener needs CAP_SYS_ADMIN, which was given up" in log)
+    assert "links needs" not in daemon.log()
+    daemon.baseline = daemon.open_files()  # with one more listener
+
+
+@pytest.mark.parametrize("fault", ["stranger", "writable", "link"])
+def test_control_directory(bed, hawserd, tmp_path, fault):
+    """Nobody else's directory is taken for the control socket."""
+    directory = tmp_path / "control"
+    if fault == "link":
+        (tmp_path / "real").mkdir()
+        directory.symlink_to(tmp_path / "real")
+    else:
+        directory.mkdir()
+    if fault == "stranger":
+        os.chown(directory, NOBODY, NOBODY)
+    if fault == "writable":
+        directory.chmod(stat.S_IRWXU | stat.S_IWOTH | stat.S_IXOTH)
+    done = run(bed, str(bed.build / "hawserd"), "--control", f"{directory}/control.sock")
+    assert done.returncode == 1
+    expected = {"stranger": "belongs to somebody else", "writable": "others may write to its directory",
+                "link": "Not a directory"}[fault]
+    assert expected in done.stderr
+    assert not list(directory.iterdir())
+
+
+@pytest.fixture
+def strangers(bed):
+    """A directory of another user with the programs, where everybody may go."""
+    with tempfile.TemporaryDirectory() as directory:
+        os.chown(directory, STRANGER, STRANGER)
+        os.chmod(directory, 0o755)
+        for name in "hawserd", "hawser":
+            shutil.copy(bed.build / name, directory)
+        yield directory
+
+
+def test_cli_looks_who_answers(strangers, bed, hawserd):
+    """A socket of another user is not asked, not even by who may open it."""
+    daemon = hawserd(prefix=("setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups", "--pdeathsig",
+                             "KILL", "--"),
+                     directory=strangers, binary=Path(strangers) / "hawserd")
+    os.chmod(daemon.control, 0o666)
+    done = run(bed, "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--",
+               f"{strangers}/hawser", "--control", daemon.control, "status")
+    assert done.returncode == 1
+    assert f"user {STRANGER} answers there, expected root or user {NOBODY}" in done.stderr
+    assert daemon.run_cli("status").returncode == 0
