@@ -15,6 +15,7 @@
 #include "net/mptcp_blackhole.h"
 #include "net/socket.h"
 #include "upstream/auto_bypass.h"
+#include "upstream/name_query.h"
 #include "upstream/resolver.h"
 #include "upstream/tcp_only.h"
 
@@ -28,10 +29,10 @@
 /* RFC 8305 section 4: the families take turns, IPv6 first. */
 enum { FAMILY_V6, FAMILY_V4, FAMILY_COUNT };
 
-#define ATTEMPTS_MAX (LOOKUP_ADDRESSES_MAX * FAMILY_COUNT)
+#define ATTEMPTS_MAX (NAME_ADDRESSES_MAX * FAMILY_COUNT)
 
 struct candidates {
-	union address addresses[LOOKUP_ADDRESSES_MAX];
+	union address addresses[NAME_ADDRESSES_MAX];
 	size_t count;
 	size_t next; /* not tried yet from here on */
 	bool pending;
@@ -53,7 +54,7 @@ struct dial {
 	struct link_picker *links;
 	const struct config *config;
 	struct destination destination;
-	bool client_is_local;
+	union address client;
 	bool guarded;
 	bool (*skip)(void *context, const union address *address); /* NULL: none */
 	void *skip_context;
@@ -262,9 +263,9 @@ static int attempt_start(struct attempt *attempt)
 	int fd;
 
 	/* What only this host can reach is not for the network to reach through us. */
-	if (dial->guarded
-		    ? !guard_allows(&dial->guard, to)
-		    : !dial->client_is_local && (address_is_loopback(to) || address_is_any(to)))
+	if (dial->guarded ? !guard_allows(&dial->guard, to)
+			  : !address_is_loopback(&dial->client) &&
+				    (address_is_loopback(to) || address_is_any(to)))
 		return -EACCES;
 	fd = mptcp_socket(to->sa.sa_family, attempt_wants_mptcp(attempt));
 	if (fd < 0)
@@ -430,8 +431,8 @@ static void dial_on_lookup(void *context, int af, enum cause cause, const union 
 
 static void dial_lookup(struct dial *dial, struct candidates *family, int af)
 {
-	struct lookup *lookup =
-		resolver_start(dial->resolver, dial->destination.host, af, dial_on_lookup, dial);
+	struct lookup *lookup = resolver_start(dial->resolver, dial->destination.host, af,
+					       &dial->client, dial_on_lookup, dial);
 
 	/* Without one it has answered already, and the dial may be gone. */
 	if (lookup)
@@ -474,7 +475,7 @@ struct dial *dial_start(const struct dial_request *request, dial_fn *notify, voi
 	dial->detours = request->detours;
 	if (request->transparent && request->config->intercept.transparent_source)
 		dial->source = *request->client;
-	dial->client_is_local = address_is_loopback(request->client);
+	dial->client = *request->client;
 	dial->skip = request->skip;
 	dial->skip_context = request->skip_context;
 	dial->spread = request->spread;

@@ -1,158 +1,315 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Names to addresses, asynchronously, by c-ares on a libev loop. */
+/* Who waits for which name, and what is asked now. */
 #include "upstream/resolver.h"
 
-#include <ares.h>
+#include <ctype.h>
 #include <ev.h>
 #include <stdlib.h>
-#include <sys/time.h>
+#include <string.h>
+#include <strings.h>
 
-#include "base/log.h"
+#include "base/clock.h"
+#include "upstream/name_query.h"
 
-/* c-ares asks each server in turn, so a dead first one costs this much. */
-#define TRY_TIMEOUT_MS 1500
-#define TRIES	       3
+/* Long enough to spare the name server a client that insists, short enough for who mends it. */
+#define NOT_FOUND_S 5.
+#define NO_ANSWER_S 1.
 
-/* c-ares as configured by one state of resolv.conf. */
-struct channel {
-	ares_channel ares;
-	struct ev_loop *loop;
-	ev_timer timer;
-	struct ares_io *ios;
+/* A name in one family: waits for its turn, is asked for, or has failed. */
+struct name {
+	struct resolver *resolver;
+	struct name_list *list; /* that it is in */
+	struct name *next;
+	struct name **link;
+	struct name_query *query; /* while it is asked for */
+	struct lookup *lookups;	  /* none once it has failed */
+	union address client;	  /* who asked first */
+	enum cause cause;	  /* once it has failed */
+	double failed_until_s;	  /* of clock_monotonic_s() */
+	int family;
+	char host[HOST_NAME_MAX_BYTES + 1];
 };
 
-/* A socket of c-ares'. */
-struct ares_io {
-	ev_io io;
-	struct channel *channel;
-	struct ares_io *next;
+/* In order of arrival. */
+struct name_list {
+	struct name *first;
+	struct name **last;
+	size_t count;
 };
 
 struct resolver {
 	struct ev_loop *loop;
-	struct channel *channel;
+	struct name_asker *asker;
+	struct name_list waiting;
+	struct name_list running;
+	struct name_list failed;
 	ev_stat resolv_conf;
 };
 
 struct lookup {
-	struct resolver *resolver;
-	lookup_fn *done; /* NULL once cancelled */
+	struct name *name;
+	lookup_fn *done;
 	void *context;
-	const char *host;
-	int family;
-	bool starting;
-	bool answered;
+	struct lookup *next;
+	struct lookup **link;
 };
 
-static void channel_close(struct channel *channel)
+static void list_init(struct name_list *list)
 {
-	ares_destroy(channel->ares); /* closes its sockets, so the ios go with it */
-	ev_timer_stop(channel->loop, &channel->timer);
-	free(channel);
+	*list = (struct name_list){.last = &list->first};
 }
 
-/* After each call into c-ares: when does it want to be called at the latest? */
-static void channel_arm(struct channel *channel)
+static void list_remove(struct name *name)
 {
-	struct timeval buffer;
-	struct timeval *wait = ares_timeout(channel->ares, NULL, &buffer);
-
-	ev_timer_stop(channel->loop, &channel->timer);
-	if (!wait)
-		return;
-	ev_timer_set(&channel->timer, (double)wait->tv_sec + (double)wait->tv_usec / 1e6, 0.);
-	ev_timer_start(channel->loop, &channel->timer);
+	*name->link = name->next;
+	if (name->next)
+		name->next->link = name->link;
+	else
+		name->list->last = name->link;
+	name->list->count--;
+	name->list = NULL;
 }
 
-static void channel_on_timer(struct ev_loop *loop, ev_timer *timer, int events)
+static void list_append(struct name_list *list, struct name *name)
 {
-	struct channel *channel = timer->data;
-
-	(void)loop;
-	(void)events;
-	ares_process_fd(channel->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-	channel_arm(channel);
+	name->list = list;
+	name->next = NULL;
+	name->link = list->last;
+	*list->last = name;
+	list->last = &name->next;
+	list->count++;
 }
 
-static void channel_on_io(struct ev_loop *loop, ev_io *io, int events)
+static struct name *list_find(const struct name_list *list, const char *host, int family)
 {
-	struct channel *channel = ((struct ares_io *)io)->channel;
+	struct name *name = list->first;
 
-	(void)loop;
-	ares_process_fd(channel->ares, events & EV_READ ? io->fd : ARES_SOCKET_BAD,
-			events & EV_WRITE ? io->fd : ARES_SOCKET_BAD);
-	channel_arm(channel);
+	while (name && (name->family != family || strcasecmp(name->host, host) != 0))
+		name = name->next;
+	return name;
 }
 
-static void channel_on_socket_state(void *data, ares_socket_t fd, int readable, int writable)
+static void name_free(struct name *name)
 {
-	struct channel *channel = data;
-	struct ares_io **at = &channel->ios;
-	struct ares_io *found;
+	if (name->query)
+		name_query_cancel(name->query);
+	list_remove(name);
+	free(name);
+}
 
-	while (*at && (*at)->io.fd != fd)
-		at = &(*at)->next;
-	found = *at;
-	if (found)
-		ev_io_stop(channel->loop, &found->io);
-	if (!readable && !writable) {
-		if (found) {
-			*at = found->next;
-			free(found);
-		}
-		return;
+/* Calls everybody who waits; any of them may cancel others. */
+static void name_tell(struct name *name, enum cause cause, const union address *addresses,
+		      size_t count)
+{
+	struct lookup *lookup;
+
+	while ((lookup = name->lookups)) {
+		name->lookups = lookup->next;
+		if (lookup->next)
+			lookup->next->link = &name->lookups;
+		lookup->done(lookup->context, name->family, cause, addresses, count);
+		free(lookup);
 	}
-	if (!found) {
-		found = calloc(1, sizeof(*found));
-		if (!found)
-			return; /* the lookup runs into its timeout */
-		found->channel = channel;
-		found->next = channel->ios;
-		channel->ios = found;
-	}
-	ev_io_init(&found->io, channel_on_io, fd,
-		   (readable ? EV_READ : 0) | (writable ? EV_WRITE : 0));
-	ev_io_start(channel->loop, &found->io);
 }
 
-static struct channel *channel_open(struct ev_loop *loop)
+static void forget_failed(struct resolver *resolver)
 {
-	struct channel *channel = calloc(1, sizeof(*channel));
-	struct ares_options options = {
-		.timeout = TRY_TIMEOUT_MS,
-		.tries = TRIES,
-		.sock_state_cb = channel_on_socket_state,
-		.sock_state_cb_data = channel,
-	};
-	int err;
+	const double now_s = clock_monotonic_s();
+	struct name *next;
 
-	if (!channel)
+	for (struct name *name = resolver->failed.first; name; name = next) {
+		next = name->next;
+		if (name->failed_until_s <= now_s || resolver->failed.count > RESOLVER_FAILED_MAX)
+			name_free(name);
+	}
+}
+
+static void start_waiting(struct resolver *resolver);
+
+static void on_answer(void *context, enum cause cause, const union address *addresses, size_t count)
+{
+	struct name *name = context;
+	struct resolver *resolver = name->resolver;
+
+	name->query = NULL;
+	list_remove(name);
+	/* Who is told may ask again at once. */
+	if (cause == CAUSE_NAME_NOT_FOUND || cause == CAUSE_RESOLVE_FAILED) {
+		name->cause = cause;
+		name->failed_until_s = clock_monotonic_s() +
+				       (cause == CAUSE_NAME_NOT_FOUND ? NOT_FOUND_S : NO_ANSWER_S);
+		list_append(&resolver->failed, name);
+		name_tell(name, cause, addresses, count);
+	} else {
+		name_tell(name, cause, addresses, count);
+		free(name);
+	}
+	forget_failed(resolver);
+	start_waiting(resolver);
+}
+
+static bool same_client(const union address *a, const union address *b)
+{
+	if (a->sa.sa_family != AF_INET6 || b->sa.sa_family != AF_INET6)
+		return address_same_ip(a, b);
+	/* One host has a whole /64. */
+	return memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr, 8) == 0;
+}
+
+static bool may_run(const struct resolver *resolver, const union address *client)
+{
+	unsigned int of_client = 0;
+
+	if (resolver->running.count >= RESOLVER_RUNNING_MAX)
+		return false;
+	if (address_is_loopback(client))
+		return true;
+	for (const struct name *name = resolver->running.first; name; name = name->next)
+		if (same_client(&name->client, client))
+			of_client++;
+	return of_client < RESOLVER_RUNNING_CLIENT_MAX;
+}
+
+/* Without memory the name waits on, until something else gives some back or its session gives up.
+ */
+static void run(struct name *name)
+{
+	struct resolver *resolver = name->resolver;
+
+	name->query = name_query_start(resolver->asker, name->host, name->family, on_answer, name);
+	list_remove(name);
+	list_append(name->query ? &resolver->running : &resolver->waiting, name);
+}
+
+static void start_waiting(struct resolver *resolver)
+{
+	struct name *name = resolver->waiting.first;
+
+	for (size_t i = resolver->waiting.count; i > 0; i--) {
+		struct name *next = name->next;
+
+		if (may_run(resolver, &name->client))
+			run(name);
+		name = next;
+	}
+}
+
+static struct name *name_new(struct resolver *resolver, const char *host, int family,
+			     const union address *client)
+{
+	struct name *name =
+		resolver->waiting.count < RESOLVER_WAITING_MAX ? calloc(1, sizeof(*name)) : NULL;
+
+	if (!name)
 		return NULL;
-	channel->loop = loop;
-	err = ares_init_options(&channel->ares, &options,
-				ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
-	if (err) {
-		log_error("resolver: %s", ares_strerror(err));
-		free(channel);
-		return NULL;
-	}
-	ev_init(&channel->timer, channel_on_timer);
-	channel->timer.data = channel;
-	return channel;
+	name->resolver = resolver;
+	name->family = family;
+	name->client = *client;
+	strncpy(name->host, host, sizeof(name->host) - 1);
+	list_append(&resolver->waiting, name);
+	return name;
 }
 
-static void resolver_on_resolv_conf(struct ev_loop *loop, ev_stat *stat, int events)
+/* RFC 6761 section 6.3. */
+static bool is_localhost(const char *host)
+{
+	static const char localhost[] = "localhost";
+	size_t len = strlen(host);
+
+	if (len > 0 && host[len - 1] == '.')
+		len--;
+	if (len < sizeof(localhost) - 1)
+		return false;
+	host += len - (sizeof(localhost) - 1);
+	return strncasecmp(host, localhost, sizeof(localhost) - 1) == 0 &&
+	       (len == sizeof(localhost) - 1 || host[-1] == '.');
+}
+
+static void tell_localhost(int family, lookup_fn *done, void *context)
+{
+	union address address;
+
+	if (family == AF_INET6)
+		address_from_bytes(&address, AF_INET6, &in6addr_loopback, 0);
+	else
+		address_from_bytes(&address, AF_INET, &(struct in_addr){htonl(INADDR_LOOPBACK)}, 0);
+	done(context, family, CAUSE_NONE, &address, 1);
+}
+
+struct lookup *resolver_start(struct resolver *resolver, const char *host, int family,
+			      const union address *client, lookup_fn *done, void *context)
+{
+	struct lookup *lookup;
+	struct name *name;
+
+	if (is_localhost(host)) {
+		tell_localhost(family, done, context);
+		return NULL;
+	}
+	forget_failed(resolver);
+	name = list_find(&resolver->failed, host, family);
+	if (name) {
+		done(context, family, name->cause, NULL, 0);
+		return NULL;
+	}
+	name = list_find(&resolver->running, host, family);
+	if (!name)
+		name = list_find(&resolver->waiting, host, family);
+	if (!name)
+		name = name_new(resolver, host, family, client);
+	lookup = name ? malloc(sizeof(*lookup)) : NULL;
+	if (!lookup) {
+		if (name && !name->lookups)
+			name_free(name);
+		done(context, family, CAUSE_RESOURCES, NULL, 0);
+		return NULL;
+	}
+	*lookup = (struct lookup){.name = name,
+				  .done = done,
+				  .context = context,
+				  .next = name->lookups,
+				  .link = &name->lookups};
+	if (lookup->next)
+		lookup->next->link = &lookup->next;
+	name->lookups = lookup;
+	start_waiting(resolver);
+	return lookup;
+}
+
+void lookup_cancel(struct lookup *lookup)
+{
+	struct name *name = lookup->name;
+	struct resolver *resolver = name->resolver;
+
+	*lookup->link = lookup->next;
+	if (lookup->next)
+		lookup->next->link = lookup->link;
+	free(lookup);
+	/* What is not asked for any more is about to be told, or has failed. */
+	if (name->lookups || name->list == &resolver->failed || !name->list)
+		return;
+	name_free(name);
+	start_waiting(resolver);
+}
+
+/* Links come and go, and with them their name servers: what is being asked is asked of the new
+ * ones. */
+static void on_resolv_conf(struct ev_loop *loop, ev_stat *stat, int events)
 {
 	struct resolver *resolver = stat->data;
-	struct channel *old = resolver->channel;
-	struct channel *channel = channel_open(loop);
+	struct name_asker *asker = name_asker_open(loop);
 
 	(void)events;
-	if (!channel)
+	if (!asker)
 		return;
-	/* What is being looked up in the old one is started again in the new one. */
-	resolver->channel = channel;
-	channel_close(old);
+	while (resolver->failed.first)
+		name_free(resolver->failed.first);
+	for (struct name *name = resolver->running.first; name; name = name->next)
+		name_query_cancel(name->query);
+	name_asker_close(resolver->asker);
+	resolver->asker = asker;
+	for (size_t i = resolver->running.count; i > 0; i--)
+		run(resolver->running.first);
 }
 
 struct resolver *resolver_open(struct ev_loop *loop)
@@ -162,13 +319,15 @@ struct resolver *resolver_open(struct ev_loop *loop)
 	if (!resolver)
 		return NULL;
 	resolver->loop = loop;
-	resolver->channel = channel_open(loop);
-	if (!resolver->channel) {
+	list_init(&resolver->waiting);
+	list_init(&resolver->running);
+	list_init(&resolver->failed);
+	resolver->asker = name_asker_open(loop);
+	if (!resolver->asker) {
 		free(resolver);
 		return NULL;
 	}
-	/* Links come and go, and with them their name servers. */
-	ev_stat_init(&resolver->resolv_conf, resolver_on_resolv_conf, "/etc/resolv.conf", 0.);
+	ev_stat_init(&resolver->resolv_conf, on_resolv_conf, "/etc/resolv.conf", 0.);
 	resolver->resolv_conf.data = resolver;
 	ev_stat_start(loop, &resolver->resolv_conf);
 	return resolver;
@@ -179,97 +338,8 @@ void resolver_close(struct resolver *resolver)
 	if (!resolver)
 		return;
 	ev_stat_stop(resolver->loop, &resolver->resolv_conf);
-	channel_close(resolver->channel);
+	while (resolver->failed.first)
+		name_free(resolver->failed.first);
+	name_asker_close(resolver->asker);
 	free(resolver);
-}
-
-static enum cause cause_from_ares(int status)
-{
-	switch (status) {
-	case ARES_SUCCESS:
-		return CAUSE_NONE;
-	case ARES_ENOTFOUND:
-	case ARES_ENODATA:
-	case ARES_ENONAME:
-	case ARES_EBADNAME:
-		return CAUSE_NAME_NOT_FOUND;
-	case ARES_ENOMEM:
-		return CAUSE_RESOURCES;
-	default:
-		return CAUSE_RESOLVE_FAILED;
-	}
-}
-
-static void lookup_issue(struct lookup *lookup);
-
-static void lookup_on_answer(void *data, int status, int timeouts, struct ares_addrinfo *info)
-{
-	struct lookup *lookup = data;
-	union address addresses[LOOKUP_ADDRESSES_MAX];
-	enum cause cause = cause_from_ares(status);
-	size_t count = 0;
-
-	(void)timeouts;
-	if (status == ARES_EDESTRUCTION && lookup->done) {
-		lookup_issue(lookup);
-		return;
-	}
-	for (struct ares_addrinfo_node *node = info ? info->nodes : NULL;
-	     node && count < LOOKUP_ADDRESSES_MAX; node = node->ai_next) {
-		const union address *address = (const void *)node->ai_addr;
-
-		if (node->ai_family == AF_INET)
-			address_from_bytes(&addresses[count++], AF_INET, &address->in4.sin_addr, 0);
-		else if (node->ai_family == AF_INET6)
-			address_from_bytes(&addresses[count++], AF_INET6, &address->in6.sin6_addr,
-					   0);
-	}
-	if (info)
-		ares_freeaddrinfo(info);
-	if (cause == CAUSE_NONE && count == 0)
-		cause = CAUSE_NAME_NOT_FOUND;
-	if (lookup->done)
-		lookup->done(lookup->context, lookup->family, cause, addresses, count);
-	lookup->answered = true;
-	if (!lookup->starting)
-		free(lookup);
-}
-
-static void lookup_issue(struct lookup *lookup)
-{
-	const struct ares_addrinfo_hints hints = {.ai_family = lookup->family,
-						  .ai_socktype = SOCK_STREAM};
-	struct channel *channel = lookup->resolver->channel;
-
-	ares_getaddrinfo(channel->ares, lookup->host, NULL, &hints, lookup_on_answer, lookup);
-	channel_arm(channel);
-}
-
-struct lookup *resolver_start(struct resolver *resolver, const char *host, int family,
-			      lookup_fn *done, void *context)
-{
-	struct lookup *lookup = malloc(sizeof(*lookup));
-
-	if (!lookup) {
-		done(context, family, CAUSE_RESOURCES, NULL, 0);
-		return NULL;
-	}
-	*lookup = (struct lookup){.resolver = resolver,
-				  .done = done,
-				  .context = context,
-				  .host = host,
-				  .family = family,
-				  .starting = true};
-	lookup_issue(lookup);
-	lookup->starting = false;
-	if (lookup->answered) {
-		free(lookup);
-		return NULL;
-	}
-	return lookup;
-}
-
-void lookup_cancel(struct lookup *lookup)
-{
-	lookup->done = NULL;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Names to addresses, asynchronously, by c-ares on a libev loop: resolv.conf and the hosts file
- * honoured. One per worker. */
+/* Names to addresses, asynchronously, resolv.conf and the hosts file honoured. One per worker. Who
+ * asks for what is being asked for already waits with the others, what was not found is not asked
+ * for again at once, and what nobody waits for any more is given up. */
 #ifndef HAWSER_UPSTREAM_RESOLVER_H
 #define HAWSER_UPSTREAM_RESOLVER_H
 
@@ -9,14 +10,18 @@
 #include "base/address.h"
 #include "base/cause.h"
 
-#define LOOKUP_ADDRESSES_MAX 8 /* per family; more are of no use to Happy Eyeballs */
+#define RESOLVER_RUNNING_MAX	    64	/* questions at once; more wait */
+#define RESOLVER_RUNNING_CLIENT_MAX 16	/* of them of one client */
+#define RESOLVER_WAITING_MAX	    512 /* more are refused */
+#define RESOLVER_FAILED_MAX	    512 /* names remembered as not found, or without an answer */
 
 struct ev_loop;
 struct lookup;
 struct resolver;
 
-/* cause is CAUSE_NONE when there are addresses (ports 0), else CAUSE_NAME_NOT_FOUND (also: no
- * address of this family) or CAUSE_RESOLVE_FAILED. */
+/* cause is CAUSE_NONE when there are addresses (ports 0, at most NAME_ADDRESSES_MAX), else
+ * CAUSE_NAME_NOT_FOUND (also: no address of this family), CAUSE_RESOURCES or CAUSE_RESOLVE_FAILED.
+ */
 typedef void lookup_fn(void *context, int family, enum cause cause, const union address *addresses,
 		       size_t count);
 
@@ -26,10 +31,11 @@ struct resolver *resolver_open(struct ev_loop *loop);
 /* Every lookup must be done or cancelled. NULL is allowed. */
 void resolver_close(struct resolver *resolver);
 
-/* Looks host up in one family (AF_INET, AF_INET6). Calls done once: from the loop later, or before
- * it returns, and then returns NULL. host must stay valid until then or until cancelled. */
+/* Looks host up in one family (AF_INET, AF_INET6), for a client; those on this host share no limit
+ * of their own. Calls done once: from the loop later, or before it returns, and then returns NULL.
+ * localhost and all below it are this host (RFC 6761 section 6.3). */
 struct lookup *resolver_start(struct resolver *resolver, const char *host, int family,
-			      lookup_fn *done, void *context);
+			      const union address *client, lookup_fn *done, void *context);
 
 /* done will not be called. */
 void lookup_cancel(struct lookup *lookup);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A name server for tests: UDP on 127.0.0.1 of a namespace, with answers that are late, missing or
-refused as told."""
+"""A name server for tests: UDP on an address of a namespace, 127.0.0.1 if none is given, with answers
+that are late, missing or refused as told."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ _TTL_S = 1
 class NameServer:
     """A name without records does not exist. Keys of the others are (name, "A" or "AAAA")."""
 
-    def __init__(self, namespace: Namespace) -> None:
+    def __init__(self, namespace: Namespace, address: tuple = ("127.0.0.1", 53)) -> None:
         self.records: dict[str, list[str]] = {}
         self.delays_s: dict[tuple[str, str], float] = {}
         self.silent: set[str] = set()
         self.failing: set[str] = set()
         self.asked: list[tuple[str, str]] = []
-        self._socket = namespace.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 53))
+        self._socket = namespace.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET,
+                                        socket.SOCK_DGRAM)
+        self._socket.bind(address)
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._closing = False
 

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Clients that ask for many names, or leave before the answer; names that need no name server; name servers
+with a zone."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import pytest
+
+import peers
+from dns import NameServer
+from handshakes import Refused, read, socks5, socks5_request
+from topology import LAN6, SERVER4
+from waiting import until
+
+ONE_WORKER = ("--workers", "1", "--timeout", "resolve=30")
+# In resolver.h: questions at once, and those of one client.
+RUNNING_MAX, RUNNING_CLIENT_MAX = 64, 16
+FAMILIES = 2
+
+
+@pytest.fixture
+def server(serve):
+    return serve(peers.echo)
+
+
+def ask(daemon, host: str, port: int = 80) -> socket.socket:
+    """A client that has asked for host and waits."""
+    client = daemon.connect()
+    client.sendall(b"\x05\x01\x00" + socks5_request(host, port))
+    assert read(client, 2) == b"\x05\x00"
+    return client
+
+
+def sockets(daemon) -> int:
+    return daemon.open_files()["socket"] - daemon.baseline["socket"]
+
+
+def test_who_leaves_takes_the_question_along(hawserd, dns, server):
+    """No socket to the name server outlives its session, and others get their turn at once."""
+    daemon = hawserd(*ONE_WORKER)
+    dns.records["host.test"] = [SERVER4]
+    for turn in range(10):
+        names = [f"n{turn}-{number}.silent.test" for number in range(30)]
+        dns.silent.update(names)
+        clients = [ask(daemon, name) for name in names]
+        until(lambda: len(daemon.sessions()), lambda count: count == len(names))
+        for client in clients:
+            peers.reset(client)
+    until(daemon.active, lambda active: active == 0)
+    assert sockets(daemon) == 0
+    with daemon.dial("host.test", server.port) as client:
+        client.sendall(b"hello")
+        assert read(client, 5) == b"hello"
+
+
+def test_one_client_leaves_room_for_others(hawserd, dns, server):
+    """Many patient sessions of one client ask at most so much at once; another's question is not behind theirs."""
+    daemon = hawserd(*ONE_WORKER)
+    names = [f"n{number}.silent.test" for number in range(RUNNING_MAX)]
+    dns.silent.update(names)
+    dns.records["host.test"] = [SERVER4]
+    for name in names:
+        ask(daemon, name)
+    until(lambda: len(daemon.sessions()), lambda count: count == len(names))
+    asked = until(lambda: {question for question in dns.asked if question[0] in dns.silent},
+                  lambda questions: len(questions) >= RUNNING_CLIENT_MAX)
+    assert len(asked) == RUNNING_CLIENT_MAX
+    # By IPv6 it is another client.
+    with daemon.connect(family=socket.AF_INET6) as client:
+        socks5(client, "host.test", server.port)
+        client.sendall(b"hello")
+        assert read(client, 5) == b"hello"
+
+
+def test_who_waits_gets_a_turn(hawserd, dns, server):
+    """More questions than may run at once, all of them answered in the end."""
+    dns.records.update({f"n{number}.test": [SERVER4] for number in range(100)})
+    for number in range(100):
+        for kind in "A", "AAAA":
+            dns.delays_s[f"n{number}.test", kind] = 0.05
+    daemon = hawserd(*ONE_WORKER)
+    for number in range(100):
+        ask(daemon, f"n{number}.test", server.port)
+    until(lambda: [session["state"] for session in daemon.sessions()],
+          lambda states: states == ["relaying"] * 100)
+    assert len(dns.asked) == 100 * FAMILIES
+
+
+def test_asked_once_for_all(hawserd, dns):
+    dns.silent.add("host.test")
+    daemon = hawserd(*ONE_WORKER)
+    clients = [ask(daemon, name) for name in ("host.test", "HOST.test") for _ in range(20)]
+    until(lambda: len(daemon.sessions()), lambda count: count == len(clients))
+    assert sorted(dns.asked) == [("host.test", "A"), ("host.test", "AAAA")]
+    # The first who asked is not the one who owns the question.
+    for client in clients[:-1]:
+        peers.reset(client)
+    until(daemon.active, lambda active: active == 1)
+    assert sockets(daemon) >= FAMILIES
+    peers.reset(clients[-1])
+    until(lambda: sockets(daemon), lambda count: count == 0)
+
+
+@pytest.mark.parametrize("failure", ["nowhere.test", "servfail.test"])
+def test_failures_are_remembered_for_a_moment(hawserd, dns, server, failure):
+    dns.failing.add("servfail.test")
+    daemon = hawserd(*ONE_WORKER)
+    with pytest.raises(Refused):
+        daemon.dial(failure, 80)
+    before = len(dns.asked)
+    for _ in range(20):
+        with pytest.raises(Refused):
+            daemon.dial(failure, 80)
+    # Those may take more than the second that a silent or failing server is left alone for.
+    assert len(dns.asked) <= before * 4
+    dns.failing.clear()
+    dns.records[failure] = [SERVER4]
+
+    def is_asked_again() -> bool:
+        try:
+            return bool(daemon.dial(failure, server.port))
+        except Refused:
+            return False
+
+    until(is_asked_again)
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "a.b.localhost"])
+def test_localhost_is_asked_of_nobody(bed, hawserd, dns, host):
+    daemon = hawserd("--socks", "127.0.0.1:1081")
+    with peers.listen(bed.router, "127.0.0.1") as listening, \
+            peers.connect(bed.router, "127.0.0.1", 1081) as client:
+        socks5(client, host, peers.port_of(listening))
+        with peers.accept(listening) as far:
+            client.sendall(b"hello")
+            assert read(far, 5) == b"hello"
+    assert dns.asked == []
+    # And it is not for clients elsewhere.
+    with pytest.raises(Refused):
+        daemon.dial(host, 22)
+    assert dns.asked == []
+
+
+@pytest.mark.parametrize("first", ["", "nameserver 127.0.0.9\n"], ids=["alone", "second"])
+def test_name_server_with_a_zone(bed, hawserd, server, first):
+    """As router advertisements bring them; c-ares 1.18 drops such lines."""
+    device = json.loads(bed.router.run("ip", "-j", "-6", "route", "get", LAN6.replace("::1", "::2")))[0]["dev"]
+    index = json.loads(bed.router.run("ip", "-j", "link", "show", "dev", device))[0]["ifindex"]
+    bed.router.run("ip", "-6", "address", "add", "fe80::53/64", "dev", device, "nodad")
+    path = bed.scratch / "resolv.conf"
+    before = path.read_text("ascii")
+    try:
+        with NameServer(bed.router, ("fe80::53", 53, 0, index)) as dns:
+            dns.records["host.test"] = [SERVER4]
+            path.write_text(f"{first}nameserver fe80::53%{device}\n", "ascii")
+            daemon = hawserd("--timeout", "resolve=10")
+            with daemon.dial("host.test", server.port) as client:
+                client.sendall(b"hello")
+                assert read(client, 5) == b"hello"
+            assert dns.asked
+            path.write_text("nameserver fe80::53%gone0\n", "ascii")
+            until(daemon.log, lambda log: "there is no interface gone0" in log, seconds=30)
+    finally:
+        path.write_text(before, "ascii")
+        bed.router.run("ip", "-6", "address", "del", "fe80::53/64", "dev", device)

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Questions for the addresses of names, each in a c-ares channel of its own. */
+#include "upstream/name_query.h"
+
+#include <ares.h>
+#include <ev.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "upstream/name_servers.h"
+
+/* A socket of c-ares'. */
+struct ares_io {
+	ev_io io;
+	struct name_query *query;
+	struct ares_io *next;
+};
+
+struct name_asker {
+	struct ev_loop *loop;
+	struct name_servers *servers;
+	struct name_query *idle;
+};
+
+struct name_query {
+	struct name_asker *asker;
+	struct name_query *next_idle;
+	ares_channel channel;
+	ev_timer timer; /* of c-ares, or, once answered, to say so from the loop */
+	struct ares_io *ios;
+	struct name_servers_zones zones;
+	name_query_fn *done;
+	void *context;
+	enum cause cause;
+	bool answered;
+	union address addresses[NAME_ADDRESSES_MAX];
+	size_t count;
+};
+
+/* After each call into c-ares: when does it want to be called at the latest? */
+static void arm(struct name_query *query)
+{
+	struct timeval buffer;
+	struct timeval *wait;
+
+	ev_timer_stop(query->asker->loop, &query->timer);
+	if (query->answered) {
+		ev_timer_set(&query->timer, 0., 0.);
+		ev_timer_start(query->asker->loop, &query->timer);
+		return;
+	}
+	wait = ares_timeout(query->channel, NULL, &buffer);
+	if (!wait)
+		return;
+	ev_timer_set(&query->timer, (double)wait->tv_sec + (double)wait->tv_usec / 1e6, 0.);
+	ev_timer_start(query->asker->loop, &query->timer);
+}
+
+/* To make a channel takes c-ares as long as to ask a near name server, so it is used again. */
+static void put_idle(struct name_query *query)
+{
+	ev_timer_stop(query->asker->loop, &query->timer);
+	query->next_idle = query->asker->idle;
+	query->asker->idle = query;
+}
+
+void name_query_cancel(struct name_query *query)
+{
+	if (!query->answered)
+		ares_cancel(query->channel); /* closes its sockets, so the ios go with it */
+	put_idle(query);
+}
+
+static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct name_query *query = timer->data;
+
+	(void)loop;
+	(void)events;
+	if (!query->answered) {
+		ares_process_fd(query->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+		arm(query);
+		return;
+	}
+	query->done(query->context, query->cause, query->addresses, query->count);
+	put_idle(query);
+}
+
+static void on_io(struct ev_loop *loop, ev_io *io, int events)
+{
+	struct name_query *query = ((struct ares_io *)io)->query;
+
+	(void)loop;
+	ares_process_fd(query->channel, events & EV_READ ? io->fd : ARES_SOCKET_BAD,
+			events & EV_WRITE ? io->fd : ARES_SOCKET_BAD);
+	arm(query);
+}
+
+static void on_socket_state(void *data, ares_socket_t fd, int readable, int writable)
+{
+	struct name_query *query = data;
+	struct ares_io **at = &query->ios;
+	struct ares_io *found;
+
+	while (*at && (*at)->io.fd != fd)
+		at = &(*at)->next;
+	found = *at;
+	if (found)
+		ev_io_stop(query->asker->loop, &found->io);
+	if (!readable && !writable) {
+		if (found) {
+			*at = found->next;
+			free(found);
+		}
+		return;
+	}
+	if (!found) {
+		found = calloc(1, sizeof(*found));
+		if (!found)
+			return; /* the query runs into its timeout */
+		found->query = query;
+		found->next = query->ios;
+		query->ios = found;
+	}
+	ev_io_init(&found->io, on_io, fd, (readable ? EV_READ : 0) | (writable ? EV_WRITE : 0));
+	ev_io_start(query->asker->loop, &found->io);
+}
+
+static enum cause cause_from_ares(int status)
+{
+	switch (status) {
+	case ARES_SUCCESS:
+		return CAUSE_NONE;
+	case ARES_ENOTFOUND:
+	case ARES_ENODATA:
+	case ARES_ENONAME:
+	case ARES_EBADNAME:
+		return CAUSE_NAME_NOT_FOUND;
+	case ARES_ENOMEM:
+		return CAUSE_RESOURCES;
+	default:
+		return CAUSE_RESOLVE_FAILED;
+	}
+}
+
+/* c-ares is still at work in the channel, which cannot go now. */
+static void on_answer(void *data, int status, int timeouts, struct ares_addrinfo *info)
+{
+	struct name_query *query = data;
+
+	(void)timeouts;
+	for (struct ares_addrinfo_node *node = info ? info->nodes : NULL;
+	     node && query->count < NAME_ADDRESSES_MAX; node = node->ai_next) {
+		const union address *address = (const void *)node->ai_addr;
+		union address *out = &query->addresses[query->count];
+
+		if (node->ai_family == AF_INET)
+			address_from_bytes(out, AF_INET, &address->in4.sin_addr, 0);
+		else if (node->ai_family == AF_INET6)
+			address_from_bytes(out, AF_INET6, &address->in6.sin6_addr, 0);
+		else
+			continue;
+		query->count++;
+	}
+	if (info)
+		ares_freeaddrinfo(info);
+	query->cause = cause_from_ares(status);
+	if (query->cause == CAUSE_NONE && query->count == 0)
+		query->cause = CAUSE_NAME_NOT_FOUND;
+	query->answered = true;
+}
+
+static struct name_query *query_new(struct name_asker *asker)
+{
+	struct name_query *query = calloc(1, sizeof(*query));
+
+	if (!query)
+		return NULL;
+	query->asker = asker;
+	ev_init(&query->timer, on_timer);
+	query->timer.data = query;
+	if (name_servers_open(asker->servers, &query->channel, on_socket_state, query,
+			      &query->zones)) {
+		free(query);
+		return NULL;
+	}
+	return query;
+}
+
+struct name_query *name_query_start(struct name_asker *asker, const char *host, int family,
+				    name_query_fn *done, void *context)
+{
+	const struct ares_addrinfo_hints hints = {.ai_family = family, .ai_socktype = SOCK_STREAM};
+	struct name_query *query = asker->idle;
+
+	if (query)
+		asker->idle = query->next_idle;
+	else
+		query = query_new(asker);
+	if (!query)
+		return NULL;
+	query->done = done;
+	query->context = context;
+	query->answered = false;
+	query->count = 0;
+	ares_getaddrinfo(query->channel, host, NULL, &hints, on_answer, query);
+	arm(query);
+	return query;
+}
+
+struct name_asker *name_asker_open(struct ev_loop *loop)
+{
+	struct name_asker *asker = calloc(1, sizeof(*asker));
+
+	if (!asker)
+		return NULL;
+	asker->loop = loop;
+	asker->servers = name_servers_load();
+	if (!asker->servers) {
+		free(asker);
+		return NULL;
+	}
+	return asker;
+}
+
+void name_asker_close(struct name_asker *asker)
+{
+	struct name_query *query;
+
+	while ((query = asker->idle)) {
+		asker->idle = query->next_idle;
+		ares_destroy(query->channel);
+		free(query);
+	}
+	name_servers_free(asker->servers);
+	free(asker);
+}

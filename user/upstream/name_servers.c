@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* c-ares reads resolv.conf, but drops name servers with a zone, as fe80::1%wan0, which is what
+ * router advertisements bring. Those are read here, and the zone is added when c-ares connects. */
+#include "upstream/name_servers.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define RESOLV_CONF "/etc/resolv.conf"
+/* c-ares asks each server in turn, so a dead first one costs this much. */
+#define TRY_TIMEOUT_MS 1500
+#define TRIES	       3
+
+struct name_servers {
+	struct ares_options options;
+	int mask;
+	/* All of them, in their order: ares_save_options() leaves those with IPv6 out. */
+	struct ares_addr_port_node nodes[NAME_SERVERS_MAX];
+	size_t count;
+	struct name_servers_zones zones;
+};
+
+static void add_zone(struct name_servers *servers, const struct in6_addr *address, const char *name)
+{
+	const unsigned int interface = if_nametoindex(name);
+	struct name_servers_zones *zones = &servers->zones;
+
+	if (interface == 0)
+		log_warning(RESOLV_CONF ": there is no interface %s: its name server is not asked",
+			    name);
+	if (interface == 0 || zones->count == NAME_SERVERS_MAX)
+		return;
+	zones->zone[zones->count].address = *address;
+	zones->zone[zones->count++].interface = interface;
+}
+
+/* text: "ADDRESS" or "ADDRESS%INTERFACE"; anything else is not a name server. */
+static void add_server(struct name_servers *servers, char *text)
+{
+	struct ares_addr_port_node *node = &servers->nodes[servers->count];
+	char *zone = strchr(text, '%');
+	const size_t zones = servers->zones.count;
+
+	if (servers->count == NAME_SERVERS_MAX)
+		return;
+	if (zone)
+		*zone++ = '\0';
+	*node = (struct ares_addr_port_node){0};
+	if (inet_pton(AF_INET, text, &node->addr.addr4) == 1)
+		node->family = AF_INET;
+	else if (inet_pton(AF_INET6, text, &node->addr.addr6) == 1)
+		node->family = AF_INET6;
+	else
+		return;
+	if (zone && node->family == AF_INET6) {
+		add_zone(servers, (const struct in6_addr *)&node->addr.addr6, zone);
+		if (servers->zones.count == zones)
+			return;
+	}
+	servers->count++;
+}
+
+static void read_servers(struct name_servers *servers)
+{
+	FILE *file = fopen(RESOLV_CONF, "re");
+	char line[512];
+	char text[INET6_ADDRSTRLEN + 1 + IF_NAMESIZE];
+
+	if (!file)
+		return;
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, " nameserver %62s", text) == 1)
+			add_server(servers, text);
+	fclose(file);
+	for (size_t i = 0; i + 1 < servers->count; i++)
+		servers->nodes[i].next = &servers->nodes[i + 1];
+}
+
+struct name_servers *name_servers_load(void)
+{
+	struct ares_options options = {.timeout = TRY_TIMEOUT_MS, .tries = TRIES};
+	struct name_servers *servers = calloc(1, sizeof(*servers));
+	ares_channel channel;
+	int err;
+
+	if (!servers)
+		return NULL;
+	err = ares_init_options(&channel, &options, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES);
+	if (!err) {
+		err = ares_save_options(channel, &servers->options, &servers->mask);
+		ares_destroy(channel);
+	}
+	if (err) {
+		log_error("resolver: %s", ares_strerror(err));
+		name_servers_free(servers);
+		return NULL;
+	}
+	read_servers(servers);
+	return servers;
+}
+
+void name_servers_free(struct name_servers *servers)
+{
+	if (!servers)
+		return;
+	ares_destroy_options(&servers->options);
+	free(servers);
+}
+
+static ares_socket_t open_socket(int family, int type, int protocol, void *data)
+{
+	(void)data;
+	return socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+}
+
+static int close_socket(ares_socket_t fd, void *data)
+{
+	(void)data;
+	return close(fd);
+}
+
+static int connect_socket(ares_socket_t fd, const struct sockaddr *address, ares_socklen_t len,
+			  void *data)
+{
+	const struct name_servers_zones *zones = data;
+	struct sockaddr_in6 with_zone;
+
+	if (address->sa_family != AF_INET6)
+		return connect(fd, address, len);
+	memcpy(&with_zone, address, sizeof(with_zone));
+	for (size_t i = 0; i < zones->count; i++)
+		if (memcmp(&with_zone.sin6_addr, &zones->zone[i].address,
+			   sizeof(with_zone.sin6_addr)) == 0)
+			with_zone.sin6_scope_id = zones->zone[i].interface;
+	return connect(fd, (const struct sockaddr *)&with_zone, sizeof(with_zone));
+}
+
+static ares_ssize_t receive(ares_socket_t fd, void *bytes, size_t size, int flags,
+			    struct sockaddr *from, ares_socklen_t *from_len, void *data)
+{
+	(void)data;
+	return recvfrom(fd, bytes, size, flags, from, from_len);
+}
+
+static ares_ssize_t send_vector(ares_socket_t fd, const struct iovec *parts, int count, void *data)
+{
+	(void)data;
+	return writev(fd, parts, count);
+}
+
+static const struct ares_socket_functions socket_functions = {
+	.asocket = open_socket,
+	.aclose = close_socket,
+	.aconnect = connect_socket,
+	.arecvfrom = receive,
+	.asendv = send_vector,
+};
+
+int name_servers_open(const struct name_servers *servers, ares_channel *channel,
+		      ares_sock_state_cb on_socket_state, void *data,
+		      struct name_servers_zones *zones)
+{
+	struct ares_options options = servers->options;
+
+	options.sock_state_cb = on_socket_state;
+	options.sock_state_cb_data = data;
+	if (ares_init_options(channel, &options, servers->mask | ARES_OPT_SOCK_STATE_CB)) {
+		*channel = NULL;
+		return -ENOMEM;
+	}
+	*zones = servers->zones;
+	if (servers->count > 0 &&
+	    ares_set_servers_ports(*channel, (struct ares_addr_port_node *)servers->nodes)) {
+		ares_destroy(*channel);
+		*channel = NULL;
+		return -ENOMEM;
+	}
+	if (zones->count > 0)
+		ares_set_socket_functions(*channel, &socket_functions, zones);
+	return 0;
+}
