@@ -29,6 +29,7 @@
 #include "net/kernel.h"
 #include "shared/auth_penalty.h"
 #include "shared/exit_state.h"
+#include "shared/recent_dials.h"
 
 #define EXIT_CONFIG 2
 
@@ -60,6 +61,7 @@ struct daemon {
 	size_t worker_count;
 	struct local_accel *local;
 	struct failures *failures;
+	struct recent_dials *recent_dials;
 	struct links *links;
 	struct control *control;
 	struct pulse *pulse;
@@ -132,6 +134,7 @@ static int workers_start(struct daemon *daemon, uint64_t open_files)
 			.accel = daemon->accel,
 			.local = daemon->local,
 			.failures = daemon->failures,
+			.recent_dials = daemon->recent_dials,
 			.run = daemon->run,
 		});
 
@@ -481,7 +484,8 @@ static int run(struct daemon *daemon)
 	if (err)
 		return err;
 	daemon->failures = failures_open();
-	if (!daemon->failures || adopt(daemon->config, NULL)) {
+	daemon->recent_dials = recent_dials_open();
+	if (!daemon->failures || !daemon->recent_dials || adopt(daemon->config, NULL)) {
 		log_error("%s", strerror(ENOMEM));
 		return -ENOMEM;
 	}
@@ -543,6 +547,7 @@ static void fini(struct daemon *daemon)
 	local_accel_close(daemon->local);
 	run_steer_close(daemon->run);
 	failures_close(daemon->failures);
+	recent_dials_close(daemon->recent_dials);
 	listen_set_close(&daemon->listening);
 	if (daemon->loop)
 		ev_loop_destroy(daemon->loop);

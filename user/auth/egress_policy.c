@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which addresses an exit connects to for those who come with a token. */
+/* Which addresses a client may be connected to. */
 #include "auth/egress_policy.h"
 
+#include <errno.h>
 #include <string.h>
 
-#include "net/socket.h"
+#include "net/route.h"
 #include "proto/token.h"
 
 struct range {
@@ -35,10 +36,15 @@ static const struct range special6[] = {
 	{{0xfe, 0xc0}, 10}, /* site-local, once (RFC 3879) */
 	{{0xff}, 8},	    /* multicast */
 };
-/* An IPv4 address follows these. */
-static const struct range wraps4[] = {
-	{{0x00, 0x64, 0xff, 0x9b}, 96}, /* NAT64 (RFC 6052) */
-	{{0x20, 0x02}, 16},		/* 6to4 (RFC 3056) */
+/* An IPv4 address stands in these, from that byte on. */
+static const struct {
+	struct range range;
+	uint8_t at;
+} wraps4[] = {
+	{{{0}, 96}, 12},			    /* IPv4-compatible (RFC 4291) */
+	{{{0x00, 0x64, 0xff, 0x9b}, 96}, 12},	    /* NAT64 (RFC 6052) */
+	{{{0x00, 0x64, 0xff, 0x9b, 0, 1}, 48}, 12}, /* the same within a network, as a /96 */
+	{{{0x20, 0x02}, 16}, 2},		    /* 6to4 (RFC 3056) */
 };
 
 static bool range_contains(const struct range *range, const uint8_t *ip)
@@ -58,18 +64,26 @@ static bool is_special4(const uint8_t *ip)
 	return false;
 }
 
+/* The IPv4 address in an IPv6 one; NULL if there is none. */
+static const uint8_t *find_wrapped(const uint8_t *ip)
+{
+	for (size_t i = 0; i < sizeof(wraps4) / sizeof(*wraps4); i++)
+		if (range_contains(&wraps4[i].range, ip))
+			return ip + wraps4[i].at;
+	return NULL;
+}
+
 static bool is_special6(const uint8_t *ip)
 {
+	const uint8_t *wrapped = find_wrapped(ip);
+
 	for (size_t i = 0; i < sizeof(special6) / sizeof(*special6); i++)
 		if (range_contains(&special6[i], ip))
 			return true;
-	for (size_t i = 0; i < sizeof(wraps4) / sizeof(*wraps4); i++)
-		if (range_contains(&wraps4[i], ip) && is_special4(ip + wraps4[i].bits / 8))
-			return true;
-	return false;
+	return wrapped && is_special4(wrapped);
 }
 
-bool guard_is_special(const union address *address)
+bool egress_is_special(const union address *address)
 {
 	const uint8_t *v6 = address->in6.sin6_addr.s6_addr;
 
@@ -89,12 +103,46 @@ static bool is_among(const struct prefix *prefixes, size_t count, const union ad
 	return false;
 }
 
-bool guard_allows(const struct guard *guard, const union address *address)
+/* As route_is_own(), also of the IPv4 address in an IPv6 one: the translator may be here. */
+static int leads_here(struct netlink *routes, const union address *to)
 {
-	const struct token *token = guard->token;
+	const uint8_t *wrapped = NULL;
+	union address inner;
+	int own = route_is_own(routes, to);
 
-	if (token && token->to_count > 0 && !is_among(token->to, token->to_count, address))
-		return false;
-	return is_among(guard->allow, guard->allow_count, address) ||
-	       !(guard_is_special(address) || socket_is_local_address(address));
+	if (own == 0 && to->sa.sa_family == AF_INET6)
+		wrapped = find_wrapped(to->in6.sin6_addr.s6_addr);
+	if (!wrapped)
+		return own;
+	address_from_bytes(&inner, AF_INET, wrapped, address_port(to));
+	return route_is_own(routes, &inner);
+}
+
+/* Its own address says so: nobody else is answered there. */
+static int is_here(struct netlink *routes, const union address *client)
+{
+	return !address_is_any(client) ? route_is_own(routes, client) : 0;
+}
+
+int egress_check(const struct egress_policy *policy, struct netlink *routes,
+		 const union address *client, const union address *to)
+{
+	const struct token *token = policy->token;
+	int own;
+
+	if (token && token->to_count > 0 && !is_among(token->to, token->to_count, to))
+		return -EACCES;
+	if (policy->kind == EGRESS_ANYWHERE || is_among(policy->allow, policy->allow_count, to))
+		return 0;
+	if (policy->kind == EGRESS_NOT_SPECIAL && egress_is_special(to))
+		return -EACCES;
+	if (policy->kind != EGRESS_NOT_SPECIAL && address_is_loopback(client))
+		return 0;
+	if (policy->kind == EGRESS_NOT_LOOPBACK)
+		own = address_is_loopback(to) || address_is_any(to);
+	else
+		own = leads_here(routes, to);
+	if (own > 0 && policy->kind != EGRESS_NOT_SPECIAL && is_here(routes, client) > 0)
+		return 0;
+	return own > 0 ? -EACCES : own;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which addresses an exit connects to for those who come with a token. */
+/* Which addresses a client may be connected to. */
 #ifndef HAWSER_AUTH_EGRESS_POLICY_H
 #define HAWSER_AUTH_EGRESS_POLICY_H
 
@@ -8,10 +8,21 @@
 
 #include "base/address.h"
 
+struct netlink;
 struct token;
 
-struct guard {
-	const struct prefix *allow; /* although they are special */
+/* Own addresses matter because the packet filter that guards this host's services does not see who
+ * asks through us. */
+enum egress {
+	EGRESS_NOT_OWN,	     /* no address of this host, unless the client is on it */
+	EGRESS_NOT_LOOPBACK, /* the same, of loopback alone */
+	EGRESS_NOT_SPECIAL,  /* for tokens: no special address, and none of this host */
+	EGRESS_ANYWHERE,
+};
+
+struct egress_policy {
+	enum egress kind;
+	const struct prefix *allow; /* exceptions from the kind */
 	size_t allow_count;
 	const struct token *token; /* its destinations; NULL: all */
 };
@@ -19,10 +30,12 @@ struct guard {
 /* Whether an address is for the exit's own networks, its provider's services or nobody: loopback,
  * link-local, private, shared (RFC 6598), multicast, reserved (RFC 6890), metadata of clouds; also
  * where an IPv6 address only wraps such an IPv4 address (NAT64, 6to4). Pure. */
-bool guard_is_special(const union address *address);
+bool egress_is_special(const union address *address);
 
-/* Whether the guard lets a connection to this address through. What is an address of this host
- * counts as special, too: the packet filter on the way from outside would be passed by. */
-bool guard_allows(const struct guard *guard, const union address *address);
+/* Judges a connection to this address and port for this client. The kernel's routes say which
+ * addresses are this host's. 0; -EACCES; or another -errno when the kernel does not say, which
+ * refuses it, too. */
+int egress_check(const struct egress_policy *policy, struct netlink *routes,
+		 const union address *client, const union address *to);
 
 #endif

@@ -136,6 +136,20 @@ void address_from_bytes(union address *out, int family, const void *bytes, uint1
 	address_set_port(out, port);
 }
 
+struct address_key address_key(const union address *address)
+{
+	const uint16_t port = address_port(address);
+	struct address_key key = {.port = {(uint8_t)(port >> 8), (uint8_t)port}};
+
+	if (address->sa.sa_family == AF_INET6) {
+		memcpy(key.ip, &address->in6.sin6_addr, sizeof(key.ip));
+	} else {
+		memcpy(key.ip, v4_mapped, sizeof(v4_mapped));
+		memcpy(key.ip + sizeof(v4_mapped), &address->in4.sin_addr, 4);
+	}
+	return key;
+}
+
 bool address_same_ip(const union address *a, const union address *b)
 {
 	struct ip x = ip_of(a);

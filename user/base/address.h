@@ -57,6 +57,14 @@ void address_set_port(union address *address, uint16_t port);
  * section 2.5.5.2) becomes AF_INET. */
 void address_from_bytes(union address *out, int family, const void *bytes, uint16_t port);
 
+/* Address and port in network order, to be hashed or compared as bytes; IPv4 is v4-mapped. */
+struct address_key {
+	uint8_t ip[16];
+	uint8_t port[2];
+};
+
+struct address_key address_key(const union address *address);
+
 /* Same family and IP; ports are not compared. */
 bool address_same_ip(const union address *a, const union address *b);
 

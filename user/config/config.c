@@ -96,6 +96,7 @@ static void config_free(struct config *config)
 	free(config->exits);
 	free(config->listen);
 	free(config->allow);
+	free(config->own_allow);
 	free(config->exit_allow);
 	free(config->accept_proxy);
 	free(config->send_proxy);

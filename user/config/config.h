@@ -97,9 +97,11 @@ struct config {
 	struct exit_config *exits;
 	size_t exit_count; /* at most EXITS_MAX; 0: destinations are dialled directly */
 	enum when_no_exit when_no_exit;
-	double exit_answer_s;	   /* without an answer for so long an exit is down */
-	double exit_probe_s;	   /* an exit is probed when it has not answered for so long */
-	struct prefix *exit_allow; /* special destinations, see guard.h */
+	double exit_answer_s;	  /* without an answer for so long an exit is down */
+	double exit_probe_s;	  /* an exit is probed when it has not answered for so long */
+	struct prefix *own_allow; /* addresses of this host that clients may reach */
+	size_t own_allow_count;
+	struct prefix *exit_allow; /* special destinations, see egress_policy.h */
 	size_t exit_allow_count;
 	struct prefix *accept_proxy; /* who must begin with a header of the PROXY protocol */
 	size_t accept_proxy_count;

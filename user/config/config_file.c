@@ -54,8 +54,8 @@ static cfg_opt_t daemon_names[] = {VALUE("workers"), VALUE("control"), VALUE("st
 				   VALUE("log-level"), CFG_END()};
 static cfg_opt_t listen_names[] = {VALUE("address"),   VALUE("to"),	     VALUE("tokens"),
 				   VALUE("exit-name"), VALUE("transparent"), CFG_END()};
-static cfg_opt_t access_names[] = {LIST("allow"), LIST("exit-allow"), LIST("accept-proxy-protocol"),
-				   CFG_END()};
+static cfg_opt_t access_names[] = {LIST("allow"), LIST("own-allow"), LIST("exit-allow"),
+				   LIST("accept-proxy-protocol"), CFG_END()};
 static cfg_opt_t user_names[] = {VALUE("password-file"), CFG_END()};
 static cfg_opt_t upstream_names[] = {VALUE("mptcp"),
 				     VALUE("congestion"),

@@ -82,6 +82,8 @@ static const struct option_row rows[] = {
 	 APPLY(":", settings_add_user)},
 	{OPTION_VALUE, "--allow", "PREFIX", "let these addresses in without a password *",
 	 SETTING("access")},
+	{OPTION_VALUE, "--own-allow", "PREFIX", "own addresses that clients may reach *",
+	 SETTING("access")},
 	{OPTION_VALUE, "--accept-proxy-protocol", "PREFIX",
 	 "proxies that tell who their client is *", SETTING("access")},
 	{OPTION_VALUE, "--send-proxy-protocol", "HOST:PORT",

@@ -320,6 +320,11 @@ static int add_allow(struct config *config, const struct value *value)
 	return add_prefix(&config->allow, &config->allow_count, value);
 }
 
+static int add_own_allow(struct config *config, const struct value *value)
+{
+	return add_prefix(&config->own_allow, &config->own_allow_count, value);
+}
+
 static int add_exit_allow(struct config *config, const struct value *value)
 {
 	return add_prefix(&config->exit_allow, &config->exit_allow_count, value);
@@ -409,6 +414,7 @@ static const struct setting {
 	{"daemon", "state-dir", set_state_dir, 0},
 	{"daemon", "log-level", set_log_level, 0},
 	{"access", "allow", add_allow, 0},
+	{"access", "own-allow", add_own_allow, 0},
 	{"access", "exit-allow", add_exit_allow, 0},
 	{"access", "accept-proxy-protocol", add_accept_proxy, 0},
 	{"upstream", "send-proxy-protocol", add_send_proxy, 0},

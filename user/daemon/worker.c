@@ -134,6 +134,7 @@ struct worker *worker_start(const struct worker_options *options)
 	env->relay.ticker.timer_fd = -1;
 	env->sessions_max = options->sessions_max;
 	env->failures = options->failures;
+	env->recent_dials = options->recent_dials;
 	env->run = options->run;
 	env->local = local_accel_worker(options->local, options->index);
 	env->next_id = options->index + 1;
@@ -155,7 +156,9 @@ struct worker *worker_start(const struct worker_options *options)
 	env->resolver = resolver_open(worker->loop);
 	env->tcp_only = tcp_only_open();
 	mptcp_pause_init(&env->mptcp_pause);
-	link_picker_init(&env->links, options->index);
+	err = -link_picker_init(&env->links, options->index);
+	if (err)
+		goto out;
 	subflow_watch_init(&env->subflow_watch, env);
 	env->relay.mptcp_moved = subflow_watch_wake;
 	env->relay.mptcp_moved_arg = &env->subflow_watch;

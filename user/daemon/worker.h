@@ -17,6 +17,7 @@
 struct failures;
 struct link_choices;
 struct local_accel;
+struct recent_dials;
 struct run_steer;
 struct worker;
 
@@ -25,11 +26,12 @@ struct worker;
 struct worker_options {
 	unsigned int index; /* of count workers */
 	unsigned int count;
-	uint64_t sessions_max;	   /* at once */
-	struct accel *accel;	   /* outlives the worker */
-	struct local_accel *local; /* the same; NULL: off */
-	struct failures *failures; /* the same */
-	struct run_steer *run;	   /* the same */
+	uint64_t sessions_max;		   /* at once */
+	struct accel *accel;		   /* outlives the worker */
+	struct local_accel *local;	   /* the same; NULL: off */
+	struct failures *failures;	   /* the same */
+	struct recent_dials *recent_dials; /* the same */
+	struct run_steer *run;		   /* the same */
 };
 
 /* Starts a worker that listens to nothing yet. NULL on error, with errno set. */

@@ -6,13 +6,13 @@
 #include <linux/netlink.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "net/netlink.h"
 #include "net/route.h"
 
-void link_picker_init(struct link_picker *picker, unsigned int offset)
+int link_picker_init(struct link_picker *picker, unsigned int offset)
 {
-	*picker = (struct link_picker){.offset = offset};
+	*picker = (struct link_picker){.offset = offset, .routes = netlink_open(NETLINK_ROUTE)};
+	return picker->routes ? 0 : -errno;
 }
 
 void link_picker_fini(struct link_picker *picker)
@@ -25,12 +25,6 @@ void link_picker_update(struct link_picker *picker, const struct link_choices *c
 {
 	picker->choices = *choices;
 	memset(picker->credits, 0, sizeof(picker->credits));
-	if (choices->count > 0 && !picker->routes) {
-		picker->routes = netlink_open(NETLINK_ROUTE);
-		if (!picker->routes)
-			log_warning("links: the kernel chooses them for new connections: %s",
-				    strerror(errno));
-	}
 }
 
 static bool works(const struct link_choice *link, enum ip_family family, bool backup)
@@ -87,7 +81,7 @@ int link_picker_choose(struct link_picker *picker, const union address *to,
 	int device;
 
 	*out = NULL;
-	if (picker->choices.count == 0 || !picker->routes || address_is_loopback(to))
+	if (picker->choices.count == 0 || address_is_loopback(to))
 		return 0;
 	device = link_route_find_default(picker->routes, to);
 	if (device < 0)

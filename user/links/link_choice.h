@@ -33,10 +33,11 @@ struct link_picker {
 	struct link_choices choices;
 	int credits[IP_FAMILIES][LINKS_MAX];
 	unsigned int offset;	/* where ties begin, so that workers do not choose alike */
-	struct netlink *routes; /* NULL while there is nothing to choose */
+	struct netlink *routes; /* to ask the kernel */
 };
 
-void link_picker_init(struct link_picker *picker, unsigned int offset);
+/* 0 or -errno; link_picker_fini() is allowed in any case. */
+int link_picker_init(struct link_picker *picker, unsigned int offset);
 void link_picker_fini(struct link_picker *picker);
 
 void link_picker_update(struct link_picker *picker, const struct link_choices *choices);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
+#include <netinet/in.h>
 
 #include "net/netlink.h"
 
@@ -113,25 +114,83 @@ static int on_found(const struct nlmsghdr *header, void *context)
 			found->device = ((const struct rtnexthop *)mnl_attr_get_payload(attribute))
 						->rtnh_ifindex;
 	}
-	return MNL_CB_OK;
+	return MNL_CB_STOP;
+}
+
+/* Begins a question for the route to an address. */
+static struct nlmsghdr *begin_question(struct netlink *netlink, const union address *to,
+				       uint32_t flags)
+{
+	struct nlmsghdr *header = netlink_begin(netlink, RTM_GETROUTE, 0);
+	struct rtmsg *message = mnl_nlmsg_put_extra_header(header, sizeof(*message));
+
+	/* One message is the whole answer: whoever reads it returns MNL_CB_STOP. */
+	header->nlmsg_flags &= (uint16_t)~NLM_F_ACK;
+	message->rtm_family = (uint8_t)to->sa.sa_family;
+	message->rtm_dst_len = to->sa.sa_family == AF_INET6 ? 128 : 32;
+	message->rtm_flags = flags;
+	put_address(header, RTA_DST, to);
+	return header;
 }
 
 int link_route_find_default(struct netlink *netlink, const union address *to)
 {
-	struct nlmsghdr *header = netlink_begin(netlink, RTM_GETROUTE, 0);
-	struct rtmsg *message = mnl_nlmsg_put_extra_header(header, sizeof(*message));
 	struct found found = {0};
 	int err;
 
-	message->rtm_family = (uint8_t)to->sa.sa_family;
-	message->rtm_dst_len = to->sa.sa_family == AF_INET6 ? 128 : 32;
 	/* The route as it stands in its table, and with it the length of its prefix. */
-	message->rtm_flags = RTM_F_FIB_MATCH;
-	put_address(header, RTA_DST, to);
+	begin_question(netlink, to, RTM_F_FIB_MATCH);
 	err = netlink_send(netlink, on_found, &found);
 	if (err == -ENETUNREACH)
 		return 0;
 	if (err)
 		return err;
 	return found.is_default ? found.device : -EEXIST;
+}
+
+static int on_route_type(const struct nlmsghdr *header, void *context)
+{
+	const struct rtmsg *message = mnl_nlmsg_get_payload(header);
+
+	*(unsigned char *)context = message->rtm_type;
+	return MNL_CB_STOP;
+}
+
+int route_is_own(struct netlink *netlink, const union address *to)
+{
+	unsigned char type = RTN_UNSPEC;
+	struct nlmsghdr *header;
+	union address plain = *to;
+	int err;
+
+	/* connect() takes these for loopback. */
+	if (address_is_any(to) || address_is_loopback(to))
+		return 1;
+	if (to->sa.sa_family == AF_INET6) /* and it takes v4-mapped ones for IPv4 */
+		address_from_bytes(&plain, AF_INET6, &to->in6.sin6_addr, address_port(to));
+	header = begin_question(netlink, &plain, 0);
+	/* As connect() asks, since rules may look at it. */
+	mnl_attr_put_u8(header, RTA_IP_PROTO, IPPROTO_TCP);
+	mnl_attr_put_u16(header, RTA_DPORT, plain.in4.sin_port);
+	if (plain.sa.sa_family == AF_INET6 && to->in6.sin6_scope_id)
+		mnl_attr_put_u32(header, RTA_OIF, to->in6.sin6_scope_id);
+	err = netlink_send(netlink, on_route_type, &type);
+	switch (err) {
+	case 0:
+		break;
+	case -ENETUNREACH:
+	case -EHOSTUNREACH: /* a route of the type "unreachable" */
+	case -EACCES:	    /* "prohibit" */
+		return 0;
+	default:
+		return err;
+	}
+	switch (type) {
+	case RTN_UNICAST:
+		return 0;
+	case RTN_UNSPEC:
+		return -EPROTO;
+	default:
+		return 1;
+	}
 }

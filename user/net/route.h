@@ -22,4 +22,9 @@ int link_rule_delete(struct netlink *netlink, const struct net_rule *rule);
  * -EEXIST: a more specific route, or one of another kind, leads there. */
 int link_route_find_default(struct netlink *netlink, const union address *to);
 
+/* Whether this host delivers to itself what its TCP sends to an address and port, by whichever
+ * table and rule: own addresses, those of routes of the type local, anycast, broadcast, multicast,
+ * and what connect() takes for loopback. 1 or 0; -errno when the kernel did not say. */
+int route_is_own(struct netlink *netlink, const union address *to);
+
 #endif

@@ -48,21 +48,6 @@ int socket_error(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) ? errno : err;
 }
 
-bool socket_reaches(int fd, const union address *listening)
-{
-	union address peer = {0};
-	union address local;
-	socklen_t len = sizeof(peer);
-
-	if (getpeername(fd, &peer.sa, &len) || address_port(&peer) != address_port(listening))
-		return false;
-	if (!address_is_any(listening))
-		return address_same_ip(&peer, listening);
-	/* A connection to an own address also comes from there. */
-	socket_local_address(fd, &local);
-	return listening->sa.sa_family == peer.sa.sa_family && address_same_ip(&peer, &local);
-}
-
 int socket_set_transparent(int fd, int family, bool transparent)
 {
 	const int on = transparent;
@@ -92,23 +77,6 @@ void socket_local_address(int fd, union address *out)
 	*out = (union address){0};
 	if (getsockname(fd, &out->sa, &len))
 		out->sa.sa_family = AF_UNSPEC;
-}
-
-bool socket_is_local_address(const union address *address)
-{
-	int fd = socket(address->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	union address local;
-	bool is_local;
-
-	if (fd < 0)
-		return false;
-	/* Nothing is sent; a connection to an own address also comes from there. bind() would not
-	 * do: net.ipv4.ip_nonlocal_bind lets it take anything. */
-	is_local = !connect(fd, &address->sa, address_length(address));
-	socket_local_address(fd, &local);
-	is_local = is_local && address_same_ip(&local, address);
-	close(fd);
-	return is_local;
 }
 
 int socket_bind_source(int fd, const union address *source)

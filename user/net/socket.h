@@ -31,9 +31,6 @@ void socket_prepare(int fd, uint32_t unsent_bytes, uint32_t keepalive_idle_s,
 /* Takes and clears the pending error (SO_ERROR): 0 or a positive errno. */
 int socket_error(int fd);
 
-/* Whether a connected socket's peer is a listener of this host bound to listening. */
-bool socket_reaches(int fd, const union address *listening);
-
 /* Has the socket connect from this IP address, which need not be one of this host, and any port. 0
  * or -errno; -EPERM without CAP_NET_ADMIN and CAP_NET_RAW. */
 int socket_bind_foreign(int fd, const union address *address);
@@ -43,9 +40,6 @@ int socket_set_transparent(int fd, int family, bool transparent);
 
 /* The local address; AF_UNSPEC if there is none. */
 void socket_local_address(int fd, union address *out);
-
-/* Whether packets to this IP address are delivered on this host. */
-bool socket_is_local_address(const union address *address);
 
 /* Binds a socket that will connect to this address, its port being chosen with the connection, so
  * that two connections may share one. 0 or -errno. */

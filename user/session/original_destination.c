@@ -8,6 +8,7 @@
 #include <linux/netfilter_ipv4.h>
 
 #include "net/socket.h"
+#include "upstream/own_listener.h"
 
 /* Whether conntrack knows it; -errno if not. */
 static int ask_conntrack(int fd, int family, union address *out)
@@ -20,22 +21,7 @@ static int ask_conntrack(int fd, int family, union address *out)
 	return getsockopt(fd, level, SO_ORIGINAL_DST, out, &len) ? -errno : 0;
 }
 
-static bool is_own_listener(const struct config *config, const union address *address)
-{
-	for (size_t i = 0; i < config->listen_count; i++) {
-		const union address *listening = &config->listen[i].address;
-
-		if (address_port(listening) != address_port(address) ||
-		    listening->sa.sa_family != address->sa.sa_family)
-			continue;
-		if (address_is_any(listening) ? socket_is_local_address(address)
-					      : address_same_ip(listening, address))
-			return true;
-	}
-	return false;
-}
-
-enum cause original_destination(int fd, const struct config *config, union address *out)
+int original_address(int fd, union address *out)
 {
 	union address local;
 	int err;
@@ -44,7 +30,15 @@ enum cause original_destination(int fd, const struct config *config, union addre
 	err = ask_conntrack(fd, local.sa.sa_family, out);
 	if (err)
 		*out = local;
-	if (!is_own_listener(config, out))
+	return err;
+}
+
+enum cause original_destination(int fd, const struct config *config, struct netlink *routes,
+				union address *out)
+{
+	const int err = original_address(fd, out);
+
+	if (own_listener_is_at(config, routes, out) == 0)
 		return CAUSE_NONE;
 	/* An MPTCP socket refuses the question (run on 6.18), so it cannot tell a client that came
 	 * by REDIRECT from one that dialled us. */

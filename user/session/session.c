@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "accel/local.h"
-#include "auth/egress_policy.h"
 #include "auth/gate.h"
 #include "base/log.h"
+#include "net/route.h"
 #include "net/socket.h"
 #include "proto/proxy_protocol.h"
 #include "session/congestion.h"
@@ -363,14 +363,32 @@ static void session_name(struct session *session, const struct destination *dest
 		memcpy(session->destination, text, size);
 }
 
+/* Which addresses the client may be connected to. */
+static struct egress_policy session_egress(const struct session *session)
+{
+	const struct handshake *handshake = &session->opening->handshake;
+	const struct config *config = session->config;
+	struct egress_policy policy = {.kind = EGRESS_NOT_OWN,
+				       .allow = config->own_allow,
+				       .allow_count = config->own_allow_count};
+
+	if (session->account)
+		return (struct egress_policy){.kind = EGRESS_NOT_SPECIAL,
+					      .allow = config->exit_allow,
+					      .allow_count = config->exit_allow_count,
+					      .token = handshake->token};
+	/* The administrator chose the destination; who answers for a name may be a stranger. */
+	if (session->protocol == PROTOCOL_FORWARD)
+		policy.kind =
+			handshake->destination.host[0] ? EGRESS_NOT_LOOPBACK : EGRESS_ANYWHERE;
+	return policy;
+}
+
 void session_dial(struct session *session)
 {
 	struct opening *opening = session->opening;
 	struct session_env *env = session->env;
 	const struct destination *destination = &opening->handshake.destination;
-	const struct guard guard = {.allow = session->config->exit_allow,
-				    .allow_count = session->config->exit_allow_count,
-				    .token = opening->handshake.token};
 
 	session->protocol = opening->handshake.protocol;
 	session_name(session, destination);
@@ -393,7 +411,8 @@ void session_dial(struct session *session)
 				       .config = session->config,
 				       .destination = destination,
 				       .client = &session->client,
-				       .guard = session->account ? &guard : NULL,
+				       .egress = session_egress(session),
+				       .recent_dials = env->recent_dials,
 				       .plain = session->plain,
 				       /* The client of a run has its loopback address. */
 				       .transparent = session->protocol == PROTOCOL_TRANSPARENT &&
@@ -514,7 +533,8 @@ static void session_begin(struct session *session, const struct destination *for
 	if (!forward) {
 		ev_set_cb(io, session_on_client);
 		ev_io_start(session->env->relay.loop, io);
-	} else if (config_forward_allowed(session->config, &session->client)) {
+	} else if (config_forward_allowed(session->config, &session->client) &&
+		   !session_is_loop(session, forward)) {
 		handshake->protocol = PROTOCOL_FORWARD;
 		handshake->destination = *forward;
 		session_dial(session);
@@ -545,7 +565,10 @@ static void session_on_proxy_header(struct ev_loop *loop, ev_io *io, int events)
 		session_end(session, CAUSE_CLIENT_GONE);
 		return;
 	}
-	if (header.source.sa.sa_family != AF_UNSPEC)
+	/* Loopback of another host is none of ours. */
+	if (header.source.sa.sa_family != AF_UNSPEC &&
+	    (!address_is_loopback(&header.source) ||
+	     route_is_own(session->env->links.routes, &session->client) > 0))
 		session->client = header.source;
 	ev_io_stop(loop, io);
 	session_begin(session, opening->forward);

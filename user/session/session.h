@@ -19,6 +19,7 @@
 
 struct failures;
 struct local_accel_worker;
+struct recent_dials;
 struct resolver;
 struct run_steer;
 struct session;
@@ -33,16 +34,17 @@ struct session_env {
 	struct detours detours; /* that the main thread has not taken yet */
 	struct link_picker links;
 	struct subflow_watch subflow_watch;
-	struct local_accel_worker *local; /* NULL: off */
-	struct failures *failures;	  /* of all workers */
-	struct run_steer *run;		  /* the same */
-	const struct config *config;	  /* for sessions that start from now on */
-	struct session *sessions;	  /* all of them */
-	struct session *spare;		  /* memory for those to come */
+	struct local_accel_worker *local;  /* NULL: off */
+	struct failures *failures;	   /* of all workers */
+	struct recent_dials *recent_dials; /* the same */
+	struct run_steer *run;		   /* the same */
+	const struct config *config;	   /* for sessions that start from now on */
+	struct session *sessions;	   /* all of them */
+	struct session *spare;		   /* memory for those to come */
 	struct stats stats;
-	ev_tstamp last_pause;	    /* of accepting; 0: none yet */
-	ev_tstamp last_no_original; /* when CAUSE_NO_ORIGINAL was logged; 0: never */
-	uint64_t sessions_max;	    /* more would find no file descriptors */
+	ev_tstamp last_pause;	 /* of accepting; 0: none yet */
+	double last_complaint_s; /* in the log, of somebody's rules; 0: none yet */
+	uint64_t sessions_max;	 /* more would find no file descriptors */
 	uint64_t next_id;
 	uint64_t id_step;
 };

@@ -66,4 +66,8 @@ void session_dial(struct session *session);
 /* Of session_transparent.c: in place of a handshake. */
 void session_start_transparent(struct session *session);
 
+/* Whether the client of a forward is a connection that hawserd has just made, so that a dial would
+ * bring the next one. Says so in the log. */
+bool session_is_loop(const struct session *session, const struct destination *forward);
+
 #endif

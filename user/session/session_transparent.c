@@ -3,16 +3,18 @@
  * address and by which name, and whether it is bypassed. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "intercept/run_redirect.h"
-#include "net/socket.h"
+#include "net/route.h"
 #include "session/opening.h"
 #include "session/original_destination.h"
 #include "session/session_private.h"
 #include "shared/exit_state.h"
+#include "shared/recent_dials.h"
 
 /* What a wrong rule does to many connections is logged once in so long. */
-#define NO_ORIGINAL_LOG_S 60.
+#define COMPLAINT_LOG_S 60.
 
 /* For the exit that it leaves by. */
 static bool session_wants_name(const struct session *session)
@@ -72,20 +74,36 @@ static void session_begin_peeking(struct session *session)
 	session_on_peeked(session, result);
 }
 
-static void session_complain_no_original(struct session *session)
+static void session_complain(const struct session *session, const char *what)
 {
 	struct session_env *env = session->env;
-	const ev_tstamp now = ev_now(env->relay.loop);
+	const double now = clock_monotonic_s();
 	char text[ADDRESS_TEXT_MAX];
 
-	if (env->last_no_original != 0. && now - env->last_no_original < NO_ORIGINAL_LOG_S)
+	if (env->last_complaint_s != 0. && now - env->last_complaint_s < COMPLAINT_LOG_S)
 		return;
-	env->last_no_original = now;
-	log_warning(
-		"session %llu: the kernel does not tell where %s wanted to go: it speaks MPTCP "
-		"and came by REDIRECT (or dialled the listener itself); TPROXY works with MPTCP "
-		"clients",
-		(unsigned long long)session->id, address_format(&session->client, text));
+	env->last_complaint_s = now;
+	log_warning("session %llu from %s: %s", (unsigned long long)session->id,
+		    address_format(&session->client, text), what);
+}
+
+static bool is_loop(const struct session *session, const union address *to)
+{
+	if (!recent_dials_has(session->env->recent_dials, &session->client, to,
+			      clock_monotonic_s()))
+		return false;
+	session_complain(session, "hawserd made this connection itself, and a rule or router sent "
+				  "it back; exempt what hawserd dials");
+	return true;
+}
+
+bool session_is_loop(const struct session *session, const struct destination *forward)
+{
+	union address to = forward->address;
+
+	if (forward->host[0])
+		(void)original_address(session->relay.client.fd, &to);
+	return is_loop(session, &to);
 }
 
 static bool is_an_exit(const struct config *config, const union address *address)
@@ -105,7 +123,7 @@ static bool session_is_bypassed_by_address(const struct session *session, const 
 {
 	return is_an_exit(session->config, to) ||
 	       (session->from_run &&
-		(socket_is_local_address(to) ||
+		(route_is_own(session->env->links.routes, to) != 0 ||
 		 intercept_config_bypasses_address(&session->config->intercept, to)));
 }
 
@@ -119,9 +137,13 @@ void session_start_transparent(struct session *session)
 		run_steer_take(session->env->run, &session->client, &destination->address);
 	if (!session->from_run)
 		cause = original_destination(session->relay.client.fd, session->config,
-					     &destination->address);
+					     session->env->links.routes, &destination->address);
 	if (cause == CAUSE_NO_ORIGINAL)
-		session_complain_no_original(session);
+		session_complain(session, "the kernel does not tell where it wanted to go: it "
+					  "speaks MPTCP and came by REDIRECT (or dialled the "
+					  "listener itself); TPROXY works with MPTCP clients");
+	if (cause == CAUSE_NONE && !session->from_run && is_loop(session, &destination->address))
+		cause = CAUSE_NOT_ALLOWED;
 	if (cause != CAUSE_NONE) {
 		session_end(session, cause);
 		return;

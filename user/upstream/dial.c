@@ -9,13 +9,15 @@
 
 #include <sodium.h>
 
-#include "auth/egress_policy.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "links/link_choice.h"
 #include "net/mptcp_blackhole.h"
 #include "net/socket.h"
+#include "shared/recent_dials.h"
 #include "upstream/auto_bypass.h"
 #include "upstream/name_query.h"
+#include "upstream/own_listener.h"
 #include "upstream/resolver.h"
 #include "upstream/tcp_only.h"
 
@@ -52,15 +54,15 @@ struct dial {
 	struct tcp_only *tcp_only;
 	struct mptcp_pause *mptcp_pause;
 	struct link_picker *links;
+	struct recent_dials *recent_dials;
 	const struct config *config;
 	struct destination destination;
 	union address client;
-	bool guarded;
 	bool (*skip)(void *context, const union address *address); /* NULL: none */
 	void *skip_context;
 	bool spread;
 	bool fast_open;
-	struct guard guard;
+	struct egress_policy egress;
 	bool plain;
 	bool transparent;
 	struct detours *detours;
@@ -151,11 +153,6 @@ static enum cause attempt_check(const struct attempt *attempt, enum transport *t
 	*transport = mptcp_transport(attempt->io.fd);
 	if (dial->config->mptcp == MPTCP_MODE_ON && !dial->plain && *transport != TRANSPORT_MPTCP)
 		return CAUSE_NOT_MPTCP;
-	/* A client that asks for our own listener would make us talk to ourselves until all fds are
-	 * used up. */
-	for (size_t i = 0; i < dial->config->listen_count; i++)
-		if (socket_reaches(attempt->io.fd, &dial->config->listen[i].address))
-			return CAUSE_NOT_ALLOWED;
 	return CAUSE_NONE;
 }
 
@@ -241,7 +238,7 @@ static int attempt_choose_link(const struct attempt *attempt, int fd)
 	const struct link_choice *link = NULL;
 	const union address *source;
 	char text[ADDRESS_TEXT_MAX];
-	int err = links ? link_picker_choose(links, &attempt->address, &link) : 0;
+	int err = link_picker_choose(links, &attempt->address, &link);
 
 	if (!link)
 		return err;
@@ -253,20 +250,40 @@ static int attempt_choose_link(const struct attempt *attempt, int fd)
 	return 0;
 }
 
+/* 0, or a negative errno when it must not be made. */
+static int attempt_judge(const struct attempt *attempt)
+{
+	const struct dial *dial = attempt->dial;
+	struct netlink *routes = dial->links->routes;
+	int err = egress_check(&dial->egress, routes, &dial->client, &attempt->address);
+
+	if (!err)
+		err = own_listener_is_at(dial->config, routes, &attempt->address);
+	return err > 0 ? -EACCES : err;
+}
+
+static void attempt_remember(const struct attempt *attempt, int fd)
+{
+	union address from;
+
+	if (!attempt->dial->recent_dials)
+		return;
+	socket_local_address(fd, &from);
+	recent_dials_add(attempt->dial->recent_dials, &from, &attempt->address,
+			 clock_monotonic_s());
+}
+
 /* 0 when under way. */
 static int attempt_start(struct attempt *attempt)
 {
 	struct dial *dial = attempt->dial;
 	const struct tune *tune = &dial->config->relay.tune;
 	const union address *to = &attempt->address;
-	int err;
+	int err = attempt_judge(attempt);
 	int fd;
 
-	/* What only this host can reach is not for the network to reach through us. */
-	if (dial->guarded ? !guard_allows(&dial->guard, to)
-			  : !address_is_loopback(&dial->client) &&
-				    (address_is_loopback(to) || address_is_any(to)))
-		return -EACCES;
+	if (err)
+		return err;
 	fd = mptcp_socket(to->sa.sa_family, attempt_wants_mptcp(attempt));
 	if (fd < 0)
 		return fd;
@@ -284,6 +301,7 @@ static int attempt_start(struct attempt *attempt)
 		close(fd);
 		return err;
 	}
+	attempt_remember(attempt, fd);
 	ev_io_init(&attempt->io, attempt_on_writable, fd, EV_WRITE);
 	attempt->io.data = attempt;
 	ev_io_start(dial->loop, &attempt->io);
@@ -468,6 +486,7 @@ struct dial *dial_start(const struct dial_request *request, dial_fn *notify, voi
 	dial->tcp_only = request->tcp_only;
 	dial->mptcp_pause = request->mptcp_pause;
 	dial->links = request->links;
+	dial->recent_dials = request->recent_dials;
 	dial->config = request->config;
 	dial->destination = *request->destination;
 	dial->plain = request->plain;
@@ -480,9 +499,7 @@ struct dial *dial_start(const struct dial_request *request, dial_fn *notify, voi
 	dial->skip_context = request->skip_context;
 	dial->spread = request->spread;
 	dial->fast_open = request->fast_open;
-	dial->guarded = request->guard != NULL;
-	if (request->guard)
-		dial->guard = *request->guard;
+	dial->egress = request->egress;
 	dial->notify = notify;
 	dial->context = context;
 	ev_init(&dial->begin, dial_on_begin);

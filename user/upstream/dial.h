@@ -4,6 +4,7 @@
 #ifndef HAWSER_UPSTREAM_DIAL_H
 #define HAWSER_UPSTREAM_DIAL_H
 
+#include "auth/egress_policy.h"
 #include "base/address.h"
 #include "base/cause.h"
 #include "config/config.h"
@@ -13,9 +14,9 @@ struct detours;
 struct dial;
 struct ev_loop;
 struct exit;
-struct guard;
 struct link_picker;
 struct mptcp_pause;
+struct recent_dials;
 struct resolver;
 struct tcp_only;
 
@@ -47,11 +48,12 @@ struct dial_request {
 	struct resolver *resolver;
 	struct tcp_only *tcp_only; /* asked and told with MPTCP_MODE_AUTO; NULL: always MPTCP */
 	struct mptcp_pause *mptcp_pause;
-	struct link_picker *links; /* NULL: the kernel chooses */
+	struct link_picker *links;	   /* also says which addresses are ours */
+	struct recent_dials *recent_dials; /* told of this one; NULL: none is */
 	const struct config *config;
 	const struct destination *destination; /* copied */
-	const union address *client;	       /* who asks; not kept */
-	const struct guard *guard;	       /* copied; NULL: none */
+	const union address *client;	       /* who asks; copied */
+	struct egress_policy egress;	       /* judges each address that is tried */
 	/* Addresses that are not to be tried; context is skip_context. NULL: all are. */
 	bool (*skip)(void *context, const union address *address);
 	void *skip_context;

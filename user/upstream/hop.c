@@ -376,6 +376,7 @@ static void hop_begin(struct hop *hop)
 						  .config = hop->config,
 						  .destination = &destination,
 						  .client = &ourselves,
+						  .egress.kind = EGRESS_ANYWHERE,
 						  .skip = hop_skips,
 						  .skip_context = hop,
 						  .spread = true,

@@ -15,16 +15,11 @@
 #define ENTRIES_MAX 4096
 #define CHAINS	    ENTRIES_MAX /* so that a chain has about one entry; a power of two */
 
-/* Hashed and compared as bytes. */
-struct key {
-	uint8_t ip[16];	 /* IPv4 as v4-mapped (RFC 4291 section 2.5.5.2) */
-	uint8_t port[2]; /* network byte order */
-};
-_Static_assert(sizeof(struct key) == 18, "a key has no padding");
+_Static_assert(sizeof(struct address_key) == 18, "a key has no padding");
 
 /* Entries are named by their number; 0 is none. */
 struct entry {
-	struct key key;
+	struct address_key key;
 	uint16_t chained; /* the next with this hash, or the next free one */
 	uint16_t older;
 	uint16_t newer;
@@ -62,23 +57,8 @@ void tcp_only_close(struct tcp_only *memory)
 	free(memory);
 }
 
-static struct key key_of(const union address *address)
-{
-	static const uint8_t v4_mapped[12] = {[10] = 0xff, [11] = 0xff};
-	const uint16_t port = address_port(address);
-	struct key key = {.port = {(uint8_t)(port >> 8), (uint8_t)port}};
-
-	if (address->sa.sa_family == AF_INET6) {
-		memcpy(key.ip, &address->in6.sin6_addr, sizeof(key.ip));
-	} else {
-		memcpy(key.ip, v4_mapped, sizeof(v4_mapped));
-		memcpy(key.ip + sizeof(v4_mapped), &address->in4.sin_addr, 4);
-	}
-	return key;
-}
-
 /* Where the number of the chain's first entry is. */
-static uint16_t *chain_of(struct tcp_only *memory, const struct key *key)
+static uint16_t *chain_of(struct tcp_only *memory, const struct address_key *key)
 {
 	uint64_t hash;
 
@@ -89,7 +69,7 @@ static uint16_t *chain_of(struct tcp_only *memory, const struct key *key)
 }
 
 /* Where the number of key's entry is: in its chain or, 0, at the end of it. */
-static uint16_t *find(struct tcp_only *memory, const struct key *key)
+static uint16_t *find(struct tcp_only *memory, const struct address_key *key)
 {
 	uint16_t *link = chain_of(memory, key);
 
@@ -167,7 +147,7 @@ static uint16_t take_free(struct tcp_only *memory)
 	return number;
 }
 
-static void remember(struct tcp_only *memory, const struct key *key, double now_s)
+static void remember(struct tcp_only *memory, const struct address_key *key, double now_s)
 {
 	uint16_t number = *find(memory, key);
 
@@ -189,7 +169,7 @@ static void remember(struct tcp_only *memory, const struct key *key, double now_
 bool tcp_only_choose(struct tcp_only *memory, const union address *to,
 		     const struct tcp_only_config *config, double now_s)
 {
-	const struct key key = key_of(to);
+	const struct address_key key = address_key(to);
 	struct entry *entry;
 	uint16_t number;
 
@@ -211,7 +191,7 @@ bool tcp_only_choose(struct tcp_only *memory, const union address *to,
 bool tcp_only_note(struct tcp_only *memory, const union address *to, enum transport became,
 		   double now_s)
 {
-	const struct key key = key_of(to);
+	const struct address_key key = address_key(to);
 	uint16_t *link;
 
 	if (became == TRANSPORT_FALLBACK) {

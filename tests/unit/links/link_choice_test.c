@@ -44,8 +44,7 @@ static int setup(void **state)
 	(void)state;
 	choices = (struct link_choices){0};
 	default_route = 0;
-	link_picker_init(&picker, 0);
-	return 0;
+	return link_picker_init(&picker, 0);
 }
 
 static int teardown(void **state)

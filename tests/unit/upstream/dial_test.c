@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "links/link_choice.h"
 #include "net/mptcp_blackhole.h"
 #include "net/socket.h"
 #include "upstream/auto_bypass.h"
@@ -37,6 +38,7 @@ static bool kernel_pauses;
 static bool plain; /* of the next dials */
 static bool transparent;
 static struct detours detours;
+static struct link_picker links; /* none */
 
 static int dials_ended;
 static enum cause dial_cause;
@@ -88,7 +90,8 @@ static int setup(void **state)
 	listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	to.address.in4 = (struct sockaddr_in){.sin_family = AF_INET,
 					      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	if (!loop || !memory || bind(listening, &to.address.sa, len) || listen(listening, 100) ||
+	if (!loop || !memory || link_picker_init(&links, 0) ||
+	    bind(listening, &to.address.sa, len) || listen(listening, 100) ||
 	    getsockname(listening, &to.address.sa, &len))
 		return -1;
 	to.port = address_port(&to.address);
@@ -100,6 +103,7 @@ static int teardown(void **state)
 	(void)state;
 	close(listening);
 	tcp_only_close(memory);
+	link_picker_fini(&links);
 	ev_loop_destroy(loop);
 	return 0;
 }
@@ -122,6 +126,7 @@ static enum cause dial(void)
 	const int before = dials_ended;
 	const struct dial_request request = {.loop = loop,
 					     .tcp_only = memory,
+					     .links = &links,
 					     .config = &config,
 					     .destination = &to,
 					     .client = &to.address,
