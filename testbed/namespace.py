@@ -84,6 +84,8 @@ class MountNamespace(_Held):
             for directory in empty:
                 _mount("tmpfs", directory, "tmpfs", 0)
             for target, source in binds.items():
+                if not os.path.exists(target):
+                    Path(target).touch()  # in a directory just emptied
                 _mount(source, target, "none", _MS_BIND)
 
         super().__init__(_hold(_CLONE_NEWNS, "mnt", prepare))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What hawser doctor makes of its host's nftables rules: only what is certain is a complaint."""
+"""What hawser doctor makes of its host's nftables rules: only what is certain is a complaint. Whether
+the host has names for protocols and ports, as Debian's netbase brings, makes no difference."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ import pytest
 
 from daemon import Hawserd
 from dns import NameServer
-from namespace import Unavailable
+from namespace import MountNamespace, Unavailable
 from topology import LAN4, LAN6, LAN_PREFIX4
 
 pytestmark = pytest.mark.mptcp
@@ -28,6 +29,8 @@ set others {{
     type inet_service
     elements = {{ 22, 80 }}
 }}"""
+
+PROTOCOLS = "icmp 1 ICMP\ntcp 6 TCP\nudp 17 UDP\n"
 
 # So that the doctor need not wait for them.
 NAMES = "meta l4proto udp accept"
@@ -55,12 +58,21 @@ def rules(daemon: Hawserd, ruleset: str):
         router.run("nft", "delete", "table", family, "doctor")
 
 
-def look(daemon: Hawserd) -> dict:
-    """The doctor's line about the firewall."""
-    command = [daemon.bed.build / "hawser", "--control", daemon.control, "--json", "doctor"]
-    process = daemon.namespace.start(command, daemon.bed.mounts, stdout=subprocess.PIPE)
-    answer, _ = process.communicate(timeout=30)
-    return next(check for check in json.loads(answer)["checks"] if check["check"] == "firewall")
+@pytest.fixture(params=["names", "no names"])
+def look(request, daemon, tmp_path):
+    """Asks for the doctor's line about the firewall, on a host whose /etc has no other file."""
+    (tmp_path / "protocols").write_text(PROTOCOLS, "ascii")
+    names = {"/etc/protocols": str(tmp_path / "protocols")} if request.param == "names" else {}
+    mounts = MountNamespace(names, empty=["/etc"])
+
+    def ask() -> dict:
+        command = [daemon.bed.build / "hawser", "--control", daemon.control, "--json", "doctor"]
+        process = daemon.namespace.start(command, mounts, stdout=subprocess.PIPE)
+        answer, _ = process.communicate(timeout=30)
+        return next(each for each in json.loads(answer)["checks"] if each["check"] == "firewall")
+
+    yield ask
+    mounts.close()
 
 
 def table(policy: str, *rules: str, family: str = "inet", call: tuple[str, ...] = ("accept",),
@@ -84,12 +96,13 @@ def table(policy: str, *rules: str, family: str = "inet", call: tuple[str, ...] 
     table("accept", "ip daddr 192.0.2.1 drop", "jump call",
           call=("tcp dport 22 drop", "return", "drop")),
     table("drop", f"tcp dport {PORT} limit rate 100/second accept"),
+    table("accept", "ip protocol { udp, icmp } drop", "meta nfproto ipv6 meta l4proto != 6 drop"),
     table("drop", hook="forward"),
     table("accept", "tcp option mptcp exists drop", hook="forward"),
-], ids=range(13))
-def test_some_get_in(daemon, ruleset):
+], ids=range(14))
+def test_some_get_in(daemon, look, ruleset):
     with rules(daemon, ruleset):
-        found = look(daemon)
+        found = look()
     assert found["verdict"] == "ok", found
 
 
@@ -105,28 +118,32 @@ def test_some_get_in(daemon, ruleset):
     (4, table("accept", "ct state vmap { invalid : accept, new : drop }")),
     (4, table("accept", f"ip daddr {LAN4} drop")),
     (4, table("accept", f"iifname \"lan\" tcp dport {PORT} drop", f"tcp dport {PORT} drop")),
+    (4, table("accept", "ip protocol { udp, tcp } drop")),
+    (4, table("drop", "meta l4proto != tcp accept", "ct state { established, untracked } accept")),
+    (4, table("accept", "meta l4proto 6-17 ct state new,untracked drop")),
     (6, table("drop", family="ip6")),
+    (6, table("accept", "ip6 nexthdr tcp reject")),
     (6, table("accept", "meta nfproto ipv6 drop")),
     (6, table("accept", f"ip6 daddr {LAN6}/64 tcp dport {PORT} drop")),
-], ids=range(12))
-def test_nobody_gets_in(daemon, family, ruleset):
+], ids=range(16))
+def test_nobody_gets_in(daemon, look, family, ruleset):
     with rules(daemon, ruleset):
-        found = look(daemon)
+        found = look()
     assert found["verdict"] == "fail" and LISTENERS[family] in found["seen"], found
     assert f"tcp dport {PORT} accept" in found["mend"]
 
 
 @pytest.mark.parametrize("rule", ["reset tcp option mptcp", "tcp option mptcp exists counter drop",
                                   "tcp option mptcp subtype 1 reject with tcp reset"])
-def test_mptcp_is_kept_out(daemon, rule):
+def test_mptcp_is_kept_out(daemon, look, rule):
     with rules(daemon, table("accept", rule)):
-        found = look(daemon)
+        found = look()
     assert found["verdict"] == "warn", found
     assert found["mend"].startswith("nft delete rule inet doctor in handle ")
 
 
-def test_what_it_gives_mends_it(daemon):
+def test_what_it_gives_mends_it(daemon, look):
     with rules(daemon, table("drop")):
-        command, _, _ = look(daemon)["mend"].partition(" (")
+        command, _, _ = look()["mend"].partition(" (")
         daemon.namespace.run(*command.split())
-        assert look(daemon)["verdict"] == "ok"
+        assert look()["verdict"] == "ok"

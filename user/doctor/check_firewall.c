@@ -2,36 +2,16 @@
 /* What the doctor says of this host's firewall. */
 #include "doctor/check_firewall.h"
 
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <linux/netlink.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "doctor/nft_walk.h"
 #include "intercept/nft.h"
-#include "net/netlink.h"
-
-/* libnftables would complain on standard error. */
-static bool may_ask(void)
-{
-	struct netlink *netlink = netlink_open(NETLINK_NETFILTER);
-	bool may = false;
-
-	if (netlink) {
-		mnl_nlmsg_put_extra_header(
-			netlink_begin(netlink, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN, 0),
-			sizeof(struct nfgenmsg));
-		may = netlink_send(netlink, NULL, NULL) == 0;
-	}
-	netlink_close(netlink);
-	return may;
-}
 
 struct json_object *doctor_list_rules(void)
 {
-	struct ruleset *ruleset = may_ask() ? ruleset_open() : NULL;
+	struct ruleset *ruleset = ruleset_may_ask() ? ruleset_open() : NULL;
 	struct json_object *rules = NULL;
 	const char *text;
 

@@ -2,6 +2,9 @@
 /* Whether a packet is one that a match of an nftables rule means. */
 #include "doctor/nft_match.h"
 
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -92,8 +95,9 @@ static enum match match_payload(const struct firewall_packet *packet, struct jso
 	if (strcmp(protocol, is_v6 ? "ip6" : "ip") == 0) {
 		if (strcmp(field, "daddr") == 0)
 			return match_address(&packet->to, value);
-		return strcmp(field, is_v6 ? "nexthdr" : "protocol") == 0 ? match_word("tcp", value)
-									  : MATCH_MAYBE;
+		return strcmp(field, is_v6 ? "nexthdr" : "protocol") == 0
+			       ? match_number(IPPROTO_TCP, value)
+			       : MATCH_MAYBE;
 	}
 	return MATCH_MAYBE;
 }
@@ -102,9 +106,10 @@ static enum match match_meta(const struct firewall_packet *packet, const char *k
 			     struct json_object *value)
 {
 	if (strcmp(key, "l4proto") == 0)
-		return match_word("tcp", value);
+		return match_number(IPPROTO_TCP, value);
 	if (strcmp(key, "nfproto") == 0)
-		return match_word(packet->to.sa.sa_family == AF_INET6 ? "ipv6" : "ipv4", value);
+		return match_number(
+			packet->to.sa.sa_family == AF_INET6 ? NFPROTO_IPV6 : NFPROTO_IPV4, value);
 	if (strcmp(key, packet->in ? "iifname" : "oifname") == 0 ||
 	    strcmp(key, packet->in ? "iif" : "oif") == 0)
 		return match_word(packet->device, value);
@@ -123,7 +128,7 @@ enum match firewall_match_value(const struct firewall_packet *packet, struct jso
 	if (meta)
 		return match_meta(packet, json_text(meta, "key"), value);
 	if (strcmp(json_text(json_member(key, "ct"), "key"), "state") == 0)
-		return match_word("new", value);
+		return match_number(NF_CT_STATE_BIT(IP_CT_NEW), value);
 	return MATCH_MAYBE;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Pure: what the nftables rules of this host do to packets, as far as it is certain. A match that
- * is not understood may match or not. The format is that of libnftables-json(5). */
+ * is not understood may match or not. The format is that of libnftables-json(5), with numbers where
+ * there is a name for one, too. */
 #ifndef HAWSER_DOCTOR_NFT_WALK_H
 #define HAWSER_DOCTOR_NFT_WALK_H
 

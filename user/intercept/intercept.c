@@ -44,10 +44,10 @@ static struct ruleset *open_ruleset(void)
 	return ruleset;
 }
 
-/* As ruleset_list(). */
+/* As ruleset_list_table(). */
 static int list_table(struct ruleset *ruleset, const char **text)
 {
-	return ruleset_list(ruleset, "list table " INTERCEPT_TABLE, text);
+	return ruleset_list_table(ruleset, INTERCEPT_TABLE_NAME, text);
 }
 
 /* Of the families of mask's bits. Returns an exit code. */

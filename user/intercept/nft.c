@@ -3,11 +3,18 @@
 #include "intercept/nft.h"
 
 #include <errno.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <nftables/libnftables.h>
+
+#include "netlink.h"
 
 struct ruleset {
 	struct nft_ctx *nft;
@@ -38,6 +45,31 @@ void ruleset_close(struct ruleset *ruleset)
 	free(ruleset);
 }
 
+/* table: NULL for none. 0 or -errno. */
+static int ask_kernel(uint16_t message, uint8_t family, const char *table)
+{
+	struct netlink *netlink = netlink_open(NETLINK_NETFILTER);
+	struct nfgenmsg *about;
+	struct nlmsghdr *request;
+	int err;
+
+	if (!netlink)
+		return -errno;
+	request = netlink_begin(netlink, NFNL_SUBSYS_NFTABLES << 8 | message, 0);
+	about = mnl_nlmsg_put_extra_header(request, sizeof(*about));
+	about->nfgen_family = family;
+	if (table)
+		mnl_attr_put_strz(request, NFTA_TABLE_NAME, table);
+	err = netlink_send(netlink, NULL, NULL);
+	netlink_close(netlink);
+	return err;
+}
+
+bool ruleset_may_ask(void)
+{
+	return ask_kernel(NFT_MSG_GETGEN, NFPROTO_UNSPEC, NULL) == 0;
+}
+
 int ruleset_run(struct ruleset *ruleset, const char *commands)
 {
 	int failed = nft_run_cmd_from_buffer(ruleset->nft, commands);
@@ -48,18 +80,32 @@ int ruleset_run(struct ruleset *ruleset, const char *commands)
 		return 0;
 	said += strncmp(said, "Error: ", 7) == 0 ? 7 : 0;
 	snprintf(ruleset->error, sizeof(ruleset->error), "%.*s", (int)strcspn(said, "\n"), said);
-	return strstr(said, strerror(ENOENT)) ? -ENOENT : -EINVAL;
+	return -EINVAL;
 }
 
 int ruleset_list(struct ruleset *ruleset, const char *command, const char **text)
 {
 	int err;
 
-	nft_ctx_output_set_flags(ruleset->nft, NFT_CTX_OUTPUT_JSON);
+	nft_ctx_output_set_flags(ruleset->nft, NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_NUMERIC_ALL);
 	err = ruleset_run(ruleset, command);
 	nft_ctx_output_set_flags(ruleset->nft, 0);
 	*text = nft_ctx_get_output_buffer(ruleset->nft);
 	return err;
+}
+
+int ruleset_list_table(struct ruleset *ruleset, const char *name, const char **text)
+{
+	const int err = ask_kernel(NFT_MSG_GETTABLE, NFPROTO_INET, name);
+	char command[64];
+
+	if (err) {
+		snprintf(ruleset->error, sizeof(ruleset->error), "table inet %s: %s", name,
+			 strerror(-err));
+		return err;
+	}
+	snprintf(command, sizeof(command), "list table inet %s", name);
+	return ruleset_list(ruleset, command, text);
 }
 
 const char *ruleset_error(const struct ruleset *ruleset)

@@ -7,8 +7,9 @@
 #include "base/address.h"
 #include "config/intercept_method.h"
 
-#define INTERCEPT_TABLE "inet hawser"
-#define INTERCEPT_READY "add element " INTERCEPT_TABLE " ready { ipv4, ipv6 }\n"
+#define INTERCEPT_TABLE_NAME "hawser"
+#define INTERCEPT_TABLE	     "inet " INTERCEPT_TABLE_NAME
+#define INTERCEPT_READY	     "add element " INTERCEPT_TABLE " ready { ipv4, ipv6 }\n"
 
 enum { INTERCEPT_IPV4, INTERCEPT_IPV6, INTERCEPT_FAMILIES };
 
