@@ -13,8 +13,9 @@ BPFTOOL ?= $(or $(shell command -v bpftool),/usr/sbin/bpftool)
 ifeq ($(BPF),1)
 BPF_OBJ  := $(BUILD)/bpf
 # Without asm/ of the multiarch directory, linux/types.h does not compile for -target bpf.
-# clang puts a vendor into the name.
-BPF_INCLUDES := $(addprefix -I,$(wildcard \
+# clang puts a vendor into the name. Asked for only when it is used: the compiler may be installed by
+# the same make.
+BPF_INCLUDES = $(addprefix -I,$(wildcard \
 		/usr/include/$(subst -pc-,-,$(subst -unknown-,-,$(shell $(CC) -dumpmachine)))))
 BPF_CFLAGS ?= -O2 -g -mcpu=v3 -Wall -Wextra -Werror
 BPF_SKELS := $(patsubst bpf/%.bpf.c,$(BPF_OBJ)/%.skel.h,$(wildcard bpf/*.bpf.c))

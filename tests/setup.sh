@@ -1,20 +1,25 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Installs the distribution packages that are missing. Usage: setup.sh run|check
+# Installs the distribution packages that are missing. Usage: setup.sh run|check|fresh
 set -eu
+# A minimal system has no other locale, and su(1) leaves out the directories that dpkg needs.
+export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
 
-# What each is for: the build and the daemon (run), and besides these the tests and lint (check).
+# What each is for: the build and the daemon (run); besides these the tests and lint (check); `make
+# check-fresh` (fresh).
 run="gcc make pkg-config libc6-dev libev-dev libc-ares-dev libconfuse-dev libjson-c-dev
 libsodium-dev libncurses-dev libnftables-dev libnftnl-dev libmnl-dev libbpf-dev libelf-dev zlib1g-dev
 clang llvm bpftool"
-check="clang-format clang-tidy curl git iproute2 libclang-rt-dev libcmocka-dev mandoc netcat-openbsd nftables
+check="clang-format clang-tidy curl git iproute2 libclang-rt-dev libcmocka-dev locales mandoc netcat-openbsd nftables
 openssh-client openssh-server openssl python3 python3-pytest python3-pytest-xdist util-linux wget"
+fresh="debootstrap git util-linux"
 
 case "${1:-}" in
 run) packages=$run ;;
 check) packages="$run $check" ;;
+fresh) packages=$fresh ;;
 *)
-	echo "usage: setup.sh run|check" >&2
+	echo "usage: setup.sh run|check|fresh" >&2
 	exit 2
 	;;
 esac
@@ -26,10 +31,12 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
 	exit 1
 fi
 
+# shellcheck disable=SC2086 # a list of words
+there=$(dpkg-query -W -f='${Package}=${db:Status-Status} ' $packages 2>/dev/null || true)
 missing=
 for p in $packages; do
-	case $(dpkg-query -W -f='${db:Status-Status}' "$p" 2>/dev/null || true) in
-	installed*) ;;
+	case " $there" in
+	*" $p=installed "*) ;;
 	*) missing="$missing $p" ;;
 	esac
 done
