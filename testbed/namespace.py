@@ -24,6 +24,10 @@ _MS_BIND, _MS_REC, _MS_PRIVATE = 4096, 16384, 1 << 18
 _SIGNS_OF_THE_KERNEL = ("Unknown device type", "qdisc kind is unknown", "Could not process rule",
                         "Operation not supported")
 
+# What is parsed is English, and su(1) leaves out the directories of ip, tc and nft.
+_ENVIRONMENT = {**os.environ, "LC_ALL": "C", 
+                "PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"}
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -84,8 +88,8 @@ class MountNamespace(_Held):
             for directory in empty:
                 _mount("tmpfs", directory, "tmpfs", 0)
             for target, source in binds.items():
-                if not os.path.exists(target):
-                    Path(target).touch()  # in a directory just emptied
+                if os.path.dirname(target) in empty:
+                    Path(target).touch()
                 _mount(source, target, "none", _MS_BIND)
 
         super().__init__(_hold(_CLONE_NEWNS, "mnt", prepare))
@@ -139,7 +143,8 @@ class Namespace(_Held):
         """Runs a short command with text as its input, and returns its output. RuntimeError when
         it fails, Unavailable when that is the kernel's doing."""
         with self.entered():
-            done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+            done = subprocess.run(command, input=text, capture_output=True, text=True, check=False,
+                                  env=_ENVIRONMENT)
         if done.returncode == 0:
             return done.stdout
         complaint = f"{' '.join(command)}: {done.stderr.strip()}"
@@ -155,6 +160,7 @@ class Namespace(_Held):
               **options) -> subprocess.Popen:
         """Starts a process that is killed when the calling thread ends. Its working directory is
         / where mounts are given."""
+        options.setdefault("env", _ENVIRONMENT)
         enter = [f"--net={self.path}"] + ([f"--mount={mounts.path}"] if mounts else [])
         return subprocess.Popen(["nsenter", *enter, "--", "setpriv", "--pdeathsig", "KILL", "--",
                                  *command], **options)
