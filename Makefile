@@ -13,6 +13,10 @@ V       ?= 0
 SOAK_SECONDS ?= 600
 # Test files that run side by side; they mostly wait.
 TEST_JOBS ?= 2
+# One subject's tests, by a part of the files' names (make check) or the program's name (make unit).
+T       =
+# 0: skip the tests that need network namespaces.
+NET     ?= 1
 # Options of `make demo`, handed to bench/demo.py.
 RATE_A  ?= 100
 RATE_B  ?= 100
@@ -65,6 +69,8 @@ UNIT_SRCS := $(wildcard tests/unit/*/*_test.c)
 UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRCS))
 .SECONDARY:
 
+UNIT_WANTED := $(filter %/$(T)_test,$(UNIT_BINS))
+
 .PHONY: all
 all: $(BUILD)/hawserd $(BUILD)/hawser ## build hawserd and hawser
 
@@ -104,25 +110,34 @@ $(BUILD)/unit/upstream/dial_test: ALL_LDFLAGS += -Wl,--wrap=mptcp_socket,--wrap=
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-.PHONY: setup-run setup-check
-setup-run:
-	@sh tests/setup.sh run
-setup-check:
-	@sh tests/setup.sh check
+.PHONY: setup-run setup-check setup-fresh
+setup-run setup-check setup-fresh: setup-%:
+	@sh tests/setup.sh $*
 
 .PHONY: run
 run: setup-run ## install what is missing, build, run hawserd in the foreground
 	@$(MAKE) --no-print-directory all
 	@exec $(BUILD)/hawserd $(ARGS)
 
+TEST_FILES := $(sort $(wildcard tests/test_*.py tests/*/test_*.py))
+TESTS = $(strip $(if $(T),$(foreach t,$(TEST_FILES),$(if $(findstring $(T),$(notdir $t)),$t)),tests))
+# One file needs no helpers to run it, nor what only others look at; "tests" is many.
+TEST_PARTS = $(TORTURE) $(EMULATOR) $(BUILD)/bench/load/load \
+	     $(if $(filter tests %/test_unit.py,$(TESTS)),unit) $(if $(filter tests %/test_fuzz.py,$(TESTS)),fuzz)
+
 .PHONY: check
-check: setup-check ## install what is missing, build, run all tests (SAN=1: with sanitizers; TEST_JOBS=2)
-	@$(MAKE) --no-print-directory all unit fuzz $(TORTURE) $(EMULATOR) $(BUILD)/bench/load/load
-	@HAWSER_BUILD=$(BUILD) $(PYTHON) -m pytest -p no:cacheprovider \
-		-n $(TEST_JOBS) --dist loadfile tests $(PYTEST_ARGS)
+check: setup-check ## install what is missing, build, run all tests (T=exits: those of such files; SAN=1: with sanitizers)
+	$(if $(TESTS),,$(error T=$(T): no test file is called so; there are \
+		$(patsubst test_%.py,%,$(notdir $(TEST_FILES)))))
+	@$(MAKE) --no-print-directory T= all $(TEST_PARTS)
+	@HAWSER_BUILD=$(BUILD) HAWSER_NET=$(NET) $(PYTHON) -m pytest -p no:cacheprovider \
+		-n $(if $(filter 1,$(words $(TESTS:tests=many tests))),0,$(TEST_JOBS)) --dist loadfile $(TESTS) $(PYTEST_ARGS)
 
 .PHONY: unit
-unit: $(UNIT_BINS)
+unit: $(if $(T),$(UNIT_WANTED),$(UNIT_BINS)) ## build the unit tests (T=dial: build and run tests/unit/dial_test.c)
+	$(if $(T),$(if $(UNIT_WANTED),,$(error T=$(T): no unit test is called so; there are \
+		$(patsubst %_test,%,$(notdir $(UNIT_BINS))))))
+	$(if $(T),$(Q)for test in $(UNIT_WANTED); do $$test || exit; done)
 
 # The load of the torture, both ends of it.
 TORTURE := $(BUILD)/tests/torture

@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What all tests share. Every network test runs twice, with MPTCP and with net.mptcp.enabled=0 in
-the namespaces, unless it is marked as being about MPTCP."""
+the namespaces, unless it is marked as being about MPTCP. Where there can be no namespaces at all,
+nothing runs, and that is a failure; HAWSER_NET=0 (make check NET=0) skips the network tests."""
 
 from __future__ import annotations
 
 import os
 import resource
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from _pytest.runner import runtestprotocol
 
 ROOT = Path(__file__).resolve().parent.parent
+NET_TESTS = ROOT / "tests" / "net"
 sys.path[:0] = [*(str(ROOT / part) for part in ("testbed", "bench", "tests/net/lib"))]
 
+NET_WANTED = os.environ.get("HAWSER_NET") != "0"
 MODES = ("mptcp", "no-mptcp")
 # The marker of tests that do not run in it.
 NOT_IN = {"mptcp": "no_mptcp", "no-mptcp": "mptcp"}
@@ -27,6 +31,32 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "mptcp: is about MPTCP, so runs only where there is MPTCP")
     config.addinivalue_line("markers", "no_mptcp: is about TCP clients, so runs only without MPTCP")
     raise_open_files_limit()
+    # Not in helpers of pytest-xdist: one complaint is enough.
+    if not hasattr(config, "workerinput") and not config.option.collectonly and NET_WANTED:
+        refuse_without_network(config)
+
+
+def refuse_without_network(config: pytest.Config) -> None:
+    """A missing feature of the kernel is a skipped test; without namespaces nearly all would be."""
+    from bed import Bed
+    from namespace import Unavailable
+
+    chosen = [config.invocation_params.dir / argument.split("::")[0] for argument in config.args]
+    if not any(path == NET_TESTS or path in NET_TESTS.parents or NET_TESTS in path.parents
+               for path in chosen):
+        return
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            Bed(ROOT / "build", Path(scratch), mptcp=False, rate_lan=1000).close()
+    except (Unavailable, OSError) as reason:
+        raise pytest.UsageError(f"the network tests cannot run here: {reason}; to skip them: "
+                                "make check NET=0") from None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not NET_WANTED and NET_TESTS in item.path.parents:
+            item.add_marker(pytest.mark.skip(reason="a network test (HAWSER_NET=0)"))
 
 
 def raise_open_files_limit() -> None:
