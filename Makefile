@@ -133,6 +133,10 @@ check: setup-check ## install what is missing, build, run all tests (T=exits: th
 	@HAWSER_BUILD=$(BUILD) HAWSER_NET=$(NET) $(PYTHON) -m pytest -p no:cacheprovider \
 		-n $(if $(filter 1,$(words $(TESTS:tests=many tests))),0,$(TEST_JOBS)) --dist loadfile $(TESTS) $(PYTEST_ARGS)
 
+.PHONY: check-fresh
+check-fresh: setup-fresh ## run README's two commands on a fresh, minimal Debian 12 of their own (T=, PYTEST_ARGS=)
+	@exec sh tests/fresh.sh
+
 .PHONY: unit
 unit: $(if $(T),$(UNIT_WANTED),$(UNIT_BINS)) ## build the unit tests (T=dial: build and run tests/unit/dial_test.c)
 	$(if $(T),$(if $(UNIT_WANTED),,$(error T=$(T): no unit test is called so; there are \

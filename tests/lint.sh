@@ -48,4 +48,5 @@ tidy() {
 step "clang-tidy" tidy
 step "man pages" mandoc -Tlint -Wwarning man/*.[158]
 step "shell scripts" sh -n tests/setup.sh
+step "shell scripts" sh -n tests/fresh.sh
 exit $failed

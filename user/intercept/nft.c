@@ -14,7 +14,7 @@
 
 #include <nftables/libnftables.h>
 
-#include "netlink.h"
+#include "net/netlink.h"
 
 struct ruleset {
 	struct nft_ctx *nft;
