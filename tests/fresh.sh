@@ -32,8 +32,9 @@ outside() {
 
 # Columns of what apt fetches lists of packages from.
 sources() {
+	# shellcheck disable=SC2016 # apt replaces them
 	apt-get indextargets --format '$(CODENAME) $(COMPONENT) $(REPO_URI) $(SOURCESENTRY)' \
-		'Created-By: Packages' 'Origin: Debian' | grep "^$suite[ -]" || true
+		'Created-By: Packages' 'Origin: Debian' | grep "^${suite}[ -]" || true
 }
 
 # Lists of sources, keys, and how apt is told to fetch; hooks of programs that are not there are not
