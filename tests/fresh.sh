@@ -44,7 +44,9 @@ carry_apt() {
 	for file in $(sources | sed 's/.* //; s/:[0-9]*$//' | sort -u) /etc/apt/trusted.gpg \
 		/etc/apt/trusted.gpg.d /etc/apt/keyrings /etc/apt/auth.conf /etc/apt/auth.conf.d \
 		/usr/share/keyrings $(sources | grep -o ' https:' | sed 's|.*|/etc/ssl/certs|;q'); do
-		[ ! -e "$file" ] || cp -RL "$file" "$root${file%/*}/"
+		[ -e "$file" ] || continue
+		mkdir -p "$root${file%/*}"
+		cp -RL "$file" "$root${file%/*}/"
 	done
 	apt-config dump | grep '^Acquire::' >"$root/etc/apt/apt.conf.d/90host"
 }

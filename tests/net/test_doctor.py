@@ -171,9 +171,7 @@ def test_all_is_well(site):
 ])
 def test_removed_behind_its_back(site, spoil, fault):
     """And the command that it gives mends it."""
-    endpoint = next(line.split(" id ")[1].split()[0]
-                    for line in site.bed.router.run("ip", "mptcp", "endpoint").splitlines()
-                    if line.startswith(near("b")[0]))
+    endpoint = site.bed.endpoints()[near("b")[0]]["id"]
     words = spoil.format(near6=near("b")[1], endpoint=endpoint).split()
     site.bed.router.run("ip", *words)
     report = site.doctor()

@@ -36,10 +36,6 @@ def daemon(bare):
     running.finish()
 
 
-def endpoints(bed: Bed) -> set[str]:
-    return {line.split()[0] for line in bed.router.run("ip", "mptcp", "endpoint").splitlines()}
-
-
 def sources(bed: Bed) -> set[str]:
     """The addresses that our rules of links are for."""
     rules = "".join(bed.router.run("ip", f"-{family}", "rule") for family in (4, 6))
@@ -128,13 +124,13 @@ def test_a_running_transfer_gets_a_link_back(bare, daemon, link, loss):
         for name in LINKS:
             await_payload(bare, name, 10)
         lose(bare, link)
-        until(lambda: near(link)[0] not in endpoints(bare), seconds=2)
+        until(lambda: near(link)[0] not in bare.endpoints(), seconds=2)
         before = got()
         until(lambda: got() > before + PAYLOAD)
         await_payload(bare, other, 10)
         bring_back(bare, link)
         took = await_payload(bare, link, 10)
-        assert near(link)[0] in endpoints(bare)
+        assert near(link)[0] in bare.endpoints()
         assert took < RETURN_S, f"{took:.2f} s"
         # It is more than a burst.
         await_payload(bare, link, 2)
@@ -153,15 +149,15 @@ def test_renumbering(bare, daemon):
     until(lambda: "10.77.20.1" in sources(bare))
     until(lambda: "via 10.77.20.2" in bare.router.run("ip", "route", "show", "table", "28002"))
     if bare.mptcp:
-        until(lambda: {"10.77.20.1", near("a")[0]} <= endpoints(bare))
-        assert near("b")[0] not in endpoints(bare)
+        until(lambda: {"10.77.20.1", near("a")[0]} <= set(bare.endpoints()))
+        assert near("b")[0] not in bare.endpoints()
 
 
 def test_an_interface_vanishes_and_a_new_one_comes(bare, daemon):
     bare.router.run("ip", "link", "del", "dev", "b")
     until(lambda: sources(bare) == set(near("a")))
     if bare.mptcp:
-        until(lambda: endpoints(bare) == set(near("a")))
+        until(lambda: set(bare.endpoints()) == set(near("a")))
     until(lambda: "wan-b (b): no-device" in daemon.log())
     bare.router.batch("ip", [
         f"link add name b type veth peer name b netns {bare.server.path}",
@@ -170,7 +166,7 @@ def test_an_interface_vanishes_and_a_new_one_comes(bare, daemon):
     # The gateways of before are in the subnets.
     until(lambda: near("b")[0] in sources(bare))
     if bare.mptcp:
-        until(lambda: near("b")[0] in endpoints(bare))
+        until(lambda: near("b")[0] in bare.endpoints())
 
 
 @pytest.mark.mptcp

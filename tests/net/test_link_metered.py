@@ -71,10 +71,6 @@ def doctor(daemon: Hawserd) -> dict[str, str]:
     return {check["check"]: check["verdict"] for check in checks if check["name"] == "lte"}
 
 
-def endpoints(bare: Bed) -> str:
-    return bare.router.run("ip", "mptcp", "endpoint")
-
-
 def carried(bare: Bed) -> int:
     return sum(bare.link_bytes("b"))
 
@@ -91,19 +87,19 @@ def test_joins_when_the_others_are_gone(bare, start):
         together(lambda: stream.send(server, MEGABYTE), lambda: stream.receive(client, MEGABYTE))
         assert carried(bare) - before < NEXT_TO_NOTHING
         if bare.mptcp:
-            assert near("b")[0] not in endpoints(bare)
+            assert near("b")[0] not in bare.endpoints()
         bare.server.run("ip", "link", "set", "dev", "a", "down")
         await_state(daemon, "up")
         if bare.mptcp:
             together(lambda: stream.send(server, total, MEGABYTE),
                      lambda: stream.receive(client, total, MEGABYTE))
             assert carried(bare) - before > total // 2
-            assert near("b")[0] in endpoints(bare)
+            assert near("b")[0] in bare.endpoints()
         bare.server.run("ip", "link", "set", "dev", "a", "up")
         bare.server.run("ip", "-6", "address", "replace", "fd77:1::2/64", "dev", "a", "nodad")
         await_state(daemon, "standby", 30)
         if bare.mptcp:
-            assert near("b")[0] not in endpoints(bare)
+            assert near("b")[0] not in bare.endpoints()
             until(lambda: daemon.session()["upstream_subflows"] == 1)
             before = carried(bare)
             together(lambda: stream.send(server, total + MEGABYTE, total),
@@ -140,7 +136,7 @@ def test_quota(bare, start, conf, tmp_path):
     with download(daemon) as came, \
             contextlib.nullcontext() if bare.mptcp else download(daemon):
         await_state(daemon, "quota")
-        until(lambda: near("b")[0] not in endpoints(bare) if bare.mptcp else True)
+        until(lambda: near("b")[0] not in bare.endpoints() if bare.mptcp else True)
         if bare.mptcp:
             until(lambda: daemon.session()["upstream_subflows"] == 1)
             came_before, before = came[0], carried(bare)

@@ -40,10 +40,6 @@ def stop(daemon: Hawserd, number: int = signal.SIGINT) -> None:
     daemon.finish()
 
 
-def endpoints(bed: Bed) -> set[str]:
-    return {line.split()[0] for line in bed.router.run("ip", "mptcp", "endpoint").splitlines()}
-
-
 def expected(links: str) -> set[str]:
     return {address for link in links for address in near(link)}
 
@@ -61,7 +57,7 @@ def test_what_is_set_up(bare):
             assert f"default via {gateway} dev {link} table {FIRST + number} proto 104" \
                 in after[f"-{family} route show table all"]
     if bare.mptcp:
-        assert endpoints(bare) == expected(LINKS)
+        assert set(bare.endpoints()) == expected(LINKS)
         assert after["mptcp limits"].split() == "add_addr_accepted 8 subflows 8".split()
     stop(daemon)
     assert kernel(bare) == before
@@ -132,10 +128,9 @@ def test_auto(bare):
     daemon = start(bare, "--links", "auto", "--link", "two=b,backup")
     assert daemon.status()["links"]["count"] == 2
     if bare.mptcp:
-        assert endpoints(bare) == expected(LINKS)
-        backup = {line.split()[0] for line in
-                  bare.router.run("ip", "mptcp", "endpoint").splitlines() if "backup" in line}
-        assert backup == expected("b")
+        assert set(bare.endpoints()) == expected(LINKS)
+        assert {address for address, endpoint in bare.endpoints().items()
+                if endpoint.get("backup")} == expected("b")
     stop(daemon)
     assert kernel(bare) == before
 
@@ -165,7 +160,7 @@ def test_reload(bare, tmp_path):
     assert f"from {near('a')[0]}" not in after["-4 rule"]
     assert f"{FIRST + 2}:\tfrom {near('b')[0]} lookup {FIRST + 2}" in after["-4 rule"]
     if bare.mptcp:
-        assert endpoints(bare) == expected("b")
+        assert set(bare.endpoints()) == expected("b")
         assert after["mptcp endpoint"].count("backup") == 2
     path.write_text("", "ascii")
     daemon.signal(signal.SIGHUP)

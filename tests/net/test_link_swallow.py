@@ -53,10 +53,6 @@ def state(daemon: Hawserd, link: str) -> str:
                 if each["name"] == f"wan-{link}")
 
 
-def endpoints(bed) -> set[str]:
-    return {line.split()[0] for line in bed.router.run("ip", "mptcp", "endpoint").splitlines()}
-
-
 def longest_gap(bed, link: str, sender, receiver, when_cut=lambda: None) -> float:
     """Sends all of it, and has the link swallow packets from a third on. The longest pause after
     that, in seconds."""
@@ -99,7 +95,7 @@ def test_swallowed_in_mid_download(swallowing, link):
     assert gap < GAP_S, f"{gap:.2f} s"
     event = next(each for each in daemon.ask("links")["events"] if each["event"] == "no-answer")
     assert event["link"] == f"wan-{link}"
-    assert near(link)[0] not in endpoints(bed)
+    assert near(link)[0] not in bed.endpoints()
 
 
 def test_swallowed_while_idle_and_back(swallowing):
@@ -107,7 +103,7 @@ def test_swallowed_while_idle_and_back(swallowing):
     bed, daemon = swallowing
     bed.emulated["a"].set(blackhole="on")
     until(lambda: state(daemon, "a") == "no-answer", seconds=IDLE_S)
-    assert near("a")[0] not in endpoints(bed)
+    assert near("a")[0] not in bed.endpoints()
     # New connections begin on b.
     with peers.listen(bed.server, mptcp=True) as listening:
         for _ in range(3):
@@ -116,10 +112,10 @@ def test_swallowed_while_idle_and_back(swallowing):
                 assert server.getpeername()[0] == near("b")[0]
     bed.emulated["b"].set(blackhole="on")
     time.sleep(LOOK_S)
-    assert state(daemon, "b") == "up" and near("b")[0] in endpoints(bed)
+    assert state(daemon, "b") == "up" and near("b")[0] in bed.endpoints()
     for link in LINKS:
         bed.emulated[link].set(blackhole="off")
-    until(lambda: {near(link)[0] for link in LINKS} <= endpoints(bed), seconds=10)
+    until(lambda: {near(link)[0] for link in LINKS} <= set(bed.endpoints()), seconds=10)
     assert [state(daemon, link) for link in LINKS] == ["up", "up"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +55,11 @@ class Bed(Topology):
 
     def mptcp_counters(self, host: Namespace) -> dict[str, int]:
         return self.counters(host, "MPTcpExt")
+
+    def endpoints(self) -> dict[str, dict]:
+        """The router's MPTCP endpoints, by address."""
+        listed = json.loads(self.router.run("ip", "-j", "mptcp", "endpoint"))
+        return {endpoint["address"]: endpoint for endpoint in listed}
 
     def fallback_counts(self) -> tuple[int, int]:
         """How many connections of hawserd's hosts fell back to TCP, and how often these hosts have
