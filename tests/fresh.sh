@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Runs README's two commands on a fresh, minimal Debian 12. It lies in a tmpfs (3 GB) that only the
+# Runs README's two commands on a fresh, minimal Debian 12. It lies in a tmpfs (2 GB) that only the
 # processes of one PID namespace see. They end with this script, so nothing is left, however it ends.
 # Usage, in the tree: [T=exits] [PYTEST_ARGS=…] fresh.sh; what is not committed is left out.
 set -eu
