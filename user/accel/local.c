@@ -20,7 +20,6 @@ static const struct feature_state not_asked_for = {
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "accel/local_probe.h"
@@ -28,6 +27,7 @@ static const struct feature_state not_asked_for = {
 #include "base/libbpf_log.h"
 #include "hawser_local.h"
 #include "local.skel.h"
+#include "net/kernel_version.h"
 #include "net/socket.h"
 
 #ifndef SO_NETNS_COOKIE
@@ -39,8 +39,6 @@ static const struct feature_state not_asked_for = {
 /* Before 6.6 the kernel's methods for sockets in a sockmap had faults in what is used here, and
  * about 6.1 sock_ops insertion beside an MPTCP listener could crash it; neither may be tried out.
  */
-#define KERNEL_MAJOR 6
-#define KERNEL_MINOR 6
 
 #define LISTENERS_MAX 256
 
@@ -100,20 +98,18 @@ static void local_refused(struct local_accel *local, const char *what, int err)
 		local_off(local, "%s: %s", what, strerror(-err));
 }
 
+/* b40cc5adaa80: reading what was redirected moved copied_seq past what TCP had received, so a
+ * socket that leaves the map loses its place. */
 static bool kernel_is_new_enough(struct local_accel *local)
 {
-	struct utsname name;
-	unsigned int major = 0;
-	unsigned int minor = 0;
-	char *at;
+	static const struct kernel_version fixed[] = {
+		{6, 12, 75}, {6, 18, 14}, {6, 19, 4}, {7, 0, 0}};
+	const struct kernel_version kernel = kernel_version_get();
+	char text[KERNEL_VERSION_TEXT_MAX];
 
-	if (uname(&name))
-		return false;
-	major = (unsigned int)strtoul(name.release, &at, 10);
-	minor = *at == '.' ? (unsigned int)strtoul(at + 1, NULL, 10) : 0;
-	if (major < KERNEL_MAJOR || (major == KERNEL_MAJOR && minor < KERNEL_MINOR)) {
-		local_off(local, "kernel %.20s is too old: %d.%d it takes", name.release,
-			  KERNEL_MAJOR, KERNEL_MINOR);
+	if (!kernel_version_has(kernel, fixed, sizeof(fixed) / sizeof(fixed[0]))) {
+		local_off(local, "kernel %s is too old; expected 6.12.75, 6.18.14, 6.19.4 or 7.0",
+			  kernel_version_format(kernel, text));
 		return false;
 	}
 	if (access(KERNEL_BTF, R_OK)) {

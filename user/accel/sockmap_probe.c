@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "accel/sockmap.h"
 #include "accel/sockmap_flow.h"
+#include "net/kernel_version.h"
 
 #define STEP_MS 1000 /* each wait; a loopback needs microseconds */
 
@@ -261,25 +261,23 @@ static int probe_pair(struct accel_worker *worker, int protocol, uint32_t overla
 	return err;
 }
 
-/* By what is known of their source: before 6.1 a segment that overlaps is read again and again;
- * before 6.4, and in the first releases of 6.1, cutting it may hit a trap in the kernel. Neither
- * may be found out by trying. */
+/* By what is known of their source, and must not be found out by trying:
+ * - CVE-2025-38165, a BUG in sk_psock_backlog() when a packet of many fragments is passed, and
+ * bytes that it lost or sent twice, were mended in these releases of 2025-06;
+ * - before 6.1 a segment that overlaps is read again and again, and before 6.4 cutting it may hit a
+ * trap; the 6.1 below has that fix. */
 static bool kernel_can_be_tried(char *reason, size_t size)
 {
-	struct utsname name;
-	unsigned long version[3] = {0};
-	char *at = name.release;
+	static const struct kernel_version fixed[] = {
+		{6, 1, 142}, {6, 6, 94}, {6, 12, 34}, {6, 15, 3}, {6, 16, 0}};
+	const struct kernel_version kernel = kernel_version_get();
+	char text[KERNEL_VERSION_TEXT_MAX];
 
-	if (uname(&name))
+	if (kernel_version_has(kernel, fixed, sizeof(fixed) / sizeof(fixed[0])))
 		return true;
-	for (int i = 0; i < 3; i++) {
-		version[i] = strtoul(at, &at, 10);
-		at += *at == '.';
-	}
-	if (version[0] > 6 || (version[0] == 6 && version[1] >= 4) ||
-	    (version[0] == 6 && version[1] == 1 && version[2] >= 100))
-		return true;
-	snprintf(reason, size, "kernel %.20s is too old: 6.4 it takes, or 6.1.100", name.release);
+	snprintf(reason, size,
+		 "kernel %s has CVE-2025-38165; expected 6.1.142, 6.6.94, 6.12.34, 6.15.3, 6.16",
+		 kernel_version_format(kernel, text));
 	return false;
 }
 

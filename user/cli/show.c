@@ -59,8 +59,8 @@ static void show_kernel(struct json_object *list)
 		const char *reason = json_text(entry, "reason");
 		bool available = json_object_get_boolean(json_member(entry, "available"));
 
-		print_line(i ? "" : "kernel", "%s: %s%s%s", json_text(entry, "feature"),
-			   available ? "yes" : "no", *reason ? ", " : "", reason);
+		print_line("", "%s: %s%s%s", json_text(entry, "feature"), available ? "yes" : "no",
+			   *reason ? ", " : "", reason);
 	}
 }
 
@@ -119,6 +119,7 @@ void show_status(struct json_object *answer)
 	print_line("uptime", "%s", figure_duration(uptime, json_seconds(answer, "uptime_s"), " "));
 	print_line("settings", "mptcp %s, tier %s, congestion %s", json_text(answer, "mptcp"),
 		   json_text(answer, "tier"), json_text(answer, "congestion"));
+	print_line("kernel", "%s", json_text(answer, "kernel_version"));
 	show_kernel(json_member(answer, "kernel"));
 	show_listeners(json_member(answer, "listeners"));
 	show_links_summary(json_member(answer, "links"));

@@ -18,6 +18,7 @@
 #include "daemon/worker.h"
 #include "links/links.h"
 #include "net/kernel.h"
+#include "net/kernel_version.h"
 #include "session/stats.h"
 #include "shared/exit_state.h"
 
@@ -178,6 +179,7 @@ static struct json_object *report_status(const struct report_source *source,
 	const struct config *config = source->config;
 	struct json_object *status = json_object_new_object();
 	struct stats sum = sum_stats(source);
+	char kernel[KERNEL_VERSION_TEXT_MAX];
 
 	(void)request;
 	put_text(status, "version", HAWSER_VERSION);
@@ -187,6 +189,7 @@ static struct json_object *report_status(const struct report_source *source,
 	put_text(status, "mptcp", config_mptcp_name(config->mptcp));
 	put_text(status, "tier", config_tier_name(config->relay.tier));
 	put_text(status, "congestion", congestion_name(config));
+	put_text(status, "kernel_version", kernel_version_format(kernel_version_get(), kernel));
 	put(status, "kernel", report_kernel(source->accel));
 	put(status, "links", report_links_summary(source));
 	put(status, "local_accel", report_local(source, &sum));

@@ -10,8 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/utsname.h>
 #include <unistd.h>
+
+#include "net/kernel_version.h"
 
 static struct feature_state features[FEATURE_COUNT] = {
 	[FEATURE_MPTCP] = {.name = "mptcp"},
@@ -73,8 +74,7 @@ out:
  */
 static void probe_splice_mptcp(void)
 {
-	struct utsname name;
-	bool native = !uname(&name) && strtoul(name.release, NULL, 10) >= 7;
+	const bool native = kernel_version_get().major >= 7;
 
 	if (!features[FEATURE_MPTCP].available)
 		feature_set(FEATURE_SPLICE_MPTCP, false, "no MPTCP");
