@@ -3,15 +3,16 @@
 #include "accel/tcp_position.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <linux/mptcp.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #ifndef SOL_MPTCP
 #define SOL_MPTCP 284
@@ -86,6 +87,39 @@ int stream_pos_origin(int fd, uint32_t *origin)
 	return -EAGAIN;
 }
 
+/* Counts without taking. A peek at all of it would end at an urgent byte; SIOCINQ would do, but not
+ * once the socket is in a map: newer kernels then count another queue. */
+static int unread_bytes(int fd, uint32_t *bytes)
+{
+	union {
+		struct cmsghdr head;
+		uint8_t bytes[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	uint8_t byte;
+	struct iovec first = {.iov_base = &byte, .iov_len = sizeof(byte)};
+	struct msghdr message = {.msg_iov = &first,
+				 .msg_iovlen = 1,
+				 .msg_control = &control,
+				 .msg_controllen = sizeof(control)};
+	int unread = 0;
+	int on = 1;
+	ssize_t n;
+
+	if (setsockopt(fd, IPPROTO_TCP, TCP_INQ, &on, sizeof(on)))
+		return -errno;
+	n = recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT);
+	if (n < 0 && errno != EAGAIN)
+		return -errno;
+	on = 0;
+	setsockopt(fd, IPPROTO_TCP, TCP_INQ, &on, sizeof(on));
+	if (n > 0 && control.head.cmsg_type != TCP_CM_INQ)
+		return -EOPNOTSUPP;
+	if (n > 0)
+		memcpy(&unread, CMSG_DATA(&control.head), sizeof(unread));
+	*bytes = (uint32_t)unread;
+	return 0;
+}
+
 int stream_pos_read(int fd, uint64_t *taken, uint32_t *waiting)
 {
 	uint64_t before = 0;
@@ -93,20 +127,14 @@ int stream_pos_read(int fd, uint64_t *taken, uint32_t *waiting)
 
 	for (int i = 0; i < TRIES; i++) {
 		int err = received_bytes(fd, &before);
-		ssize_t unread;
 
-		if (err)
-			return err;
-		/* Counts without copying. SIOCINQ would do, but not once the socket is in a map:
-		 * newer kernels then count another queue. */
-		unread = recv(fd, NULL, INT_MAX, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
-		if (unread < 0 && errno != EAGAIN)
-			return -errno;
-		err = received_bytes(fd, &after);
+		if (!err)
+			err = unread_bytes(fd, waiting);
+		if (!err)
+			err = received_bytes(fd, &after);
 		if (err)
 			return err;
 		if (before == after) {
-			*waiting = unread > 0 ? (uint32_t)unread : 0;
 			*taken = before - *waiting;
 			return 0;
 		}

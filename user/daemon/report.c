@@ -186,6 +186,7 @@ static struct json_object *report_status(const struct report_source *source,
 	put_count(status, "pid", (uint64_t)getpid());
 	put_seconds(status, "uptime_s", clock_monotonic_s() - source->started);
 	put_count(status, "workers", source->worker_count);
+	put_count(status, "rounds", sum.rounds);
 	put_text(status, "mptcp", config_mptcp_name(config->mptcp));
 	put_text(status, "tier", config_tier_name(config->relay.tier));
 	put_text(status, "congestion", congestion_name(config));

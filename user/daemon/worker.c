@@ -239,6 +239,8 @@ static void worker_do_get_stats(struct worker *worker, void *argument)
 	struct session_env *env = &worker->env;
 
 	session_refresh_all(env);
+	/* libev's own count has 32 bits. */
+	env->stats.rounds += ev_iteration(worker->loop) - (unsigned int)env->stats.rounds;
 	env->stats.tcp_only =
 		tcp_only_count(env->tcp_only, &env->config->tcp_only, ev_now(worker->loop));
 	*(struct stats *)argument = env->stats;

@@ -18,6 +18,13 @@ static void set_int(int fd, int level, int option, int value)
 	(void)setsockopt(fd, level, option, &value, sizeof(value));
 }
 
+/* Urgent bytes stay in their place in the stream. On MPTCP sockets, which refuse this, they do so
+ * anyway. */
+static void keep_urgent_in_place(int fd)
+{
+	set_int(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+}
+
 void socket_bound(int fd, uint32_t receive_bytes, uint32_t unsent_bytes)
 {
 	uint32_t most = kernel_rmem_max();
@@ -26,13 +33,15 @@ void socket_bound(int fd, uint32_t receive_bytes, uint32_t unsent_bytes)
 	/* The kernel doubles what it is given, for its own bookkeeping (socket(7)). */
 	set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, (int)(size / 2));
 	set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, (int)unsent_bytes);
+	/* Of two that come before anybody looks at the socket, the first would be gone. */
+	keep_urgent_in_place(fd);
 }
 
 void socket_prepare(int fd, uint32_t unsent_bytes, uint32_t keepalive_idle_s,
 		    uint32_t keepalive_interval_s)
 {
 	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	set_int(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+	keep_urgent_in_place(fd);
 	set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, (int)unsent_bytes);
 	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 	set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)keepalive_idle_s);

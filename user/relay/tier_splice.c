@@ -10,20 +10,22 @@ static ssize_t splice_take(struct flow *flow, struct mover *mover)
 {
 	struct pipe *pipe = mover_borrow_pipe(mover);
 	ssize_t n;
+	int err;
 
 	/* No fd to be had: these bytes go the other way, the session does not suffer. */
 	if (!pipe)
 		return tier_copy.take(flow, mover);
-	/* The pipe is empty, so EAGAIN can only be the source's. */
 	n = splice(flow->source, NULL, pipe->write_fd, NULL, pipe->size,
 		   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	err = errno;
 	if (n > 0) {
 		flow->held = (struct held){.tier = &tier_splice, .len = (size_t)n, .pipe = pipe};
 		return n;
 	}
-	n = n < 0 ? -errno : 0;
 	mover_return_pipe(mover, pipe, 0);
-	return n;
+	/* At an urgent byte splice(2) says that nothing is there (EAGAIN), or, behind the end of
+	 * the stream, that all was read (0). recv(2) takes that byte in its place. */
+	return n == 0 || err == EAGAIN ? tier_copy.take(flow, mover) : -err;
 }
 
 static int splice_give(struct flow *flow, struct mover *mover)

@@ -33,6 +33,7 @@ void stats_add(struct stats *sum, const struct stats *more)
 	add_all(sum->ended, more->ended, CAUSE_COUNT);
 	sum->accept_pauses += more->accept_pauses;
 	sum->accept_errors += more->accept_errors;
+	sum->rounds += more->rounds;
 	sum->tcp_only.remembered += more->tcp_only.remembered;
 	sum->tcp_only.tcp_dials += more->tcp_only.tcp_dials;
 	sum->tcp_only.retries += more->tcp_only.retries;

@@ -28,6 +28,7 @@ struct stats {
 	uint64_t accept_pauses;	     /* times that accepting paused for want of fds or memory */
 	uint64_t accept_errors;	     /* connections gone before accept(), as ECONNABORTED */
 	/* As of the last time somebody asked. */
+	uint64_t rounds; /* of the worker's loop: times that it woke, or looked for more to do */
 	struct tcp_only_counts tcp_only;
 	uint64_t bypassed_by_name; /* transparent sessions dialled as plain TCP, by bypass-domain */
 	struct local_counts local; /* of ended sessions whose client could send past TCP */

@@ -54,6 +54,29 @@ static void test_fin_with_data(void **state)
 	assert_int_equal(recv(pair->server, &byte, 1, 0), 0);
 }
 
+/* A peek stops there; what waits behind it waits all the same. */
+static void test_urgent_byte_waits(void **state)
+{
+	struct pair *pair = pair_of(state);
+	const int on = 1;
+	uint8_t bytes[200];
+
+	setsockopt(pair->source, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
+	fixture_fill(bytes, sizeof(bytes), 0, 1);
+	assert_int_equal(send(pair->client, bytes, 101, MSG_OOB), 101);
+	assert_int_equal(send(pair->client, bytes + 101, 99, 0), 99);
+	while (fixture_unread(pair->source) < (int)sizeof(bytes))
+		fixture_sleep_us(100);
+	assert_int_equal(enter_up(pair), 0);
+	fixture_expect(pair->server, sizeof(bytes), 0, 1);
+	assert_int_equal(parked_redirected(&pair->up), sizeof(bytes));
+	/* And one that is redirected. */
+	fixture_fill(bytes, 1, sizeof(bytes), 1);
+	assert_int_equal(send(pair->client, bytes, 1, MSG_OOB), 1);
+	fixture_expect(pair->server, 1, sizeof(bytes), 1);
+	leave(&pair->up);
+}
+
 static void test_target_reset(void **state)
 {
 	struct pair *pair = pair_of(state);
@@ -189,6 +212,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		PAIR_TEST(test_empty_fin),
 		PAIR_TEST(test_fin_with_data),
+		PAIR_TEST(test_urgent_byte_waits),
 		PAIR_TEST(test_target_reset),
 		PAIR_TEST(test_source_reset),
 		PAIR_TEST(test_peer_has_shut_down),

@@ -92,6 +92,7 @@ static void fill_stats(struct stats *stats, uint64_t base)
 	stats->relay.sockmap_refused = base++;
 	stats->accept_pauses = base++;
 	stats->accept_errors = base++;
+	stats->rounds = base++;
 	stats->tcp_only.remembered = base++;
 	stats->tcp_only.tcp_dials = base++;
 	stats->tcp_only.retries = base++;
@@ -183,7 +184,8 @@ static void status_sums_both_workers(void **state)
 	fill_stats(&workers[0].stats, 1000);
 	fill_stats(&workers[1].stats, (uint64_t)1 << 40);
 	status = ask(&config, workers, "status");
-	assert_members(status, 22);
+	assert_members(status, 23);
+	assert_count(status, "rounds", a->rounds + b->rounds);
 
 	part = get(status, "sessions");
 	assert_members(part, 2);
