@@ -128,7 +128,8 @@ static void on_hop(void *context, const struct hop_result *result)
 			fail(dial, result->cause);
 		return;
 	case HOP_EXIT_LOST:
-		fail(dial, result->cause);
+		/* It is not the client who has to show that it may. */
+		fail(dial, result->cause == CAUSE_AUTH_FAILED ? CAUSE_NO_EXIT : result->cause);
 		return;
 	case HOP_EXIT_FAILED:
 		log_debug("exit %s: %s", exit->name, cause_info(result->cause)->text);

@@ -48,6 +48,8 @@ struct hop {
 	bool skipped; /* some of that */
 	bool clock_corrected;
 	bool accepted;
+	bool first_left; /* the exit may have some of the first bytes, and have passed them on */
+	bool blamed;	 /* it is who has this address that does not answer, not the exit */
 	/* What is still to be sent: head and first bytes from out_at on. */
 	uint8_t *out;
 	size_t out_len;
@@ -121,18 +123,20 @@ static void hop_fail(struct hop *hop, enum cause cause)
 	if (hop->at.sa.sa_family != AF_UNSPEC)
 		(void)exit_avoid(exit->state, &hop->at, clock_monotonic_s());
 	/* What we lack ourselves is not to be held against it. */
-	else if (cause != CAUSE_RESOURCES &&
+	else if (cause != CAUSE_RESOURCES && !hop->blamed &&
 		 exit_failed(exit->state, cause, hop->started_s, clock_monotonic_s()))
 		log_warning("exit %s is down: %s", exit->name, cause_info(cause)->text);
-	hop_finish(hop, hop->accepted && hop->first_len > 0 ? HOP_EXIT_LOST : HOP_EXIT_FAILED,
-		   cause);
+	hop_finish(hop, hop->first_left ? HOP_EXIT_LOST : HOP_EXIT_FAILED, cause);
 }
 
-/* Whoever has this address is no reason to give the exit up. False: it has no other. */
+/* Whoever has this address is no reason to give the exit up: goes on to another one, but not once
+ * first bytes have left. False: it has no other. */
 static bool hop_leave_address(struct hop *hop, enum cause cause)
 {
 	char text[ADDRESS_TEXT_MAX];
 
+	if (hop->blamed)
+		return true;
 	if (hop->accepted || !hop->others || hop->silent_count == EXIT_AVOIDED_MAX)
 		return false;
 	if (exit_avoid(hop->exit->state, &hop->peer, clock_monotonic_s()))
@@ -140,18 +144,22 @@ static bool hop_leave_address(struct hop *hop, enum cause cause)
 			    address_format_ip(&hop->peer, text), cause_info(cause)->text);
 	hop->silent[hop->silent_count++] = hop->peer;
 	hop->silent_cause = cause;
-	hop_close(hop);
-	hop_begin(hop);
+	hop->blamed = hop->first_left;
+	if (!hop->blamed) {
+		hop_close(hop);
+		hop_begin(hop);
+	}
 	return true;
 }
 
 /* By the fault of who has this address, if not the exit's. */
 static void hop_fail_here(struct hop *hop, enum cause cause)
 {
-	if (!hop_leave_address(hop, cause))
+	if (!hop_leave_address(hop, cause) || hop->blamed)
 		hop_fail(hop, cause);
 }
 
+/* If first bytes have left, a late answer is better than none. */
 static void hop_on_silence(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	(void)loop;
@@ -179,6 +187,9 @@ static void hop_correct_clock(struct hop *hop, double rtt_s)
 
 static void hop_declined(struct hop *hop, double rtt_s)
 {
+	/* Its MAC proves that it has passed nothing on; to be refused proves nothing. */
+	if (hop->answers.status != HOP_REFUSED)
+		hop->first_left = false;
 	switch (hop->answers.status) {
 	case HOP_CLOCK:
 		if (!hop->clock_corrected)
@@ -270,6 +281,9 @@ static bool hop_write(struct hop *hop)
 		return false;
 	}
 	hop->out_at += n > 0 ? (size_t)n : 0;
+	/* From now on nobody else may get them, whatever becomes of this connection. */
+	if (hop->out_at > hop->out_len - hop->first_len)
+		hop->first_left = true;
 	ev_io_stop(hop->loop, &hop->io);
 	ev_io_set(&hop->io, hop->fd, hop->out_at < hop->out_len ? EV_READ | EV_WRITE : EV_READ);
 	ev_io_start(hop->loop, &hop->io);
@@ -339,6 +353,9 @@ static void hop_on_dial(void *context, enum dial_event event, const struct dial_
 		return;
 	}
 	hop->asked_s = clock_monotonic_s();
+	/* The round trip of the handshake is none of the answer's. */
+	if (hop->silent_count == 0)
+		ev_timer_again(hop->loop, &hop->deadline);
 	if (hop->others)
 		ev_timer_again(hop->loop, &hop->silence);
 	hop_write(hop);
@@ -411,7 +428,7 @@ struct hop *hop_start(const struct hop_request *request, hop_fn *notify, void *c
 	hop->context = context;
 	hop->started_s = clock_monotonic_s();
 	ev_init(&hop->io, hop_on_io);
-	ev_timer_init(&hop->deadline, hop_on_deadline, hop->config->exit_answer_s, 0.);
+	ev_timer_init(&hop->deadline, hop_on_deadline, 0., hop->config->exit_answer_s);
 	hop->deadline.data = hop;
 	ev_timer_init(&hop->silence, hop_on_silence, 0., hop->config->exit_answer_s / 2);
 	hop->silence.data = hop;
@@ -424,7 +441,7 @@ struct hop *hop_start(const struct hop_request *request, hop_fn *notify, void *c
 		memcpy(hop->first, request->first, request->first_len);
 		hop->first_len = request->first_len;
 	}
-	ev_timer_start(hop->loop, &hop->deadline);
+	ev_timer_again(hop->loop, &hop->deadline);
 	hop_begin(hop);
 	return hop;
 }

@@ -23,8 +23,8 @@ enum hop_outcome {
 	HOP_CONNECTED,		/* to the destination; fd is the receiver's */
 	HOP_DESTINATION_FAILED, /* the exit says why */
 	HOP_EXIT_FAILED,
-	HOP_EXIT_LOST, /* the same, but it had accepted the request and may have passed on the first
-			  bytes: they must not be sent again */
+	HOP_EXIT_LOST, /* the same, but first bytes have left for it, and it may have passed them
+			  on: they must not be sent again */
 };
 
 struct hop_result {
