@@ -98,6 +98,7 @@ $(BUILD)/unit/testbed/emulator_test: $(call obj,testbed/emulator_packet.c testbe
 $(BUILD)/unit/relay/tick_policy_test: ALL_LDFLAGS += -Wl,--wrap=socket_rtt_us,--wrap=socket_receive_rtt_us
 $(BUILD)/unit/daemon/report_test: ALL_LDFLAGS += -Wl,--wrap=worker_get_stats,--wrap=worker_get_sessions,--wrap=worker_get_session
 $(BUILD)/unit/upstream/tcp_only_test: ALL_LDFLAGS += -Wl,--wrap=crypto_shorthash
+$(BUILD)/unit/net/socket_reset_test: ALL_LDFLAGS += -Wl,--wrap=setsockopt,--wrap=connect
 $(BUILD)/unit/net/mptcp_test: ALL_LDFLAGS += -Wl,--wrap=socket,--wrap=getsockopt
 $(BUILD)/unit/net/mptcp_blackhole_test: ALL_LDFLAGS += -Wl,--wrap=fopen
 $(BUILD)/unit/links/link_choice_test: ALL_LDFLAGS += -Wl,--wrap=link_route_find_default
@@ -145,7 +146,7 @@ unit: $(if $(T),$(UNIT_WANTED),$(UNIT_BINS)) ## build the unit tests (T=dial: bu
 
 # The load of the torture, both ends of it.
 TORTURE := $(BUILD)/tests/torture
-$(TORTURE): $(call obj,$(wildcard tests/net/lib/torture_load/*.c))
+$(TORTURE): $(call obj,$(wildcard tests/net/lib/torture_load/*.c) user/net/socket_reset.c)
 	@echo "  LD      $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
 

@@ -141,7 +141,7 @@ def site(build, tmp_path_factory):
 def test_all_is_well(site):
     report = site.doctor()
     assert (report.code, report.faults()) == (0, {})
-    expected = {"hawserd", "mptcp", "limits", "fast open", "bbr", "abilities", "firewall",
+    expected = {"hawserd", "mptcp", "resets", "limits", "fast open", "bbr", "abilities", "firewall",
                 "links", "dns", "one name", "one answers", "one clock"}
     for link in "wan-a", "wan-b":
         expected |= {f"{link} {check}" for check in ("device", "address", "rp_filter")}

@@ -16,86 +16,15 @@
 #include "accel/sockmap.h"
 #include "accel/sockmap_flow.h"
 #include "net/kernel_version.h"
-
-#define STEP_MS 1000 /* each wait; a loopback needs microseconds */
+#include "net/loopback.h"
 
 /* More than the two small buffers of the target's connection take, less than the least budget. */
 #define FULL_BYTES  48000U
 #define SMALL_BYTES 8000
 
-#define SEGMENT_BYTES 1400
-
 #define WINDOW_BYTES  32768
 #define FIRST_SEQ     1000
 #define OVERLAP_BYTES 300
-
-struct connection {
-	int near; /* accepted, as a client's socket is */
-	int far;
-};
-
-static bool wait_for(int fd, short events)
-{
-	struct pollfd poll_fd = {.fd = fd, .events = events};
-
-	return poll(&poll_fd, 1, STEP_MS) == 1;
-}
-
-/* 0 or -errno. small_bytes: of the sending buffer of near and the receiving one of far; 0: leave
- * them. */
-static int connection_open(struct connection *connection, int protocol, int small_bytes)
-{
-	const int type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
-	struct sockaddr_in address = {.sin_family = AF_INET};
-	socklen_t len = sizeof(address);
-	int listener = socket(AF_INET, type, protocol);
-	const int segment = SEGMENT_BYTES;
-	int err = 0;
-
-	connection->near = -1;
-	connection->far = socket(AF_INET, type, protocol);
-	if (listener < 0 || connection->far < 0)
-		goto fail;
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	/* Loopback's segments are larger than small buffers: TCP would wait for its timers. */
-	setsockopt(listener, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof(segment));
-	setsockopt(connection->far, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof(segment));
-	if (small_bytes > 0 &&
-	    setsockopt(connection->far, SOL_SOCKET, SO_RCVBUF, &small_bytes, sizeof(small_bytes)))
-		goto fail;
-	if (bind(listener, (struct sockaddr *)&address, len) || listen(listener, 1) ||
-	    getsockname(listener, (struct sockaddr *)&address, &len))
-		goto fail;
-	if (connect(connection->far, (struct sockaddr *)&address, len) && errno != EINPROGRESS)
-		goto fail;
-	if (!wait_for(listener, POLLIN)) {
-		err = -ETIMEDOUT;
-		goto out;
-	}
-	connection->near = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (connection->near < 0)
-		goto fail;
-	if (small_bytes > 0 &&
-	    setsockopt(connection->near, SOL_SOCKET, SO_SNDBUF, &small_bytes, sizeof(small_bytes)))
-		goto fail;
-	if (!wait_for(connection->far, POLLOUT))
-		err = -ETIMEDOUT;
-	goto out;
-fail:
-	err = -errno;
-out:
-	if (listener >= 0)
-		close(listener);
-	return err;
-}
-
-static void connection_close(struct connection *connection)
-{
-	if (connection->near >= 0)
-		close(connection->near);
-	if (connection->far >= 0)
-		close(connection->far);
-}
 
 /* One end of a connection that has never been set up over the wire. 0 or -errno. */
 static int repair_connect(int fd, const struct sockaddr_in *peer, uint32_t send_seq,
@@ -126,7 +55,7 @@ static int repair_connect(int fd, const struct sockaddr_in *peer, uint32_t send_
 
 /* A connection on which the first bytes that far sends are such as near has received before, as
  * after a retransmission. 0 or -errno. */
-static int connection_open_overlapping(struct connection *connection, uint32_t overlap_bytes)
+static int connection_open_overlapping(struct loopback *connection, uint32_t overlap_bytes)
 {
 	const int type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
 	struct sockaddr_in addresses[2];
@@ -163,7 +92,7 @@ static bool receive_all(int fd, size_t from, size_t to)
 	while (from < to) {
 		ssize_t n;
 
-		if (!wait_for(fd, POLLIN))
+		if (!loopback_wait(fd, POLLIN))
 			return false;
 		n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 		if (n <= 0)
@@ -186,7 +115,7 @@ static bool send_all(int fd, size_t from, size_t to)
 		for (size_t i = 0; i < len; i++)
 			bytes[i] = byte_at(from + i);
 		n = send(fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (n < 0 && !(errno == EAGAIN && wait_for(fd, POLLOUT)))
+		if (n < 0 && !(errno == EAGAIN && loopback_wait(fd, POLLOUT)))
 			return false;
 		from += n > 0 ? (size_t)n : 0;
 	}
@@ -203,12 +132,12 @@ static const char *insert_reason(int err, int protocol)
 
 /* Enters, and sends what some kernels treat wrongly. first: where the bytes begin that the source
  * has not received yet. */
-static int probe_bytes(struct parked *up, const struct connection *in, const struct connection *out,
+static int probe_bytes(struct parked *up, const struct loopback *in, const struct loopback *out,
 		       size_t first, int protocol, char *reason, size_t size)
 {
 	int err = -EIO;
 
-	if (first == 0 && !(send_all(in->far, 0, 1) && wait_for(in->near, POLLIN))) {
+	if (first == 0 && !(send_all(in->far, 0, 1) && loopback_wait(in->near, POLLIN))) {
 		snprintf(reason, size, "no bytes over loopback to try with");
 		return err;
 	}
@@ -235,8 +164,8 @@ static int probe_bytes(struct parked *up, const struct connection *in, const str
 static int probe_pair(struct accel_worker *worker, int protocol, uint32_t overlap_bytes,
 		      char *reason, size_t size)
 {
-	struct connection in = {-1, -1};
-	struct connection out = {-1, -1};
+	struct loopback in = {-1, -1};
+	struct loopback out = {-1, -1};
 	struct parked up = {0};
 	struct parked down = {0};
 	int err;
@@ -244,9 +173,9 @@ static int probe_pair(struct accel_worker *worker, int protocol, uint32_t overla
 	if (overlap_bytes > 0)
 		err = connection_open_overlapping(&in, overlap_bytes);
 	else
-		err = connection_open(&in, protocol, 0);
+		err = loopback_open(&in, protocol, 0);
 	if (!err)
-		err = connection_open(&out, protocol, SMALL_BYTES);
+		err = loopback_open(&out, protocol, SMALL_BYTES);
 	if (!err)
 		err = parked_prepare(&up, &down, worker, in.near, out.near, 0);
 	if (err)
@@ -256,8 +185,8 @@ static int probe_pair(struct accel_worker *worker, int protocol, uint32_t overla
 		err = probe_bytes(&up, &in, &out, overlap_bytes, protocol, reason, size);
 	parked_release(&up);
 	parked_release(&down);
-	connection_close(&in);
-	connection_close(&out);
+	loopback_close(&in);
+	loopback_close(&out);
 	return err;
 }
 

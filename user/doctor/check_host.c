@@ -98,6 +98,25 @@ static bool look_mptcp(struct doctor *doctor, const struct doctor_subject *subje
 	return true;
 }
 
+/* Whatever is cut is cut by a reset. */
+static bool look_resets(struct doctor *doctor, const struct doctor_subject *subject,
+			struct doctor_finding *out)
+{
+	const struct feature_state *state = kernel_feature(FEATURE_MPTCP_RESET);
+
+	(void)subject;
+	if (!doctor->mptcp || strcmp(json_text(doctor->status, "mptcp"), "off") == 0)
+		return false;
+	if (state->available) {
+		doctor_saw(out, DOCTOR_OK, "an MPTCP peer sees that a session was cut");
+		return true;
+	}
+	doctor_saw(out, DOCTOR_WARN,
+		   "%s: a session that was cut may look complete to an MPTCP peer", state->reason);
+	doctor_mend(out, "another kernel, or loopback up, if it is that");
+	return true;
+}
+
 long doctor_read_setting(const char *path)
 {
 	FILE *file = fopen(path, "re");
@@ -279,6 +298,7 @@ const struct doctor_check doctor_host_checks[] = {
 	{"namespace", look_namespace, true},
 	{"rights", look_rights, false},
 	{"mptcp", look_mptcp, false},
+	{"resets", look_resets, false},
 	{"path manager", look_path_manager, false},
 	{"limits", look_limits, false},
 	{"fast open", look_fast_open, false},

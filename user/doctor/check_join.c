@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "doctor/connect.h"
 #include "net/mptcp.h"
-#include "net/socket.h"
+#include "net/socket_reset.h"
 #include "net/subflow.h"
 
 /* A SYN, and the one that is sent again after a second. */

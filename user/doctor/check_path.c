@@ -13,7 +13,7 @@
 #include "doctor/doctor.h"
 #include "net/mptcp.h"
 #include "net/mptcp_blackhole.h"
-#include "net/socket.h"
+#include "net/socket_reset.h"
 
 static const union address *source_of(const struct doctor_subject *subject)
 {

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "net/mptcp.h"
 #include "net/socket.h"
+#include "net/socket_reset.h"
 #include "proto/hop_message.h"
 
 /* A SYN, and the one that is sent again after a second. */

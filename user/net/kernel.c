@@ -13,11 +13,11 @@
 #include <unistd.h>
 
 #include "net/kernel_version.h"
+#include "net/reset_probe.h"
 
 static struct feature_state features[FEATURE_COUNT] = {
-	[FEATURE_MPTCP] = {.name = "mptcp"},
-	[FEATURE_SPLICE] = {.name = "splice"},
-	[FEATURE_SPLICE_MPTCP] = {.name = "splice-mptcp"},
+	[FEATURE_MPTCP] = {.name = "mptcp"},   [FEATURE_MPTCP_RESET] = {.name = "mptcp-reset"},
+	[FEATURE_SPLICE] = {.name = "splice"}, [FEATURE_SPLICE_MPTCP] = {.name = "splice-mptcp"},
 	[FEATURE_BBR] = {.name = "bbr"},
 };
 
@@ -44,6 +44,15 @@ static void probe_mptcp(void)
 	} else {
 		feature_set(FEATURE_MPTCP, false, strerror(errno));
 	}
+}
+
+static void probe_mptcp_reset(void)
+{
+	char reason[sizeof(features->reason)] = "no MPTCP";
+	const bool seen =
+		features[FEATURE_MPTCP].available && reset_probe_mptcp(reason, sizeof(reason));
+
+	feature_set(FEATURE_MPTCP_RESET, seen, reason);
 }
 
 static void probe_splice(void)
@@ -120,6 +129,7 @@ void kernel_probe(void)
 {
 	probe_rmem();
 	probe_mptcp();
+	probe_mptcp_reset();
 	probe_splice();
 	probe_splice_mptcp();
 	probe_bbr();

@@ -8,6 +8,7 @@
 
 enum feature {
 	FEATURE_MPTCP,
+	FEATURE_MPTCP_RESET, /* the peer sees what socket_reset() does */
 	FEATURE_SPLICE,
 	FEATURE_SPLICE_MPTCP, /* without copying, from an MPTCP socket */
 	FEATURE_BBR,
@@ -15,7 +16,7 @@ enum feature {
 };
 
 struct feature_state {
-	const char *name; /* "mptcp", "splice", "splice-mptcp", "bbr" */
+	const char *name; /* "mptcp", "mptcp-reset", "splice", "splice-mptcp", "bbr" */
 	bool available;
 	char reason[96]; /* when not available: why, and what would mend it; else "" */
 };

@@ -70,8 +70,4 @@ uint64_t socket_received_bytes(int fd);
 /* For an MPTCP socket this holds for all its subflows. 0 or -errno. */
 int socket_set_congestion(int fd, const char *name);
 
-/* Closes with a reset (RFC 9293 section 3.10.7.1; on MPTCP a fastclose, RFC 8684 section 3.5), so
- * that the peer cannot take a cut stream for a whole one. */
-void socket_reset(int fd);
-
 #endif

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "net/route.h"
 #include "net/socket.h"
+#include "net/socket_reset.h"
 #include "proto/proxy_protocol.h"
 #include "session/congestion.h"
 #include "session/opening.h"

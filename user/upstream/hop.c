@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/socket.h"
+#include "net/socket_reset.h"
 #include "proto/hop_message.h"
 #include "shared/exit_state.h"
 #include "upstream/dial.h"

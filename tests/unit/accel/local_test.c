@@ -7,6 +7,7 @@
 
 #include "accel/local.h"
 #include "net/socket.h"
+#include "net/socket_reset.h"
 #include "session/stats.h"
 
 #define BUDGET_BYTES ((size_t)65536)
@@ -235,7 +236,6 @@ static void test_end_comes_after_the_data(void **state)
 
 static void test_reset_comes_after_the_data(void **state)
 {
-	const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
 	struct bed bed;
 	char byte;
 
@@ -243,8 +243,7 @@ static void test_reset_comes_after_the_data(void **state)
 	bed_open(&bed);
 	bed_accelerate(&bed, 0);
 	bed_send(&bed, 1000);
-	assert_int_equal(setsockopt(bed.far, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
-	close(bed.far);
+	socket_reset(bed.far);
 	bed.far = socket(AF_INET, SOCK_STREAM, 0);
 	bed_receive(&bed, 1000);
 	assert_int_equal(recv(bed.near, &byte, 1, MSG_DONTWAIT), -1);

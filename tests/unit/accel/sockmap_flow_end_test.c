@@ -2,6 +2,8 @@
 /* parked.c with the real program over loopback: the traps at the end of a stream. */
 #include "sockmap_flow_fixture.h"
 
+#include "net/socket_reset.h"
+
 static void small_buffers(int sender, int receiver)
 {
 	int size = 16 * 1024;
@@ -80,13 +82,11 @@ static void test_urgent_byte_waits(void **state)
 static void test_target_reset(void **state)
 {
 	struct pair *pair = pair_of(state);
-	const struct linger linger = {.l_onoff = 1};
 	struct pollfd source = {.fd = pair->source, .events = POLLRDHUP};
 	struct pollfd target = {.fd = pair->target, .events = POLLRDHUP};
 
 	assert_int_equal(enter_up(pair), 0);
-	setsockopt(pair->server, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-	close(pair->server);
+	socket_reset(pair->server);
 	pair->server = dup(pair->client);
 	assert_int_equal(poll(&target, 1, 1000), 1);
 	assert_true(target.revents & POLLERR);
@@ -101,13 +101,11 @@ static void test_target_reset(void **state)
 static void test_source_reset(void **state)
 {
 	struct pair *pair = pair_of(state);
-	const struct linger linger = {.l_onoff = 1};
 
 	assert_int_equal(enter_up(pair), 0);
 	fixture_send(pair->client, 100, 0, 1);
 	fixture_expect(pair->server, 100, 0, 1);
-	setsockopt(pair->client, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-	close(pair->client);
+	socket_reset(pair->client);
 	pair->client = dup(pair->server);
 	assert_true(fixture_wait(pair->source, POLLRDHUP, 1000));
 	assert_int_equal(receive(&pair->up), -ECONNRESET);

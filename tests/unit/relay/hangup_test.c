@@ -3,6 +3,7 @@
 #include "relay/hangup.h"
 
 #include "../accel/sockmap_fixture.h"
+#include "net/socket_reset.h"
 
 struct seen {
 	int calls;
@@ -68,10 +69,7 @@ static void run(struct bench *bench)
 
 static void reset_far(struct bench *bench)
 {
-	const struct linger now = {.l_onoff = 1};
-
-	setsockopt(bench->far, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-	close(bench->far);
+	socket_reset(bench->far);
 	bench->far = -1;
 }
 

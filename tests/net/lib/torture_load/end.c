@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "load.h"
+#include "net/socket_reset.h"
 #include "pattern.h"
 
 /* Before the other ends get their turn. */
@@ -118,7 +119,6 @@ void end_close(struct end *end)
 
 static void end_reset(struct end *end)
 {
-	const struct linger now = {.l_onoff = 1, .l_linger = 0};
 	int queued = 0;
 
 	/* More than what is not acknowledged may have arrived; less cannot. */
@@ -127,7 +127,8 @@ static void end_reset(struct end *end)
 	end->session->reset_made = true;
 	end->session->progress_ns = now_ns();
 	totals.resets_made++;
-	setsockopt(end->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	socket_reset(end->fd);
+	end->fd = -1;
 	end_close(end);
 }
 
