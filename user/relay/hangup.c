@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Waits for sockets to die or for their streams to end, by a second epoll instance. */
+/* Waits for sockets to die, for their streams to end, or for more bytes, by a second epoll
+ * instance.
+ */
 #include "relay/hangup.h"
 
 #include <errno.h>
@@ -19,8 +21,12 @@ static void hup_on_event(struct ev_loop *loop, ev_io *io, int events)
 	if (epoll_wait(hup->epoll_fd, &event, 1, 0) != 1)
 		return;
 	watch = event.data.ptr;
-	hup_remove(hup, watch);
 	dead = event.events & EPOLLERR;
+	if (watch->events == HUP_MORE) {
+		watch->notify(watch->owner, dead);
+		return;
+	}
+	hup_remove(hup, watch);
 	/* Without an error, EPOLLHUP says no more than that both directions have ended. */
 	if (dead || event.events & EPOLLRDHUP)
 		watch->notify(watch->owner, dead);
@@ -50,8 +56,11 @@ void hup_add(struct hup *hup, struct hup_watch *watch, int fd, enum hup_events e
 	     hup_fn *notify, void *owner)
 {
 	/* EPOLLERR is always reported, asked for or not. */
-	struct epoll_event event = {.events = events == HUP_DEATH_OR_END ? EPOLLRDHUP : 0,
-				    .data.ptr = watch};
+	static const uint32_t masks[] = {
+		[HUP_DEATH_OR_END] = EPOLLRDHUP,
+		[HUP_MORE] = EPOLLIN | EPOLLET,
+	};
+	struct epoll_event event = {.events = masks[events], .data.ptr = watch};
 
 	if (watch->active && watch->events == events)
 		return;

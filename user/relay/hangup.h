@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Waits for sockets to die (EPOLLERR), or for their streams to end (EPOLLRDHUP) while
- * nobody wants to know of their bytes, which libev cannot express: a second epoll instance whose fd
- * the loop watches. */
+/* Waits for what libev cannot express: for sockets to die (EPOLLERR), or for their streams to end
+ * (EPOLLRDHUP), while nobody wants to know of their bytes, and for more bytes beside those that are
+ * left unread. By a second epoll instance, whose fd the loop watches. */
 #ifndef HAWSER_RELAY_HANGUP_H
 #define HAWSER_RELAY_HANGUP_H
 
@@ -17,9 +17,10 @@ struct hup {
 enum hup_events {
 	HUP_DEATH,
 	HUP_DEATH_OR_END,
+	HUP_MORE, /* each time that bytes have come, or anything else; the watch stays */
 };
 
-/* Whether the socket is dead or its stream has ended. The watch has been removed already. */
+/* Whether the socket is dead. The watch has been removed already, but for HUP_MORE. */
 typedef void hup_fn(void *owner, bool dead);
 
 /* Embedded in whoever owns the socket. */

@@ -9,9 +9,6 @@
 
 /* More than any browser's ClientHello. */
 #define PEEK_BYTES 8192
-/* When a part of it came, how often to look for the rest: readability would be told all the time.
- */
-#define PEEK_AGAIN_S 0.005
 
 enum peek_result peek_now(int fd, const struct intercept_config *config,
 			  char name[HOST_NAME_MAX_BYTES + 1])
@@ -37,51 +34,28 @@ enum peek_result peek_now(int fd, const struct intercept_config *config,
 	}
 }
 
-/* False when more is to be waited for. */
-static bool peek_try(struct peek *peek)
+static void peek_on_more(void *owner, bool dead)
 {
-	enum peek_result result = peek_now(peek->io.fd, peek->config, peek->name);
+	struct peek *peek = owner;
+	enum peek_result result = peek_now(peek->fd, peek->config, peek->name);
 
+	(void)dead;
 	if (result == PEEK_MORE)
-		return false;
+		return;
 	peek_stop(peek);
 	peek->done(peek->owner, result);
-	return true;
 }
 
-static void peek_on_readable(struct ev_loop *loop, ev_io *io, int events)
+void peek_start(struct peek *peek, struct hup *hup, int fd, const struct intercept_config *config,
+		peek_fn *done, void *owner)
 {
-	struct peek *peek = io->data;
-
-	(void)events;
-	if (peek_try(peek))
-		return;
-	ev_io_stop(loop, io);
-	ev_timer_again(loop, &peek->again);
-}
-
-static void peek_on_again(struct ev_loop *loop, ev_timer *timer, int events)
-{
-	(void)loop;
-	(void)events;
-	(void)peek_try(timer->data);
-}
-
-void peek_start(struct peek *peek, struct ev_loop *loop, int fd,
-		const struct intercept_config *config, peek_fn *done, void *owner)
-{
-	*peek = (struct peek){.loop = loop, .config = config, .done = done, .owner = owner};
-	ev_io_init(&peek->io, peek_on_readable, fd, EV_READ);
-	ev_timer_init(&peek->again, peek_on_again, 0., PEEK_AGAIN_S);
-	peek->io.data = peek;
-	peek->again.data = peek;
-	ev_io_start(loop, &peek->io);
+	*peek = (struct peek){.hup = hup, .fd = fd, .config = config, .done = done, .owner = owner};
+	/* Readability would be told all the time. */
+	hup_add(hup, &peek->more, fd, HUP_MORE, peek_on_more, peek);
 }
 
 void peek_stop(struct peek *peek)
 {
-	if (!peek->loop)
-		return;
-	ev_io_stop(peek->loop, &peek->io);
-	ev_timer_stop(peek->loop, &peek->again);
+	if (peek->hup)
+		hup_remove(peek->hup, &peek->more);
 }

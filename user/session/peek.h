@@ -4,9 +4,8 @@
 #ifndef HAWSER_SESSION_PEEK_H
 #define HAWSER_SESSION_PEEK_H
 
-#include <ev.h>
-
 #include "config/intercept_config.h"
+#include "relay/hangup.h"
 
 enum peek_result {
 	PEEK_MORE,     /* the name may still come */
@@ -18,9 +17,9 @@ enum peek_result {
 typedef void peek_fn(void *owner, enum peek_result result);
 
 struct peek {
-	struct ev_loop *loop; /* NULL: never started */
-	ev_io io;
-	ev_timer again;
+	struct hup *hup; /* NULL: never started */
+	struct hup_watch more;
+	int fd;
 	const struct intercept_config *config;
 	char name[HOST_NAME_MAX_BYTES + 1]; /* of the server; "": none, or not known yet */
 	peek_fn *done;
@@ -33,8 +32,8 @@ enum peek_result peek_now(int fd, const struct intercept_config *config,
 
 /* Calls done once, from the loop, with anything but PEEK_MORE. config must live until then or until
  * peek_stop(). Has no deadline. peek is zeroed. */
-void peek_start(struct peek *peek, struct ev_loop *loop, int fd,
-		const struct intercept_config *config, peek_fn *done, void *owner);
+void peek_start(struct peek *peek, struct hup *hup, int fd, const struct intercept_config *config,
+		peek_fn *done, void *owner);
 
 /* For any peek, started or not. */
 void peek_stop(struct peek *peek);

@@ -67,7 +67,7 @@ static void session_begin_peeking(struct session *session)
 	if (result == PEEK_MORE &&
 	    client_speaks_first(session->opening->handshake.destination.port)) {
 		session_enter(session, SESSION_PEEKING);
-		peek_start(&session->opening->peek, session->env->relay.loop, fd, config,
+		peek_start(&session->opening->peek, &session->env->relay.hup, fd, config,
 			   session_on_peeked, session);
 		return;
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What counts as a socket's death, and what as the end of its stream. */
+/* What counts as a socket's death, as the end of its stream, and as more bytes. */
 #include "relay/hangup.h"
 
 #include "../accel/sockmap_fixture.h"
@@ -111,6 +111,22 @@ static void the_end_is_told_to_those_who_ask(void **state)
 	assert_false(bench->seen.dead);
 }
 
+/* What is left unread would be told for ever. */
+static void more_bytes_are_told_once_each(void **state)
+{
+	struct bench *bench = *state;
+
+	watch(bench, HUP_MORE);
+	for (int sent = 1; sent <= 3; sent++) {
+		assert_int_equal(send(bench->far, "x", 1, 0), 1);
+		for (int i = 0; i < 50; i++) {
+			fixture_sleep_us(1000);
+			ev_run(bench->loop, EVRUN_NOWAIT);
+		}
+		assert_int_equal(bench->seen.calls, sent);
+	}
+}
+
 #define HUP_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -119,6 +135,7 @@ int main(void)
 		HUP_TEST(a_reset_is_death),
 		HUP_TEST(two_ended_streams_are_not),
 		HUP_TEST(the_end_is_told_to_those_who_ask),
+		HUP_TEST(more_bytes_are_told_once_each),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
