@@ -6,9 +6,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-/* How often a park that leaves is asked whether it is drained. */
-#define DRAIN_POLL_S 0.001
-
 struct course {
 	struct parked parked;
 	bool given_up;	  /* its target is dead */
@@ -19,18 +16,16 @@ struct course {
 };
 
 struct park {
-	struct ev_loop *loop;
+	struct poller *poller;
 	const struct tune *tune;
 	enum park_state state;
 	const char *reason;
 	struct course up;
 	struct course down;
-	ev_timer drain;
+	struct poll_watch drain;
 	park_fn *notify;
 	void *owner;
 };
-
-static void park_on_drain(struct ev_loop *loop, ev_timer *timer, int events);
 
 struct park *park_new(const struct park_request *request)
 {
@@ -39,12 +34,10 @@ struct park *park_new(const struct park_request *request)
 
 	if (!park)
 		return NULL;
-	park->loop = request->loop;
+	park->poller = request->poller;
 	park->tune = request->tune;
 	park->notify = request->notify;
 	park->owner = request->owner;
-	ev_timer_init(&park->drain, park_on_drain, 0., DRAIN_POLL_S);
-	park->drain.data = park;
 	err = parked_prepare(&park->up.parked, &park->down.parked, request->worker, request->client,
 			     request->server, request->session);
 	if (!err)
@@ -82,19 +75,25 @@ static bool course_drained(struct course *course)
 	return parked_leave(&course->parked) || course->given_up;
 }
 
-static void park_on_drain(struct ev_loop *loop, ev_timer *timer, int events)
+static void park_look(void *owner)
 {
-	struct park *park = timer->data;
+	struct park *park = owner;
 	/* Both are asked: each is to stop redirecting. */
 	bool up = course_drained(&park->up);
 	bool down = course_drained(&park->down);
 
-	(void)events;
 	if (!up || !down)
 		return;
-	ev_timer_stop(loop, timer);
+	poller_stop(&park->drain);
 	park->state = PARK_OUT;
 	park->notify(park->owner, PARK_LEFT);
+}
+
+/* Also when it does so already, and something has changed. */
+static void park_look_soon(struct park *park)
+{
+	poller_stop(&park->drain);
+	poller_start(park->poller, &park->drain, 0., park_look, park);
 }
 
 void park_leave(struct park *park, const char *reason)
@@ -103,20 +102,21 @@ void park_leave(struct park *park, const char *reason)
 		return;
 	park->state = PARK_LEAVING;
 	park->reason = reason;
-	ev_timer_set(&park->drain, 0., DRAIN_POLL_S);
-	ev_timer_start(park->loop, &park->drain);
+	park_look_soon(park);
 }
 
 void park_give_up(struct park *park, bool up)
 {
 	(up ? &park->up : &park->down)->given_up = true;
+	if (park->state == PARK_LEAVING)
+		park_look_soon(park);
 }
 
 void park_free(struct park *park)
 {
 	if (!park)
 		return;
-	ev_timer_stop(park->loop, &park->drain);
+	poller_stop(&park->drain);
 	parked_release(&park->up.parked);
 	parked_release(&park->down.parked);
 	free(park);

@@ -5,12 +5,12 @@
 #ifndef HAWSER_ACCEL_SOCKMAP_PAIR_H
 #define HAWSER_ACCEL_SOCKMAP_PAIR_H
 
-#include <ev.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "accel/sockmap.h"
 #include "accel/sockmap_flow.h"
+#include "base/poller.h"
 #include "config/tune.h"
 
 struct park;
@@ -30,7 +30,7 @@ enum park_event {
 typedef void park_fn(void *owner, enum park_event event);
 
 struct park_request {
-	struct ev_loop *loop;
+	struct poller *poller;
 	struct accel_worker *worker;
 	const struct tune *tune; /* outlives the park */
 	int client;		 /* fds; the caller's to close, right after park_free() */

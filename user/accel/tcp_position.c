@@ -142,15 +142,37 @@ int stream_pos_read(int fd, uint64_t *taken, uint32_t *waiting)
 	return -EAGAIN;
 }
 
+static int mptcp_info_get(int fd, struct mptcp_info *info)
+{
+	socklen_t len = sizeof(*info);
+
+	*info = (struct mptcp_info){0};
+	return getsockopt(fd, SOL_MPTCP, MPTCP_INFO, info, &len) ? -errno : 0;
+}
+
 static int mptcp_written(int fd, uint64_t *written)
 {
-	struct mptcp_info info = {0};
-	socklen_t len = sizeof(info);
+	struct mptcp_info info;
+	int err = mptcp_info_get(fd, &info);
 
-	if (getsockopt(fd, SOL_MPTCP, MPTCP_INFO, &info, &len))
-		return -errno;
 	*written = info.mptcpi_write_seq;
-	return 0;
+	return err;
+}
+
+int stream_pos_acknowledged(int fd, bool mptcp, uint64_t *acknowledged)
+{
+	struct mptcp_info multipath;
+	struct tcp_info info;
+	int err;
+
+	/* Refused once it has fallen back; TCP_INFO then is that of all its bytes. */
+	if (mptcp && !mptcp_info_get(fd, &multipath)) {
+		*acknowledged = multipath.mptcpi_snd_una;
+		return 0;
+	}
+	err = tcp_info_get(fd, &info);
+	*acknowledged = info.tcpi_bytes_acked;
+	return err;
 }
 
 int stream_pos_written(int fd, bool mptcp, enum stream_pos_error error, uint64_t *written)

@@ -25,4 +25,8 @@ enum stream_pos_error {
  * socket that has not fallen back. 0 or -errno. */
 int stream_pos_written(int fd, bool mptcp, enum stream_pos_error error, uint64_t *written);
 
+/* Bytes that the peer has acknowledged, ever, from some origin; the end of the stream counts as
+ * one. mptcp: as above. 0 or -errno. */
+int stream_pos_acknowledged(int fd, bool mptcp, uint64_t *acknowledged);
+
 #endif

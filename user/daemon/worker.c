@@ -144,6 +144,7 @@ struct worker *worker_start(const struct worker_options *options)
 	if (!worker->loop)
 		goto out;
 	env->relay.loop = worker->loop;
+	poller_init(&env->relay.poller, worker->loop);
 	heap_init(&env->heap, worker->loop);
 	env->relay.counters = &env->stats.relay;
 	err = -mover_init(&env->relay.mover);

@@ -3,9 +3,11 @@
 #include "net/socket.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h> /* its tcp_info is newer than glibc's */
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "net/kernel.h"
@@ -135,6 +137,13 @@ uint32_t socket_receive_rtt_us(int fd)
 uint64_t socket_received_bytes(int fd)
 {
 	return tcp_info(fd).tcpi_bytes_received;
+}
+
+int socket_unacknowledged(int fd)
+{
+	int bytes;
+
+	return ioctl(fd, SIOCOUTQ, &bytes) ? 0 : bytes;
 }
 
 int socket_set_congestion(int fd, const char *name)

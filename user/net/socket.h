@@ -67,6 +67,10 @@ uint32_t socket_receive_rtt_us(int fd);
  * if unknown. Of the first subflow only, so of no use while MPTCP is spoken. */
 uint64_t socket_received_bytes(int fd);
 
+/* Bytes given to the socket that its peer has not acknowledged, the end of the stream as one; 0 if
+ * unknown. After a reset it stays as it was. */
+int socket_unacknowledged(int fd);
+
 /* For an MPTCP socket this holds for all its subflows. 0 or -errno. */
 int socket_set_congestion(int fd, const char *name);
 

@@ -59,7 +59,8 @@ struct flow {
 	uint64_t bytes;	       /* taken from the source */
 	struct parked *parked; /* the source has been in the sockmap and is read through this */
 	struct pace pace;
-	struct tick_watch tick; /* active: looked at on a tick, not when readable */
+	struct tick_watch tick;	 /* active: looked at on a tick, not when readable */
+	unsigned int idle_ticks; /* in a row that found the target still taking nothing */
 	/* The source is a client that sends past TCP: it is only to be read by tier_copy, and may
 	 * not enter the sockmap. NULL: it is not. Not the flow's to close. */
 	struct local_client *local;

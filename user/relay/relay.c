@@ -1,65 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A pair of flows between two sockets: when each is pumped, half-close, reset. */
+/* A pair of flows between two sockets: when each is pumped, and what each leg waits for. */
 #include "relay/relay_private.h"
-
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "net/kernel.h"
 #include "net/socket.h"
 #include "shared/token_state.h"
 
-/* How often a leg that will be reset is asked whether all it was sent has been acknowledged. */
-#define DRAIN_POLL_S 0.01
-
-/* How often a dead leg that has been in the sockmap is looked at for passed bytes that are still on
- * their way to its queue. Some never come: a psock that an error has hit drops them. */
-#define DEAD_POLLS_MAX 50
+/* So many ticks while the target takes nothing, and there are no more. */
+#define IDLE_TICKS_MAX 64
 
 /* A flow rests for so much less than it should. */
 #define REST_SLACK_S 0.001
 
-static struct leg *leg_other(struct relay *relay, const struct leg *leg)
+struct leg *leg_other(struct relay *relay, const struct leg *leg)
 {
 	return leg == &relay->client ? &relay->server : &relay->client;
 }
 
-static struct flow *flow_from(struct relay *relay, const struct leg *leg)
+struct flow *flow_from(struct relay *relay, const struct leg *leg)
 {
 	return leg == &relay->client ? &relay->up : &relay->down;
 }
 
-static struct flow *flow_to(struct relay *relay, const struct leg *leg)
+struct flow *flow_to(struct relay *relay, const struct leg *leg)
 {
 	return leg == &relay->client ? &relay->down : &relay->up;
 }
 
-/* A reset discards what the receiver has not been sent yet. Directly connected, it would have got
- * all that was sent before the reset; so it shall through us. */
-static bool leg_drained(struct relay *relay, const struct leg *leg)
-{
-	int unacknowledged;
-
-	/* A socket that has just fallen back to TCP reports 1 until something was sent. */
-	if (flow_to(relay, leg)->bytes == 0 && leg == &relay->server)
-		return true;
-	return ioctl(leg->fd, SIOCOUTQ, &unacknowledged) || unacknowledged == 0;
-}
-
 static void relay_on_hup(void *owner, bool dead);
 static void relay_on_tick(void *owner);
-
-/* The receive path of a socket that fell back to TCP can lose bytes in the kernel and still end in
- * order (run on 6.18). TCP's own count tells; it may count the end of the stream as one byte more.
- * Not for the client's leg, where the handshake took bytes that no flow counted. */
-static bool leg_lost_bytes(const struct relay *relay, const struct leg *leg,
-			   const struct flow *from)
-{
-	return leg == &relay->server && leg->transport == TRANSPORT_FALLBACK &&
-	       socket_received_bytes(leg->fd) > from->bytes + 1;
-}
 
 void leg_watch_io(struct relay *relay, struct leg *leg, int events)
 {
@@ -81,7 +51,7 @@ static void leg_watch(struct relay *relay, struct leg *leg)
 	int events = 0;
 
 	if (!from->eof && from->held.len == 0 && !from->tick.active && !from->resting &&
-	    !(leg == relay->dead && from->parked))
+	    !(leg->dead && from->parked))
 		events |= EV_READ;
 	if (to->held.len > 0)
 		events |= EV_WRITE;
@@ -89,7 +59,7 @@ static void leg_watch(struct relay *relay, struct leg *leg)
 		leg_watch_io(relay, leg, events);
 	/* A leg whose stream has ended and that nothing is written to may still be reset; one whose
 	 * bytes the kernel moves may end as well. */
-	if (leg == relay->dead || (!parked && (events || !from->eof)))
+	if (leg->dead || (!parked && (events || !from->eof)))
 		hup_remove(&relay->env->hup, &leg->hup);
 	else
 		hup_add(&relay->env->hup, &leg->hup, leg->fd,
@@ -124,30 +94,13 @@ static void relay_pace(struct relay *relay, struct flow *flow, struct leg *sourc
 		ticker_start(ticker, &flow->tick, interval_us, relay_on_tick, source);
 }
 
-/* Nothing can be given to this leg any more. What it sent before is still worth reading. */
-static void relay_leg_died(struct relay *relay, struct leg *leg)
-{
-	struct flow *to = flow_to(relay, leg);
-
-	if (relay->dead && relay->dead != leg)
-		relay->end = CAUSE_RESET;
-	relay->dead = leg;
-	flow_from(relay, leg)->resting = false;
-	if (relay->park)
-		park_give_up(relay->park, to == &relay->up);
-	flow_drop(to, &relay->env->mover);
-	ticker_stop(&relay->env->ticker, &to->tick);
-	to->eof = true;
-	to->finished = true;
-}
-
 /* The timer is for the flow that may go on first; the other is seen to then. */
 static void relay_charge(struct relay *relay, struct flow *flow, uint64_t n)
 {
 	double wait_s;
 
 	/* What a dead leg sent is not kept waiting: it is little, and soon gone. */
-	if (!relay->account || n == 0 || relay->dead)
+	if (!relay->account || n == 0 || relay_outcome(relay) != CAUSE_NONE)
 		return;
 	wait_s = account_charge(relay->account, flow == &relay->up, n, relay->rate,
 				clock_monotonic_s());
@@ -177,13 +130,6 @@ void relay_count(struct relay *relay, const struct flow *flow, uint64_t bytes)
 		relay->env->mptcp_moved(relay->env->mptcp_moved_arg);
 }
 
-void relay_source_failed(struct relay *relay, struct flow *flow, struct leg *source)
-{
-	flow->eof = true;
-	flow->finished = true;
-	relay_leg_died(relay, source);
-}
-
 void relay_pump(struct relay *relay, struct flow *flow, struct leg *source, struct leg *target)
 {
 	uint64_t before = flow->bytes;
@@ -199,11 +145,7 @@ void relay_pump(struct relay *relay, struct flow *flow, struct leg *source, stru
 	case FLOW_MORE:
 		break;
 	case FLOW_ENDED:
-		flow->finished = true;
-		if (leg_lost_bytes(relay, source, flow))
-			relay->end = CAUSE_BYTES_LOST;
-		else if (!relay->dead)
-			shutdown(target->fd, SHUT_WR);
+		relay_flow_ended(relay, flow, source, target);
 		break;
 	case FLOW_SOURCE_FAILED:
 		relay_source_failed(relay, flow, source);
@@ -212,7 +154,8 @@ void relay_pump(struct relay *relay, struct flow *flow, struct leg *source, stru
 		relay_leg_died(relay, target);
 		break;
 	case FLOW_NO_MEMORY:
-		relay->end = CAUSE_RESOURCES;
+		flow_drop(flow, &relay->env->mover);
+		relay_fail(relay, CAUSE_RESOURCES);
 		break;
 	}
 	if (!flow->resting)
@@ -248,30 +191,18 @@ static void relay_on_rest(struct ev_loop *loop, ev_timer *timer, int events)
 
 void relay_settle(struct relay *relay)
 {
-	struct ev_loop *loop = relay->env->loop;
-	bool half_closed;
-
 	if (relay->chatty && relay->end == CAUSE_NONE)
 		relay_try_sockmap(relay);
 	relay->chatty = false;
-	half_closed = relay_half_closed(relay);
-	if (relay->end == CAUSE_NONE && relay->dead) {
-		const struct flow *from = flow_from(relay, relay->dead);
-
-		if (from->finished && leg_drained(relay, leg_other(relay, relay->dead)))
-			relay->end = CAUSE_RESET;
-		else if ((from->finished || from->parked) && !ev_is_active(&relay->drain))
-			ev_timer_again(loop, &relay->drain);
-	}
-	if (relay->end != CAUSE_NONE ||
-	    (relay->up.finished && relay->down.finished && !relay->dead)) {
+	if (relay_is_over(relay)) {
 		relay_stop(relay);
-		relay->notify(relay, RELAY_ENDED, relay->end);
+		relay->notify(relay, RELAY_ENDED, relay_outcome(relay));
 		return;
 	}
+	relay_await_end(relay);
 	leg_watch(relay, &relay->client);
 	leg_watch(relay, &relay->server);
-	if (half_closed && !relay->was_half_closed) {
+	if (relay_half_closed(relay) && !relay->was_half_closed) {
 		relay->was_half_closed = true;
 		relay->notify(relay, RELAY_HALF_CLOSED, CAUSE_NONE);
 	}
@@ -312,31 +243,14 @@ static void relay_on_tick(void *owner)
 	struct relay *relay = source->io.data;
 	struct flow *flow = flow_from(relay, source);
 
-	if (flow->held.len > 0)
+	if (flow->held.len > 0) {
+		/* The target says when it takes more; if that takes long, ticks are idle. */
+		if (++flow->idle_ticks >= IDLE_TICKS_MAX)
+			ticker_stop(&relay->env->ticker, &flow->tick);
 		return;
+	}
+	flow->idle_ticks = 0;
 	relay_pump(relay, flow, source, leg_other(relay, source));
-	relay_settle(relay);
-}
-
-static void relay_poll_dead(struct relay *relay, struct leg *dead)
-{
-	struct flow *from = flow_from(relay, dead);
-
-	if (from->finished || relay_parked(relay))
-		return;
-	relay_pump(relay, from, dead, leg_other(relay, dead));
-	if (!from->finished && from->held.len == 0 && ++relay->dead_polls > DEAD_POLLS_MAX)
-		relay_source_failed(relay, from, dead);
-}
-
-static void relay_on_drain(struct ev_loop *loop, ev_timer *timer, int events)
-{
-	struct relay *relay = timer->data;
-
-	(void)loop;
-	(void)events;
-	if (relay->dead)
-		relay_poll_dead(relay, relay->dead);
 	relay_settle(relay);
 }
 
@@ -347,7 +261,6 @@ void relay_init(struct relay *relay, struct relay_env *env, relay_notify_fn *not
 	relay->server.fd = -1;
 	ev_init(&relay->client.io, relay_on_io);
 	ev_init(&relay->server.io, relay_on_io);
-	ev_init(&relay->drain, relay_on_drain);
 	ev_init(&relay->rest, relay_on_rest);
 }
 
@@ -357,6 +270,9 @@ void relay_prepare(struct relay *relay, const struct relay_config *config, uint6
 	struct leg *server = &relay->server;
 	enum tier_mode mode = config->tier;
 
+	/* The path may have let the handshake pass, and no more. */
+	client->transport = mptcp_transport(client->fd);
+	server->transport = mptcp_transport(server->fd);
 	relay->config = config;
 	relay->session = session;
 	relay->unfit = !relay->env->accel || mode == TIER_MODE_COPY || mode == TIER_MODE_SPLICE ||
@@ -385,8 +301,6 @@ void relay_start(struct relay *relay)
 	ev_io_set(&relay->server.io, relay->server.fd, 0);
 	relay->client.io.data = relay;
 	relay->server.io.data = relay;
-	relay->drain.repeat = DRAIN_POLL_S;
-	relay->drain.data = relay;
 	relay->rest.data = relay;
 	relay->last_activity = ev_now(relay->env->loop);
 	relay_pump(relay, &relay->up, &relay->client, &relay->server);
@@ -396,7 +310,7 @@ void relay_start(struct relay *relay)
 
 void relay_stop(struct relay *relay)
 {
-	ev_timer_stop(relay->env->loop, &relay->drain);
+	poller_stop(&relay->drain);
 	ev_timer_stop(relay->env->loop, &relay->rest);
 	ev_io_stop(relay->env->loop, &relay->client.io);
 	ev_io_stop(relay->env->loop, &relay->server.io);

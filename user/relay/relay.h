@@ -10,9 +10,10 @@
 #include "accel/sockmap_pair.h"
 #include "accel/sockmap_policy.h"
 #include "base/cause.h"
-#include "net/mptcp.h"
+#include "base/poller.h"
 #include "relay/flow.h"
 #include "relay/hangup.h"
+#include "relay/leg.h"
 
 struct relay_counters {
 	uint64_t bytes_up; /* client to destination */
@@ -27,19 +28,13 @@ struct relay_env {
 	struct mover mover;
 	struct hup hup;
 	struct ticker ticker;
+	struct poller poller;
 	struct accel_worker *accel; /* NULL: no sockmap */
 	bool accel_mptcp;	    /* it takes MPTCP sockets too */
 	struct relay_counters *counters;
 	/* Called each time that a relay with MPTCP has moved bytes. */
 	void (*mptcp_moved)(void *arg);
 	void *mptcp_moved_arg;
-};
-
-struct leg {
-	int fd; /* -1: none */
-	enum transport transport;
-	ev_io io;
-	struct hup_watch hup;
 };
 
 enum relay_event {
@@ -59,10 +54,7 @@ struct relay {
 	struct leg server;
 	struct flow up;	  /* client to server */
 	struct flow down; /* server to client */
-	struct leg
-		*dead; /* was reset or failed; the other gets what was read from it, then a reset */
-	unsigned int dead_polls; /* for bytes that it may still have */
-	enum cause end;		 /* set: over */
+	enum cause end;	  /* set: nothing more is taken, and it ends by resets */
 	const struct relay_config *config;
 	uint64_t session; /* its number, for output */
 	struct chat chat;
@@ -73,8 +65,8 @@ struct relay {
 	struct account *account; /* of a token with a rate; NULL: no limit */
 	uint64_t rate;		 /* bytes per second, each way, of the account */
 	ev_timer rest;		 /* until a resting flow goes on */
-	ev_timer drain;
-	ev_tstamp last_activity;
+	struct poll_watch drain; /* active: what is to come before the end has no event */
+	ev_tstamp last_activity; /* at either end */
 	relay_notify_fn *notify;
 };
 
@@ -103,6 +95,9 @@ void relay_stop(struct relay *relay);
 /* Counts what the kernel moved since the last time: flows' bytes, statistics, last_activity. */
 void relay_refresh(struct relay *relay);
 
+/* The same, and what the peers have acknowledged: a slow reader lives, too. */
+void relay_look(struct relay *relay);
+
 /* For --torture: changes a tier or a tick, as dice says. */
 void relay_shake(struct relay *relay, unsigned int dice);
 
@@ -110,7 +105,7 @@ void relay_shake(struct relay *relay, unsigned int dice);
 const char *relay_tier(const struct relay *relay, const struct flow *flow);
 const char *relay_reason(const struct relay *relay, const struct flow *flow);
 
-/* Whether one direction or more has ended. */
+/* Whether one direction or more has ended, in order or not. */
 bool relay_half_closed(const struct relay *relay);
 
 #endif

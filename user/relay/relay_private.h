@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What relay.c, the pair of flows, and relay_park.c, its way into the sockmap and back, share. */
+/* What relay.c, the pair of flows, relay_end.c, its end, and relay_sockmap.c, its way into the
+ * sockmap and back, share. */
 #ifndef HAWSER_RELAY_RELAY_PRIVATE_H
 #define HAWSER_RELAY_RELAY_PRIVATE_H
 
@@ -14,15 +15,39 @@ void relay_pump(struct relay *relay, struct flow *flow, struct leg *source, stru
  * the relay. */
 void relay_settle(struct relay *relay);
 
-void relay_source_failed(struct relay *relay, struct flow *flow, struct leg *source);
-
 /* Adds bytes of the flow to the worker's statistics. */
 void relay_count(struct relay *relay, const struct flow *flow, uint64_t bytes);
 
 /* events: EV_READ, EV_WRITE; 0: none. */
 void leg_watch_io(struct relay *relay, struct leg *leg, int events);
 
-/* Of relay_park.c: */
+struct leg *leg_other(struct relay *relay, const struct leg *leg);
+struct flow *flow_from(struct relay *relay, const struct leg *leg);
+struct flow *flow_to(struct relay *relay, const struct leg *leg);
+
+/* Of relay_end.c; relay_settle() is to follow: */
+
+/* Nothing can be given to this leg any more. What it sent before is still worth reading. */
+void relay_leg_died(struct relay *relay, struct leg *leg);
+
+/* The same, and nothing more can be read from it. */
+void relay_source_failed(struct relay *relay, struct flow *flow, struct leg *source);
+
+/* Takes no more from either side, which both get what was taken, and then a reset. */
+void relay_fail(struct relay *relay, enum cause cause);
+
+/* The flow's source has ended, and all was given. */
+void relay_flow_ended(struct relay *relay, struct flow *flow, struct leg *source,
+		      struct leg *target);
+
+/* Whether nothing is left to be done but to close or reset both sockets; and why. */
+bool relay_is_over(struct relay *relay);
+enum cause relay_outcome(const struct relay *relay);
+
+/* Sees to it that what has no event and comes before the end is looked for. */
+void relay_await_end(struct relay *relay);
+
+/* Of relay_sockmap.c: */
 
 /* Whether the kernel moves the bytes, so that user space must not touch the sockets. */
 bool relay_parked(const struct relay *relay);

@@ -44,7 +44,7 @@ static void relay_on_park(void *owner, enum park_event event)
 
 	relay_refresh(relay);
 	if (event == PARK_BROKEN) {
-		relay->end = CAUSE_BYTES_LOST;
+		relay_fail(relay, CAUSE_BYTES_LOST);
 	} else {
 		chat_left(&relay->chat, &relay->config->tune, ev_now(relay->env->loop));
 		relay_pump(relay, &relay->up, &relay->client, &relay->server);
@@ -60,7 +60,7 @@ static int relay_enter_sockmap(struct relay *relay)
 	int err;
 
 	if (!relay->park) {
-		relay->park = park_new(&(struct park_request){.loop = env->loop,
+		relay->park = park_new(&(struct park_request){.poller = &env->poller,
 							      .worker = env->accel,
 							      .tune = &relay->config->tune,
 							      .client = relay->client.fd,
@@ -89,7 +89,7 @@ void relay_try_sockmap(struct relay *relay)
 	ev_tstamp now = ev_now(relay->env->loop);
 	int err;
 
-	if (relay_parked(relay) || relay->unfit || relay->dead || relay_half_closed(relay) ||
+	if (relay_parked(relay) || relay->unfit || relay_half_closed(relay) ||
 	    relay->up.held.len > 0 || relay->down.held.len > 0)
 		return;
 	err = relay_enter_sockmap(relay);

@@ -163,6 +163,7 @@ int opening_hand_over(struct opening *opening, struct relay *relay, const union 
 		err = opening_gather(opening, &first, &len);
 	if (err)
 		return err;
+	relay->client.uncounted = (int64_t)(opening->received - len);
 	relay->up.bytes += len;
 	relay->env->counters->bytes_up += len;
 	return first_sent ? 0 : flow_hold(&relay->up, first, len);

@@ -264,6 +264,7 @@ static void session_relay(struct session *session, const struct dial_result *res
 
 	relay->server.fd = fd;
 	relay->server.transport = transport;
+	relay->server.uncounted = (int64_t)result->taken;
 	session->env->stats.server_transport[transport]++;
 	session->exit = result->exit;
 	if (session->exit)

@@ -37,6 +37,7 @@ struct dial_result {
 	struct exit *exit;   /* NULL: none did; kept by the configuration */
 	bool first_sent;     /* the client's first bytes have left */
 	union address bound; /* the exit's end; AF_UNSPEC: unknown */
+	uint64_t taken;	     /* bytes that were read from fd, the exit's answers */
 };
 
 /* Always called from the loop, never before dial_start() returns. After DIAL_CONNECTED and

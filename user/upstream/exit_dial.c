@@ -118,7 +118,8 @@ static void on_hop(void *context, const struct hop_result *result)
 						   .transport = result->transport,
 						   .exit = exit->state,
 						   .first_sent = true,
-						   .bound = result->bound});
+						   .bound = result->bound,
+						   .taken = result->taken});
 		return;
 	case HOP_DESTINATION_FAILED:
 		/* What the client found may do where the exit found nothing, or something else. */

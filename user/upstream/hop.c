@@ -58,6 +58,7 @@ struct hop {
 	struct hop_answers answers;
 	uint8_t in[HOP_MESSAGE_MAX]; /* of one message */
 	size_t in_len;
+	uint64_t taken; /* bytes that were read from fd */
 	hop_fn *notify;
 	void *context;
 };
@@ -103,6 +104,7 @@ static void hop_finish(struct hop *hop, enum hop_outcome outcome, enum cause cau
 		.transport = hop->transport,
 		.cause = cause,
 		.bound = hop->answers.bound,
+		.taken = hop->taken,
 	};
 	hop_fn *notify = hop->notify;
 	void *context = hop->context;
@@ -266,6 +268,7 @@ static void hop_read(struct hop *hop)
 			return;
 		}
 		hop->in_len += (size_t)n;
+		hop->taken += (uint64_t)n;
 		if (hop->in_len == size && !hop_read_message(hop))
 			return;
 	}
@@ -344,6 +347,7 @@ static void hop_on_dial(void *context, enum dial_event event, const struct dial_
 		return;
 	}
 	hop->fd = result->fd;
+	hop->taken = 0;
 	hop->others = result->others;
 	hop->peer = result->address;
 	hop->transport = result->transport;

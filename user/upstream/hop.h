@@ -33,6 +33,7 @@ struct hop_result {
 	enum transport transport;
 	enum cause cause;
 	union address bound; /* the exit's end of the connection to the destination */
+	uint64_t taken;	     /* bytes that were read from fd */
 };
 
 /* Called once from the loop, never before hop_start() returns; the hop is gone then. */
