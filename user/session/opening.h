@@ -27,6 +27,8 @@ struct opening {
 	union address proxied_to;
 	const struct destination *forward; /* of the listener, the configuration's; NULL: none */
 	struct handshake_out refusal;	   /* that is held back for a while */
+	unsigned int refusals;		   /* times that it was given time to read it */
+	bool heard; /* the client has sent something since it was looked at */
 	/* The session's: */
 	ev_io io;
 	struct peek peek;

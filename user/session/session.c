@@ -41,13 +41,6 @@ static const struct {
 	[SESSION_REFUSING] = {"refusing", 0},
 };
 
-/* How long a client may take to send the name, on ports where the client speaks first. A LAN brings
- * it in milliseconds; what else may be behind these ports, as ssh, waits for so long. */
-#define PEEKING_S 0.3
-
-/* How long a refused client may take to read the refusal and close. */
-#define REFUSING_S 2.
-
 static void session_close_opening(struct session *session)
 {
 	struct opening *opening = session->opening;
@@ -109,36 +102,6 @@ void session_end(struct session *session, enum cause cause)
 	heap_trim_soon(&env->heap);
 }
 
-static double session_deadline_s(const struct session *session)
-{
-	const struct timeouts *timeouts = &session->config->timeouts;
-
-	switch (session->state) {
-	case SESSION_HANDSHAKE:
-		return timeouts->handshake_s;
-	case SESSION_PEEKING:
-		return PEEKING_S;
-	case SESSION_RESOLVING:
-		return timeouts->resolve_s;
-	case SESSION_CONNECTING:
-		return timeouts->connect_s;
-	case SESSION_DELAYING:
-		return FAILURES_DELAY_MAX_S;
-	case SESSION_RELAYING:
-		return relay_half_closed(&session->relay) ? timeouts->half_closed_s
-							  : timeouts->idle_s;
-	default:
-		return REFUSING_S;
-	}
-}
-
-static void session_arm(struct session *session, double after_s)
-{
-	ev_timer_stop(session->env->relay.loop, &session->deadline);
-	ev_timer_set(&session->deadline, after_s, 0.);
-	ev_timer_start(session->env->relay.loop, &session->deadline);
-}
-
 const char *session_state_name(const struct session *session)
 {
 	return states[session->state].name;
@@ -149,7 +112,7 @@ void session_enter(struct session *session, enum session_state state)
 {
 	assert(states[session->state].next & 1U << state);
 	session->state = state;
-	session_arm(session, session_deadline_s(session));
+	session_arm_deadline(session);
 	log_debug("session %llu: %s", (unsigned long long)session->id, states[state].name);
 }
 
@@ -163,12 +126,12 @@ static void session_on_refused_client(struct ev_loop *loop, ev_io *io, int event
 	(void)events;
 	if (n == 0 || (n < 0 && errno != EAGAIN))
 		session_end(session, session->cause);
+	else
+		session->opening->heard |= n > 0;
 }
 
-/* Sends out, which holds the refusal, and waits for the client to close: a close of ours with bytes
- * unread would become a reset that may overtake the refusal. */
-static void session_refuse(struct session *session, enum cause cause,
-			   const struct handshake_out *out)
+/* A close of ours with bytes unread would become a reset that may overtake the refusal. */
+void session_refuse(struct session *session, enum cause cause, const struct handshake_out *out)
 {
 	struct opening *opening = session->opening;
 	struct ev_loop *loop = session->env->relay.loop;
@@ -188,8 +151,7 @@ static void session_refuse(struct session *session, enum cause cause,
 	ev_io_start(loop, &opening->io);
 }
 
-/* As session_refuse, with the refusal that the protocol has for this cause. */
-static void session_fail(struct session *session, enum cause cause)
+void session_fail(struct session *session, enum cause cause)
 {
 	struct handshake_out out = {.len = 0};
 	const char *destination = session->destination ? session->destination : "?";
@@ -236,7 +198,7 @@ static void session_on_relay(struct relay *relay, enum relay_event event, enum c
 	if (event == RELAY_ENDED)
 		session_end(session, cause);
 	else
-		session_arm(session, session_deadline_s(session));
+		session_arm_deadline(session);
 }
 
 /* A client in the cgroup may send past TCP from now on. */
@@ -451,45 +413,6 @@ static void session_on_client(struct ev_loop *loop, ev_io *io, int events)
 	}
 }
 
-static void session_on_deadline(struct ev_loop *loop, ev_timer *timer, int events)
-{
-	struct session *session = timer->data;
-	double left_s;
-
-	(void)events;
-	switch (session->state) {
-	case SESSION_HANDSHAKE:
-		session_fail(session, CAUSE_HANDSHAKE_TIMEOUT);
-		return;
-	case SESSION_DELAYING:
-		session_refuse(session, session->cause, &session->opening->refusal);
-		break;
-	case SESSION_PEEKING:
-		session_dial(session);
-		return;
-	case SESSION_RESOLVING:
-		session_fail(session, CAUSE_RESOLVE_FAILED);
-		return;
-	case SESSION_CONNECTING:
-		session_fail(session, CAUSE_CONNECT_TIMEOUT);
-		return;
-	case SESSION_RELAYING:
-		/* Bytes moved do not touch the timer; it looks here when the last one was. Those
-		 * that the kernel moved by itself count as of now. */
-		relay_refresh(&session->relay);
-		left_s = session->relay.last_activity + session_deadline_s(session) - ev_now(loop);
-		if (left_s > 0.)
-			session_arm(session, left_s);
-		else
-			session_end(session, relay_half_closed(&session->relay)
-						     ? CAUSE_HALF_CLOSED_TIMEOUT
-						     : CAUSE_IDLE_TIMEOUT);
-		return;
-	default:
-		session_end(session, session->cause);
-	}
-}
-
 static struct session *session_new(struct session_env *env, int fd, const union address *client,
 				   const struct gate *gate)
 {
@@ -509,8 +432,7 @@ static struct session *session_new(struct session_env *env, int fd, const union 
 	session->id = env->next_id;
 	env->next_id += env->id_step;
 	session->started = ev_now(env->relay.loop);
-	ev_init(&session->deadline, session_on_deadline);
-	session->deadline.data = session;
+	session_init_deadline(session);
 	relay_init(&session->relay, &env->relay, session_on_relay);
 	session->relay.client.fd = fd;
 	session->relay.client.transport = mptcp_transport(fd);
@@ -592,7 +514,7 @@ void session_start(struct session_env *env, int fd, const union address *client,
 	opening->forward = listen->forward ? &listen->to : NULL;
 	ev_io_init(&opening->io, session_on_proxy_header, fd, EV_READ);
 	opening->io.data = session;
-	session_arm(session, session_deadline_s(session));
+	session_arm_deadline(session);
 	if (listen->transparent)
 		session_start_transparent(session);
 	else if (config_accepts_proxy(session->config, client))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What session.c, one session's life, session_transparent.c, how some begin, and session_all.c,
- * what is asked of all, share. */
+/* What session.c, one session's life, session_deadline.c, how long that may take,
+ * session_transparent.c, how some begin, and session_list.c, what is asked of all, share. */
 #ifndef HAWSER_SESSION_SESSION_PRIVATE_H
 #define HAWSER_SESSION_SESSION_PRIVATE_H
 
@@ -62,6 +62,19 @@ void session_enter(struct session *session, enum session_state state);
 
 /* The destination is known. */
 void session_dial(struct session *session);
+
+/* Sends out, which holds the refusal, and waits for the client to close. */
+void session_refuse(struct session *session, enum cause cause, const struct handshake_out *out);
+
+/* The same with the refusal that the protocol has for this cause. */
+void session_fail(struct session *session, enum cause cause);
+
+/* Of session_deadline.c: */
+void session_init_deadline(struct session *session);
+
+/* As long as the state may last, or after_s. */
+void session_arm_deadline(struct session *session);
+void session_arm(struct session *session, double after_s);
 
 /* Of session_transparent.c: in place of a handshake. */
 void session_start_transparent(struct session *session);
