@@ -310,7 +310,7 @@ def test_reset_travels(bed, exit_):
     (("--tokens", "/nowhere"), "nothing takes them"),
     (("--serve-exit", "127.0.0.1:2080", "--tokens", "/nowhere"), "/nowhere: cannot be read"),
     (("--exit-name", "x"), "no exit to name"),
-    (("--exit-allow", "10.0.0.1/8"), "not a range")])
+    (("--exit-allow", "10.0.0.1/8"), "expected ADDR or ADDR/BITS")])
 def test_wrong_options(build, options, part):
     done = subprocess.run([build / "hawserd", "--check", *options], capture_output=True, text=True,
                           timeout=30, check=False)

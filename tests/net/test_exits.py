@@ -604,12 +604,12 @@ def test_links_add_up(build, tmp_path_factory, tmp_path, direction):
     ('exit "a" { token-file = "/x" }', ":1: exit \"a\" ends here without address"),
     ('exit "a" { address = "b"  token-file = "/x"  port = 0 }', "1 to 65535"),
     ('exit "a" { address = "b"  token-file = "/x"  weight = 0 }', "1 to 65535"),
-    ('exit "a b" { address = "b"  token-file = "/x" }', "cannot be an exit's name"),
-    ('exit "a" { address = "b/c"  token-file = "/x" }', "not where an exit can be"),
+    ('exit "a b" { address = "b"  token-file = "/x" }', "expected the name of an exit"),
+    ('exit "a" { address = "b/c"  token-file = "/x" }', "expected a host name or an IP address"),
     ('exit "a" { address = "b"  token-file = "/x" }', "/x: cannot be read"),
-    ('upstream { when-no-exit = maybe }', "legal: direct, refuse"),
+    ('upstream { when-no-exit = maybe }', "expected direct or refuse"),
     ('listen "a" { address = "127.0.0.1:1"  to = "b:1"  tokens = "/x" }', "tokens or to"),
-    ('listen "a" { address = "127.0.0.1:1"  exit-name = "b" }', "with tokens")])
+    ('listen "a" { address = "127.0.0.1:1"  exit-name = "b" }', "expected tokens beside it")])
 def test_wrong_files(build, tmp_path, text, part):
     config = tmp_path / "conf"
     config.write_text(text, "ascii")

@@ -494,7 +494,7 @@ def test_wrong_path(bed, path, says):
     done = start(bed, "--local-accel", path)
     assert done.returncode == 2
     assert f"--local-accel {path}" in done.stderr
-    assert says in done.stderr and "legal: the directory of a cgroup" in done.stderr
+    assert says in done.stderr and "expected the directory of a cgroup" in done.stderr
 
 
 def test_without_rights_it_serves_by_tcp(bed, cgroup, hawserd):

@@ -83,7 +83,7 @@ def test_options_go_before_the_file(hawserd, file):
     ("daemon { workers = 65 }", "64"), ("nonsense", ""),
     ('user "ali" { }', "password-file"), ('listen "x" { }', "address")])
 def test_broken_file(bed, file, line, says):
-    """One line: the file, the line, what is wrong, what is legal."""
+    """One line: the file, the line, what is wrong, what is expected."""
     file.write_text(text(line), "utf-8")
     at = 1 + text().count("\n") - 1
     for more in ([], ["--check"]):
@@ -94,7 +94,7 @@ def test_broken_file(bed, file, line, says):
             if complaint.startswith("error: ") else complaint.partition(": ")
         name, _, number = where.rpartition(":")
         assert name == str(file) and at <= int(number) <= at + 2, complaint
-        assert says in what and "legal" in what
+        assert says in what and "expected" in what
 
 
 def test_reload_takes_the_new_and_keeps_sessions(bed, daemon, file):

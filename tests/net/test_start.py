@@ -46,7 +46,7 @@ def start(bed, *options: str) -> subprocess.CompletedProcess:
     (["--allow", "10.0.0.0/33"], "10.0.0.0/33"),
     (["--user", "ali:/nonexistent"], "/nonexistent"),
     (["--user", "ali"], "ali"),
-    (["--mptcp", "maybe"], "auto, on, off"),
+    (["--mptcp", "maybe"], "auto, on or off"),
     (["--tier", "magic"], "auto, copy, splice"),
     (["--congestion", "nonsense"], "nonsense"),
     (["--workers", "0"], "1 to 64"),

@@ -27,10 +27,6 @@
 #define EXIT_ANSWER_S_DEFAULT 2.5
 #define EXIT_PROBE_S_DEFAULT  10
 
-#define HOW_TO_ALLOW                                                                               \
-	"a source range, --allow 192.168.1.0/24 or access { allow = { \"192.168.1.0/24\" } }"
-#define HOW_TO_ASK "a user, --user NAME:FILE or user \"NAME\" { password-file = \"FILE\" }"
-
 static unsigned int default_workers(void)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -44,7 +40,6 @@ static unsigned int default_workers(void)
 static struct config *config_new(void)
 {
 	struct config *config = calloc(1, sizeof(*config));
-	char control[256];
 
 	if (!config)
 		return NULL;
@@ -57,7 +52,6 @@ static struct config *config_new(void)
 		.exit_answer_s = EXIT_ANSWER_S_DEFAULT,
 		.exit_probe_s = EXIT_PROBE_S_DEFAULT,
 		.workers = default_workers(),
-		.control_is_default = true,
 		.log_level = LOG_LEVEL_INFO,
 		.timeouts = {.handshake_s = 10,
 			     .resolve_s = 10,
@@ -66,11 +60,9 @@ static struct config *config_new(void)
 			     .half_closed_s = 900,
 			     .drain_s = 30}};
 	atomic_init(&config->references, 1);
-	config->control = strdup(control_default_path(control, sizeof(control)));
 	config->state_dir = strdup(STATE_DIR_DEFAULT);
 	config->relay.bpf_pins = strdup(BPF_PINS_DEFAULT);
-	if (!config->control || !config->state_dir || !config->relay.bpf_pins) {
-		free(config->control);
+	if (!config->state_dir || !config->relay.bpf_pins) {
 		free(config->state_dir);
 		free(config->relay.bpf_pins);
 		free(config);
@@ -109,45 +101,16 @@ static void config_free(struct config *config)
 	free(config);
 }
 
-static int add_default_listeners(struct draft *draft)
+static int finish_control(struct config *config)
 {
-	static const char *const defaults[] = {"127.0.0.1:1080", "[::1]:1080"};
+	char path[256];
 
-	for (size_t i = 0; i < sizeof(defaults) / sizeof(*defaults); i++) {
-		struct value value = {
-			.name = "default listener", .typed = defaults[i], .text = defaults[i]};
-		int err = settings_add_listener(draft, &value, NULL);
-
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
-/* No listener may be an open proxy by accident. */
-static int check_exposure(const struct draft *draft)
-{
-	const struct config *config = draft->config;
-
-	if (config->allow_count > 0)
-		return 0;
-	for (size_t i = 0; i < config->listen_count; i++) {
-		const struct listen_config *listen = &config->listen[i];
-
-		/* Who has neither a token nor a password does not get in. A transparent one that is
-		 * dialled itself refuses; what is taken to it is for whoever sets the rules. */
-		if (address_is_loopback(&listen->address) || listen->gate || listen->transparent)
-			continue;
-		if (listen->forward)
-			return value_refuse(&draft->listen_from[i],
-					    "not loopback, and a forward cannot ask for a "
-					    "password; legal with " HOW_TO_ALLOW);
-		if (config->users.count == 0)
-			return value_refuse(&draft->listen_from[i],
-					    "not loopback, it would be an open proxy; legal "
-					    "with " HOW_TO_ALLOW "; or with " HOW_TO_ASK);
-	}
-	return 0;
+	config->control_is_default = !config->control;
+	if (config->control_is_default)
+		config->control = strdup(control_default_path(path, sizeof(path)));
+	if (!config->control)
+		log_error("configuration: %s", strerror(ENOMEM));
+	return config->control ? 0 : -ENOMEM;
 }
 
 struct config *config_load(const struct options *options)
@@ -165,11 +128,8 @@ struct config *config_load(const struct options *options)
 		if (!file || config_file_apply(file, &draft))
 			goto out;
 	}
-	if (options_apply(options, &draft) || settings_finish_exits(&draft))
-		goto out;
-	if (draft.config->listen_count == 0 && add_default_listeners(&draft))
-		goto out;
-	loaded = check_exposure(&draft) == 0;
+	loaded = !options_apply(options, &draft) && !settings_finish_listeners(&draft) &&
+		 !settings_finish_exits(&draft) && !finish_control(draft.config);
 out:
 	if (!loaded) {
 		config_free(draft.config);

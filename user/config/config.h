@@ -41,7 +41,8 @@ struct listen_config {
 
 enum when_no_exit { WHEN_NO_EXIT_DIRECT, WHEN_NO_EXIT_REFUSE };
 
-#define EXITS_MAX 64
+#define EXITS_MAX	  64
+#define EXIT_PORT_DEFAULT 1080
 
 /* A way out for this router. */
 struct exit_config {
@@ -126,7 +127,8 @@ struct config {
 struct options;
 
 /* Reads defaults, then the file, then the options. NULL on error, after logging one line that names
- * file and line (or the option), what is wrong and what is legal. The result has one reference. */
+ * file and line (or the option), what is wrong and what is expected. The result has one reference.
+ */
 struct config *config_load(const struct options *options);
 
 /* Any thread. The last put wipes the passwords and frees; config_put(NULL) does nothing. */

@@ -37,7 +37,7 @@ static int value_locate(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *resu
 	 * libconfuse does not use the number of a pointer option. */
 	if (opt->nvalues == 1 && opt->def.number++ > 0) {
 		value_log(LOG_LEVEL_ERROR, value,
-			  "%s is given twice in this section; legal: once%s", opt->name,
+			  "%s is given twice in this section; expected once%s", opt->name,
 			  opt->flags & CFGF_LIST ? ", as a list { \"A\", \"B\" }" : "");
 		free(value);
 		return -1;
@@ -46,72 +46,39 @@ static int value_locate(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *resu
 	return 0;
 }
 
-#define VALUE(name) CFG_PTR_CB(name, NULL, CFGF_NODEFAULT, value_locate, free)
-#define LIST(name)  CFG_PTR_LIST_CB(name, NULL, CFGF_NODEFAULT, value_locate, free)
+/* libconfuse's own table of the names, which it copies. NULL without memory. */
+static cfg_t *make_root(void)
+{
+	cfg_opt_t sections[SECTION_COUNT];
+	cfg_opt_t *names = calloc(settings_count + SECTION_COUNT, sizeof(*names));
+	cfg_opt_t *next = names;
+	cfg_t *root;
 
-/* Names only, as libconfuse needs them to parse; what a value may be is in settings.c. */
-static cfg_opt_t daemon_names[] = {VALUE("workers"), VALUE("control"), VALUE("state-dir"),
-				   VALUE("log-level"), CFG_END()};
-static cfg_opt_t listen_names[] = {VALUE("address"),   VALUE("to"),	     VALUE("tokens"),
-				   VALUE("exit-name"), VALUE("transparent"), CFG_END()};
-static cfg_opt_t access_names[] = {LIST("allow"), LIST("own-allow"), LIST("exit-allow"),
-				   LIST("accept-proxy-protocol"), CFG_END()};
-static cfg_opt_t user_names[] = {VALUE("password-file"), CFG_END()};
-static cfg_opt_t upstream_names[] = {VALUE("mptcp"),
-				     VALUE("congestion"),
-				     VALUE("tcp-only-expiry"),
-				     VALUE("tcp-only-retry"),
-				     VALUE("when-no-exit"),
-				     VALUE("exit-answer"),
-				     VALUE("exit-probe"),
-				     VALUE("links"),
-				     LIST("send-proxy-protocol"),
-				     CFG_END()};
-static cfg_opt_t exit_names[] = {VALUE("address"),  VALUE("port"),   VALUE("token-file"),
-				 VALUE("priority"), VALUE("weight"), CFG_END()};
-static cfg_opt_t link_names[] = {VALUE("device"),    VALUE("role"),    VALUE("weight"),
-				 VALUE("rate-down"), VALUE("rate-up"), VALUE("quota"),
-				 VALUE("reset-day"), LIST("gateway"),  LIST("probe"),
-				 VALUE("demote"),    CFG_END()};
-static cfg_opt_t relay_names[] = {VALUE("tier"),     VALUE("tick"),    VALUE("bpf"),
-				  VALUE("bpf-pins"), VALUE("torture"), VALUE("local-accel"),
-				  CFG_END()};
-#define TUNE_VALUE(member, name, standard, least, most) VALUE(name),
-static cfg_opt_t tune_names[] = {TUNE_LIST(TUNE_VALUE) CFG_END()};
-static cfg_opt_t timeouts_names[] = {VALUE("handshake"), VALUE("resolve"),     VALUE("connect"),
-				     VALUE("idle"),	 VALUE("half-closed"), VALUE("drain"),
-				     CFG_END()};
+	if (!names)
+		return NULL;
+	/* Each may be there many times; libconfuse would otherwise make those up that are not. */
+	for (enum section at = SECTION_NONE + 1; at < SECTION_COUNT; at++) {
+		sections[at - 1] = (cfg_opt_t)CFG_SEC(
+			section_name(at), next,
+			CFGF_MULTI | (section_has_name(at) ? CFGF_TITLE | CFGF_NO_TITLE_DUPES : 0));
+		for (size_t i = 0; i < settings_count; i++) {
+			const int list = settings[i].is_list ? CFGF_LIST : CFGF_NONE;
 
-static cfg_opt_t intercept_names[] = {VALUE("method"),
-				      LIST("lan"),
-				      LIST("bypass-destination"),
-				      LIST("bypass-source"),
-				      LIST("bypass-port"),
-				      LIST("bypass-mac"),
-				      LIST("bypass-domain"),
-				      VALUE("transparent-source"),
-				      VALUE("auto-bypass"),
-				      VALUE("prefer-name"),
-				      CFG_END()};
-
-#define NAMED_SECTION (CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES)
-
-/* Each may be there many times; libconfuse would otherwise make those up that are not. */
-static cfg_opt_t sections[] = {CFG_SEC("daemon", daemon_names, CFGF_MULTI),
-			       CFG_SEC("listen", listen_names, NAMED_SECTION),
-			       CFG_SEC("access", access_names, CFGF_MULTI),
-			       CFG_SEC("user", user_names, NAMED_SECTION),
-			       CFG_SEC("exit", exit_names, NAMED_SECTION),
-			       CFG_SEC("upstream", upstream_names, CFGF_MULTI),
-			       CFG_SEC("link", link_names, NAMED_SECTION),
-			       CFG_SEC("relay", relay_names, CFGF_MULTI),
-			       CFG_SEC("tune", tune_names, CFGF_MULTI),
-			       CFG_SEC("timeouts", timeouts_names, CFGF_MULTI),
-			       CFG_SEC("intercept", intercept_names, CFGF_MULTI),
-			       CFG_END()};
+			if (settings[i].section == at && settings[i].name)
+				*next++ = (cfg_opt_t)CFG_PTR_CB(settings[i].name, NULL,
+								CFGF_NODEFAULT | list, value_locate,
+								free);
+		}
+		*next++ = (cfg_opt_t)CFG_END();
+	}
+	sections[SECTION_COUNT - 1] = (cfg_opt_t)CFG_END();
+	root = cfg_init(sections, CFGF_NONE);
+	free(names);
+	return root;
+}
 
 /* The names that may stand in this section. */
-static void list_legal(cfg_t *cfg, char *out, size_t size)
+static void list_expected(cfg_t *cfg, char *out, size_t size)
 {
 	cfg_opt_t *opt;
 	size_t used = 0;
@@ -132,18 +99,18 @@ static void list_legal(cfg_t *cfg, char *out, size_t size)
 static void report_syntax(cfg_t *cfg, const char *format, va_list args)
 	__attribute__((format(printf, 2, 0)));
 
-/* libconfuse's errors, with what is legal at that place. */
+/* libconfuse's errors, with what is expected at that place. */
 static void report_syntax(cfg_t *cfg, const char *format, va_list args)
 {
 	char message[512];
-	char legal[256];
+	char expected[256];
 
 	vsnprintf(message, sizeof(message), format, args);
 	if (strncmp(format, "found duplicate", strlen("found duplicate")) == 0)
-		snprintf(legal, sizeof(legal), "every name once");
+		snprintf(expected, sizeof(expected), "every name once");
 	else
-		list_legal(cfg, legal, sizeof(legal));
-	log_error("%s:%d: %s; legal here: %s", cfg->filename, cfg->line, message, legal);
+		list_expected(cfg, expected, sizeof(expected));
+	log_error("%s:%d: %s; expected here: %s", cfg->filename, cfg->line, message, expected);
 }
 
 /* path's text as libconfuse can stand it; NULL after logging. */
@@ -152,8 +119,9 @@ static char *read_text(const char *path, size_t *len)
 	char *text = text_file_read(path, FILE_MAX_BYTES, len);
 
 	if (!text) {
-		log_error("%s: cannot be read: %s; legal: a configuration file of at most %d bytes",
-			  path, strerror(errno), FILE_MAX_BYTES);
+		log_error(
+			"%s: cannot be read: %s; expected a configuration file of at most %d bytes",
+			path, strerror(errno), FILE_MAX_BYTES);
 		return NULL;
 	}
 	if (config_text_prepare(path, text, *len)) {
@@ -179,7 +147,7 @@ struct cfg_t *config_file_parse(const char *path)
 	stream = fmemopen(text, len, "r");
 	if (!stream)
 		goto out;
-	root = cfg_init(sections, CFGF_NONE);
+	root = make_root();
 	if (!root)
 		goto out;
 	root->filename = strdup(path);
@@ -200,135 +168,58 @@ out:
 	return root;
 }
 
-/* Logs that a section lacks what it needs; the line is that of its closing brace. */
-static int refuse_incomplete(cfg_t *section, const char *need, const char *legal)
+/* Stores all values of a setting in this section. */
+static int apply_setting(cfg_t *section, const struct setting *setting, struct draft *draft)
 {
-	log_error("%s:%d: %s \"%s\" ends here without %s; legal: %s = \"%s\"", section->filename,
-		  section->line, cfg_name(section), cfg_title(section), need, need, legal);
-	return -EINVAL;
-}
+	cfg_opt_t *opt = cfg_getopt(section, setting->name);
+	const unsigned int count = cfg_opt_size(opt);
 
-static int apply_listen(cfg_t *section, struct draft *draft)
-{
-	const struct value *address = cfg_getptr(section, "address");
-	const struct value *to = cfg_getptr(section, "to");
-	const struct value *tokens = cfg_getptr(section, "tokens");
-	const struct value *exit_name = cfg_getptr(section, "exit-name");
-	const struct value *transparent = cfg_getptr(section, "transparent");
-	bool is_transparent = false;
-	int err;
+	/* The line is that of the closing brace. */
+	if (setting->required && count == 0) {
+		log_error("%s:%d: %s \"%s\" ends here without %s; expected %s = \"%s\"",
+			  section->filename, section->line, cfg_name(section), cfg_title(section),
+			  setting->name, setting->name, setting->argument);
+		return -EINVAL;
+	}
+	for (unsigned int i = 0; i < count; i++) {
+		const struct value *value = cfg_opt_getnptr(opt, i);
+		int err;
 
-	if (!address)
-		return refuse_incomplete(section, "address", "ADDR:PORT");
-	if (transparent) {
-		err = settings_read_switch(transparent, &is_transparent);
+		/* libconfuse keeps no line for a section's name; the first setting is near. */
+		if (draft->item.name.line == 0)
+			draft->item.name.line = value->line;
+		err = settings_set(draft, setting, value);
 		if (err)
 			return err;
-	}
-	if (is_transparent && (to || tokens))
-		return value_refuse(to ? to : tokens,
-				    "a transparent listener goes where its clients want to; "
-				    "legal: to, tokens or transparent, one of them");
-	if (tokens && to)
-		return value_refuse(tokens, "a forward takes no tokens; legal: tokens or to");
-	if (exit_name && !tokens)
-		return value_refuse(exit_name, "of no use without tokens; legal: with tokens");
-	err = is_transparent ? settings_add_transparent(draft, address, NULL)
-			     : settings_add_listener(draft, address, to);
-	return err || !tokens ? err : settings_set_tokens(draft, tokens, exit_name);
-}
-
-static int apply_user(cfg_t *section, struct draft *draft)
-{
-	const struct value *file = cfg_getptr(section, "password-file");
-	struct value name;
-
-	if (!file)
-		return refuse_incomplete(section, "password-file", "FILE");
-	/* libconfuse keeps no line for the name. */
-	name = *file;
-	name.name = cfg_name(section);
-	name.typed = name.text = cfg_title(section);
-	return settings_add_user(draft, &name, file);
-}
-
-static int apply_exit(cfg_t *section, struct draft *draft)
-{
-	const struct exit_values values = {
-		.address = cfg_getptr(section, "address"),
-		.port = cfg_getptr(section, "port"),
-		.token_file = cfg_getptr(section, "token-file"),
-		.priority = cfg_getptr(section, "priority"),
-		.weight = cfg_getptr(section, "weight"),
-	};
-	struct value name;
-
-	if (!values.address)
-		return refuse_incomplete(section, "address", "HOST");
-	if (!values.token_file)
-		return refuse_incomplete(section, "token-file", "FILE");
-	/* libconfuse keeps no line for the name. */
-	name = *values.address;
-	name.name = cfg_name(section);
-	name.typed = name.text = cfg_title(section);
-	return settings_add_exit(draft, &name, &values);
-}
-
-static int apply_link(cfg_t *section, struct draft *draft)
-{
-	const struct value *device = cfg_getptr(section, "device");
-	struct value name;
-	cfg_opt_t *opt;
-	int err;
-
-	if (!device)
-		return refuse_incomplete(section, "device", "INTERFACE");
-	name = *device;
-	name.name = cfg_name(section);
-	name.typed = name.text = cfg_title(section);
-	err = settings_add_link(draft, &name, device);
-	for (unsigned int i = 0; !err && (opt = cfg_getnopt(section, i)); i++)
-		for (unsigned int j = 0; !err && j < cfg_opt_size(opt); j++)
-			err = settings_set_link(draft, cfg_opt_name(opt), cfg_opt_getnptr(opt, j));
-	return err;
-}
-
-static int apply_values(cfg_t *section, struct draft *draft)
-{
-	cfg_opt_t *opt;
-
-	for (unsigned int i = 0; (opt = cfg_getnopt(section, i)); i++) {
-		for (unsigned int j = 0; j < cfg_opt_size(opt); j++) {
-			int err = settings_set(draft->config, cfg_name(section), cfg_opt_name(opt),
-					       cfg_opt_getnptr(opt, j));
-
-			if (err)
-				return err;
-		}
 	}
 	return 0;
 }
 
-static int apply_section(cfg_t *section, struct draft *draft)
+static int apply_section(cfg_t *section, enum section kind, struct draft *draft)
 {
-	if (strcmp(cfg_name(section), "listen") == 0)
-		return apply_listen(section, draft);
-	if (strcmp(cfg_name(section), "user") == 0)
-		return apply_user(section, draft);
-	if (strcmp(cfg_name(section), "exit") == 0)
-		return apply_exit(section, draft);
-	if (strcmp(cfg_name(section), "link") == 0)
-		return apply_link(section, draft);
-	return apply_values(section, draft);
+	if (section_has_name(kind))
+		settings_begin_item(draft, &(struct value){.file = section->filename,
+							   .name = cfg_name(section),
+							   .typed = cfg_title(section),
+							   .text = cfg_title(section)});
+	for (size_t i = 0; i < settings_count; i++) {
+		int err = 0;
+
+		if (settings[i].section == kind && settings[i].name)
+			err = apply_setting(section, &settings[i], draft);
+		if (err)
+			return err;
+	}
+	return section_has_name(kind) ? settings_end_item(draft, kind) : 0;
 }
 
 int config_file_apply(struct cfg_t *root, struct draft *draft)
 {
-	cfg_opt_t *kind;
+	for (enum section kind = SECTION_NONE + 1; kind < SECTION_COUNT; kind++) {
+		cfg_opt_t *opt = cfg_getopt(root, section_name(kind));
 
-	for (unsigned int i = 0; (kind = cfg_getnopt(root, i)); i++) {
-		for (unsigned int j = 0; j < cfg_opt_size(kind); j++) {
-			int err = apply_section(cfg_opt_getnsec(kind, j), draft);
+		for (unsigned int i = 0; i < cfg_opt_size(opt); i++) {
+			int err = apply_section(cfg_opt_getnsec(opt, i), kind, draft);
 
 			if (err)
 				return err;

@@ -29,31 +29,32 @@ static int scan_string(struct scan *scan)
 		char next = scan->at[1];
 
 		if (*scan->at == '\n') {
-			log_error("%s:%u: unterminated string; legal: %c...%c on one line",
+			log_error("%s:%u: unterminated string; expected %c...%c on one line",
 				  scan->path, scan->line, quote, quote);
 			return -EINVAL;
 		}
 		if (*scan->at == '\\') {
 			if (next != '\\' && next != quote) {
-				log_error("%s:%u: bad escape \"\\%c\" in a string; legal: \\\\ and "
-					  "\\%c",
-					  scan->path, scan->line, next, quote);
+				log_error(
+					"%s:%u: bad escape \"\\%c\" in a string; expected \\\\ or "
+					"\\%c",
+					scan->path, scan->line, next, quote);
 				return -EINVAL;
 			}
 			scan->at++;
 		} else if (*scan->at == '$' && next == '{') {
 			log_error("%s:%u: \"${\" in a string; environment variables are not "
-				  "expanded, legal: the value itself",
+				  "expanded; expected the value itself",
 				  scan->path, scan->line);
 			return -EINVAL;
 		} else if (iscntrl((unsigned char)*scan->at)) {
-			log_error("%s:%u: control character 0x%02x in a string; legal: text",
+			log_error("%s:%u: control character 0x%02x in a string; expected text",
 				  scan->path, scan->line, (unsigned char)*scan->at);
 			return -EINVAL;
 		}
 	}
 	if (scan->at == start + 1) {
-		log_error("%s:%u: empty string %c%c; legal: at least one character", scan->path,
+		log_error("%s:%u: empty string %c%c; expected at least one character", scan->path,
 			  scan->line, quote, quote);
 		return -EINVAL;
 	}
@@ -84,7 +85,7 @@ static int scan_block_comment(struct scan *scan)
 		else
 			*scan->at = ' ';
 	}
-	log_error("%s:%u: unterminated comment; legal: /* ... */", scan->path, start_line);
+	log_error("%s:%u: unterminated comment; expected /* ... */", scan->path, start_line);
 	return -EINVAL;
 }
 
@@ -100,7 +101,7 @@ static int scan_word(struct scan *scan)
 		return 0;
 	snprintf(what, sizeof(what), isgraph((unsigned char)*start) ? "'%c'" : "byte 0x%02x",
 		 (unsigned char)*start);
-	log_error("%s:%u: stray %s; legal: names, \"strings\", '=', ',', '{' and '}'", scan->path,
+	log_error("%s:%u: stray %s; expected names, \"strings\", '=', ',', '{' and '}'", scan->path,
 		  scan->line, what);
 	return -EINVAL;
 }
@@ -160,8 +161,8 @@ int config_text_prepare(const char *path, char *text, size_t len)
 			return err;
 	}
 	if (scan.depth > 0) {
-		log_error("%s:%u: the { on this line is never closed; legal: a } for every {", path,
-			  scan.open_line);
+		log_error("%s:%u: the { on this line is never closed; expected a } for every {",
+			  path, scan.open_line);
 		return -EINVAL;
 	}
 	return 0;

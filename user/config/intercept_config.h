@@ -63,13 +63,4 @@ bool intercept_config_bypasses(const struct intercept_config *config, const char
 bool intercept_config_bypasses_address(const struct intercept_config *config,
 				       const union address *address);
 
-struct value;
-
-/* For settings.c: each sets or adds to one setting. 0, or a negative errno after logging. */
-int intercept_config_set_method(struct intercept_config *config, const struct value *value);
-int intercept_config_add_lan(struct intercept_config *config, const struct value *value);
-int intercept_config_add_port(struct intercept_config *config, const struct value *value);
-int intercept_config_add_mac(struct intercept_config *config, const struct value *value);
-int intercept_config_add_domain(struct intercept_config *config, const struct value *value);
-
 #endif

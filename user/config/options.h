@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The command line: one table drives getopt, the help text and what each option sets. */
+/* The command line: getopt, the help text and what each option sets, from the table of settings. */
 #ifndef HAWSER_CONFIG_OPTIONS_H
 #define HAWSER_CONFIG_OPTIONS_H
 

@@ -1,26 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One value of the configuration, from file or option alike: judged and stored. */
+/* The one table of settings: the configuration file, the command line and its help come from it. */
 #include "config/settings.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 #include <sys/vfs.h>
 
 #include <linux/magic.h>
 
 #include "net/kernel.h"
 
-#define WORKERS_MAX   64
-#define RETRY_MAX     1000000
-#define TICK_US_MIN   100
-#define TICK_US_MAX   100000
-#define TIMEOUT_MIN_S 0.1
-#define TIMEOUT_MAX_S 604800.0 /* a week */
+#define WORKERS_MAX 64
+#define RETRY_MAX   1000000
+#define TICK_US_MIN 100
+#define TICK_US_MAX 100000
 
-#define ADDRESS_LEGAL "ADDR:PORT or [ADDR6]:PORT, ADDR an IP address, PORT 1 to 65535"
+_Static_assert(sizeof(enum mptcp_mode) == sizeof(unsigned int), "value_word() stores an unsigned");
 
 const char *const settings_mptcp_words[] = {
 	[MPTCP_MODE_AUTO] = "auto", [MPTCP_MODE_ON] = "on", [MPTCP_MODE_OFF] = "off", NULL};
@@ -29,256 +25,83 @@ const char *const settings_tier_words[] = {[TIER_MODE_AUTO] = "auto",
 					   [TIER_MODE_SPLICE] = "splice",
 					   [TIER_MODE_SOCKMAP] = "sockmap",
 					   NULL};
-/* Odd ones are on. */
-static const char *const switch_words[] = {"off", "on", "no", "yes", NULL};
 static const char *const log_level_words[] = {[LOG_LEVEL_ERROR] = "error",
 					      [LOG_LEVEL_WARNING] = "warning",
 					      [LOG_LEVEL_INFO] = "info",
 					      [LOG_LEVEL_DEBUG] = "debug",
 					      NULL};
+static const char *const when_no_exit_words[] = {
+	[WHEN_NO_EXIT_DIRECT] = "direct", [WHEN_NO_EXIT_REFUSE] = "refuse", NULL};
 
-void value_log(enum log_level level, const struct value *value, const char *format, ...)
+static const struct {
+	const char *name;
+	int (*add)(struct draft *draft); /* of those with names */
+} sections[SECTION_COUNT] = {
+	[SECTION_DAEMON] = {"daemon", NULL},
+	[SECTION_LISTEN] = {"listen", settings_add_listener},
+	[SECTION_ACCESS] = {"access", NULL},
+	[SECTION_USER] = {"user", settings_add_user},
+	[SECTION_EXIT] = {"exit", settings_add_exit},
+	[SECTION_UPSTREAM] = {"upstream", NULL},
+	[SECTION_LINK] = {"link", settings_add_link},
+	[SECTION_RELAY] = {"relay", NULL},
+	[SECTION_TUNE] = {"tune", NULL},
+	[SECTION_TIMEOUTS] = {"timeouts", NULL},
+	[SECTION_INTERCEPT] = {"intercept", NULL},
+};
+
+static const char *const tick_words[] = {"auto", "off", NULL};
+
+static int set_tick(const struct value *value, const struct limits *limits, void *out)
 {
-	char message[512];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(message, sizeof(message), format, args);
-	va_end(args);
-	if (value->file)
-		log_write(level, "%s:%u: %s \"%s\": %s", value->file, value->line, value->name,
-			  value->typed, message);
-	else
-		log_write(level, "%s %s: %s", value->name, value->typed, message);
-}
-
-int value_refuse_no_memory(const struct value *value)
-{
-	value_log(LOG_LEVEL_ERROR, value, "%s", strerror(ENOMEM));
-	return -ENOMEM;
-}
-
-/* Appends "word, word" to out. */
-static void list_add(char *out, size_t size, const char *word)
-{
-	size_t used = strlen(out);
-
-	snprintf(out + used, size - used, "%s%s", used ? ", " : "", word);
-}
-
-int settings_choose_word(const struct value *value, const char *const *words)
-{
-	char legal[128] = "";
-
-	for (int i = 0; words[i]; i++) {
-		if (strcmp(words[i], value->text) == 0)
-			return i;
-		list_add(legal, sizeof(legal), words[i]);
-	}
-	return value_refuse(value, "no such choice; legal: %s", legal);
-}
-
-static int set_workers(struct config *config, const struct value *value)
-{
-	unsigned long workers;
-
-	workers = strtoul(value->text, NULL, 10);
-	if (!*value->text || value->text[strspn(value->text, "0123456789")] || workers < 1 ||
-	    workers > WORKERS_MAX)
-		return value_refuse(value, "not a number of workers; legal: 1 to %d", WORKERS_MAX);
-	config->workers = (unsigned int)workers;
-	return 0;
-}
-
-static int set_seconds(double *out, const struct value *value)
-{
-	double seconds;
-	char *end;
-
-	seconds = strtod(value->text, &end);
-	/* strtod() also takes "0x1p3", "inf" and " 1". */
-	if (!*value->text || value->text[strspn(value->text, "0123456789.")] || *end ||
-	    seconds < TIMEOUT_MIN_S || seconds > TIMEOUT_MAX_S)
-		return value_refuse(value, "not a number of seconds; legal: %.1f to %.0f",
-				    TIMEOUT_MIN_S, TIMEOUT_MAX_S);
-	*out = seconds;
-	return 0;
-}
-
-static int set_control(struct config *config, const struct value *value)
-{
-	const size_t max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
-	char *path;
-
-	if (!*value->text || strlen(value->text) > max)
-		return value_refuse(value, "not the path of a socket; legal: 1 to %zu bytes", max);
-	path = strdup(value->text);
-	if (!path)
-		return value_refuse_no_memory(value);
-	free(config->control);
-	config->control = path;
-	config->control_is_default = false;
-	return 0;
-}
-
-static int set_log_level(struct config *config, const struct value *value)
-{
-	int level = settings_choose_word(value, log_level_words);
-
-	if (level < 0)
-		return level;
-	config->log_level = (enum log_level)level;
-	return 0;
-}
-
-static int set_mptcp(struct config *config, const struct value *value)
-{
-	int mode = settings_choose_word(value, settings_mptcp_words);
-
-	if (mode < 0)
-		return mode;
-	config->mptcp = (enum mptcp_mode)mode;
-	return 0;
-}
-
-static int set_links(struct config *config, const struct value *value)
-{
-	int mode = settings_choose_word(value, links_mode_words);
-
-	if (mode < 0)
-		return mode;
-	config->links.mode = (enum links_mode)mode;
-	return 0;
-}
-
-static int set_tcp_only_retry(struct config *config, const struct value *value)
-{
-	unsigned long retry = strtoul(value->text, NULL, 10);
-
-	if (!*value->text || value->text[strspn(value->text, "0123456789")] || retry < 1 ||
-	    retry > RETRY_MAX)
-		return value_refuse(value, "not a number of dials; legal: 1 to %d", RETRY_MAX);
-	config->tcp_only.retry = (uint32_t)retry;
-	return 0;
-}
-
-static int set_tier(struct config *config, const struct value *value)
-{
-	int mode = settings_choose_word(value, settings_tier_words);
-
-	if (mode < 0)
-		return mode;
-	config->relay.tier = (enum tier_mode)mode;
-	return 0;
-}
-
-int settings_read_switch(const struct value *value, bool *out)
-{
-	int on = settings_choose_word(value, switch_words);
-
-	if (on < 0)
-		return on;
-	*out = on % 2;
-	return 0;
-}
-
-static int set_bpf(struct config *config, const struct value *value)
-{
-	return settings_read_switch(value, &config->relay.bpf);
-}
-
-static int set_torture(struct config *config, const struct value *value)
-{
-	return settings_read_switch(value, &config->relay.torture);
-}
-
-static int set_directory(char **directory, const struct value *value, const char *legal)
-{
-	char *path;
-
-	if (value->text[0] != '/')
-		return value_refuse(value, "not the path of a directory; legal: %s", legal);
-	path = strdup(value->text);
-	if (!path)
-		return value_refuse_no_memory(value);
-	free(*directory);
-	*directory = path;
-	return 0;
-}
-
-static int set_state_dir(struct config *config, const struct value *value)
-{
-	return set_directory(&config->state_dir, value, "an absolute path, as " STATE_DIR_DEFAULT);
-}
-
-static int set_bpf_pins(struct config *config, const struct value *value)
-{
-	return set_directory(&config->relay.bpf_pins, value,
-			     "an absolute path in a bpffs, as " BPF_PINS_DEFAULT);
-}
-
-static int set_tick(struct config *config, const struct value *value)
-{
-	unsigned long us;
+	struct tick_config *tick = out;
 
 	if (strcmp(value->text, "auto") == 0 || strcmp(value->text, "off") == 0) {
-		config->relay.tick.mode = *value->text == 'a' ? TICK_MODE_AUTO : TICK_MODE_OFF;
+		tick->mode = *value->text == 'a' ? TICK_MODE_AUTO : TICK_MODE_OFF;
 		return 0;
 	}
-	us = strtoul(value->text, NULL, 10);
-	if (!*value->text || value->text[strspn(value->text, "0123456789")] || us < TICK_US_MIN ||
-	    us > TICK_US_MAX)
-		return value_refuse(value, "not a tick; legal: auto, off, or %d to %d microseconds",
-				    TICK_US_MIN, TICK_US_MAX);
-	config->relay.tick = (struct tick_config){TICK_MODE_FIXED, (uint32_t)us};
-	return 0;
+	tick->mode = TICK_MODE_FIXED;
+	return value_time(value, limits, &tick->fixed_us);
 }
 
-static int set_local_accel(struct config *config, const struct value *value)
+static int set_local_accel(const struct value *value, const struct limits *limits, void *out)
 {
-	const char *const legal = "legal: the directory of a cgroup, as "
-				  "/sys/fs/cgroup/user.slice, in a cgroup2 file system";
+	const char *const expected = "expected the directory of a cgroup, as "
+				     "/sys/fs/cgroup/user.slice, in a cgroup2 file system";
 	struct statfs fs;
-	char *path;
 
 	if (statfs(value->text, &fs))
-		return value_refuse(value, "%s; %s", strerror(errno), legal);
+		return value_refuse(value, "%s; %s", strerror(errno), expected);
 	if (fs.f_type != CGROUP2_SUPER_MAGIC)
-		return value_refuse(value, "not in a cgroup2 file system; %s", legal);
-	path = strdup(value->text);
-	if (!path)
-		return value_refuse_no_memory(value);
-	free(config->relay.local_accel);
-	config->relay.local_accel = path;
-	return 0;
+		return value_refuse(value, "not in a cgroup2 file system; %s", expected);
+	return value_text(value, limits, out);
 }
 
-static int set_congestion(struct config *config, const struct value *value)
+/* out: struct config. */
+static int set_congestion(const struct value *value, const struct limits *limits, void *out)
 {
+	struct config *config = out;
 	char list[256];
 	int err = -ENOENT;
 
-	if (strcmp(value->text, "auto") == 0) {
-		config->congestion = CONGESTION_AUTO;
-		return 0;
-	}
-	if (strcmp(value->text, "system") == 0) {
-		config->congestion = CONGESTION_SYSTEM;
+	(void)limits;
+	if (strcmp(value->text, "auto") == 0 || strcmp(value->text, "system") == 0) {
+		config->congestion = *value->text == 'a' ? CONGESTION_AUTO : CONGESTION_SYSTEM;
 		return 0;
 	}
 	/* The kernel would look up a cut name. */
 	if (strlen(value->text) < CONGESTION_NAME_MAX)
 		err = kernel_congestion_usable(value->text);
 	if (err == -EPERM)
-		return value_refuse(value,
-				    "the kernel has it but not for hawserd; legal: auto, system, "
-				    "what net.ipv4.tcp_allowed_congestion_control lists (add it "
-				    "there, or give hawserd CAP_NET_ADMIN)");
+		return value_refuse(value, "the kernel has it but not for hawserd; expected auto, "
+					   "system, or what "
+					   "net.ipv4.tcp_allowed_congestion_control lists (add it "
+					   "there, or give hawserd CAP_NET_ADMIN)");
 	if (err) {
 		kernel_congestion_list(list, sizeof(list));
 		return value_refuse(value,
-				    "the kernel has no such congestion control; legal: auto, "
-				    "system, or of this kernel: %s",
+				    "the kernel has no such congestion control; expected "
+				    "auto, system, or one of this kernel: %s",
 				    list);
 	}
 	config->congestion = CONGESTION_NAMED;
@@ -286,255 +109,272 @@ static int set_congestion(struct config *config, const struct value *value)
 	return 0;
 }
 
-void *settings_grow(const struct value *value, void **list, size_t *count, size_t size)
-{
-	char *grown = reallocarray(*list, *count + 1, size);
+/* A member of struct config or struct draft, which must have this type. */
+#define AT(base, type, member)                                                                     \
+	.offset = _Generic(&((struct base *)0)->member, __typeof__(type) * : offsetof(struct base, member))
 
+#define BOOLEAN(base, member) .parse = value_boolean, AT(base, bool, member)
+#define WORD(base, member, list)                                                                   \
+	.parse = value_word, AT(base, unsigned int, member), .limits = {.words = (list)}
+#define NUMBER(base, member, min, max)                                                             \
+	.parse = value_number, AT(base, uint32_t, member), .limits = {.least = (min), .most = (max)}
+#define SECONDS(member)	  .parse = value_seconds, AT(config, double, member)
+#define DIRECTORY(member) .parse = value_directory, AT(config, char *, member)
+#define RATE(member)	  .parse = value_rate, AT(draft, uint64_t, member)
+#define KEEP(member)	  .parse = value_keep, AT(draft, struct value, member)
+#define LIST(kind, type, member)                                                                   \
+	.parse = (kind), AT(config, __typeof__(type) *, member),                                   \
+	.count = offsetof(struct config, member##_count), .size = sizeof(type), .is_list = true
+
+/* Of TUNE_LIST. */
+#define TUNE_COUNT .parse = value_number, .limits.unit_us = 0
+#define TUNE_BYTES .parse = value_size, .limits.unit_us = 0
+#define TUNE_US	   .parse = value_time, .limits.unit_us = 1
+#define TUNE_MS	   .parse = value_time, .limits.unit_us = 1000
+#define TUNE_S	   .parse = value_time, .limits.unit_us = 1000000
+
+#define OPTION(text, form, line) .option = (text), .argument = (form), .help = line
+
+#define TUNE_ROW(member, title, kind, standard, min, max)                                          \
+	{SECTION_TUNE,                                                                             \
+	 (title),                                                                                  \
+	 AT(config, uint32_t, relay.tune.member),                                                  \
+	 kind,                                                                                     \
+	 .limits.least = (min),                                                                    \
+	 .limits.most = (max)},
+
+/* In the order of `hawserd --help`. */
+const struct setting settings[] = {
+	{SECTION_NONE, .act = OPTION_FILE,
+	 OPTION("--config", "FILE", "read FILE first, see hawser.conf(5); also -c")},
+
+	{SECTION_LISTEN, .parts = "address",
+	 OPTION("--socks", "ADDR:PORT", "listen for SOCKS and HTTP CONNECT")},
+	{SECTION_LISTEN, .parts = "address=to",
+	 OPTION("--forward", "ADDR:PORT=HOST:PORT", "listen, and connect to HOST:PORT")},
+	{SECTION_LISTEN, .parts = "address", AT(draft, bool, item.listen.transparent),
+	 OPTION("--transparent", "ADDR:PORT", "take connections by TPROXY or REDIRECT")},
+	{SECTION_LISTEN, "address", KEEP(item.address), .required = true, .argument = "ADDR:PORT"},
+	{SECTION_LISTEN, "to", KEEP(item.to)},
+	{SECTION_LISTEN, "tokens", KEEP(item.tokens)},
+	{SECTION_LISTEN, "exit-name", KEEP(item.exit_name)},
+	{SECTION_LISTEN, "transparent", BOOLEAN(draft, item.listen.transparent)},
+
+	{SECTION_INTERCEPT, "method", WORD(config, intercept.method, intercept_method_words),
+	 OPTION("--intercept", NULL, "how 'hawser intercept' takes connections")},
+	{SECTION_INTERCEPT, "lan", LIST(value_interface, struct interface, intercept.lan),
+	 OPTION("--lan", "INTERFACE", "take the connections that come in here")},
+	{SECTION_INTERCEPT, "bypass-destination",
+	 LIST(value_prefix, struct prefix, intercept.bypass_destination),
+	 OPTION("--bypass-destination", "PREFIX", "leave connections to these addresses alone")},
+	{SECTION_INTERCEPT, "bypass-port",
+	 LIST(value_ports, struct port_range, intercept.bypass_port),
+	 OPTION("--bypass-port", "PORT[-PORT]", "leave connections to these ports alone")},
+	{SECTION_INTERCEPT, "bypass-source",
+	 LIST(value_prefix, struct prefix, intercept.bypass_source),
+	 OPTION("--bypass-source", "PREFIX", "leave these clients alone")},
+	{SECTION_INTERCEPT, "bypass-mac", LIST(value_mac, struct mac, intercept.bypass_mac),
+	 OPTION("--bypass-mac", "MAC", "leave this client alone")},
+	{SECTION_INTERCEPT, "bypass-domain",
+	 LIST(value_domain, struct domain, intercept.bypass_domain),
+	 OPTION("--bypass-domain", "DOMAIN",
+		"use plain TCP for intercepted connections to this domain")},
+	{SECTION_INTERCEPT, "transparent-source", BOOLEAN(config, intercept.transparent_source),
+	 OPTION("--transparent-source", "yes|no", "dial from the client's address")},
+	{SECTION_INTERCEPT, "auto-bypass", BOOLEAN(config, intercept.auto_bypass),
+	 OPTION("--auto-bypass", "yes|no", "bypass hawserd for servers without MPTCP")},
+	{SECTION_INTERCEPT, "prefer-name", BOOLEAN(config, intercept.prefer_name),
+	 OPTION("--prefer-name", "yes|no", "tell exits the name that a client sends")},
+
+	{SECTION_USER, .parts = "NAME:password-file",
+	 OPTION("--user", "NAME:PASSWORD-FILE", "let NAME in with the password in that file")},
+	{SECTION_USER, "password-file", KEEP(item.secret_file), .required = true,
+	 .argument = "FILE"},
+
+	{SECTION_ACCESS, "allow", LIST(value_prefix, struct prefix, allow),
+	 OPTION("--allow", "PREFIX", "let these addresses in without a password")},
+	{SECTION_ACCESS, "own-allow", LIST(value_prefix, struct prefix, own_allow),
+	 OPTION("--own-allow", "PREFIX", "own addresses that clients may reach")},
+	{SECTION_ACCESS, "exit-allow", LIST(value_prefix, struct prefix, exit_allow),
+	 OPTION("--exit-allow", "PREFIX", "special addresses that tokens may reach")},
+	{SECTION_ACCESS, "accept-proxy-protocol", LIST(value_prefix, struct prefix, accept_proxy),
+	 OPTION("--accept-proxy-protocol", "PREFIX", "proxies here tell who their client is")},
+
+	{SECTION_LISTEN, .parts = "address", AT(draft, bool, item.listen.serves_exit),
+	 OPTION("--serve-exit", "ADDR:PORT", "listen for routers with tokens, too")},
+	{SECTION_NONE, KEEP(tokens),
+	 OPTION("--tokens", "FILE", "the tokens that --serve-exit takes")},
+	{SECTION_NONE, KEEP(exit_name),
+	 OPTION("--exit-name", "NAME", "take only what is sent to an exit of this name")},
+
+	{SECTION_NONE, .parse = settings_exit_by_option,
+	 OPTION("--exit", "HOST:PORT", "carry all sessions through this exit")},
+	{SECTION_NONE, KEEP(exit_token),
+	 OPTION("--exit-token", "FILE", "the token that --exit wants")},
+	{SECTION_EXIT, "address", .parse = value_host, .limits.least = EXIT_PORT_DEFAULT,
+	 AT(draft, struct destination, item.exit.destination), .required = true,
+	 .argument = "HOST"},
+	{SECTION_EXIT, "port", NUMBER(draft, item.port, 1, UINT16_MAX)},
+	{SECTION_EXIT, "token-file", KEEP(item.secret_file), .required = true, .argument = "FILE"},
+	{SECTION_EXIT, "priority", NUMBER(draft, item.exit.priority, 0, 65535)},
+	{SECTION_EXIT, "weight", NUMBER(draft, item.exit.weight, 1, 65535)},
+
+	{SECTION_UPSTREAM, "send-proxy-protocol",
+	 LIST(value_destination, struct destination, send_proxy),
+	 OPTION("--send-proxy-protocol", "HOST:PORT", "tell this destination who the client is")},
+	{SECTION_UPSTREAM, "when-no-exit", WORD(config, when_no_exit, when_no_exit_words),
+	 OPTION("--when-no-exit", NULL, "what to do when no exit answers")},
+	{SECTION_UPSTREAM, "exit-answer", SECONDS(exit_answer_s),
+	 OPTION("--exit-answer", "TIME", "an exit silent for so long is down")},
+	{SECTION_UPSTREAM, "exit-probe", SECONDS(exit_probe_s),
+	 OPTION("--exit-probe", "TIME", "how often an idle exit is asked")},
+	{SECTION_UPSTREAM, "mptcp", WORD(config, mptcp, settings_mptcp_words),
+	 OPTION("--mptcp", NULL, "MPTCP for outgoing connections")},
+	{SECTION_UPSTREAM, "congestion", .parse = set_congestion,
+	 OPTION("--congestion", "auto|system|NAME", "congestion control of MPTCP")},
+	{SECTION_UPSTREAM, "tcp-only-expiry", SECONDS(tcp_only.expiry_s),
+	 OPTION("--tcp-only-expiry", "TIME", "how long a server without MPTCP is known")},
+	{SECTION_UPSTREAM, "tcp-only-retry", NUMBER(config, tcp_only.retry, 1, RETRY_MAX),
+	 OPTION("--tcp-only-retry", "N", "try MPTCP with it every N-th time")},
+
+	{SECTION_UPSTREAM, "links", WORD(config, links.mode, links_mode_words),
+	 OPTION("--links", NULL, "which links are set up")},
+	{SECTION_LINK, .parts = "NAME=device,role,weight",
+	 OPTION("--link", "NAME=DEVICE[,ROLE[,WEIGHT]]", "a link to set up")},
+	{SECTION_LINK, "device", .parse = value_interface,
+	 .offset = offsetof(struct draft, item.link.device), .required = true,
+	 .argument = "INTERFACE"},
+	{SECTION_LINK, "role", WORD(draft, item.link.role, link_role_words)},
+	{SECTION_LINK, "weight", NUMBER(draft, item.link.weight, 1, LINK_WEIGHT_MAX)},
+	{SECTION_LINK, "rate-down", RATE(item.link.rate.rx)},
+	{SECTION_LINK, "rate-up", RATE(item.link.rate.tx)},
+	{SECTION_LINK, "quota", .parse = value_size, AT(draft, uint64_t, item.link.quota),
+	 .limits = {.least = 1, .most = UINT64_MAX}},
+	{SECTION_LINK, "reset-day", NUMBER(draft, item.link.reset_day, 1, LINK_RESET_DAY_MAX)},
+	{SECTION_LINK, "gateway", .parse = settings_gateway, .is_list = true,
+	 .offset = offsetof(struct draft, item.link.gateway)},
+	{SECTION_LINK, "probe", .parse = settings_probe, .is_list = true,
+	 AT(draft, struct link_config, item.link)},
+	{SECTION_LINK, "demote", .parse = value_denial, AT(draft, bool, item.link.no_demote)},
+
+	{SECTION_RELAY, "tier", WORD(config, relay.tier, settings_tier_words),
+	 OPTION("--tier", NULL, "how bytes are moved")},
+	{SECTION_RELAY, "tick", .parse = set_tick, AT(config, struct tick_config, relay.tick),
+	 .limits = {TICK_US_MIN, TICK_US_MAX, 1, tick_words},
+	 OPTION("--tick", "auto|off|MICROSECONDS", "how often bulk is looked at")},
+	{SECTION_RELAY, "bpf", BOOLEAN(config, relay.bpf), .implied = "off",
+	 OPTION("--no-bpf", NULL, "load no BPF programs")},
+	{SECTION_RELAY, "bpf-pins", DIRECTORY(relay.bpf_pins),
+	 OPTION("--bpf-pins", "DIRECTORY", "where in a bpffs the maps are pinned")},
+	{SECTION_RELAY, "torture", BOOLEAN(config, relay.torture), .implied = "on",
+	 OPTION("--torture", NULL, "change tiers and ticks at random, for tests")},
+	{SECTION_RELAY, "local-accel", .parse = set_local_accel,
+	 AT(config, char *, relay.local_accel),
+	 OPTION("--local-accel", "CGROUP", "let clients in CGROUP send past TCP")},
+
+	{SECTION_TUNE, OPTION("--tune", "NAME=NUMBER", "a constant of the relay, for experiments")},
+	TUNE_LIST(TUNE_ROW)
+
+		{SECTION_TIMEOUTS,
+		 OPTION("--timeout", "NAME=TIME",
+			"of handshake, resolve, connect, idle, half-closed or drain")},
+	{SECTION_TIMEOUTS, "handshake", SECONDS(timeouts.handshake_s)},
+	{SECTION_TIMEOUTS, "resolve", SECONDS(timeouts.resolve_s)},
+	{SECTION_TIMEOUTS, "connect", SECONDS(timeouts.connect_s)},
+	{SECTION_TIMEOUTS, "idle", SECONDS(timeouts.idle_s)},
+	{SECTION_TIMEOUTS, "half-closed", SECONDS(timeouts.half_closed_s)},
+	{SECTION_TIMEOUTS, "drain", SECONDS(timeouts.drain_s)},
+
+	{SECTION_DAEMON, "workers", NUMBER(config, workers, 1, WORKERS_MAX),
+	 OPTION("--workers", "N", "threads, 1 to 64")},
+	{SECTION_DAEMON, "control", .parse = value_socket_path, AT(config, char *, control),
+	 OPTION("--control", "PATH", "socket for hawser(1)")},
+	{SECTION_DAEMON, "state-dir", DIRECTORY(state_dir),
+	 OPTION("--state-dir", "PATH", "directory for what survives restarts of the host")},
+	{SECTION_DAEMON, "log-level", WORD(config, log_level, log_level_words),
+	 OPTION("--log-level", "LEVEL", "error, warning, info or debug")},
+	{SECTION_NONE, .act = OPTION_CHECK,
+	 OPTION("--check", NULL, "check the configuration and exit")},
+	{SECTION_NONE, .act = OPTION_VERSION,
+	 OPTION("--version", NULL, "print the version and exit")},
+	{SECTION_NONE, .act = OPTION_HELP, OPTION("--help", NULL, "print this and exit")},
+};
+
+const size_t settings_count = sizeof(settings) / sizeof(*settings);
+
+const char *section_name(enum section section)
+{
+	return sections[section].name;
+}
+
+bool section_has_name(enum section section)
+{
+	return sections[section].add;
+}
+
+void *settings_grow(const struct value *value, void *list, size_t *count, size_t size)
+{
+	char *grown;
+
+	/* The type of the list's pointer is not known here. */
+	memcpy(&grown, list, sizeof(grown));
+	grown = reallocarray(grown, *count + 1, size);
 	if (!grown) {
 		value_refuse_no_memory(value);
 		return NULL;
 	}
-	*list = grown;
+	memcpy(list, &grown, sizeof(grown));
 	memset(grown + *count * size, 0, size);
 	return grown + (*count)++ * size;
 }
 
-static int add_prefix(struct prefix **list, size_t *count, const struct value *value)
+int settings_set(struct draft *draft, const struct setting *setting, const struct value *value)
 {
-	struct prefix prefix;
-	struct prefix *added;
+	const enum section section = setting->section;
+	char *base = section == SECTION_NONE || section_has_name(section) ? (char *)draft
+									  : (char *)draft->config;
+	void *out = base + setting->offset;
 
-	if (prefix_parse(value->text, &prefix))
-		return value_refuse(value,
-				    "not a range of addresses; legal: ADDR or ADDR/BITS, no bits "
-				    "set beyond BITS, as 192.168.1.0/24 or fd00::/8");
-	added = settings_grow(value, (void **)list, count, sizeof(*added));
-	if (!added)
-		return -ENOMEM;
-	*added = prefix;
-	return 0;
-}
-
-static int add_allow(struct config *config, const struct value *value)
-{
-	return add_prefix(&config->allow, &config->allow_count, value);
-}
-
-static int add_own_allow(struct config *config, const struct value *value)
-{
-	return add_prefix(&config->own_allow, &config->own_allow_count, value);
-}
-
-static int add_exit_allow(struct config *config, const struct value *value)
-{
-	return add_prefix(&config->exit_allow, &config->exit_allow_count, value);
-}
-
-static int add_accept_proxy(struct config *config, const struct value *value)
-{
-	return add_prefix(&config->accept_proxy, &config->accept_proxy_count, value);
-}
-
-static int add_send_proxy(struct config *config, const struct value *value)
-{
-	struct destination destination;
-	struct destination *added;
-
-	if (destination_parse(value->text, &destination))
-		return value_refuse(value, "not a destination; legal: HOST:PORT, ADDR:PORT or "
-					   "[ADDR6]:PORT, PORT 1 to 65535");
-	added = settings_grow(value, (void **)&config->send_proxy, &config->send_proxy_count,
-			      sizeof(*added));
-	if (!added)
-		return -ENOMEM;
-	*added = destination;
-	return 0;
-}
-
-static int add_bypass_destination(struct config *config, const struct value *value)
-{
-	return add_prefix(&config->intercept.bypass_destination,
-			  &config->intercept.bypass_destination_count, value);
-}
-
-static int add_bypass_source(struct config *config, const struct value *value)
-{
-	return add_prefix(&config->intercept.bypass_source, &config->intercept.bypass_source_count,
-			  value);
-}
-
-static int add_bypass_port(struct config *config, const struct value *value)
-{
-	return intercept_config_add_port(&config->intercept, value);
-}
-
-static int add_bypass_mac(struct config *config, const struct value *value)
-{
-	return intercept_config_add_mac(&config->intercept, value);
-}
-
-static int add_bypass_domain(struct config *config, const struct value *value)
-{
-	return intercept_config_add_domain(&config->intercept, value);
-}
-
-static int set_prefer_name(struct config *config, const struct value *value)
-{
-	return settings_read_switch(value, &config->intercept.prefer_name);
-}
-
-static int set_transparent_source(struct config *config, const struct value *value)
-{
-	return settings_read_switch(value, &config->intercept.transparent_source);
-}
-
-static int set_auto_bypass(struct config *config, const struct value *value)
-{
-	return settings_read_switch(value, &config->intercept.auto_bypass);
-}
-
-static int add_lan(struct config *config, const struct value *value)
-{
-	return intercept_config_add_lan(&config->intercept, value);
-}
-
-static int set_intercept_method(struct config *config, const struct value *value)
-{
-	return intercept_config_set_method(&config->intercept, value);
-}
-
-static const struct setting {
-	const char *section;
-	const char *name;
-	int (*set)(struct config *config, const struct value *value);
-	size_t seconds; /* without set: where in struct config its double is */
-} settings[] = {
-	{"daemon", "workers", set_workers, 0},
-	{"daemon", "control", set_control, 0},
-	{"daemon", "state-dir", set_state_dir, 0},
-	{"daemon", "log-level", set_log_level, 0},
-	{"access", "allow", add_allow, 0},
-	{"access", "own-allow", add_own_allow, 0},
-	{"access", "exit-allow", add_exit_allow, 0},
-	{"access", "accept-proxy-protocol", add_accept_proxy, 0},
-	{"upstream", "send-proxy-protocol", add_send_proxy, 0},
-	{"upstream", "mptcp", set_mptcp, 0},
-	{"upstream", "congestion", set_congestion, 0},
-	{"upstream", "when-no-exit", settings_set_when_no_exit, 0},
-	{"upstream", "exit-answer", NULL, offsetof(struct config, exit_answer_s)},
-	{"upstream", "exit-probe", NULL, offsetof(struct config, exit_probe_s)},
-	{"upstream", "tcp-only-expiry", NULL, offsetof(struct config, tcp_only.expiry_s)},
-	{"upstream", "tcp-only-retry", set_tcp_only_retry, 0},
-	{"upstream", "links", set_links, 0},
-	{"relay", "tier", set_tier, 0},
-	{"relay", "tick", set_tick, 0},
-	{"relay", "bpf", set_bpf, 0},
-	{"relay", "bpf-pins", set_bpf_pins, 0},
-	{"relay", "torture", set_torture, 0},
-	{"relay", "local-accel", set_local_accel, 0},
-	{"intercept", "method", set_intercept_method, 0},
-	{"intercept", "lan", add_lan, 0},
-	{"intercept", "bypass-destination", add_bypass_destination, 0},
-	{"intercept", "bypass-source", add_bypass_source, 0},
-	{"intercept", "bypass-port", add_bypass_port, 0},
-	{"intercept", "bypass-mac", add_bypass_mac, 0},
-	{"intercept", "bypass-domain", add_bypass_domain, 0},
-	{"intercept", "transparent-source", set_transparent_source, 0},
-	{"intercept", "prefer-name", set_prefer_name, 0},
-	{"intercept", "auto-bypass", set_auto_bypass, 0},
-	{"timeouts", "handshake", NULL, offsetof(struct config, timeouts.handshake_s)},
-	{"timeouts", "resolve", NULL, offsetof(struct config, timeouts.resolve_s)},
-	{"timeouts", "connect", NULL, offsetof(struct config, timeouts.connect_s)},
-	{"timeouts", "idle", NULL, offsetof(struct config, timeouts.idle_s)},
-	{"timeouts", "half-closed", NULL, offsetof(struct config, timeouts.half_closed_s)},
-	{"timeouts", "drain", NULL, offsetof(struct config, timeouts.drain_s)},
-};
-
-static int set_tune(struct config *config, const char *name, const struct value *value)
-{
-	const struct tune_row *row = tune_find(name);
-	unsigned long number;
-
-	if (!row)
-		return value_refuse(value,
-				    "nothing of tune is named \"%s\"; legal: see "
-				    "hawser.conf(5)",
-				    name);
-	errno = 0;
-	number = strtoul(value->text, NULL, 10);
-	if (!*value->text || value->text[strspn(value->text, "0123456789")] || errno ||
-	    number < row->least || number > row->most)
-		return value_refuse(value, "not a number for %s; legal: %u to %u", name, row->least,
-				    row->most);
-	*(uint32_t *)((char *)&config->relay.tune + row->offset) = (uint32_t)number;
-	return 0;
-}
-
-int settings_set(struct config *config, const char *section, const char *name,
-		 const struct value *value)
-{
-	char legal[256] = "";
-
-	if (strcmp(section, "tune") == 0)
-		return set_tune(config, name, value);
-	for (size_t i = 0; i < sizeof(settings) / sizeof(*settings); i++) {
-		const struct setting *setting = &settings[i];
-
-		if (strcmp(setting->section, section) != 0)
-			continue;
-		list_add(legal, sizeof(legal), setting->name);
-		if (strcmp(setting->name, name) != 0)
-			continue;
-		if (setting->set)
-			return setting->set(config, value);
-		return set_seconds((double *)((char *)config + setting->seconds), value);
+	if (setting->size > 0) {
+		out = settings_grow(value, out, (size_t *)(base + setting->count), setting->size);
+		if (!out)
+			return -ENOMEM;
 	}
-	return value_refuse(value, "nothing of %s is named \"%s\"; legal: %s", section, name,
-			    legal);
+	return setting->parse(value, &setting->limits, out);
 }
 
-/* All but the address is in listen already. */
-static int add_listener(struct draft *draft, const struct value *address,
-			struct listen_config listen)
+int settings_set_named(struct draft *draft, enum section section, const char *name,
+		       const struct value *value)
 {
-	struct config *config = draft->config;
-	struct listen_config *grown;
-	struct value *grown_from;
+	const char *names[64] = {NULL};
+	struct value unknown = *value;
+	char expected[512];
+	size_t count = 0;
 
-	if (address_parse(address->text, &listen.address))
-		return value_refuse(address, "not an address to listen on; legal: " ADDRESS_LEGAL);
-	for (size_t i = 0; i < config->listen_count; i++)
-		if (address_same_ip(&config->listen[i].address, &listen.address) &&
-		    address_port(&config->listen[i].address) == address_port(&listen.address))
-			return value_refuse(
-				address, "a second listener on this address; legal: one for each");
-	grown = reallocarray(config->listen, config->listen_count + 1, sizeof(*grown));
-	if (!grown)
-		return value_refuse_no_memory(address);
-	config->listen = grown;
-	grown_from =
-		reallocarray(draft->listen_from, config->listen_count + 1, sizeof(*grown_from));
-	if (!grown_from)
-		return value_refuse_no_memory(address);
-	draft->listen_from = grown_from;
-	grown_from[config->listen_count] = *address;
-	grown_from[config->listen_count].text = NULL;
-	grown[config->listen_count++] = listen;
-	return 0;
+	for (size_t i = 0; i < settings_count; i++) {
+		if (settings[i].section != section || !settings[i].name)
+			continue;
+		if (strcmp(settings[i].name, name) == 0)
+			return settings_set(draft, &settings[i], value);
+		if (count + 1 < sizeof(names) / sizeof(*names))
+			names[count++] = settings[i].name;
+	}
+	value_list_words(names, expected, sizeof(expected));
+	unknown.text = name;
+	return value_refuse(&unknown, "no setting of %s; expected %s", section_name(section),
+			    expected);
 }
 
-int settings_add_listener(struct draft *draft, const struct value *address, const struct value *to)
+void settings_begin_item(struct draft *draft, const struct value *name)
 {
-	struct listen_config listen = {.forward = to != NULL};
-
-	if (to && destination_parse(to->text, &listen.to))
-		return value_refuse(to, "not a destination; legal: HOST:PORT, " ADDRESS_LEGAL);
-	return add_listener(draft, address, listen);
+	draft->item = (struct item){
+		.name = *name,
+		.exit = {.priority = 1, .weight = 1},
+		.link = {.role = LINK_ROLE_SHARED, .weight = LINK_WEIGHT_DEFAULT, .reset_day = 1},
+	};
 }
 
-int settings_add_transparent(struct draft *draft, const struct value *address,
-			     const struct value *none)
+int settings_end_item(struct draft *draft, enum section section)
 {
-	(void)none;
-	return add_listener(draft, address, (struct listen_config){.transparent = true});
+	return sections[section].add(draft);
 }

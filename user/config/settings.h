@@ -1,102 +1,122 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One value of the configuration, from file or option alike: judged and stored. */
+/* The one table of settings: the configuration file, the command line and its help come from it.
+ * A new setting is a member of a struct, a row here, and a paragraph in the man pages. */
 #ifndef HAWSER_CONFIG_SETTINGS_H
 #define HAWSER_CONFIG_SETTINGS_H
 
-#include <errno.h>
-
 #include "config/config.h"
+#include "config/value.h"
 
-/* A value as somebody wrote it, and where. All pointers are borrowed. */
-struct value {
-	const char *file; /* NULL on the command line */
-	unsigned int line;
-	const char *name;  /* "mptcp", or "--mptcp" on the command line */
-	const char *typed; /* all that was written, for messages */
-	const char *text;  /* the part of it that is meant */
+enum section {
+	SECTION_NONE, /* of an option that no file has */
+	SECTION_DAEMON,
+	SECTION_LISTEN,
+	SECTION_ACCESS,
+	SECTION_USER,
+	SECTION_EXIT,
+	SECTION_UPSTREAM,
+	SECTION_LINK,
+	SECTION_RELAY,
+	SECTION_TUNE,
+	SECTION_TIMEOUTS,
+	SECTION_INTERCEPT,
+	SECTION_COUNT
 };
 
 /* A configuration in the making. */
 struct draft {
 	struct config *config;
 	struct value *listen_from; /* parallel to config->listen; .text is unset */
-	/* --tokens and --exit-name, for the listeners of --serve-exit; name NULL: not given. */
-	struct value tokens;
-	struct value exit_name;
-	struct value exit_token; /* --exit-token, for --exit */
+	/* The options of these names; .name is NULL without. */
+	struct value tokens;	 /* of all --serve-exit */
+	struct value exit_name;	 /* likewise */
+	struct value exit_token; /* of all --exit */
+	/* The section that is being read, if it has a name: what its settings say. */
+	struct item {
+		struct value name;
+		struct value address;
+		struct value to;
+		struct value tokens;
+		struct value exit_name;
+		struct value secret_file; /* a user's password, an exit's token */
+		uint32_t port;
+		struct listen_config listen;
+		struct exit_config exit;
+		struct link_config link;
+	} item;
 };
 
-/* What an exit section says; NULL where it says nothing. */
-struct exit_values {
-	const struct value *address;
-	const struct value *port;
-	const struct value *token_file;
-	const struct value *priority;
-	const struct value *weight;
+enum option_act { OPTION_SET, OPTION_FILE, OPTION_CHECK, OPTION_VERSION, OPTION_HELP };
+
+struct setting {
+	enum section section;
+	const char *name; /* in the section; NULL: see option */
+	/* Parses the value and stores it. */
+	int (*parse)(const struct value *value, const struct limits *limits, void *out);
+	/* Where: in struct draft for SECTION_NONE and sections with names, else in struct config.
+	 */
+	size_t offset;
+	struct limits limits;
+	/* For a list: where its count is, and the size of an element, which parse() gets. */
+	size_t count;
+	size_t size;
+	/* "--mptcp"; NULL: none. Without name it is no setting alone: see parts and act. */
+	const char *option;
+	const char *argument; /* its form, for help and errors; NULL: the words */
+	const char *help;
+	const char *implied; /* the option takes no value, and stands for this one */
+	/* The option makes a section of its value: "NAME=device,role" names the settings for what
+	 * stands between these characters; what begins with a comma may be left out. NULL without a
+	 * name: the value is "SETTING=VALUE" of the section. */
+	const char *parts;
+	enum option_act act;
+	bool is_list;  /* written as a list */
+	bool required; /* in its section */
 };
 
+extern const struct setting settings[];
+extern const size_t settings_count;
+
+/* "daemon"; whether there may be many, each with a name. */
+const char *section_name(enum section section);
+bool section_has_name(enum section section);
+
+/* "auto", "on"…; by the enum that they are words for. */
 extern const char *const settings_mptcp_words[];
 extern const char *const settings_tier_words[];
 
-/* Logs "FILE:LINE: NAME "TYPED": message", or "--NAME TYPED: message". */
-void value_log(enum log_level level, const struct value *value, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-/* Its value is -EINVAL. */
-#define value_refuse(value, ...) (value_log(LOG_LEVEL_ERROR, (value), __VA_ARGS__), -EINVAL)
-
-/* The same for want of memory: -ENOMEM. */
-int value_refuse_no_memory(const struct value *value);
-
-/* The index of the value among words, which end in NULL, or -EINVAL after logging. */
-int settings_choose_word(const struct value *value, const char *const *words);
-
-/* A new element, zeroed, at the end of a list of count elements; NULL after logging. */
-void *settings_grow(const struct value *value, void **list, size_t *count, size_t size);
-
 /* The functions below return 0, or a negative errno after logging. */
 
-/* "on" or "yes", "off" or "no", to a bool. */
-int settings_read_switch(const struct value *value, bool *out);
+/* Stores a value; an element of a list is added. */
+int settings_set(struct draft *draft, const struct setting *setting, const struct value *value);
 
-/* Sets section.name; an element of a list is added. */
-int settings_set(struct config *config, const char *section, const char *name,
-		 const struct value *value);
+/* The same for the setting of that name. */
+int settings_set_named(struct draft *draft, enum section section, const char *name,
+		       const struct value *value);
 
-/* to is NULL for SOCKS and HTTP CONNECT. */
-int settings_add_listener(struct draft *draft, const struct value *address, const struct value *to);
+/* Begins a section with a name; settings_set() is about it until settings_end_item() adds it to the
+ * configuration. */
+void settings_begin_item(struct draft *draft, const struct value *name);
+int settings_end_item(struct draft *draft, enum section section);
 
-/* The last listener that was added takes the tokens of this file. exit_name may be NULL. */
-int settings_set_tokens(struct draft *draft, const struct value *file,
-			const struct value *exit_name);
-
-/* For --serve-exit: a listener whose tokens come by --tokens. none is ignored. */
-int settings_serve_exit(struct draft *draft, const struct value *address, const struct value *none);
-
-/* An exit of this router. name is its section's. */
-int settings_add_exit(struct draft *draft, const struct value *name,
-		      const struct exit_values *values);
-
-/* For --exit: its token comes by --exit-token. none is ignored. */
-int settings_use_exit(struct draft *draft, const struct value *destination,
-		      const struct value *none);
-
-int settings_set_when_no_exit(struct config *config, const struct value *value);
-
-/* Brings together what options said in any order. */
+/* Once all is said: what options said in any order, default listeners, and whether a stranger could
+ * use one. */
+int settings_finish_listeners(struct draft *draft);
 int settings_finish_exits(struct draft *draft);
 
-/* none is NULL. */
-int settings_add_transparent(struct draft *draft, const struct value *address,
-			     const struct value *none);
+/* A new element, zeroed, at the end of a list of count elements; NULL after logging. */
+void *settings_grow(const struct value *value, void *list, size_t *count, size_t size);
 
-/* The link that settings_set_link() is about from then on. */
-int settings_add_link(struct draft *draft, const struct value *name, const struct value *device);
+/* For settings.c: settings_end_item() of each section, and kinds of values that only it has. */
+int settings_add_listener(struct draft *draft);
+int settings_add_user(struct draft *draft);
+int settings_add_exit(struct draft *draft);
+int settings_add_link(struct draft *draft);
+VALUE_KIND(settings_gateway);	     /* union address[IP_FAMILIES] */
+VALUE_KIND(settings_probe);	     /* struct link_config */
+VALUE_KIND(settings_exit_by_option); /* struct draft: an exit, but for its token */
 
-/* Sets a setting of the link that was added last; "device" is passed over. */
-int settings_set_link(struct draft *draft, const char *setting, const struct value *value);
-
-int settings_add_user(struct draft *draft, const struct value *name,
-		      const struct value *password_file);
+#define EXIT_NAME_EXPECTED "1 to 255 of A-Z a-z 0-9 . _ : [ ] -"
+bool settings_is_exit_name(const char *name);
 
 #endif

@@ -26,7 +26,8 @@ static int read_password(char password[static USER_PASSWORD_MAX + 1], const stru
 
 	text = text_file_read(value->text, PASSWORD_FILE_MAX_BYTES, &size);
 	if (!text)
-		return value_refuse(value, "cannot be read: %s; legal: a file of at most %d bytes",
+		return value_refuse(value,
+				    "cannot be read: %s; expected a file of at most %d bytes",
 				    strerror(errno), PASSWORD_FILE_MAX_BYTES);
 	len = strcspn(text, "\n");
 	has_nul = text[len] == '\0';
@@ -34,7 +35,7 @@ static int read_password(char password[static USER_PASSWORD_MAX + 1], const stru
 		len--;
 	if (len == 0 || len > USER_PASSWORD_MAX || has_nul) {
 		err = value_refuse(value,
-				   "no password on its first line; legal: 1 to %d bytes, no NUL",
+				   "no password on its first line; expected 1 to %d bytes, no NUL",
 				   USER_PASSWORD_MAX);
 		goto out;
 	}
@@ -59,32 +60,31 @@ static bool is_user_name(const char *name)
 	return len >= 1 && len <= USER_NAME_MAX;
 }
 
-int settings_add_user(struct draft *draft, const struct value *name,
-		      const struct value *password_file)
+int settings_add_user(struct draft *draft)
 {
 	struct users *users = &draft->config->users;
+	const struct value *name = &draft->item.name;
 	struct user user = {0};
 	struct user *grown;
 	int err;
 
 	if (!is_user_name(name->text))
-		return value_refuse(
-			name,
-			"\"%s\" cannot be a user's name; legal: 1 to %d bytes, no colon "
-			"or control character",
-			name->text, USER_NAME_MAX);
+		return value_refuse(name,
+				    "expected a user's name of 1 to %d bytes, without a colon or a "
+				    "control character",
+				    USER_NAME_MAX);
 	for (size_t i = 0; i < users->count; i++)
 		if (strcmp(users->user[i].name, name->text) == 0)
-			return value_refuse(name, "a second user \"%s\"; legal: every name once",
-					    name->text);
+			return value_refuse(name,
+					    "a second user of this name; expected every name once");
 	snprintf(user.name, sizeof(user.name), "%s", name->text);
-	err = read_password(user.password, password_file);
+	err = read_password(user.password, &draft->item.secret_file);
 	if (err)
 		goto out;
 	/* Not realloc(), which may leave passwords in memory it frees. */
 	grown = calloc(users->count + 1, sizeof(*grown));
 	if (!grown) {
-		err = value_refuse_no_memory(password_file);
+		err = value_refuse_no_memory(name);
 		goto out;
 	}
 	if (users->count > 0) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What hawserd says of a wrong configuration: the place, the bad token, what is legal. */
+/* What hawserd says of a wrong configuration: the place, the bad token, what is expected. */
 #include "config_fixture.h"
 
 #include <grp.h>
@@ -11,10 +11,10 @@ struct file_error {
 	const char *text;
 	int line;
 	const char *wrong;
-	const char *legal;
+	const char *expected;
 };
 
-/* "error: CONF:LINE: ...wrong...legal..." and nothing else. */
+/* "error: CONF:LINE: ...wrong...expected..." and nothing else. */
 static void assert_file_error(const struct file_error *error)
 {
 	char start[160];
@@ -24,7 +24,7 @@ static void assert_file_error(const struct file_error *error)
 	if (config || strncmp(fixture_log, start, strlen(start)) != 0)
 		fail_msg("%s\n%s, but: \"%s\"", error->text, start, fixture_log);
 	assert_contains(fixture_log, error->wrong);
-	assert_contains(fixture_log, error->legal);
+	assert_contains(fixture_log, error->expected);
 	assert_one_line(fixture_log);
 }
 
@@ -70,7 +70,7 @@ static void test_file_syntax(void **state)
 		{"daemon { control = \"${HOME}/x\" }\n", 1, "\"${\" in a string",
 		 "the value itself"},
 		{"daemon { control = ${HOME} }\n", 1, "stray '$'", "\"strings\""},
-		{"daemon { control = \"a\\tb\" }\n", 1, "\"\\t\"", "legal: \\\\ and \\\""},
+		{"daemon { control = \"a\\tb\" }\n", 1, "\"\\t\"", "expected \\\\ or \\\""},
 		{"daemon { control = \"a\tb\" }\n", 1, "0x09 in a string", "text"},
 		{"daemon {\n control = \"\" }\n", 2, "empty string", "one character"},
 		{"listen \"a\" {\n address = \"\"\n}\n", 2, "empty string", "one character"},
@@ -92,11 +92,12 @@ static void test_file_values(void **state)
 		{"daemon { workers = 2x }\n", 1, "workers \"2x\"", "1 to 64"},
 		{"daemon { workers = 99999999999999999999 }\n", 1, "workers \"9999", "1 to 64"},
 		{"daemon { log-level = \"loud\" }\n", 1, "log-level \"loud\"",
-		 "error, warning, info, debug"},
-		{"upstream {\n # c\n mptcp = \"yes\"\n}\n", 3, "mptcp \"yes\"", "auto, on, off"},
-		{"upstream { mptcp = Auto }\n", 1, "mptcp \"Auto\"", "auto, on, off"},
+		 "expected error, warning, info or debug"},
+		{"upstream {\n # c\n mptcp = \"yes\"\n}\n", 3, "mptcp \"yes\"",
+		 "expected auto, on or off"},
+		{"upstream { mptcp = Auto }\n", 1, "mptcp \"Auto\"", "expected auto, on or off"},
 		{"upstream { congestion = \"nosuch\" }\n", 1, "congestion \"nosuch\"",
-		 "auto, system, or of this kernel: "},
+		 "auto, system, or one of this kernel: "},
 		{"upstream { congestion = \"a-name-of-16-byt\" }\n", 1, "no such congestion",
 		 "auto"},
 		{"upstream { tcp-only-expiry = 0 }\n", 1, "tcp-only-expiry \"0\"", "0.1 to 604800"},
@@ -104,41 +105,48 @@ static void test_file_values(void **state)
 		{"upstream { tcp-only-retry = 1000001 }\n", 1, "tcp-only-retry \"1000001\"",
 		 "1 to 1000000"},
 		{"upstream { tcp-only-retry = 4x }\n", 1, "tcp-only-retry \"4x\"", "1 to 1000000"},
-		{"upstream { links = some }\n", 1, "links \"some\"", "listed, auto, manual"},
-		{"link \"a b\" { device = eth0 }\n", 1, "\"a b\" cannot be",
+		{"upstream { links = some }\n", 1, "links \"some\"",
+		 "expected listed, auto or manual"},
+		{"link \"a b\" { device = eth0 }\n", 1, "link \"a b\": expected a name",
 		 "1 to 31 ASCII letters"},
 		{"link a { role = shared\n}\n", 2, "ends here without device",
 		 "device = \"INTERFACE\""},
-		{"link a { device = \"eth 0\" }\n", 1, "\"eth 0\" cannot be",
+		{"link a { device = \"eth 0\" }\n", 1,
+		 "device \"eth 0\": expected the name of a network interface",
 		 "1 to 15 of the characters"},
-		{"link a { device = sixteen-bytes-xx }\n", 1, "cannot be an interface",
+		{"link a { device = sixteen-bytes-xx }\n", 1,
+		 "expected the name of a network interface", "15 of the characters"},
+		{"link a { device = \"..\" }\n", 1, "expected the name of a network interface",
 		 "15 of the characters"},
-		{"link a { device = \"..\" }\n", 1, "cannot be an interface",
-		 "15 of the characters"},
-		{"link a { device = e0 }\nlink b { device = e0 }\n", 2, "device \"e0\"",
-		 "one link for each"},
+		{"link a { device = e0 }\nlink b { device = e0 }\n", 2,
+		 "link \"b\": e0 is the interface of link \"a\"", "one link for each"},
 		{"link a {\n device = e0\n role = master }\n", 3, "role \"master\"",
-		 "primary, shared, backup, metered, off"},
+		 "primary, shared, backup, metered or off"},
 		{"link a { device = e0 weight = 0 }\n", 1, "weight \"0\"", "1 to 100"},
 		{"link a { device = e0 weight = 101 }\n", 1, "weight \"101\"", "1 to 100"},
 		{"link a { device = e0 weight = 1.5 }\n", 1, "weight \"1.5\"", "1 to 100"},
-		{"link a { device = e0 quota = 0 }\n", 1, "quota \"0\"", "bytes a month"},
-		{"link a { device = e0 quota = 50GB }\n", 1, "quota \"50GB\"", "bytes a month"},
-		{"link a { device = e0 quota = 5X }\n", 1, "quota \"5X\"", "bytes a month"},
-		{"link a { device = e0 quota = G }\n", 1, "quota \"G\"", "bytes a month"},
-		{"link a { device = e0 quota = -1 }\n", 1, "quota \"-1\"", "bytes a month"},
+		{"link a { device = e0 quota = 0 }\n", 1, "quota \"0\"",
+		 "expected a number of bytes"},
+		{"link a { device = e0 quota = 50GB }\n", 1, "quota \"50GB\"",
+		 "expected a number of bytes"},
+		{"link a { device = e0 quota = 5X }\n", 1, "quota \"5X\"",
+		 "expected a number of bytes"},
+		{"link a { device = e0 quota = G }\n", 1, "quota \"G\"",
+		 "expected a number of bytes"},
+		{"link a { device = e0 quota = -1 }\n", 1, "quota \"-1\"",
+		 "expected a number of bytes"},
 		{"link a { device = e0 quota = 18446745T }\n", 1, "quota \"18446745T\"",
-		 "bytes a month"},
+		 "expected a number of bytes"},
 		{"link a { device = e0 quota = 18446744073709551616 }\n", 1, "quota",
-		 "bytes a month"},
+		 "expected a number of bytes"},
 		{"link a { device = e0 rate-down = fast }\n", 1, "rate-down \"fast\"",
 		 "bits per second"},
 		{"link a { device = e0 rate-up = 1.5M }\n", 1, "rate-up \"1.5M\"",
 		 "bits per second"},
 		{"link a { device = e0 reset-day = 0 }\n", 1, "reset-day \"0\"", "1 to 31"},
 		{"link a { device = e0 reset-day = 32 }\n", 1, "reset-day \"32\"", "1 to 31"},
-		{"link a { device = e0\n demote = never }\n", 2, "demote \"never\"", "yes, no"},
-		{"daemon { state-dir = state }\n", 1, "state-dir \"state\"", "an absolute path"},
+		{"link a { device = e0\n demote = never }\n", 2, "demote \"never\"", "yes or no"},
+		{"daemon { state-dir = state }\n", 1, "state-dir \"state\"", "begins with /"},
 		{"link a { device = e0\n gateway = 10.0.0.0/8 }\n", 2, "gateway \"10.0.0.0/8\"",
 		 "an IP address"},
 		{"link a { device = e0 gateway = \"::\" }\n", 1, "gateway \"::\"", "an IP address"},
@@ -151,7 +159,8 @@ static void test_file_values(void **state)
 		 "off alone"},
 		{"link a { device = e0 probe = { 10.0.0.1,\noff } }\n", 2, "beside something else",
 		 "off alone"},
-		{"relay { tier = \"fast\" }\n", 1, "tier \"fast\"", "auto, copy, splice"},
+		{"relay { tier = \"fast\" }\n", 1, "tier \"fast\"",
+		 "auto, copy, splice or sockmap"},
 		{"timeouts { idle = 0 }\n", 1, "idle \"0\"", "0.1 to 604800"},
 		{"timeouts { idle = 0.09 }\n", 1, "idle \"0.09\"", "0.1 to 604800"},
 		{"timeouts {\n idle = 1\n drain = 604800.1 }\n", 3, "drain \"604800.1\"", "604800"},
@@ -165,7 +174,7 @@ static void test_file_values(void **state)
 		{"access {\n allow = {\n  \"10.0.0.0/8\",\n  \"10.0.0.0/33\",\n  \"::/0\" }\n}\n",
 		 4, "allow \"10.0.0.0/33\"", "ADDR/BITS"},
 		{"access { allow = { 10.0.0.1/8 } }\n", 1, "allow \"10.0.0.1/8\"",
-		 "no bits set beyond BITS"},
+		 "no bit set beyond BITS"},
 		{"access { accept-proxy-protocol = { \"proxy.test\" } }\n", 1,
 		 "accept-proxy-protocol \"proxy.test\"", "ADDR/BITS"},
 		{"upstream {\n send-proxy-protocol = { \"mail.test\" } }\n", 2,
@@ -184,8 +193,8 @@ static void test_file_values(void **state)
 		{"user \"u\" {\n password-file = \"/nonexistent/p\"\n}\n", 2,
 		 "password-file \"/nonexistent/p\": cannot be read: No such file or directory",
 		 "a file"},
-		{"user \"u:v\" {\n password-file = \"/dev/null\"\n}\n", 2, "\"u:v\" cannot be",
-		 "no colon"},
+		{"user \"u:v\" {\n password-file = \"/dev/null\"\n}\n", 2, "user \"u:v\": expected",
+		 "without a colon"},
 		{"user \"u\" { password-file = \"/dev/null\" }\n", 1,
 		 "no password on its first line", "1 to 255 bytes"},
 		{"user \"u\" { password-file = \"/tmp\" }\n", 1, "Is a directory", "a file"},
@@ -210,7 +219,7 @@ static void test_file_exposed(void **state)
 		{"listen \"a\" { address = 127.0.0.1:1 }\nlisten \"b\" {\n address = "
 		 "192.168.1.1:1\n}\n",
 		 3, "address \"192.168.1.1:1\": not loopback",
-		 "--allow 192.168.1.0/24 or access { allow = { \"192.168.1.0/24\" } }; or with a "
+		 "--allow 192.168.1.0/24 or access { allow = { \"192.168.1.0/24\" } }; or a "
 		 "user, "
 		 "--user NAME:FILE or user \"NAME\" { password-file = \"FILE\" }"},
 		{"listen \"a\" {\n address = [::]:1080\n}\n", 2, "\"[::]:1080\": not loopback",
@@ -242,7 +251,7 @@ static void test_file_unreadable(void **state)
 	snprintf(start, sizeof(start), "error: %s: cannot be read: No such file or directory",
 		 fixture_conf);
 	assert_contains(fixture_log, start);
-	assert_contains(fixture_log, "legal: a configuration file");
+	assert_contains(fixture_log, "expected a configuration file");
 	assert_one_line(fixture_log);
 
 	assert_null(load("-c", fixture_dir));
@@ -253,7 +262,7 @@ static void test_file_unreadable(void **state)
 	assert_int_equal(truncate(fixture_conf, 1000001), 0);
 	assert_null(load("-c", fixture_conf));
 	assert_contains(fixture_log,
-			"File too large; legal: a configuration file of at most 1000000");
+			"File too large; expected a configuration file of at most 1000000");
 	assert_one_line(fixture_log);
 
 	/* A NUL byte would end the text early. */
@@ -264,7 +273,7 @@ static void test_file_unreadable(void **state)
 }
 
 static void assert_option_error(const char *option, const char *text, const char *wrong,
-				const char *legal)
+				const char *expected)
 {
 	char start[512];
 
@@ -273,55 +282,57 @@ static void assert_option_error(const char *option, const char *text, const char
 	if (strncmp(fixture_log, start, strlen(start)) != 0)
 		fail_msg("not \"%s\" but \"%s\"", start, fixture_log);
 	assert_contains(fixture_log, wrong);
-	assert_contains(fixture_log, legal);
+	assert_contains(fixture_log, expected);
 	assert_one_line(fixture_log);
 }
 
 static void test_option_values(void **state)
 {
 	static const char *const errors[][4] = {
-		{"--socks", "1080", "not an address", "ADDR:PORT or [ADDR6]:PORT"},
-		{"--socks", "", "not an address", "ADDR:PORT"},
+		{"--socks", "1080", "expected an IP address", "ADDR:PORT or [ADDR6]:PORT"},
+		{"--socks", "", "expected an IP address", "ADDR:PORT"},
 		{"--socks", "0.0.0.0:1080", "not loopback", "--allow 192.168.1.0/24"},
 		{"--forward", "127.0.0.1:1", "no '='", "ADDR:PORT=HOST:PORT"},
-		{"--forward", "x=h:1", "not an address", "ADDR:PORT"},
-		{"--forward", "127.0.0.1:1=h", "not a destination", "HOST:PORT"},
-		{"--forward", "127.0.0.1:1=h:65536", "not a destination", "1 to 65535"},
+		{"--forward", "x=h:1", "expected an IP address", "ADDR:PORT"},
+		{"--forward", "127.0.0.1:1=h", "\"h\": expected a destination", "HOST:PORT"},
+		{"--forward", "127.0.0.1:1=h:65536", "\"h:65536\": expected a destination",
+		 "1 to 65535"},
 		{"--forward", "[fd00::1]:1=h:1", "a forward cannot ask", "--allow"},
 		{"--user", "alice", "no ':'", "NAME:PASSWORD-FILE"},
-		{"--user", ":/dev/null", "\"\" cannot be", "1 to 255 bytes"},
+		{"--user", ":/dev/null", "\"\": expected a user's name", "1 to 255 bytes"},
 		{"--user", "alice:", "cannot be read: No such file", "a file"},
 		{"--user", "alice:/nonexistent", "cannot be read: No such file", "a file"},
 		{"--user", "alice:/dev/null", "no password", "1 to 255 bytes"},
 		{"--user", "alice:/dev/zero", "File too large", "at most 4096"},
-		{"--allow", "192.168.1.0/", "not a range", "ADDR/BITS"},
-		{"--mptcp", "yes", "no such choice", "auto, on, off"},
+		{"--allow", "192.168.1.0/", "expected ADDR", "ADDR/BITS"},
+		{"--mptcp", "yes", "expected", "expected auto, on or off"},
 		{"--congestion", "nosuch", "no such congestion", "auto, system"},
 		{"--congestion", "", "no such congestion", "auto, system"},
-		{"--tcp-only-expiry", "1h", "not a number of seconds", "0.1 to 604800"},
-		{"--tcp-only-retry", "", "not a number of dials", "1 to 1000000"},
-		{"--tcp-only-retry", "-1", "not a number of dials", "1 to 1000000"},
-		{"--links", "none", "no such choice", "listed, auto, manual"},
+		{"--tcp-only-expiry", "1x", "expected a time", "0.1 to 604800"},
+		{"--tcp-only-retry", "", "expected a whole number", "1 to 1000000"},
+		{"--tcp-only-retry", "-1", "expected a whole number", "1 to 1000000"},
+		{"--links", "none", "expected", "expected listed, auto or manual"},
 		{"--link", "dsl", "no '='", "NAME=DEVICE[,ROLE[,WEIGHT]]"},
-		{"--link", "dsl=", "cannot be an interface", "1 to 15 of the characters"},
-		{"--link", "=ppp0", "cannot be a link's name", "1 to 31"},
-		{"--link", "dsl=ppp0,best", "no such choice",
-		 "primary, shared, backup, metered, off"},
-		{"--link", "dsl=ppp0,,2", "no such choice",
-		 "primary, shared, backup, metered, off"},
-		{"--link", "dsl=ppp0,shared,", "not a weight", "1 to 100"},
-		{"--link", "dsl=ppp0,shared,1,2", "\"2\" is too much", "NAME=DEVICE"},
-		{"--tier", "", "no such choice", "auto, copy, splice"},
-		{"--timeout", "idle", "no '='", "NAME=SECONDS"},
-		{"--timeout", "sleep=1", "\"sleep\"",
-		 "handshake, resolve, connect, idle, half-closed, drain"},
-		{"--timeout", "idle=", "not a number of seconds", "0.1 to 604800"},
-		{"--timeout", "idle= 1", "not a number of seconds", "0.1 to 604800"},
-		{"--timeout", "idle=nan", "not a number of seconds", "0.1 to 604800"},
-		{"--workers", "", "not a number of workers", "1 to 64"},
-		{"--workers", "+1", "not a number of workers", "1 to 64"},
-		{"--control", "", "not the path of a socket", "1 to 107 bytes"},
-		{"--log-level", "INFO", "no such choice", "error, warning, info, debug"},
+		{"--link", "dsl=", "\"\": expected the name of a network interface",
+		 "1 to 15 of the characters"},
+		{"--link", "=ppp0", "\"\": expected a name", "1 to 31"},
+		{"--link", "dsl=ppp0,best", "\"best\": expected",
+		 "primary, shared, backup, metered or off"},
+		{"--link", "dsl=ppp0,,2", "expected", "primary, shared, backup, metered or off"},
+		{"--link", "dsl=ppp0,shared,", "\"\": expected a whole number", "1 to 100"},
+		{"--link", "dsl=ppp0,shared,1,2", "\"2\": unexpected",
+		 "expected NAME=DEVICE[,ROLE[,WEIGHT]]"},
+		{"--tier", "", "expected", "auto, copy, splice or sockmap"},
+		{"--timeout", "idle", "no '='", "NAME=TIME"},
+		{"--timeout", "sleep=1", "\"sleep\": no setting of timeouts",
+		 "handshake, resolve, connect, idle, half-closed or drain"},
+		{"--timeout", "idle=", "expected a time", "0.1 to 604800"},
+		{"--timeout", "idle= 1", "expected a time", "0.1 to 604800"},
+		{"--timeout", "idle=nan", "expected a time", "0.1 to 604800"},
+		{"--workers", "", "expected a whole number", "1 to 64"},
+		{"--workers", "+1", "expected a whole number", "1 to 64"},
+		{"--control", "", "expected the path of a socket", "1 to 107 bytes"},
+		{"--log-level", "INFO", "expected", "expected error, warning, info or debug"},
 	};
 
 	(void)state;
@@ -335,13 +346,14 @@ static void test_option_duplicates(void **state)
 
 	(void)state;
 	assert_null(load("--socks", "127.0.0.1:1", "--forward", "127.0.0.1:1=h:1"));
-	assert_contains(fixture_log, "--forward 127.0.0.1:1=h:1: a second listener");
+	assert_contains(fixture_log,
+			"--forward 127.0.0.1:1=h:1: \"127.0.0.1:1\": a second listener");
 
 	snprintf(user, sizeof(user), "u:%s", fixture_password);
 	assert_null(load("--link", "a=e0", "--link", "a=e1"));
-	assert_contains(fixture_log, "a second link \"a\"; legal: every name once");
+	assert_contains(fixture_log, "\"a\": a second link of this name; expected every name once");
 	assert_null(load("--user", user, "--user", user));
-	assert_contains(fixture_log, "a second user \"u\"; legal: every name once");
+	assert_contains(fixture_log, "\"u\": a second user of this name; expected every name once");
 
 	write_conf("listen \"a\" { address = [::1]:9 }\n");
 	assert_null(load("-c", fixture_conf, "--socks", "[::1]:9"));

@@ -15,7 +15,7 @@ static void assert_sane(const void *bytes, size_t len)
 		assert_string_equal(fixture_log, "");
 	} else {
 		assert_contains(fixture_log, "error: /tmp/hawser-config-");
-		assert_contains(fixture_log, "legal");
+		assert_contains(fixture_log, "expected");
 		assert_one_line(fixture_log);
 	}
 	config_put(config);

@@ -133,11 +133,11 @@ static void test_errors(void **state)
 	static const struct {
 		const char *option;
 		const char *value;
-		const char *legal;
+		const char *expected;
 	} errors[] = {
 		{"--transparent", "1090", "ADDR:PORT"},
 		{"--transparent", "example.org:1090", "ADDR:PORT"},
-		{"--intercept", "iptables", "legal: tproxy, redirect, bpf"},
+		{"--intercept", "iptables", "expected tproxy, redirect or bpf"},
 		{"--lan", "", "1 to 15"},
 		{"--lan", "abcdefghijklmnop", "1 to 15"},
 		{"--lan", "a\"b", "a-z A-Z"},
@@ -159,9 +159,9 @@ static void test_errors(void **state)
 		{"--bypass-mac", "00:16:3e:0a:0b:0g", "six bytes"},
 		{"--bypass-mac", "00:16:3e:0a:0b:0c:0d", "six bytes"},
 		{"--bypass-mac", "0:016:3e:0a:0b:0c", "six bytes"},
-		{"--auto-bypass", "true", "legal: off, on, no, yes"},
-		{"--transparent-source", "", "legal: off, on, no, yes"},
-		{"--prefer-name", "maybe", "legal: off, on, no, yes"},
+		{"--auto-bypass", "true", "expected on, off, yes or no"},
+		{"--transparent-source", "", "expected on, off, yes or no"},
+		{"--prefer-name", "maybe", "expected on, off, yes or no"},
 		{"--bypass-domain", ".example.org", "example.org"},
 		{"--bypass-domain", "*.example.org", "example.org"},
 		{"--bypass-domain", "192.0.2.1", "example.org"},
@@ -175,7 +175,7 @@ static void test_errors(void **state)
 			fail_msg("%s %s is taken", errors[i].option, errors[i].value);
 		assert_contains(fixture_log, errors[i].option);
 		assert_contains(fixture_log, errors[i].value);
-		assert_contains(fixture_log, errors[i].legal);
+		assert_contains(fixture_log, errors[i].expected);
 		assert_one_line(fixture_log);
 	}
 }
@@ -185,12 +185,12 @@ static void test_file_errors(void **state)
 	static const struct {
 		const char *text;
 		const char *place;
-		const char *legal;
+		const char *expected;
 	} errors[] = {
 		{"listen \"a\" { address = \"[::1]:1\"\n transparent = on\n to = \"h:1\" }\n",
 		 ":3:", "to, tokens or transparent, one of them"},
 		{"listen \"a\" { address = \"[::1]:1\"\n transparent = maybe }\n",
-		 ":2:", "off, on"},
+		 ":2:", "on, off"},
 		{"intercept {\n wan = eth0\n}\n", ":2:", "lan = {...}"},
 		{"intercept {\n method = tproxy\n method = redirect\n}\n", ":3:", "once"},
 		{"intercept {\n bypass-port = { 22, ssh }\n}\n", ":2:", "1 to 65535"},
@@ -201,7 +201,7 @@ static void test_file_errors(void **state)
 		if (load_text(errors[i].text))
 			fail_msg("taken: %s", errors[i].text);
 		assert_contains(fixture_log, errors[i].place);
-		assert_contains(fixture_log, errors[i].legal);
+		assert_contains(fixture_log, errors[i].expected);
 		assert_one_line(fixture_log);
 	}
 }

@@ -57,7 +57,7 @@ static void test_usage(void **state)
 					    "--allow PREFIX",
 					    "--mptcp auto",
 					    "--congestion",
-					    "--tcp-only-expiry S",
+					    "--tcp-only-expiry T",
 					    "--tcp-only-retry N",
 					    "--links listed|auto|manual",
 					    "--link NAME=DEVICE",
@@ -78,17 +78,17 @@ static void test_usage(void **state)
 		assert_contains(fixture_log, names[i]);
 
 	assert_int_equal(EXIT_CODE_OF("--sock5", "127.0.0.1:1"), 2);
-	assert_string_equal(fixture_log, "error: --sock5: no such option; legal: see --help\n");
+	assert_string_equal(fixture_log, "error: --sock5: no such option; see --help\n");
 	assert_int_equal(EXIT_CODE_OF("-x"), 2);
-	assert_contains(fixture_log, "error: -x: no such option; legal: -c FILE");
+	assert_contains(fixture_log, "error: -x: no such option; expected -c FILE");
 	assert_int_equal(EXIT_CODE_OF("--socks"), 2);
-	assert_string_equal(fixture_log, "error: --socks: no value; legal: --socks ADDR:PORT\n");
+	assert_string_equal(fixture_log, "error: --socks: no value; expected --socks ADDR:PORT\n");
 	assert_int_equal(EXIT_CODE_OF("-c"), 2);
-	assert_contains(fixture_log, "legal: --config FILE");
+	assert_contains(fixture_log, "expected --config FILE");
 	assert_int_equal(EXIT_CODE_OF("--check=1"), 2);
-	assert_string_equal(fixture_log, "error: --check=1: takes no value; legal: --check\n");
+	assert_string_equal(fixture_log, "error: --check=1: takes no value; expected --check\n");
 	assert_int_equal(EXIT_CODE_OF("--check", "file"), 2);
-	assert_string_equal(fixture_log, "error: file: not an option; legal: see --help\n");
+	assert_string_equal(fixture_log, "error: file: not an option; see --help\n");
 }
 
 int main(void)

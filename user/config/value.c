@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Values of the configuration that are words, numbers and paths. */
+#include "config/value.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#define DIGITS	      "0123456789"
+#define SECOND_US     1000000ULL
+#define SECONDS_MIN   0.1
+#define SECONDS_MAX   604800.0 /* a week */
+#define SECONDS_LEGAL "expected a time from %.1f to %.0f seconds, as 90, 2.5, 15m or 1h"
+
+struct unit {
+	const char *suffix;
+	uint64_t scale;
+};
+
+static const struct unit no_units[] = {{NULL, 0}};
+static const struct unit powers[] = {
+	{"K", 1000}, {"M", 1000000}, {"G", 1000000000}, {"T", 1000000000000}, {NULL, 0}};
+static const struct unit times_us[] = {{"us", 1},
+				       {"ms", 1000},
+				       {"s", SECOND_US},
+				       {"m", 60 * SECOND_US},
+				       {"h", 3600 * SECOND_US},
+				       {"d", 86400 * SECOND_US},
+				       {NULL, 0}};
+
+void value_log(enum log_level level, const struct value *value, const char *format, ...)
+{
+	const bool is_part = value->text && strcmp(value->text, value->typed) != 0;
+	char message[640];
+	size_t used = 0;
+	va_list args;
+
+	if (is_part)
+		used = (size_t)snprintf(message, sizeof(message), "\"%.128s\": ", value->text);
+	va_start(args, format);
+	vsnprintf(message + used, sizeof(message) - used, format, args);
+	va_end(args);
+	if (value->file)
+		log_write(level, "%s:%u: %s \"%s\": %s", value->file, value->line, value->name,
+			  value->typed, message);
+	else
+		log_write(level, "%s %s: %s", value->name, value->typed, message);
+}
+
+int value_refuse_no_memory(const struct value *value)
+{
+	value_log(LOG_LEVEL_ERROR, value, "%s", strerror(ENOMEM));
+	return -ENOMEM;
+}
+
+void value_list_words(const char *const *words, char *out, size_t size)
+{
+	size_t used = 0;
+
+	for (*out = '\0'; *words && used < size; words++) {
+		const char *before = words[1] ? ", " : " or ";
+
+		used += (size_t)snprintf(out + used, size - used, "%s%s", used ? before : "",
+					 *words);
+	}
+}
+
+int value_word(const struct value *value, const struct limits *limits, void *out)
+{
+	char expected[128];
+
+	for (unsigned int i = 0; limits->words[i]; i++) {
+		if (strcmp(limits->words[i], value->text) == 0) {
+			*(unsigned int *)out = i;
+			return 0;
+		}
+	}
+	value_list_words(limits->words, expected, sizeof(expected));
+	return value_refuse(value, "expected %s", expected);
+}
+
+int value_boolean(const struct value *value, const struct limits *limits, void *out)
+{
+	/* Even ones are on. */
+	static const char *const words[] = {"on", "off", "yes", "no", NULL};
+	unsigned int word = 0;
+	int err = value_word(value, &(struct limits){.words = words}, &word);
+
+	(void)limits;
+	*(bool *)out = word % 2 == 0;
+	return err;
+}
+
+int value_denial(const struct value *value, const struct limits *limits, void *out)
+{
+	bool *denied = out;
+	int err = value_boolean(value, limits, denied);
+
+	*denied = !*denied;
+	return err;
+}
+
+/* What the suffix stands for; one for none, 0 for an unknown one. */
+static uint64_t find_scale(const struct unit *units, const char *suffix, uint64_t without)
+{
+	if (!*suffix)
+		return without;
+	for (; units->suffix; units++)
+		if (strcmp(units->suffix, suffix) == 0)
+			return units->scale;
+	return 0;
+}
+
+/* Digits and a unit, which bring *out from least to most. */
+static bool read_scaled(const char *text, const struct unit *units, uint64_t without,
+			const struct limits *limits, uint64_t *out)
+{
+	const uint64_t scale = find_scale(units, text + strspn(text, DIGITS), without);
+
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	errno = 0;
+	*out = strtoull(text, NULL, 10);
+	return errno == 0 && scale > 0 && !__builtin_mul_overflow(*out, scale, out) &&
+	       *out >= limits->least && *out <= limits->most;
+}
+
+int value_number(const struct value *value, const struct limits *limits, void *out)
+{
+	uint64_t number;
+
+	if (!read_scaled(value->text, no_units, 1, limits, &number))
+		return value_refuse(value, "expected a whole number from %ju to %ju",
+				    (uintmax_t)limits->least, (uintmax_t)limits->most);
+	*(uint32_t *)out = (uint32_t)number;
+	return 0;
+}
+
+int value_size(const struct value *value, const struct limits *limits, void *out)
+{
+	const bool is_wide = limits->most > UINT32_MAX;
+	uint64_t number;
+
+	if (!read_scaled(value->text, powers, 1, limits, &number))
+		return is_wide ? value_refuse(value, "expected a number of bytes, as 500M or 20G")
+			       : value_refuse(value, "expected a number of bytes from %ju to %ju",
+					      (uintmax_t)limits->least, (uintmax_t)limits->most);
+	if (is_wide)
+		*(uint64_t *)out = number;
+	else
+		*(uint32_t *)out = (uint32_t)number;
+	return 0;
+}
+
+int value_rate(const struct value *value, const struct limits *limits, void *out)
+{
+	uint64_t *rate = out;
+
+	(void)limits;
+	if (!read_scaled(value->text, powers, 1, &(struct limits){1, UINT64_MAX - 7, 0, NULL},
+			 rate))
+		return value_refuse(value, "expected bits per second, as 64000 or 50M");
+	*rate = (*rate + 7) / 8;
+	return 0;
+}
+
+int value_time(const struct value *value, const struct limits *limits, void *out)
+{
+	const uint64_t unit = limits->unit_us;
+	const struct limits in_us = {limits->least * unit, limits->most * unit, 0, NULL};
+	char words[64] = "";
+	uint64_t us;
+
+	if (!read_scaled(value->text, times_us, unit, &in_us, &us) || us % unit != 0) {
+		if (limits->words)
+			value_list_words(limits->words, words, sizeof(words));
+		return value_refuse(value, "expected %s%s%ju to %ju %s, also as 500us, 4ms or 2s",
+				    words, *words ? ", or " : "", (uintmax_t)limits->least,
+				    (uintmax_t)limits->most,
+				    unit == 1		? "microseconds"
+				    : unit == SECOND_US ? "seconds"
+							: "milliseconds");
+	}
+	*(uint32_t *)out = (uint32_t)(us / unit);
+	return 0;
+}
+
+int value_seconds(const struct value *value, const struct limits *limits, void *out)
+{
+	const char *suffix = value->text + strspn(value->text, DIGITS ".");
+	const uint64_t scale = find_scale(times_us, suffix, SECOND_US);
+	double seconds;
+	char *end;
+
+	(void)limits;
+	seconds = strtod(value->text, &end);
+	/* strtod() also takes "0x1p3", "inf" and " 1". */
+	if (suffix == value->text || end != suffix || scale == 0)
+		return value_refuse(value, SECONDS_LEGAL, SECONDS_MIN, SECONDS_MAX);
+	seconds *= (double)scale / (double)SECOND_US;
+	if (seconds < SECONDS_MIN || seconds > SECONDS_MAX)
+		return value_refuse(value, SECONDS_LEGAL, SECONDS_MIN, SECONDS_MAX);
+	*(double *)out = seconds;
+	return 0;
+}
+
+int value_text(const struct value *value, const struct limits *limits, void *out)
+{
+	char **text = out;
+	char *copy = strdup(value->text);
+
+	(void)limits;
+	if (!copy)
+		return value_refuse_no_memory(value);
+	free(*text);
+	*text = copy;
+	return 0;
+}
+
+int value_directory(const struct value *value, const struct limits *limits, void *out)
+{
+	if (value->text[0] != '/')
+		return value_refuse(value, "expected the path of a directory that begins with /");
+	return value_text(value, limits, out);
+}
+
+int value_socket_path(const struct value *value, const struct limits *limits, void *out)
+{
+	const size_t max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+
+	if (!*value->text || strlen(value->text) > max)
+		return value_refuse(value, "expected the path of a socket, 1 to %zu bytes", max);
+	return value_text(value, limits, out);
+}
+
+int value_keep(const struct value *value, const struct limits *limits, void *out)
+{
+	(void)limits;
+	*(struct value *)out = *value;
+	return 0;
+}
