@@ -292,6 +292,9 @@ static void test_option_values(void **state)
 		{"--socks", "1080", "expected an IP address", "ADDR:PORT or [ADDR6]:PORT"},
 		{"--socks", "", "expected an IP address", "ADDR:PORT"},
 		{"--socks", "0.0.0.0:1080", "not loopback", "--allow 192.168.1.0/24"},
+		{"--socks", "[fe80::1]:1080", "link-local IPv6", "expected"},
+		{"--transparent", "224.0.0.1:1", "neither multicast", "expected"},
+		{"--transparent", "[ff02::1]:1", "neither multicast", "expected"},
 		{"--forward", "127.0.0.1:1", "no '='", "ADDR:PORT=HOST:PORT"},
 		{"--forward", "x=h:1", "expected an IP address", "ADDR:PORT"},
 		{"--forward", "127.0.0.1:1=h", "\"h\": expected a destination", "HOST:PORT"},
@@ -354,6 +357,15 @@ static void test_option_duplicates(void **state)
 	assert_contains(fixture_log, "\"a\": a second link of this name; expected every name once");
 	assert_null(load("--user", user, "--user", user));
 	assert_contains(fixture_log, "\"u\": a second user of this name; expected every name once");
+
+	/* The kernel would refuse the second one. */
+	assert_null(load("--socks", "127.0.0.1:1080", "--transparent", "0.0.0.0:1080"));
+	assert_contains(fixture_log, "--transparent 0.0.0.0:1080: overlaps the listener on "
+				     "127.0.0.1:1080; expected another port");
+	assert_null(load("--forward", "[::]:25=h:25", "--socks", "[fd00::1]:25", "--allow", "::1"));
+	assert_contains(fixture_log, "--socks [fd00::1]:25: overlaps the listener on [::]:25");
+	assert_null(load("--socks", "[::ffff:0:0]:9", "--socks", "127.0.0.1:9", "--allow", "::1"));
+	assert_contains(fixture_log, "--socks 127.0.0.1:9: overlaps the listener on 0.0.0.0:9");
 
 	write_conf("listen \"a\" { address = [::1]:9 }\n");
 	assert_null(load("-c", fixture_conf, "--socks", "[::1]:9"));

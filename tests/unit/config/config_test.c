@@ -330,6 +330,11 @@ static void test_exposed_legal(void **state)
 	config = load("--socks", "127.9.9.9:1080", "--forward", "[::1]:25=h:25");
 	assert_non_null(config);
 	config_put(config);
+	/* All addresses of both families are two listeners, and so is another port. */
+	config = load("--socks", "[::]:1080", "--socks", "0.0.0.0:1080", "--socks",
+		      "127.0.0.1:1081", "--allow", "fd00::/8");
+	assert_non_null(config);
+	config_put(config);
 	/* The same port on two addresses is two listeners. */
 	config = load("--socks", "127.0.0.1:1080", "--socks", "127.0.0.2:1080");
 	assert_non_null(config);
