@@ -261,7 +261,7 @@ const struct setting settings[] = {
 	 OPTION("--tier", NULL, "how bytes are moved")},
 	{SECTION_RELAY, "tick", .parse = set_tick, AT(config, struct tick_config, relay.tick),
 	 .limits = {TICK_US_MIN, TICK_US_MAX, 1, tick_words},
-	 OPTION("--tick", "auto|off|MICROSECONDS", "how often bulk is looked at")},
+	 OPTION("--tick", "auto|off|TIME", "how often bulk is looked at")},
 	{SECTION_RELAY, "bpf", BOOLEAN(config, relay.bpf), .implied = "off",
 	 OPTION("--no-bpf", NULL, "load no BPF programs")},
 	{SECTION_RELAY, "bpf-pins", DIRECTORY(relay.bpf_pins),

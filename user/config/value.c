@@ -9,27 +9,13 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/quantity.h"
+
 #define DIGITS	      "0123456789"
-#define SECOND_US     1000000ULL
+#define SECOND_US     1000000
 #define SECONDS_MIN   0.1
 #define SECONDS_MAX   604800.0 /* a week */
 #define SECONDS_LEGAL "expected a time from %.1f to %.0f seconds, as 90, 2.5, 15m or 1h"
-
-struct unit {
-	const char *suffix;
-	uint64_t scale;
-};
-
-static const struct unit no_units[] = {{NULL, 0}};
-static const struct unit powers[] = {
-	{"K", 1000}, {"M", 1000000}, {"G", 1000000000}, {"T", 1000000000000}, {NULL, 0}};
-static const struct unit times_us[] = {{"us", 1},
-				       {"ms", 1000},
-				       {"s", SECOND_US},
-				       {"m", 60 * SECOND_US},
-				       {"h", 3600 * SECOND_US},
-				       {"d", 86400 * SECOND_US},
-				       {NULL, 0}};
 
 void value_log(enum log_level level, const struct value *value, const char *format, ...)
 {
@@ -103,36 +89,11 @@ int value_denial(const struct value *value, const struct limits *limits, void *o
 	return err;
 }
 
-/* What the suffix stands for; one for none, 0 for an unknown one. */
-static uint64_t find_scale(const struct unit *units, const char *suffix, uint64_t without)
-{
-	if (!*suffix)
-		return without;
-	for (; units->suffix; units++)
-		if (strcmp(units->suffix, suffix) == 0)
-			return units->scale;
-	return 0;
-}
-
-/* Digits and a unit, which bring *out from least to most. */
-static bool read_scaled(const char *text, const struct unit *units, uint64_t without,
-			const struct limits *limits, uint64_t *out)
-{
-	const uint64_t scale = find_scale(units, text + strspn(text, DIGITS), without);
-
-	if (text[0] < '0' || text[0] > '9')
-		return false;
-	errno = 0;
-	*out = strtoull(text, NULL, 10);
-	return errno == 0 && scale > 0 && !__builtin_mul_overflow(*out, scale, out) &&
-	       *out >= limits->least && *out <= limits->most;
-}
-
 int value_number(const struct value *value, const struct limits *limits, void *out)
 {
 	uint64_t number;
 
-	if (!read_scaled(value->text, no_units, 1, limits, &number))
+	if (!quantity_parse(value->text, quantity_plain, 1, limits->least, limits->most, &number))
 		return value_refuse(value, "expected a whole number from %ju to %ju",
 				    (uintmax_t)limits->least, (uintmax_t)limits->most);
 	*(uint32_t *)out = (uint32_t)number;
@@ -144,7 +105,7 @@ int value_size(const struct value *value, const struct limits *limits, void *out
 	const bool is_wide = limits->most > UINT32_MAX;
 	uint64_t number;
 
-	if (!read_scaled(value->text, powers, 1, limits, &number))
+	if (!quantity_parse(value->text, quantity_powers, 1, limits->least, limits->most, &number))
 		return is_wide ? value_refuse(value, "expected a number of bytes, as 500M or 20G")
 			       : value_refuse(value, "expected a number of bytes from %ju to %ju",
 					      (uintmax_t)limits->least, (uintmax_t)limits->most);
@@ -160,8 +121,7 @@ int value_rate(const struct value *value, const struct limits *limits, void *out
 	uint64_t *rate = out;
 
 	(void)limits;
-	if (!read_scaled(value->text, powers, 1, &(struct limits){1, UINT64_MAX - 7, 0, NULL},
-			 rate))
+	if (!quantity_parse(value->text, quantity_powers, 1, 1, UINT64_MAX - 7, rate))
 		return value_refuse(value, "expected bits per second, as 64000 or 50M");
 	*rate = (*rate + 7) / 8;
 	return 0;
@@ -170,11 +130,12 @@ int value_rate(const struct value *value, const struct limits *limits, void *out
 int value_time(const struct value *value, const struct limits *limits, void *out)
 {
 	const uint64_t unit = limits->unit_us;
-	const struct limits in_us = {limits->least * unit, limits->most * unit, 0, NULL};
 	char words[64] = "";
 	uint64_t us;
 
-	if (!read_scaled(value->text, times_us, unit, &in_us, &us) || us % unit != 0) {
+	if (!quantity_parse(value->text, quantity_times_us, unit, limits->least * unit,
+			    limits->most * unit, &us) ||
+	    us % unit != 0) {
 		if (limits->words)
 			value_list_words(limits->words, words, sizeof(words));
 		return value_refuse(value, "expected %s%s%ju to %ju %s, also as 500us, 4ms or 2s",
@@ -191,7 +152,7 @@ int value_time(const struct value *value, const struct limits *limits, void *out
 int value_seconds(const struct value *value, const struct limits *limits, void *out)
 {
 	const char *suffix = value->text + strspn(value->text, DIGITS ".");
-	const uint64_t scale = find_scale(times_us, suffix, SECOND_US);
+	const uint64_t scale = quantity_scale(quantity_times_us, suffix, SECOND_US);
 	double seconds;
 	char *end;
 

@@ -9,20 +9,23 @@
 
 #include <sodium.h>
 
+#include "base/quantity.h"
+
 _Static_assert(TOKEN_KEY_BYTES == crypto_auth_hmacsha512256_KEYBYTES, "the key is an HMAC key");
 
 #define KEY_VARIANT sodium_base64_VARIANT_URLSAFE_NO_PADDING
 #define KEY_CHARS   (sodium_base64_ENCODED_LEN(TOKEN_KEY_BYTES, KEY_VARIANT) - 1)
 
-#define NAME_LEGAL "1 to 64 of A-Z a-z 0-9 . _ -"
-#define LIMITS_LEGAL                                                                               \
-	"sessions=N (1 to 1000000), rate=N (bytes per second, 100000 to 100000000000), "           \
+#define NAME_EXPECTED "1 to 64 of A-Z a-z 0-9 . _ -"
+#define LIMITS_EXPECTED                                                                            \
+	"sessions=N (1 to 1000000), rate=N (bits per second, 800K to 800G; without a suffix "      \
+	"bytes per second, 100000 to 100000000000), "                                              \
 	"to=PREFIX,PREFIX (at most 16)"
 
 #define SESSIONS_MAX 1000000
 /* What is moved at once is not less than some hundred KB. */
-#define RATE_MIN 100000
-#define RATE_MAX 100000000000
+#define RATE_MIN 100000ULL
+#define RATE_MAX 100000000000ULL
 
 bool token_is_name(const char *name)
 {
@@ -31,15 +34,6 @@ bool token_is_name(const char *name)
 	const size_t len = strlen(name);
 
 	return len >= 1 && len <= TOKEN_NAME_MAX && strspn(name, allowed) == len;
-}
-
-/* Digits only, from min to max. */
-static bool parse_count(const char *text, uint64_t min, uint64_t max, uint64_t *out)
-{
-	if (!*text || strlen(text) > 15 || text[strspn(text, "0123456789")])
-		return false;
-	*out = strtoull(text, NULL, 10);
-	return *out >= min && *out <= max;
 }
 
 /* list is cut at its commas. */
@@ -60,12 +54,18 @@ static bool parse_limit(char *word, struct token *out)
 	uint64_t sessions;
 
 	if (strncmp(word, "sessions=", 9) == 0 && out->sessions_max == 0 &&
-	    parse_count(word + 9, 1, SESSIONS_MAX, &sessions)) {
+	    quantity_parse(word + 9, quantity_plain, 1, 1, SESSIONS_MAX, &sessions)) {
 		out->sessions_max = (uint32_t)sessions;
 		return true;
 	}
-	if (strncmp(word, "rate=", 5) == 0 && out->rate == 0)
-		return parse_count(word + 5, RATE_MIN, RATE_MAX, &out->rate);
+	/* A suffix makes it bits as everywhere; without one it has always been bytes. */
+	if (strncmp(word, "rate=", 5) == 0 && out->rate == 0) {
+		const bool is_rate = quantity_parse(word + 5, quantity_powers, 8, 8 * RATE_MIN,
+						    8 * RATE_MAX, &out->rate);
+
+		out->rate /= 8;
+		return is_rate;
+	}
 	return strncmp(word, "to=", 3) == 0 && out->to_count == 0 && parse_prefixes(word + 3, out);
 }
 
@@ -90,7 +90,7 @@ int token_parse(const char *line, struct token *out, char error[TOKEN_ERROR_MAX]
 
 	*out = (struct token){0};
 	if (len > TOKEN_LINE_MAX) {
-		snprintf(error, TOKEN_ERROR_MAX, "longer than a token; legal: %d bytes",
+		snprintf(error, TOKEN_ERROR_MAX, "longer than a token; expected %d bytes",
 			 TOKEN_LINE_MAX);
 		return -EINVAL;
 	}
@@ -98,14 +98,14 @@ int token_parse(const char *line, struct token *out, char error[TOKEN_ERROR_MAX]
 	word = strtok_r(copy, " \t", &rest);
 	if (!word || !token_is_name(word)) {
 		snprintf(error, TOKEN_ERROR_MAX,
-			 "does not begin with a token's name; legal: " NAME_LEGAL);
+			 "does not begin with a token's name; expected " NAME_EXPECTED);
 		goto out;
 	}
 	memcpy(out->name, word, strlen(word) + 1);
 	word = strtok_r(NULL, " \t", &rest);
 	if (!word || !parse_key(word, out->key)) {
 		snprintf(error, TOKEN_ERROR_MAX,
-			 "no key after the name; legal: the %zu characters that "
+			 "no key after the name; expected the %zu characters that "
 			 "'hawser token new NAME' prints",
 			 (size_t)KEY_CHARS);
 		goto out;
@@ -116,10 +116,10 @@ int token_parse(const char *line, struct token *out, char error[TOKEN_ERROR_MAX]
 		/* parse_limit() cuts the word. */
 		snprintf(shown, sizeof(shown), "%s", word);
 		if (!parse_limit(word, out)) {
-			snprintf(
-				error, TOKEN_ERROR_MAX,
-				"\"%s\" is no limit, or a second of its kind; legal: " LIMITS_LEGAL,
-				shown);
+			snprintf(error, TOKEN_ERROR_MAX,
+				 "\"%s\" is no limit, or a second of its kind; "
+				 "expected " LIMITS_EXPECTED,
+				 shown);
 			goto out;
 		}
 	}

@@ -14,7 +14,7 @@
 #define TOKEN_KEY_BYTES 32   /* crypto_auth_hmacsha512256_KEYBYTES */
 #define TOKEN_LINE_MAX	1024 /* with limits, without the newline */
 #define TOKEN_TO_MAX	16
-#define TOKEN_ERROR_MAX 256
+#define TOKEN_ERROR_MAX 320
 
 struct account;
 
@@ -34,7 +34,7 @@ struct token {
 bool token_is_name(const char *name);
 
 /* Reads "NAME KEY [sessions=N] [rate=N] [to=PREFIX,PREFIX...]"; line is not changed. 0, or -EINVAL
- * with what is wrong and what is legal in error, which never quotes the key. */
+ * with what is wrong and what is expected in error, which never quotes the key. */
 int token_parse(const char *line, struct token *out, char error[TOKEN_ERROR_MAX]);
 
 /* Writes "NAME KEY" with a fresh random key, for which sodium_init() must have been called. The

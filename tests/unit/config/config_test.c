@@ -168,6 +168,50 @@ static void test_full_options(void **state)
 	config_put(config);
 }
 
+/* Sizes, rates and times in every kind of setting, by file and by option. */
+static void test_units(void **state)
+{
+	struct config *config = load_text(
+		"upstream { exit-answer = 500ms  exit-probe = 2m  tcp-only-expiry = 1h }\n"
+		"timeouts { idle = 7d  drain = 1.5m  connect = 30s }\n"
+		"link a { device = e0  quota = 20G  rate-down = 20G  rate-up = 64K }\n"
+		"relay { tick = 2ms }\n"
+		"tune { pump-bytes = 512K  receive-bytes = 8M  tick-max-us = 5ms\n"
+		"  chat-backoff-ms = 2s  chat-backoff-max-ms = 1m  keepalive-idle-s = 5m\n"
+		"  chat-window-us = 1000 }\n");
+	const struct tune *tune;
+
+	(void)state;
+	assert_non_null(config);
+	assert_true(config->exit_answer_s == 0.5 && config->exit_probe_s == 120);
+	assert_true(config->tcp_only.expiry_s == 3600);
+	assert_true(config->timeouts.idle_s == 604800 && config->timeouts.drain_s == 90);
+	assert_true(config->timeouts.connect_s == 30);
+	assert_true(config->links.link[0].quota == 20000000000);
+	assert_true(config->links.link[0].rate.rx == 2500000000);
+	assert_int_equal(config->links.link[0].rate.tx, 8000);
+	assert_int_equal(config->relay.tick.mode, TICK_MODE_FIXED);
+	assert_int_equal(config->relay.tick.fixed_us, 2000);
+	tune = &config->relay.tune;
+	assert_int_equal(tune->pump_bytes, 512000);
+	assert_int_equal(tune->receive_bytes, 8000000);
+	assert_int_equal(tune->tick_max_us, 5000);
+	assert_int_equal(tune->chat_backoff_ms, 2000);
+	assert_int_equal(tune->chat_backoff_max_ms, 60000);
+	assert_int_equal(tune->keepalive_idle_s, 300);
+	assert_int_equal(tune->chat_window_us, 1000);
+	config_put(config);
+
+	config = load("--timeout", "idle=1h", "--exit-probe=1m", "--tick=500us", "--tune",
+		      "sockmap-bytes=512K", "--tune=keepalive-interval-s=1m");
+	assert_non_null(config);
+	assert_true(config->timeouts.idle_s == 3600 && config->exit_probe_s == 60);
+	assert_int_equal(config->relay.tick.fixed_us, 500);
+	assert_int_equal(config->relay.tune.sockmap_bytes, 512000);
+	assert_int_equal(config->relay.tune.keepalive_interval_s, 60);
+	config_put(config);
+}
+
 static void test_links_by_option(void **state)
 {
 	struct config *config = load("--links", "manual", "--link", "dsl=ppp0,backup,100", "--link",
@@ -468,17 +512,12 @@ static void test_references(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_defaults),
-		TEST(test_full_file),
-		TEST(test_full_options),
-		TEST(test_links_by_option),
-		TEST(test_choices),
-		TEST(test_precedence),
-		TEST(test_repeated_sections),
-		TEST(test_password_file),
-		TEST(test_exposed_legal),
-		TEST(test_access),
-		TEST(test_reload),
+		TEST(test_defaults),	  TEST(test_full_file),
+		TEST(test_full_options),  TEST(test_links_by_option),
+		TEST(test_units),	  TEST(test_choices),
+		TEST(test_precedence),	  TEST(test_repeated_sections),
+		TEST(test_password_file), TEST(test_exposed_legal),
+		TEST(test_access),	  TEST(test_reload),
 		TEST(test_references),
 	};
 
