@@ -21,14 +21,15 @@ static int check_rights(const char *path)
 	if (stat(path, &info)) {
 		int err = errno;
 
-		log_error("%s: cannot be read: %s; legal: a file of tokens, see 'hawser token new'",
-			  path, strerror(err));
+		log_error(
+			"%s: cannot be read: %s; expected a file of tokens, see 'hawser token new'",
+			path, strerror(err));
 		return -err;
 	}
 	/* A pipe, as <(...) of a shell, has no rights to speak of. */
 	if (S_ISREG(info.st_mode) && info.st_mode & (S_IROTH | S_IWOTH)) {
 		log_error("%s: everybody can read or write it (mode %03o), and it has secrets; "
-			  "legal: chmod 600 or 640",
+			  "expected chmod 600 or 640",
 			  path, (unsigned int)(info.st_mode & 0777));
 		return -EACCES;
 	}
@@ -60,13 +61,23 @@ static int read_line(const char *path, unsigned int number, const char *line, st
 
 	if (line[strspn(line, " \t")] == '\0' || line[0] == '#')
 		return 0;
+	for (const char *at = line; *at; at++) {
+		const char *mark = text_typography(at, &(size_t){0});
+
+		if (mark) {
+			log_error(
+				"%s:%u: stray %s; expected a token as 'hawser token new' prints it",
+				path, number, mark);
+			return -EINVAL;
+		}
+	}
 	err = token_parse(line, &token, error);
 	if (err) {
 		log_error("%s:%u: %s", path, number, error);
 		return err;
 	}
 	if (token_set_find(set, token.name, strlen(token.name))) {
-		log_error("%s:%u: a second token \"%s\"; legal: every name once", path, number,
+		log_error("%s:%u: a second token \"%s\"; expected every name once", path, number,
 			  token.name);
 		err = -EINVAL;
 	} else if (add(set, &token)) {
@@ -81,10 +92,16 @@ static int read_line(const char *path, unsigned int number, const char *line, st
 static int read_lines(const char *path, char *text, size_t len, struct token_set *set)
 {
 	unsigned int number = 1;
+	const char *fault = text_file_fault(text, len, &number);
 	int err = 0;
 
+	if (fault) {
+		log_error("%s:%u: %s", path, number, fault);
+		return -EINVAL;
+	}
+	number = 1;
 	if (strlen(text) != len) {
-		log_error("%s: has a NUL byte; legal: text, a token a line", path);
+		log_error("%s: has a NUL byte; expected text, a token a line", path);
 		return -EINVAL;
 	}
 	while (*text && !err) {
@@ -112,7 +129,7 @@ int token_file_read(const char *path, struct token_set *out)
 	text = text_file_read(path, FILE_MAX_BYTES, &len);
 	if (!text) {
 		err = errno;
-		log_error("%s: cannot be read: %s; legal: a file of at most %d bytes", path,
+		log_error("%s: cannot be read: %s; expected a file of at most %d bytes", path,
 			  strerror(err), FILE_MAX_BYTES);
 		return -err;
 	}

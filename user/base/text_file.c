@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reads a small text file whole. */
+/* Reads a small text file whole, and names what editors and web pages do to one. */
 #include "base/text_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <sodium.h>
@@ -52,4 +54,63 @@ out:
 		return NULL;
 	}
 	return text;
+}
+
+/* Windows leaves out the mark at times; no text of ours begins with two such pairs. */
+static bool is_utf16(const char *text, size_t len)
+{
+	if (len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
+		return true;
+	return len >= 4 && ((text[0] && !text[1] && text[2] && !text[3]) ||
+			    (!text[0] && text[1] && !text[2] && text[3]));
+}
+
+const char *text_file_fault(const char *text, size_t len, unsigned int *line)
+{
+	*line = 1;
+	if (is_utf16(text, len))
+		return "the file is UTF-16; expected UTF-8";
+	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+		return "the file begins with a byte order mark; expected UTF-8 without one";
+	for (size_t i = 0; i + 1 < len; i++) {
+		if (text[i] == '\r' && text[i + 1] != '\n')
+			return "a carriage return alone; expected lines that end in a line feed";
+		*line += text[i] == '\n';
+	}
+	return NULL;
+}
+
+const char *text_typography(const char *at, size_t *size)
+{
+	static const char quote[] = "typographic quote";
+	static const char dash[] = "typographic dash";
+	static const char space[] = "space that is not ASCII";
+	static const char invisible[] = "invisible character";
+	/* UTF-8: what is common to some characters, and the range of their last byte. */
+	static const struct {
+		const char *begins;
+		unsigned char first, last;
+		const char *what;
+	} marks[] = {
+		{"\xc2", 0xa0, 0xa0, space},	     {"\xc2", 0xab, 0xab, quote},
+		{"\xc2", 0xad, 0xad, invisible},     {"\xc2", 0xbb, 0xbb, quote},
+		{"\xe2\x80", 0x80, 0x8a, space},     {"\xe2\x80", 0x8b, 0x8f, invisible},
+		{"\xe2\x80", 0x90, 0x95, dash},	     {"\xe2\x80", 0x98, 0x9f, quote},
+		{"\xe2\x80", 0xaf, 0xaf, space},     {"\xe2\x80", 0xb9, 0xba, quote},
+		{"\xe2\x81", 0xa0, 0xa0, invisible}, {"\xe2\x88", 0x92, 0x92, dash},
+		{"\xe3\x80", 0x80, 0x80, space},     {"\xef\xbb", 0xbf, 0xbf, invisible},
+		{"\xef\xbc", 0x82, 0x82, quote},     {"\xef\xbc", 0x87, 0x87, quote},
+	};
+
+	for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++) {
+		const size_t len = strlen(marks[i].begins);
+
+		if (strncmp(at, marks[i].begins, len) == 0 &&
+		    (unsigned char)at[len] >= marks[i].first &&
+		    (unsigned char)at[len] <= marks[i].last) {
+			*size = len + 1;
+			return marks[i].what;
+		}
+	}
+	return NULL;
 }

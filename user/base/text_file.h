@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reads a small text file whole. */
+/* Reads a small text file whole, and names what editors and web pages do to one. */
 #ifndef HAWSER_BASE_TEXT_FILE_H
 #define HAWSER_BASE_TEXT_FILE_H
 
@@ -8,5 +8,13 @@
 /* All of a file, malloc'ed; a newline ends it, added if need be, and a NUL follows. *len counts the
  * newline. NULL with errno set, EFBIG if the file is longer than max bytes. */
 char *text_file_read(const char *path, size_t max, size_t *len);
+
+/* What is wrong with a text as a whole and what is expected: a byte order mark, UTF-16, a carriage
+ * return alone; NULL if nothing. *line is where, from 1. */
+const char *text_file_fault(const char *text, size_t len, unsigned int *line);
+
+/* "typographic quote", "typographic dash", "space that is not ASCII" or "invisible character", if
+ * one begins here, with its number of bytes; else NULL. A NUL ends the text. */
+const char *text_typography(const char *at, size_t *size);
 
 #endif

@@ -117,6 +117,8 @@ static void report_syntax(cfg_t *cfg, const char *format, va_list args)
 static char *read_text(const char *path, size_t *len)
 {
 	char *text = text_file_read(path, FILE_MAX_BYTES, len);
+	const char *fault;
+	unsigned int line;
 
 	if (!text) {
 		log_error(
@@ -124,7 +126,10 @@ static char *read_text(const char *path, size_t *len)
 			path, strerror(errno), FILE_MAX_BYTES);
 		return NULL;
 	}
-	if (config_text_prepare(path, text, *len)) {
+	fault = text_file_fault(text, *len, &line);
+	if (fault)
+		log_error("%s:%u: %s", path, line, fault);
+	if (fault || config_text_prepare(path, text, *len)) {
 		free(text);
 		return NULL;
 	}

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/text_file.h"
 
 /* All scan functions may look one byte ahead: the text ends in a newline, which ends all but
  * comments, and a NUL. */
@@ -23,14 +24,19 @@ struct scan {
 static int scan_string(struct scan *scan)
 {
 	const char *start = scan->at;
+	const char *mark = NULL;
 	char quote = *start;
 
 	for (scan->at++; *scan->at != quote; scan->at++) {
 		char next = scan->at[1];
+		size_t size;
 
+		if (!mark)
+			mark = text_typography(scan->at, &size);
 		if (*scan->at == '\n') {
-			log_error("%s:%u: unterminated string; expected %c...%c on one line",
-				  scan->path, scan->line, quote, quote);
+			log_error("%s:%u: unterminated string%s%s; expected %c...%c on one line",
+				  scan->path, scan->line, mark ? " with a " : "", mark ? mark : "",
+				  quote, quote);
 			return -EINVAL;
 		}
 		if (*scan->at == '\\') {
@@ -92,6 +98,7 @@ static int scan_block_comment(struct scan *scan)
 static int scan_word(struct scan *scan)
 {
 	const char *start = scan->at;
+	const char *mark = text_typography(start, &(size_t){0});
 	char what[sizeof("byte 0xff")];
 
 	while (isascii((unsigned char)*scan->at) &&
@@ -102,7 +109,7 @@ static int scan_word(struct scan *scan)
 	snprintf(what, sizeof(what), isgraph((unsigned char)*start) ? "'%c'" : "byte 0x%02x",
 		 (unsigned char)*start);
 	log_error("%s:%u: stray %s; expected names, \"strings\", '=', ',', '{' and '}'", scan->path,
-		  scan->line, what);
+		  scan->line, mark ? mark : what);
 	return -EINVAL;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Users and their passwords: judged and stored. */
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,36 +15,65 @@
 /* A password, its newline, and room to see that it is too long. */
 #define PASSWORD_FILE_MAX_BYTES 4096
 
-/* Fills password, which is zeroed, with the file's first line. */
+/* What makes a line something else than the password that its writer meant, or NULL. A mark of
+ * typography inside may be meant, one around it comes from a word processor. */
+static const char *find_fault(const char *line, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		size_t size = 0;
+		const char *mark = text_typography(line + i, &size);
+
+		if (mark && (i == 0 || i + size == len))
+			return mark;
+		/* RFC 7617 section 2 */
+		if (iscntrl((unsigned char)line[i]))
+			return "control character";
+	}
+	return NULL;
+}
+
+/* Fills password, which is zeroed, with the first line of text. */
+static int take_password(char password[static USER_PASSWORD_MAX + 1], const char *text, size_t size,
+			 const struct value *value)
+{
+	unsigned int line;
+	const char *fault = text_file_fault(text, size, &line);
+	size_t len = strcspn(text, "\n");
+
+	if (fault)
+		return value_refuse(value, "line %u: %s", line, fault);
+	if (text[len] == '\n' && len > 0 && text[len - 1] == '\r')
+		len--;
+	if (len == 0 || len > USER_PASSWORD_MAX || text[strcspn(text, "\n")] == '\0')
+		return value_refuse(value,
+				    "no password on its first line; expected 1 to %d bytes, no NUL",
+				    USER_PASSWORD_MAX);
+	fault = find_fault(text, len);
+	if (fault)
+		return value_refuse(
+			value, "stray %s on its first line; expected the password alone", fault);
+	if (isblank((unsigned char)text[0]) || isblank((unsigned char)text[len - 1]))
+		value_log(LOG_LEVEL_WARNING, value,
+			  "the password begins or ends with a blank, which is a part of it");
+	memcpy(password, text, len);
+	return 0;
+}
+
 static int read_password(char password[static USER_PASSWORD_MAX + 1], const struct value *value)
 {
-	char *text = NULL;
 	struct stat info;
 	size_t size = 0;
-	bool has_nul;
-	size_t len;
-	int err = 0;
+	char *text = text_file_read(value->text, PASSWORD_FILE_MAX_BYTES, &size);
+	int err;
 
-	text = text_file_read(value->text, PASSWORD_FILE_MAX_BYTES, &size);
 	if (!text)
 		return value_refuse(value,
 				    "cannot be read: %s; expected a file of at most %d bytes",
 				    strerror(errno), PASSWORD_FILE_MAX_BYTES);
-	len = strcspn(text, "\n");
-	has_nul = text[len] == '\0';
-	if (len > 0 && text[len - 1] == '\r')
-		len--;
-	if (len == 0 || len > USER_PASSWORD_MAX || has_nul) {
-		err = value_refuse(value,
-				   "no password on its first line; expected 1 to %d bytes, no NUL",
-				   USER_PASSWORD_MAX);
-		goto out;
-	}
-	memcpy(password, text, len);
-	if (stat(value->text, &info) == 0 && info.st_mode & (S_IRGRP | S_IROTH))
+	err = take_password(password, text, size, value);
+	if (!err && stat(value->text, &info) == 0 && info.st_mode & (S_IRGRP | S_IROTH))
 		value_log(LOG_LEVEL_WARNING, value,
 			  "others than the owner can read it; chmod 600 keeps the password secret");
-out:
 	sodium_memzero(text, size);
 	free(text);
 	return err;

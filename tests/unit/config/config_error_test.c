@@ -74,7 +74,24 @@ static void test_file_syntax(void **state)
 		{"daemon { control = \"a\tb\" }\n", 1, "0x09 in a string", "text"},
 		{"daemon {\n control = \"\" }\n", 2, "empty string", "one character"},
 		{"listen \"a\" {\n address = \"\"\n}\n", 2, "empty string", "one character"},
-		{"\n\xef\xbb\xbf", 2, "stray byte 0xef", "names"},
+		/* what editors and web pages make of a file */
+		{"\xef\xbb\xbfrelay {}\n", 1, "begins with a byte order mark", "without one"},
+		{"\xff\xfer", 1, "UTF-16", "expected UTF-8"},
+		{"\xfe\xff", 1, "UTF-16", "expected UTF-8"},
+		{"# one\n# two\rrelay { tier = copy }\r", 2, "a carriage return alone",
+		 "line feed"},
+		{"\n\xef\xbb\xbf", 2, "stray invisible character", "names"},
+		{"\xe2\x80\x9c"
+		 "a",
+		 1, "stray typographic quote", "\"strings\""},
+		{"listen \xe2\x80\x9elan\xe2\x80\x9c {}", 1, "stray typographic quote", "names"},
+		{"listen \xc2\xbblan\xc2\xab {}", 1, "stray typographic quote", "names"},
+		{"relay {\n tier\xc2\xa0= auto }\n", 2, "stray space that is not ASCII", "names"},
+		{"intercept { bypass-port = { 6000\xe2\x80\x93 6063 } }", 1,
+		 "stray typographic dash", "names"},
+		{"relay {\n tier = \"auto\xe2\x80\x9d\n}\n", 2,
+		 "unterminated string with a typographic quote", "on one line"},
+		{"\n\xc3\xa9", 2, "stray byte 0xc3", "names"},
 		{"relay {}\n*", 2, "stray '*'", "names"},
 	};
 
@@ -408,6 +425,51 @@ static void test_password_length(void **state)
 	assert_option_error("--user", user, "no password on its first line", "1 to 255 bytes");
 }
 
+/* No user would get in with what such a file would mean. */
+static void test_password_of_an_editor(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t len;
+		const char *wrong;
+	} files[] = {
+		{"\xef\xbb\xbfsecret\n", 10, "line 1: the file begins with a byte order mark"},
+		{"\xff\xfes\0e\0\n", 8, "line 1: the file is UTF-16"},
+		{"s\0e\0c\0\n\0", 8, "line 1: the file is UTF-16"},
+		{"\0s\0e\0c\0\n", 8, "line 1: the file is UTF-16"},
+		{"secret\rsecond\r", 14, "line 1: a carriage return alone"},
+		{"secret\nsecond\rthird", 19, "line 2: a carriage return alone"},
+		{"\xe2\x80\x9csecret\xe2\x80\x9d\n", 13, "stray typographic quote"},
+		{"secret\xe2\x80\x99\n", 10, "stray typographic quote"},
+		{"secret\xc2\xa0\n", 9, "stray space that is not ASCII"},
+		{"\xe2\x80\x8bsecret\n", 10, "stray invisible character"},
+		{"sec\tret\n", 8, "stray control character"},
+		{"sec\x1bret\n", 8, "stray control character"},
+	};
+	char user[128];
+	struct config *config;
+
+	(void)state;
+	snprintf(user, sizeof(user), "u:%s", fixture_password);
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		write_bytes(fixture_password, files[i].text, files[i].len);
+		assert_option_error("--user", user, files[i].wrong, "expected");
+	}
+	/* Both may be meant. */
+	write_bytes(fixture_password, "don\xe2\x80\x99t \xc3\xbc\r\n", 12);
+	config = load("--user", user);
+	assert_non_null(config);
+	assert_string_equal(fixture_log, "");
+	assert_string_equal(config->users.user[0].password, "don\xe2\x80\x99t \xc3\xbc");
+	config_put(config);
+	write_bytes(fixture_password, "secret \n", 8);
+	config = load("--user", user);
+	assert_non_null(config);
+	assert_contains(fixture_log, "begins or ends with a blank");
+	assert_one_line(fixture_log);
+	config_put(config);
+}
+
 /* A congestion control that the kernel has and that an ordinary user may not have. */
 static bool find_reserved_congestion(char name[64])
 {
@@ -461,10 +523,11 @@ static void test_congestion_reserved(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_file_syntax),		TEST(test_file_values),
-		TEST(test_file_exposed),	TEST(test_file_unreadable),
-		TEST(test_option_values),	TEST(test_option_duplicates),
-		TEST(test_congestion_reserved), TEST(test_password_length),
+		TEST(test_file_syntax),		  TEST(test_file_values),
+		TEST(test_file_exposed),	  TEST(test_file_unreadable),
+		TEST(test_option_values),	  TEST(test_option_duplicates),
+		TEST(test_congestion_reserved),	  TEST(test_password_length),
+		TEST(test_password_of_an_editor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

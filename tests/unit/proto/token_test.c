@@ -158,6 +158,30 @@ static void a_wrong_file_is_one_line_with_its_place(void **state)
 	assert_null(set.token);
 }
 
+static void what_an_editor_made_is_named(void **state)
+{
+	static const struct {
+		const char *text, *says;
+	} files[] = {
+		{"\xef\xbb\xbfone " KEY "\n", ":1: the file begins with a byte order mark"},
+		{"one " KEY "\rtwo " KEY "\r", ":1: a carriage return alone"},
+		{"# it\xe2\x80\x99s\none " KEY "\n\xe2\x80\x9ctwo " KEY "\xe2\x80\x9d\n",
+		 ":3: stray typographic quote"},
+		{"one\xc2\xa0" KEY "\n", ":1: stray space that is not ASCII"},
+		{"one " KEY " to=10.0.0.0/8\xe2\x80\x8b\n", ":1: stray invisible character"},
+	};
+	struct token_set set;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		assert_int_equal(read_file(files[i].text, 0600, &set), -EINVAL);
+		assert_contains(fixture_log, files[i].says);
+		assert_contains(fixture_log, "expected ");
+		assert_null(strstr(fixture_log, "AAECAw"));
+		assert_one_line(fixture_log);
+	}
+}
+
 static void a_file_may_have_none(void **state)
 {
 	struct token_set set;
@@ -189,6 +213,7 @@ int main(void)
 		cmocka_unit_test(the_key_is_its_bytes),
 		cmocka_unit_test(limits_follow_the_key),
 		cmocka_unit_test(rates_have_suffixes),
+		TEST(what_an_editor_made_is_named),
 		cmocka_unit_test(what_is_wrong_is_said),
 		TEST(a_file_has_a_token_a_line),
 		TEST(a_wrong_file_is_one_line_with_its_place),
