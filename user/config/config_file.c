@@ -62,7 +62,7 @@ static cfg_t *make_root(void)
 			section_name(at), next,
 			CFGF_MULTI | (section_has_name(at) ? CFGF_TITLE | CFGF_NO_TITLE_DUPES : 0));
 		for (size_t i = 0; i < settings_count; i++) {
-			const int list = settings[i].is_list ? CFGF_LIST : CFGF_NONE;
+			const int list = settings[i].repeats ? CFGF_LIST : CFGF_NONE;
 
 			if (settings[i].section == at && settings[i].name)
 				*next++ = (cfg_opt_t)CFG_PTR_CB(settings[i].name, NULL,

@@ -42,13 +42,6 @@ static bool takes_value(const struct setting *setting)
 	return setting->argument || setting->limits.words;
 }
 
-/* What stands for more than one setting, or for an element of a list. */
-static bool is_repeatable(const struct setting *setting)
-{
-	return setting->is_list || setting->parse == settings_exit_by_option ||
-	       (!setting->name && setting->section != SECTION_NONE);
-}
-
 static void print_help(void)
 {
 	char form[96];
@@ -57,7 +50,7 @@ static void print_help(void)
 	for (size_t i = 0; i < settings_count; i++)
 		if (settings[i].option)
 			printf("  %-34s %s%s\n", option_form(&settings[i], form, sizeof(form)),
-			       settings[i].help, is_repeatable(&settings[i]) ? " *" : "");
+			       settings[i].help, settings[i].repeats ? " *" : "");
 	printf("\n* may be given many times. Without --socks, --forward, --transparent or a\n"
 	       "file that has a listener: --socks 127.0.0.1:1080 --socks [::1]:1080\n");
 }

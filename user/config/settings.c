@@ -9,6 +9,7 @@
 
 #include <linux/magic.h>
 
+#include "config/settings_private.h"
 #include "net/kernel.h"
 
 #define WORKERS_MAX 64
@@ -124,7 +125,7 @@ static int set_congestion(const struct value *value, const struct limits *limits
 #define KEEP(member)	  .parse = value_keep, AT(draft, struct value, member)
 #define LIST(kind, type, member)                                                                   \
 	.parse = (kind), AT(config, __typeof__(type) *, member),                                   \
-	.count = offsetof(struct config, member##_count), .size = sizeof(type), .is_list = true
+	.count = offsetof(struct config, member##_count), .size = sizeof(type), .repeats = true
 
 /* Of TUNE_LIST. */
 #define TUNE_COUNT .parse = value_number, .limits.unit_us = 0
@@ -148,11 +149,12 @@ const struct setting settings[] = {
 	{SECTION_NONE, .act = OPTION_FILE,
 	 OPTION("--config", "FILE", "read FILE first, see hawser.conf(5); also -c")},
 
-	{SECTION_LISTEN, .parts = "address",
+	{SECTION_LISTEN, .parts = "address", .repeats = true,
 	 OPTION("--socks", "ADDR:PORT", "listen for SOCKS and HTTP CONNECT")},
-	{SECTION_LISTEN, .parts = "address=to",
+	{SECTION_LISTEN, .parts = "address=to", .repeats = true,
 	 OPTION("--forward", "ADDR:PORT=HOST:PORT", "listen, and connect to HOST:PORT")},
-	{SECTION_LISTEN, .parts = "address", AT(draft, bool, item.listen.transparent),
+	{SECTION_LISTEN, .parts = "address", .repeats = true,
+	 AT(draft, bool, item.listen.transparent),
 	 OPTION("--transparent", "ADDR:PORT", "take connections by TPROXY or REDIRECT")},
 	{SECTION_LISTEN, "address", KEEP(item.address), .required = true, .argument = "ADDR:PORT"},
 	{SECTION_LISTEN, "to", KEEP(item.to)},
@@ -186,7 +188,7 @@ const struct setting settings[] = {
 	{SECTION_INTERCEPT, "prefer-name", BOOLEAN(config, intercept.prefer_name),
 	 OPTION("--prefer-name", "yes|no", "tell exits the name that a client sends")},
 
-	{SECTION_USER, .parts = "NAME:password-file",
+	{SECTION_USER, .parts = "NAME:password-file", .repeats = true,
 	 OPTION("--user", "NAME:PASSWORD-FILE", "let NAME in with the password in that file")},
 	{SECTION_USER, "password-file", KEEP(item.secret_file), .required = true,
 	 .argument = "FILE"},
@@ -200,14 +202,15 @@ const struct setting settings[] = {
 	{SECTION_ACCESS, "accept-proxy-protocol", LIST(value_prefix, struct prefix, accept_proxy),
 	 OPTION("--accept-proxy-protocol", "PREFIX", "proxies here tell who their client is")},
 
-	{SECTION_LISTEN, .parts = "address", AT(draft, bool, item.listen.serves_exit),
+	{SECTION_LISTEN, .parts = "address", .repeats = true,
+	 AT(draft, bool, item.listen.serves_exit),
 	 OPTION("--serve-exit", "ADDR:PORT", "listen for routers with tokens, too")},
 	{SECTION_NONE, KEEP(tokens),
 	 OPTION("--tokens", "FILE", "the tokens that --serve-exit takes")},
 	{SECTION_NONE, KEEP(exit_name),
 	 OPTION("--exit-name", "NAME", "take only what is sent to an exit of this name")},
 
-	{SECTION_NONE, .parse = settings_exit_by_option,
+	{SECTION_NONE, .parse = settings_exit_by_option, .repeats = true,
 	 OPTION("--exit", "HOST:PORT", "carry all sessions through this exit")},
 	{SECTION_NONE, KEEP(exit_token),
 	 OPTION("--exit-token", "FILE", "the token that --exit wants")},
@@ -239,7 +242,7 @@ const struct setting settings[] = {
 
 	{SECTION_UPSTREAM, "links", WORD(config, links.mode, links_mode_words),
 	 OPTION("--links", NULL, "which links are set up")},
-	{SECTION_LINK, .parts = "NAME=device,role,weight",
+	{SECTION_LINK, .parts = "NAME=device,role,weight", .repeats = true,
 	 OPTION("--link", "NAME=DEVICE[,ROLE[,WEIGHT]]", "a link to set up")},
 	{SECTION_LINK, "device", .parse = value_interface,
 	 .offset = offsetof(struct draft, item.link.device), .required = true,
@@ -251,9 +254,9 @@ const struct setting settings[] = {
 	{SECTION_LINK, "quota", .parse = value_size, AT(draft, uint64_t, item.link.quota),
 	 .limits = {.least = 1, .most = UINT64_MAX}},
 	{SECTION_LINK, "reset-day", NUMBER(draft, item.link.reset_day, 1, LINK_RESET_DAY_MAX)},
-	{SECTION_LINK, "gateway", .parse = settings_gateway, .is_list = true,
+	{SECTION_LINK, "gateway", .parse = settings_gateway, .repeats = true,
 	 .offset = offsetof(struct draft, item.link.gateway)},
-	{SECTION_LINK, "probe", .parse = settings_probe, .is_list = true,
+	{SECTION_LINK, "probe", .parse = settings_probe, .repeats = true,
 	 AT(draft, struct link_config, item.link)},
 	{SECTION_LINK, "demote", .parse = value_denial, AT(draft, bool, item.link.no_demote)},
 
@@ -272,10 +275,11 @@ const struct setting settings[] = {
 	 AT(config, char *, relay.local_accel),
 	 OPTION("--local-accel", "CGROUP", "let clients in CGROUP send past TCP")},
 
-	{SECTION_TUNE, OPTION("--tune", "NAME=NUMBER", "a constant of the relay, for experiments")},
+	{SECTION_TUNE, .repeats = true,
+	 OPTION("--tune", "NAME=NUMBER", "a constant of the relay, for experiments")},
 	TUNE_LIST(TUNE_ROW)
 
-		{SECTION_TIMEOUTS,
+		{SECTION_TIMEOUTS, .repeats = true,
 		 OPTION("--timeout", "NAME=TIME",
 			"of handshake, resolve, connect, idle, half-closed or drain")},
 	{SECTION_TIMEOUTS, "handshake", SECONDS(timeouts.handshake_s)},

@@ -54,7 +54,7 @@ struct setting {
 	/* Parses the value and stores it. */
 	int (*parse)(const struct value *value, const struct limits *limits, void *out);
 	/* Where: in struct draft for SECTION_NONE and sections with names, else in struct config.
-	 */
+	 * With parts: a bool that the option sets. */
 	size_t offset;
 	struct limits limits;
 	/* For a list: where its count is, and the size of an element, which parse() gets. */
@@ -70,7 +70,7 @@ struct setting {
 	 * name: the value is "SETTING=VALUE" of the section. */
 	const char *parts;
 	enum option_act act;
-	bool is_list;  /* written as a list */
+	bool repeats;  /* a list in the file; the option may be given many times */
 	bool required; /* in its section */
 };
 
@@ -103,20 +103,5 @@ int settings_end_item(struct draft *draft, enum section section);
  * use one. */
 int settings_finish_listeners(struct draft *draft);
 int settings_finish_exits(struct draft *draft);
-
-/* A new element, zeroed, at the end of a list of count elements; NULL after logging. */
-void *settings_grow(const struct value *value, void *list, size_t *count, size_t size);
-
-/* For settings.c: settings_end_item() of each section, and kinds of values that only it has. */
-int settings_add_listener(struct draft *draft);
-int settings_add_user(struct draft *draft);
-int settings_add_exit(struct draft *draft);
-int settings_add_link(struct draft *draft);
-VALUE_KIND(settings_gateway);	     /* union address[IP_FAMILIES] */
-VALUE_KIND(settings_probe);	     /* struct link_config */
-VALUE_KIND(settings_exit_by_option); /* struct draft: an exit, but for its token */
-
-#define EXIT_NAME_EXPECTED "1 to 255 of A-Z a-z 0-9 . _ : [ ] -"
-bool settings_is_exit_name(const char *name);
 
 #endif

@@ -2,7 +2,7 @@
 /* Exits of this router: judged and stored. */
 #include <string.h>
 
-#include "config/settings.h"
+#include "config/settings_private.h"
 #include "proto/hop_message.h"
 
 bool settings_is_exit_name(const char *name)

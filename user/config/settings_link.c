@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "config/settings.h"
+#include "config/settings_private.h"
 
 static bool is_link_name(const char *name)
 {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "auth/gate.h"
-#include "config/settings.h"
+#include "config/settings_private.h"
 
 #define EXPECT_ALLOW                                                                               \
 	"a source range, --allow 192.168.1.0/24 or access { allow = { \"192.168.1.0/24\" } }"

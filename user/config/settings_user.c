@@ -10,7 +10,7 @@
 #include <sodium.h>
 
 #include "base/text_file.h"
-#include "config/settings.h"
+#include "config/settings_private.h"
 
 /* A password, its newline, and room to see that it is too long. */
 #define PASSWORD_FILE_MAX_BYTES 4096

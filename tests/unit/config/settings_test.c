@@ -155,8 +155,9 @@ static void test_rows(void **state)
 
 		assert_true(a->name || a->option);
 		assert_int_equal(a->name != NULL, a->section != SECTION_NONE && a->parse != NULL);
-		assert_true(a->size == 0 || a->is_list);
+		assert_true(a->size == 0 || a->repeats);
 		assert_true(!a->required || a->argument);
+		assert_true(a->repeats || a->name || a->section == SECTION_NONE);
 		for (size_t j = 0; j < i; j++) {
 			const struct setting *b = &settings[j];
 
