@@ -64,8 +64,8 @@ LIBS     = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lev -lm $(HAWSER_BPF_LIBS)
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 # Everything but the two programs; a program links what it needs of it.
 LIB     := $(BUILD)/libhawser.a
-LIB_SRCS := $(wildcard user/*/*.c)
-UNIT_SRCS := $(wildcard tests/unit/*/*_test.c)
+LIB_SRCS := $(filter-out $(WITHOUT),$(wildcard user/*/*.c))
+UNIT_SRCS := $(filter-out $(WITHOUT),$(wildcard tests/unit/*/*_test.c))
 UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRCS))
 .SECONDARY:
 
@@ -90,9 +90,12 @@ $(BUILD)/%.o: %.c Makefile
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
 	@echo "  LD      $@"
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(LIBS) -lcmocka
 
 $(BUILD)/unit/testbed/emulator_test: $(call obj,testbed/emulator_packet.c testbed/emulator_path.c testbed/emulator_settings.c)
+
+# Of a build without BPF, in every build.
+$(BUILD)/unit/accel/off_test: $(call obj,$(OFF_SRCS))
 
 # Their fakes stand in for the real functions.
 $(BUILD)/unit/relay/tick_policy_test: ALL_LDFLAGS += -Wl,--wrap=socket_rtt_us,--wrap=socket_receive_rtt_us
@@ -162,7 +165,7 @@ $(EMULATOR): $(EMULATOR_OBJS)
 FUZZ_SRCS := $(wildcard tests/fuzz/*_fuzz.c)
 FUZZ_BINS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(FUZZ_SRCS))
 FUZZ_LIB := build/fuzz/libhawser.a
-FUZZ_LIB_SRCS := $(foreach folder,auth shared proto base,$(wildcard user/$(folder)/*.c))
+FUZZ_LIB_SRCS := $(filter-out $(BPF_SRCS),$(wildcard $(addsuffix /*.c,$(addprefix user/,auth shared proto base))))
 FUZZ_FLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) $(WERROR) -Iuser -Iinclude -MMD -MP -pthread -O1 -g \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
 .PHONY: fuzz

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The BPF objects and their skeletons. Include it in the Makefile after BUILD, CC and Q are known.
-# BPF=0 builds a hawserd without libbpf, in which the sockmap tier is off.
+# BPF=0 builds a hawserd without libbpf: X_off.c takes the place of X.c.
 
 .DEFAULT_GOAL := all
 
@@ -10,7 +10,15 @@ CLANG   ?= clang
 BPF_TARGET ?= bpf
 BPFTOOL ?= $(or $(shell command -v bpftool),/usr/sbin/bpftool)
 
+BPF_SRCS := $(addprefix user/,accel/sockmap.c accel/sockmap_pin.c accel/local.c base/libbpf_log.c \
+	intercept/run_redirect.c intercept/steer.c intercept/steer_load.c intercept/steer_maps.c \
+	intercept/steer_state.c intercept/tc_hook.c)
+OFF_SRCS := $(wildcard user/*/*_off.c)
+BPF_TESTS := $(addprefix tests/unit/accel/,local_test.c sockmap_test.c sockmap_flow_test.c \
+	sockmap_flow_end_test.c sockmap_flow_stream_test.c)
+
 ifeq ($(BPF),1)
+WITHOUT  := $(OFF_SRCS)
 BPF_OBJ  := $(BUILD)/bpf
 # Without asm/ of the multiarch directory, linux/types.h does not compile for -target bpf.
 # clang puts a vendor into the name. Asked for only when it is used: the compiler may be installed by
@@ -21,7 +29,7 @@ BPF_CFLAGS ?= -O2 -g -mcpu=v3 -Wall -Wextra -Werror
 BPF_SKELS := $(patsubst bpf/%.bpf.c,$(BPF_OBJ)/%.skel.h,$(wildcard bpf/*.bpf.c))
 
 # A system header: generated code is not ours to judge.
-HAWSER_BPF_CFLAGS := -DHAWSER_BPF -isystem $(BPF_OBJ)
+HAWSER_BPF_CFLAGS := -isystem $(BPF_OBJ)
 HAWSER_BPF_LIBS   := -lbpf -lelf -lz
 
 $(BPF_OBJ)/%.bpf.o: bpf/%.bpf.c bpf/bpf.mk
@@ -36,9 +44,9 @@ $(BPF_OBJ)/%.skel.h: $(BPF_OBJ)/%.bpf.o
 		echo '/* NOLINTEND */'; } >$@.tmp && mv $@.tmp $@
 
 # Said here because -MMD leaves system headers out.
-$(addprefix $(BUILD)/,user/accel/sockmap.o user/accel/local.o user/intercept/run_redirect.o \
-	user/intercept/steer.o user/intercept/steer_load.o tests/unit/accel/sockmap_test.o): $(BPF_SKELS)
+$(patsubst %.c,$(BUILD)/%.o,$(BPF_SRCS) $(BPF_TESTS)): $(BPF_SKELS)
 else
+WITHOUT := $(BPF_SRCS) $(BPF_TESTS)
 HAWSER_BPF_CFLAGS :=
 HAWSER_BPF_LIBS   :=
 endif

@@ -343,7 +343,7 @@ static void on_terminate(struct ev_loop *loop, ev_signal *signal, int events)
 		return;
 	}
 	pulse_stop(daemon->pulse);
-	run_steer_detach(daemon->run);
+	run_steer_listen(daemon->run, NULL);
 	workers_configure(daemon, false);
 	listen_set_close(&daemon->listening);
 	log_info("draining for up to %g s; another SIGTERM stops at once",

@@ -2,22 +2,14 @@
 /* Clients on the same host: load, attach, slots, and the two ends of one client's way. */
 #include "accel/local.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define FEATURE_NAME "local-accel"
-
-static const struct feature_state not_asked_for = {
-	.name = FEATURE_NAME, .available = false, .reason = "not asked for"};
-
-#ifdef HAWSER_BPF
-
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -33,6 +25,11 @@ static const struct feature_state not_asked_for = {
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71
 #endif
+
+#define FEATURE_NAME "local-accel"
+
+static const struct feature_state not_asked_for = {
+	.name = FEATURE_NAME, .available = false, .reason = "not asked for"};
 
 #define KERNEL_BTF "/sys/kernel/btf/vmlinux"
 
@@ -426,70 +423,3 @@ int local_accel_adopt(struct local_accel_worker *worker, int client, int accepte
 		return -errno;
 	return 0;
 }
-
-#else /* built without libbpf: always off */
-
-struct local_accel {
-	struct feature_state state;
-};
-
-struct local_accel *local_accel_open(const struct local_accel_options *options)
-{
-	struct local_accel *local = calloc(1, sizeof(*local));
-
-	(void)options;
-	if (!local)
-		return NULL;
-	local->state.name = FEATURE_NAME;
-	snprintf(local->state.reason, sizeof(local->state.reason), "built without BPF");
-	return local;
-}
-
-void local_accel_close(struct local_accel *local)
-{
-	free(local);
-}
-
-const struct feature_state *local_accel_feature(const struct local_accel *local)
-{
-	return local ? &local->state : &not_asked_for;
-}
-
-void local_accel_listen(struct local_accel *local, const struct listen_config *listen, size_t count)
-{
-	(void)local;
-	(void)listen;
-	(void)count;
-}
-
-struct local_accel_worker *local_accel_worker(struct local_accel *local, unsigned int index)
-{
-	(void)local;
-	(void)index;
-	return NULL;
-}
-
-struct local_client *local_client_open(struct local_accel_worker *worker, int fd,
-				       const union address *client, uint64_t read, uint64_t session)
-{
-	(void)worker;
-	(void)fd;
-	(void)client;
-	(void)read;
-	(void)session;
-	return NULL;
-}
-
-void local_client_read(struct local_client *client, uint64_t bytes)
-{
-	(void)client;
-	(void)bytes;
-}
-
-struct local_counts local_client_close(struct local_client *client)
-{
-	(void)client;
-	return (struct local_counts){0};
-}
-
-#endif

@@ -2,8 +2,6 @@
 /* Whether a client's bytes reach us past TCP and in order, found out by doing it over loopback. */
 #include "accel/local_probe.h"
 
-#ifdef HAWSER_BPF
-
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -124,5 +122,3 @@ int local_probe(struct local_accel_worker *worker, char *reason, size_t size)
 		close(far);
 	return err;
 }
-
-#endif

@@ -2,23 +2,13 @@
 /* The only user of the BPF skeleton: load, probe, pin; slots and events of the workers. */
 #include "accel/sockmap.h"
 
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char *const accel_names[ACCEL_FEATURE_COUNT] = {
-	[ACCEL_PROGRAM] = "bpf",
-	[ACCEL_TCP] = "sockmap-tcp",
-	[ACCEL_MPTCP] = "sockmap-mptcp",
-	[ACCEL_PINS] = "bpf-pins",
-};
-
-#ifdef HAWSER_BPF
-
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-#include <netinet/in.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -31,6 +21,13 @@ static const char *const accel_names[ACCEL_FEATURE_COUNT] = {
 #ifndef SO_COOKIE
 #define SO_COOKIE 57
 #endif
+
+static const char *const accel_names[ACCEL_FEATURE_COUNT] = {
+	[ACCEL_PROGRAM] = "bpf",
+	[ACCEL_TCP] = "sockmap-tcp",
+	[ACCEL_MPTCP] = "sockmap-mptcp",
+	[ACCEL_PINS] = "bpf-pins",
+};
 
 /* Between two readings a flow brings at most one event of each kind, since the next LOW follows a
  * grant of ours, and a record takes 16 bytes; and one more, as a flow may enter again before its
@@ -372,72 +369,6 @@ void accel_remove(struct accel_worker *worker, int slot, int source)
 	worker->owners[key - worker->first] = NULL;
 	worker->free_slots[worker->free_count++] = key;
 }
-
-#else /* built without libbpf: always off */
-
-struct accel {
-	struct feature_state features[ACCEL_FEATURE_COUNT];
-};
-
-struct accel *accel_open(const struct accel_options *options)
-{
-	struct accel *accel = calloc(1, sizeof(*accel));
-
-	(void)options;
-	if (!accel)
-		return NULL;
-	for (unsigned int i = 0; i < ACCEL_FEATURE_COUNT; i++) {
-		accel->features[i].name = accel_names[i];
-		snprintf(accel->features[i].reason, sizeof(accel->features[i].reason),
-			 "built without BPF");
-	}
-	return accel;
-}
-
-void accel_close(struct accel *accel)
-{
-	free(accel);
-}
-
-struct accel_worker *accel_worker(struct accel *accel, unsigned int index)
-{
-	(void)accel;
-	(void)index;
-	return NULL;
-}
-
-int accel_event_fd(const struct accel_worker *worker)
-{
-	(void)worker;
-	return -1;
-}
-
-void accel_read_events(struct accel_worker *worker, accel_event_fn *handle)
-{
-	(void)worker;
-	(void)handle;
-}
-
-int accel_insert(struct accel_worker *worker, int source, int target,
-		 const struct hawser_flow *initial, void *owner, struct hawser_flow **flow)
-{
-	(void)worker;
-	(void)source;
-	(void)target;
-	(void)initial;
-	(void)owner;
-	(void)flow;
-	return -EOPNOTSUPP;
-}
-
-void accel_remove(struct accel_worker *worker, int slot, int source)
-{
-	(void)worker;
-	(void)slot;
-	(void)source;
-}
-
-#endif
 
 const struct feature_state *accel_feature(const struct accel *accel, enum accel_feature feature)
 {

@@ -2,8 +2,6 @@
 /* Names in a bpffs for the maps, so that bpftool finds them. */
 #include "accel/sockmap_pin.h"
 
-#ifdef HAWSER_BPF
-
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <limits.h>
@@ -89,5 +87,3 @@ void accel_unpin(const char *directory, const int fds[static ACCEL_PIN_COUNT])
 	}
 	rmdir(directory);
 }
-
-#endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Names in a bpffs for the maps, so that bpftool finds them. Empty without HAWSER_BPF. */
+/* Names in a bpffs for the maps, so that bpftool finds them. */
 #ifndef HAWSER_ACCEL_SOCKMAP_PIN_H
 #define HAWSER_ACCEL_SOCKMAP_PIN_H
 

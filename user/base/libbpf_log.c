@@ -2,8 +2,6 @@
 /* What libbpf has to say, as lines of the log at level debug. */
 #include "base/libbpf_log.h"
 
-#ifdef HAWSER_BPF
-
 #include <bpf/libbpf.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,11 +25,3 @@ void libbpf_log_start(void)
 {
 	libbpf_set_print(print);
 }
-
-#else
-
-void libbpf_log_start(void)
-{
-}
-
-#endif

@@ -3,7 +3,7 @@
 #ifndef HAWSER_BASE_LIBBPF_LOG_H
 #define HAWSER_BASE_LIBBPF_LOG_H
 
-/* Before the first use of libbpf; again does no harm. Does nothing without HAWSER_BPF. */
+/* Before the first use of libbpf; again does no harm. */
 void libbpf_log_start(void);
 
 #endif

@@ -11,7 +11,6 @@
 
 #include <linux/netfilter.h>
 
-#include "base/libbpf_log.h"
 #include "base/log.h"
 #include "daemon/worker.h"
 #include "intercept/nft_set.h"
@@ -119,7 +118,6 @@ struct pulse *pulse_open(struct ev_loop *loop, struct worker *const *workers, si
 
 	if (!pulse)
 		return NULL;
-	libbpf_log_start();
 	pulse->loop = loop;
 	pulse->workers = workers;
 	pulse->worker_count = worker_count;

@@ -91,11 +91,12 @@ static int load_rules(struct ruleset *ruleset, const struct intercept_plan *plan
 static int load_program(struct ruleset *ruleset, const struct intercept_plan *plan)
 {
 	char reason[128] = "";
+	int err = steer_up(plan, reason, sizeof(reason));
 
 	(void)ruleset;
-	if (steer_up(plan, reason, sizeof(reason)))
-		return complain("bpf: %s", reason);
-	return EXIT_SUCCESS;
+	if (reason[0])
+		complain("bpf: %s", reason);
+	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /* The way for marked packets is there before the first is marked. */
@@ -236,9 +237,6 @@ static void warn(const struct intercept_plan *plan)
 					   "when there is",
 				 name);
 	}
-	if (plan->method == INTERCEPT_BPF && !steer_takes_shared_ports())
-		complain("before Linux 6.6, bpf takes connections only to a hawserd with "
-			 "--workers=1");
 }
 
 int intercept_up(struct json_object *settings, struct json_object *lan, const char *method)

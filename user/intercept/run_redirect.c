@@ -3,27 +3,16 @@
  */
 #include "intercept/run_redirect.h"
 
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
+#include <ev.h>
+#include <fcntl.h>
 #include <json-c/json.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static struct json_object *error_answer(const char *text)
-{
-	struct json_object *answer = json_object_new_object();
-
-	json_object_object_add(answer, "error", json_object_new_string(text));
-	return answer;
-}
-
-#ifdef HAWSER_BPF
-
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-#include <ev.h>
-#include <fcntl.h>
-#include <stdatomic.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -58,6 +47,14 @@ struct run_steer {
 	struct hawser_run_address listener6;
 	uint64_t netns_cookie; /* 0: this kernel does not tell */
 };
+
+static struct json_object *error_answer(const char *text)
+{
+	struct json_object *answer = json_object_new_object();
+
+	json_object_object_add(answer, "error", json_object_new_string(text));
+	return answer;
+}
 
 static void to_map(struct hawser_run_address *out, const union address *address)
 {
@@ -152,7 +149,7 @@ struct run_steer *run_steer_open(struct ev_loop *loop, bool off)
 	return steer;
 }
 
-void run_steer_detach(struct run_steer *steer)
+static void detach_all(struct run_steer *steer)
 {
 	while (steer->steered) {
 		struct steered *steered = steer->steered;
@@ -167,7 +164,7 @@ void run_steer_close(struct run_steer *steer)
 {
 	if (!steer)
 		return;
-	run_steer_detach(steer);
+	detach_all(steer);
 	run_bpf__destroy(steer->skeleton);
 	free(steer);
 }
@@ -182,6 +179,10 @@ static void publish_listeners(struct run_steer *steer)
 
 void run_steer_listen(struct run_steer *steer, const struct config *config)
 {
+	if (!config) {
+		detach_all(steer);
+		return;
+	}
 	steer->listener4 = steer->listener6 = (struct hawser_run_address){.port = 0};
 	for (size_t i = 0; i < config->listen_count; i++) {
 		const struct listen_config *listen = &config->listen[i];
@@ -322,49 +323,3 @@ bool run_steer_take(struct run_steer *steer, const union address *client, union 
 	from_map(to, &value);
 	return true;
 }
-
-#else /* built without libbpf */
-
-struct run_steer {
-	char unused;
-};
-
-struct run_steer *run_steer_open(struct ev_loop *loop, bool off)
-{
-	(void)loop;
-	(void)off;
-	return calloc(1, sizeof(struct run_steer));
-}
-
-void run_steer_detach(struct run_steer *steer)
-{
-	(void)steer;
-}
-
-void run_steer_close(struct run_steer *steer)
-{
-	free(steer);
-}
-
-void run_steer_listen(struct run_steer *steer, const struct config *config)
-{
-	(void)steer;
-	(void)config;
-}
-
-struct json_object *run_steer_answer(struct run_steer *steer, struct json_object *request)
-{
-	(void)steer;
-	(void)request;
-	return error_answer("it was built without BPF");
-}
-
-bool run_steer_take(struct run_steer *steer, const union address *client, union address *to)
-{
-	(void)steer;
-	(void)client;
-	(void)to;
-	return false;
-}
-
-#endif

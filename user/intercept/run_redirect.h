@@ -17,13 +17,11 @@ struct run_steer;
 /* Loads nothing before it is needed; off: never. NULL without memory. */
 struct run_steer *run_steer_open(struct ev_loop *loop, bool off);
 
-/* Connections that start from now on are left alone. */
-void run_steer_detach(struct run_steer *steer);
-
 /* Not before the workers have stopped. NULL is allowed. */
 void run_steer_close(struct run_steer *steer);
 
-/* Which listeners there are from now on. */
+/* Tells it the listeners of config; NULL: there are none any more, and connections that start from
+ * now on are left alone. */
 void run_steer_listen(struct run_steer *steer, const struct config *config);
 
 /* The answer to a request {"command":"run","cgroup":DIRECTORY,"netns":COOKIE}: which families are

@@ -2,25 +2,14 @@
 /* Puts the program bpf/steer.bpf.c on interfaces, and takes it off. */
 #include "intercept/steer.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "intercept/tc_hook.h"
-
-bool steer_takes_shared_ports(void)
-{
-	/* Both came with Linux 6.6. */
-	return steer_hook_probe() == STEER_TCX;
-}
-
-#ifdef HAWSER_BPF
-
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <errno.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -30,6 +19,7 @@ bool steer_takes_shared_ports(void)
 #include "intercept/nft_rules.h"
 #include "intercept/steer_load.h"
 #include "intercept/steer_maps.h"
+#include "intercept/tc_hook.h"
 #include "steer.skel.h"
 
 /* What is done on one interface, so that it can be undone. */
@@ -202,8 +192,15 @@ int steer_up(const struct intercept_plan *plan, char *reason, size_t size)
 		goto out;
 	}
 	err = attach_all(hook, skeleton, places, count, reason, size);
-	if (!err && detach_others(hook, places, count))
+	if (err)
+		goto out;
+	if (detach_others(hook, places, count))
 		explain(-EPERM, reason, size, "interfaces that were taken from before");
+	/* bpf_sk_assign() takes a listener that shares its port since the kernel that has tcx. */
+	else if (hook != STEER_TCX)
+		snprintf(reason, size,
+			 "before Linux 6.6, bpf takes connections only to a hawserd with "
+			 "--workers=1");
 out:
 	for (size_t i = 0; i < count; i++)
 		if (places[i].replaced >= 0)
@@ -218,19 +215,3 @@ int steer_down(void)
 	libbpf_set_print(NULL);
 	return detach_others(steer_hook_probe(), NULL, 0);
 }
-
-#else
-
-int steer_up(const struct intercept_plan *plan, char *reason, size_t size)
-{
-	(void)plan;
-	snprintf(reason, size, "hawser was built without BPF");
-	return -ENOSYS;
-}
-
-int steer_down(void)
-{
-	return 0;
-}
-
-#endif

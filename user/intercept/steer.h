@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Interception by the program bpf/steer.bpf.c: on the LAN's interfaces, off, or is it? All state is
- * in the kernel. Without HAWSER_BPF it cannot go up. For the CLI. */
+ * in the kernel. Built without BPF, it cannot go up. For the CLI. */
 #ifndef HAWSER_INTERCEPT_STEER_H
 #define HAWSER_INTERCEPT_STEER_H
 
@@ -12,7 +12,7 @@ struct json_object;
 
 /* Puts a program for the plan on its interfaces, those that exist, each in the place of one that is
  * there from before; on all of them, or, when that fails, all is as it was. Then takes it off all
- * others. 0, or -errno with a reason. */
+ * others. 0, or -errno with a reason; with 0, a reason is a warning. */
 int steer_up(const struct intercept_plan *plan, char *reason, size_t size);
 
 /* Takes it off all interfaces. 0, also when there was none, or -errno. */
@@ -23,9 +23,5 @@ bool steer_is_up(void);
 
 /* As intercept_state(); NULL: it is not up, or may not be looked at. */
 struct json_object *steer_state(void);
-
-/* Whether on this kernel bpf_sk_assign() takes a listener that shares its port with those of other
- * workers: since Linux 6.6. */
-bool steer_takes_shared_ports(void);
 
 #endif

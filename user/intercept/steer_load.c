@@ -2,8 +2,6 @@
 /* The program bpf/steer.bpf.c, loaded and told what to take. */
 #include "intercept/steer_load.h"
 
-#ifdef HAWSER_BPF
-
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -149,5 +147,3 @@ int steer_load(const struct intercept_plan *plan, struct steer_bpf **out)
 		*out = skeleton;
 	return err;
 }
-
-#endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The program bpf/steer.bpf.c, loaded and told what to take; nothing is attached. Needs
- * HAWSER_BPF. */
+/* The program bpf/steer.bpf.c, loaded and told what to take; nothing is attached. */
 #ifndef HAWSER_INTERCEPT_STEER_LOAD_H
 #define HAWSER_INTERCEPT_STEER_LOAD_H
 

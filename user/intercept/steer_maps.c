@@ -2,13 +2,10 @@
 /* The maps of the program bpf/steer.bpf.c in force. */
 #include "intercept/steer_maps.h"
 
-#include <errno.h>
-#include <string.h>
-
-#ifdef HAWSER_BPF
-
 #include <bpf/bpf.h>
+#include <errno.h>
 #include <linux/bpf.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -130,30 +127,3 @@ int steer_maps_detour(const struct steer_maps *maps, const union address *to, ui
 		return bpf_map_delete_elem(fd, &key) ? -errno : 0;
 	return bpf_map_update_elem(fd, &key, &ends_ns, BPF_ANY) ? -errno : 0;
 }
-
-#else
-
-int steer_maps_open_any(struct steer_maps *maps)
-{
-	memset(maps->fds, -1, sizeof(maps->fds));
-	return -ENOENT;
-}
-
-void steer_maps_close(struct steer_maps *maps)
-{
-	(void)maps;
-}
-
-int steer_maps_beat(const struct steer_maps *maps, bool alive)
-{
-	(void)maps, (void)alive;
-	return -ENOENT;
-}
-
-int steer_maps_detour(const struct steer_maps *maps, const union address *to, uint64_t expiry_ms)
-{
-	(void)maps, (void)to, (void)expiry_ms;
-	return -ENOENT;
-}
-
-#endif

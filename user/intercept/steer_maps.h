@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The maps of the program bpf/steer.bpf.c in force, found by way of the program: so they need no
- * pins, and whoever may can change them. Without HAWSER_BPF there are never any. */
+ * pins, and whoever may can change them. Built without
+ * BPF, there are never any. */
 #ifndef HAWSER_INTERCEPT_STEER_MAPS_H
 #define HAWSER_INTERCEPT_STEER_MAPS_H
 

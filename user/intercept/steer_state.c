@@ -2,13 +2,10 @@
 /* What is in the maps of the program bpf/steer.bpf.c, made readable. */
 #include "intercept/steer.h"
 
-#include <errno.h>
-
-#ifdef HAWSER_BPF
-
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <errno.h>
 #include <json-c/json.h>
 #include <net/if.h>
 #include <stdint.h>
@@ -223,17 +220,3 @@ struct json_object *steer_state(void)
 	steer_maps_close(&maps);
 	return state;
 }
-
-#else
-
-bool steer_is_up(void)
-{
-	return false;
-}
-
-struct json_object *steer_state(void)
-{
-	return NULL;
-}
-
-#endif

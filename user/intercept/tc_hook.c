@@ -3,12 +3,9 @@
  * without a process or a pin, until the interface goes. */
 #include "intercept/tc_hook.h"
 
-#include <errno.h>
-
-#ifdef HAWSER_BPF
-
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <errno.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -228,24 +225,3 @@ int steer_hook_detach(enum steer_hook hook, unsigned int ifindex, int program, b
 	return hook == STEER_TCX ? bpf_prog_detach2(program, (int)ifindex, TCX_INGRESS)
 				 : clsact_detach(ifindex, own_qdisc);
 }
-
-#else
-
-enum steer_hook steer_hook_probe(void)
-{
-	return STEER_TCX;
-}
-
-int steer_hook_find(enum steer_hook hook, unsigned int ifindex)
-{
-	(void)hook, (void)ifindex;
-	return -ENOENT;
-}
-
-int steer_hook_find_any(enum steer_hook hook)
-{
-	(void)hook;
-	return -ENOENT;
-}
-
-#endif

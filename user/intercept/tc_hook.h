@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where the program bpf/steer.bpf.c hangs on an interface: tcx, with Linux 6.6 and later, or a
- * filter of clsact. Others' programs stay as they are. Without HAWSER_BPF there is never any. */
+ * filter of clsact. Others' programs stay as they are. */
 #ifndef HAWSER_INTERCEPT_TC_HOOK_H
 #define HAWSER_INTERCEPT_TC_HOOK_H
 

@@ -11,6 +11,8 @@ import socket
 import time
 from collections.abc import Iterator
 
+import pytest
+
 import peers
 from bed import Bed
 from daemon import Hawserd
@@ -43,6 +45,7 @@ class Lan(Bed):
 
     def __init__(self, *arguments, **settings) -> None:
         super().__init__(*arguments, **settings)
+        self.has_bpf = (self.build / "bpf").is_dir()
         self.router.sysctl("ipv4/ip_forward", 1)
         self.router.sysctl("ipv6/conf/all/forwarding", 1)
         self.client.batch("ip", [f"route add default via {LAN4}", f"route add default via {LAN6}"])
@@ -97,6 +100,8 @@ class Interceptor(Hawserd):
         super().__init__(lan, *(listeners or LISTEN[method]), *options, listen=False, **settings)
 
     def up(self, *arguments: str) -> None:
+        if self.method == "bpf" and not self.bed.has_bpf:
+            pytest.skip("built without BPF")
         self.bed.hawser("--lan", "lan", "--method", self.method, *arguments, "intercept", "up",
                         control=self.control)
         if self.method == "redirect":

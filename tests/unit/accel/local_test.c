@@ -12,8 +12,6 @@
 
 #define BUDGET_BYTES ((size_t)65536)
 
-#ifdef HAWSER_BPF
-
 /* A client in the map, its accepted socket, and what the tests look at. */
 struct bed {
 	struct local_accel *local;
@@ -433,8 +431,6 @@ static void test_stranger_is_left_alone(void **state)
 	bed_close(&bed);
 }
 
-#endif
-
 static void test_no_cgroup_is_a_reason(void **state)
 {
 	const struct local_accel_options options = {.cgroup = "/tmp", .workers = 1, .slots = 1};
@@ -463,7 +459,6 @@ static void test_not_asked_for(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#ifdef HAWSER_BPF
 		cmocka_unit_test(test_does_not_touch_tcp),
 		cmocka_unit_test(test_does_not_overtake_tcp),
 		cmocka_unit_test(test_counts_what_it_did_not_see),
@@ -477,7 +472,6 @@ int main(void)
 		cmocka_unit_test(test_streams_stay_whole),
 		cmocka_unit_test(test_slots),
 		cmocka_unit_test(test_stranger_is_left_alone),
-#endif
 		cmocka_unit_test(test_no_cgroup_is_a_reason),
 		cmocka_unit_test(test_not_asked_for),
 	};

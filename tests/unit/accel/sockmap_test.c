@@ -9,13 +9,11 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#ifdef HAWSER_BPF
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "accel/sockmap_flow.h"
 #include "sockmap.skel.h"
-#endif
 
 #define SLOTS 16
 
@@ -186,7 +184,6 @@ static void test_loads_without_btf(void **state)
 static void test_calls_only_plain_helpers(void **state)
 {
 	(void)state;
-#ifdef HAWSER_BPF
 	static const int plain_helpers[] = {BPF_FUNC_map_lookup_elem, BPF_FUNC_get_socket_cookie,
 					    BPF_FUNC_sk_redirect_map, BPF_FUNC_ringbuf_output,
 					    BPF_FUNC_skb_adjust_room};
@@ -209,12 +206,7 @@ static void test_calls_only_plain_helpers(void **state)
 	}
 	assert_true(calls >= 5);
 	sockmap_bpf__destroy(skeleton);
-#else
-	skip();
-#endif
 }
-
-#ifdef HAWSER_BPF
 
 #define BPFFS "/tmp/hawser-bpffs"
 #define PINS  BPFFS "/hawser"
@@ -402,8 +394,6 @@ static void test_dump_reads_like_a_table(void **state)
 	rmdir(BPFFS);
 }
 
-#endif
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -412,11 +402,9 @@ int main(void)
 		cmocka_unit_test(test_unprivileged),
 		cmocka_unit_test(test_loads_without_btf),
 		cmocka_unit_test(test_calls_only_plain_helpers),
-#ifdef HAWSER_BPF
 		cmocka_unit_test(test_pins),
 		cmocka_unit_test(test_pins_refused),
 		cmocka_unit_test(test_dump_reads_like_a_table),
-#endif
 	};
 
 	return cmocka_run_group_tests_name("accel", tests, NULL, NULL);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What takes the place of the parts that need libbpf: nothing is available, and each says why. */
+#include <errno.h>
+#include <json-c/json.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "accel/local.h"
+#include "accel/sockmap.h"
+#include "intercept/run_redirect.h"
+#include "intercept/steer.h"
+#include "intercept/steer_maps.h"
+
+static void assert_built_without(const struct feature_state *state, const char *name)
+{
+	assert_string_equal(state->name, name);
+	assert_false(state->available);
+	assert_string_equal(state->reason, "built without BPF");
+}
+
+static void test_sockmap(void **state)
+{
+	struct accel *accel = accel_open(&(struct accel_options){.workers = 1, .slots = 1});
+
+	(void)state;
+	assert_non_null(accel);
+	assert_built_without(accel_feature(accel, ACCEL_PROGRAM), "bpf");
+	assert_built_without(accel_feature(accel, ACCEL_TCP), "sockmap-tcp");
+	assert_built_without(accel_feature(accel, ACCEL_MPTCP), "sockmap-mptcp");
+	assert_built_without(accel_feature(accel, ACCEL_PINS), "bpf-pins");
+	assert_null(accel_worker(accel, 0));
+	accel_close(accel);
+}
+
+static void test_local(void **state)
+{
+	struct local_accel *local = local_accel_open(&(struct local_accel_options){.workers = 1});
+
+	(void)state;
+	assert_non_null(local);
+	assert_built_without(local_accel_feature(local), "local-accel");
+	assert_string_equal(local_accel_feature(NULL)->reason, "not asked for");
+	assert_null(local_accel_worker(local, 0));
+	assert_null(local_client_open(NULL, -1, NULL, 0, 0));
+	local_accel_close(local);
+}
+
+static void test_run(void **state)
+{
+	struct run_steer *run = run_steer_open(NULL, false);
+	struct json_object *answer = run_steer_answer(run, NULL);
+	struct json_object *error = NULL;
+	union address to;
+
+	(void)state;
+	assert_non_null(run);
+	assert_true(json_object_object_get_ex(answer, "error", &error));
+	assert_string_equal(json_object_get_string(error), "it was built without BPF");
+	assert_false(run_steer_take(run, NULL, &to));
+	json_object_put(answer);
+	run_steer_close(run);
+}
+
+static void test_intercept(void **state)
+{
+	struct steer_maps maps = {{0}};
+	char reason[64] = "";
+
+	(void)state;
+	assert_int_equal(steer_up(NULL, reason, sizeof(reason)), -ENOSYS);
+	assert_string_equal(reason, "hawser was built without BPF");
+	assert_int_equal(steer_down(), 0);
+	assert_false(steer_is_up());
+	assert_null(steer_state());
+	assert_int_equal(steer_maps_open_any(&maps), -ENOENT);
+	for (int i = 0; i < STEER_MAP_COUNT; i++)
+		assert_int_equal(maps.fds[i], -1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sockmap),
+		cmocka_unit_test(test_local),
+		cmocka_unit_test(test_run),
+		cmocka_unit_test(test_intercept),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The daemon's side of `hawser run`, which takes nothing: takes the place of run_redirect.c in a
+ * build without BPF. */
+#include "intercept/run_redirect.h"
+
+#include <json-c/json.h>
+
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+
+static struct run_steer {
+	char unused;
+} off;
+
+struct run_steer *run_steer_open(struct ev_loop *loop, bool is_off)
+{
+	return &off;
+}
+
+void run_steer_close(struct run_steer *steer)
+{
+}
+
+void run_steer_listen(struct run_steer *steer, const struct config *config)
+{
+}
+
+struct json_object *run_steer_answer(struct run_steer *steer, struct json_object *request)
+{
+	struct json_object *answer = json_object_new_object();
+
+	json_object_object_add(answer, "error", json_object_new_string("it was built without BPF"));
+	return answer;
+}
+
+bool run_steer_take(struct run_steer *steer, const union address *client, union address *to)
+{
+	return false;
+}
