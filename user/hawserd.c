@@ -89,14 +89,28 @@ static uint64_t raise_open_files_limit(void)
 	return limit.rlim_cur;
 }
 
+static uint64_t reserved_fds(const struct config *config)
+{
+	return FDS_MAIN + FDS_WORKER * (uint64_t)config->workers +
+	       (links_are_wanted(&config->links) ? FDS_LINKS : 0);
+}
+
+/* Said before anything fails for want of them, often with another error. */
+static int check_open_files(uint64_t open_files, const struct config *config)
+{
+	const uint64_t needed = reserved_fds(config) + FDS_SESSION * (uint64_t)config->workers;
+
+	if (open_files >= needed)
+		return 0;
+	log_error("too few file descriptors: the limit is %llu, and hawserd needs %llu with %u "
+		  "workers; raise it by 'ulimit -n' or by LimitNOFILE= of a systemd unit",
+		  (unsigned long long)open_files, (unsigned long long)needed, config->workers);
+	return -EMFILE;
+}
+
 static uint64_t sessions_max_of_worker(uint64_t open_files, const struct config *config)
 {
-	size_t workers = config->workers;
-	uint64_t reserved = FDS_MAIN + FDS_WORKER * workers +
-			    (links_are_wanted(&config->links) ? FDS_LINKS : 0);
-	uint64_t sessions = open_files > reserved ? (open_files - reserved) / FDS_SESSION : 0;
-
-	return sessions / workers > 0 ? sessions / workers : 1;
+	return (open_files - reserved_fds(config)) / FDS_SESSION / config->workers;
 }
 
 static void workers_configure(struct daemon *daemon, bool listening)
@@ -467,8 +481,10 @@ static void say_what_is_offered(const struct config *config, const struct accel 
 static int run(struct daemon *daemon)
 {
 	uint64_t open_files = raise_open_files_limit();
-	int err;
+	int err = check_open_files(open_files, daemon->config);
 
+	if (err)
+		return err;
 	err = listen_set_open(&daemon->listening, daemon->config, daemon->config->workers, NULL);
 	if (err)
 		return err;

@@ -4,8 +4,12 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
+from pathlib import Path
+
+import pytest
 
 from handshakes import read
 from sessions import through
@@ -67,8 +71,94 @@ def test_no_daemon(bed, tmp_path):
     assert str(tmp_path / "none") in line and "running" in line
 
 
-def test_bad_usage(hawserd):
+def hawser(build, *words: str, **settings) -> subprocess.CompletedProcess:
+    return subprocess.run([build / "hawser", *words], capture_output=True, text=True, timeout=10,
+                          check=False, **settings)
+
+
+@pytest.mark.parametrize("words", [
+    [], ["nonsense"], ["help", "nonsense"], ["--nonsense", "status"], ["status", "--nonsense"],
+    ["status", "sessions"], ["--json", "run", "true"], ["run"], ["sessions", "--json=1"],
+    ["status", "--control"], ["--watch=0", "links"], ["session", "1", "--watch=nan"],
+    ["--control", "x" * 108, "flows"], ["token", "old"], ["doctor", "--watch"]], ids=" ".join)
+def test_bad_usage(build, words):
+    """One line that names what is wrong, and a hint."""
+    done = hawser(build, *words)
+    assert done.returncode == 2 and done.stdout == ""
+    complaint, hint = done.stderr.splitlines()
+    assert complaint.startswith("hawser: ") and hint.startswith("try: hawser help")
+
+
+def commands(build) -> list[str]:
+    lines = hawser(build, "help").stdout.split("commands:\n")[1].split("\n\n")[0].splitlines()
+    return [line.split()[0] for line in lines]
+
+
+def test_help_everywhere(build):
+    assert {"status", "run", "doctor", "help", "version"} <= set(commands(build))
+    for words in ["--help"], ["-h"], ["help"]:
+        assert hawser(build, *words).stdout == hawser(build, "help").stdout
+    for command in commands(build):
+        usual = hawser(build, command, "--help")
+        assert usual.returncode == 0 and usual.stderr == ""
+        assert usual.stdout.startswith(f"usage: hawser {command} ")
+        for words in [command, "-h"], ["help", command], ["-h", command], ["--json", "-h", command]:
+            if words[0] != "--json" or "--json" in usual.stdout:
+                assert hawser(build, *words).stdout == usual.stdout, words
+    assert hawser(build, "links", "help").stdout == hawser(build, "help", "links").stdout
+
+
+@pytest.mark.parametrize("words", [["version"], ["--version"], ["-V"], ["links", "--version"]],
+                         ids=" ".join)
+def test_version(build, words):
+    done = hawser(build, *words)
+    assert done.returncode == 0 and done.stdout.startswith("hawser 0.")
+
+
+def test_the_man_page_has_each_command_and_option(build):
+    page = (Path(__file__).parents[2] / "man" / "hawser.1").read_text("utf-8")
+    for command in commands(build):
+        assert re.search(rf"^\.It Cm {command}\b", page, re.M), command
+        for option in re.findall(r"^  --([a-z]+)", hawser(build, "help", command).stdout, re.M):
+            assert re.search(rf"^\.It Fl -{option}\b", page, re.M), option
+    described = set(re.findall(r"^\.It Cm ([a-z]+)(?: up| down| show| new| Ar [a-z]+| Op .*)*$",
+                               page.split(".Sh JSON")[0], re.M))
+    assert described == set(commands(build))
+
+
+def test_options_before_and_after(hawserd):
     daemon = hawserd()
-    for arguments in ([], ["nonsense"], ["--nonsense", "status"], ["status", "sessions"]):
-        done = daemon.run_cli(*arguments)
-        assert done.returncode == 2 and "usage" in done.stderr, arguments
+    for words in (["--json", "status"], ["status", "--json"], ["--watch", "--json", "--help", "status"]):
+        assert daemon.run_cli(*words).returncode == 0
+    before, after = (hawser(daemon.bed.build, *words) for words in (
+        ["--control", daemon.control, "--json", "sessions"],
+        ["sessions", "--json", f"--control={daemon.control}"]))
+    assert before.stdout == after.stdout == '{"sessions":[]}\n'
+
+
+@pytest.mark.parametrize("words", [["echo", "-n", "--json"], ["--", "echo", "-n", "--json"],
+                                   ["--bypass", "echo", "-n", "--json"]], ids=" ".join)
+def test_run_leaves_options_to_its_command(build, words):
+    """Whether or not it may run here, it is the command's option, not ours."""
+    done = hawser(build, "run", *words)
+    assert done.returncode != 2 and "option" not in done.stderr
+    assert done.returncode or done.stdout == "--json"
+
+
+@pytest.mark.parametrize("limit", [8, 16, 70])
+def test_too_few_descriptors(build, tmp_path, limit):
+    """hawserd names what lacks, whatever would have failed first."""
+    done = subprocess.run(["sh", "-c", f"ulimit -n {limit}; exec \"$@\"", "sh", build / "hawserd",
+                           "--workers", "2", "--control", tmp_path / "socket"],
+                          capture_output=True, text=True, timeout=10, check=False)
+    assert done.returncode == 1
+    line, = done.stderr.splitlines()
+    assert "too few file descriptors" in line and str(limit) in line and "ulimit -n" in line
+
+
+def test_cli_with_few_descriptors(build, tmp_path):
+    for limit in range(4, 9):
+        done = subprocess.run(["sh", "-c", f"ulimit -n {limit}; exec \"$@\"", "sh",
+                               build / "hawser", "intercept", "show"],
+                              capture_output=True, text=True, timeout=10, check=False)
+        assert done.returncode >= 0, (limit, done)

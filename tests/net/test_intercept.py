@@ -438,14 +438,14 @@ def test_settings_of_the_configuration(lan, interceptor, serve):
 
 
 @pytest.mark.parametrize(("arguments", "complaint"), [
-    (("intercept",), "legal: up, down or show"),
-    (("intercept", "left"), "intercept left: no such action, legal: up, down or show"),
+    (("intercept",), "intercept: no action: expected up, down or show"),
+    (("intercept", "left"), "intercept: left: expected up, down or show"),
     (("intercept", "up", "lan"), "unexpected \"lan\""),
     (("--lan", "a b", "intercept", "up"), "\"a b\" is not the name of a network interface"),
     (("--lan", "a,,b", "intercept", "up"), "\"\" is not the name of a network interface"),
-    (("--method", "iptables", "intercept", "up"), "legal: tproxy, redirect, bpf"),
-    (("--lan", "lan", "intercept", "down"), "--lan and --method are for intercept up"),
-    (("--watch", "intercept", "show"), "--watch is not for intercept"),
+    (("--method", "iptables", "intercept", "up"), "expected tproxy, redirect or bpf"),
+    (("--lan", "lan", "intercept", "down"), "--lan and --method are for 'intercept up'"),
+    (("--watch", "intercept", "show"), "intercept: there is no option --watch"),
     (("--lan", "lan", "intercept", "up"), "no hawserd answers"),
 ])
 def test_wrong_arguments(lan, arguments, complaint):

@@ -147,7 +147,7 @@ def test_no_such_session(daemon):
     for arguments in (["session"], ["session", "0"], ["session", "x"], ["session", "1", "2"],
                       ["links", "1"]):
         done = daemon.run_cli(*arguments)
-        assert done.returncode == 2 and "usage" in done.stderr, arguments
+        assert done.returncode == 2 and "try: hawser help" in done.stderr, arguments
 
 
 def test_without_links(bare):

@@ -23,7 +23,7 @@ def test_one_line_each_time_another(build):
 
 
 @pytest.mark.parametrize(("words", "part"), [
-    ((), "not a command"), (("old",), "not a command"), (("new",), "no name"),
+    ((), "expected: new NAME"), (("old",), "expected: new NAME"), (("new",), "expected: new NAME"),
     (("new", "a b"), "A-Z a-z 0-9"), (("new", ""), "A-Z a-z 0-9"), (("new", "x" * 65), "1 to 64"),
     (("new", "a", "b"), "unexpected \"b\"")])
 def test_wrong_words(build, words, part):

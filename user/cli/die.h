@@ -3,12 +3,16 @@
 #ifndef HAWSER_CLI_DIE_H
 #define HAWSER_CLI_DIE_H
 
-#include <stdarg.h>
-
-/* "hawser: MESSAGE" on standard error, on a terminal that is as it was before. */
-void die_complain(const char *format, va_list arguments);
-
-/* The same, then exit code 1. */
+/* Prints "hawser: MESSAGE" to standard error, on a terminal that is as it was before; exit code 1.
+ */
 void die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+
+/* The command line is wrong: prints "hawser: COMMAND: MESSAGE" and a hint where help is; exit
+ * code 2. command: NULL for none. */
+void die_usage(const char *command, const char *format, ...)
+	__attribute__((noreturn, format(printf, 2, 3)));
+
+/* Ends the program when standard output does not take what was printed. */
+void flush_or_die(void);
 
 #endif

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* `hawser run`: the command, its signals, and a guardian that outlives a SIGKILL of this process.
  */
-#include "cli/run.h"
-
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/commands.h"
+#include "cli/die.h"
+#include "cli/run_ask.h"
 #include "cli/run_cgroup.h"
 
 #define EXIT_NOT_EXECUTABLE 126
@@ -132,8 +134,14 @@ static int await(pid_t child)
 	return WIFSIGNALED(status) ? EXIT_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-int run_command(char **words, bool bypass, run_ask_fn *ask, void *context)
+int run_main(const struct command *command, int argc, char **argv)
 {
+	static const struct usage usage = {.options =
+						   CLI_TAKES(CLI_CONTROL) | CLI_TAKES(CLI_BYPASS),
+					   .words = "COMMAND [ARGUMENT]...",
+					   .words_max = INT_MAX,
+					   .words_end_options = true};
+	struct arguments arguments;
 	struct run_cgroup cgroup;
 	struct guardian guardian;
 	sigset_t awaited;
@@ -141,21 +149,24 @@ int run_command(char **words, bool bypass, run_ask_fn *ask, void *context)
 	int code = EXIT_FAILURE;
 	pid_t child;
 
-	if (!run_cgroup_make(&cgroup, bypass))
+	arguments_parse(&arguments, command, argc, argv, &usage);
+	if (!arguments.words[0])
+		die_usage(command->name, "there is no command to run");
+	if (!run_cgroup_make(&cgroup, arguments.bypass))
 		return EXIT_FAILURE;
 	awaited_signals(&awaited);
 	sigprocmask(SIG_BLOCK, &awaited, &before);
 	if (!guardian_start(&guardian, &cgroup)) {
-		fprintf(stderr, "hawser: run: fork: %s\n", strerror(errno));
+		fprintf(stderr, "hawser: run: cannot start a guardian: %s\n", strerror(errno));
 		run_cgroup_remove(&cgroup);
 		return EXIT_FAILURE;
 	}
 	/* It may end this process: then the guardian removes the cgroup. */
-	if (!bypass)
-		ask(context, cgroup.path);
+	if (!arguments.bypass)
+		run_ask(arguments.control, cgroup.path);
 	child = fork();
 	if (child == 0)
-		execute(words, &cgroup, &before);
+		execute(arguments.words, &cgroup, &before);
 	if (child > 0)
 		code = await(child);
 	else

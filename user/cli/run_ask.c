@@ -44,7 +44,7 @@ static int64_t own_netns_cookie(void)
 	return (int64_t)cookie;
 }
 
-void run_ask(void *control_path, const char *cgroup)
+void run_ask(const char *control_path, const char *cgroup)
 {
 	struct json_object *question = json_object_new_object();
 	struct connection connection;

@@ -3,8 +3,7 @@
 #ifndef HAWSER_CLI_RUN_ASK_H
 #define HAWSER_CLI_RUN_ASK_H
 
-/* A run_ask_fn; its context is the path of the control socket. Ends the program when hawserd does
- * not. */
-void run_ask(void *control_path, const char *cgroup);
+/* Returns when hawserd takes them; otherwise ends the program. */
+void run_ask(const char *control_path, const char *cgroup);
 
 #endif

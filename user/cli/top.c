@@ -8,12 +8,18 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/json.h"
+#include "cli/commands.h"
+#include "cli/control_client.h"
+#include "cli/die.h"
 #include "cli/table.h"
 
 /* Rows that sessions get at least, if there are so many, before links and subflows do. */
 #define SESSION_ROWS_MIN 3
+
+#define REFRESH_S 1.
 
 struct row {
 	struct json_object *session; /* of the answer */
@@ -22,8 +28,7 @@ struct row {
 };
 
 struct top {
-	top_ask_fn *ask;
-	void *context;
+	struct connection connection;
 	struct json_object *links;
 	struct json_object *sessions;
 	struct json_object *detail; /* of the selected session; NULL: none */
@@ -112,13 +117,21 @@ static size_t selected_row(const struct top *top)
 	return 0;
 }
 
+/* NULL when hawserd answers with an error: a session may have ended. */
+static struct json_object *ask(struct top *top, const char *command, uint64_t id)
+{
+	if (connection_ask(&top->connection, command, id))
+		return NULL;
+	return json_object_get(top->connection.answer);
+}
+
 static void ask_detail(struct top *top)
 {
 	json_object_put(top->detail);
 	top->detail = NULL;
 	if (top->row_count > 0)
-		top->detail = top->ask(top->context, "session",
-				       json_count(top->rows[selected_row(top)].session, "id"));
+		top->detail =
+			ask(top, "session", json_count(top->rows[selected_row(top)].session, "id"));
 }
 
 static void ask_all(struct top *top)
@@ -126,8 +139,8 @@ static void ask_all(struct top *top)
 	const double now_s = monotonic_s();
 
 	json_object_put(top->links);
-	top->links = top->ask(top->context, "links", 0);
-	make_rows(top, top->ask(top->context, "sessions", 0), now_s - top->asked_s);
+	top->links = ask(top, "links", 0);
+	make_rows(top, ask(top, "sessions", 0), now_s - top->asked_s);
 	top->asked_s = now_s;
 	ask_detail(top);
 }
@@ -291,11 +304,18 @@ static void take_key(struct top *top, double refresh_s)
 		ask_all(top);
 }
 
-void top_run(top_ask_fn *ask, void *context, double refresh_s)
+int top_main(const struct command *command, int argc, char **argv)
 {
-	struct top top = {.ask = ask, .context = context};
+	static const struct usage usage = {.options = CLI_TAKES(CLI_CONTROL) | CLI_TAKES(CLI_WATCH),
+					   .words = ""};
 	const struct sigaction leave = {.sa_handler = on_signal};
+	struct top top = {0};
+	struct arguments arguments;
 
+	arguments_parse(&arguments, command, argc, argv, &usage);
+	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+		die_usage(command->name, "expected a terminal; the other commands need none");
+	connection_open(&top.connection, arguments.control);
 	ask_all(&top); /* before the screen is taken, for its errors */
 	initscr();
 	on_screen = true;
@@ -309,11 +329,13 @@ void top_run(top_ask_fn *ask, void *context, double refresh_s)
 	curs_set(0);
 	while (!leaving) {
 		draw_all(&top);
-		take_key(&top, refresh_s);
+		take_key(&top, arguments.watch_s > 0 ? arguments.watch_s : REFRESH_S);
 	}
 	top_leave();
+	connection_close(&top.connection);
 	free(top.rows);
 	json_object_put(top.links);
 	json_object_put(top.sessions);
 	json_object_put(top.detail);
+	return EXIT_SUCCESS;
 }

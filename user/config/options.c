@@ -58,8 +58,8 @@ static void print_help(void)
 /* Of what getopt_long() returned or left in optopt; NULL if it knows none. */
 static const struct setting *find_option(int code)
 {
-	for (size_t i = 0; code == 'c' && i < settings_count; i++)
-		if (settings[i].act == OPTION_FILE)
+	for (size_t i = 0; (code == 'c' || code == 'h') && i < settings_count; i++)
+		if (settings[i].act == (code == 'c' ? OPTION_FILE : OPTION_HELP))
 			return &settings[i];
 	if (code >= LONG_BASE && (size_t)code - LONG_BASE < settings_count)
 		return &settings[code - LONG_BASE];
@@ -107,6 +107,17 @@ static int take_option(struct options *options, const struct setting *setting)
 	return -1;
 }
 
+/* "version" and "help" are as good as --version and --help. */
+static int take_word(struct options *options, const char *word)
+{
+	for (size_t i = 0; i < settings_count; i++)
+		if ((settings[i].act == OPTION_VERSION || settings[i].act == OPTION_HELP) &&
+		    strcmp(word, settings[i].option + strlen("--")) == 0)
+			return take_option(options, &settings[i]);
+	log_error("%s: not an option; see --help", word);
+	return EXIT_USAGE;
+}
+
 const struct options *options_parse(int argc, char **argv)
 {
 	struct option *longs = calloc(settings_count + 1, sizeof(*longs));
@@ -129,16 +140,14 @@ const struct options *options_parse(int argc, char **argv)
 						  .val = LONG_BASE + (int)i};
 	opterr = 0;
 	optind = 0; /* begin anew, also for a second command line */
-	while (exit_code < 0 && (code = getopt_long(argc, argv, ":c:", longs, NULL)) != -1) {
+	while (exit_code < 0 && (code = getopt_long(argc, argv, ":c:h", longs, NULL)) != -1) {
 		const struct setting *setting = find_option(code);
 
 		exit_code = setting ? take_option(options, setting) : report_usage(code, argv);
 	}
 	free(longs);
-	if (exit_code < 0 && optind < argc) {
-		log_error("%s: not an option; see --help", argv[optind]);
-		exit_code = EXIT_USAGE;
-	}
+	if (exit_code < 0 && optind < argc)
+		exit_code = take_word(options, argv[optind]);
 	if (exit_code >= 0) {
 		free(options);
 		exit(exit_code);

@@ -210,16 +210,26 @@ static void walk_destination(struct doctor *doctor, const struct destination *de
 	walk_target(doctor, &target);
 }
 
-int doctor_run(const char *control_path, const struct destination *destination, bool json)
+int doctor_main(const struct command *command, int argc, char **argv)
 {
-	struct doctor *doctor = calloc(1, sizeof(*doctor));
+	static const struct usage usage = {.options = CLI_TAKES(CLI_CONTROL) | CLI_TAKES(CLI_JSON),
+					   .words = "[HOST:PORT]",
+					   .words_max = 1};
+	struct doctor *doctor;
+	struct arguments arguments;
+	struct destination destination;
 	const struct doctor_subject host = {.kind = "host", .name = ""};
 	enum doctor_verdict worst;
 
+	arguments_parse(&arguments, command, argc, argv, &usage);
+	if (arguments.words[0] && destination_parse(arguments.words[0], &destination))
+		die_usage(command->name, "%s: expected HOST:PORT, ADDRESS:PORT or [ADDRESS6]:PORT",
+			  arguments.words[0]);
+	doctor = calloc(1, sizeof(*doctor));
 	if (!doctor)
 		die("out of memory");
-	doctor->control_path = control_path;
-	doctor->json = json;
+	doctor->control_path = arguments.control;
+	doctor->json = arguments.json;
 	doctor->checks = json_object_new_array();
 	ask_hawserd(doctor);
 	take_links(doctor);
@@ -229,12 +239,11 @@ int doctor_run(const char *control_path, const struct destination *destination, 
 		for (size_t i = 0; i < doctor->link_count; i++)
 			walk_link(doctor, &doctor->links[i]);
 		walk_exits(doctor);
-		if (destination)
-			walk_destination(doctor, destination);
+		if (arguments.words[0])
+			walk_destination(doctor, &destination);
 	}
 	doctor_print_end(doctor);
-	if (fflush(stdout) || ferror(stdout))
-		die("standard output: %s", strerror(errno));
+	flush_or_die();
 	worst = doctor->worst;
 	net_view_free(&doctor->view);
 	netlink_close(doctor->netlink);

@@ -3,12 +3,9 @@
 #ifndef HAWSER_DOCTOR_DOCTOR_PRIVATE_H
 #define HAWSER_DOCTOR_DOCTOR_PRIVATE_H
 
-#include <stdbool.h>
+#include "cli/arguments.h"
 
-#include "base/address.h"
-
-/* destination: also to be looked at; NULL: none. Returns the exit code: 1 when something is broken.
- */
-int doctor_run(const char *control_path, const struct destination *destination, bool json);
+/* As the member run of struct command has it; 1 when something is broken. */
+int doctor_main(const struct command *command, int argc, char **argv);
 
 #endif

@@ -166,7 +166,8 @@ static int detach_others(enum steer_hook hook, const struct place *places, size_
 					made_qdisc(program, i->if_index));
 		close(program);
 	}
-	if_freenameindex(all);
+	if (all)
+		if_freenameindex(all);
 	return err;
 }
 

@@ -121,7 +121,8 @@ int steer_hook_find_any(enum steer_hook hook)
 		if (found != -ENOENT)
 			fd = found;
 	}
-	if_freenameindex(all);
+	if (all)
+		if_freenameindex(all);
 	return fd;
 }
 

@@ -73,6 +73,12 @@ static void test_usage(void **state)
 	(void)state;
 	assert_int_equal(EXIT_CODE_OF("--version"), 0);
 	assert_string_equal(fixture_log, "hawserd " HAWSER_VERSION "\n");
+	assert_int_equal(EXIT_CODE_OF("version"), 0);
+	assert_string_equal(fixture_log, "hawserd " HAWSER_VERSION "\n");
+	assert_int_equal(EXIT_CODE_OF("-h"), 0);
+	assert_contains(fixture_log, "usage: hawserd");
+	assert_int_equal(EXIT_CODE_OF("help"), 0);
+	assert_contains(fixture_log, "usage: hawserd");
 	assert_int_equal(EXIT_CODE_OF("--mptcp=bad", "--help"), 0);
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		assert_contains(fixture_log, names[i]);

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/arguments.h"
+
+#include <ctype.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/control_socket.h"
+#include "cli/control_client.h"
+#include "cli/die.h"
+
+#define WATCH_DEFAULT_S 1.0
+#define WATCH_MIN_S	0.1
+#define WATCH_MAX_S	86400.0
+#define LONG_BASE	256 /* above every short option */
+
+static const struct row {
+	const char *name;
+	int has_argument; /* as getopt_long() has it */
+	const char *left; /* of the help text */
+	const char *help;
+} rows[CLI_OPTIONS] = {
+	[CLI_CONTROL] = {"control", required_argument, "--control PATH",
+			 "hawserd's control socket"},
+	[CLI_JSON] = {"json", no_argument, "--json", "print the answer as one line of JSON"},
+	[CLI_WATCH] = {"watch", optional_argument, "--watch[=SECONDS]",
+		       "ask again every second, or every SECONDS, until Ctrl-C"},
+	[CLI_LAN] =
+		{"lan", required_argument, "--lan IFACE,...",
+		 "take connections from these interfaces, not from those in hawserd's settings"},
+	[CLI_METHOD] = {"method", required_argument, "--method METHOD",
+			"use tproxy, redirect or bpf, not the method in hawserd's settings"},
+	[CLI_BYPASS] =
+		{"bypass", no_argument, "--bypass",
+		 "keep the command's connections away from hawserd, also within another run"},
+};
+
+static char default_control[PATH_MAX];
+
+__attribute__((noreturn)) static void print_help(const struct command *command,
+						 const struct usage *usage)
+{
+	printf("usage: hawser %s [OPTION]...%s%s\n\n%c%s.\n\n", command->name,
+	       *usage->words ? " " : "", usage->words, toupper(command->summary[0]),
+	       command->summary + 1);
+	for (int i = 0; i < CLI_OPTIONS; i++) {
+		if (!(usage->options & CLI_TAKES(i)))
+			continue;
+		printf("  %-17s  %s", rows[i].left, rows[i].help);
+		if (i == CLI_CONTROL)
+			printf(" (default: %s)", default_control);
+		putchar('\n');
+	}
+	puts("  -h, --help         print this text");
+	exit(EXIT_SUCCESS);
+}
+
+static double parse_seconds(const char *command, const char *text)
+{
+	char *end;
+	double seconds = strtod(text, &end);
+
+	/* Written so that NaN is refused too. */
+	if (end == text || *end != '\0' || !(seconds >= WATCH_MIN_S && seconds <= WATCH_MAX_S))
+		die_usage(command, "--watch=%s: expected a number of seconds from %g to %g", text,
+			  WATCH_MIN_S, WATCH_MAX_S);
+	return seconds;
+}
+
+/* A list that is continued. */
+static const char *join(const char *list, const char *more)
+{
+	char *joined = NULL;
+
+	if (!list)
+		return more;
+	if (asprintf(&joined, "%s,%s", list, more) < 0)
+		die("out of memory");
+	return joined;
+}
+
+static void take(struct arguments *out, enum cli_option option, const char *value)
+{
+	switch (option) {
+	case CLI_CONTROL:
+		if (strlen(value) > CONNECTION_PATH_MAX)
+			die_usage(out->command, "--control %s: expected at most %zu bytes", value,
+				  CONNECTION_PATH_MAX);
+		out->control = value;
+		break;
+	case CLI_JSON:
+		out->json = true;
+		break;
+	case CLI_WATCH:
+		out->watch_s = value ? parse_seconds(out->command, value) : WATCH_DEFAULT_S;
+		break;
+	case CLI_LAN:
+		out->lan = join(out->lan, value);
+		break;
+	case CLI_METHOD:
+		out->method = value;
+		break;
+	case CLI_BYPASS:
+		out->bypass = true;
+		break;
+	case CLI_OPTIONS:
+		break;
+	}
+}
+
+/* code: what getopt_long() returned. */
+__attribute__((noreturn)) static void refuse(const char *command, int code, const char *word)
+{
+	if (code == ':')
+		die_usage(command, "%s: expected a value: %s", word, rows[optopt - LONG_BASE].left);
+	if (optopt >= LONG_BASE)
+		die_usage(command, "%s: expected no value", word);
+	die_usage(command, "there is no option %s", word);
+}
+
+void arguments_parse(struct arguments *out, const struct command *command, int argc, char **argv,
+		     const struct usage *usage)
+{
+	struct option longs[CLI_OPTIONS + 3] = {{"help", no_argument, NULL, 'h'},
+						{"version", no_argument, NULL, 'V'}};
+	size_t count = 2;
+	int code;
+
+	control_default_path(default_control, sizeof(default_control));
+	*out = (struct arguments){.command = command->name, .control = default_control};
+	for (int i = 0; i < CLI_OPTIONS; i++)
+		if (usage->options & CLI_TAKES(i))
+			longs[count++] = (struct option){rows[i].name, rows[i].has_argument, NULL,
+							 LONG_BASE + i};
+	opterr = 0;
+	optind = 0; /* begin anew, also for a second command line */
+	while ((code = getopt_long(argc, argv, usage->words_end_options ? "+:hV" : ":hV", longs,
+				   NULL)) != -1) {
+		if (code == 'h')
+			print_help(command, usage);
+		if (code == 'V') {
+			puts("hawser " HAWSER_VERSION);
+			exit(EXIT_SUCCESS);
+		}
+		if (code < LONG_BASE)
+			refuse(command->name, code, argv[optind - 1]);
+		take(out, (enum cli_option)(code - LONG_BASE), optarg);
+	}
+	out->words = argv + optind;
+	if (out->words[0] && strcmp(out->words[0], "help") == 0 && !usage->words_end_options)
+		print_help(command, usage);
+	if (argc - optind > usage->words_max)
+		die_usage(command->name, "unexpected \"%s\"", out->words[usage->words_max]);
+}
+
+bool arguments_value_follows(const char *word)
+{
+	for (int i = 0; i < CLI_OPTIONS; i++)
+		if (rows[i].has_argument == required_argument && strncmp(word, "--", 2) == 0 &&
+		    strcmp(word + 2, rows[i].name) == 0)
+			return true;
+	return false;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One question to hawserd, once or again and again, and its answer. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/control_client.h"
+#include "cli/die.h"
+#include "cli/show.h"
+
+static const struct question {
+	const char *command;
+	void (*show)(struct json_object *answer);
+	bool takes_id;
+} questions[] = {
+	{"status", show_status, false},	 {"sessions", show_sessions, false},
+	{"session", show_session, true}, {"flows", show_flows, false},
+	{"links", show_links, false},	 {"exits", show_exits, false},
+};
+
+static uint64_t parse_id(const char *command, const char *text)
+{
+	uint64_t id = text ? strtoull(text, NULL, 10) : 0;
+
+	/* json-c has no larger integer that every program reads. */
+	if (id == 0 || id > INT64_MAX || text[strspn(text, "0123456789")])
+		die_usage(command,
+			  "%s: expected the ID of a session, as 'hawser sessions' shows it",
+			  text ? text : "no ID");
+	return id;
+}
+
+static void ask(const struct arguments *arguments, const struct question *question, uint64_t id,
+		struct connection *connection)
+{
+	connection_ask_or_die(connection, question->command, id);
+	if (arguments->watch_s > 0 && isatty(STDOUT_FILENO))
+		fputs("\033[H\033[2J", stdout);
+	if (arguments->json)
+		fwrite(connection->line, 1, connection->len, stdout);
+	else
+		question->show(connection->answer);
+	flush_or_die();
+}
+
+static void leave_watch(int signal_number)
+{
+	(void)signal_number;
+	_exit(EXIT_SUCCESS);
+}
+
+int ask_main(const struct command *command, int argc, char **argv)
+{
+	const struct question *question = questions;
+	struct usage usage = {.options = CLI_TAKES(CLI_CONTROL) | CLI_TAKES(CLI_JSON) |
+					 CLI_TAKES(CLI_WATCH),
+			      .words = ""};
+	struct arguments arguments;
+	struct connection connection;
+	struct timespec pause;
+	uint64_t id = 0;
+
+	while (strcmp(question->command, command->name) != 0)
+		question++;
+	if (question->takes_id) {
+		usage.words = "ID";
+		usage.words_max = 1;
+	}
+	arguments_parse(&arguments, command, argc, argv, &usage);
+	if (question->takes_id)
+		id = parse_id(command->name, arguments.words[0]);
+	if (arguments.watch_s > 0)
+		signal(SIGINT, leave_watch);
+	pause.tv_sec = (time_t)arguments.watch_s;
+	pause.tv_nsec = (long)((arguments.watch_s - (double)pause.tv_sec) * 1e9);
+	connection_open(&connection, arguments.control);
+	ask(&arguments, question, id, &connection);
+	while (arguments.watch_s > 0) {
+		nanosleep(&pause, NULL);
+		ask(&arguments, question, id, &connection);
+	}
+	connection_close(&connection);
+	return EXIT_SUCCESS;
+}
