@@ -97,7 +97,7 @@ def test_bypass_by_name(lan, interceptor, port, first, mptcp):
             assert how_dialled(lan, daemon, port, parts, mptcp) == expected
     shown = daemon.show()["hawserd"]
     assert (shown["bypassed_by_name"], shown["sessions"]) == (3, 6)
-    assert "3 of 6 that hawserd took went on as plain TCP" in \
+    assert "3 of the 6 that hawserd took use plain TCP" in \
         lan.hawser("intercept", "show", control=daemon.control)
 
 
@@ -243,7 +243,7 @@ def test_transparent_source_carries_much(lan, interceptor):
 @pytest.mark.parametrize("method", ["redirect", "bpf"])
 def test_transparent_source_needs_tproxy(lan, interceptor, method):
     daemon = interceptor(method, "--transparent-source", "yes")
-    with pytest.raises(RuntimeError, match="transparent-source on, which needs the method tproxy"):
+    with pytest.raises(RuntimeError, match="transparent-source needs the method tproxy"):
         daemon.up()
 
 

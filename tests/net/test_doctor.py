@@ -152,7 +152,7 @@ def test_all_is_well(site):
                          for check in ("reach", "mtu", "mptcp", "join")}
     assert set(report.found) == expected
     assert "1500" in report.seen("one wan-b ipv6 mtu")
-    assert "began by wan-a" in report.seen("one wan-b ipv6 join")
+    assert "began on wan-a" in report.seen("one wan-b ipv6 join")
     assert "failed handshake" not in site.exit.log()
     for_people = site.run("doctor")
     assert for_people.returncode == 0 and for_people.stderr == ""
@@ -290,7 +290,7 @@ def test_this_host_drops_it(site):
         report = site.doctor()
         assert report.faults() == {"one wan-b ipv4 reach": "fail"}
         found = report.found["one wan-b ipv4 reach"]
-        assert "chain ip leaving out of nftables, on this host" in found["seen"]
+        assert "chain ip leaving out of nftables on this host" in found["seen"]
         router.run(*found["mend"].split())
         assert site.doctor().faults() == {}
     finally:
@@ -314,7 +314,7 @@ def test_joins_are_refused(site, spoil):
     with site.bed.rules(f"iifname b ip version 4 tcp option mptcp subtype 1 {spoil}"):
         report = site.doctor()
     assert report.faults() == {"one wan-b ipv4 join": "fail"}
-    assert "began by wan-a" in report.seen("one wan-b ipv4 join")
+    assert "began on wan-a" in report.seen("one wan-b ipv4 join")
 
 
 def test_an_exit_takes_no_more_subflows(site):
@@ -461,7 +461,7 @@ def test_no_hawserd(site, tmp_path):
         bed.server.run("ip", "route", "del", f"{CLIENT4}/32")
     assert report.faults() == {"hawserd": "fail", "dns": "fail"}
     assert "1400 bytes pass" in report.seen(f"{name} ipv4 mtu")
-    assert report.seen(f"{name} ipv4 mptcp") == "handshake is done"
+    assert report.seen(f"{name} ipv4 mptcp") == "the MPTCP handshake works"
 
 
 def test_destination_without_mptcp(site):

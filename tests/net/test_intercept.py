@@ -420,7 +420,7 @@ def test_show(lan, interceptor, serve, method):
     asks(lan, SERVER4, server.port)
     text = show()
     assert f"up, {method}, from lan\n" in text
-    assert "takes connections on 127.0.0.1:1090, [::1]:1090\n" in text
+    assert "listens on 127.0.0.1:1090, [::1]:1090\n" in text
     assert "bypass        port 25, 6000-6063\n" in text
     assert "bypass        mac 00:16:3e:0a:0b:0c\n" in text
     assert "bypass        source fd01::/16\n" in text

@@ -146,7 +146,8 @@ def test_quota(bare, start, conf, tmp_path):
     quota = link(daemon)["quota"]
     assert quota["bytes"] == 4_000_000 <= quota["used"]
     assert quota["since"].endswith("-15") and quota["until"].endswith("-15")
-    assert f"of 4.0 MB used until {quota['until']}\n" in daemon.run_cli("links").stdout
+    assert f"of its quota of 4.0 MB; the count starts anew on {quota['until']}\n" in \
+        daemon.run_cli("links").stdout
     daemon.finish()
     assert json.loads((tmp_path / "state" / "links.json").read_text())["links"]["lte"]["bytes"] \
         >= quota["used"]

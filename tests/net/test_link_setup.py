@@ -108,7 +108,7 @@ def test_without_the_right(bare):
     assert (links["count"], links["up"], links["set_up"]) == (2, 2, False)
     assert "CAP_NET_ADMIN" in links["reason"]
     assert "figures only, nothing is set up: no CAP_NET_ADMIN" in daemon.log()
-    assert "2 of 2 up, figures only: no CAP_NET_ADMIN" in daemon.run_cli("status").stdout
+    assert "2 of 2 up, not set up: no CAP_NET_ADMIN" in daemon.run_cli("status").stdout
     daemon.finish()
     assert kernel(bare) == before
 

@@ -98,7 +98,8 @@ def test_the_second_dial_is_tcp(bed, hawserd, host):
     assert daemon.status()["upstream"] == {"tcp": 1, "mptcp": 0, "fallback": 1}
     line, = (line for line in daemon.run_cli("status").stdout.splitlines()
              if line.startswith("tcp only"))
-    assert line.split(maxsplit=2)[2] == "1 remembered, 1 plain dials, 0 retries, 0 learnt mptcp"
+    assert line.split(maxsplit=2)[2] == \
+        "1 servers known, 1 dialled by TCP, 0 tried again, 0 speak MPTCP now"
 
 
 def test_only_where_the_kernel_has_mptcp(bed, hawserd):

@@ -60,10 +60,10 @@ void connection_open(struct connection *connection, const char *path)
 	if (errno == EAGAIN)
 		die_unanswered(path);
 	if (errno == EACCES)
-		die("%s: %s; only root and the user that runs hawserd may ask it", path,
+		die("%s: %s; only root and the user that hawserd runs as may ask it", path,
 		    strerror(errno));
-	die("no hawserd answers on %s: %s; is it running? (--control PATH chooses another)", path,
-	    strerror(errno));
+	die("no hawserd answers on %s: %s; is it running? (--control PATH names another socket)",
+	    path, strerror(errno));
 }
 
 static void connection_send(const struct connection *connection, const char *request)

@@ -21,11 +21,11 @@ static void warn_of_missing_family(struct json_object *answer)
 
 	json_object_object_get_ex(answer, "families", &families);
 	if (!json_object_is_type(families, json_type_array))
-		die("run: hawserd is too old");
+		die("run: this hawserd is too old for it");
 	if (json_object_array_length(families) == 1)
 		fprintf(stderr,
-			"hawser: run: hawserd has a transparent listener for %s only; what is of "
-			"the other family is not taken\n",
+			"hawser: run: hawserd has a transparent listener for %s only; it does not "
+			"take connections of the other family\n",
 			json_object_get_string(json_object_array_get_idx(families, 0)));
 }
 

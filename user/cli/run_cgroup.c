@@ -28,7 +28,7 @@ static bool complain(const char *what, const char *path)
 
 	fprintf(stderr, "hawser: run: %s %s: %s%s\n", what, path, strerror(err),
 		err == EACCES || err == EPERM || err == EROFS
-			? "; needs root, and a cgroup2 that may be written to"
+			? "; hawser run needs root, or a cgroup2 that the user may write to"
 			: "");
 	return false;
 }
@@ -75,7 +75,7 @@ static bool find_mount(char out[PATH_MAX])
 	if (mount)
 		snprintf(out, PATH_MAX, "%s", mount->mnt_dir);
 	else
-		fputs("hawser: run: no cgroup2 is mounted; as root: "
+		fputs("hawser: run: no cgroup2 is mounted; run as root: "
 		      "mount -t cgroup2 none /sys/fs/cgroup\n",
 		      stderr);
 	if (mounts)
@@ -116,7 +116,8 @@ static bool find_base(char out[PATH_MAX], bool outside)
 		*run = '\0';
 	if (strcmp(own, "/") == 0)
 		own[0] = '\0';
-	return snprintf(out, PATH_MAX, "%s%s", mount, own) < PATH_MAX || complain("cgroup", mount);
+	return snprintf(out, PATH_MAX, "%s%s", mount, own) < PATH_MAX ||
+	       complain("cannot use", mount);
 }
 
 static int remove_directory(const char *path, const struct stat *status, int type, struct FTW *at)
@@ -230,7 +231,7 @@ bool run_cgroup_make(struct run_cgroup *cgroup, bool outside)
 	 * that. */
 	fd = open(cgroup->base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || flock(fd, LOCK_EX) < 0) {
-		complain("cgroup", cgroup->base);
+		complain("cannot use", cgroup->base);
 		if (fd >= 0)
 			close(fd);
 		return false;

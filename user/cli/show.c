@@ -87,7 +87,7 @@ static void show_local(struct json_object *local)
 		print_line("local", "no, %s", json_text(local, "reason"));
 		return;
 	}
-	print_line("local", "%" PRIu64 " clients, %s past TCP, %s by TCP",
+	print_line("local", "%" PRIu64 " clients sent %s past TCP, %s by TCP",
 		   json_count(local, "clients"),
 		   figure_bytes(redirected, json_count(local, "redirected"), " "),
 		   figure_bytes(passed, json_count(local, "passed"), " "));
@@ -101,7 +101,7 @@ static void show_links_summary(struct json_object *links)
 	if (json_count(links, "count") == 0 && !*reason)
 		return;
 	print_line("links", "%" PRIu64 " of %" PRIu64 " up%s%s", json_count(links, "up"),
-		   json_count(links, "count"), *reason ? ", figures only: " : "", reason);
+		   json_count(links, "count"), *reason ? ", not set up: " : "", reason);
 }
 
 void show_status(struct json_object *answer)
@@ -132,8 +132,8 @@ void show_status(struct json_object *answer)
 	print_counts("clients", json_member(answer, "client"), COUNTS_ALL);
 	print_counts("upstream", json_member(answer, "upstream"), COUNTS_ALL);
 	print_line("tcp only",
-		   "%" PRIu64 " remembered, %" PRIu64 " plain dials, %" PRIu64 " retries, %" PRIu64
-		   " learnt mptcp",
+		   "%" PRIu64 " servers known, %" PRIu64 " dialled by TCP, %" PRIu64
+		   " tried again, %" PRIu64 " speak MPTCP now",
 		   json_count(tcp_only, "remembered"), json_count(tcp_only, "tcp_dials"),
 		   json_count(tcp_only, "retries"), json_count(tcp_only, "learnt"));
 	print_counts("errors", json_member(answer, "errors"), COUNTS_NON_ZERO);
@@ -276,7 +276,7 @@ static void print_avoided(struct json_object *exit)
 	struct json_object *list = json_member(exit, "avoided");
 
 	for (size_t i = 0; i < json_length(list); i++)
-		printf("exit %s: %s does not answer; its other addresses come first\n",
+		printf("exit %s: %s does not answer; hawserd tries its other addresses first\n",
 		       json_text(exit, "name"),
 		       json_object_get_string(json_object_array_get_idx(list, i)));
 }

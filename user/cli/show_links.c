@@ -25,8 +25,8 @@ static void print_quota(struct json_object *link)
 	char all[FIGURE_TEXT_MAX];
 
 	if (quota)
-		printf("quota of %s: %s of %s used until %s\n", json_text(link, "name"),
-		       figure_bytes(used, json_count(quota, "used"), " "),
+		printf("%s has used %s of its quota of %s; the count starts anew on %s\n",
+		       json_text(link, "name"), figure_bytes(used, json_count(quota, "used"), " "),
 		       figure_bytes(all, json_count(quota, "bytes"), " "),
 		       json_text(quota, "until"));
 }
@@ -36,8 +36,8 @@ static void print_demoted(struct json_object *link)
 	struct json_object *demoted = json_member(link, "demoted");
 
 	if (demoted)
-		printf("%s is demoted: all links together carried %.1f Mbit/s with it, %.1f "
-		       "without\n",
+		printf("%s is demoted: all links together carried %.1f Mbit/s with it and %.1f "
+		       "Mbit/s without it\n",
 		       json_text(link, "name"), (double)json_count(demoted, "with") * 8e-6,
 		       (double)json_count(demoted, "without") * 8e-6);
 }
@@ -99,7 +99,7 @@ void show_links(struct json_object *answer)
 	if (json_length(links) == 0)
 		fputs("hawser: no links\n", stderr);
 	if (*reason)
-		fprintf(stderr, "hawser: figures only, nothing is set up: %s\n", reason);
+		fprintf(stderr, "hawser: hawserd counts but does not set up links: %s\n", reason);
 }
 
 static void add_subflow(struct table *table, struct json_object *subflow)

@@ -28,7 +28,7 @@ static bool look_name(struct doctor *doctor, const struct doctor_subject *subjec
 	error = doctor_dns_find(destination->host, target->addresses);
 	if (error) {
 		doctor_saw(out, DOCTOR_FAIL, "%s: %s", destination->host, error);
-		doctor_mend(out, "see dns, above; or an address in place of the name");
+		doctor_mend(out, "see dns above, or use an address in place of the name");
 		return true;
 	}
 	for (enum ip_family family = 0; family < IP_FAMILIES; family++) {
@@ -47,19 +47,22 @@ static const struct {
 	const char *cause; /* of hawserd's report */
 	const char *mend;
 } failures[] = {
-	{"auth-failed", "the line of token-file must be in the exit's --tokens file, for this exit "
-			"name (--exit-name there); hawser token new makes one"},
-	{"clock", "set the clock, here and there: timedatectl set-ntp true"},
-	{"refused", "there: hawserd --serve-exit ADDRESS:PORT --tokens FILE"},
-	{"connect-timeout", "see reach, below"},
-	{"host-unreachable", "see reach, below"},
-	{"network-unreachable", "see route and gateway of the links, above"},
-	{"exit-silent", "there: is hawserd stopped or hung? kill -CONT, or start it again"},
-	{"exit-broken", "is that an exit? there: hawserd --serve-exit, of the same version"},
-	{"not-mptcp", "see mptcp, below; or mptcp = \"auto\" in section upstream"},
-	{"name-not-found", "see dns, above"},
-	{"resolve-failed", "see dns, above"},
-	{"limit", "sessions=N of its token, in the exit's file"},
+	{"auth-failed",
+	 "put the line of token-file into the exit's --tokens file, and name this exit as "
+	 "--exit-name does there ('hawser token new' makes a token)"},
+	{"clock", "set both clocks: timedatectl set-ntp true"},
+	{"refused", "on the exit, run: hawserd --serve-exit ADDRESS:PORT --tokens FILE"},
+	{"connect-timeout", "see reach below"},
+	{"host-unreachable", "see reach below"},
+	{"network-unreachable", "see route and gateway of the links above"},
+	{"exit-silent",
+	 "see whether hawserd on the exit is stopped or hangs; start it again there"},
+	{"exit-broken",
+	 "see whether that is an exit: it needs hawserd --serve-exit of this version"},
+	{"not-mptcp", "see mptcp below, or set mptcp = \"auto\" in section upstream"},
+	{"name-not-found", "see dns above"},
+	{"resolve-failed", "see dns above"},
+	{"limit", "raise sessions=N of this token in the exit's --tokens file"},
 };
 
 static const char *mend_of(const char *cause)
@@ -67,7 +70,7 @@ static const char *mend_of(const char *cause)
 	for (size_t i = 0; i < sizeof(failures) / sizeof(*failures); i++)
 		if (strcmp(failures[i].cause, cause) == 0)
 			return failures[i].mend;
-	return "see the log of hawserd, here and there";
+	return "see the logs of hawserd here and on the exit";
 }
 
 /* By hawserd's own probes, which are authenticated. */
@@ -82,16 +85,17 @@ static bool look_answers(struct doctor *doctor, const struct doctor_subject *sub
 	if (!exit)
 		return false;
 	if (strcmp(state, "up") == 0) {
-		doctor_saw(out, DOCTOR_OK, "it is up and knows the token, %.1f ms",
+		doctor_saw(out, DOCTOR_OK, "it accepts the token and answers in %.1f ms",
 			   json_seconds(exit, "rtt_s") * 1e3);
 	} else if (strcmp(state, "down") == 0) {
 		doctor_saw(out, DOCTOR_FAIL, "it is down: %s, %.0f s ago", cause,
 			   json_seconds(exit, "last_failure_age_s"));
 		doctor_mend(out, "%s", mend_of(cause));
 	} else {
-		doctor_saw(out, DOCTOR_WARN, "hawserd has had no answer yet%s%s",
+		doctor_saw(out, DOCTOR_WARN, "it has not answered hawserd yet%s%s",
 			   *cause ? ": " : "", cause);
-		doctor_mend(out, "%s", *cause ? mend_of(cause) : "ask again");
+		doctor_mend(out, "%s",
+			    *cause ? mend_of(cause) : "run doctor again in some seconds");
 	}
 	return true;
 }
@@ -107,12 +111,13 @@ static bool look_clock(struct doctor *doctor, const struct doctor_subject *subje
 	if (!answered)
 		return false; /* nothing is known */
 	if (llabs(ahead_ms) < CLOCK_WARN_MS) {
-		doctor_saw(out, DOCTOR_OK, "as ours, as far as the exit cares");
+		doctor_saw(out, DOCTOR_OK, "it agrees with ours as far as the exit needs");
 		return true;
 	}
-	doctor_saw(out, DOCTOR_WARN, "the exit's is %" PRId64 " s %s ours; hawserd corrects for it",
+	doctor_saw(out, DOCTOR_WARN,
+		   "the exit's clock is %" PRId64 " s %s ours; hawserd corrects for it",
 		   (int64_t)llabs(ahead_ms) / 1000, ahead_ms > 0 ? "ahead of" : "behind");
-	doctor_mend(out, "timedatectl set-ntp true, where it is wrong");
+	doctor_mend(out, "timedatectl set-ntp true (on the host whose clock is wrong)");
 	return true;
 }
 
@@ -135,8 +140,8 @@ static bool look_family(struct doctor *doctor, const struct doctor_subject *subj
 	if (shared || doctor->link_count == 0)
 		return false;
 	doctor_saw(out, DOCTOR_FAIL, "%s",
-		   works ? "no link works for its kind of address" : "no link works");
-	doctor_mend(out, "see the links, above");
+		   works ? "no link works for its address family" : "no link works");
+	doctor_mend(out, "see the links above");
 	return true;
 }
 

@@ -37,11 +37,12 @@ static bool tell_closed(struct doctor *doctor, struct json_object *listener,
 
 	if (!is_for_others(listener, &packet.to) || !firewall_drops(doctor->rules, &packet, place))
 		return false;
-	doctor_saw(out, DOCTOR_FAIL, "nobody gets to %s %s: chain %s of nftables drops it",
+	doctor_saw(out, DOCTOR_FAIL,
+		   "no client reaches the listener %s %s: chain %s of nftables drops its packets",
 		   json_text(listener, "kind"), json_text(listener, "address"), place);
 	doctor_mend(out,
-		    "nft insert rule %s tcp dport %u accept (narrower: before that, "
-		    "iifname INTERFACE)",
+		    "nft insert rule %s tcp dport %u accept (to narrow it, put iifname INTERFACE "
+		    "before tcp)",
 		    place, address_port(&packet.to));
 	return true;
 }
@@ -59,11 +60,12 @@ bool doctor_look_firewall(struct doctor *doctor, const struct doctor_subject *su
 		if (tell_closed(doctor, json_object_array_get_idx(listeners, i), out))
 			return true;
 	if (firewall_spoils_mptcp(doctor->rules, place)) {
-		doctor_saw(out, DOCTOR_WARN, "rule %s of nftables keeps MPTCP out", place);
+		doctor_saw(out, DOCTOR_WARN, "rule %s of nftables drops MPTCP or strips its option",
+			   place);
 		doctor_mend(out, "nft delete rule %s", place);
 		return true;
 	}
-	doctor_saw(out, DOCTOR_OK, "no rule of nftables keeps out MPTCP, or all clients");
+	doctor_saw(out, DOCTOR_OK, "nftables lets clients and MPTCP in");
 	return true;
 }
 
@@ -79,7 +81,7 @@ bool doctor_tell_dropped(struct doctor *doctor, const struct doctor_subject *sub
 
 	if (!firewall_drops(doctor->rules, &packet, place))
 		return false;
-	doctor_saw(out, DOCTOR_FAIL, "%s: chain %s of nftables, on this host, drops it",
+	doctor_saw(out, DOCTOR_FAIL, "%s: chain %s of nftables on this host drops the packets",
 		   address_format(&packet.to, text), place);
 	doctor_mend(out, "nft insert rule %s tcp dport %u accept", place, address_port(&packet.to));
 	return true;

@@ -30,14 +30,15 @@ static bool look_hawserd(struct doctor *doctor, const struct doctor_subject *sub
 		doctor_saw(out, DOCTOR_OK, "version %s, pid %" PRIu64,
 			   json_text(doctor->status, "version"), json_count(doctor->status, "pid"));
 	} else if (doctor->control_errno == EACCES) {
-		doctor_saw(out, DOCTOR_FAIL, "%s: only root and the user that runs it may ask it",
+		doctor_saw(out, DOCTOR_FAIL,
+			   "%s: only root and the user that hawserd runs as may ask it",
 			   doctor->control_path);
 		doctor_mend(out, "run this as root");
 	} else {
-		doctor_saw(out, DOCTOR_FAIL, "does not answer on %s: %s", doctor->control_path,
-			   strerror(doctor->control_errno));
-		doctor_mend(out, "start it, as by: hawserd -c /etc/hawser/hawser.conf; or say "
-				 "where it is: hawser --control PATH doctor");
+		doctor_saw(out, DOCTOR_FAIL, "hawserd does not answer on %s: %s",
+			   doctor->control_path, strerror(doctor->control_errno));
+		doctor_mend(out, "start it, for example: hawserd -c /etc/hawser/hawser.conf; if it "
+				 "runs, name its socket: hawser doctor --control PATH");
 	}
 	return true;
 }
@@ -57,7 +58,7 @@ static bool look_namespace(struct doctor *doctor, const struct doctor_subject *s
 		return false; /* as in a container, whose processes have other numbers */
 	if (its.st_ino == ours.st_ino && its.st_dev == ours.st_dev)
 		return false;
-	doctor_saw(out, DOCTOR_FAIL, "hawserd is in another network namespace");
+	doctor_saw(out, DOCTOR_FAIL, "hawserd runs in another network namespace");
 	doctor_mend(out, "nsenter --net=%s hawser --control %s doctor", path, doctor->control_path);
 	return true;
 }
@@ -72,8 +73,8 @@ static bool look_rights(struct doctor *doctor, const struct doctor_subject *subj
 		close(fd);
 	if (fd >= 0 && (doctor->endpoints_known || !doctor->mptcp))
 		return false;
-	doctor_saw(out, DOCTOR_WARN, "%s; gateways, MTU and endpoints are not looked at",
-		   fd >= 0 ? "no CAP_NET_ADMIN" : "no CAP_NET_RAW");
+	doctor_saw(out, DOCTOR_WARN, "%s, so doctor cannot check gateways, MTU and endpoints",
+		   fd >= 0 ? "CAP_NET_ADMIN is missing" : "CAP_NET_RAW is missing");
 	doctor_mend(out, "run this as root");
 	return true;
 }
@@ -88,12 +89,14 @@ static bool look_mptcp(struct doctor *doctor, const struct doctor_subject *subje
 		doctor_saw(out, DOCTOR_FAIL, "%s", state->reason);
 		doctor_mend(out, strstr(state->reason, "sysctl")
 					 ? "sysctl -w net.mptcp.enabled=1"
-					 : "a kernel with CONFIG_MPTCP (and CONFIG_MPTCP_IPV6)");
+					 : "use a kernel with CONFIG_MPTCP and CONFIG_MPTCP_IPV6");
 	} else if (strcmp(json_text(doctor->status, "mptcp"), "off") == 0) {
-		doctor_saw(out, DOCTOR_WARN, "the kernel has it, but hawserd does not use it");
-		doctor_mend(out, "hawserd --mptcp=auto, or mptcp = \"auto\" in section upstream");
+		doctor_saw(out, DOCTOR_WARN, "the kernel has MPTCP, but hawserd does not use it");
+		doctor_mend(out,
+			    "start hawserd with --mptcp=auto, or set mptcp = \"auto\" in section "
+			    "upstream");
 	} else {
-		doctor_saw(out, DOCTOR_OK, "the kernel has it");
+		doctor_saw(out, DOCTOR_OK, "the kernel has MPTCP");
 	}
 	return true;
 }
@@ -113,7 +116,7 @@ static bool look_resets(struct doctor *doctor, const struct doctor_subject *subj
 	}
 	doctor_saw(out, DOCTOR_WARN,
 		   "%s: a session that was cut may look complete to an MPTCP peer", state->reason);
-	doctor_mend(out, "another kernel, or loopback up, if it is that");
+	doctor_mend(out, "use another kernel (or, if loopback is down: ip link set dev lo up)");
 	return true;
 }
 
@@ -138,7 +141,8 @@ static bool look_path_manager(struct doctor *doctor, const struct doctor_subject
 	(void)subject;
 	if (!doctor->mptcp || doctor_read_setting("/proc/sys/net/mptcp/pm_type") <= 0)
 		return false;
-	doctor_saw(out, DOCTOR_FAIL, "MPTCP's path manager is not the kernel's");
+	doctor_saw(out, DOCTOR_FAIL,
+		   "a program manages MPTCP's paths; hawserd needs the kernel's path manager");
 	doctor_mend(out, "sysctl -w net.mptcp.pm_type=0");
 	return true;
 }
@@ -152,11 +156,12 @@ static bool look_limits(struct doctor *doctor, const struct doctor_subject *subj
 	if (!doctor->mptcp || !doctor->endpoints_known || doctor->link_count < 2)
 		return false;
 	if (subflows + 1 >= doctor->link_count) {
-		doctor_saw(out, DOCTOR_OK, "%" PRIu32 " more subflows for each connection",
+		doctor_saw(out, DOCTOR_OK, "a connection may have %" PRIu32 " more subflows",
 			   subflows);
 		return true;
 	}
-	doctor_saw(out, DOCTOR_FAIL, "%" PRIu32 " more subflows for each connection, but %zu links",
+	doctor_saw(out, DOCTOR_FAIL,
+		   "a connection may have only %" PRIu32 " more subflows, but there are %zu links",
 		   subflows, doctor->link_count);
 	doctor_mend(out, "ip mptcp limits set subflow 8 add_addr_accepted 8");
 	return true;
@@ -168,10 +173,11 @@ static bool look_plain_fast_open(struct doctor *doctor, long setting, struct doc
 	if (json_length(json_member(doctor->exit_answer, "exits")) == 0)
 		return false;
 	if (setting & FAST_OPEN_ASK) {
-		doctor_saw(out, DOCTOR_OK, "used towards exits that serve it");
+		doctor_saw(out, DOCTOR_OK, "hawserd uses it with exits that serve it");
 		return true;
 	}
-	doctor_saw(out, DOCTOR_WARN, "off: every connection by an exit takes a round trip more");
+	doctor_saw(out, DOCTOR_WARN,
+		   "it is off, so every connection through an exit takes one more round trip");
 	doctor_mend(out, "sysctl -w net.ipv4.tcp_fastopen=%ld", setting | FAST_OPEN_ASK);
 	return true;
 }
@@ -189,12 +195,13 @@ static bool look_fast_open(struct doctor *doctor, const struct doctor_subject *s
 	if (!doctor->mptcp || strcmp(json_text(doctor->status, "mptcp"), "off") == 0)
 		return look_plain_fast_open(doctor, setting, out);
 	if (!(setting & FAST_OPEN_SERVE) || !(setting & FAST_OPEN_SERVE_ANY)) {
-		doctor_saw(out, DOCTOR_OK, "not used: with MPTCP the kernel loses answers");
+		doctor_saw(out, DOCTOR_OK,
+			   "hawserd does not use it: with MPTCP, the kernel loses answers");
 		return true;
 	}
 	doctor_saw(out, DOCTOR_WARN,
-		   "this host has it on for all listeners: answers to MPTCP clients that use it "
-		   "get lost");
+		   "it is on for all listeners of this host, and the kernel loses answers to MPTCP "
+		   "clients that use it");
 	doctor_mend(out, "sysctl -w net.ipv4.tcp_fastopen=%ld", setting & ~FAST_OPEN_SERVE_ANY);
 	return true;
 }
@@ -207,11 +214,11 @@ static bool look_bbr(struct doctor *doctor, const struct doctor_subject *subject
 	(void)doctor;
 	(void)subject;
 	if (state->available) {
-		doctor_saw(out, DOCTOR_OK, "the kernel has it");
+		doctor_saw(out, DOCTOR_OK, "the kernel has BBR");
 	} else {
-		doctor_saw(out, DOCTOR_WARN, "%s: links that lose packets will be slow",
+		doctor_saw(out, DOCTOR_WARN, "%s, so links that lose packets are slow",
 			   state->reason);
-		doctor_mend(out, "modprobe tcp_bbr (OpenWrt: kmod-tcp-bbr)");
+		doctor_mend(out, "modprobe tcp_bbr (on OpenWrt, install kmod-tcp-bbr)");
 	}
 	return true;
 }
@@ -238,7 +245,7 @@ static bool look_abilities(struct doctor *doctor, const struct doctor_subject *s
 	}
 	if (!*has && !*lacks)
 		return false;
-	doctor_saw(out, DOCTOR_OK, "has:%s; lacks:%s (hawser status says why)",
+	doctor_saw(out, DOCTOR_OK, "available:%s; missing:%s ('hawser status' says why)",
 		   *has ? has : " nothing", *lacks ? lacks : " nothing");
 	return true;
 }
@@ -266,9 +273,11 @@ static bool look_dns(struct doctor *doctor, const struct doctor_subject *subject
 		doctor_saw(out, DOCTOR_OK, "%zu of %zu name servers answer", alive, count);
 		return true;
 	}
-	doctor_saw(out, alive ? DOCTOR_WARN : DOCTOR_FAIL, "name servers that do not answer:%s",
-		   count > 0 ? dead : " there are none");
-	doctor_mend(out, "nameserver ADDRESS in /etc/resolv.conf, of one that each link reaches");
+	doctor_saw(out, alive ? DOCTOR_WARN : DOCTOR_FAIL, "%s%s",
+		   count > 0 ? "these name servers do not answer:" : "there is no name server",
+		   dead);
+	doctor_mend(out,
+		    "add 'nameserver ADDRESS' to /etc/resolv.conf, of one that each link reaches");
 	return true;
 }
 
@@ -281,14 +290,15 @@ static bool look_links(struct doctor *doctor, const struct doctor_subject *subje
 	if (!doctor->link_answer)
 		return false;
 	if (doctor->link_count == 0) {
-		doctor_saw(out, DOCTOR_OK, "none: hawserd manages no links (--links auto does)");
+		doctor_saw(out, DOCTOR_OK,
+			   "none: hawserd manages no links (with --links auto it does)");
 	} else if (*reason && strcmp(reason, "links = manual") != 0) {
-		doctor_saw(out, DOCTOR_WARN, "%zu, but nothing is set up: %s", doctor->link_count,
-			   reason);
-		doctor_mend(out, "run hawserd as root, or with CAP_NET_ADMIN, once");
+		doctor_saw(out, DOCTOR_WARN, "%zu, but hawserd cannot set them up: %s",
+			   doctor->link_count, reason);
+		doctor_mend(out, "run hawserd as root or with CAP_NET_ADMIN");
 	} else {
 		doctor_saw(out, DOCTOR_OK, "%zu, set up by %s", doctor->link_count,
-			   *reason ? "somebody else (manual)" : "hawserd");
+			   *reason ? "the administrator (links = manual)" : "hawserd");
 	}
 	return true;
 }

@@ -116,15 +116,17 @@ bool doctor_look_join(struct doctor *doctor, const struct doctor_subject *subjec
 	if (fd < 0)
 		return false;
 	if (await_join(fd, source, &rtt_s)) {
-		doctor_saw(out, DOCTOR_OK, "joins a connection that began by %s, %.1f ms", by,
-			   rtt_s * 1e3);
+		doctor_saw(out, DOCTOR_OK,
+			   "a subflow by this link joins a connection that began on %s, %.1f ms",
+			   by, rtt_s * 1e3);
 	} else {
 		doctor_saw(out, DOCTOR_FAIL,
-			   "does not join a connection that began by %s: MP_JOIN is dropped or "
-			   "refused",
+			   "no subflow by this link joins a connection that began on %s: something "
+			   "drops or refuses MP_JOIN",
 			   by);
-		doctor_mend(out, "on every link so: ip mptcp limits set subflow 8 there; on this "
-				 "alone: ask its provider, or a tunnel (WireGuard) over it");
+		doctor_mend(out,
+			    "if every link fails: 'ip mptcp limits set subflow 8' on the exit; if "
+			    "only this one: ask its provider, or use a tunnel (WireGuard) over it");
 	}
 	socket_reset(fd);
 	return true;

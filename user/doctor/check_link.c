@@ -34,8 +34,9 @@ static bool look_device(struct doctor *doctor, const struct doctor_subject *subj
 	(void)doctor;
 	if (strcmp(state, "no-device") == 0) {
 		doctor_saw(out, DOCTOR_FAIL, "there is no interface %s", device);
-		doctor_mend(out, "plug it in; or device of section link (ip link shows those that "
-				 "there are)");
+		doctor_mend(out,
+			    "plug it in, or correct 'device' in its section link ('ip link' lists "
+			    "the interfaces)");
 		return true;
 	}
 	if (strcmp(state, "down") == 0) {
@@ -45,7 +46,7 @@ static bool look_device(struct doctor *doctor, const struct doctor_subject *subj
 	}
 	if (strcmp(state, "no-carrier") == 0) {
 		doctor_saw(out, DOCTOR_FAIL, "interface %s has no carrier", device);
-		doctor_mend(out, "look at cable, modem or radio behind %s", device);
+		doctor_mend(out, "check the cable, modem or radio at %s", device);
 		return true;
 	}
 	doctor_saw(out, DOCTOR_OK, "interface %s is up", device);
@@ -85,29 +86,33 @@ static bool look_use(struct doctor *doctor, const struct doctor_subject *subject
 	if (strcmp(state, "up") == 0 || strcmp(state, "no-gateway") == 0)
 		return false;
 	if (strcmp(state, STANDBY) == 0) {
-		doctor_saw(out, DOCTOR_OK, "rests: metered, and others work and are not full");
+		doctor_saw(out, DOCTOR_OK,
+			   "hawserd keeps it for later: it is metered, and other links have room");
 		return true;
 	}
 	if (strcmp(state, "trial") == 0) {
 		doctor_saw(out, DOCTOR_OK,
-			   "set aside for some seconds, to see whether the others "
+			   "hawserd leaves it out for some seconds, to see whether the others "
 			   "carry more without it");
 		return true;
 	}
 	if (strcmp(state, "demoted") == 0) {
-		doctor_saw(out, DOCTOR_WARN, "demoted: the others carry more without it");
-		doctor_mend(out, "nothing, it is tried again; or demote = no in its section link; "
-				 "hawser links has the figures");
+		doctor_saw(out, DOCTOR_WARN,
+			   "hawserd has demoted it: the others carry more without it");
+		doctor_mend(out,
+			    "wait, hawserd tries it again; or set demote = no in its section link "
+			    "('hawser links' has the figures)");
 		return true;
 	}
 	if (strcmp(state, "quota") == 0) {
 		doctor_saw(out, DOCTOR_WARN, "its quota is used up");
-		doctor_mend(out, "wait for its reset-day (hawser links), or raise quota of "
-				 "section link");
+		doctor_mend(out,
+			    "wait for its reset-day (see 'hawser links'), or raise 'quota' in its "
+			    "section link");
 		return true;
 	}
 	doctor_saw(out, DOCTOR_FAIL, "hawserd does not use it: %s", state);
-	doctor_mend(out, "look at modem or provider behind %s; hawser links shows since when",
+	doctor_mend(out, "check the modem and the provider at %s ('hawser links' shows since when)",
 		    subject->link->device);
 	return true;
 }
@@ -136,8 +141,9 @@ static bool look_rp_filter(struct doctor *doctor, const struct doctor_subject *s
 		doctor_saw(out, DOCTOR_OK, "%s", filter == 2 ? "loose (2)" : "off (0)");
 		return true;
 	}
-	doctor_saw(out, DOCTOR_WARN,
-		   "strict (1): what arrives here for another link's address is dropped");
+	doctor_saw(
+		out, DOCTOR_WARN,
+		"strict (1): the kernel drops packets that arrive here for another link's address");
 	doctor_mend(out, "sysctl -w net/ipv4/conf/%s/rp_filter=2", device);
 	return true;
 }
@@ -151,7 +157,7 @@ const struct doctor_check doctor_link_checks[] = {
 /* hawserd makes the kernel hold again what it should when it reads its configuration again. */
 static void mend_by_reload(const struct doctor *doctor, struct doctor_finding *out)
 {
-	doctor_mend(out, "kill -HUP %" PRIu64 " (hawserd puts it back; see who removed it)",
+	doctor_mend(out, "kill -HUP %" PRIu64 " (hawserd puts it back; find out who removed it)",
 		    json_count(doctor->status, "pid"));
 }
 
@@ -175,13 +181,14 @@ static bool look_route(struct doctor *doctor, const struct doctor_subject *subje
 	}
 	if (!path->works && !found) {
 		doctor_saw(out, other_works ? DOCTOR_WARN : DOCTOR_FAIL,
-			   "no default route by %s, so no gateway is known", link->device);
+			   "there is no default route through %s, so hawserd knows no gateway",
+			   link->device);
 		doctor_mend(out,
-			    "ip -%d route add default via GATEWAY dev %s metric 100, or gateway "
-			    "of section link",
+			    "ip -%d route add default via GATEWAY dev %s metric 100 (or set "
+			    "'gateway' in its section link)",
 			    subject->family == IP_V6 ? 6 : 4, link->device);
 	} else if (!found) {
-		doctor_saw(out, DOCTOR_FAIL, "its table %" PRIu32 " has no default route",
+		doctor_saw(out, DOCTOR_FAIL, "its routing table %" PRIu32 " has no default route",
 			   link->table);
 		mend_by_reload(doctor, out);
 	} else if (path->gateway.sa.sa_family == AF_UNSPEC) {
@@ -260,19 +267,22 @@ static bool look_rule(struct doctor *doctor, const struct doctor_subject *subjec
 		if (doctor->view.devices[i].index == way)
 			memcpy(device, doctor->view.devices[i].name, sizeof(device));
 	if (doctor->set_up && count_rules(doctor, subject) < 2) {
-		doctor_saw(out, DOCTOR_FAIL, "a rule is missing: packets from %s now leave by %s",
-			   address, device);
+		doctor_saw(out, DOCTOR_FAIL,
+			   "an IP rule is missing, so packets from %s leave by %s", address,
+			   device);
 		mend_by_reload(doctor, out);
 	} else if (doctor->set_up) {
-		doctor_saw(out, DOCTOR_FAIL, "packets from %s leave by %s: a rule comes first",
-			   address, device);
-		doctor_mend(out, "ip rule show; ip rule del priority N of what comes before %d",
+		doctor_saw(out, DOCTOR_FAIL,
+			   "packets from %s leave by %s, because of an earlier IP rule", address,
+			   device);
+		doctor_mend(out,
+			    "ip rule show; then 'ip rule del priority N' for the rule before %d",
 			    LINK_RANGE_FIRST);
 	} else {
 		doctor_saw(out, DOCTOR_FAIL, "packets from %s leave by %s", address, device);
 		doctor_mend(out,
-			    "ip rule add from %s lookup %" PRIu32 "; a default route in that "
-			    "table; or have hawserd do it",
+			    "ip rule add from %s lookup %" PRIu32 " (and a default route in that "
+			    "table; or let hawserd set up the links)",
 			    address, link->table);
 	}
 	return true;
@@ -296,7 +306,8 @@ static bool look_endpoint(struct doctor *doctor, const struct doctor_subject *su
 			   doctor->endpoints[i].backup ? ", a backup" : "");
 		return true;
 	}
-	doctor_saw(out, DOCTOR_FAIL, "MPTCP does not know %s: no subflow joins from it", address);
+	doctor_saw(out, DOCTOR_FAIL, "MPTCP has no endpoint %s, so no subflow starts there",
+		   address);
 	if (doctor->set_up)
 		mend_by_reload(doctor, out);
 	else
@@ -330,14 +341,14 @@ static bool look_gateway(struct doctor *doctor, const struct doctor_subject *sub
 		doctor_saw(out, DOCTOR_FAIL, "%s cannot be reached: %s", text,
 			   strerror(round.error));
 		doctor_mend(out,
-			    "look at modem or router behind %s; is it its address? (ip "
-			    "neighbour show dev %s; gateway of section link)",
+			    "check the modem or router at %s, and whether this is its address "
+			    "('ip neighbour show dev %s'; 'gateway' in its section link)",
 			    link->device, link->device);
 	} else {
-		doctor_saw(out, DOCTOR_WARN, "%s answers no echo request", text);
+		doctor_saw(out, DOCTOR_WARN, "%s does not answer echo requests", text);
 		doctor_mend(out,
-			    "none if exits are reached by this link: some gateways never "
-			    "answer; else look at modem or router behind %s",
+			    "nothing, if this link reaches the exits: some gateways never "
+			    "answer; otherwise check the modem or router at %s",
 			    link->device);
 	}
 	return true;

@@ -82,16 +82,18 @@ static void tell_mtu(const struct doctor_subject *subject, unsigned int own, uns
 	if (found == own) {
 		doctor_saw(out, DOCTOR_OK, "packets of %u bytes pass", own);
 	} else if (told && found >= told) {
-		doctor_saw(out, DOCTOR_OK,
-			   "packets of %u bytes pass, the interface has %u; routers say so", found,
-			   own);
+		doctor_saw(
+			out, DOCTOR_OK,
+			"packets of up to %u bytes pass, of the interface's %u, and routers say so",
+			found, own);
 	} else {
 		doctor_saw(out, DOCTOR_FAIL,
-			   "black hole: packets of more than %u bytes vanish, the interface has %u",
+			   "black hole: packets of more than %u bytes vanish; the interface sends "
+			   "up to %u",
 			   found, own);
 		doctor_mend(out,
-			    "ip link set dev %s mtu %u, also where the interface is configured; or "
-			    "sysctl -w net.ipv4.tcp_mtu_probing=1",
+			    "ip link set dev %s mtu %u (and where the interface is configured; or "
+			    "sysctl -w net.ipv4.tcp_mtu_probing=1)",
 			    device, found);
 	}
 }
@@ -112,8 +114,9 @@ bool doctor_look_mtu(struct doctor *doctor, const struct doctor_subject *subject
 	own = device_mtu(&echo);
 	echo_send_round(&echo, &first, ECHO_S);
 	if (!first.answered[0] || own <= ECHO_BYTES) {
-		doctor_saw(out, DOCTOR_WARN, "cannot be measured: no answer to echo requests");
-		doctor_mend(out, "accept icmp type echo-request on %s; for IPv6 icmpv6",
+		doctor_saw(out, DOCTOR_WARN,
+			   "doctor cannot measure it: the target does not answer echo requests");
+		doctor_mend(out, "let %s accept echo requests (icmp, and icmpv6 for IPv6)",
 			    subject->target->name);
 		goto out;
 	}

@@ -43,43 +43,46 @@ static void tell_unreached(struct doctor *doctor, const struct doctor_subject *s
 	address_format(target_of(subject), text);
 	switch (err) {
 	case ECONNREFUSED:
-		doctor_saw(out, DOCTOR_FAIL, "%s refuses: nobody listens there", text);
+		doctor_saw(out, DOCTOR_FAIL, "%s refuses the connection: nobody listens there",
+			   text);
 		doctor_mend(out,
 			    subject->target->exit
-				    ? "there: hawserd --serve-exit ADDRESS:%u --tokens FILE; "
-				      "or mend the port of section exit (firewalls may refuse, "
+				    ? "on the exit, run: hawserd --serve-exit ADDRESS:%u --tokens "
+				      "FILE; "
+				      "or correct the port in section exit (a firewall may refuse, "
 				      "too)"
-				    : "is port %u right, and its service up?",
+				    : "see whether port %u is right and its service runs",
 			    port);
 		return;
 	case EACCES:
 	case EPERM:
 		doctor_saw(out, DOCTOR_FAIL, "this host refuses to send to %s", text);
-		doctor_mend(out, "look for what forbids it: nft list ruleset; ip rule show");
+		doctor_mend(out, "find the rule that forbids it: nft list ruleset; ip rule show");
 		return;
 	case ENETUNREACH:
 	case EHOSTUNREACH:
-		doctor_saw(out, DOCTOR_FAIL, "no way to %s: %s", text, strerror(err));
-		doctor_mend(out, "see route and gateway of the link; then: traceroute -i %s",
+		doctor_saw(out, DOCTOR_FAIL, "no route leads to %s: %s", text, strerror(err));
+		doctor_mend(out, "see route and gateway of the link above, then: traceroute -i %s",
 			    *subject->link->device ? subject->link->device : "INTERFACE");
 		return;
 	case ETIMEDOUT:
 		break;
 	default:
 		doctor_saw(out, DOCTOR_FAIL, "%s: %s", text, strerror(err));
-		doctor_mend(out, "see the address of the link");
+		doctor_mend(out, "see the address of the link above");
 		return;
 	}
 	if (doctor_answers_echo(subject)) {
 		doctor_saw(out, DOCTOR_FAIL,
-			   "%s: echo is answered, TCP is not: a firewall drops it", text);
+			   "%s answers echo requests but not TCP: a firewall drops it", text);
 		doctor_mend(out,
-			    "nft list ruleset, here and there; there: accept tcp dport %u (and in "
-			    "the provider's firewall)",
+			    "accept tcp dport %u in the target's firewall and in its provider's "
+			    "(see 'nft list ruleset' on both hosts)",
 			    port);
 	} else {
-		doctor_saw(out, DOCTOR_FAIL, "%s: neither TCP nor echo is answered", text);
-		doctor_mend(out, "is the machine up, and its address right? is %s blocked there?",
+		doctor_saw(out, DOCTOR_FAIL, "%s answers neither TCP nor echo requests", text);
+		doctor_mend(out,
+			    "see whether that host runs, its address is right, and it blocks %s",
 			    *subject->link->device ? subject->link->name : "this host");
 	}
 }
@@ -95,8 +98,8 @@ static bool look_reach(struct doctor *doctor, const struct doctor_subject *subje
 		tell_unreached(doctor, subject, -fd, out);
 		return true;
 	}
-	doctor_saw(out, DOCTOR_OK, "TCP to %s in %.1f ms", address_format(target_of(subject), text),
-		   took_s * 1e3);
+	doctor_saw(out, DOCTOR_OK, "TCP connects to %s in %.1f ms",
+		   address_format(target_of(subject), text), took_s * 1e3);
 	socket_reset(fd);
 	return true;
 }
@@ -104,16 +107,16 @@ static bool look_reach(struct doctor *doctor, const struct doctor_subject *subje
 static void mend_stripped(const struct doctor_subject *subject, struct doctor_finding *out)
 {
 	const char *there = subject->target->exit
-				    ? "sysctl -w net.mptcp.enabled=1 there"
-				    : "its server does not speak it (mptcpize run SERVER there)";
+				    ? "run 'sysctl -w net.mptcp.enabled=1' on the exit"
+				    : "its server does not speak MPTCP (mptcpize run SERVER)";
 
 	if (*subject->link->device)
 		doctor_mend(out,
-			    "on every link so: %s; on this alone: ask its provider, or a tunnel "
-			    "(WireGuard) over it",
+			    "if every link fails: %s; if only this one: ask its provider, or use a "
+			    "tunnel (WireGuard) over it",
 			    there);
 	else
-		doctor_mend(out, "%s; or a tunnel (WireGuard) to it", there);
+		doctor_mend(out, "%s; or use a tunnel (WireGuard) to it", there);
 }
 
 static void judge_connection(const struct doctor_subject *subject, int fd,
@@ -125,36 +128,42 @@ static void judge_connection(const struct doctor_subject *subject, int fd,
 	if (mptcp_transport(fd) != TRANSPORT_MPTCP) {
 		if (mptcp_pause_likely(pause, clock_monotonic_s())) {
 			doctor_saw(out, DOCTOR_FAIL,
-				   "this kernel holds MPTCP back: SYNs with it were lost before");
-			doctor_mend(out, "sysctl -w net.mptcp.blackhole_timeout=0, then find the "
-					 "link that swallows them");
+				   "this kernel avoids MPTCP for a while, since SYNs with it were "
+				   "lost");
+			doctor_mend(out,
+				    "sysctl -w net.mptcp.blackhole_timeout=0 (then find the link "
+				    "that swallows them)");
 			return;
 		}
 		doctor_saw(out, exit ? DOCTOR_FAIL : DOCTOR_WARN,
-			   "falls back to TCP in the handshake: no MP_CAPABLE in the SYN/ACK");
+			   "the connection falls back to TCP in the handshake: the SYN/ACK has no "
+			   "MP_CAPABLE");
 		mend_stripped(subject, out);
 		return;
 	}
 	if (!exit || subject->target->silent) {
-		doctor_saw(out, DOCTOR_OK, "handshake is done");
+		doctor_saw(out, DOCTOR_OK, "the MPTCP handshake works");
 		return;
 	}
 	err = doctor_greet(fd);
 	/* That wait need not be had for each link. */
 	subject->target->silent = err == -ETIMEDOUT;
 	if (err) {
-		doctor_saw(out, DOCTOR_FAIL, "handshake is done, but then the exit is silent: %s",
+		doctor_saw(out, DOCTOR_FAIL,
+			   "the MPTCP handshake works, but then the exit is silent: %s",
 			   strerror(-err));
-		doctor_mend(out, "see whether the exit answers, above; else something on the way "
-				 "drops MPTCP's data: a tunnel (WireGuard) over this link");
+		doctor_mend(out,
+			    "see 'answers' above; if the exit answers, something on the way drops "
+			    "MPTCP's data: use a tunnel (WireGuard) over this link");
 	} else if (mptcp_transport(fd) != TRANSPORT_MPTCP) {
 		doctor_saw(out, DOCTOR_FAIL,
-			   "falls back to TCP after the handshake: options of later packets are "
-			   "stripped");
-		doctor_mend(out, "ask this link's provider, or a tunnel (WireGuard) over it; "
-				 "a proxy of the provider does this");
+			   "the connection falls back to TCP after the handshake: something strips "
+			   "the options of later packets");
+		doctor_mend(out,
+			    "ask this link's provider, whose proxy may do this, or use a tunnel "
+			    "(WireGuard) over it");
 	} else {
-		doctor_saw(out, DOCTOR_OK, "handshake and data");
+		doctor_saw(out, DOCTOR_OK, "the MPTCP handshake and data work");
 	}
 }
 
@@ -170,9 +179,10 @@ static bool look_mptcp(struct doctor *doctor, const struct doctor_subject *subje
 	mptcp_pause_init(&pause);
 	fd = connect_by(subject, true, &took_s);
 	if (fd < 0) {
-		doctor_saw(out, DOCTOR_FAIL, "TCP connects, MPTCP does not: %s", strerror(-fd));
-		doctor_mend(out, "something on the way drops SYNs with MPTCP's option: look for "
-				 "rules with \"tcp option mptcp\"; else a tunnel (WireGuard)");
+		doctor_saw(out, DOCTOR_FAIL, "TCP connects, but MPTCP does not: %s", strerror(-fd));
+		doctor_mend(out,
+			    "something on the way drops SYNs with MPTCP's option: look for rules "
+			    "with \"tcp option mptcp\", or use a tunnel (WireGuard)");
 		return true;
 	}
 	judge_connection(subject, fd, &pause, out);

@@ -114,7 +114,7 @@ static void ask_kernel(struct doctor *doctor)
 	doctor->netlink = netlink_open(NETLINK_ROUTE);
 	err = doctor->netlink ? net_view_load(&doctor->view, doctor->netlink) : -errno;
 	if (err)
-		die("the kernel does not tell about routes: %s", strerror(-err));
+		die("cannot read the kernel's routes: %s", strerror(-err));
 	pm = mptcp_pm_open();
 	doctor->endpoints_known =
 		pm && mptcp_pm_list(pm, doctor->endpoints, &doctor->endpoint_count) == 0 &&

@@ -78,7 +78,7 @@ static void print(const char *check, const struct doctor_subject *subject,
 		 subject->of_family ? " " : "", check);
 	printf("  %-4s  %-18s  %s\n", verdict_words[finding->verdict], label, finding->seen);
 	if (*finding->mend)
-		printf("        %-18s  mend: %s\n", "", finding->mend);
+		printf("        %-18s  fix: %s\n", "", finding->mend);
 	/* The next may take seconds. */
 	fflush(stdout);
 }
@@ -115,8 +115,8 @@ void doctor_print_end(struct doctor *doctor)
 	if (!doctor->json) {
 		static const char *const words[DOCTOR_VERDICTS] = {
 			[DOCTOR_OK] = "all is well",
-			[DOCTOR_WARN] = "it works, but see the lines with warn",
-			[DOCTOR_FAIL] = "something is broken: see the lines with fail",
+			[DOCTOR_WARN] = "it works, but see the lines that begin with warn",
+			[DOCTOR_FAIL] = "something is broken: see the lines that begin with fail",
 		};
 
 		puts(words[doctor->worst]);

@@ -136,8 +136,7 @@ static int remove_program(void)
 {
 	int err = steer_down();
 
-	return err ? complain("bpf: cannot take the program off: %s", strerror(-err))
-		   : EXIT_SUCCESS;
+	return err ? complain("bpf: cannot remove the program: %s", strerror(-err)) : EXIT_SUCCESS;
 }
 
 static int tproxy_up(struct ruleset *ruleset, const struct intercept_plan *plan)
@@ -224,17 +223,18 @@ static void warn(const struct intercept_plan *plan)
 {
 	for (int i = 0; i < INTERCEPT_FAMILIES; i++)
 		if (plan->listener[i].sa.sa_family == AF_UNSPEC)
-			complain("%s is only routed: hawserd has no transparent listener for it",
+			complain("%s is routed as before: hawserd has no transparent listener for "
+				 "it",
 				 family_names[i]);
 	for (size_t i = 0; i < json_length(plan->lan); i++) {
 		const char *name = json_object_get_string(json_object_array_get_idx(plan->lan, i));
 
 		if (if_nametoindex(name) == 0)
 			complain(plan->method == INTERCEPT_BPF
-					 ? "there is no interface \"%s\" now; when there is, do "
-					   "this again"
-					 : "there is no interface \"%s\" now; it is taken from "
-					   "when there is",
+					 ? "there is no interface \"%s\" yet; when it appears, "
+					   "run this again"
+					 : "there is no interface \"%s\" yet; its connections "
+					   "are taken as soon as it appears",
 				 name);
 	}
 }
@@ -247,11 +247,11 @@ int intercept_up(struct json_object *settings, struct json_object *lan, const ch
 	int code;
 
 	if (choose_method(method ? method : json_text(settings, "method"), &plan.method))
-		return complain(
-			"hawserd's method \"%s\" is not known here; are both of one version?",
-			json_text(settings, "method"));
+		return complain("hawser does not know hawserd's method \"%s\"; use the same "
+				"version of both",
+				json_text(settings, "method"));
 	if (json_length(plan.lan) == 0)
-		return complain("no interface to take connections from; --lan br-lan, or "
+		return complain("no interface to take connections from; name one: --lan br-lan, or "
 				"intercept { lan = { \"br-lan\" } } in hawserd's configuration");
 	plan.transparent_source =
 		json_object_get_boolean(json_member(settings, "transparent_source"));
@@ -259,12 +259,12 @@ int intercept_up(struct json_object *settings, struct json_object *lan, const ch
 		plan.auto_bypass =
 			(uint32_t)json_object_get_int64(json_member(settings, "auto_bypass_retry"));
 	if (plan.transparent_source && plan.method != INTERCEPT_TPROXY)
-		return complain("hawserd has transparent-source on, which needs the method tproxy");
+		return complain("transparent-source needs the method tproxy");
 	choose_listeners(&plan, json_member(settings, "listeners"));
 	if (families_of(&plan) == 0)
-		return complain(
-			"hawserd has no transparent listener that %s can use; start it with %s",
-			intercept_method_words[plan.method], methods[plan.method].wants);
+		return complain("hawserd has no transparent listener that %s can use; start "
+				"hawserd with %s",
+				intercept_method_words[plan.method], methods[plan.method].wants);
 	ruleset = open_ruleset();
 	if (!ruleset)
 		return EXIT_FAILURE;
@@ -341,7 +341,7 @@ static void print_names(struct json_object *hawserd)
 	printf("domain ");
 	print_list(domains);
 	print_label("by name");
-	printf("%" PRIu64 " of %" PRIu64 " that hawserd took went on as plain TCP\n",
+	printf("%" PRIu64 " of the %" PRIu64 " that hawserd took use plain TCP\n",
 	       json_object_get_uint64(json_member(hawserd, "bypassed_by_name")),
 	       json_object_get_uint64(json_member(hawserd, "sessions")));
 }
@@ -353,11 +353,12 @@ static void print_counters(struct json_object *counters)
 		const char *meaning;
 	} rows[] = {
 		{"caught", "sent to hawserd"},
-		{"bypassed", "routed: bypass-destination, -source, -port or -mac"},
-		{"auto_bypassed", "routed: auto-bypass, the destination does not speak MPTCP"},
-		{"local", "routed: to or from this router, or back into the LAN"},
-		{"mptcp", "routed: the client speaks MPTCP, which redirect cannot take"},
-		{"missed", "routed: hawserd did not listen"},
+		{"bypassed", "routed, by bypass-destination, -source, -port or -mac"},
+		{"auto_bypassed", "routed, by auto-bypass: the destination does not speak MPTCP"},
+		{"local",
+		 "routed, since they are to or from this router, or lead back into the LAN"},
+		{"mptcp", "routed, since redirect cannot take clients that speak MPTCP"},
+		{"missed", "routed, since hawserd did not listen"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -383,7 +384,7 @@ static void print_state(struct json_object *state)
 	}
 	print_label("hawserd");
 	if (json_length(json_member(hawserd, "listeners")) > 0) {
-		printf("takes connections on ");
+		printf("listens on ");
 		print_list(json_member(hawserd, "listeners"));
 	} else {
 		puts(hawserd ? "has no transparent listener" : "does not answer");
@@ -414,8 +415,7 @@ int intercept_show(struct json_object *settings, bool json)
 		state = intercept_state(err ? NULL : listing);
 	ruleset_close(ruleset);
 	if (!state)
-		return complain("nftables does not tell its rules as JSON; is libnftables built "
-				"without it?");
+		return complain("libnftables cannot list rules as JSON: it was built without JSON");
 	json_object_object_add(state, "hawserd", json_object_get(settings));
 	if (json)
 		puts(json_object_to_json_string_ext(state, JSON_C_TO_STRING_PLAIN));

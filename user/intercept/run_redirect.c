@@ -282,17 +282,18 @@ struct json_object *run_steer_answer(struct run_steer *steer, struct json_object
 
 	if (!json_object_object_get_ex(request, "cgroup", &cgroup) ||
 	    !json_object_is_type(cgroup, json_type_string))
-		return error_answer("run: no \"cgroup\", legal: the path of its directory");
+		return error_answer(
+			"run: \"cgroup\" is missing; expected the path of its directory");
 	if (steer->off)
-		return error_answer("it may not use BPF: bpf = off");
+		return error_answer("hawser run needs BPF, which is switched off: bpf = off");
 	if (steer->netns_cookie == 0)
-		return error_answer("run needs Linux 5.14 or later");
+		return error_answer("hawser run needs Linux 5.14 or later");
 	if (!steer->listener4.port && !steer->listener6.port)
-		return error_answer("it has no transparent listener, which run needs; start it "
+		return error_answer("hawser run needs a transparent listener; start hawserd "
 				    "with --transparent 127.0.0.1:1090 --transparent [::1]:1090");
 	if (json_object_object_get_ex(request, "netns", &netns) &&
 	    (uint64_t)json_object_get_int64(netns) != steer->netns_cookie)
-		return error_answer("it is in another network namespace, and cannot take "
+		return error_answer("hawserd runs in another network namespace, and cannot take "
 				    "connections of this one");
 	err = load(steer);
 	if (!err)
@@ -300,9 +301,9 @@ struct json_object *run_steer_answer(struct run_steer *steer, struct json_object
 	if (!err)
 		return families_answer(steer);
 	if (err == -EPERM)
-		return error_answer("it may not use BPF; needs root, or CAP_BPF and "
+		return error_answer("hawserd may not use BPF; it needs root, or CAP_BPF and "
 				    "CAP_NET_ADMIN");
-	snprintf(text, sizeof(text), "the kernel does not take programs for a cgroup: %s",
+	snprintf(text, sizeof(text), "the kernel does not attach programs to the cgroup: %s",
 		 strerror(-err));
 	return error_answer(text);
 }

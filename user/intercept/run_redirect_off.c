@@ -28,7 +28,8 @@ struct json_object *run_steer_answer(struct run_steer *steer, struct json_object
 {
 	struct json_object *answer = json_object_new_object();
 
-	json_object_object_add(answer, "error", json_object_new_string("it was built without BPF"));
+	json_object_object_add(answer, "error",
+			       json_object_new_string("hawserd was built without BPF"));
 	return answer;
 }
 

@@ -33,7 +33,7 @@ struct place {
 static int explain(int err, char *reason, size_t size, const char *what)
 {
 	snprintf(reason, size, "%s: %s%s", what, strerror(-err),
-		 err == -EPERM ? "; it takes root" : "");
+		 err == -EPERM ? "; it needs root" : "");
 	return err;
 }
 
@@ -128,7 +128,7 @@ static int attach_all(enum steer_hook hook, const struct steer_bpf *skeleton, st
 	for (size_t i = 0; !err && i < count; i++)
 		err = tell_place(skeleton, &places[i]);
 	if (err)
-		return explain(err, reason, size, "the map of interfaces");
+		return explain(err, reason, size, "cannot write the map of interfaces");
 	for (size_t i = 0; i < count; i++) {
 		err = attach(hook, skeleton, &places[i]);
 		if (err) {
@@ -181,27 +181,27 @@ int steer_up(const struct intercept_plan *plan, char *reason, size_t size)
 
 	libbpf_set_print(NULL);
 	if (!places)
-		return explain(-ENOMEM, reason, size, "bpf");
+		return explain(-ENOMEM, reason, size, "cannot start");
 	count = find_places(hook, plan->lan, places);
 	if (count == 0) {
-		err = explain(-ENODEV, reason, size, "interfaces of the LAN");
+		err = explain(-ENODEV, reason, size, "none of the LAN's interfaces is there");
 		goto out;
 	}
 	err = steer_load(plan, &skeleton);
 	if (err) {
-		explain(err, reason, size, "the program");
+		explain(err, reason, size, "cannot load the program");
 		goto out;
 	}
 	err = attach_all(hook, skeleton, places, count, reason, size);
 	if (err)
 		goto out;
 	if (detach_others(hook, places, count))
-		explain(-EPERM, reason, size, "interfaces that were taken from before");
+		explain(-EPERM, reason, size,
+			"cannot remove the program from the interfaces of before");
 	/* bpf_sk_assign() takes a listener that shares its port since the kernel that has tcx. */
 	else if (hook != STEER_TCX)
 		snprintf(reason, size,
-			 "before Linux 6.6, bpf takes connections only to a hawserd with "
-			 "--workers=1");
+			 "before Linux 6.6, this method works only with hawserd --workers=1");
 out:
 	for (size_t i = 0; i < count; i++)
 		if (places[i].replaced >= 0)

@@ -56,6 +56,10 @@ class Lan(Bed):
         """What the CLI prints, run on the router; RuntimeError with its complaint if it fails."""
         return self.router.run(str(self.build / "hawser"), "--control", control, *arguments)
 
+    def skip_without(self, method: str) -> None:
+        if method == "bpf" and not self.has_bpf:
+            pytest.skip("built without BPF")
+
     @contextlib.contextmanager
     def redirect(self, port: int) -> Iterator[None]:
         """Has somebody else's rule redirect what goes to this port, for a while."""
@@ -96,12 +100,12 @@ class Interceptor(Hawserd):
 
     def __init__(self, lan: Lan, method: str, *options: str,
                  listeners: tuple[str, ...] | None = None, **settings) -> None:
+        lan.skip_without(method)
         self.method = method
         super().__init__(lan, *(listeners or LISTEN[method]), *options, listen=False, **settings)
 
     def up(self, *arguments: str) -> None:
-        if self.method == "bpf" and not self.bed.has_bpf:
-            pytest.skip("built without BPF")
+        self.bed.skip_without(self.method)
         self.bed.hawser("--lan", "lan", "--method", self.method, *arguments, "intercept", "up",
                         control=self.control)
         if self.method == "redirect":

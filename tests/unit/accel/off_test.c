@@ -61,7 +61,7 @@ static void test_run(void **state)
 	(void)state;
 	assert_non_null(run);
 	assert_true(json_object_object_get_ex(answer, "error", &error));
-	assert_string_equal(json_object_get_string(error), "it was built without BPF");
+	assert_string_equal(json_object_get_string(error), "hawserd was built without BPF");
 	assert_false(run_steer_take(run, NULL, &to));
 	json_object_put(answer);
 	run_steer_close(run);
