@@ -441,6 +441,27 @@ def test_no_name_server(site):
     assert "127.0.0.2" in report.seen("dns")
 
 
+@pytest.mark.parametrize("code", [1, 2, 4, 5], ids=["FORMERR", "SERVFAIL", "NOTIMP", "REFUSED"])
+def test_name_server_that_refuses_is_not_silent(site, code):
+    site.names.always = code
+    try:
+        report = site.doctor()
+    finally:
+        site.names.always = 0
+    assert report.found["dns"]["verdict"] == "ok"
+
+
+def test_automatic_links_without_a_default_route(site, tmp_path):
+    """There is nothing to take for a link, which is no state to be content with."""
+    with contextlib.ExitStack() as leave:
+        namespace = site.bed.client
+        hawserd = site.start(leave, "--links", "auto", "--socks", "127.0.0.1:1082",
+                             namespace=namespace)
+        report = Report(site.run("--json", "doctor", control=hawserd.control, host=namespace))
+    assert report.found["links"]["verdict"] == "fail"
+    assert "no default route" in report.seen("links")
+
+
 def test_no_hawserd(site, tmp_path):
     """What can be looked at without it is, also a destination; by a path whose small MTU is told."""
     bed = site.bed

@@ -289,7 +289,11 @@ static bool look_links(struct doctor *doctor, const struct doctor_subject *subje
 	(void)subject;
 	if (!doctor->link_answer)
 		return false;
-	if (doctor->link_count == 0) {
+	if (doctor->link_count == 0 &&
+	    strcmp(json_text(json_member(doctor->status, "links"), "mode"), "auto") == 0) {
+		doctor_saw(out, DOCTOR_FAIL, "hawserd finds no link: there is no default route");
+		doctor_mend(out, "ip route add default via GATEWAY dev INTERFACE metric 100");
+	} else if (doctor->link_count == 0) {
 		doctor_saw(out, DOCTOR_OK,
 			   "none: hawserd manages no links (with --links auto it does)");
 	} else if (*reason && strcmp(reason, "links = manual") != 0) {

@@ -11,11 +11,13 @@
 #define TRY_TIMEOUT_MS 700
 #define TRIES	       2
 
-static int open_channel(ares_channel *channel)
+/* flags: of ARES_FLAG_*. */
+static int open_channel(ares_channel *channel, int flags)
 {
-	struct ares_options options = {.timeout = TRY_TIMEOUT_MS, .tries = TRIES};
+	struct ares_options options = {.flags = flags, .timeout = TRY_TIMEOUT_MS, .tries = TRIES};
 
-	return ares_init_options(channel, &options, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES);
+	return ares_init_options(channel, &options,
+				 ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES);
 }
 
 /* Until every question is answered or given up. */
@@ -63,7 +65,7 @@ const char *doctor_dns_find(const char *host, union address out[IP_FAMILIES])
 {
 	struct found found = {.addresses = out, .status = ARES_ENOTFOUND};
 	ares_channel channel;
-	int status = open_channel(&channel);
+	int status = open_channel(&channel, 0);
 
 	memset(out, 0, sizeof(*out) * IP_FAMILIES);
 	if (status != ARES_SUCCESS)
@@ -93,7 +95,8 @@ static bool answers(struct ares_addr_port_node *server)
 	bool is_there = false;
 
 	alone.next = NULL;
-	if (open_channel(&channel) != ARES_SUCCESS)
+	/* Without this flag, c-ares takes REFUSED and the like for no answer at all. */
+	if (open_channel(&channel, ARES_FLAG_NOCHECKRESP) != ARES_SUCCESS)
 		return false;
 	if (ares_set_servers_ports(channel, &alone) == ARES_SUCCESS) {
 		ares_query(channel, ".", ns_c_in, ns_t_ns, on_root, &is_there);
@@ -109,7 +112,7 @@ size_t doctor_dns_ask(struct doctor_dns_server out[DOCTOR_DNS_SERVERS_MAX])
 	ares_channel channel;
 	size_t count = 0;
 
-	if (open_channel(&channel) != ARES_SUCCESS)
+	if (open_channel(&channel, 0) != ARES_SUCCESS)
 		return 0;
 	if (ares_get_servers_ports(channel, &servers) == ARES_SUCCESS) {
 		for (struct ares_addr_port_node *server = servers;

@@ -23,6 +23,7 @@ class NameServer:
         self.delays_s: dict[tuple[str, str], float] = {}
         self.silent: set[str] = set()
         self.failing: set[str] = set()
+        self.always = 0  # the code of all answers, if it is not 0
         self.asked: list[tuple[str, str]] = []
         self._socket = namespace.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET,
                                         socket.SOCK_DGRAM)
@@ -71,10 +72,10 @@ class NameServer:
 
     def _answer(self, name: str, kind: str, question: bytes) -> bytes:
         """All but the identifier."""
-        code = 0
-        if name in self.failing:
+        code = self.always
+        if not code and name in self.failing:
             code = _SERVFAIL
-        elif name not in self.records:
+        elif not code and name not in self.records:
             code = _NXDOMAIN
         data = [address.packed for address in map(ipaddress.ip_address, self.records.get(name, ()))
                 if kind == ("A" if address.version == 4 else "AAAA")] if not code else []
