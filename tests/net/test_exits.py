@@ -152,6 +152,10 @@ def test_wrong_token(net, echo, tmp_path):
     done = router.run_cli("exits")
     assert done.returncode == 0 and "auth-failed" in done.stdout
     assert json.loads(router.run_cli("--json", "exits").stdout)["exits"][0]["name"] == "one"
+    for command in "status", "links":
+        shown = router.run_cli(command).stdout
+        assert "exits       0 of 1 up: sessions take the way that when-no-exit says\n" in shown
+        assert "one is down: auth-failed, " in shown
 
 
 @pytest.mark.parametrize("refuse", [False, True])

@@ -17,10 +17,14 @@ static const struct question {
 	const char *command;
 	void (*show)(struct json_object *answer);
 	bool takes_id;
+	bool with_exits; /* people want to know, too, whether sessions have an exit */
 } questions[] = {
-	{"status", show_status, false},	 {"sessions", show_sessions, false},
-	{"session", show_session, true}, {"flows", show_flows, false},
-	{"links", show_links, false},	 {"exits", show_exits, false},
+	{.command = "status", .show = show_status, .with_exits = true},
+	{.command = "sessions", .show = show_sessions},
+	{.command = "session", .show = show_session, .takes_id = true},
+	{.command = "flows", .show = show_flows},
+	{.command = "links", .show = show_links, .with_exits = true},
+	{.command = "exits", .show = show_exits},
 };
 
 static uint64_t parse_id(const char *command, const char *text)
@@ -45,6 +49,8 @@ static void ask(const struct arguments *arguments, const struct question *questi
 		fwrite(connection->line, 1, connection->len, stdout);
 	else
 		question->show(connection->answer);
+	if (question->with_exits && !arguments->json && !connection_ask(connection, "exits", 0))
+		show_exits_summary(connection->answer);
 	flush_or_die();
 }
 

@@ -271,6 +271,37 @@ static void add_exit(struct table *table, struct json_object *exit)
 		table_add(table, "%s", "");
 }
 
+size_t count_exits_up(struct json_object *answer)
+{
+	struct json_object *list = json_member(answer, "exits");
+	size_t up = 0;
+
+	for (size_t i = 0; i < json_length(list); i++)
+		up += strcmp(json_text(json_object_array_get_idx(list, i), "state"), "down") != 0;
+	return up;
+}
+
+void show_exits_summary(struct json_object *answer)
+{
+	struct json_object *list = json_member(answer, "exits");
+	const size_t up = count_exits_up(answer);
+	char age[FIGURE_TEXT_MAX];
+
+	if (json_length(list) == 0)
+		return;
+	print_line("exits", "%zu of %zu up%s", up, json_length(list),
+		   up > 0 ? "" : ": sessions take the way that when-no-exit says");
+	for (size_t i = 0; i < json_length(list); i++) {
+		struct json_object *exit = json_object_array_get_idx(list, i);
+
+		if (strcmp(json_text(exit, "state"), "down") == 0)
+			print_line("", "%s is down: %s, %s ago", json_text(exit, "name"),
+				   json_text(exit, "last_failure"),
+				   figure_duration(age, json_seconds(exit, "last_failure_age_s"),
+						   " "));
+	}
+}
+
 static void print_avoided(struct json_object *exit)
 {
 	struct json_object *list = json_member(exit, "avoided");

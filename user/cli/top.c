@@ -14,6 +14,7 @@
 #include "cli/commands.h"
 #include "cli/control_client.h"
 #include "cli/die.h"
+#include "cli/show.h"
 #include "cli/table.h"
 
 /* Rows that sessions get at least, if there are so many, before links and subflows do. */
@@ -30,6 +31,7 @@ struct row {
 struct top {
 	struct connection connection;
 	struct json_object *links;
+	struct json_object *exits;
 	struct json_object *sessions;
 	struct json_object *detail; /* of the selected session; NULL: none */
 	struct row *rows;	    /* sorted by rate */
@@ -140,6 +142,8 @@ static void ask_all(struct top *top)
 
 	json_object_put(top->links);
 	top->links = ask(top, "links", 0);
+	json_object_put(top->exits);
+	top->exits = ask(top, "exits", 0);
 	make_rows(top, ask(top, "sessions", 0), now_s - top->asked_s);
 	top->asked_s = now_s;
 	ask_detail(top);
@@ -251,11 +255,16 @@ static void draw_all(struct top *top)
 	size_t links = least(json_length(json_member(top->links, "links")), room - sessions);
 	size_t subflows =
 		least(json_length(json_member(top->detail, "subflows")), room - sessions - links);
+	size_t exits = json_length(json_member(top->exits, "exits"));
+	char exit_text[64] = "";
 
 	erase();
 	top->line = 0;
-	draw(top, A_BOLD, "hawser: %zu sessions, %zu links   up, down: session; q: quit",
-	     top->row_count, json_length(json_member(top->links, "links")));
+	if (exits > 0)
+		snprintf(exit_text, sizeof(exit_text), ", %zu of %zu exits up",
+			 count_exits_up(top->exits), exits);
+	draw(top, A_BOLD, "hawser: %zu sessions, %zu links%s   up, down: session; q: quit",
+	     top->row_count, json_length(json_member(top->links, "links")), exit_text);
 	draw_links(top, links);
 	draw_sessions(top, room - links - subflows);
 	/* At the bottom, unless there is no room for that. */
@@ -335,6 +344,7 @@ int top_main(const struct command *command, int argc, char **argv)
 	connection_close(&top.connection);
 	free(top.rows);
 	json_object_put(top.links);
+	json_object_put(top.exits);
 	json_object_put(top.sessions);
 	json_object_put(top.detail);
 	return EXIT_SUCCESS;
