@@ -7,7 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/die.h"
-#include "doctor/doctor_private.h"
+#include "doctor/doctor.h"
 
 static int help_main(const struct command *command, int argc, char **argv);
 static int version_main(const struct command *command, int argc, char **argv);
@@ -38,7 +38,7 @@ static const struct command *find_command(const char *name)
 {
 	if (strcmp(name, "-h") == 0 || strcmp(name, "--help") == 0)
 		name = "help";
-	if (strcmp(name, "-V") == 0 || strcmp(name, "--version") == 0)
+	if (strcmp(name, "--version") == 0)
 		name = "version";
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		if (strcmp(name, commands[i].name) == 0)

@@ -22,10 +22,6 @@
 #include "net/kernel_version.h"
 #include "net/socket.h"
 
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71
-#endif
-
 #define FEATURE_NAME "local-accel"
 
 static const struct feature_state not_asked_for = {
@@ -141,15 +137,9 @@ static int local_load(struct local_accel *local, const struct local_accel_option
 {
 	struct local_bpf *skeleton = local_bpf__open();
 	uint32_t slots = local->slots * options->workers;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	uint64_t cookie = 0;
-	socklen_t len = sizeof(cookie);
-	int err = 0;
+	const uint64_t cookie = socket_netns_cookie();
+	int err = cookie ? 0 : -ENOPROTOOPT;
 
-	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len))
-		err = -errno;
-	if (fd >= 0)
-		close(fd);
 	if (!skeleton)
 		return -ENOMEM;
 	local->skeleton = skeleton;

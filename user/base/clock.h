@@ -8,6 +8,9 @@
 /* Milliseconds since 1970, UTC. */
 uint64_t clock_now_ms(void);
 
+/* As bpf_ktime_get_ns() tells it. */
+uint64_t clock_monotonic_ns(void);
+
 /* Seconds since some time before the start. */
 double clock_monotonic_s(void);
 

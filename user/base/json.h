@@ -24,4 +24,7 @@ bool json_same(struct json_object *a, struct json_object *b, const char *key);
 /* Elements; 0 of what is no array. */
 size_t json_length(struct json_object *array);
 
+/* {"error": text}, which answers a request that cannot be served. */
+struct json_object *json_error(const char *text);
+
 #endif

@@ -58,13 +58,14 @@ __attribute__((noreturn)) static void print_help(const struct command *command,
 	exit(EXIT_SUCCESS);
 }
 
+/* text: "" where --watch has no value. */
 static double parse_seconds(const char *command, const char *text)
 {
-	char *end;
-	double seconds = strtod(text, &end);
+	char *end = NULL;
+	double seconds = *text ? strtod(text, &end) : WATCH_DEFAULT_S;
 
 	/* Written so that NaN is refused too. */
-	if (end == text || *end != '\0' || !(seconds >= WATCH_MIN_S && seconds <= WATCH_MAX_S))
+	if ((*text && *end != '\0') || !(seconds >= WATCH_MIN_S && seconds <= WATCH_MAX_S))
 		die_usage(command, "--watch=%s: expected a number of seconds from %g to %g", text,
 			  WATCH_MIN_S, WATCH_MAX_S);
 	return seconds;
@@ -73,42 +74,15 @@ static double parse_seconds(const char *command, const char *text)
 /* A list that is continued. */
 static const char *join(const char *list, const char *more)
 {
-	char *joined = NULL;
+	static char *joined;
+	char *old = joined;
 
 	if (!list)
 		return more;
 	if (asprintf(&joined, "%s,%s", list, more) < 0)
 		die("out of memory");
+	free(old);
 	return joined;
-}
-
-static void take(struct arguments *out, enum cli_option option, const char *value)
-{
-	switch (option) {
-	case CLI_CONTROL:
-		if (strlen(value) > CONNECTION_PATH_MAX)
-			die_usage(out->command, "--control %s: expected at most %zu bytes", value,
-				  CONNECTION_PATH_MAX);
-		out->control = value;
-		break;
-	case CLI_JSON:
-		out->json = true;
-		break;
-	case CLI_WATCH:
-		out->watch_s = value ? parse_seconds(out->command, value) : WATCH_DEFAULT_S;
-		break;
-	case CLI_LAN:
-		out->lan = join(out->lan, value);
-		break;
-	case CLI_METHOD:
-		out->method = value;
-		break;
-	case CLI_BYPASS:
-		out->bypass = true;
-		break;
-	case CLI_OPTIONS:
-		break;
-	}
 }
 
 /* code: what getopt_long() returned. */
@@ -124,32 +98,37 @@ __attribute__((noreturn)) static void refuse(const char *command, int code, cons
 void arguments_parse(struct arguments *out, const struct command *command, int argc, char **argv,
 		     const struct usage *usage)
 {
-	struct option longs[CLI_OPTIONS + 3] = {{"help", no_argument, NULL, 'h'},
-						{"version", no_argument, NULL, 'V'}};
-	size_t count = 2;
+	struct option longs[CLI_OPTIONS + 2] = {{"help", no_argument, NULL, 'h'}};
+	size_t count = 1;
+	const char **option;
 	int code;
 
 	control_default_path(default_control, sizeof(default_control));
-	*out = (struct arguments){.command = command->name, .control = default_control};
+	*out = (struct arguments){.command = command->name};
 	for (int i = 0; i < CLI_OPTIONS; i++)
 		if (usage->options & CLI_TAKES(i))
 			longs[count++] = (struct option){rows[i].name, rows[i].has_argument, NULL,
 							 LONG_BASE + i};
 	opterr = 0;
 	optind = 0; /* begin anew, also for a second command line */
-	while ((code = getopt_long(argc, argv, usage->words_end_options ? "+:hV" : ":hV", longs,
+	while ((code = getopt_long(argc, argv, usage->words_end_options ? "+:h" : ":h", longs,
 				   NULL)) != -1) {
 		if (code == 'h')
 			print_help(command, usage);
-		if (code == 'V') {
-			puts("hawser " HAWSER_VERSION);
-			exit(EXIT_SUCCESS);
-		}
 		if (code < LONG_BASE)
 			refuse(command->name, code, argv[optind - 1]);
-		take(out, (enum cli_option)(code - LONG_BASE), optarg);
+		option = &out->option[code - LONG_BASE];
+		*option = !optarg			    ? ""
+			  : option == &out->option[CLI_LAN] ? join(*option, optarg)
+							    : optarg;
 	}
 	out->words = argv + optind;
+	out->control = out->option[CLI_CONTROL] ? out->option[CLI_CONTROL] : default_control;
+	if (strlen(out->control) > CONNECTION_PATH_MAX)
+		die_usage(command->name, "--control %s: expected at most %zu bytes", out->control,
+			  CONNECTION_PATH_MAX);
+	if (out->option[CLI_WATCH])
+		out->watch_s = parse_seconds(command->name, out->option[CLI_WATCH]);
 	if (out->words[0] && strcmp(out->words[0], "help") == 0 && !usage->words_end_options)
 		print_help(command, usage);
 	if (argc - optind > usage->words_max)

@@ -25,16 +25,13 @@ struct usage {
 
 struct arguments {
 	const char *command;
-	const char *control; /* path of the control socket */
-	bool json;
-	double watch_s;	    /* 0: --watch is not given */
-	const char *lan;    /* names with commas between them; NULL: not given */
-	const char *method; /* NULL: not given */
-	bool bypass;
-	char **words; /* NULL-terminated */
+	const char *option[CLI_OPTIONS]; /* its value, or ""; NULL: not given; --lan adds up */
+	const char *control;		 /* path of the control socket */
+	double watch_s;			 /* 0: --watch is not given */
+	char **words;			 /* NULL-terminated */
 };
 
-/* Reads what follows a command. Ends the program after --help and --version, and after an error. */
+/* Reads what follows a command. Ends the program after --help, and after an error. */
 void arguments_parse(struct arguments *out, const struct command *command, int argc, char **argv,
 		     const struct usage *usage);
 

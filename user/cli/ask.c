@@ -45,11 +45,12 @@ static void ask(const struct arguments *arguments, const struct question *questi
 	connection_ask_or_die(connection, question->command, id);
 	if (arguments->watch_s > 0 && isatty(STDOUT_FILENO))
 		fputs("\033[H\033[2J", stdout);
-	if (arguments->json)
+	if (arguments->option[CLI_JSON])
 		fwrite(connection->line, 1, connection->len, stdout);
 	else
 		question->show(connection->answer);
-	if (question->with_exits && !arguments->json && !connection_ask(connection, "exits", 0))
+	if (question->with_exits && !arguments->option[CLI_JSON] &&
+	    !connection_ask(connection, "exits", 0))
 		show_exits_summary(connection->answer);
 	flush_or_die();
 }

@@ -7,15 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/top.h"
-
 #define EXIT_USAGE 2
+
+void (*die_prepare)(void);
 
 void die(const char *format, ...)
 {
 	va_list arguments;
 
-	top_leave();
+	if (die_prepare)
+		die_prepare();
 	fputs("hawser: ", stderr);
 	va_start(arguments, format);
 	vfprintf(stderr, format, arguments);

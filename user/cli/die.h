@@ -3,8 +3,10 @@
 #ifndef HAWSER_CLI_DIE_H
 #define HAWSER_CLI_DIE_H
 
-/* Prints "hawser: MESSAGE" to standard error, on a terminal that is as it was before; exit code 1.
- */
+/* Called before anything is printed, so that top can give the terminal back; NULL: nothing is. */
+extern void (*die_prepare)(void);
+
+/* Prints "hawser: MESSAGE" to standard error; exit code 1. */
 void die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
 /* The command line is wrong: prints "hawser: COMMAND: MESSAGE" and a hint where help is; exit

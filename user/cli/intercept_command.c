@@ -24,34 +24,28 @@ static struct json_object *parse_lan(const char *command, const char *list)
 	while ((name = strsep(&rest, ","))) {
 		if (!ifname_is_legal(name))
 			die_usage(command,
-				  "--lan %s: \"%s\" is not the name of a network interface; "
+				  "--lan: \"%s\" is not the name of a network interface; "
 				  "expected " IFNAME_LEGAL,
-				  list, name);
+				  name);
 		json_object_array_add(lan, json_object_new_string(name));
 	}
 	free(copy);
 	return lan;
 }
 
-static void check_method(const char *command, const char *method)
-{
-	for (int i = 0; intercept_method_words[i]; i++)
-		if (strcmp(intercept_method_words[i], method) == 0)
-			return;
-	die_usage(command, "--method %s: expected tproxy, redirect or bpf", method);
-}
-
 static int up(const struct arguments *arguments)
 {
-	struct json_object *lan = parse_lan(arguments->command, arguments->lan);
+	struct json_object *lan = parse_lan(arguments->command, arguments->option[CLI_LAN]);
+	const char *method = arguments->option[CLI_METHOD];
 	struct connection connection;
 	int code;
 
-	if (arguments->method)
-		check_method(arguments->command, arguments->method);
+	if (method && intercept_method_find(method) < 0)
+		die_usage(arguments->command, "--method %s: expected tproxy, redirect or bpf",
+			  method);
 	connection_open(&connection, arguments->control);
 	connection_ask_or_die(&connection, "intercept", 0);
-	code = intercept_up(connection.answer, lan, arguments->method);
+	code = intercept_up(connection.answer, lan, method);
 	connection_close(&connection);
 	json_object_put(lan);
 	return code;
@@ -65,7 +59,7 @@ static int show(const struct arguments *arguments)
 
 	if (connection_try(&connection, arguments->control))
 		connection_ask_or_die(&connection, "intercept", 0);
-	code = intercept_show(connection.answer, arguments->json);
+	code = intercept_show(connection.answer, arguments->option[CLI_JSON] != NULL);
 	connection_close(&connection);
 	return code;
 }
@@ -81,7 +75,8 @@ int intercept_main(const struct command *command, int argc, char **argv)
 
 	arguments_parse(&arguments, command, argc, argv, &usage);
 	action = arguments.words[0] ? arguments.words[0] : "";
-	if ((arguments.lan || arguments.method) && strcmp(action, "up") != 0)
+	if ((arguments.option[CLI_LAN] || arguments.option[CLI_METHOD]) &&
+	    strcmp(action, "up") != 0)
 		die_usage(command->name, "--lan and --method are for 'intercept up'");
 	if (strcmp(action, "up") == 0)
 		return up(&arguments);

@@ -11,10 +11,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/control_socket.h"
 #include "cli/commands.h"
+#include "cli/control_client.h"
 #include "cli/die.h"
-#include "cli/run_ask.h"
 #include "cli/run_cgroup.h"
+#include "net/socket.h"
 
 #define EXIT_NOT_EXECUTABLE 126
 #define EXIT_NOT_FOUND	    127
@@ -134,6 +136,45 @@ static int await(pid_t child)
 	return WIFSIGNALED(status) ? EXIT_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+static void warn_of_missing_family(struct json_object *answer)
+{
+	struct json_object *families = NULL;
+
+	json_object_object_get_ex(answer, "families", &families);
+	if (!json_object_is_type(families, json_type_array))
+		die("run: this hawserd is too old for it");
+	if (json_object_array_length(families) == 1)
+		fprintf(stderr,
+			"hawser: run: hawserd has a transparent listener for %s only; it does not "
+			"take connections of the other family\n",
+			json_object_get_string(json_object_array_get_idx(families, 0)));
+}
+
+/* Has hawserd take the connections of a cgroup; otherwise ends the program. */
+static void ask_hawserd(const char *control_path, const char *cgroup)
+{
+	struct json_object *question = json_object_new_object();
+	struct connection connection;
+	const char *error;
+	char line[CONTROL_REQUEST_MAX];
+
+	json_object_object_add(question, "command", json_object_new_string("run"));
+	json_object_object_add(question, "cgroup", json_object_new_string(cgroup));
+	json_object_object_add(question, "netns",
+			       json_object_new_int64((int64_t)socket_netns_cookie()));
+	if (snprintf(line, sizeof(line), "%s\n",
+		     json_object_to_json_string_ext(question, JSON_C_TO_STRING_PLAIN)) >=
+	    (int)sizeof(line))
+		die("run: %s: the path is too long", cgroup);
+	json_object_put(question);
+	connection_open(&connection, control_path);
+	error = connection_ask_line(&connection, line);
+	if (error)
+		die("hawserd on %s: %s", connection.path, error);
+	warn_of_missing_family(connection.answer);
+	connection_close(&connection);
+}
+
 int run_main(const struct command *command, int argc, char **argv)
 {
 	static const struct usage usage = {.options =
@@ -152,7 +193,7 @@ int run_main(const struct command *command, int argc, char **argv)
 	arguments_parse(&arguments, command, argc, argv, &usage);
 	if (!arguments.words[0])
 		die_usage(command->name, "there is no command to run");
-	if (!run_cgroup_make(&cgroup, arguments.bypass))
+	if (!run_cgroup_make(&cgroup, arguments.option[CLI_BYPASS]))
 		return EXIT_FAILURE;
 	awaited_signals(&awaited);
 	sigprocmask(SIG_BLOCK, &awaited, &before);
@@ -162,8 +203,8 @@ int run_main(const struct command *command, int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	/* It may end this process: then the guardian removes the cgroup. */
-	if (!arguments.bypass)
-		run_ask(arguments.control, cgroup.path);
+	if (!arguments.option[CLI_BYPASS])
+		ask_hawserd(arguments.control, cgroup.path);
 	child = fork();
 	if (child == 0)
 		execute(arguments.words, &cgroup, &before);

@@ -18,10 +18,8 @@ static void print_label(const char *label)
 	printf("%-10s  ", label);
 }
 
-static void print_line(const char *label, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void print_line(const char *label, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void print_line(const char *label, const char *format,
+							     ...)
 {
 	va_list arguments;
 
@@ -193,17 +191,9 @@ void show_sessions(struct json_object *answer)
 		{"UP", COLUMN_RIGHT},	{"DOWN", COLUMN_RIGHT},	 {"AGE", COLUMN_RIGHT},
 		{"IDLE", COLUMN_RIGHT},
 	};
-	struct table *table = table_new(columns, sizeof(columns) / sizeof(columns[0]));
-	struct json_object *list = json_member(answer, "sessions");
-	size_t count = json_length(list);
 
-	for (size_t i = 0; i < count; i++)
-		add_session(table, json_object_array_get_idx(list, i));
-	table_print(table);
-	if (count == 0) {
-		fflush(stdout);
-		fputs("hawser: no sessions\n", stderr);
-	}
+	table_show(columns, sizeof(columns) / sizeof(columns[0]), json_member(answer, "sessions"),
+		   add_session, "sessions");
 }
 
 static void add_flow(struct table *table, struct json_object *flow)
@@ -232,17 +222,9 @@ void show_flows(struct json_object *answer)
 		{"REDIRECTED", COLUMN_RIGHT}, {"PASSED", COLUMN_RIGHT},	  {"GRANTED", COLUMN_RIGHT},
 		{"ENTRIES", COLUMN_RIGHT},    {"EXITS", COLUMN_RIGHT},	  {"REASON", COLUMN_LEFT},
 	};
-	struct table *table = table_new(columns, sizeof(columns) / sizeof(columns[0]));
-	struct json_object *list = json_member(answer, "flows");
-	size_t count = json_length(list);
 
-	for (size_t i = 0; i < count; i++)
-		add_flow(table, json_object_array_get_idx(list, i));
-	table_print(table);
-	if (count == 0) {
-		fflush(stdout);
-		fputs("hawser: no sessions\n", stderr);
-	}
+	table_show(columns, sizeof(columns) / sizeof(columns[0]), json_member(answer, "flows"),
+		   add_flow, "sessions");
 }
 
 static void add_exit(struct table *table, struct json_object *exit)
@@ -285,21 +267,10 @@ void show_exits_summary(struct json_object *answer)
 {
 	struct json_object *list = json_member(answer, "exits");
 	const size_t up = count_exits_up(answer);
-	char age[FIGURE_TEXT_MAX];
 
-	if (json_length(list) == 0)
-		return;
-	print_line("exits", "%zu of %zu up%s", up, json_length(list),
-		   up > 0 ? "" : ": sessions take the way that when-no-exit says");
-	for (size_t i = 0; i < json_length(list); i++) {
-		struct json_object *exit = json_object_array_get_idx(list, i);
-
-		if (strcmp(json_text(exit, "state"), "down") == 0)
-			print_line("", "%s is down: %s, %s ago", json_text(exit, "name"),
-				   json_text(exit, "last_failure"),
-				   figure_duration(age, json_seconds(exit, "last_failure_age_s"),
-						   " "));
-	}
+	if (json_length(list) > 0)
+		print_line("exits", "%zu of %zu up%s", up, json_length(list),
+			   up > 0 ? "" : ": sessions take the way that when-no-exit says");
 }
 
 static void print_avoided(struct json_object *exit)
@@ -321,17 +292,9 @@ void show_exits(struct json_object *answer)
 		{"TOTAL", COLUMN_RIGHT}, {"FAILURES", COLUMN_RIGHT},
 		{"LAST", COLUMN_LEFT},	 {"AGO", COLUMN_RIGHT},
 	};
-	struct table *table = table_new(columns, sizeof(columns) / sizeof(columns[0]));
 	struct json_object *list = json_member(answer, "exits");
-	size_t count = json_length(list);
 
-	for (size_t i = 0; i < count; i++)
-		add_exit(table, json_object_array_get_idx(list, i));
-	table_print(table);
-	for (size_t i = 0; i < count; i++)
+	table_show(columns, sizeof(columns) / sizeof(columns[0]), list, add_exit, "exits");
+	for (size_t i = 0; i < json_length(list); i++)
 		print_avoided(json_object_array_get_idx(list, i));
-	if (count == 0) {
-		fflush(stdout);
-		fputs("hawser: no exits\n", stderr);
-	}
 }

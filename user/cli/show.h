@@ -16,7 +16,7 @@ void show_exits(struct json_object *answer);
 void show_session(struct json_object *answer);
 void show_links(struct json_object *answer);
 
-/* A line that says how many exits are up, and why the others are not; nothing without exits. */
+/* A line that says how many exits are up; nothing without exits. */
 void show_exits_summary(struct json_object *answer);
 
 /* Of the exits of an answer, how many are up. */

@@ -80,15 +80,12 @@ void show_links(struct json_object *answer)
 		{"IPV6", COLUMN_LEFT},	  {"RX", COLUMN_RIGHT},	   {"TX", COLUMN_RIGHT},
 		{"1S", COLUMN_RIGHT},	  {"1MIN", COLUMN_RIGHT},  {"1H", COLUMN_RIGHT},
 	};
-	struct table *table = table_new(columns, sizeof(columns) / sizeof(columns[0]));
 	struct json_object *links = json_member(answer, "links");
 	struct json_object *events = json_member(answer, "events");
 	const char *reason = json_text(answer, "reason");
 	const size_t count = json_length(events);
 
-	for (size_t i = 0; i < json_length(links); i++)
-		add_link(table, json_object_array_get_idx(links, i));
-	table_print(table);
+	table_show(columns, sizeof(columns) / sizeof(columns[0]), links, add_link, "links");
 	for (size_t i = 0; i < json_length(links); i++)
 		print_quota(json_object_array_get_idx(links, i));
 	for (size_t i = 0; i < json_length(links); i++)
@@ -96,8 +93,6 @@ void show_links(struct json_object *answer)
 	for (size_t i = count > EVENTS_SHOWN ? count - EVENTS_SHOWN : 0; i < count; i++)
 		print_event(json_object_array_get_idx(events, i));
 	fflush(stdout);
-	if (json_length(links) == 0)
-		fputs("hawser: no links\n", stderr);
 	if (*reason)
 		fprintf(stderr, "hawser: hawserd counts but does not set up links: %s\n", reason);
 }
@@ -129,8 +124,6 @@ void show_session(struct json_object *answer)
 		{"RECEIVED", COLUMN_RIGHT}, {"RETRANS", COLUMN_RIGHT},
 	};
 	struct json_object *session = json_member(answer, "session");
-	struct json_object *subflows = json_member(answer, "subflows");
-	struct table *table = table_new(columns, sizeof(columns) / sizeof(columns[0]));
 	char up[FIGURE_TEXT_MAX];
 	char down[FIGURE_TEXT_MAX];
 	char age[FIGURE_TEXT_MAX];
@@ -140,7 +133,6 @@ void show_session(struct json_object *answer)
 	       json_text(session, "state"), figure_bytes(up, json_count(session, "bytes_up"), " "),
 	       figure_bytes(down, json_count(session, "bytes_down"), " "),
 	       figure_duration(age, json_object_get_double(json_member(session, "age_s")), " "));
-	for (size_t i = 0; i < json_length(subflows); i++)
-		add_subflow(table, json_object_array_get_idx(subflows, i));
-	table_print(table);
+	table_show(columns, sizeof(columns) / sizeof(columns[0]), json_member(answer, "subflows"),
+		   add_subflow, "subflows");
 }

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
+#include "cli/die.h"
+
 struct table {
 	const struct column *columns;
 	size_t column_count;
@@ -19,24 +22,9 @@ struct table {
 
 static void *need(void *memory)
 {
-	if (!memory) {
-		fputs("hawser: out of memory\n", stderr);
-		exit(EXIT_FAILURE);
-	}
+	if (!memory)
+		die("out of memory");
 	return memory;
-}
-
-struct table *table_new(const struct column *columns, size_t count)
-{
-	struct table *table = need(calloc(1, sizeof(*table)));
-
-	table->columns = columns;
-	table->column_count = count;
-	table->widths = need(calloc(count, sizeof(*table->widths)));
-	table->stream = need(open_memstream(&table->cells, &table->cells_len));
-	for (size_t i = 0; i < count; i++)
-		table_add(table, "%s", columns[i].title);
-	return table;
 }
 
 void table_add(struct table *table, const char *format, ...)
@@ -56,13 +44,10 @@ void table_add(struct table *table, const char *format, ...)
 		*width = len;
 }
 
-void table_print(struct table *table)
+static void table_print(const struct table *table)
 {
-	const char *cell;
+	const char *cell = table->cells;
 
-	if (fclose(table->stream))
-		need(NULL);
-	cell = table->cells;
 	for (size_t i = 0; i < table->cell_count; i++) {
 		size_t at = i % table->column_count;
 		bool last = at == table->column_count - 1;
@@ -75,9 +60,28 @@ void table_print(struct table *table)
 		fputs(last ? "\n" : "  ", stdout);
 		cell += strlen(cell) + 1;
 	}
-	free(table->cells);
-	free(table->widths);
-	free(table);
+}
+
+void table_show(const struct column *columns, size_t count, struct json_object *list,
+		table_row_fn *add, const char *what)
+{
+	struct table table = {.columns = columns, .column_count = count};
+
+	table.widths = need(calloc(count, sizeof(*table.widths)));
+	table.stream = need(open_memstream(&table.cells, &table.cells_len));
+	for (size_t i = 0; i < count; i++)
+		table_add(&table, "%s", columns[i].title);
+	for (size_t i = 0; i < json_length(list); i++)
+		add(&table, json_object_array_get_idx(list, i));
+	if (fclose(table.stream))
+		need(NULL);
+	table_print(&table);
+	free(table.cells);
+	free(table.widths);
+	if (json_length(list) > 0)
+		return;
+	fflush(stdout);
+	fprintf(stderr, "hawser: no %s\n", what);
 }
 
 const char *figure_bytes(char out[FIGURE_TEXT_MAX], uint64_t bytes, const char *gap)

@@ -8,6 +8,7 @@
 
 #define FIGURE_TEXT_MAX 32
 
+struct json_object;
 struct table;
 
 struct column {
@@ -15,15 +16,17 @@ struct column {
 	enum { COLUMN_LEFT, COLUMN_RIGHT } align;
 };
 
-/* The columns are borrowed. Without memory the functions here end the program. */
-struct table *table_new(const struct column *columns, size_t count);
+/* Appends the cells of a row to the table. */
+typedef void table_row_fn(struct table *table, struct json_object *row);
 
-/* Appends a cell, row by row. One byte must be one character wide. An empty cell shows as "-", so
- * that every row has the same number of words. */
+/* Prints a header line and a row for each object of an array to stdout; what it is that there is
+ * none of, to stderr. Without memory it ends the program. */
+void table_show(const struct column *columns, size_t count, struct json_object *list,
+		table_row_fn *add, const char *what);
+
+/* Appends a cell. One byte must be one character wide. An empty cell shows as "-", so that every
+ * row has the same number of words. */
 void table_add(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* Prints the header line and all rows to stdout, and frees the table. */
-void table_print(struct table *table);
 
 /* "1.2 GB" in powers of 1000, with gap between figure and unit. Returns out. */
 const char *figure_bytes(char out[FIGURE_TEXT_MAX], uint64_t bytes, const char *gap);

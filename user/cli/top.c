@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* hawser top: a full-screen view of links, sessions and one session's subflows. */
-#include "cli/top.h"
-
 #include <inttypes.h>
 #include <ncurses.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/control_client.h"
@@ -50,19 +48,11 @@ static void on_signal(int number)
 	leaving = 1;
 }
 
-void top_leave(void)
+static void leave_screen(void)
 {
 	if (on_screen)
 		endwin();
 	on_screen = false;
-}
-
-static double monotonic_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 /* The fastest first, then the newest. */
@@ -138,7 +128,7 @@ static void ask_detail(struct top *top)
 
 static void ask_all(struct top *top)
 {
-	const double now_s = monotonic_s();
+	const double now_s = clock_monotonic_s();
 
 	json_object_put(top->links);
 	top->links = ask(top, "links", 0);
@@ -150,10 +140,8 @@ static void ask_all(struct top *top)
 }
 
 /* One line of the screen, cut at its edge; nothing below its bottom. */
-static void draw(struct top *top, attr_t attributes, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static void draw(struct top *top, attr_t attributes, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void draw(struct top *top, attr_t attributes,
+						       const char *format, ...)
 {
 	char text[512];
 	va_list arguments;
@@ -288,7 +276,7 @@ static void select_row(struct top *top, int step)
 /* One key, or none until the next refresh. */
 static void take_key(struct top *top, double refresh_s)
 {
-	double left_s = top->asked_s + refresh_s - monotonic_s();
+	double left_s = top->asked_s + refresh_s - clock_monotonic_s();
 
 	timeout(left_s > 0 ? (int)(left_s * 1000) + 1 : 0);
 	switch (getch()) {
@@ -309,7 +297,7 @@ static void take_key(struct top *top, double refresh_s)
 	default:
 		break;
 	}
-	if (monotonic_s() >= top->asked_s + refresh_s)
+	if (clock_monotonic_s() >= top->asked_s + refresh_s)
 		ask_all(top);
 }
 
@@ -328,7 +316,8 @@ int top_main(const struct command *command, int argc, char **argv)
 	ask_all(&top); /* before the screen is taken, for its errors */
 	initscr();
 	on_screen = true;
-	atexit(top_leave);
+	atexit(leave_screen);
+	die_prepare = leave_screen;
 	/* After initscr(), which has handlers of its own that would end the program. */
 	sigaction(SIGINT, &leave, NULL);
 	sigaction(SIGTERM, &leave, NULL);
@@ -340,7 +329,7 @@ int top_main(const struct command *command, int argc, char **argv)
 		draw_all(&top);
 		take_key(&top, arguments.watch_s > 0 ? arguments.watch_s : REFRESH_S);
 	}
-	top_leave();
+	leave_screen();
 	connection_close(&top.connection);
 	free(top.rows);
 	json_object_put(top.links);

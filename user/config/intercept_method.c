@@ -3,6 +3,7 @@
 #include "config/intercept_method.h"
 
 #include <stddef.h>
+#include <string.h>
 
 const char *const intercept_method_words[] = {
 	[INTERCEPT_TPROXY] = "tproxy",
@@ -10,3 +11,11 @@ const char *const intercept_method_words[] = {
 	[INTERCEPT_BPF] = "bpf",
 	NULL,
 };
+
+int intercept_method_find(const char *name)
+{
+	for (int i = 0; intercept_method_words[i]; i++)
+		if (strcmp(intercept_method_words[i], name) == 0)
+			return i;
+	return -1;
+}

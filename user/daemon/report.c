@@ -11,6 +11,8 @@
 #include "accel/local.h"
 #include "accel/sockmap.h"
 #include "base/clock.h"
+#include "base/control_socket.h"
+#include "base/json.h"
 #include "config/config.h"
 #include "daemon/report_intercept.h"
 #include "daemon/report_links.h"
@@ -377,7 +379,7 @@ static struct json_object *report_one_session(const struct report_source *source
 					      struct json_object *request)
 {
 	struct session_detail *detail = calloc(1, sizeof(*detail));
-	struct json_object *answer = json_object_new_object();
+	struct json_object *answer = NULL;
 	struct json_object *id = json_object_object_get(request, "id");
 	bool found = false;
 
@@ -385,16 +387,13 @@ static struct json_object *report_one_session(const struct report_source *source
 		found = json_object_is_type(id, json_type_int) &&
 			worker_get_session(source->workers[i], json_object_get_uint64(id), detail);
 	if (found) {
+		answer = json_object_new_object();
 		put(answer, "session", report_session(&detail->row));
 		put(answer, "subflows", report_subflows(detail, source->links));
-	} else if (detail && json_object_is_type(id, json_type_int)) {
-		put_text(answer, "error",
-			 "no such session; legal: an id of the sessions there are");
+	} else if (json_object_is_type(id, json_type_int)) {
+		answer = json_error(detail ? "no such session" : "out of memory");
 	} else {
-		put_text(answer, "error",
-			 detail ? "no \"id\" in the request; legal: "
-				  "{\"command\":\"session\",\"id\":1}"
-				: "out of memory");
+		answer = json_error("no \"id\"; expected {\"command\":\"session\",\"id\":1}");
 	}
 	free(detail);
 	return answer;
@@ -429,22 +428,10 @@ static const struct {
 
 static struct json_object *report_unknown(const char *command)
 {
-	struct json_object *answer = json_object_new_object();
-	char *text = NULL;
-	size_t len = 0;
-	FILE *stream = open_memstream(&text, &len);
+	char text[CONTROL_REQUEST_MAX + 64];
 
-	if (!stream)
-		goto out;
-	fprintf(stream, "unknown command \"%s\", legal:", command);
-	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		fprintf(stream, "%s %s", i ? "," : "", commands[i].name);
-	fclose(stream);
-	if (text)
-		put_text(answer, "error", text);
-	free(text);
-out:
-	return answer;
+	snprintf(text, sizeof(text), "unknown command \"%s\"; hawser(1) lists them", command);
+	return json_error(text);
 }
 
 struct json_object *report_answer(const struct report_source *source, const char *command,

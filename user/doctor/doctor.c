@@ -17,7 +17,6 @@
 #include "cli/control_client.h"
 #include "cli/die.h"
 #include "doctor/check_firewall.h"
-#include "doctor/doctor_private.h"
 #include "net/kernel.h"
 #include "net/netlink.h"
 
@@ -229,7 +228,7 @@ int doctor_main(const struct command *command, int argc, char **argv)
 	if (!doctor)
 		die("out of memory");
 	doctor->control_path = arguments.control;
-	doctor->json = arguments.json;
+	doctor->json = arguments.option[CLI_JSON] != NULL;
 	doctor->checks = json_object_new_array();
 	ask_hawserd(doctor);
 	take_links(doctor);

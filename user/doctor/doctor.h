@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "base/address.h"
+#include "cli/arguments.h"
 #include "config/link_config.h"
 #include "net/mptcp_pm.h"
 #include "net/net_view.h"
@@ -45,6 +46,9 @@ struct doctor_target {
 	struct json_object *exit;	      /* as hawserd reports it; NULL: no exit */
 	bool silent;			      /* found to say nothing once connected */
 };
+
+/* The subcommand. Returns 1 when something is broken. */
+int doctor_main(const struct command *command, int argc, char **argv);
 
 /* What all checks may look at. */
 struct doctor {

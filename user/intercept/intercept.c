@@ -190,17 +190,6 @@ static const struct {
 	[INTERCEPT_BPF] = {marked_can_use, "--transparent 127.0.0.1:1090", bpf_up},
 };
 
-static int choose_method(const char *name, enum intercept_method *out)
-{
-	for (int i = 0; intercept_method_words[i]; i++) {
-		if (strcmp(intercept_method_words[i], name) == 0) {
-			*out = (enum intercept_method)i;
-			return 0;
-		}
-	}
-	return -EINVAL;
-}
-
 /* The first listener of each family that the method can use. */
 static void choose_listeners(struct intercept_plan *plan, struct json_object *listeners)
 {
@@ -243,13 +232,15 @@ int intercept_up(struct json_object *settings, struct json_object *lan, const ch
 {
 	struct intercept_plan plan = {.lan = lan ? lan : json_member(settings, "lan"),
 				      .bypass = json_member(settings, "bypass")};
+	const int known = intercept_method_find(method ? method : json_text(settings, "method"));
 	struct ruleset *ruleset;
 	int code;
 
-	if (choose_method(method ? method : json_text(settings, "method"), &plan.method))
+	if (known < 0)
 		return complain("hawser does not know hawserd's method \"%s\"; use the same "
 				"version of both",
 				json_text(settings, "method"));
+	plan.method = (enum intercept_method)known;
 	if (json_length(plan.lan) == 0)
 		return complain("no interface to take connections from; name one: --lan br-lan, or "
 				"intercept { lan = { \"br-lan\" } } in hawserd's configuration");

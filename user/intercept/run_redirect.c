@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <ev.h>
 #include <fcntl.h>
-#include <json-c/json.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,14 +15,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/libbpf_log.h"
 #include "hawser_run.h"
 #include "net/socket.h"
 #include "run.skel.h"
-
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71
-#endif
 
 /* How often to look whether cgroups are gone. */
 #define SWEEP_S 1.
@@ -48,14 +44,6 @@ struct run_steer {
 	uint64_t netns_cookie; /* 0: this kernel does not tell */
 };
 
-static struct json_object *error_answer(const char *text)
-{
-	struct json_object *answer = json_object_new_object();
-
-	json_object_object_add(answer, "error", json_object_new_string(text));
-	return answer;
-}
-
 static void to_map(struct hawser_run_address *out, const union address *address)
 {
 	*out = (struct hawser_run_address){.port = address_port(address)};
@@ -79,20 +67,6 @@ static void from_map(union address *out, const struct hawser_run_address *addres
 	out->in6.sin6_family = AF_INET6;
 	memcpy(&out->in6.sin6_addr, address->ip, sizeof(address->ip));
 	out->in6.sin6_port = htons((uint16_t)address->port);
-}
-
-static uint64_t own_netns_cookie(void)
-{
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	uint64_t cookie = 0;
-	socklen_t len = sizeof(cookie);
-
-	if (fd < 0)
-		return 0;
-	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len))
-		cookie = 0;
-	close(fd);
-	return cookie;
 }
 
 static void steered_free(struct steered *steered)
@@ -142,7 +116,7 @@ struct run_steer *run_steer_open(struct ev_loop *loop, bool off)
 	steer->loop = loop;
 	steer->off = off;
 	steer->clients = -1;
-	steer->netns_cookie = own_netns_cookie();
+	steer->netns_cookie = socket_netns_cookie();
 	sweep = &steer->sweep;
 	ev_timer_init(sweep, on_sweep, 0., SWEEP_S);
 	sweep->data = steer;
@@ -282,30 +256,29 @@ struct json_object *run_steer_answer(struct run_steer *steer, struct json_object
 
 	if (!json_object_object_get_ex(request, "cgroup", &cgroup) ||
 	    !json_object_is_type(cgroup, json_type_string))
-		return error_answer(
-			"run: \"cgroup\" is missing; expected the path of its directory");
+		return json_error("run: \"cgroup\" is missing; expected the path of its directory");
 	if (steer->off)
-		return error_answer("hawser run needs BPF, which is switched off: bpf = off");
+		return json_error("hawser run needs BPF, which is switched off: bpf = off");
 	if (steer->netns_cookie == 0)
-		return error_answer("hawser run needs Linux 5.14 or later");
+		return json_error("hawser run needs Linux 5.14 or later");
 	if (!steer->listener4.port && !steer->listener6.port)
-		return error_answer("hawser run needs a transparent listener; start hawserd "
-				    "with --transparent 127.0.0.1:1090 --transparent [::1]:1090");
+		return json_error("hawser run needs a transparent listener; start hawserd "
+				  "with --transparent 127.0.0.1:1090 --transparent [::1]:1090");
 	if (json_object_object_get_ex(request, "netns", &netns) &&
 	    (uint64_t)json_object_get_int64(netns) != steer->netns_cookie)
-		return error_answer("hawserd runs in another network namespace, and cannot take "
-				    "connections of this one");
+		return json_error("hawserd runs in another network namespace, and cannot take "
+				  "connections of this one");
 	err = load(steer);
 	if (!err)
 		err = attach(steer, json_object_get_string(cgroup));
 	if (!err)
 		return families_answer(steer);
 	if (err == -EPERM)
-		return error_answer("hawserd may not use BPF; it needs root, or CAP_BPF and "
-				    "CAP_NET_ADMIN");
+		return json_error("hawserd may not use BPF; it needs root, or CAP_BPF and "
+				  "CAP_NET_ADMIN");
 	snprintf(text, sizeof(text), "the kernel does not attach programs to the cgroup: %s",
 		 strerror(-err));
-	return error_answer(text);
+	return json_error(text);
 }
 
 bool run_steer_take(struct run_steer *steer, const union address *client, union address *to)

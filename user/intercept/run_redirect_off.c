@@ -3,7 +3,7 @@
  * build without BPF. */
 #include "intercept/run_redirect.h"
 
-#include <json-c/json.h>
+#include "base/json.h"
 
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
@@ -26,11 +26,7 @@ void run_steer_listen(struct run_steer *steer, const struct config *config)
 
 struct json_object *run_steer_answer(struct run_steer *steer, struct json_object *request)
 {
-	struct json_object *answer = json_object_new_object();
-
-	json_object_object_add(answer, "error",
-			       json_object_new_string("hawserd was built without BPF"));
-	return answer;
+	return json_error("hawserd was built without BPF");
 }
 
 bool run_steer_take(struct run_steer *steer, const union address *client, union address *to)

@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "hawser_steer.h"
 #include "intercept/tc_hook.h"
 
@@ -92,19 +92,10 @@ int steer_maps_open_any(struct steer_maps *maps)
 	return err;
 }
 
-/* As bpf_ktime_get_ns() tells it. */
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 int steer_maps_beat(const struct steer_maps *maps, bool alive)
 {
 	const __u32 zero = 0;
-	const __u64 last_ns = alive ? now_ns() : 0;
+	const __u64 last_ns = alive ? clock_monotonic_ns() : 0;
 
 	return bpf_map_update_elem(maps->fds[STEER_MAP_BEAT], &zero, &last_ns, BPF_ANY) ? -errno
 											: 0;
@@ -114,7 +105,7 @@ int steer_maps_detour(const struct steer_maps *maps, const union address *to, ui
 {
 	const bool is_ipv6 = to->sa.sa_family == AF_INET6;
 	const int fd = maps->fds[STEER_MAP_AUTO_BYPASS];
-	const __u64 ends_ns = now_ns() + expiry_ms * 1000000;
+	const __u64 ends_ns = clock_monotonic_ns() + expiry_ms * 1000000;
 	struct hawser_steer_destination key = {
 		.family = is_ipv6 ? HAWSER_STEER_IPV6 : HAWSER_STEER_IPV4,
 		.port = is_ipv6 ? to->in6.sin6_port : to->in4.sin_port};

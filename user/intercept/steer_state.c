@@ -12,10 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/address.h"
+#include "base/clock.h"
 #include "config/intercept_method.h"
 #include "hawser_steer.h"
 #include "intercept/steer_maps.h"
@@ -114,11 +114,8 @@ static struct json_object *list_auto_bypass(const struct steer_maps *maps)
 	const int fd = maps->fds[STEER_MAP_AUTO_BYPASS];
 	struct hawser_steer_destination key;
 	const struct hawser_steer_destination *last = NULL;
-	struct timespec time;
-	uint64_t now_ns;
+	const uint64_t now_ns = clock_monotonic_ns();
 
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	now_ns = (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 	for (; bpf_map_get_next_key(fd, last, &key) == 0; last = &key) {
 		struct json_object *row;
 		char text[ADDRESS_TEXT_MAX];

@@ -16,10 +16,7 @@
 
 #include "base/control_socket.h"
 #include "base/own_directory.h"
-
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71
-#endif
+#include "net/socket.h"
 
 /* Longer than any: each endpoint's line has less than 64 bytes. */
 #define TEXT_MAX 4096
@@ -29,26 +26,20 @@ struct link_record {
 	char path[PATH_MAX];
 };
 
-/* By the cookie of the network namespace, which is never used again before a reboot. */
+/* By the cookie of the network namespace; before Linux 5.14 there is none, and one file for all
+ * will do. */
 static int record_path(char *out, size_t size)
 {
 	char control[PATH_MAX];
-	uint64_t cookie = 0;
-	socklen_t len = sizeof(cookie);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int err;
 
-	/* Before 5.14 there is none; one for all will do. */
-	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len))
-		cookie = 0;
-	if (fd >= 0)
-		close(fd);
 	control_default_path(control, sizeof(control));
 	*strrchr(control, '/') = '\0';
 	err = own_directory_make(control, 0755);
 	if (err)
 		return err;
-	return (size_t)snprintf(out, size, "%s/links.%" PRIu64, control, cookie) < size
+	return (size_t)snprintf(out, size, "%s/links.%" PRIu64, control, socket_netns_cookie()) <
+			       size
 		       ? 0
 		       : -ENAMETOOLONG;
 }

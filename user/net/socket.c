@@ -12,6 +12,10 @@
 
 #include "net/kernel.h"
 
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
 #define KEEPALIVE_PROBES 4
 #define EARLY_BACKLOG	 256 /* of connections whose handshake is not done */
 
@@ -150,4 +154,17 @@ int socket_set_congestion(int fd, const char *name)
 {
 	return setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name)) ? -errno
 											  : 0;
+}
+
+uint64_t socket_netns_cookie(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len))
+		cookie = 0;
+	if (fd >= 0)
+		close(fd);
+	return cookie;
 }

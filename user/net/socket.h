@@ -74,4 +74,7 @@ int socket_unacknowledged(int fd);
 /* For an MPTCP socket this holds for all its subflows. 0 or -errno. */
 int socket_set_congestion(int fd, const char *name);
 
+/* Of this network namespace, never used again before a reboot; 0 before Linux 5.14. */
+uint64_t socket_netns_cookie(void);
+
 #endif
