@@ -13,10 +13,12 @@
 
 #include "accel/local.h"
 #include "accel/sockmap.h"
+#include "accel/sockmap_probe.h"
 #include "auth/gate.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "config/config_load.h"
 #include "config/options.h"
 #include "daemon/control.h"
 #include "daemon/heartbeat.h"
@@ -185,10 +187,12 @@ static int accel_start(struct daemon *daemon, uint64_t open_files)
 		.budget_bytes = config->relay.tune.sockmap_bytes,
 		.simulate_refusal = getenv("HAWSER_TEST_REFUSE_BPF") != NULL,
 	});
-	if (daemon->accel)
-		return 0;
-	log_error("%s", strerror(ENOMEM));
-	return -ENOMEM;
+	if (!daemon->accel) {
+		log_error("%s", strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	accel_probe(daemon->accel);
+	return 0;
 }
 
 /* What the kernel refuses is no error: clients are then served by TCP. */

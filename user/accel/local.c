@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "accel/local_probe.h"
+#include "accel/local_private.h"
 #include "accel/tcp_position.h"
 #include "base/libbpf_log.h"
 #include "hawser_local.h"

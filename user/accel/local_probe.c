@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Whether a client's bytes reach us past TCP and in order, found out by doing it over loopback. */
-#include "accel/local_probe.h"
+#include "accel/local_private.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "accel/sockmap_pin.h"
-#include "accel/sockmap_probe.h"
 #include "base/libbpf_log.h"
 #include "sockmap.skel.h"
 
@@ -189,18 +188,6 @@ static int accel_equip(struct accel *accel, unsigned int workers)
 	return 0;
 }
 
-static void accel_probe_all(struct accel *accel)
-{
-	static const int protocols[] = {[ACCEL_TCP] = IPPROTO_TCP, [ACCEL_MPTCP] = IPPROTO_MPTCP};
-
-	for (unsigned int i = ACCEL_TCP; i <= ACCEL_MPTCP; i++) {
-		struct feature_state *state = &accel->features[i];
-
-		state->available = !accel_probe(&accel->workers[0], protocols[i], state->reason,
-						sizeof(state->reason));
-	}
-}
-
 static void accel_get_pin_fds(const struct accel *accel, int fds[static ACCEL_PIN_COUNT])
 {
 	fds[ACCEL_PIN_FLOWS] = bpf_map__fd(accel->skeleton->maps.flows);
@@ -259,9 +246,23 @@ struct accel *accel_open(const struct accel_options *options)
 		return accel;
 	}
 	accel->features[ACCEL_PROGRAM].available = true;
-	accel_probe_all(accel);
+	for (unsigned int i = ACCEL_TCP; i <= ACCEL_MPTCP; i++)
+		feature_off(accel, i, "not tried", 0);
 	accel_pin_all(accel, options->pin_path);
 	return accel;
+}
+
+void accel_set_tried(struct accel *accel, enum accel_feature feature, const char *fault)
+{
+	struct feature_state *state = &accel->features[feature];
+
+	state->available = !fault;
+	snprintf(state->reason, sizeof(state->reason), "%s", fault ? fault : "");
+}
+
+struct accel_worker *accel_worker_to_try(struct accel *accel)
+{
+	return accel->features[ACCEL_PROGRAM].available ? &accel->workers[0] : NULL;
 }
 
 void accel_close(struct accel *accel)

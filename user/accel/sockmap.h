@@ -34,15 +34,21 @@ enum accel_feature {
 	ACCEL_FEATURE_COUNT
 };
 
-/* Main thread, before workers start; takes a few milliseconds. Whatever the kernel refuses is
- * switched off with a reason, so this fails only for want of memory: NULL. */
+/* Main thread, before workers start. Whatever the kernel refuses is switched off with a reason, so
+ * this fails only for want of memory: NULL. ACCEL_TCP and ACCEL_MPTCP are off until accel_probe()
+ * has tried. */
 struct accel *accel_open(const struct accel_options *options);
 
 /* After the workers have stopped. Removes the pins that are still its own. accel_close(NULL) does
  * nothing. */
 void accel_close(struct accel *accel);
 
-/* Never NULL; constant after accel_open(). */
+/* For the trial: a worker to try with, NULL when the program is not loaded; and what came of it.
+ * fault: NULL if it works. */
+struct accel_worker *accel_worker_to_try(struct accel *accel);
+void accel_set_tried(struct accel *accel, enum accel_feature feature, const char *fault);
+
+/* Never NULL; constant once workers run. */
 const struct feature_state *accel_feature(const struct accel *accel, enum accel_feature feature);
 
 /* NULL when ACCEL_TCP is off. What follows is for that worker's thread only. */

@@ -30,6 +30,15 @@ const struct feature_state *accel_feature(const struct accel *accel, enum accel_
 	return &accel->features[feature];
 }
 
+struct accel_worker *accel_worker_to_try(struct accel *accel)
+{
+	return NULL;
+}
+
+void accel_set_tried(struct accel *accel, enum accel_feature feature, const char *fault)
+{
+}
+
 struct accel_worker *accel_worker(struct accel *accel, unsigned int index)
 {
 	return NULL;

@@ -210,7 +210,7 @@ static bool kernel_can_be_tried(char *reason, size_t size)
 	return false;
 }
 
-int accel_probe(struct accel_worker *worker, int protocol, char *reason, size_t size)
+static int probe_protocol(struct accel_worker *worker, int protocol, char *reason, size_t size)
 {
 	int err;
 
@@ -221,4 +221,17 @@ int accel_probe(struct accel_worker *worker, int protocol, char *reason, size_t 
 	if (!err && protocol == IPPROTO_TCP)
 		err = probe_pair(worker, protocol, OVERLAP_BYTES, reason, size);
 	return err;
+}
+
+void accel_probe(struct accel *accel)
+{
+	static const int protocols[] = {[ACCEL_TCP] = IPPROTO_TCP, [ACCEL_MPTCP] = IPPROTO_MPTCP};
+	struct accel_worker *worker = accel_worker_to_try(accel);
+	char reason[sizeof(((struct feature_state *)NULL)->reason)];
+
+	for (unsigned int i = ACCEL_TCP; worker && i <= ACCEL_MPTCP; i++)
+		accel_set_tried(accel, i,
+				probe_protocol(worker, protocols[i], reason, sizeof(reason))
+					? reason
+					: NULL);
 }

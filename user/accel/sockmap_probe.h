@@ -4,13 +4,11 @@
 #ifndef HAWSER_ACCEL_SOCKMAP_PROBE_H
 #define HAWSER_ACCEL_SOCKMAP_PROBE_H
 
-#include <stddef.h>
+struct accel;
 
-struct accel_worker;
-
-/* Sends bytes through a pair of sockets of that protocol (IPPROTO_TCP, IPPROTO_MPTCP): with unread
- * data at the start, with a target that is full for a while, and (TCP) with data that was received
- * before. 0, or -errno with the reason. */
-int accel_probe(struct accel_worker *worker, int protocol, char *reason, size_t size);
+/* After accel_open(), before workers start. Sends bytes through pairs of TCP and of MPTCP sockets:
+ * with unread data at the start, with a target that is full for a while, and (TCP) with data that
+ * was received before. Switches on what works, and leaves the reason of what does not. */
+void accel_probe(struct accel *accel);
 
 #endif

@@ -2,19 +2,13 @@
 /* File and options become one struct config that never changes once made. Starts nothing. */
 #include "config/config.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <confuse.h>
 #include <sodium.h>
 
 #include "auth/gate.h"
-#include "base/control_socket.h"
-#include "config/config_file.h"
-#include "config/options.h"
-#include "config/settings.h"
 #include "shared/exit_state.h"
 
 #define WORKERS_MIN_DEFAULT 2
@@ -27,6 +21,14 @@
 #define EXIT_ANSWER_S_DEFAULT 2.5
 #define EXIT_PROBE_S_DEFAULT  10
 
+const char *const config_mptcp_words[] = {
+	[MPTCP_MODE_AUTO] = "auto", [MPTCP_MODE_ON] = "on", [MPTCP_MODE_OFF] = "off", NULL};
+const char *const config_tier_words[] = {[TIER_MODE_AUTO] = "auto",
+					 [TIER_MODE_COPY] = "copy",
+					 [TIER_MODE_SPLICE] = "splice",
+					 [TIER_MODE_SOCKMAP] = "sockmap",
+					 NULL};
+
 static unsigned int default_workers(void)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -36,8 +38,7 @@ static unsigned int default_workers(void)
 	return cpus > WORKERS_MAX_DEFAULT ? WORKERS_MAX_DEFAULT : (unsigned int)cpus;
 }
 
-/* All defaults but the listeners. NULL without memory. */
-static struct config *config_new(void)
+struct config *config_new(void)
 {
 	struct config *config = calloc(1, sizeof(*config));
 
@@ -99,46 +100,6 @@ static void config_free(struct config *config)
 	intercept_config_fini(&config->intercept);
 	free(config->links.link);
 	free(config);
-}
-
-static int finish_control(struct config *config)
-{
-	char path[256];
-
-	config->control_is_default = !config->control;
-	if (config->control_is_default)
-		config->control = strdup(control_default_path(path, sizeof(path)));
-	if (!config->control)
-		log_error("configuration: %s", strerror(ENOMEM));
-	return config->control ? 0 : -ENOMEM;
-}
-
-struct config *config_load(const struct options *options)
-{
-	struct draft draft = {.config = config_new()};
-	struct cfg_t *file = NULL;
-	bool loaded = false;
-
-	if (!draft.config) {
-		log_error("configuration: %s", strerror(ENOMEM));
-		return NULL;
-	}
-	if (options_file(options)) {
-		file = config_file_parse(options_file(options));
-		if (!file || config_file_apply(file, &draft))
-			goto out;
-	}
-	loaded = !options_apply(options, &draft) && !settings_finish_listeners(&draft) &&
-		 !settings_finish_exits(&draft) && !finish_control(draft.config);
-out:
-	if (!loaded) {
-		config_free(draft.config);
-		draft.config = NULL;
-	}
-	free(draft.listen_from);
-	if (file)
-		cfg_free(file);
-	return draft.config;
 }
 
 const struct config *config_get(const struct config *config)
@@ -212,10 +173,10 @@ const char *config_listen_kind(const struct listen_config *listen)
 
 const char *config_mptcp_name(enum mptcp_mode mode)
 {
-	return settings_mptcp_words[mode];
+	return config_mptcp_words[mode];
 }
 
 const char *config_tier_name(enum tier_mode mode)
 {
-	return settings_tier_words[mode];
+	return config_tier_words[mode];
 }

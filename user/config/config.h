@@ -124,12 +124,12 @@ struct config {
 	atomic_uint references;
 };
 
-struct options;
+/* Words for output and settings; NULL ends them. */
+extern const char *const config_mptcp_words[];
+extern const char *const config_tier_words[];
 
-/* Reads defaults, then the file, then the options. NULL on error, after logging one line that names
- * file and line (or the option), what is wrong and what is expected. The result has one reference.
- */
-struct config *config_load(const struct options *options);
+/* All defaults but the listeners, with one reference. NULL without memory. */
+struct config *config_new(void);
 
 /* Any thread. The last put wipes the passwords and frees; config_put(NULL) does nothing. */
 const struct config *config_get(const struct config *config);

@@ -19,13 +19,6 @@
 
 _Static_assert(sizeof(enum mptcp_mode) == sizeof(unsigned int), "value_word() stores an unsigned");
 
-const char *const settings_mptcp_words[] = {
-	[MPTCP_MODE_AUTO] = "auto", [MPTCP_MODE_ON] = "on", [MPTCP_MODE_OFF] = "off", NULL};
-const char *const settings_tier_words[] = {[TIER_MODE_AUTO] = "auto",
-					   [TIER_MODE_COPY] = "copy",
-					   [TIER_MODE_SPLICE] = "splice",
-					   [TIER_MODE_SOCKMAP] = "sockmap",
-					   NULL};
 static const char *const log_level_words[] = {[LOG_LEVEL_ERROR] = "error",
 					      [LOG_LEVEL_WARNING] = "warning",
 					      [LOG_LEVEL_INFO] = "info",
@@ -231,7 +224,7 @@ const struct setting settings[] = {
 	 OPTION("--exit-answer", "TIME", "an exit silent for so long is down")},
 	{SECTION_UPSTREAM, "exit-probe", SECONDS(exit_probe_s),
 	 OPTION("--exit-probe", "TIME", "how often an idle exit is asked")},
-	{SECTION_UPSTREAM, "mptcp", WORD(config, mptcp, settings_mptcp_words),
+	{SECTION_UPSTREAM, "mptcp", WORD(config, mptcp, config_mptcp_words),
 	 OPTION("--mptcp", NULL, "MPTCP for outgoing connections")},
 	{SECTION_UPSTREAM, "congestion", .parse = set_congestion,
 	 OPTION("--congestion", "auto|system|NAME", "congestion control of MPTCP")},
@@ -260,7 +253,7 @@ const struct setting settings[] = {
 	 AT(draft, struct link_config, item.link)},
 	{SECTION_LINK, "demote", .parse = value_denial, AT(draft, bool, item.link.no_demote)},
 
-	{SECTION_RELAY, "tier", WORD(config, relay.tier, settings_tier_words),
+	{SECTION_RELAY, "tier", WORD(config, relay.tier, config_tier_words),
 	 OPTION("--tier", NULL, "how bytes are moved")},
 	{SECTION_RELAY, "tick", .parse = set_tick, AT(config, struct tick_config, relay.tick),
 	 .limits = {TICK_US_MIN, TICK_US_MAX, 1, tick_words},

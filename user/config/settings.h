@@ -82,8 +82,6 @@ const char *section_name(enum section section);
 bool section_has_name(enum section section);
 
 /* "auto", "on"…; by the enum that they are words for. */
-extern const char *const settings_mptcp_words[];
-extern const char *const settings_tier_words[];
 
 /* The functions below return 0, or a negative errno after logging. */
 

@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 #include "doctor/dns.h"
-#include "doctor/doctor.h"
+#include "doctor/doctor_private.h"
 
 /* hawserd tells offsets only of clocks that an exit complained of. */
 #define CLOCK_WARN_MS 1000

@@ -3,7 +3,7 @@
 #ifndef HAWSER_DOCTOR_CHECK_FIREWALL_H
 #define HAWSER_DOCTOR_CHECK_FIREWALL_H
 
-#include "doctor/doctor.h"
+#include "doctor/doctor_private.h"
 
 /* nftables' rules as firewall_drops() takes them, owned by the caller; NULL if they cannot be had.
  */

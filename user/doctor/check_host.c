@@ -13,7 +13,7 @@
 #include "base/json.h"
 #include "doctor/check_firewall.h"
 #include "doctor/dns.h"
-#include "doctor/doctor.h"
+#include "doctor/doctor_private.h"
 #include "net/kernel.h"
 
 /* Of ip-sysctl.rst: to ask for it, to serve it, and to serve on listeners that did not ask for it.

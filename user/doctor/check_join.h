@@ -3,7 +3,7 @@
 #ifndef HAWSER_DOCTOR_CHECK_JOIN_H
 #define HAWSER_DOCTOR_CHECK_JOIN_H
 
-#include "doctor/doctor.h"
+#include "doctor/doctor_private.h"
 
 /* A check of doctor_path_checks. */
 bool doctor_look_join(struct doctor *doctor, const struct doctor_subject *subject,

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "doctor/doctor.h"
+#include "doctor/doctor_private.h"
 #include "doctor/ping.h"
 #include "net/netlink.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "doctor/doctor.h"
+#include "doctor/doctor_private.h"
 #include "doctor/mtu_search.h"
 #include "doctor/ping.h"
 

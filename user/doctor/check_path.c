@@ -10,7 +10,7 @@
 #include "doctor/check_join.h"
 #include "doctor/check_mtu.h"
 #include "doctor/connect.h"
-#include "doctor/doctor.h"
+#include "doctor/doctor_private.h"
 #include "net/mptcp.h"
 #include "net/mptcp_blackhole.h"
 #include "net/socket_reset.h"

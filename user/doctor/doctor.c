@@ -14,9 +14,11 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "cli/arguments.h"
 #include "cli/control_client.h"
 #include "cli/die.h"
 #include "doctor/check_firewall.h"
+#include "doctor/doctor_private.h"
 #include "net/kernel.h"
 #include "net/netlink.h"
 

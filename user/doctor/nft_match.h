@@ -3,7 +3,17 @@
 #ifndef HAWSER_DOCTOR_NFT_MATCH_H
 #define HAWSER_DOCTOR_NFT_MATCH_H
 
-#include "doctor/nft_walk.h"
+#include <json-c/json.h>
+#include <stdbool.h>
+
+#include "base/address.h"
+
+/* The first packet of a TCP connection to or from this host. */
+struct firewall_packet {
+	bool in;
+	union address to;   /* with its port; any address stands for one that is not known */
+	const char *device; /* by which it comes or leaves; "": not known */
+};
 
 /* In this order, so that NO and YES are each other's opposites. */
 enum match { MATCH_NO, MATCH_MAYBE, MATCH_YES };

@@ -8,16 +8,9 @@
 #include <json-c/json.h>
 #include <stdbool.h>
 
-#include "base/address.h"
+#include "doctor/nft_match.h"
 
 #define FIREWALL_PLACE_MAX 128
-
-/* The first packet of a TCP connection to or from this host. */
-struct firewall_packet {
-	bool in;
-	union address to;   /* with its port; any address stands for one that is not known */
-	const char *device; /* by which it comes or leaves; "": not known */
-};
 
 /* rules: the answer to "list ruleset". True if no such packet passes; place then names a base chain
  * that lets none through, as "inet filter input". */

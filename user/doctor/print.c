@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Runs tables of checks and prints what they found, line by line as it is known. */
-#include "doctor/doctor.h"
+#include "doctor/doctor_private.h"
 
 #include <stdarg.h>
 #include <stdio.h>

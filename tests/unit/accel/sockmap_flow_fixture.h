@@ -6,6 +6,7 @@
 #include "sockmap_fixture.h"
 
 #include "accel/sockmap_flow.h"
+#include "accel/sockmap_probe.h"
 
 #define SLOTS	 8
 #define BUDGET	 FIXTURE_BUDGET_BYTES
@@ -35,6 +36,7 @@ static inline int group_setup(void **state)
 	accel = accel_open(&options);
 	if (!accel)
 		return -1;
+	accel_probe(accel);
 	worker = accel_worker(accel, 0);
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "accel/sockmap_flow.h"
+#include "accel/sockmap_probe.h"
 
 #define SWITCHES   1000
 #define BULK_BYTES ((uint64_t)64 << 20)
@@ -202,6 +203,7 @@ static struct accel *accel_start(uint32_t budget)
 	struct accel *accel = accel_open(&options);
 
 	assert_non_null(accel);
+	accel_probe(accel);
 	if (fixture_refused(accel)) {
 		print_message("SKIP: %s\n", fixture_refused(accel));
 		accel_close(accel);

@@ -13,6 +13,7 @@
 #include <bpf/libbpf.h>
 
 #include "accel/sockmap_flow.h"
+#include "accel/sockmap_probe.h"
 #include "sockmap.skel.h"
 
 #define SLOTS 16
@@ -25,6 +26,7 @@ static struct accel *open_with(const struct accel_options *options)
 	struct accel *accel = accel_open(options);
 
 	assert_non_null(accel);
+	accel_probe(accel);
 	for (int i = 0; i < ACCEL_FEATURE_COUNT; i++) {
 		const struct feature_state *state = accel_feature(accel, i);
 
@@ -168,7 +170,9 @@ static void check_without_btf(void)
 		CHECK(stat("/sys/kernel/btf/vmlinux", &st) != 0);
 	}
 	accel = accel_open(&plain);
-	CHECK(accel && accel_feature(accel, ACCEL_TCP)->available);
+	CHECK(accel);
+	accel_probe(accel);
+	CHECK(accel_feature(accel, ACCEL_TCP)->available);
 	accel_close(accel);
 }
 
@@ -233,7 +237,9 @@ static struct accel *open_pinned(const char *path)
 
 	options.pin_path = path;
 	accel = accel_open(&options);
-	CHECK(accel && accel_feature(accel, ACCEL_TCP)->available);
+	CHECK(accel);
+	accel_probe(accel);
+	CHECK(accel_feature(accel, ACCEL_TCP)->available);
 	return accel;
 }
 

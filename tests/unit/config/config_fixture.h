@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "config/config.h"
+#include "config/config_load.h"
 #include "config/options.h"
 
 #define ARGS_MAX 32

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef HAWSER_ACCEL_LOCAL_PROBE_H
-#define HAWSER_ACCEL_LOCAL_PROBE_H
+/* What local.c and local_probe.c, its trial at start, share. */
+#ifndef HAWSER_ACCEL_LOCAL_PRIVATE_H
+#define HAWSER_ACCEL_LOCAL_PRIVATE_H
 
 #include <stddef.h>
 

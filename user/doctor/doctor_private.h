@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the checks of `hawser doctor` look at, and how they say what they found. */
+#ifndef HAWSER_DOCTOR_DOCTOR_PRIVATE_H
+#define HAWSER_DOCTOR_DOCTOR_PRIVATE_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/address.h"
+#include "config/link_config.h"
+#include "net/mptcp_pm.h"
+#include "net/net_view.h"
+
+enum doctor_verdict { DOCTOR_OK, DOCTOR_WARN, DOCTOR_FAIL, DOCTOR_VERDICTS };
+
+struct doctor_finding {
+	enum doctor_verdict verdict;
+	char seen[256];
+	char mend[256]; /* a command or setting; "" when all is well */
+};
+
+/* A family of a link, as hawserd sees it. */
+struct doctor_path {
+	union address address; /* AF_UNSPEC: none */
+	union address gateway; /* the same; also where none is needed */
+	bool works;
+};
+
+struct doctor_link {
+	const char *name;
+	const char *device; /* "": whatever the kernel chooses */
+	const char *state;
+	int index; /* of the device; 0: there is none */
+	uint32_t table;
+	struct doctor_path paths[IP_FAMILIES];
+};
+
+/* An exit, or what was given on the command line. */
+struct doctor_target {
+	const char *name;
+	struct destination destination;
+	union address addresses[IP_FAMILIES]; /* with the port; AF_UNSPEC: none */
+	struct json_object *exit;	      /* as hawserd reports it; NULL: no exit */
+	bool silent;			      /* found to say nothing once connected */
+};
+
+/* What all checks may look at. */
+struct doctor {
+	const char *control_path;
+	struct json_object *status; /* hawserd's answers; NULL: it does not answer */
+	struct json_object *link_answer;
+	struct json_object *exit_answer;
+	struct json_object *rules; /* of nftables; NULL: not known */
+	int control_errno;	   /* why it does not */
+	bool mptcp;		   /* this kernel has it, and it is switched on */
+	bool set_up;		   /* hawserd sets up the links */
+	bool endpoints_known;	   /* and the limits */
+	struct mptcp_pm_limits limits;
+	struct netlink *netlink;
+	struct net_view view;
+	struct mptcp_pm_endpoint endpoints[MPTCP_PM_ENDPOINTS_MAX];
+	size_t endpoint_count;
+	struct doctor_link links[LINKS_MAX];
+	size_t link_count;
+	struct json_object *checks; /* all findings; printed at once if json */
+	bool json;
+	enum doctor_verdict worst;
+};
+
+/* What one check looks at; NULL and 0 where it is about something else. */
+struct doctor_subject {
+	const char *kind; /* "host", "link", "exit", "destination" */
+	const char *name;
+	const struct doctor_link *link;
+	enum ip_family family;
+	bool of_family; /* family counts */
+	struct doctor_target *target;
+};
+
+struct doctor_check {
+	const char *name;
+	/* Fills in a finding that is zero; false: there is nothing to look at. */
+	bool (*look)(struct doctor *doctor, const struct doctor_subject *subject,
+		     struct doctor_finding *out);
+	bool decisive; /* when it fails, the rest of the table would say the same again */
+};
+
+/* The tables end with a check without a name. */
+extern const struct doctor_check doctor_host_checks[];
+extern const struct doctor_check doctor_link_checks[];
+extern const struct doctor_check doctor_family_checks[]; /* of a link, for each family */
+extern const struct doctor_check doctor_target_checks[];
+extern const struct doctor_check doctor_path_checks[]; /* from a link to a target, likewise */
+
+/* A number of /proc/sys; -1 where there is no such setting. */
+long doctor_read_setting(const char *path);
+
+/* What was seen, and what mends it; for people. */
+void doctor_saw(struct doctor_finding *finding, enum doctor_verdict verdict, const char *format,
+		...) __attribute__((format(printf, 3, 4)));
+void doctor_mend(struct doctor_finding *finding, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Does the checks of a table and prints each finding. False when a decisive one failed. */
+bool doctor_do(struct doctor *doctor, const struct doctor_check *table,
+	       const struct doctor_subject *subject);
+
+/* Above the findings of a subject; with JSON it prints nothing. */
+void doctor_head(const struct doctor *doctor, const char *kind, const char *name);
+
+/* The JSON, or a last line. */
+void doctor_print_end(struct doctor *doctor);
+
+#endif
