@@ -34,6 +34,23 @@ def seeds(target: str) -> list[bytes]:
         good = [handshakes.proxy_header("192.0.2.1", 1, "192.0.2.2", 2),
                 handshakes.proxy_header("2001:db8::1", 1, "2001:db8::2", 2, b"\x04\0\x02ab")]
         return [*good, good[0][:12] + b"\x20\0\0\0"]
+    if target == "http_request_fuzz":
+        fields = [b"Host: a", b"Content-Length: 3", b"Transfer-Encoding: chunked",
+                  b"Connection: close, X-Hop\r\nX-Hop: 1", b"Connection: Upgrade\r\nUpgrade: x",
+                  b"TE: trailers\r\nProxy-Connection: close", b"Max-Forwards: 1"]
+        return [b"\0\x10" + line + b" HTTP/1." + version + b"\r\n" + field + b"\r\n\r\nabc"
+                for line in (b"GET http://u:p@a:/b?c", b"OPTIONS http://[::1]:8", b"CONNECT a:1")
+                for version in (b"0", b"1") for field in fields]
+    if target == "http_response_fuzz":
+        fields = [b"Content-Length: 3", b"Content-Length: 3, 3", b"Transfer-Encoding: chunked",
+                  b"Connection: close, X-Hop\r\nX-Hop: 1", b"Upgrade: x\r\nProxy-Authenticate: y"]
+        return [bytes([how]) + b"HTTP/1.1 " + status + b" OK\r\n" + field + b"\r\n\r\n"
+                for how in (0, 1, 2, 4) for status in (b"200", b"101", b"204", b"304", b"426")
+                for field in fields]
+    if target == "http_chunked_fuzz":
+        return [b"\x03\x02" + body for body in
+                (b"5\r\nhello\r\n0\r\n\r\nGET", b"1;a=b\r\nx\r\nA \t;c\r\n0123456789\r\n0\r\n\r\n",
+                 b"1\r\nx\r\n0\r\nX-Sum: 1\r\nHost: a\r\n\r\n")]
     return [TOKEN.line("sessions=3 to=192.0.2.0/24,2001:db8::/32").encode()]
 
 

@@ -13,7 +13,7 @@ from causes import UNREACHABLE, unreachable
 from handshakes import at_end, authority, http_connect_request, read, read_http_head
 from topology import SERVER4, SERVER6
 
-LIMIT = 8192
+LIMIT = 65536
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_plain_request_becomes_one_for_an_origin(bed, hawserd):
     with peers.listen(bed.server) as listening:
         where = f"{SERVER4}:{peers.port_of(listening)}"
         client = daemon.connect()
-        client.sendall(f"POST http://{where}/a?b HTTP/1.1\r\nHost: elsewhere\r\n"
+        client.sendall(f"POST http://eve:pw@{where}/a?b HTTP/1.1\r\nHost: elsewhere\r\n"
                        "Proxy-Authorization: Basic YTpi\r\nProxy-Connection: keep-alive\r\n"
                        "Connection: keep-alive, X-Secret\r\nX-Secret: 1\r\nX-Open: 2\r\n"
                        "Content-Length: 4\r\n\r\nbody".encode())
@@ -167,6 +167,6 @@ def test_plain_request_becomes_one_for_an_origin(bed, hawserd):
             assert lines[0] == "POST /a?b HTTP/1.1"
             fields = dict(line.lower().split(": ") for line in lines[1:] if line)
             assert fields == {"host": where, "x-open": "2", "content-length": "4",
-                              "connection": "close"}
+                              "via": "1.1 hawser"}
             server.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
             assert read_http_head(client)[0] == 204

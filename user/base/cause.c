@@ -53,6 +53,8 @@ static const struct cause_info causes[CAUSE_COUNT] = {
 				     SOCKS5_GENERAL_FAILURE, 408, 0},
 	[CAUSE_CLIENT_GONE] = {"client-gone", "client left", SOCKS5_GENERAL_FAILURE, 400, 0},
 	[CAUSE_RESET] = {"reset", "connection reset", SOCKS5_GENERAL_FAILURE, 502, 8},
+	[CAUSE_BAD_RESPONSE] = {"bad-response", "the server sent no valid HTTP response",
+				SOCKS5_GENERAL_FAILURE, 502, 0},
 	[CAUSE_BYTES_LOST] = {"bytes-lost", "the kernel lost bytes", SOCKS5_GENERAL_FAILURE, 502,
 			      0},
 	[CAUSE_IDLE_TIMEOUT] = {"idle-timeout", "idle for too long", SOCKS5_GENERAL_FAILURE, 504,

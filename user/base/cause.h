@@ -22,9 +22,10 @@ enum cause {
 	CAUSE_BAD_REQUEST,
 	CAUSE_PROXY_HEADER, /* missing or bad, from a source that must send one */
 	CAUSE_HANDSHAKE_TIMEOUT,
-	CAUSE_CLIENT_GONE, /* the client left before the relay began */
-	CAUSE_RESET,	   /* either side reset the relayed connection */
-	CAUSE_BYTES_LOST,  /* by the kernel, after a fallback: see docs/kernel-notes.md */
+	CAUSE_CLIENT_GONE,  /* the client left before the relay began */
+	CAUSE_RESET,	    /* either side reset the relayed connection */
+	CAUSE_BAD_RESPONSE, /* of a plain HTTP request: none, or not one of HTTP/1.x */
+	CAUSE_BYTES_LOST,   /* by the kernel, after a fallback: see docs/kernel-notes.md */
 	CAUSE_IDLE_TIMEOUT,
 	CAUSE_HALF_CLOSED_TIMEOUT,
 	CAUSE_CLOCK,	   /* time stamp too old or too new, although corrected */

@@ -11,12 +11,14 @@
 #include "auth/users.h"
 #include "base/address.h"
 #include "base/cause.h"
+#include "proto/http_message.h"
+#include "proto/parse.h"
 
 struct gate;
 struct token;
 
-#define HANDSHAKE_IN_MAX  8192 /* a request must fit; for HTTP this is the header limit */
-#define HANDSHAKE_OUT_MAX 512  /* every answer fits */
+#define HANDSHAKE_IN_MAX  HTTP_HEAD_MAX /* a request must fit */
+#define HANDSHAKE_OUT_MAX 512		/* every answer fits */
 
 enum protocol {
 	PROTOCOL_NONE, /* no byte seen yet */
@@ -36,12 +38,6 @@ enum access {
 	ACCESS_DENIED,	 /* this source address may not use the listener */
 };
 
-enum parse {
-	PARSE_MORE, /* a message is not whole yet */
-	PARSE_DONE,
-	PARSE_BAD, /* cause says why */
-};
-
 struct handshake {
 	enum protocol protocol;
 	enum access access;
@@ -58,6 +54,8 @@ struct handshake {
 	 * the caller of handshake_step() takes or frees it. NULL for all other protocols. */
 	uint8_t *head;
 	size_t head_len;
+	struct http_request http; /* the same request */
+	struct http_scan scan;	  /* HTTP's own */
 };
 
 /* An answer to the client, appended to by the handshake, sent and emptied by the caller. */

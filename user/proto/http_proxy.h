@@ -11,4 +11,7 @@ enum parse http_proxy_step(struct handshake *handshake, const uint8_t *in, size_
 void http_proxy_reply(const struct handshake *handshake, enum cause cause,
 		      const union address *bound, struct handshake_out *out);
 
+/* Has the handshake read the next request of the same client. */
+void http_proxy_next(struct handshake *handshake);
+
 #endif

@@ -98,6 +98,9 @@ void relay_refresh(struct relay *relay);
 /* The same, and what the peers have acknowledged: a slow reader lives, too. */
 void relay_look(struct relay *relay);
 
+/* Adds bytes of the flow to the worker's statistics, and notes that something moved. */
+void relay_count(struct relay *relay, const struct flow *flow, uint64_t bytes);
+
 /* For --torture: changes a tier or a tick, as dice says. */
 void relay_shake(struct relay *relay, unsigned int dice);
 

@@ -49,21 +49,39 @@ bool opening_answer(int fd, const struct handshake_out *out)
 	       send(fd, out->bytes, out->len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)out->len;
 }
 
-/* Once, at most max bytes. 0, -EAGAIN, or -EPIPE. */
-static int opening_read(struct opening *opening, int fd, size_t max)
+bool opening_is_big(const struct opening *opening)
 {
+	return opening->in_len == opening->in_size && opening->in_size >= OPENING_SMALL_BYTES;
+}
+
+/* Room for one byte more at least. */
+static int opening_grow(struct opening *opening, size_t size)
+{
+	uint8_t *in;
+
+	if (size <= opening->in_size)
+		return 0;
+	in = realloc(opening->in, size);
+	if (!in)
+		return -ENOMEM;
+	opening->in = in;
+	opening->in_size = size;
+	return 0;
+}
+
+/* Once, at most max bytes. */
+static int opening_read_some(struct opening *opening, int fd, size_t max)
+{
+	size_t size = opening->in_size;
 	size_t room;
 	ssize_t n;
 
-	if (opening->in_len == opening->in_size) {
-		size_t size = opening->in_size ? HANDSHAKE_IN_MAX : IN_BYTES;
-		uint8_t *in = realloc(opening->in, size);
-
-		if (!in)
-			return -EPIPE;
-		opening->in = in;
-		opening->in_size = size;
-	}
+	if (opening->in_len == size)
+		size = size == 0		    ? IN_BYTES
+		       : size < OPENING_SMALL_BYTES ? OPENING_SMALL_BYTES
+						    : 2 * size;
+	if (opening_grow(opening, size))
+		return -ENOMEM;
 	room = opening->in_size - opening->in_len;
 	n = recv(fd, opening->in + opening->in_len, room < max ? room : max, MSG_DONTWAIT);
 	if (n < 0 && errno == EAGAIN)
@@ -75,19 +93,43 @@ static int opening_read(struct opening *opening, int fd, size_t max)
 	return 0;
 }
 
+int opening_read(struct opening *opening, int fd)
+{
+	return opening_read_some(opening, fd, SIZE_MAX);
+}
+
+void opening_drop(struct opening *opening, size_t len)
+{
+	opening->in_len -= len;
+	if (opening->in_len > 0) {
+		memmove(opening->in, opening->in + len, opening->in_len);
+		return;
+	}
+	free(opening->in);
+	opening->in = NULL;
+	opening->in_size = 0;
+}
+
+int opening_put_back(struct opening *opening, const void *bytes, size_t len)
+{
+	if (len == 0)
+		return 0;
+	if (opening_grow(opening, opening->in_len + len))
+		return -ENOMEM;
+	memcpy(opening->in + opening->in_len, bytes, len);
+	opening->in_len += len;
+	return 0;
+}
+
 int opening_advance(struct opening *opening, int fd, struct handshake_out *refusal)
 {
 	size_t consumed = 0;
-	int err = opening_read(opening, fd, SIZE_MAX);
 	enum parse result;
 
-	if (err)
-		return err;
 	refusal->len = 0;
 	result = handshake_step(&opening->handshake, opening->in, opening->in_len, &consumed,
 				refusal);
-	opening->in_len -= consumed;
-	memmove(opening->in, opening->in + consumed, opening->in_len);
+	opening_drop(opening, consumed);
 	if (result != PARSE_BAD && !opening_answer(fd, refusal))
 		return -EPIPE;
 	return (int)result;
@@ -100,7 +142,7 @@ int opening_read_proxy_header(struct opening *opening, int fd, struct proxy_head
 	enum parse result = proxy_header_parse(opening->in, opening->in_len, header);
 
 	while (result == PARSE_MORE) {
-		int err = opening_read(opening, fd, header->need - opening->in_len);
+		int err = opening_read_some(opening, fd, header->need - opening->in_len);
 
 		if (err)
 			return err;

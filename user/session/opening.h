@@ -43,13 +43,26 @@ void opening_free(struct opening *opening);
 /* Ends its dial, if there is one. */
 void opening_cancel_dial(struct opening *opening);
 
-/* Reads from the client once and takes the handshake as far as it goes, with its answers sent.
- * -EAGAIN: nothing came; -EPIPE: the client is gone or takes no answers; else an enum parse.
- * At PARSE_BAD, *refusal is what is still to be sent; else it is unused. */
+/* Whether the next read needs more memory than most handshakes do. */
+bool opening_is_big(const struct opening *opening);
+#define OPENING_SMALL_BYTES 8192
+
+/* Reads from the client once. 0; -EAGAIN: nothing came; -EPIPE: the client is gone; -ENOMEM. */
+int opening_read(struct opening *opening, int fd);
+
+/* Takes the handshake as far as it goes, with its answers sent. -EPIPE: the client takes none; else
+ * an enum parse. At PARSE_BAD, *refusal is what is still to be sent; else it is unused. */
 int opening_advance(struct opening *opening, int fd, struct handshake_out *refusal);
 
+/* Puts back what was read from the client and is for the handshake that comes next. 0 or -ENOMEM.
+ */
+int opening_put_back(struct opening *opening, const void *bytes, size_t len);
+
+/* Takes len bytes of what the client sent. */
+void opening_drop(struct opening *opening, size_t len);
+
 /* Reads the header of the PROXY protocol that must come first, and no byte more. At PARSE_DONE
- * *header has it, at PARSE_BAD what is wrong; else as opening_advance(). */
+ * *header has it, at PARSE_BAD what is wrong; else as opening_read(). */
 int opening_read_proxy_header(struct opening *opening, int fd, struct proxy_header *header);
 
 /* Puts such a header before the first bytes for the destination: who the client is, and which

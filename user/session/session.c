@@ -15,9 +15,11 @@
 #include "net/route.h"
 #include "net/socket.h"
 #include "net/socket_reset.h"
+#include "proto/http_proxy.h"
 #include "proto/proxy_protocol.h"
 #include "session/congestion.h"
 #include "session/opening.h"
+#include "session/session_http.h"
 #include "shared/auth_penalty.h"
 #include "shared/exit_state.h"
 #include "shared/token_state.h"
@@ -31,15 +33,25 @@ static const struct {
 	unsigned int next; /* bits of the states that may follow; any state may end */
 } states[SESSION_STATE_COUNT] = {
 	[SESSION_HANDSHAKE] = {"handshake", 1U << SESSION_PEEKING | 1U << SESSION_RESOLVING |
+						    1U << SESSION_EXCHANGING |
 						    1U << SESSION_DELAYING |
 						    1U << SESSION_REFUSING},
 	[SESSION_PEEKING] = {"peeking", 1U << SESSION_RESOLVING},
 	[SESSION_RESOLVING] = {"resolving", 1U << SESSION_CONNECTING | 1U << SESSION_REFUSING},
-	[SESSION_CONNECTING] = {"connecting", 1U << SESSION_RELAYING | 1U << SESSION_REFUSING},
+	[SESSION_CONNECTING] = {"connecting", 1U << SESSION_RELAYING | 1U << SESSION_EXCHANGING |
+						      1U << SESSION_REFUSING},
 	[SESSION_RELAYING] = {"relaying", 0},
+	[SESSION_EXCHANGING] = {"exchanging", 1U << SESSION_HANDSHAKE | 1U << SESSION_WAITING |
+						      1U << SESSION_RESOLVING |
+						      1U << SESSION_RELAYING |
+						      1U << SESSION_REFUSING},
+	[SESSION_WAITING] = {"waiting", 1U << SESSION_HANDSHAKE},
 	[SESSION_DELAYING] = {"delaying", 1U << SESSION_REFUSING},
 	[SESSION_REFUSING] = {"refusing", 0},
 };
+
+/* Of all clients of one address on one worker together, for requests over OPENING_SMALL_BYTES. */
+#define BIG_REQUESTS_MAX_BYTES ((size_t)1024 * 1024)
 
 static void session_close_opening(struct session *session)
 {
@@ -51,8 +63,24 @@ static void session_close_opening(struct session *session)
 	peek_stop(&opening->peek);
 	hup_remove(&session->env->relay.hup, &session->relay.client.hup);
 	opening_cancel_dial(opening);
+	session_http_free(session);
 	opening_free(opening);
 	session->opening = NULL;
+}
+
+void session_drop_server(struct session *session)
+{
+	struct leg *server = &session->relay.server;
+
+	if (server->fd < 0)
+		return;
+	session_http_unwatch(session);
+	close(server->fd);
+	server->fd = -1;
+	server->transport = TRANSPORT_NONE;
+	if (session->exit)
+		exit_end(session->exit);
+	session->exit = NULL;
 }
 
 static void prepare_socket(const struct session *session, int fd)
@@ -68,6 +96,7 @@ void session_end(struct session *session, enum cause cause)
 	const int fds[] = {session->relay.client.fd, session->relay.server.fd};
 	/* Whoever knows of no proxy must not take its close for the destination's. */
 	const bool cut = cause != CAUSE_NONE && (session->state == SESSION_RELAYING ||
+						 session->state == SESSION_EXCHANGING ||
 						 session->protocol == PROTOCOL_TRANSPARENT);
 
 	relay_refresh(&session->relay);
@@ -102,6 +131,9 @@ void session_end(struct session *session, enum cause cause)
 	heap_trim_soon(&env->heap);
 }
 
+/* Of all clients of one address on one worker together, for requests over OPENING_SMALL_BYTES. */
+#define BIG_REQUESTS_MAX_BYTES ((size_t)1024 * 1024)
+
 const char *session_state_name(const struct session *session)
 {
 	return states[session->state].name;
@@ -130,8 +162,8 @@ static void session_on_refused_client(struct ev_loop *loop, ev_io *io, int event
 		session->opening->heard |= n > 0;
 }
 
-/* A close of ours with bytes unread would become a reset that may overtake the refusal. */
-void session_refuse(struct session *session, enum cause cause, const struct handshake_out *out)
+/* A close of ours with bytes unread would become a reset that may overtake what was sent. */
+void session_linger(struct session *session, enum cause cause)
 {
 	struct opening *opening = session->opening;
 	struct ev_loop *loop = session->env->relay.loop;
@@ -139,16 +171,23 @@ void session_refuse(struct session *session, enum cause cause, const struct hand
 	session->cause = cause;
 	hup_remove(&session->env->relay.hup, &session->relay.client.hup);
 	opening_cancel_dial(opening);
-	if (out->len == 0 || !opening_answer(session->relay.client.fd, out)) {
-		session_end(session, cause);
-		return;
-	}
+	opening_drop(opening, opening->in_len);
+	session_drop_server(session);
 	session_enter(session, SESSION_REFUSING);
 	shutdown(session->relay.client.fd, SHUT_WR);
 	ev_io_stop(loop, &opening->io);
 	ev_io_init(&opening->io, session_on_refused_client, session->relay.client.fd, EV_READ);
 	opening->io.data = session;
 	ev_io_start(loop, &opening->io);
+}
+
+void session_refuse(struct session *session, enum cause cause, const struct handshake_out *out)
+{
+	opening_cancel_dial(session->opening);
+	if (out->len == 0 || !opening_answer(session->relay.client.fd, out))
+		session_end(session, cause);
+	else
+		session_linger(session, cause);
 }
 
 void session_fail(struct session *session, enum cause cause)
@@ -217,6 +256,44 @@ static void session_accelerate(struct session *session)
 		relay_set_local(relay, local);
 }
 
+/* With the request to an exit, which may die and have passed it on: only what may be said twice. */
+static bool session_head_goes_first(const struct session *session)
+{
+	return session->opening->handshake.http.repeatable;
+}
+
+/* What was held has been given to the relay. */
+static void session_start_relay(struct session *session)
+{
+	struct relay *relay = &session->relay;
+
+	session_accelerate(session);
+	if (session->account && session->opening->handshake.token->rate > 0)
+		relay_set_rate(relay, session->account, session->opening->handshake.token->rate);
+	session_close_opening(session);
+	/* Many at once leave much, and idle ones do not end soon. */
+	heap_trim_soon(&session->env->heap);
+	session_enter(session, SESSION_RELAYING);
+	relay_start(relay);
+}
+
+void session_tunnel(struct session *session, const uint8_t *down, size_t len)
+{
+	struct relay *relay = &session->relay;
+	struct opening *opening = session->opening;
+	const uint64_t up_bytes = relay->up.bytes, down_bytes = relay->down.bytes;
+
+	relay_prepare(relay, &session->config->relay, session->id);
+	relay->up.bytes = up_bytes + opening->in_len;
+	relay->down.bytes = down_bytes;
+	relay->env->counters->bytes_up += opening->in_len;
+	if (flow_hold(&relay->down, down, len) ||
+	    flow_hold(&relay->up, opening->in, opening->in_len))
+		session_end(session, CAUSE_RESOURCES);
+	else
+		session_start_relay(session);
+}
+
 static void session_relay(struct session *session, const struct dial_result *result)
 {
 	struct relay *relay = &session->relay;
@@ -237,19 +314,16 @@ static void session_relay(struct session *session, const struct dial_result *res
 	prepare_socket(session, fd);
 	congestion_choose(session->config, fd, transport);
 	congestion_choose(session->config, relay->client.fd, relay->client.transport);
-	relay_prepare(relay, &session->config->relay, session->id);
-	if (opening_hand_over(session->opening, relay, &bound, result->first_sent)) {
-		session_end(session, CAUSE_RESOURCES);
+	if (session->protocol == PROTOCOL_HTTP) {
+		session_http_connected(session,
+				       result->first_sent && session_head_goes_first(session));
 		return;
 	}
-	session_accelerate(session);
-	if (session->account && session->opening->handshake.token->rate > 0)
-		relay_set_rate(relay, session->account, session->opening->handshake.token->rate);
-	session_close_opening(session);
-	/* Many at once leave much, and idle ones do not end soon. */
-	heap_trim_soon(&session->env->heap);
-	session_enter(session, SESSION_RELAYING);
-	relay_start(relay);
+	relay_prepare(relay, &session->config->relay, session->id);
+	if (opening_hand_over(session->opening, relay, &bound, result->first_sent))
+		session_end(session, CAUSE_RESOURCES);
+	else
+		session_start_relay(session);
 }
 
 static void session_on_dial(void *context, enum dial_event event, const struct dial_result *result)
@@ -295,9 +369,14 @@ static int session_start_dial(struct session *session, const struct dial_request
 		opening->dial = dial_start(request, session_on_dial, session);
 		return opening->dial ? 0 : -ENOMEM;
 	}
-	err = opening_gather(opening, &first, &len);
-	if (err)
-		return err;
+	if (session->protocol == PROTOCOL_HTTP) {
+		first = opening->handshake.head;
+		len = session_head_goes_first(session) ? opening->handshake.head_len : 0;
+	} else {
+		err = opening_gather(opening, &first, &len);
+		if (err)
+			return err;
+	}
 	opening->exit_dial = exit_dial_start(request, first, len, session_on_dial, session);
 	return opening->exit_dial ? 0 : -ENOMEM;
 }
@@ -320,6 +399,8 @@ static void session_name(struct session *session, const struct destination *dest
 	char text[DESTINATION_TEXT_MAX];
 	const size_t size = strlen(destination_format(destination, text)) + 1;
 
+	if (session->destination != session->short_destination)
+		free(session->destination);
 	session->destination = session->short_destination;
 	if (size > sizeof(session->short_destination))
 		session->destination = malloc(size);
@@ -348,21 +429,30 @@ static struct egress_policy session_egress(const struct session *session)
 	return policy;
 }
 
+/* The kernel keeps what the client sends from now on. */
+void session_watch_client(struct session *session)
+{
+	struct session_env *env = session->env;
+
+	ev_io_stop(env->relay.loop, &session->opening->io);
+	peek_stop(&session->opening->peek);
+	hup_add(&env->relay.hup, &session->relay.client.hup, session->relay.client.fd, HUP_DEATH,
+		session_on_client_hup, session);
+}
+
 void session_dial(struct session *session)
 {
 	struct opening *opening = session->opening;
 	struct session_env *env = session->env;
 	const struct destination *destination = &opening->handshake.destination;
 
+	/* Requests of one client are one session. */
+	if (session->protocol != opening->handshake.protocol)
+		env->stats.protocols[opening->handshake.protocol]++;
 	session->protocol = opening->handshake.protocol;
 	session_name(session, destination);
-	env->stats.protocols[session->protocol]++;
-	/* The kernel keeps what the client sends from now on; of the client we only want to know
-	 * whether it is still there. */
-	ev_io_stop(env->relay.loop, &opening->io);
-	peek_stop(&opening->peek);
-	hup_add(&env->relay.hup, &session->relay.client.hup, session->relay.client.fd, HUP_DEATH,
-		session_on_client_hup, session);
+	session_drop_server(session);
+	session_watch_client(session);
 	session_enter(session, SESSION_RESOLVING);
 	if (session_introduce(session) ||
 	    session_start_dial(session,
@@ -385,22 +475,60 @@ void session_dial(struct session *session)
 		session_fail(session, CAUSE_RESOURCES);
 }
 
+/* Long requests are for a few: together they must not take a small router's memory. */
+static bool session_may_have_more(const struct session *session)
+{
+	size_t sum = 0;
+
+	for (const struct session *other = session->env->sessions; other; other = other->next)
+		if (other->opening && other->opening->in_size > OPENING_SMALL_BYTES &&
+		    address_same_ip(&other->client, &session->client))
+			sum += other->opening->in_size;
+	return sum + 2 * session->opening->in_size <= BIG_REQUESTS_MAX_BYTES;
+}
+
+/* False: nothing came, or the session is gone. */
+static bool session_read_client(struct session *session)
+{
+	int err = -ENOMEM;
+
+	if (!opening_is_big(session->opening) || session_may_have_more(session))
+		err = opening_read(session->opening, session->relay.client.fd);
+	if (err == -ENOMEM)
+		session_fail(session, CAUSE_RESOURCES);
+	else if (err == -EPIPE)
+		session_end(session,
+			    session->state == SESSION_WAITING ? CAUSE_NONE : CAUSE_CLIENT_GONE);
+	else if (!err && session->state == SESSION_WAITING)
+		session_enter(session, SESSION_HANDSHAKE);
+	return !err;
+}
+
+static void session_on_handshake(struct session *session)
+{
+	if (session->opening->handshake.probe)
+		session_answer_probe(session);
+	else if (session->opening->handshake.protocol == PROTOCOL_HTTP)
+		session_http_request(session);
+	else
+		session_dial(session);
+}
+
 static void session_on_client(struct ev_loop *loop, ev_io *io, int events)
 {
 	struct session *session = io->data;
 	const struct handshake *handshake = &session->opening->handshake;
 	struct handshake_out refusal;
-	const int result = opening_advance(session->opening, io->fd, &refusal);
+	int result;
 
 	(void)loop;
-	(void)events;
+	if (events & EV_READ && !session_read_client(session))
+		return;
+	result = opening_advance(session->opening, io->fd, &refusal);
 	session->account = handshake->token ? handshake->token->account : NULL;
 	switch (result) {
 	case PARSE_DONE:
-		if (handshake->probe)
-			session_answer_probe(session);
-		else
-			session_dial(session);
+		session_on_handshake(session);
 		break;
 	case PARSE_BAD:
 		session_refuse_handshake(session, handshake->cause, &refusal);
@@ -411,6 +539,20 @@ static void session_on_client(struct ev_loop *loop, ev_io *io, int events)
 	default:
 		break;
 	}
+}
+
+void session_await_request(struct session *session)
+{
+	struct opening *opening = session->opening;
+	struct ev_loop *loop = session->env->relay.loop;
+
+	hup_remove(&session->env->relay.hup, &session->relay.client.hup);
+	http_proxy_next(&opening->handshake);
+	ev_io_set(&opening->io, session->relay.client.fd, EV_READ);
+	ev_io_start(loop, &opening->io);
+	session_enter(session, opening->in_len > 0 ? SESSION_HANDSHAKE : SESSION_WAITING);
+	if (opening->in_len > 0)
+		ev_feed_event(loop, &opening->io, EV_CUSTOM);
 }
 
 static struct session *session_new(struct session_env *env, int fd, const union address *client,

@@ -2,12 +2,16 @@
 /* How long each state of a session may last, and what follows when that is over. */
 #include "net/socket.h"
 #include "session/opening.h"
+#include "session/session_http.h"
 #include "session/session_private.h"
 #include "shared/auth_penalty.h"
 
 /* How long a client may take to send the name, on ports where the client speaks first. A LAN brings
  * it in milliseconds; what else may be behind these ports, as ssh, waits for so long. */
 #define PEEKING_S 0.3
+
+/* How long a client may take to send its next HTTP request. */
+#define WAITING_MAX_S 120.
 
 /* How long a refused client may take to read the refusal and close, ... */
 #define REFUSING_S 2.
@@ -36,6 +40,10 @@ static double session_deadline_s(const struct session *session)
 	case SESSION_RELAYING:
 		return relay_half_closed(&session->relay) ? timeouts->half_closed_s
 							  : timeouts->idle_s;
+	case SESSION_EXCHANGING:
+		return timeouts->idle_s;
+	case SESSION_WAITING:
+		return timeouts->idle_s < WAITING_MAX_S ? timeouts->idle_s : WAITING_MAX_S;
 	default:
 		return REFUSING_S;
 	}
@@ -52,7 +60,10 @@ void session_arm_deadline(struct session *session)
 {
 	const double s = session_deadline_s(session);
 
-	session_arm(session, session->state == SESSION_RELAYING ? s / LOOKS : s);
+	session_arm(session,
+		    session->state == SESSION_RELAYING || session->state == SESSION_EXCHANGING
+			    ? s / LOOKS
+			    : s);
 }
 
 /* Bytes moved do not touch the timer; it looks here when the last one was. */
@@ -66,6 +77,8 @@ static void session_look_at_relay(struct session *session)
 	left_s = relay->last_activity + most_s - ev_now(session->env->relay.loop);
 	if (left_s > 0.)
 		session_arm(session, left_s < most_s / LOOKS ? left_s : most_s / LOOKS);
+	else if (session->state == SESSION_EXCHANGING)
+		session_http_timeout(session);
 	else
 		session_end(session, relay_half_closed(relay) ? CAUSE_HALF_CLOSED_TIMEOUT
 							      : CAUSE_IDLE_TIMEOUT);
@@ -106,7 +119,11 @@ static void session_on_deadline(struct ev_loop *loop, ev_timer *timer, int event
 	case SESSION_CONNECTING:
 		session_fail(session, CAUSE_CONNECT_TIMEOUT);
 		break;
+	case SESSION_WAITING:
+		session_end(session, CAUSE_NONE);
+		break;
 	case SESSION_RELAYING:
+	case SESSION_EXCHANGING:
 		session_look_at_relay(session);
 		break;
 	default:

@@ -64,6 +64,7 @@ static void session_describe(struct session *session, struct session_row *row)
 	struct relay *relay = &session->relay;
 	const ev_tstamp now = ev_now(session->env->relay.loop);
 	const bool relaying = session->state == SESSION_RELAYING;
+	const bool http = session->http != NULL;
 
 	relay_refresh(relay);
 	*row = (struct session_row){
@@ -74,16 +75,20 @@ static void session_describe(struct session *session, struct session_row *row)
 		.client_transport = relay->client.transport,
 		.server_transport = relay->server.transport,
 		.client_subflows = mptcp_subflows(relay->client.fd),
-		.server_subflows = relaying ? mptcp_subflows(relay->server.fd) : 0,
+		.server_subflows = relay->server.fd >= 0 ? mptcp_subflows(relay->server.fd) : 0,
 		.up = {.tier = "-", .reason = "-"},
 		.down = {.tier = "-", .reason = "-"},
 		.age_s = now - session->started,
-		.idle_s = now - (relaying ? relay->last_activity : session->started),
+		.idle_s = now - (relaying || http ? relay->last_activity : session->started),
 	};
 	snprintf(row->exit, sizeof(row->exit), "%s", session_exit_name(session));
 	if (relaying) {
 		flow_describe(relay, &relay->up, &row->up);
 		flow_describe(relay, &relay->down, &row->down);
+	}
+	if (http) {
+		row->up = (struct flow_row){"copy", "HTTP requests", .bytes = relay->up.bytes};
+		row->down = (struct flow_row){"copy", "HTTP requests", .bytes = relay->down.bytes};
 	}
 	if (session->destination)
 		snprintf(row->destination, sizeof(row->destination), "%s", session->destination);
@@ -128,7 +133,7 @@ bool session_describe_one(const struct session_env *env, uint64_t id, struct ses
 	out->client_count = subflow_list(session->relay.client.fd, session->relay.client.transport,
 					 out->client);
 	out->upstream_count = 0;
-	if (session->state == SESSION_RELAYING)
+	if (session->relay.server.fd >= 0)
 		out->upstream_count = subflow_list(session->relay.server.fd,
 						   session->relay.server.transport, out->upstream);
 	return true;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What session.c, one session's life, session_deadline.c, how long that may take,
- * session_transparent.c, how some begin, and session_list.c, what is asked of all, share. */
+ * session_transparent.c, how some begin, session_http.c, those of many requests, and
+ * session_list.c, what is asked of all, share. */
 #ifndef HAWSER_SESSION_SESSION_PRIVATE_H
 #define HAWSER_SESSION_SESSION_PRIVATE_H
 
@@ -14,7 +15,9 @@ enum session_state {
 	SESSION_RESOLVING,
 	SESSION_CONNECTING,
 	SESSION_RELAYING,
-	SESSION_DELAYING, /* the refusal is held back, as this address fails again and again */
+	SESSION_EXCHANGING, /* a plain HTTP request and its response */
+	SESSION_WAITING,    /* for the next request of the same client */
+	SESSION_DELAYING,   /* the refusal is held back, as this address fails again and again */
 	SESSION_REFUSING, /* the refusal is sent; waits for the client to close, so that it reads it
 			   */
 	SESSION_STATE_COUNT
@@ -31,10 +34,11 @@ struct session {
 	struct session **link; /* what points here */
 	struct session_block *block;
 	const struct config *config;
-	struct opening *opening; /* NULL from SESSION_RELAYING on */
-	struct exit *exit;	 /* that carries it; NULL: none */
-	struct account *account; /* of the token that it came with; NULL: without */
-	char *destination;	 /* as text, for output; NULL while unknown */
+	struct opening *opening;   /* NULL from SESSION_RELAYING on */
+	struct session_http *http; /* NULL without plain HTTP requests, and as opening */
+	struct exit *exit;	   /* that carries it; NULL: none */
+	struct account *account;   /* of the token that it came with; NULL: without */
+	char *destination;	   /* as text, for output; NULL while unknown */
 	char short_destination[SHORT_DESTINATION_BYTES]; /* where destination is, if it fits */
 	uint64_t id;
 	ev_tstamp started;
@@ -60,7 +64,7 @@ void session_end(struct session *session, enum cause cause);
 /* Checks the transition and sets the deadline. */
 void session_enter(struct session *session, enum session_state state);
 
-/* The destination is known. */
+/* The destination is known. A connection that there was to another one is closed. */
 void session_dial(struct session *session);
 
 /* Sends out, which holds the refusal, and waits for the client to close. */
@@ -68,6 +72,23 @@ void session_refuse(struct session *session, enum cause cause, const struct hand
 
 /* The same with the refusal that the protocol has for this cause. */
 void session_fail(struct session *session, enum cause cause);
+
+/* The client gets nothing more; waits for it to close, and then ends for this cause. */
+void session_linger(struct session *session, enum cause cause);
+
+/* For session_http.c: */
+
+/* Nothing is read from the client but whether it is still there. */
+void session_watch_client(struct session *session);
+
+/* Closes the connection to the server, if there is one. */
+void session_drop_server(struct session *session);
+
+/* The client may send its next request. */
+void session_await_request(struct session *session);
+
+/* From now on bytes are relayed; down comes first for the client. */
+void session_tunnel(struct session *session, const uint8_t *down, size_t len);
 
 /* Of session_deadline.c: */
 void session_init_deadline(struct session *session);

@@ -17,7 +17,8 @@ static bool moves_by_mptcp(const struct session *session, ev_tstamp now)
 {
 	const struct relay *relay = &session->relay;
 
-	return session->state == SESSION_RELAYING && now - relay->last_activity < MOVED_S &&
+	return (session->state == SESSION_RELAYING || session->state == SESSION_EXCHANGING) &&
+	       now - relay->last_activity < MOVED_S &&
 	       (relay->server.transport == TRANSPORT_MPTCP ||
 		relay->client.transport == TRANSPORT_MPTCP);
 }
