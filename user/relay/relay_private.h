@@ -15,7 +15,6 @@ void relay_pump(struct relay *relay, struct flow *flow, struct leg *source, stru
  * the relay. */
 void relay_settle(struct relay *relay);
 
-
 /* events: EV_READ, EV_WRITE; 0: none. */
 void leg_watch_io(struct relay *relay, struct leg *leg, int events);
 
