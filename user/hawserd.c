@@ -36,7 +36,7 @@
 #define EXIT_CONFIG 2
 
 /* File descriptors that are no session's: the main thread's (half of them for BPF), and each
- * worker's (loop, mailbox, hup, resolver, netlink). */
+ * worker's (loop, mailbox, hangup, resolver, netlink). */
 #define FDS_MAIN   52
 #define FDS_WORKER 9
 /* Probes. */
@@ -58,16 +58,16 @@ struct daemon {
 	const struct options *options;
 	struct config *config;
 	struct listen_set listening;
-	struct accel *accel;
+	struct sockmap *sockmap;
 	struct worker **workers;
 	size_t worker_count;
-	struct local_accel *local;
-	struct failures *failures;
+	struct local *local;
+	struct auth_penalty *penalty;
 	struct recent_dials *recent_dials;
 	struct links *links;
 	struct control *control;
-	struct pulse *pulse;
-	struct run_steer *run;
+	struct heartbeat *heartbeat;
+	struct run_redirect *run;
 	struct report_source report;
 	ev_signal hangup;
 	ev_signal terminate;
@@ -147,9 +147,9 @@ static int workers_start(struct daemon *daemon, uint64_t open_files)
 			.index = (unsigned int)daemon->worker_count,
 			.count = count,
 			.sessions_max = sessions_max_of_worker(open_files, daemon->config),
-			.accel = daemon->accel,
+			.sockmap = daemon->sockmap,
 			.local = daemon->local,
-			.failures = daemon->failures,
+			.penalty = daemon->penalty,
 			.recent_dials = daemon->recent_dials,
 			.run = daemon->run,
 		});
@@ -175,11 +175,11 @@ static unsigned int sockmap_slots(uint64_t open_files, const struct config *conf
 	return slots < SOCKMAP_SLOTS_MAX ? (unsigned int)slots : SOCKMAP_SLOTS_MAX;
 }
 
-static int accel_start(struct daemon *daemon, uint64_t open_files)
+static int sockmap_start(struct daemon *daemon, uint64_t open_files)
 {
 	const struct config *config = daemon->config;
 
-	daemon->accel = accel_open(&(struct accel_options){
+	daemon->sockmap = sockmap_open(&(struct sockmap_options){
 		.off = !config->relay.bpf,
 		.pin_path = config->relay.bpf_pins,
 		.workers = config->workers,
@@ -187,11 +187,11 @@ static int accel_start(struct daemon *daemon, uint64_t open_files)
 		.budget_bytes = config->relay.tune.sockmap_bytes,
 		.simulate_refusal = getenv("HAWSER_TEST_REFUSE_BPF") != NULL,
 	});
-	if (!daemon->accel) {
+	if (!daemon->sockmap) {
 		log_error("%s", strerror(ENOMEM));
 		return -ENOMEM;
 	}
-	accel_probe(daemon->accel);
+	sockmap_probe(daemon->sockmap);
 	return 0;
 }
 
@@ -202,17 +202,17 @@ static int local_start(struct daemon *daemon)
 
 	if (!config->relay.local_accel)
 		return 0;
-	daemon->local = local_accel_open(&(struct local_accel_options){
+	daemon->local = local_open(&(struct local_options){
 		.off = !config->relay.bpf,
 		.cgroup = config->relay.local_accel,
 		.workers = config->workers,
-		.slots = LOCAL_ACCEL_SLOTS / config->workers,
+		.slots = LOCAL_SLOTS / config->workers,
 	});
 	if (!daemon->local) {
 		log_error("%s", strerror(ENOMEM));
 		return -ENOMEM;
 	}
-	local_accel_listen(daemon->local, config->listen, config->listen_count);
+	local_listen(daemon->local, config->listen, config->listen_count);
 	return 0;
 }
 
@@ -240,7 +240,7 @@ static struct json_object *on_control(void *context, const char *command,
 
 	/* The only command that changes something. */
 	if (strcmp(command, "run") == 0)
-		return run_steer_answer(daemon->run, request);
+		return run_redirect_answer(daemon->run, request);
 	return report_answer(&daemon->report, command, request);
 }
 
@@ -278,12 +278,12 @@ static void on_minute(struct ev_loop *loop, ev_timer *timer, int events)
 
 	(void)loop;
 	(void)events;
-	failures_log(daemon->failures);
+	auth_penalty_log(daemon->penalty);
 }
 
 /* What is known of an exit that is in old, too; else nothing is known of it. NULL without memory.
  */
-static struct exit *adopt_exit(const struct exit_config *exit, const struct config *old)
+static struct exit_state *adopt_exit(const struct exit_config *exit, const struct config *old)
 {
 	char text[DESTINATION_TEXT_MAX];
 	char old_text[DESTINATION_TEXT_MAX];
@@ -296,9 +296,9 @@ static struct exit *adopt_exit(const struct exit_config *exit, const struct conf
 		    strcmp(destination_format(&same->destination, old_text), text) == 0 &&
 		    sodium_memcmp(same->tokens.token, exit->tokens.token,
 				  sizeof(*exit->tokens.token)) == 0)
-			return exit_get(same->state);
+			return exit_state_get(same->state);
 	}
-	return exit_new();
+	return exit_state_new();
 }
 
 /* What outlives a reload, as far as it is in both configurations: accounts of tokens, and what is
@@ -312,7 +312,8 @@ static int adopt(struct config *new, const struct config *old)
 		new->exits[i].state = adopt_exit(&new->exits[i], old);
 		err = new->exits[i].state ? 0 : -ENOMEM;
 		if (!err && new->exits[i].destination.host[0] == '\0')
-			exit_set_address(new->exits[i].state, &new->exits[i].destination.address);
+			exit_state_set_address(new->exits[i].state,
+					       &new->exits[i].destination.address);
 	}
 	if (err)
 		log_error("%s", strerror(-err));
@@ -360,8 +361,8 @@ static void on_terminate(struct ev_loop *loop, ev_signal *signal, int events)
 		stop(daemon);
 		return;
 	}
-	pulse_stop(daemon->pulse);
-	run_steer_listen(daemon->run, NULL);
+	heartbeat_stop(daemon->heartbeat);
+	run_redirect_listen(daemon->run, NULL);
 	workers_configure(daemon, false);
 	listen_set_close(&daemon->listening);
 	log_info("draining for up to %g s; another SIGTERM stops at once",
@@ -418,11 +419,11 @@ static void on_hangup(struct ev_loop *loop, ev_signal *signal, int events)
 	struct listen_set closing = daemon->listening;
 
 	daemon->listening = listening;
-	local_accel_listen(daemon->local, new->listen, new->listen_count);
+	local_listen(daemon->local, new->listen, new->listen_count);
 	workers_configure(daemon, true);
 	listen_set_close(&closing);
-	run_steer_listen(daemon->run, new);
-	pulse_start(daemon->pulse, new);
+	run_redirect_listen(daemon->run, new);
+	heartbeat_start(daemon->heartbeat, new);
 	links_configure(daemon->links, new);
 	privileges_check(new);
 	config_put(old);
@@ -443,8 +444,8 @@ static void say_feature(const struct feature_state *feature)
 		 feature->reason);
 }
 
-static void say_what_is_offered(const struct config *config, const struct accel *accel,
-				const struct local_accel *local)
+static void say_what_is_offered(const struct config *config, const struct sockmap *sockmap,
+				const struct local *local)
 {
 	char text[ADDRESS_TEXT_MAX];
 	char to[DESTINATION_TEXT_MAX];
@@ -471,10 +472,10 @@ static void say_what_is_offered(const struct config *config, const struct accel 
 			 config->exits[i].priority, config->exits[i].weight);
 	for (int i = 0; i < FEATURE_COUNT; i++)
 		say_feature(kernel_feature((enum feature)i));
-	for (int i = 0; i < ACCEL_FEATURE_COUNT; i++)
-		say_feature(accel_feature(accel, (enum accel_feature)i));
+	for (int i = 0; i < SOCKMAP_FEATURE_COUNT; i++)
+		say_feature(sockmap_feature(sockmap, (enum sockmap_feature)i));
 	if (config->relay.local_accel)
-		say_feature(local_accel_feature(local));
+		say_feature(local_feature(local));
 	if (config->mptcp == MPTCP_MODE_ON && !kernel_feature(FEATURE_MPTCP)->available)
 		log_warning("mptcp = on, but the kernel has none: every connection will fail");
 	if (socks)
@@ -497,24 +498,24 @@ static int run(struct daemon *daemon)
 		log_error("cannot make an event loop");
 		return -ENOMEM;
 	}
-	err = accel_start(daemon, open_files);
+	err = sockmap_start(daemon, open_files);
 	if (err)
 		return err;
 	err = local_start(daemon);
 	if (err)
 		return err;
-	daemon->failures = failures_open();
+	daemon->penalty = auth_penalty_open();
 	daemon->recent_dials = recent_dials_open();
-	if (!daemon->failures || !daemon->recent_dials || adopt(daemon->config, NULL)) {
+	if (!daemon->penalty || !daemon->recent_dials || adopt(daemon->config, NULL)) {
 		log_error("%s", strerror(ENOMEM));
 		return -ENOMEM;
 	}
-	daemon->run = run_steer_open(daemon->loop, !daemon->config->relay.bpf);
+	daemon->run = run_redirect_open(daemon->loop, !daemon->config->relay.bpf);
 	if (!daemon->run) {
 		log_error("%s", strerror(ENOMEM));
 		return -ENOMEM;
 	}
-	run_steer_listen(daemon->run, daemon->config);
+	run_redirect_listen(daemon->run, daemon->config);
 	err = privileges_drop(daemon->config);
 	if (err)
 		return err;
@@ -525,7 +526,7 @@ static int run(struct daemon *daemon)
 	if (err)
 		return err;
 	daemon->report = (struct report_source){.config = daemon->config,
-						.accel = daemon->accel,
+						.sockmap = daemon->sockmap,
 						.workers = daemon->workers,
 						.worker_count = daemon->worker_count,
 						.local = daemon->local,
@@ -534,8 +535,8 @@ static int run(struct daemon *daemon)
 	err = open_control(daemon);
 	if (err)
 		return err;
-	daemon->pulse = pulse_open(daemon->loop, daemon->workers, daemon->worker_count);
-	if (!daemon->pulse) {
+	daemon->heartbeat = heartbeat_open(daemon->loop, daemon->workers, daemon->worker_count);
+	if (!daemon->heartbeat) {
 		log_error("%s", strerror(ENOMEM));
 		return -ENOMEM;
 	}
@@ -548,8 +549,8 @@ static int run(struct daemon *daemon)
 	ev_timer_init(&daemon->drain, on_drain_poll, 0., DRAIN_POLL_S);
 	daemon->drain.data = daemon;
 	workers_configure(daemon, true);
-	pulse_start(daemon->pulse, daemon->config);
-	say_what_is_offered(daemon->config, daemon->accel, daemon->local);
+	heartbeat_start(daemon->heartbeat, daemon->config);
+	say_what_is_offered(daemon->config, daemon->sockmap, daemon->local);
 	ev_run(daemon->loop, 0);
 	return 0;
 }
@@ -557,16 +558,16 @@ static int run(struct daemon *daemon)
 static void fini(struct daemon *daemon)
 {
 	control_close(daemon->control);
-	pulse_close(daemon->pulse);
+	heartbeat_close(daemon->heartbeat);
 	for (size_t w = 0; w < daemon->worker_count; w++)
 		worker_stop(daemon->workers[w]);
 	free(daemon->workers);
 	/* Last of what sessions use. */
 	links_close(daemon->links);
-	accel_close(daemon->accel);
-	local_accel_close(daemon->local);
-	run_steer_close(daemon->run);
-	failures_close(daemon->failures);
+	sockmap_close(daemon->sockmap);
+	local_close(daemon->local);
+	run_redirect_close(daemon->run);
+	auth_penalty_close(daemon->penalty);
 	recent_dials_close(daemon->recent_dials);
 	listen_set_close(&daemon->listening);
 	if (daemon->loop)

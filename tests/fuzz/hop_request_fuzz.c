@@ -29,7 +29,7 @@ static void setup(void)
 		return;
 	if (sodium_init() < 0)
 		abort();
-	token.account = account_new(clock_now_ms() - 1000);
+	token.token_state = token_state_new(clock_now_ms() - 1000);
 	gate.tokens = (struct token_set){.token = &token, .count = 1};
 }
 
@@ -102,7 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(!handshake.token || data[0] & SIGN);
 	assert(result != PARSE_BAD || handshake.cause != CAUSE_NONE);
 	if (handshake.token)
-		account_end(handshake.token->account);
+		token_state_end(handshake.token->token_state);
 	free(handshake.head);
 	free(in);
 	return 0;

@@ -14,14 +14,14 @@ static bool same(const union address *a, const union address *b)
 }
 
 /* What was read can be written, and is read as the same again. */
-static void check_again(const struct proxy_header *header)
+static void check_again(const struct proxy_protocol *header)
 {
-	uint8_t out[PROXY_HEADER_OUT_MAX];
-	struct proxy_header again;
-	const size_t len = proxy_header_write(out, &header->source, &header->destination);
+	uint8_t out[PROXY_PROTOCOL_OUT_MAX];
+	struct proxy_protocol again;
+	const size_t len = proxy_protocol_write(out, &header->source, &header->destination);
 
 	assert(len <= sizeof(out));
-	assert(proxy_header_parse(out, len, &again) == PARSE_DONE && again.need == len);
+	assert(proxy_protocol_parse(out, len, &again) == PARSE_DONE && again.need == len);
 	if (header->source.sa.sa_family == AF_UNSPEC)
 		assert(again.source.sa.sa_family == AF_UNSPEC);
 	else
@@ -31,7 +31,7 @@ static void check_again(const struct proxy_header *header)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct proxy_header header = {.need = PROXY_HEADER_FIXED_BYTES};
+	struct proxy_protocol header = {.need = PROXY_PROTOCOL_FIXED_BYTES};
 	enum parse result = PARSE_MORE;
 
 	/* As a session reads: no more than was asked for. */
@@ -40,10 +40,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		uint8_t *copy = malloc(len);
 
 		memcpy(copy, data, len);
-		result = proxy_header_parse(copy, len, &header);
+		result = proxy_protocol_parse(copy, len, &header);
 		free(copy);
 		assert(result != PARSE_MORE ||
-		       (header.need > len && header.need <= PROXY_HEADER_IN_MAX));
+		       (header.need > len && header.need <= PROXY_PROTOCOL_IN_MAX));
 		assert((result == PARSE_BAD) == (header.problem != NULL));
 	}
 	if (result == PARSE_DONE)

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.mptcp
 MANY = 1000
 # What a session carries each way at a time.
 PIECE = 8191
-# make soak has more than there are rows for those who fail (failures.c).
+# make soak has more than there are rows for those who fail (auth_penalty.c).
 GARBAGE = 10_000 if "SOAK_SECONDS" in os.environ else 2_000
 SEED = int(os.environ.get("SEED", "6"))
 HOUR_MS = 3_600_000

@@ -43,8 +43,8 @@ static const struct feature_state not_asked_for = {
  * program and gains nothing. */
 #define BULK_BYTES (1U << 20)
 
-struct local_accel_worker {
-	struct local_accel *local;
+struct local_worker {
+	struct local *local;
 	/* A queue, so that a slot rests as long as possible: the program may have looked it up just
 	 * before it was freed. */
 	uint32_t *free_slots;
@@ -52,19 +52,19 @@ struct local_accel_worker {
 	unsigned int free_count;
 };
 
-struct local_accel {
+struct local {
 	struct local_bpf *skeleton;
 	struct bpf_link *link;
 	struct hawser_local_flow *flows;
 	size_t flows_bytes;
-	struct local_accel_worker *workers;
+	struct local_worker *workers;
 	unsigned int worker_count;
 	unsigned int slots; /* per worker */
 	struct feature_state state;
 };
 
 struct local_client {
-	struct local_accel_worker *worker;
+	struct local_worker *worker;
 	struct hawser_local_flow *flow;
 	uint32_t slot;
 	bool removed; /* its socket from the map: unfit, or not worth it */
@@ -72,7 +72,7 @@ struct local_client {
 };
 
 static void __attribute__((format(printf, 2, 3)))
-local_off(struct local_accel *local, const char *format, ...)
+local_off(struct local *local, const char *format, ...)
 {
 	va_list args;
 
@@ -82,7 +82,7 @@ local_off(struct local_accel *local, const char *format, ...)
 	va_end(args);
 }
 
-static void local_refused(struct local_accel *local, const char *what, int err)
+static void local_refused(struct local *local, const char *what, int err)
 {
 	if (err == -EPERM)
 		local_off(local, "not permitted: needs root, or CAP_BPF, CAP_PERFMON and "
@@ -93,7 +93,7 @@ static void local_refused(struct local_accel *local, const char *what, int err)
 
 /* b40cc5adaa80: reading what was redirected moved copied_seq past what TCP had received, so a
  * socket that leaves the map loses its place. */
-static bool kernel_is_new_enough(struct local_accel *local)
+static bool kernel_is_new_enough(struct local *local)
 {
 	static const struct kernel_version fixed[] = {
 		{6, 12, 75}, {6, 18, 14}, {6, 19, 4}, {7, 0, 0}};
@@ -133,7 +133,7 @@ static void key_of(struct hawser_local_key *key, int accepted, const union addre
 }
 
 /* 0 or -errno. */
-static int local_load(struct local_accel *local, const struct local_accel_options *options)
+static int local_load(struct local *local, const struct local_options *options)
 {
 	struct local_bpf *skeleton = local_bpf__open();
 	uint32_t slots = local->slots * options->workers;
@@ -145,9 +145,9 @@ static int local_load(struct local_accel *local, const struct local_accel_option
 	local->skeleton = skeleton;
 	skeleton->rodata->netns_cookie = cookie;
 	skeleton->rodata->budget_bytes =
-		options->budget_bytes ? options->budget_bytes : LOCAL_ACCEL_BUDGET_BYTES;
+		options->budget_bytes ? options->budget_bytes : LOCAL_BUDGET_BYTES;
 	skeleton->rodata->nonblock_flag = O_NONBLOCK;
-	skeleton->rodata->budget_messages = LOCAL_ACCEL_BUDGET_MESSAGES;
+	skeleton->rodata->budget_messages = LOCAL_BUDGET_MESSAGES;
 	if (!err)
 		err = bpf_map__set_max_entries(skeleton->maps.listeners, LISTENERS_MAX);
 	if (!err)
@@ -164,9 +164,9 @@ static int local_load(struct local_accel *local, const struct local_accel_option
 }
 
 /* 0 or -errno. */
-static int worker_init(struct local_accel *local, unsigned int index)
+static int worker_init(struct local *local, unsigned int index)
 {
-	struct local_accel_worker *worker = &local->workers[index];
+	struct local_worker *worker = &local->workers[index];
 
 	worker->local = local;
 	worker->free_slots = calloc(local->slots, sizeof(*worker->free_slots));
@@ -180,7 +180,7 @@ static int worker_init(struct local_accel *local, unsigned int index)
 }
 
 /* What is needed besides the programs. 0 or -errno. */
-static int local_equip(struct local_accel *local, unsigned int workers)
+static int local_equip(struct local *local, unsigned int workers)
 {
 	const struct local_bpf *skeleton = local->skeleton;
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -207,7 +207,7 @@ static int local_equip(struct local_accel *local, unsigned int workers)
 }
 
 /* By a link, which the kernel takes off when we end. 0 or -errno. */
-static int local_attach(struct local_accel *local, const char *cgroup)
+static int local_attach(struct local *local, const char *cgroup)
 {
 	int fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int err = 0;
@@ -221,9 +221,9 @@ static int local_attach(struct local_accel *local, const char *cgroup)
 	return err;
 }
 
-struct local_accel *local_accel_open(const struct local_accel_options *options)
+struct local *local_open(const struct local_options *options)
 {
-	struct local_accel *local = calloc(1, sizeof(*local));
+	struct local *local = calloc(1, sizeof(*local));
 	const char *what = "the kernel does not load the programs";
 	int err;
 
@@ -260,7 +260,7 @@ struct local_accel *local_accel_open(const struct local_accel_options *options)
 	return local;
 }
 
-void local_accel_close(struct local_accel *local)
+void local_close(struct local *local)
 {
 	if (!local)
 		return;
@@ -274,12 +274,12 @@ void local_accel_close(struct local_accel *local)
 	free(local);
 }
 
-const struct feature_state *local_accel_feature(const struct local_accel *local)
+const struct feature_state *local_feature(const struct local *local)
 {
 	return local ? &local->state : &not_asked_for;
 }
 
-void local_accel_listen(struct local_accel *local, const struct listen_config *listen, size_t count)
+void local_listen(struct local *local, const struct listen_config *listen, size_t count)
 {
 	const uint32_t value = 1;
 	struct hawser_local_address address;
@@ -297,17 +297,17 @@ void local_accel_listen(struct local_accel *local, const struct listen_config *l
 	}
 }
 
-struct local_accel_worker *local_accel_worker(struct local_accel *local, unsigned int index)
+struct local_worker *local_worker(struct local *local, unsigned int index)
 {
 	return local && local->state.available ? &local->workers[index] : NULL;
 }
 
-static int map_fd_connections(const struct local_accel_worker *worker)
+static int map_fd_connections(const struct local_worker *worker)
 {
 	return bpf_map__fd(worker->local->skeleton->maps.connections);
 }
 
-struct local_client *local_client_open(struct local_accel_worker *worker, int fd,
+struct local_client *local_client_open(struct local_worker *worker, int fd,
 				       const union address *client, uint64_t read, uint64_t session)
 {
 	struct hawser_local_connection connection = {0};
@@ -376,7 +376,7 @@ void local_client_read(struct local_client *client, uint64_t bytes)
 
 struct local_counts local_client_close(struct local_client *client)
 {
-	struct local_accel_worker *worker;
+	struct local_worker *worker;
 	struct local_counts counts = {0};
 	unsigned int last;
 
@@ -395,13 +395,13 @@ struct local_counts local_client_close(struct local_client *client)
 	return counts;
 }
 
-int local_accel_adopt(struct local_accel_worker *worker, int client, int accepted)
+int local_adopt(struct local_worker *worker, int client, int accepted)
 {
 	struct hawser_local_connection connection = {.slot = HAWSER_LOCAL_NO_SLOT};
 	const uint64_t value = (uint64_t)client;
 	struct hawser_local_key key;
 	union address address;
-	int err = stream_pos_origin(accepted, &connection.base);
+	int err = tcp_position_origin(accepted, &connection.base);
 
 	if (err)
 		return err;

@@ -1,39 +1,39 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* local-accel, always off: takes the place of local.c in a build without BPF. */
+/* local-sockmap, always off: takes the place of local.c in a build without BPF. */
 #include "accel/local.h"
 
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
 static const struct feature_state not_asked_for = {.name = "local-accel",
 						   .reason = "not asked for"};
-static struct local_accel {
+static struct local {
 	struct feature_state state;
 } off = {{.name = "local-accel", .reason = "built without BPF"}};
 
-struct local_accel *local_accel_open(const struct local_accel_options *options)
+struct local *local_open(const struct local_options *options)
 {
 	return &off;
 }
 
-void local_accel_close(struct local_accel *local)
+void local_close(struct local *local)
 {
 }
 
-const struct feature_state *local_accel_feature(const struct local_accel *local)
+const struct feature_state *local_feature(const struct local *local)
 {
 	return local ? &local->state : &not_asked_for;
 }
 
-void local_accel_listen(struct local_accel *local, const struct listen_config *listen, size_t count)
+void local_listen(struct local *local, const struct listen_config *listen, size_t count)
 {
 }
 
-struct local_accel_worker *local_accel_worker(struct local_accel *local, unsigned int index)
+struct local_worker *local_worker(struct local *local, unsigned int index)
 {
 	return NULL;
 }
 
-struct local_client *local_client_open(struct local_accel_worker *worker, int fd,
+struct local_client *local_client_open(struct local_worker *worker, int fd,
 				       const union address *client, uint64_t read, uint64_t session)
 {
 	return NULL;

@@ -5,10 +5,10 @@
 
 #include <stddef.h>
 
-struct local_accel_worker;
+struct local_worker;
 
 /* Whether a client's bytes reach us past TCP and in order on this kernel, by doing it over
  * loopback. 0, or -errno with the reason. */
-int local_probe(struct local_accel_worker *worker, char *reason, size_t size);
+int local_probe(struct local_worker *worker, char *reason, size_t size);
 
 #endif

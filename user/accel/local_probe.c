@@ -17,7 +17,7 @@
 #define STEP_MS 1000 /* each wait; a loopback needs microseconds */
 
 /* Both non-blocking. 0 or -errno. */
-static int connection_open(int *near, int *far, union address *far_address)
+static int control_client_open(int *near, int *far, union address *far_address)
 {
 	const int type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
 	union address address = {
@@ -87,7 +87,7 @@ static const char *probe_bytes(struct local_client *client, int near, int far)
 	return NULL;
 }
 
-int local_probe(struct local_accel_worker *worker, char *reason, size_t size)
+int local_probe(struct local_worker *worker, char *reason, size_t size)
 {
 	struct local_client *client = NULL;
 	union address far_address = {0};
@@ -95,10 +95,10 @@ int local_probe(struct local_accel_worker *worker, char *reason, size_t size)
 	int near = -1;
 	int far = -1;
 	struct local_counts counts;
-	int err = connection_open(&near, &far, &far_address);
+	int err = control_client_open(&near, &far, &far_address);
 
 	if (!err)
-		err = local_accel_adopt(worker, far, near);
+		err = local_adopt(worker, far, near);
 	if (!err && !send_text(far, "early"))
 		err = -EIO;
 	if (!err) {

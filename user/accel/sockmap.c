@@ -21,11 +21,11 @@
 #define SO_COOKIE 57
 #endif
 
-static const char *const accel_names[ACCEL_FEATURE_COUNT] = {
-	[ACCEL_PROGRAM] = "bpf",
-	[ACCEL_TCP] = "sockmap-tcp",
-	[ACCEL_MPTCP] = "sockmap-mptcp",
-	[ACCEL_PINS] = "bpf-pins",
+static const char *const sockmap_names[SOCKMAP_FEATURE_COUNT] = {
+	[SOCKMAP_PROGRAM] = "bpf",
+	[SOCKMAP_TCP] = "sockmap-tcp",
+	[SOCKMAP_MPTCP] = "sockmap-mptcp",
+	[SOCKMAP_PINS] = "bpf-pins",
 };
 
 /* Between two readings a flow brings at most one event of each kind, since the next LOW follows a
@@ -33,33 +33,34 @@ static const char *const accel_names[ACCEL_FEATURE_COUNT] = {
  * old events are read. */
 #define RING_BYTES_PER_SLOT 64
 
-struct accel_worker {
-	struct accel *accel;
+struct sockmap_worker {
+	struct sockmap *sockmap;
 	unsigned int index;
 	struct ring_buffer *ring;
 	int ring_fd;
-	accel_event_fn *handle; /* while events are read */
-	uint32_t first;		/* slot */
-	void **owners;		/* of slot first + i */
-	uint32_t *free_slots;	/* a stack */
+	sockmap_event_fn *handle; /* while events are read */
+	uint32_t first;		  /* slot */
+	void **owners;		  /* of slot first + i */
+	uint32_t *free_slots;	  /* a stack */
 	unsigned int free_count;
 };
 
-struct accel {
+struct sockmap {
 	struct sockmap_bpf *skeleton;
 	struct hawser_flow *flows;
 	size_t flows_bytes;
-	struct accel_worker *workers;
+	struct sockmap_worker *workers;
 	unsigned int worker_count;
 	unsigned int slots; /* per worker */
 	uint32_t budget;
 	char *pin_path;
-	struct feature_state features[ACCEL_FEATURE_COUNT];
+	struct feature_state features[SOCKMAP_FEATURE_COUNT];
 };
 
-static void feature_off(struct accel *accel, enum accel_feature feature, const char *what, int err)
+static void feature_off(struct sockmap *sockmap, enum sockmap_feature feature, const char *what,
+			int err)
 {
-	struct feature_state *state = &accel->features[feature];
+	struct feature_state *state = &sockmap->features[feature];
 
 	state->available = false;
 	if (err == -EPERM)
@@ -85,34 +86,34 @@ static uint32_t ring_bytes(unsigned int slots)
 
 static int worker_on_event(void *context, void *data, size_t size)
 {
-	struct accel_worker *worker = context;
+	struct sockmap_worker *worker = context;
 	const struct hawser_event *event = data;
 	uint32_t i = event->slot - worker->first;
 
-	if (size >= sizeof(*event) && i < worker->accel->slots && worker->owners[i])
+	if (size >= sizeof(*event) && i < worker->sockmap->slots && worker->owners[i])
 		worker->handle(worker->owners[i], event->kind);
 	return 0;
 }
 
-static int worker_open(struct accel *accel, unsigned int index)
+static int worker_open(struct sockmap *sockmap, unsigned int index)
 {
-	struct accel_worker *worker = &accel->workers[index];
-	int events_fd = bpf_map__fd(accel->skeleton->maps.events);
+	struct sockmap_worker *worker = &sockmap->workers[index];
+	int events_fd = bpf_map__fd(sockmap->skeleton->maps.events);
 
-	*worker = (struct accel_worker){.accel = accel, .index = index, .ring_fd = -1};
-	worker->first = index * accel->slots;
-	worker->owners = calloc(accel->slots, sizeof(*worker->owners));
-	worker->free_slots = calloc(accel->slots, sizeof(*worker->free_slots));
+	*worker = (struct sockmap_worker){.sockmap = sockmap, .index = index, .ring_fd = -1};
+	worker->first = index * sockmap->slots;
+	worker->owners = calloc(sockmap->slots, sizeof(*worker->owners));
+	worker->free_slots = calloc(sockmap->slots, sizeof(*worker->free_slots));
 	if (!worker->owners || !worker->free_slots)
 		return -ENOMEM;
 	/* Low numbers first: a dump of the map then starts with what is in use. */
-	while (worker->free_count < accel->slots) {
+	while (worker->free_count < sockmap->slots) {
 		worker->free_slots[worker->free_count] =
-			worker->first + accel->slots - 1 - worker->free_count;
+			worker->first + sockmap->slots - 1 - worker->free_count;
 		worker->free_count++;
 	}
 	worker->ring_fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "hawser_ring", 0, 0,
-					 ring_bytes(accel->slots), NULL);
+					 ring_bytes(sockmap->slots), NULL);
 	if (worker->ring_fd < 0)
 		return worker->ring_fd;
 	worker->ring = ring_buffer__new(worker->ring_fd, worker_on_event, worker, NULL);
@@ -121,7 +122,7 @@ static int worker_open(struct accel *accel, unsigned int index)
 	return bpf_map_update_elem(events_fd, &index, &worker->ring_fd, BPF_ANY) ? -errno : 0;
 }
 
-static void worker_close(struct accel_worker *worker)
+static void worker_close(struct sockmap_worker *worker)
 {
 	ring_buffer__free(worker->ring);
 	if (worker->ring_fd >= 0)
@@ -131,15 +132,15 @@ static void worker_close(struct accel_worker *worker)
 }
 
 /* 0 or -errno. */
-static int accel_load(struct accel *accel, const struct accel_options *options)
+static int sockmap_load(struct sockmap *sockmap, const struct sockmap_options *options)
 {
 	struct sockmap_bpf *skeleton = sockmap_bpf__open();
-	uint32_t slots = accel->slots * options->workers;
+	uint32_t slots = sockmap->slots * options->workers;
 	int err;
 
 	if (!skeleton)
 		return -errno;
-	accel->skeleton = skeleton;
+	sockmap->skeleton = skeleton;
 	/* Another type of program may not call what this one calls. */
 	if (options->simulate_refusal)
 		bpf_program__set_type(skeleton->progs.hawser_sockmap, BPF_PROG_TYPE_SOCKET_FILTER);
@@ -156,27 +157,27 @@ static int accel_load(struct accel *accel, const struct accel_options *options)
 }
 
 /* What the workers need besides the program. 0 or -errno. */
-static int accel_equip(struct accel *accel, unsigned int workers)
+static int sockmap_equip(struct sockmap *sockmap, unsigned int workers)
 {
-	const struct sockmap_bpf *skeleton = accel->skeleton;
+	const struct sockmap_bpf *skeleton = sockmap->skeleton;
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t bytes = (size_t)accel->slots * workers * sizeof(*accel->flows);
+	size_t bytes = (size_t)sockmap->slots * workers * sizeof(*sockmap->flows);
 	int program = bpf_program__fd(skeleton->progs.hawser_sockmap);
 	int sources = bpf_map__fd(skeleton->maps.sources);
 
 	bytes = (bytes + page - 1) / page * page;
-	accel->flows = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-			    bpf_map__fd(skeleton->maps.flows), 0);
-	if (accel->flows == MAP_FAILED) {
-		accel->flows = NULL;
+	sockmap->flows = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+			      bpf_map__fd(skeleton->maps.flows), 0);
+	if (sockmap->flows == MAP_FAILED) {
+		sockmap->flows = NULL;
 		return -errno;
 	}
-	accel->flows_bytes = bytes;
-	accel->workers = calloc(workers, sizeof(*accel->workers));
-	if (!accel->workers)
+	sockmap->flows_bytes = bytes;
+	sockmap->workers = calloc(workers, sizeof(*sockmap->workers));
+	if (!sockmap->workers)
 		return -ENOMEM;
-	while (accel->worker_count < workers) {
-		int err = worker_open(accel, accel->worker_count++);
+	while (sockmap->worker_count < workers) {
+		int err = worker_open(sockmap, sockmap->worker_count++);
 
 		if (err)
 			return err;
@@ -188,114 +189,116 @@ static int accel_equip(struct accel *accel, unsigned int workers)
 	return 0;
 }
 
-static void accel_get_pin_fds(const struct accel *accel, int fds[static ACCEL_PIN_COUNT])
+static void sockmap_get_pin_fds(const struct sockmap *sockmap, int fds[static SOCKMAP_PIN_COUNT])
 {
-	fds[ACCEL_PIN_FLOWS] = bpf_map__fd(accel->skeleton->maps.flows);
-	fds[ACCEL_PIN_SLOTS] = bpf_map__fd(accel->skeleton->maps.slots);
-	fds[ACCEL_PIN_SOURCES] = bpf_map__fd(accel->skeleton->maps.sources);
-	fds[ACCEL_PIN_TARGETS] = bpf_map__fd(accel->skeleton->maps.targets);
+	fds[SOCKMAP_PIN_FLOWS] = bpf_map__fd(sockmap->skeleton->maps.flows);
+	fds[SOCKMAP_PIN_SLOTS] = bpf_map__fd(sockmap->skeleton->maps.slots);
+	fds[SOCKMAP_PIN_SOURCES] = bpf_map__fd(sockmap->skeleton->maps.sources);
+	fds[SOCKMAP_PIN_TARGETS] = bpf_map__fd(sockmap->skeleton->maps.targets);
 }
 
-static void accel_pin_all(struct accel *accel, const char *path)
+static void sockmap_pin_all(struct sockmap *sockmap, const char *path)
 {
-	struct feature_state *state = &accel->features[ACCEL_PINS];
-	int fds[ACCEL_PIN_COUNT];
+	struct feature_state *state = &sockmap->features[SOCKMAP_PINS];
+	int fds[SOCKMAP_PIN_COUNT];
 
 	if (!path) {
-		feature_off(accel, ACCEL_PINS, "switched off", 0);
+		feature_off(sockmap, SOCKMAP_PINS, "switched off", 0);
 		return;
 	}
-	accel->pin_path = strdup(path);
-	if (!accel->pin_path) {
-		feature_off(accel, ACCEL_PINS, "no memory", 0);
+	sockmap->pin_path = strdup(path);
+	if (!sockmap->pin_path) {
+		feature_off(sockmap, SOCKMAP_PINS, "no memory", 0);
 		return;
 	}
-	accel_get_pin_fds(accel, fds);
-	state->available = !accel_pin(accel->pin_path, fds, state->reason, sizeof(state->reason));
+	sockmap_get_pin_fds(sockmap, fds);
+	state->available =
+		!sockmap_pin(sockmap->pin_path, fds, state->reason, sizeof(state->reason));
 }
 
-struct accel *accel_open(const struct accel_options *options)
+struct sockmap *sockmap_open(const struct sockmap_options *options)
 {
-	struct accel *accel = calloc(1, sizeof(*accel));
+	struct sockmap *sockmap = calloc(1, sizeof(*sockmap));
 	int err;
 
-	if (!accel)
+	if (!sockmap)
 		return NULL;
-	accel->slots = options->slots;
-	accel->budget = options->budget_bytes > ACCEL_BUDGET_MIN_BYTES ? options->budget_bytes
-								       : ACCEL_BUDGET_MIN_BYTES;
-	for (unsigned int i = 0; i < ACCEL_FEATURE_COUNT; i++)
-		accel->features[i].name = accel_names[i];
+	sockmap->slots = options->slots;
+	sockmap->budget = options->budget_bytes > SOCKMAP_BUDGET_MIN_BYTES
+				  ? options->budget_bytes
+				  : SOCKMAP_BUDGET_MIN_BYTES;
+	for (unsigned int i = 0; i < SOCKMAP_FEATURE_COUNT; i++)
+		sockmap->features[i].name = sockmap_names[i];
 	if (options->off) {
-		for (unsigned int i = 0; i < ACCEL_FEATURE_COUNT; i++)
-			feature_off(accel, i, "switched off: bpf = off", 0);
-		return accel;
+		for (unsigned int i = 0; i < SOCKMAP_FEATURE_COUNT; i++)
+			feature_off(sockmap, i, "switched off: bpf = off", 0);
+		return sockmap;
 	}
 	libbpf_log_start();
 	/* libbpf raises RLIMIT_MEMLOCK by itself on the kernels that need it (before 5.11). */
-	err = accel_load(accel, options);
+	err = sockmap_load(sockmap, options);
 	if (err)
-		feature_off(accel, ACCEL_PROGRAM, "the kernel does not load the program", err);
+		feature_off(sockmap, SOCKMAP_PROGRAM, "the kernel does not load the program", err);
 	else
-		err = accel_equip(accel, options->workers);
+		err = sockmap_equip(sockmap, options->workers);
 	if (err) {
-		if (!accel->features[ACCEL_PROGRAM].reason[0])
-			feature_off(accel, ACCEL_PROGRAM, "maps and rings", err);
-		for (unsigned int i = ACCEL_TCP; i < ACCEL_FEATURE_COUNT; i++)
-			feature_off(accel, i, "no program", 0);
-		return accel;
+		if (!sockmap->features[SOCKMAP_PROGRAM].reason[0])
+			feature_off(sockmap, SOCKMAP_PROGRAM, "maps and rings", err);
+		for (unsigned int i = SOCKMAP_TCP; i < SOCKMAP_FEATURE_COUNT; i++)
+			feature_off(sockmap, i, "no program", 0);
+		return sockmap;
 	}
-	accel->features[ACCEL_PROGRAM].available = true;
-	for (unsigned int i = ACCEL_TCP; i <= ACCEL_MPTCP; i++)
-		feature_off(accel, i, "not tried", 0);
-	accel_pin_all(accel, options->pin_path);
-	return accel;
+	sockmap->features[SOCKMAP_PROGRAM].available = true;
+	for (unsigned int i = SOCKMAP_TCP; i <= SOCKMAP_MPTCP; i++)
+		feature_off(sockmap, i, "not tried", 0);
+	sockmap_pin_all(sockmap, options->pin_path);
+	return sockmap;
 }
 
-void accel_set_tried(struct accel *accel, enum accel_feature feature, const char *fault)
+void sockmap_set_tried(struct sockmap *sockmap, enum sockmap_feature feature, const char *fault)
 {
-	struct feature_state *state = &accel->features[feature];
+	struct feature_state *state = &sockmap->features[feature];
 
 	state->available = !fault;
 	snprintf(state->reason, sizeof(state->reason), "%s", fault ? fault : "");
 }
 
-struct accel_worker *accel_worker_to_try(struct accel *accel)
+struct sockmap_worker *sockmap_worker_to_try(struct sockmap *sockmap)
 {
-	return accel->features[ACCEL_PROGRAM].available ? &accel->workers[0] : NULL;
+	return sockmap->features[SOCKMAP_PROGRAM].available ? &sockmap->workers[0] : NULL;
 }
 
-void accel_close(struct accel *accel)
+void sockmap_close(struct sockmap *sockmap)
 {
-	int fds[ACCEL_PIN_COUNT];
+	int fds[SOCKMAP_PIN_COUNT];
 
-	if (!accel)
+	if (!sockmap)
 		return;
-	if (accel->features[ACCEL_PINS].available) {
-		accel_get_pin_fds(accel, fds);
-		accel_unpin(accel->pin_path, fds);
+	if (sockmap->features[SOCKMAP_PINS].available) {
+		sockmap_get_pin_fds(sockmap, fds);
+		sockmap_unpin(sockmap->pin_path, fds);
 	}
-	for (unsigned int i = 0; i < accel->worker_count; i++)
-		worker_close(&accel->workers[i]);
-	free(accel->workers);
-	if (accel->flows)
-		munmap(accel->flows, accel->flows_bytes);
-	sockmap_bpf__destroy(accel->skeleton);
-	free(accel->pin_path);
-	free(accel);
+	for (unsigned int i = 0; i < sockmap->worker_count; i++)
+		worker_close(&sockmap->workers[i]);
+	free(sockmap->workers);
+	if (sockmap->flows)
+		munmap(sockmap->flows, sockmap->flows_bytes);
+	sockmap_bpf__destroy(sockmap->skeleton);
+	free(sockmap->pin_path);
+	free(sockmap);
 }
 
-struct accel_worker *accel_worker(struct accel *accel, unsigned int index)
+struct sockmap_worker *sockmap_worker(struct sockmap *sockmap, unsigned int index)
 {
-	return accel->features[ACCEL_TCP].available ? &accel->workers[index] : NULL;
+	return sockmap->features[SOCKMAP_TCP].available ? &sockmap->workers[index] : NULL;
 }
 
-int accel_event_fd(const struct accel_worker *worker)
+int sockmap_event_fd(const struct sockmap_worker *worker)
 {
 	return ring_buffer__epoll_fd(worker->ring);
 }
 
-void accel_read_events(struct accel_worker *worker, accel_event_fn *handle)
+void sockmap_read_events(struct sockmap_worker *worker, sockmap_event_fn *handle)
 {
 	worker->handle = handle;
 	ring_buffer__consume(worker->ring);
@@ -308,10 +311,10 @@ static int socket_insert(const struct bpf_map *map, uint32_t slot, int fd)
 	return bpf_map_update_elem(bpf_map__fd(map), &slot, &value, BPF_ANY) ? -errno : 0;
 }
 
-int accel_insert(struct accel_worker *worker, int source, int target,
-		 const struct hawser_flow *initial, void *owner, struct hawser_flow **flow)
+int sockmap_insert(struct sockmap_worker *worker, int source, int target,
+		   const struct hawser_flow *initial, void *owner, struct hawser_flow **flow)
 {
-	const struct sockmap_bpf *skeleton = worker->accel->skeleton;
+	const struct sockmap_bpf *skeleton = worker->sockmap->skeleton;
 	uint64_t cookie;
 	socklen_t len = sizeof(cookie);
 	uint32_t slot;
@@ -322,13 +325,13 @@ int accel_insert(struct accel_worker *worker, int source, int target,
 	if (getsockopt(source, SOL_SOCKET, SO_COOKIE, &cookie, &len))
 		return -errno;
 	slot = worker->free_slots[worker->free_count - 1];
-	*flow = &worker->accel->flows[slot];
+	*flow = &worker->sockmap->flows[slot];
 	**flow = *initial;
 	(*flow)->cookie = cookie;
 	(*flow)->worker = worker->index;
-	(*flow)->low_water = worker->accel->budget / 2;
-	(*flow)->word = worker->accel->budget;
-	(*flow)->granted = worker->accel->budget;
+	(*flow)->low_water = worker->sockmap->budget / 2;
+	(*flow)->word = worker->sockmap->budget;
+	(*flow)->granted = worker->sockmap->budget;
 	err = socket_insert(skeleton->maps.targets, slot, target);
 	if (err)
 		goto clear;
@@ -352,10 +355,10 @@ clear:
 	return err;
 }
 
-void accel_remove(struct accel_worker *worker, int slot, int source)
+void sockmap_remove(struct sockmap_worker *worker, int slot, int source)
 {
-	const struct sockmap_bpf *skeleton = worker->accel->skeleton;
-	struct hawser_flow *flow = &worker->accel->flows[slot];
+	const struct sockmap_bpf *skeleton = worker->sockmap->skeleton;
+	struct hawser_flow *flow = &worker->sockmap->flows[slot];
 	uint32_t key = (uint32_t)slot;
 	uint64_t cookie = flow->cookie;
 	int one = 1;
@@ -371,7 +374,8 @@ void accel_remove(struct accel_worker *worker, int slot, int source)
 	worker->free_slots[worker->free_count++] = key;
 }
 
-const struct feature_state *accel_feature(const struct accel *accel, enum accel_feature feature)
+const struct feature_state *sockmap_feature(const struct sockmap *sockmap,
+					    enum sockmap_feature feature)
 {
-	return &accel->features[feature];
+	return &sockmap->features[feature];
 }

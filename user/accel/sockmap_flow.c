@@ -18,9 +18,9 @@
 #define PUSH_BUDGETS_MAX 8
 
 /* The program changes it at the same time. */
-static _Atomic uint64_t *flow_word(const struct parked *parked)
+static _Atomic uint64_t *flow_word(const struct sockmap_flow *flow)
 {
-	return (_Atomic uint64_t *)&parked->flow->word;
+	return (_Atomic uint64_t *)&flow->shared->word;
 }
 
 static uint32_t word_passed(uint64_t word)
@@ -30,11 +30,11 @@ static uint32_t word_passed(uint64_t word)
 
 /* Sets the base from which the target's drain is counted. Less than the truth will not do here: the
  * target would seem to have written what it has not. */
-static int parked_set_base(struct parked *parked)
+static int sockmap_flow_set_base(struct sockmap_flow *flow)
 {
-	parked->base_redirected = parked_redirected(parked);
-	return stream_pos_written(parked->target, parked->target_mptcp, STREAM_POS_EXACT,
-				  &parked->base_written);
+	flow->base_redirected = sockmap_flow_redirected(flow);
+	return tcp_position_written(flow->target, flow->target_mptcp, TCP_POSITION_EXACT,
+				    &flow->base_written);
 }
 
 static bool socket_is_mptcp(int fd)
@@ -42,15 +42,15 @@ static bool socket_is_mptcp(int fd)
 	return mptcp_transport(fd) == TRANSPORT_MPTCP;
 }
 
-int parked_prepare(struct parked *up, struct parked *down, struct accel_worker *worker, int client,
-		   int server, uint64_t session)
+int sockmap_flow_prepare(struct sockmap_flow *up, struct sockmap_flow *down,
+			 struct sockmap_worker *worker, int client, int server, uint64_t session)
 {
 	bool client_mptcp = socket_is_mptcp(client);
 	bool server_mptcp = socket_is_mptcp(server);
 	int err = 0;
 
-	*up = (struct parked){.source = client, .target = server, .session = session};
-	*down = (struct parked){.source = server, .target = client, .session = session};
+	*up = (struct sockmap_flow){.source = client, .target = server, .session = session};
+	*down = (struct sockmap_flow){.source = server, .target = client, .session = session};
 	up->direction = HAWSER_UP;
 	down->direction = HAWSER_DOWN;
 	up->source_mptcp = client_mptcp;
@@ -58,9 +58,9 @@ int parked_prepare(struct parked *up, struct parked *down, struct accel_worker *
 	down->source_mptcp = server_mptcp;
 	down->target_mptcp = client_mptcp;
 	if (!client_mptcp)
-		err = stream_pos_origin(client, &up->origin);
+		err = tcp_position_origin(client, &up->origin);
 	if (!err && !server_mptcp)
-		err = stream_pos_origin(server, &down->origin);
+		err = tcp_position_origin(server, &down->origin);
 	if (err)
 		return err;
 	up->worker = worker;
@@ -68,228 +68,228 @@ int parked_prepare(struct parked *up, struct parked *down, struct accel_worker *
 	return 0;
 }
 
-static int parked_enter_again(struct parked *parked)
+static int sockmap_flow_enter_again(struct sockmap_flow *flow)
 {
-	uint64_t word = atomic_load(flow_word(parked));
+	uint64_t word = atomic_load(flow_word(flow));
 	uint32_t credit = word & HAWSER_WORD_CREDIT;
 	uint64_t next;
 	int err;
 
 	if (!(word & HAWSER_WORD_PASS))
 		return 0;
-	if (!parked->drained)
+	if (!flow->drained)
 		return -EBUSY;
-	if (word_passed(word) != parked->taken)
+	if (word_passed(word) != flow->taken)
 		return -EAGAIN;
-	err = parked_set_base(parked);
+	err = sockmap_flow_set_base(flow);
 	if (err)
 		return err;
-	next = (word & ~(HAWSER_WORD_PASS | HAWSER_WORD_CREDIT)) | parked->budget;
-	if (!atomic_compare_exchange_strong(flow_word(parked), &word, next))
+	next = (word & ~(HAWSER_WORD_PASS | HAWSER_WORD_CREDIT)) | flow->budget;
+	if (!atomic_compare_exchange_strong(flow_word(flow), &word, next))
 		return -EAGAIN;
-	parked->granted += parked->budget - credit;
+	flow->granted += flow->budget - credit;
 	return 0;
 }
 
 /* The sequence number of the first byte that was not taken yet. -EAGAIN: that may be in the middle
  * of something longer than the program can trim. */
-static int parked_next_seq(struct parked *parked, uint32_t *seq)
+static int sockmap_flow_next_seq(struct sockmap_flow *flow, uint32_t *seq)
 {
 	uint64_t taken;
 	uint32_t waiting;
-	int err = stream_pos_read(parked->source, &taken, &waiting);
+	int err = tcp_position_read(flow->source, &taken, &waiting);
 
 	if (err && err != -EAGAIN)
-		parked->source_error = err;
+		flow->source_error = err;
 	if (err)
 		return err;
 	if (waiting > 0 && taken > HAWSER_TRIM_BYTES)
 		return -EAGAIN;
-	*seq = parked->origin + (uint32_t)taken;
+	*seq = flow->origin + (uint32_t)taken;
 	return 0;
 }
 
-static int parked_enter_first(struct parked *parked)
+static int sockmap_flow_enter_first(struct sockmap_flow *flow)
 {
-	struct hawser_flow initial = {.session = parked->session, .direction = parked->direction};
+	struct hawser_flow initial = {.session = flow->session, .direction = flow->direction};
 	int one = 1;
-	int err = parked_set_base(parked);
+	int err = sockmap_flow_set_base(flow);
 
-	if (!err && !parked->source_mptcp) {
+	if (!err && !flow->source_mptcp) {
 		initial.check_seq = 1;
-		err = parked_next_seq(parked, &initial.next_seq);
+		err = sockmap_flow_next_seq(flow, &initial.next_seq);
 	}
 	if (err)
 		return err;
-	parked->slot = accel_insert(parked->worker, parked->source, parked->target, &initial,
-				    parked, &parked->flow);
-	if (parked->slot < 0) {
-		parked->flow = NULL;
-		return parked->slot;
+	flow->slot = sockmap_insert(flow->worker, flow->source, flow->target, &initial, flow,
+				    &flow->shared);
+	if (flow->slot < 0) {
+		flow->shared = NULL;
+		return flow->slot;
 	}
-	parked->granted = parked->flow->granted;
-	parked->budget = (uint32_t)parked->granted;
+	flow->granted = flow->shared->granted;
+	flow->budget = (uint32_t)flow->granted;
 	/* The kick: what came before the insert would wait for the next segment. 1 is the default;
 	 * setting it makes the kernel look at the queue. recv(MSG_PEEK) does so since 6.4 only. */
-	setsockopt(parked->source, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
+	setsockopt(flow->source, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
 	return 0;
 }
 
-int parked_enter(struct parked *parked)
+int sockmap_flow_enter(struct sockmap_flow *flow)
 {
 	int err;
 
-	if (!parked->worker)
+	if (!flow->worker)
 		return -EINVAL;
-	err = parked->flow ? parked_enter_again(parked) : parked_enter_first(parked);
-	if (err || parked->entered)
+	err = flow->shared ? sockmap_flow_enter_again(flow) : sockmap_flow_enter_first(flow);
+	if (err || flow->entered)
 		return err;
-	parked->entered = true;
-	parked->drained = false;
-	parked->leave_calls = 0;
-	parked->flow->granted = parked->granted;
-	parked->flow->mode = HAWSER_REDIRECT;
-	parked->flow->entries++;
+	flow->entered = true;
+	flow->drained = false;
+	flow->leave_calls = 0;
+	flow->shared->granted = flow->granted;
+	flow->shared->mode = HAWSER_REDIRECT;
+	flow->shared->entries++;
 	return 0;
 }
 
-enum parked_mode parked_mode(const struct parked *parked)
+enum sockmap_flow_mode sockmap_flow_mode(const struct sockmap_flow *flow)
 {
-	if (!parked->flow)
-		return PARKED_OUT;
-	if (*(volatile const __u64 *)&parked->flow->broken)
-		return PARKED_BROKEN;
-	return atomic_load(flow_word(parked)) & HAWSER_WORD_PASS ? PARKED_PASSING
-								 : PARKED_REDIRECTING;
+	if (!flow->shared)
+		return SOCKMAP_FLOW_OUT;
+	if (*(volatile const __u64 *)&flow->shared->broken)
+		return SOCKMAP_FLOW_BROKEN;
+	return atomic_load(flow_word(flow)) & HAWSER_WORD_PASS ? SOCKMAP_FLOW_PASSING
+							       : SOCKMAP_FLOW_REDIRECTING;
 }
 
-uint64_t parked_redirected(const struct parked *parked)
+uint64_t sockmap_flow_redirected(const struct sockmap_flow *flow)
 {
-	if (!parked->flow)
+	if (!flow->shared)
 		return 0;
-	return parked->granted - (atomic_load(flow_word(parked)) & HAWSER_WORD_CREDIT);
+	return flow->granted - (atomic_load(flow_word(flow)) & HAWSER_WORD_CREDIT);
 }
 
-uint64_t parked_segments(const struct parked *parked)
+uint64_t sockmap_flow_segments(const struct sockmap_flow *flow)
 {
-	return parked->flow ? *(volatile const __u64 *)&parked->flow->segments : 0;
+	return flow->shared ? *(volatile const __u64 *)&flow->shared->segments : 0;
 }
 
 /* Bytes redirected since the last entry that the target has not written yet; *written: those that
  * it has. */
-static uint64_t parked_waiting(const struct parked *parked, uint64_t *written)
+static uint64_t sockmap_flow_waiting(const struct sockmap_flow *flow, uint64_t *written)
 {
-	uint64_t redirected = parked_redirected(parked) - parked->base_redirected;
+	uint64_t redirected = sockmap_flow_redirected(flow) - flow->base_redirected;
 
 	/* Less than the truth may even be less than the base. */
-	if (stream_pos_written(parked->target, parked->target_mptcp, STREAM_POS_AT_MOST, written) ||
-	    *written < parked->base_written)
-		*written = parked->base_written;
-	*written -= parked->base_written;
+	if (tcp_position_written(flow->target, flow->target_mptcp, TCP_POSITION_AT_MOST, written) ||
+	    *written < flow->base_written)
+		*written = flow->base_written;
+	*written -= flow->base_written;
 	return *written < redirected ? redirected - *written : 0;
 }
 
-uint32_t parked_top_up(struct parked *parked)
+uint32_t sockmap_flow_top_up(struct sockmap_flow *flow)
 {
 	uint64_t written = 0;
 	uint64_t waiting;
 	uint64_t limit;
 
-	if (!parked->flow)
+	if (!flow->shared)
 		return 0;
-	waiting = parked_waiting(parked, &written);
+	waiting = sockmap_flow_waiting(flow, &written);
 	/* Only the target's writing raises the limit, so that granted - written, and with it what
 	 * the kernel holds, never exceeds the budget. */
-	limit = parked->base_redirected + written + parked->budget;
-	if (parked_mode(parked) == PARKED_REDIRECTING && limit > parked->granted) {
-		atomic_fetch_add(flow_word(parked), limit - parked->granted);
-		parked->granted = limit;
-		parked->flow->granted = limit;
+	limit = flow->base_redirected + written + flow->budget;
+	if (sockmap_flow_mode(flow) == SOCKMAP_FLOW_REDIRECTING && limit > flow->granted) {
+		atomic_fetch_add(flow_word(flow), limit - flow->granted);
+		flow->granted = limit;
+		flow->shared->granted = limit;
 	}
 	return (uint32_t)waiting;
 }
 
 /* Makes room for the queue in the target's send buffer. */
-static void target_push(struct parked *parked)
+static void target_push(struct sockmap_flow *flow)
 {
 	socklen_t len = sizeof(int);
 	int size;
 
-	if (getsockopt(parked->target, SOL_SOCKET, SO_SNDBUF, &size, &len))
+	if (getsockopt(flow->target, SOL_SOCKET, SO_SNDBUF, &size, &len))
 		return;
-	if (parked->sndbuf == 0) {
-		parked->sndbuf = size;
-		if (getsockopt(parked->target, SOL_SOCKET, SO_BUF_LOCK, &parked->sndbuf_lock, &len))
-			parked->sndbuf_lock = SOCK_SNDBUF_LOCK | SOCK_RCVBUF_LOCK;
+	if (flow->sndbuf == 0) {
+		flow->sndbuf = size;
+		if (getsockopt(flow->target, SOL_SOCKET, SO_BUF_LOCK, &flow->sndbuf_lock, &len))
+			flow->sndbuf_lock = SOCK_SNDBUF_LOCK | SOCK_RCVBUF_LOCK;
 	}
 	/* The kernel doubles what it is given. */
-	if (size < parked->sndbuf + PUSH_BUDGETS_MAX * (int)parked->budget)
-		setsockopt(parked->target, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+	if (size < flow->sndbuf + PUSH_BUDGETS_MAX * (int)flow->budget)
+		setsockopt(flow->target, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
 }
 
-static void target_restore(struct parked *parked)
+static void target_restore(struct sockmap_flow *flow)
 {
-	int size = parked->sndbuf / 2;
+	int size = flow->sndbuf / 2;
 
-	if (parked->sndbuf == 0)
+	if (flow->sndbuf == 0)
 		return;
-	setsockopt(parked->target, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+	setsockopt(flow->target, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
 	/* Unlocked, it grows with the connection again. */
-	setsockopt(parked->target, SOL_SOCKET, SO_BUF_LOCK, &parked->sndbuf_lock,
-		   sizeof(parked->sndbuf_lock));
-	parked->sndbuf = 0;
+	setsockopt(flow->target, SOL_SOCKET, SO_BUF_LOCK, &flow->sndbuf_lock,
+		   sizeof(flow->sndbuf_lock));
+	flow->sndbuf = 0;
 }
 
-bool parked_leave(struct parked *parked)
+bool sockmap_flow_leave(struct sockmap_flow *flow)
 {
 	uint64_t written = 0;
 
-	if (!parked->flow)
+	if (!flow->shared)
 		return true;
-	if (parked->entered) {
-		atomic_fetch_or(flow_word(parked), HAWSER_WORD_PASS);
-		parked->entered = false;
-		parked->flow->mode = HAWSER_PASS;
-		parked->flow->exits++;
+	if (flow->entered) {
+		atomic_fetch_or(flow_word(flow), HAWSER_WORD_PASS);
+		flow->entered = false;
+		flow->shared->mode = HAWSER_PASS;
+		flow->shared->exits++;
 	}
-	if (parked->drained)
+	if (flow->drained)
 		return true;
-	if (parked_waiting(parked, &written) > 0) {
-		if (parked->leave_calls++ > 0)
-			target_push(parked);
+	if (sockmap_flow_waiting(flow, &written) > 0) {
+		if (flow->leave_calls++ > 0)
+			target_push(flow);
 		return false;
 	}
-	parked->drained = true;
-	target_restore(parked);
+	flow->drained = true;
+	target_restore(flow);
 	return true;
 }
 
-uint32_t parked_unread(const struct parked *parked)
+uint32_t sockmap_flow_unread(const struct sockmap_flow *flow)
 {
-	if (!parked->flow)
+	if (!flow->shared)
 		return 0;
-	return word_passed(atomic_load(flow_word(parked))) - parked->taken;
+	return word_passed(atomic_load(flow_word(flow))) - flow->taken;
 }
 
-ssize_t parked_recv(struct parked *parked, void *bytes, size_t size)
+ssize_t sockmap_flow_recv(struct sockmap_flow *flow, void *bytes, size_t size)
 {
-	ssize_t n = recv(parked->source, bytes, size, MSG_DONTWAIT);
+	ssize_t n = recv(flow->source, bytes, size, MSG_DONTWAIT);
 
 	if (n < 0)
 		return -errno;
 	/* The kernel says so as soon as the FIN is in, whatever it still has to hand over. */
-	if (n == 0 && parked_unread(parked) > 0)
+	if (n == 0 && sockmap_flow_unread(flow) > 0)
 		return -EAGAIN;
-	if (parked->flow)
-		parked->taken += (uint32_t)n;
+	if (flow->shared)
+		flow->taken += (uint32_t)n;
 	return n;
 }
 
-void parked_release(struct parked *parked)
+void sockmap_flow_release(struct sockmap_flow *flow)
 {
-	if (!parked->flow)
+	if (!flow->shared)
 		return;
-	target_restore(parked);
-	accel_remove(parked->worker, parked->slot, parked->source);
-	*parked = (struct parked){0};
+	target_restore(flow);
+	sockmap_remove(flow->worker, flow->slot, flow->source);
+	*flow = (struct sockmap_flow){0};
 }

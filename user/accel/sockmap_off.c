@@ -7,60 +7,61 @@
 
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
-static struct accel {
-	struct feature_state features[ACCEL_FEATURE_COUNT];
+static struct sockmap {
+	struct feature_state features[SOCKMAP_FEATURE_COUNT];
 } off = {{
-	[ACCEL_PROGRAM] = {.name = "bpf", .reason = "built without BPF"},
-	[ACCEL_TCP] = {.name = "sockmap-tcp", .reason = "built without BPF"},
-	[ACCEL_MPTCP] = {.name = "sockmap-mptcp", .reason = "built without BPF"},
-	[ACCEL_PINS] = {.name = "bpf-pins", .reason = "built without BPF"},
+	[SOCKMAP_PROGRAM] = {.name = "bpf", .reason = "built without BPF"},
+	[SOCKMAP_TCP] = {.name = "sockmap-tcp", .reason = "built without BPF"},
+	[SOCKMAP_MPTCP] = {.name = "sockmap-mptcp", .reason = "built without BPF"},
+	[SOCKMAP_PINS] = {.name = "bpf-pins", .reason = "built without BPF"},
 }};
 
-struct accel *accel_open(const struct accel_options *options)
+struct sockmap *sockmap_open(const struct sockmap_options *options)
 {
 	return &off;
 }
 
-void accel_close(struct accel *accel)
+void sockmap_close(struct sockmap *sockmap)
 {
 }
 
-const struct feature_state *accel_feature(const struct accel *accel, enum accel_feature feature)
+const struct feature_state *sockmap_feature(const struct sockmap *sockmap,
+					    enum sockmap_feature feature)
 {
-	return &accel->features[feature];
+	return &sockmap->features[feature];
 }
 
-struct accel_worker *accel_worker_to_try(struct accel *accel)
+struct sockmap_worker *sockmap_worker_to_try(struct sockmap *sockmap)
 {
 	return NULL;
 }
 
-void accel_set_tried(struct accel *accel, enum accel_feature feature, const char *fault)
+void sockmap_set_tried(struct sockmap *sockmap, enum sockmap_feature feature, const char *fault)
 {
 }
 
-struct accel_worker *accel_worker(struct accel *accel, unsigned int index)
+struct sockmap_worker *sockmap_worker(struct sockmap *sockmap, unsigned int index)
 {
 	return NULL;
 }
 
 /* Without a worker nobody calls the others. */
 
-int accel_event_fd(const struct accel_worker *worker)
+int sockmap_event_fd(const struct sockmap_worker *worker)
 {
 	return -1;
 }
 
-void accel_read_events(struct accel_worker *worker, accel_event_fn *handle)
+void sockmap_read_events(struct sockmap_worker *worker, sockmap_event_fn *handle)
 {
 }
 
-int accel_insert(struct accel_worker *worker, int source, int target,
-		 const struct hawser_flow *initial, void *owner, struct hawser_flow **flow)
+int sockmap_insert(struct sockmap_worker *worker, int source, int target,
+		   const struct hawser_flow *initial, void *owner, struct hawser_flow **flow)
 {
 	return -EOPNOTSUPP;
 }
 
-void accel_remove(struct accel_worker *worker, int slot, int source)
+void sockmap_remove(struct sockmap_worker *worker, int slot, int source)
 {
 }

@@ -7,140 +7,140 @@
 #include <stdlib.h>
 
 struct course {
-	struct parked parked;
+	struct sockmap_flow flow;
 	bool given_up;	  /* its target is dead */
-	uint64_t counted; /* bytes, by park_take_count() */
+	uint64_t counted; /* bytes, by sockmap_pair_take_count() */
 	/* When credit was last granted: */
 	uint64_t redirected; /* bytes */
 	uint64_t answers;    /* segments of the opposite direction */
 };
 
-struct park {
+struct sockmap_pair {
 	struct poller *poller;
 	const struct tune *tune;
-	enum park_state state;
+	enum sockmap_pair_state state;
 	const char *reason;
 	struct course up;
 	struct course down;
 	struct poll_watch drain;
-	park_fn *notify;
+	sockmap_pair_fn *notify;
 	void *owner;
 };
 
-struct park *park_new(const struct park_request *request)
+struct sockmap_pair *sockmap_pair_new(const struct sockmap_pair_request *request)
 {
-	struct park *park = calloc(1, sizeof(*park));
+	struct sockmap_pair *pair = calloc(1, sizeof(*pair));
 	int err;
 
-	if (!park)
+	if (!pair)
 		return NULL;
-	park->poller = request->poller;
-	park->tune = request->tune;
-	park->notify = request->notify;
-	park->owner = request->owner;
-	err = parked_prepare(&park->up.parked, &park->down.parked, request->worker, request->client,
-			     request->server, request->session);
+	pair->poller = request->poller;
+	pair->tune = request->tune;
+	pair->notify = request->notify;
+	pair->owner = request->owner;
+	err = sockmap_flow_prepare(&pair->up.flow, &pair->down.flow, request->worker,
+				   request->client, request->server, request->session);
 	if (!err)
-		return park;
-	free(park);
+		return pair;
+	free(pair);
 	errno = -err;
 	return NULL;
 }
 
 static void course_remember(struct course *course, const struct course *opposite)
 {
-	course->redirected = parked_redirected(&course->parked);
-	course->answers = parked_segments(&opposite->parked);
+	course->redirected = sockmap_flow_redirected(&course->flow);
+	course->answers = sockmap_flow_segments(&opposite->flow);
 }
 
-int park_enter(struct park *park)
+int sockmap_pair_enter(struct sockmap_pair *pair)
 {
-	int err = parked_enter(&park->up.parked);
+	int err = sockmap_flow_enter(&pair->up.flow);
 
 	if (err)
 		return err;
-	park->state = PARK_IN;
-	err = parked_enter(&park->down.parked);
+	pair->state = SOCKMAP_PAIR_IN;
+	err = sockmap_flow_enter(&pair->down.flow);
 	if (err) {
-		park_leave(park, "the other direction could not enter the sockmap");
+		sockmap_pair_leave(pair, "the other direction could not enter the sockmap");
 		return err;
 	}
-	course_remember(&park->up, &park->down);
-	course_remember(&park->down, &park->up);
+	course_remember(&pair->up, &pair->down);
+	course_remember(&pair->down, &pair->up);
 	return 0;
 }
 
 static bool course_drained(struct course *course)
 {
-	return parked_leave(&course->parked) || course->given_up;
+	return sockmap_flow_leave(&course->flow) || course->given_up;
 }
 
-static void park_look(void *owner)
+static void sockmap_pair_look(void *owner)
 {
-	struct park *park = owner;
+	struct sockmap_pair *pair = owner;
 	/* Both are asked: each is to stop redirecting. */
-	bool up = course_drained(&park->up);
-	bool down = course_drained(&park->down);
+	bool up = course_drained(&pair->up);
+	bool down = course_drained(&pair->down);
 
 	if (!up || !down)
 		return;
-	poller_stop(&park->drain);
-	park->state = PARK_OUT;
-	park->notify(park->owner, PARK_LEFT);
+	poller_stop(&pair->drain);
+	pair->state = SOCKMAP_PAIR_OUT;
+	pair->notify(pair->owner, SOCKMAP_PAIR_LEFT);
 }
 
 /* Also when it does so already, and something has changed. */
-static void park_look_soon(struct park *park)
+static void sockmap_pair_look_soon(struct sockmap_pair *pair)
 {
-	poller_stop(&park->drain);
-	poller_start(park->poller, &park->drain, 0., park_look, park);
+	poller_stop(&pair->drain);
+	poller_start(pair->poller, &pair->drain, 0., sockmap_pair_look, pair);
 }
 
-void park_leave(struct park *park, const char *reason)
+void sockmap_pair_leave(struct sockmap_pair *pair, const char *reason)
 {
-	if (park->state != PARK_IN)
+	if (pair->state != SOCKMAP_PAIR_IN)
 		return;
-	park->state = PARK_LEAVING;
-	park->reason = reason;
-	park_look_soon(park);
+	pair->state = SOCKMAP_PAIR_LEAVING;
+	pair->reason = reason;
+	sockmap_pair_look_soon(pair);
 }
 
-void park_give_up(struct park *park, bool up)
+void sockmap_pair_give_up(struct sockmap_pair *pair, bool up)
 {
-	(up ? &park->up : &park->down)->given_up = true;
-	if (park->state == PARK_LEAVING)
-		park_look_soon(park);
+	(up ? &pair->up : &pair->down)->given_up = true;
+	if (pair->state == SOCKMAP_PAIR_LEAVING)
+		sockmap_pair_look_soon(pair);
 }
 
-void park_free(struct park *park)
+void sockmap_pair_free(struct sockmap_pair *pair)
 {
-	if (!park)
+	if (!pair)
 		return;
-	poller_stop(&park->drain);
-	parked_release(&park->up.parked);
-	parked_release(&park->down.parked);
-	free(park);
+	poller_stop(&pair->drain);
+	sockmap_flow_release(&pair->up.flow);
+	sockmap_flow_release(&pair->down.flow);
+	free(pair);
 }
 
-enum park_state park_state(const struct park *park)
+enum sockmap_pair_state sockmap_pair_state(const struct sockmap_pair *pair)
 {
-	return park ? park->state : PARK_OUT;
+	return pair ? pair->state : SOCKMAP_PAIR_OUT;
 }
 
-const char *park_reason(const struct park *park)
+const char *sockmap_pair_reason(const struct sockmap_pair *pair)
 {
-	return park->reason;
+	return pair->reason;
 }
 
-struct parked *park_direction(struct park *park, bool up)
+struct sockmap_flow *sockmap_pair_direction(struct sockmap_pair *pair, bool up)
 {
-	return up ? &park->up.parked : &park->down.parked;
+	return up ? &pair->up.flow : &pair->down.flow;
 }
 
-uint64_t park_take_count(struct park *park, bool up)
+uint64_t sockmap_pair_take_count(struct sockmap_pair *pair, bool up)
 {
-	struct course *course = up ? &park->up : &park->down;
-	uint64_t redirected = parked_redirected(&course->parked);
+	struct course *course = up ? &pair->up : &pair->down;
+	uint64_t redirected = sockmap_flow_redirected(&course->flow);
 	uint64_t n = redirected - course->counted;
 
 	course->counted = redirected;
@@ -149,45 +149,48 @@ uint64_t park_take_count(struct park *park, bool up)
 
 /* Half of the credit is used up. Chat brings answers in between; what has none is bulk, and user
  * space moves that for less. */
-static void course_refill(struct park *park, struct course *course, const struct course *opposite)
+static void course_refill(struct sockmap_pair *pair, struct course *course,
+			  const struct course *opposite)
 {
-	uint64_t bytes = parked_redirected(&course->parked) - course->redirected;
-	uint64_t answers = parked_segments(&opposite->parked) - course->answers;
+	uint64_t bytes = sockmap_flow_redirected(&course->flow) - course->redirected;
+	uint64_t answers = sockmap_flow_segments(&opposite->flow) - course->answers;
 
-	if (bytes > answers * 2 * park->tune->chat_bytes) {
-		park_leave(park, "bulk, not chat");
+	if (bytes > answers * 2 * pair->tune->chat_bytes) {
+		sockmap_pair_leave(pair, "bulk, not chat");
 		return;
 	}
-	parked_top_up(&course->parked);
+	sockmap_flow_top_up(&course->flow);
 	course_remember(course, opposite);
 }
 
-static void park_on_event(void *owner, enum hawser_event_kind kind)
+static void sockmap_pair_on_event(void *owner, enum hawser_event_kind kind)
 {
-	struct parked *parked = owner;
-	struct course *course = (struct course *)((char *)parked - offsetof(struct course, parked));
-	bool up = parked->direction == HAWSER_UP;
-	struct park *park = (struct park *)((char *)course - (up ? offsetof(struct park, up)
-								 : offsetof(struct park, down)));
+	struct sockmap_flow *flow = owner;
+	struct course *course = (struct course *)((char *)flow - offsetof(struct course, flow));
+	bool up = flow->direction == HAWSER_UP;
+	struct sockmap_pair *pair =
+		(struct sockmap_pair *)((char *)course -
+					(up ? offsetof(struct sockmap_pair, up)
+					    : offsetof(struct sockmap_pair, down)));
 
 	switch (kind) {
 	case HAWSER_EVENT_LOW:
-		if (park->state == PARK_IN)
-			course_refill(park, course, up ? &park->down : &park->up);
+		if (pair->state == SOCKMAP_PAIR_IN)
+			course_refill(pair, course, up ? &pair->down : &pair->up);
 		break;
 	case HAWSER_EVENT_PASSED:
 		/* Also when this is an old event: its flow may have entered again. */
-		if (parked_mode(parked) == PARKED_PASSING)
-			park_leave(park, "the target does not keep up");
+		if (sockmap_flow_mode(flow) == SOCKMAP_FLOW_PASSING)
+			sockmap_pair_leave(pair, "the target does not keep up");
 		break;
 	case HAWSER_EVENT_BROKEN:
-		if (parked_mode(parked) == PARKED_BROKEN)
-			park->notify(park->owner, PARK_BROKEN);
+		if (sockmap_flow_mode(flow) == SOCKMAP_FLOW_BROKEN)
+			pair->notify(pair->owner, SOCKMAP_PAIR_BROKEN);
 		break;
 	}
 }
 
-void park_read_events(struct accel_worker *worker)
+void sockmap_pair_read_events(struct sockmap_worker *worker)
 {
-	accel_read_events(worker, park_on_event);
+	sockmap_read_events(worker, sockmap_pair_on_event);
 }

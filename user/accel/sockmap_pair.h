@@ -13,62 +13,63 @@
 #include "base/poller.h"
 #include "config/tune.h"
 
-struct park;
+struct sockmap_pair;
 
-enum park_state {
-	PARK_OUT,     /* user space moves the bytes, reading by parked_recv() */
-	PARK_IN,      /* the kernel does; user space must neither read, write nor shut down */
-	PARK_LEAVING, /* as PARK_IN, until the last of them has reached the sockets */
+enum sockmap_pair_state {
+	SOCKMAP_PAIR_OUT, /* user space moves the bytes, reading by sockmap_flow_recv() */
+	SOCKMAP_PAIR_IN,  /* the kernel does; user space must neither read, write nor shut down */
+	SOCKMAP_PAIR_LEAVING, /* as SOCKMAP_PAIR_IN, until the last of them has reached the sockets
+			       */
 };
 
-enum park_event {
-	PARK_LEFT,   /* PARK_OUT again */
-	PARK_BROKEN, /* bytes were lost or doubled: reset the session */
+enum sockmap_pair_event {
+	SOCKMAP_PAIR_LEFT,   /* SOCKMAP_PAIR_OUT again */
+	SOCKMAP_PAIR_BROKEN, /* bytes were lost or doubled: reset the session */
 };
 
-/* Called from the loop only. May free the park. */
-typedef void park_fn(void *owner, enum park_event event);
+/* Called from the loop only. May free the pair. */
+typedef void sockmap_pair_fn(void *owner, enum sockmap_pair_event event);
 
-struct park_request {
+struct sockmap_pair_request {
 	struct poller *poller;
-	struct accel_worker *worker;
-	const struct tune *tune; /* outlives the park */
-	int client;		 /* fds; the caller's to close, right after park_free() */
+	struct sockmap_worker *worker;
+	const struct tune *tune; /* outlives the pair */
+	int client;		 /* fds; the caller's to close, right after sockmap_pair_free() */
 	int server;
 	uint64_t session;
-	park_fn *notify;
+	sockmap_pair_fn *notify;
 	void *owner;
 };
 
-/* PARK_OUT. NULL with errno set: as of parked_prepare(), or ENOMEM. */
-struct park *park_new(const struct park_request *request);
+/* SOCKMAP_PAIR_OUT. NULL with errno set: as of sockmap_flow_prepare(), or ENOMEM. */
+struct sockmap_pair *sockmap_pair_new(const struct sockmap_pair_request *request);
 
 /* Lets the kernel begin. Everything that was taken from either socket has been given to the other.
- * 0, or -errno as of parked_enter(); then the state is PARK_OUT, or PARK_LEAVING if one direction
- * had entered already. */
-int park_enter(struct park *park);
+ * 0, or -errno as of sockmap_flow_enter(); then the state is SOCKMAP_PAIR_OUT, or
+ * SOCKMAP_PAIR_LEAVING if one direction had entered already. */
+int sockmap_pair_enter(struct sockmap_pair *pair);
 
-/* Ends it for a reason, which is kept (a literal); PARK_LEFT follows from the loop. */
-void park_leave(struct park *park, const char *reason);
+/* Ends it for a reason, which is kept (a literal); SOCKMAP_PAIR_LEFT follows from the loop. */
+void sockmap_pair_leave(struct sockmap_pair *pair, const char *reason);
 
 /* Nothing more will reach the target of this direction, so leaving does not wait for it. */
-void park_give_up(struct park *park, bool up);
+void sockmap_pair_give_up(struct sockmap_pair *pair, bool up);
 
-/* Releases both directions; park_free(NULL) does nothing. */
-void park_free(struct park *park);
+/* Releases both directions; sockmap_pair_free(NULL) does nothing. */
+void sockmap_pair_free(struct sockmap_pair *pair);
 
-/* PARK_OUT for NULL. */
-enum park_state park_state(const struct park *park);
+/* SOCKMAP_PAIR_OUT for NULL. */
+enum sockmap_pair_state sockmap_pair_state(const struct sockmap_pair *pair);
 
 /* Why it left last; NULL if it never did. */
-const char *park_reason(const struct park *park);
+const char *sockmap_pair_reason(const struct sockmap_pair *pair);
 
-struct parked *park_direction(struct park *park, bool up);
+struct sockmap_flow *sockmap_pair_direction(struct sockmap_pair *pair, bool up);
 
 /* Bytes that the kernel moved since the last call. */
-uint64_t park_take_count(struct park *park, bool up);
+uint64_t sockmap_pair_take_count(struct sockmap_pair *pair, bool up);
 
-/* When accel_event_fd() is readable. */
-void park_read_events(struct accel_worker *worker);
+/* When sockmap_event_fd() is readable. */
+void sockmap_pair_read_events(struct sockmap_worker *worker);
 
 #endif

@@ -13,13 +13,13 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-static int pin_path(char path[static PATH_MAX], const char *directory, enum accel_pin pin)
+static int pin_path(char path[static PATH_MAX], const char *directory, enum sockmap_pin pin)
 {
-	static const char *const names[ACCEL_PIN_COUNT] = {
-		[ACCEL_PIN_FLOWS] = "flows",
-		[ACCEL_PIN_SLOTS] = "slots",
-		[ACCEL_PIN_SOURCES] = "sources",
-		[ACCEL_PIN_TARGETS] = "targets",
+	static const char *const names[SOCKMAP_PIN_COUNT] = {
+		[SOCKMAP_PIN_FLOWS] = "flows",
+		[SOCKMAP_PIN_SLOTS] = "slots",
+		[SOCKMAP_PIN_SOURCES] = "sources",
+		[SOCKMAP_PIN_TARGETS] = "targets",
 	};
 	int len = snprintf(path, PATH_MAX, "%s/%s", directory, names[pin]);
 
@@ -35,8 +35,8 @@ static uint32_t map_id(int fd)
 	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) ? info.id : 0;
 }
 
-int accel_pin(const char *directory, const int fds[static ACCEL_PIN_COUNT], char *reason,
-	      size_t size)
+int sockmap_pin(const char *directory, const int fds[static SOCKMAP_PIN_COUNT], char *reason,
+		size_t size)
 {
 	char path[PATH_MAX];
 	struct statfs fs;
@@ -54,7 +54,7 @@ int accel_pin(const char *directory, const int fds[static ACCEL_PIN_COUNT], char
 		rmdir(directory);
 		return -EINVAL;
 	}
-	for (int i = 0; i < ACCEL_PIN_COUNT; i++) {
+	for (int i = 0; i < SOCKMAP_PIN_COUNT; i++) {
 		err = pin_path(path, directory, i);
 		if (!err && unlink(path) && errno != ENOENT)
 			err = -errno;
@@ -62,18 +62,18 @@ int accel_pin(const char *directory, const int fds[static ACCEL_PIN_COUNT], char
 			err = -errno;
 		if (err) {
 			snprintf(reason, size, "pin: %s", strerror(-err));
-			accel_unpin(directory, fds);
+			sockmap_unpin(directory, fds);
 			return err;
 		}
 	}
 	return 0;
 }
 
-void accel_unpin(const char *directory, const int fds[static ACCEL_PIN_COUNT])
+void sockmap_unpin(const char *directory, const int fds[static SOCKMAP_PIN_COUNT])
 {
 	char path[PATH_MAX];
 
-	for (int i = 0; i < ACCEL_PIN_COUNT; i++) {
+	for (int i = 0; i < SOCKMAP_PIN_COUNT; i++) {
 		int fd;
 
 		if (pin_path(path, directory, i))

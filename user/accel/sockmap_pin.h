@@ -6,21 +6,21 @@
 #include <stddef.h>
 
 /* The names are these in lower case: "flows"… */
-enum accel_pin {
-	ACCEL_PIN_FLOWS,
-	ACCEL_PIN_SLOTS,
-	ACCEL_PIN_SOURCES,
-	ACCEL_PIN_TARGETS,
-	ACCEL_PIN_COUNT
+enum sockmap_pin {
+	SOCKMAP_PIN_FLOWS,
+	SOCKMAP_PIN_SLOTS,
+	SOCKMAP_PIN_SOURCES,
+	SOCKMAP_PIN_TARGETS,
+	SOCKMAP_PIN_COUNT
 };
 
 /* Makes the directory, if need be, and the pins; replaces what a crash left. All or nothing: 0, or
  * -errno with the reason. */
-int accel_pin(const char *directory, const int fds[static ACCEL_PIN_COUNT], char *reason,
-	      size_t size);
+int sockmap_pin(const char *directory, const int fds[static SOCKMAP_PIN_COUNT], char *reason,
+		size_t size);
 
 /* Removes the pins that lead to these maps; others have been made by another daemon since. Then the
  * directory, if it is empty. */
-void accel_unpin(const char *directory, const int fds[static ACCEL_PIN_COUNT]);
+void sockmap_unpin(const char *directory, const int fds[static SOCKMAP_PIN_COUNT]);
 
 #endif

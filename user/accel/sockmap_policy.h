@@ -11,7 +11,7 @@
 
 #include "config/tune.h"
 
-struct chat {
+struct sockmap_policy {
 	ev_tstamp since;      /* start of the window that is being measured; 0: none */
 	ev_tstamp not_before; /* no entry earlier */
 	ev_tstamp entered;    /* the last entry */
@@ -22,14 +22,15 @@ struct chat {
 };
 
 /* Takes note of n bytes that user space moved. Whether the pair is chatty now. */
-bool chat_moved(struct chat *chat, const struct tune *tune, bool up, size_t n, ev_tstamp now);
+bool sockmap_policy_moved(struct sockmap_policy *policy, const struct tune *tune, bool up, size_t n,
+			  ev_tstamp now);
 
 /* Whether the last exit is long enough ago. */
-bool chat_may_enter(const struct chat *chat, ev_tstamp now);
+bool sockmap_policy_may_enter(const struct sockmap_policy *policy, ev_tstamp now);
 
-void chat_entered(struct chat *chat, ev_tstamp now);
+void sockmap_policy_entered(struct sockmap_policy *policy, ev_tstamp now);
 
 /* It left, or could not enter. */
-void chat_left(struct chat *chat, const struct tune *tune, ev_tstamp now);
+void sockmap_policy_left(struct sockmap_policy *policy, const struct tune *tune, ev_tstamp now);
 
 #endif

@@ -132,8 +132,9 @@ static const char *insert_reason(int err, int protocol)
 
 /* Enters, and sends what some kernels treat wrongly. first: where the bytes begin that the source
  * has not received yet. */
-static int probe_bytes(struct parked *up, const struct loopback *in, const struct loopback *out,
-		       size_t first, int protocol, char *reason, size_t size)
+static int probe_bytes(struct sockmap_flow *up, const struct loopback *in,
+		       const struct loopback *out, size_t first, int protocol, char *reason,
+		       size_t size)
 {
 	int err = -EIO;
 
@@ -141,7 +142,7 @@ static int probe_bytes(struct parked *up, const struct loopback *in, const struc
 		snprintf(reason, size, "no bytes over loopback to try with");
 		return err;
 	}
-	err = parked_enter(up);
+	err = sockmap_flow_enter(up);
 	if (err) {
 		snprintf(reason, size, "%s", insert_reason(err, protocol));
 		return err;
@@ -161,13 +162,13 @@ static int probe_bytes(struct parked *up, const struct loopback *in, const struc
 }
 
 /* One connection to another, with what comes next unread or received before. 0 or -errno. */
-static int probe_pair(struct accel_worker *worker, int protocol, uint32_t overlap_bytes,
+static int probe_pair(struct sockmap_worker *worker, int protocol, uint32_t overlap_bytes,
 		      char *reason, size_t size)
 {
 	struct loopback in = {-1, -1};
 	struct loopback out = {-1, -1};
-	struct parked up = {0};
-	struct parked down = {0};
+	struct sockmap_flow up = {0};
+	struct sockmap_flow down = {0};
 	int err;
 
 	if (overlap_bytes > 0)
@@ -177,14 +178,14 @@ static int probe_pair(struct accel_worker *worker, int protocol, uint32_t overla
 	if (!err)
 		err = loopback_open(&out, protocol, SMALL_BYTES);
 	if (!err)
-		err = parked_prepare(&up, &down, worker, in.near, out.near, 0);
+		err = sockmap_flow_prepare(&up, &down, worker, in.near, out.near, 0);
 	if (err)
 		snprintf(reason, size, "no connection over loopback to try with: %s",
 			 strerror(-err));
 	else
 		err = probe_bytes(&up, &in, &out, overlap_bytes, protocol, reason, size);
-	parked_release(&up);
-	parked_release(&down);
+	sockmap_flow_release(&up);
+	sockmap_flow_release(&down);
 	loopback_close(&in);
 	loopback_close(&out);
 	return err;
@@ -210,7 +211,7 @@ static bool kernel_can_be_tried(char *reason, size_t size)
 	return false;
 }
 
-static int probe_protocol(struct accel_worker *worker, int protocol, char *reason, size_t size)
+static int probe_protocol(struct sockmap_worker *worker, int protocol, char *reason, size_t size)
 {
 	int err;
 
@@ -223,15 +224,16 @@ static int probe_protocol(struct accel_worker *worker, int protocol, char *reaso
 	return err;
 }
 
-void accel_probe(struct accel *accel)
+void sockmap_probe(struct sockmap *sockmap)
 {
-	static const int protocols[] = {[ACCEL_TCP] = IPPROTO_TCP, [ACCEL_MPTCP] = IPPROTO_MPTCP};
-	struct accel_worker *worker = accel_worker_to_try(accel);
+	static const int protocols[] = {
+		[SOCKMAP_TCP] = IPPROTO_TCP, [SOCKMAP_MPTCP] = IPPROTO_MPTCP};
+	struct sockmap_worker *worker = sockmap_worker_to_try(sockmap);
 	char reason[sizeof(((struct feature_state *)NULL)->reason)];
 
-	for (unsigned int i = ACCEL_TCP; worker && i <= ACCEL_MPTCP; i++)
-		accel_set_tried(accel, i,
-				probe_protocol(worker, protocols[i], reason, sizeof(reason))
-					? reason
-					: NULL);
+	for (unsigned int i = SOCKMAP_TCP; worker && i <= SOCKMAP_MPTCP; i++)
+		sockmap_set_tried(sockmap, i,
+				  probe_protocol(worker, protocols[i], reason, sizeof(reason))
+					  ? reason
+					  : NULL);
 }

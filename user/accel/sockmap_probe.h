@@ -4,11 +4,11 @@
 #ifndef HAWSER_ACCEL_SOCKMAP_PROBE_H
 #define HAWSER_ACCEL_SOCKMAP_PROBE_H
 
-struct accel;
+struct sockmap;
 
-/* After accel_open(), before workers start. Sends bytes through pairs of TCP and of MPTCP sockets:
- * with unread data at the start, with a target that is full for a while, and (TCP) with data that
- * was received before. Switches on what works, and leaves the reason of what does not. */
-void accel_probe(struct accel *accel);
+/* After sockmap_open(), before workers start. Sends bytes through pairs of TCP and of MPTCP
+ * sockets: with unread data at the start, with a target that is full for a while, and (TCP) with
+ * data that was received before. Switches on what works, and leaves the reason of what does not. */
+void sockmap_probe(struct sockmap *sockmap);
 
 #endif

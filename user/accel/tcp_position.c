@@ -64,7 +64,7 @@ static int expected_seq(int fd, uint32_t *seq)
 	return err;
 }
 
-int stream_pos_origin(int fd, uint32_t *origin)
+int tcp_position_origin(int fd, uint32_t *origin)
 {
 	uint64_t before = 0;
 	uint64_t after = 0;
@@ -120,7 +120,7 @@ static int unread_bytes(int fd, uint32_t *bytes)
 	return 0;
 }
 
-int stream_pos_read(int fd, uint64_t *taken, uint32_t *waiting)
+int tcp_position_read(int fd, uint64_t *taken, uint32_t *waiting)
 {
 	uint64_t before = 0;
 	uint64_t after = 0;
@@ -159,7 +159,7 @@ static int mptcp_written(int fd, uint64_t *written)
 	return err;
 }
 
-int stream_pos_acknowledged(int fd, bool mptcp, uint64_t *acknowledged)
+int tcp_position_acknowledged(int fd, bool mptcp, uint64_t *acknowledged)
 {
 	struct mptcp_info multipath;
 	struct tcp_info info;
@@ -175,7 +175,7 @@ int stream_pos_acknowledged(int fd, bool mptcp, uint64_t *acknowledged)
 	return err;
 }
 
-int stream_pos_written(int fd, bool mptcp, enum stream_pos_error error, uint64_t *written)
+int tcp_position_written(int fd, bool mptcp, enum tcp_position_error error, uint64_t *written)
 {
 	if (mptcp)
 		return mptcp_written(fd, written);
@@ -192,7 +192,7 @@ int stream_pos_written(int fd, bool mptcp, enum stream_pos_error error, uint64_t
 			return -errno;
 		/* What is acknowledged between the two counts in neither. */
 		*written = acked + (uint64_t)queued;
-		if (error == STREAM_POS_AT_MOST)
+		if (error == TCP_POSITION_AT_MOST)
 			return 0;
 		err = tcp_info_get(fd, &info);
 		if (err)

@@ -10,23 +10,23 @@
 /* Of a TCP socket: the sequence number of the first byte that it has received or will. Asked by
  * TCP_REPAIR, so nobody may be sending on the socket meanwhile, not even the kernel for a flow
  * parked there. Needs CAP_NET_ADMIN. 0, -EAGAIN if too much is arriving, or another -errno. */
-int stream_pos_origin(int fd, uint32_t *origin);
+int tcp_position_origin(int fd, uint32_t *origin);
 
 /* Of a TCP socket: the bytes that recv() has brought, ever, and those that wait for it. For a
  * socket that is in no map of sources. 0, -EAGAIN if too much is arriving, or another -errno. */
-int stream_pos_read(int fd, uint64_t *taken, uint32_t *waiting);
+int tcp_position_read(int fd, uint64_t *taken, uint32_t *waiting);
 
-enum stream_pos_error {
-	STREAM_POS_EXACT,   /* or -EAGAIN, if acknowledgements come too fast */
-	STREAM_POS_AT_MOST, /* never more than the truth, at times less; cheaper */
+enum tcp_position_error {
+	TCP_POSITION_EXACT,   /* or -EAGAIN, if acknowledgements come too fast */
+	TCP_POSITION_AT_MOST, /* never more than the truth, at times less; cheaper */
 };
 
 /* Bytes that the socket's own send buffer has ever taken, from some origin. mptcp: it is an MPTCP
  * socket that has not fallen back. 0 or -errno. */
-int stream_pos_written(int fd, bool mptcp, enum stream_pos_error error, uint64_t *written);
+int tcp_position_written(int fd, bool mptcp, enum tcp_position_error error, uint64_t *written);
 
 /* Bytes that the peer has acknowledged, ever, from some origin; the end of the stream counts as
  * one. mptcp: as above. 0 or -errno. */
-int stream_pos_acknowledged(int fd, bool mptcp, uint64_t *acknowledged);
+int tcp_position_acknowledged(int fd, bool mptcp, uint64_t *acknowledged);
 
 #endif

@@ -20,10 +20,10 @@ static const struct token *verify(const struct gate *gate, const struct hop_auth
 	const bool verified =
 		hop_auth_verify(auth, request, request_len, token ? token->key : no_key);
 
-	if (!verified || !token || !token->account)
+	if (!verified || !token || !token->token_state)
 		return NULL;
 	/* A worker that has not got the new configuration yet must not let it in any more. */
-	return account_is_revoked(token->account) ? NULL : token;
+	return token_state_is_revoked(token->token_state) ? NULL : token;
 }
 
 static bool names_us(const struct gate *gate, const struct hop_auth *auth)
@@ -36,9 +36,10 @@ static bool names_us(const struct gate *gate, const struct hop_auth *auth)
 static enum hop_status judge(const struct token *token, const struct hop_auth *auth,
 			     uint64_t now_ms)
 {
-	switch (account_check(token->account, auth->time_ms, auth->nonce, now_ms)) {
+	switch (token_state_check(token->token_state, auth->time_ms, auth->nonce, now_ms)) {
 	case REPLAY_FRESH:
-		return account_begin(token->account, token->sessions_max) ? HOP_ACCEPTED : HOP_BUSY;
+		return token_state_begin(token->token_state, token->sessions_max) ? HOP_ACCEPTED
+										  : HOP_BUSY;
 	case REPLAY_TIME:
 		return HOP_CLOCK;
 	default:
@@ -61,16 +62,16 @@ enum hop_status gate_admit(const struct gate *gate, const struct hop_auth *auth,
 }
 
 /* The account of the same token, with a reference; NULL if there is none. */
-static struct account *find_account(struct gate *const *gates, size_t count,
-				    const struct token *token)
+static struct token_state *find_account(struct gate *const *gates, size_t count,
+					const struct token *token)
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct token *same =
 			token_set_find(&gates[i]->tokens, token->name, strlen(token->name));
 
-		if (same && same->account &&
+		if (same && same->token_state &&
 		    sodium_memcmp(same->key, token->key, sizeof(token->key)) == 0)
-			return account_get(same->account);
+			return token_state_get(same->token_state);
 	}
 	return NULL;
 }
@@ -82,13 +83,13 @@ int gates_adopt(struct gate *const *gates, size_t count, struct gate *const *old
 		for (size_t j = 0; j < gates[i]->tokens.count; j++) {
 			struct token *token = &gates[i]->tokens.token[j];
 
-			token->account = find_account(old, old_count, token);
+			token->token_state = find_account(old, old_count, token);
 			/* Two listeners may have the same file. */
-			if (!token->account)
-				token->account = find_account(gates, i, token);
-			if (!token->account)
-				token->account = account_new(now_ms);
-			if (!token->account)
+			if (!token->token_state)
+				token->token_state = find_account(gates, i, token);
+			if (!token->token_state)
+				token->token_state = token_state_new(now_ms);
+			if (!token->token_state)
 				return -ENOMEM;
 		}
 	}
@@ -100,11 +101,12 @@ void gates_revoke(struct gate *const *gates, size_t count, struct gate *const *o
 {
 	for (size_t i = 0; i < old_count; i++) {
 		for (size_t j = 0; j < old[i]->tokens.count; j++) {
-			struct account *kept = find_account(gates, count, &old[i]->tokens.token[j]);
+			struct token_state *kept =
+				find_account(gates, count, &old[i]->tokens.token[j]);
 
 			if (!kept)
-				account_revoke(old[i]->tokens.token[j].account);
-			account_put(kept);
+				token_state_revoke(old[i]->tokens.token[j].token_state);
+			token_state_put(kept);
 		}
 	}
 }
@@ -112,7 +114,7 @@ void gates_revoke(struct gate *const *gates, size_t count, struct gate *const *o
 void gate_free(struct gate *gate)
 {
 	for (size_t i = 0; i < gate->tokens.count; i++)
-		account_put(gate->tokens.token[i].account);
+		token_state_put(gate->tokens.token[i].token_state);
 	token_set_free(&gate->tokens);
 	free(gate->exit_name);
 	free(gate);

@@ -13,8 +13,8 @@ struct gate {
 };
 
 /* Judges the message and the SOCKS5 request behind it, and writes the answer. With HOP_ACCEPTED,
- * *token is that of the sender, and a session of its account has begun: account_end() when it is
- * over. Else *token is NULL. now_ms: since 1970. */
+ * *token is that of the sender, and a session of its account has begun: token_state_end() when it
+ * is over. Else *token is NULL. now_ms: since 1970. */
 enum hop_status gate_admit(const struct gate *gate, const struct hop_auth *auth,
 			   const uint8_t *request, size_t request_len, uint64_t now_ms,
 			   const struct token **token, uint8_t answer[static HOP_ANSWER_BYTES]);

@@ -42,7 +42,7 @@ static uint64_t parse_id(const char *command, const char *text)
 static void ask(const struct arguments *arguments, const struct question *question, uint64_t id,
 		struct connection *connection)
 {
-	connection_ask_or_die(connection, question->command, id);
+	control_client_ask_or_die(connection, question->command, id);
 	if (arguments->watch_s > 0 && isatty(STDOUT_FILENO))
 		fputs("\033[H\033[2J", stdout);
 	if (arguments->option[CLI_JSON])
@@ -50,7 +50,7 @@ static void ask(const struct arguments *arguments, const struct question *questi
 	else
 		question->show(connection->answer);
 	if (question->with_exits && !arguments->option[CLI_JSON] &&
-	    !connection_ask(connection, "exits", 0))
+	    !control_client_ask(connection, "exits", 0))
 		show_exits_summary(connection->answer);
 	flush_or_die();
 }
@@ -85,12 +85,12 @@ int ask_main(const struct command *command, int argc, char **argv)
 		signal(SIGINT, leave_watch);
 	pause.tv_sec = (time_t)arguments.watch_s;
 	pause.tv_nsec = (long)((arguments.watch_s - (double)pause.tv_sec) * 1e9);
-	connection_open(&connection, arguments.control);
+	control_client_open(&connection, arguments.control);
 	ask(&arguments, question, id, &connection);
 	while (arguments.watch_s > 0) {
 		nanosleep(&pause, NULL);
 		ask(&arguments, question, id, &connection);
 	}
-	connection_close(&connection);
+	control_client_close(&connection);
 	return EXIT_SUCCESS;
 }

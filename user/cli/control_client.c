@@ -23,7 +23,7 @@ __attribute__((noreturn)) static void die_unanswered(const char *path)
 	die("hawserd on %s does not answer within %d s", path, ANSWER_TIMEOUT_S);
 }
 
-bool connection_try(struct connection *connection, const char *path)
+bool control_client_try(struct connection *connection, const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct timeval timeout = {.tv_sec = ANSWER_TIMEOUT_S};
@@ -51,9 +51,9 @@ static void check_owner(const struct connection *connection)
 		    (unsigned int)peer.uid, (unsigned int)geteuid());
 }
 
-void connection_open(struct connection *connection, const char *path)
+void control_client_open(struct connection *connection, const char *path)
 {
-	if (connection_try(connection, path)) {
+	if (control_client_try(connection, path)) {
 		check_owner(connection);
 		return;
 	}
@@ -66,7 +66,7 @@ void connection_open(struct connection *connection, const char *path)
 	    path, strerror(errno));
 }
 
-static void connection_send(const struct connection *connection, const char *request)
+static void control_client_send(const struct connection *connection, const char *request)
 {
 	const size_t len = strlen(request);
 
@@ -76,7 +76,7 @@ static void connection_send(const struct connection *connection, const char *req
 		die("%s: %s", connection->path, strerror(errno));
 }
 
-static void connection_grow(struct connection *connection)
+static void control_client_grow(struct connection *connection)
 {
 	connection->size = connection->size ? 2 * connection->size : ANSWER_MIN_BYTES;
 	if (connection->size > ANSWER_MAX_BYTES)
@@ -88,14 +88,14 @@ static void connection_grow(struct connection *connection)
 }
 
 /* hawserd sends nothing but one line for each request. */
-static void connection_receive(struct connection *connection)
+static void control_client_receive(struct connection *connection)
 {
 	connection->len = 0;
 	while (connection->len == 0 || connection->line[connection->len - 1] != '\n') {
 		ssize_t n;
 
 		if (connection->len == connection->size)
-			connection_grow(connection);
+			control_client_grow(connection);
 		n = recv(connection->fd, connection->line + connection->len,
 			 connection->size - connection->len, 0);
 		if (n < 0 && errno == EINTR)
@@ -132,7 +132,7 @@ static int make_printable(struct json_object *value, int flags, struct json_obje
 	return JSON_C_VISIT_RETURN_CONTINUE;
 }
 
-static void connection_parse(struct connection *connection)
+static void control_client_parse(struct connection *connection)
 {
 	struct json_tokener *tokener = json_tokener_new();
 
@@ -146,19 +146,19 @@ static void connection_parse(struct connection *connection)
 	json_c_visit(connection->answer, 0, make_printable, NULL);
 }
 
-const char *connection_ask_line(struct connection *connection, const char *request)
+const char *control_client_ask_line(struct connection *connection, const char *request)
 {
 	struct json_object *error;
 
-	connection_send(connection, request);
-	connection_receive(connection);
-	connection_parse(connection);
+	control_client_send(connection, request);
+	control_client_receive(connection);
+	control_client_parse(connection);
 	if (json_object_object_get_ex(connection->answer, "error", &error))
 		return json_object_get_string(error);
 	return NULL;
 }
 
-const char *connection_ask(struct connection *connection, const char *command, uint64_t id)
+const char *control_client_ask(struct connection *connection, const char *command, uint64_t id)
 {
 	char line[96];
 	char member[32] = "";
@@ -166,18 +166,18 @@ const char *connection_ask(struct connection *connection, const char *command, u
 	if (id)
 		snprintf(member, sizeof(member), ",\"id\":%" PRIu64, id);
 	snprintf(line, sizeof(line), "{\"command\":\"%s\"%s}\n", command, member);
-	return connection_ask_line(connection, line);
+	return control_client_ask_line(connection, line);
 }
 
-void connection_ask_or_die(struct connection *connection, const char *command, uint64_t id)
+void control_client_ask_or_die(struct connection *connection, const char *command, uint64_t id)
 {
-	const char *error = connection_ask(connection, command, id);
+	const char *error = control_client_ask(connection, command, id);
 
 	if (error)
 		die("hawserd on %s: %s", connection->path, error);
 }
 
-void connection_close(struct connection *connection)
+void control_client_close(struct connection *connection)
 {
 	close(connection->fd);
 	json_object_put(connection->answer);

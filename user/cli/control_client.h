@@ -22,17 +22,17 @@ struct connection {
 };
 
 /* path: at most CONNECTION_PATH_MAX bytes; outlives the connection. False, with errno, when nobody
- * listens there; connection_close() is for either case. */
-bool connection_try(struct connection *connection, const char *path);
-void connection_open(struct connection *connection, const char *path);
+ * listens there; control_client_close() is for either case. */
+bool control_client_try(struct connection *connection, const char *path);
+void control_client_open(struct connection *connection, const char *path);
 
 /* Asks a command; id: 0 where it takes none. NULL, or what the daemon has against the request. */
-const char *connection_ask(struct connection *connection, const char *command, uint64_t id);
-void connection_ask_or_die(struct connection *connection, const char *command, uint64_t id);
+const char *control_client_ask(struct connection *connection, const char *command, uint64_t id);
+void control_client_ask_or_die(struct connection *connection, const char *command, uint64_t id);
 
 /* The same with a request as JSON, with its newline. */
-const char *connection_ask_line(struct connection *connection, const char *request);
+const char *control_client_ask_line(struct connection *connection, const char *request);
 
-void connection_close(struct connection *connection);
+void control_client_close(struct connection *connection);
 
 #endif

@@ -43,10 +43,10 @@ static int up(const struct arguments *arguments)
 	if (method && intercept_method_find(method) < 0)
 		die_usage(arguments->command, "--method %s: expected tproxy, redirect or bpf",
 			  method);
-	connection_open(&connection, arguments->control);
-	connection_ask_or_die(&connection, "intercept", 0);
+	control_client_open(&connection, arguments->control);
+	control_client_ask_or_die(&connection, "intercept", 0);
 	code = intercept_up(connection.answer, lan, method);
-	connection_close(&connection);
+	control_client_close(&connection);
 	json_object_put(lan);
 	return code;
 }
@@ -57,10 +57,10 @@ static int show(const struct arguments *arguments)
 	struct connection connection;
 	int code;
 
-	if (connection_try(&connection, arguments->control))
-		connection_ask_or_die(&connection, "intercept", 0);
+	if (control_client_try(&connection, arguments->control))
+		control_client_ask_or_die(&connection, "intercept", 0);
 	code = intercept_show(connection.answer, arguments->option[CLI_JSON] != NULL);
-	connection_close(&connection);
+	control_client_close(&connection);
 	return code;
 }
 

@@ -167,12 +167,12 @@ static void ask_hawserd(const char *control_path, const char *cgroup)
 	    (int)sizeof(line))
 		die("run: %s: the path is too long", cgroup);
 	json_object_put(question);
-	connection_open(&connection, control_path);
-	error = connection_ask_line(&connection, line);
+	control_client_open(&connection, control_path);
+	error = control_client_ask_line(&connection, line);
 	if (error)
 		die("hawserd on %s: %s", connection.path, error);
 	warn_of_missing_family(connection.answer);
-	connection_close(&connection);
+	control_client_close(&connection);
 }
 
 int run_main(const struct command *command, int argc, char **argv)

@@ -112,7 +112,7 @@ static size_t selected_row(const struct top *top)
 /* NULL when hawserd answers with an error: a session may have ended. */
 static struct json_object *ask(struct top *top, const char *command, uint64_t id)
 {
-	if (connection_ask(&top->connection, command, id))
+	if (control_client_ask(&top->connection, command, id))
 		return NULL;
 	return json_object_get(top->connection.answer);
 }
@@ -312,7 +312,7 @@ int top_main(const struct command *command, int argc, char **argv)
 	arguments_parse(&arguments, command, argc, argv, &usage);
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
 		die_usage(command->name, "expected a terminal; the other commands need none");
-	connection_open(&top.connection, arguments.control);
+	control_client_open(&top.connection, arguments.control);
 	ask_all(&top); /* before the screen is taken, for its errors */
 	initscr();
 	on_screen = true;
@@ -330,7 +330,7 @@ int top_main(const struct command *command, int argc, char **argv)
 		take_key(&top, arguments.watch_s > 0 ? arguments.watch_s : REFRESH_S);
 	}
 	leave_screen();
-	connection_close(&top.connection);
+	control_client_close(&top.connection);
 	free(top.rows);
 	json_object_put(top.links);
 	json_object_put(top.exits);

@@ -82,7 +82,7 @@ static void config_free(struct config *config)
 		gate_free(config->gates[i]);
 	free(config->gates);
 	for (size_t i = 0; i < config->exit_count; i++) {
-		exit_put(config->exits[i].state);
+		exit_state_put(config->exits[i].state);
 		token_set_free(&config->exits[i].tokens);
 		free(config->exits[i].name);
 	}

@@ -27,7 +27,7 @@ enum tier_mode { TIER_MODE_AUTO, TIER_MODE_COPY, TIER_MODE_SPLICE, TIER_MODE_SOC
 enum tick_mode { TICK_MODE_AUTO, TICK_MODE_OFF, TICK_MODE_FIXED };
 enum congestion_mode { CONGESTION_AUTO, CONGESTION_SYSTEM, CONGESTION_NAMED };
 
-struct exit;
+struct exit_state;
 struct gate;
 
 struct listen_config {
@@ -48,10 +48,10 @@ enum when_no_exit { WHEN_NO_EXIT_DIRECT, WHEN_NO_EXIT_REFUSE };
 struct exit_config {
 	char *name;
 	struct destination destination;
-	struct token_set tokens; /* one */
-	uint32_t priority;	 /* lower is used first */
-	uint32_t weight;	 /* at least 1; share among those of equal priority */
-	struct exit *state;	 /* outlives reloads; the configuration has a reference */
+	struct token_set tokens;  /* one */
+	uint32_t priority;	  /* lower is used first */
+	uint32_t weight;	  /* at least 1; share among those of equal priority */
+	struct exit_state *state; /* outlives reloads; the configuration has a reference */
 };
 
 struct tick_config {

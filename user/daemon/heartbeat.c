@@ -23,7 +23,7 @@
 
 #define ALIVE "alive"
 
-struct pulse {
+struct heartbeat {
 	struct ev_loop *loop;
 	struct ev_timer beat;
 	struct nft_set_element families[2]; /* that are listened for */
@@ -51,127 +51,130 @@ static const char *element_of(const union address *to, struct nft_set_element *o
 }
 
 /* Where there is no such set, there is no auto-bypass in force, and what was found is forgotten. */
-static void pulse_pass_on(const struct pulse *pulse, const struct detour *detour)
+static void heartbeat_pass_on(const struct heartbeat *heartbeat,
+			      const struct auto_bypass_entry *entry)
 {
 	struct nft_set_element element;
-	const char *set = element_of(&detour->to, &element);
+	const char *set = element_of(&entry->to, &element);
 
-	if (pulse->maps.fds[STEER_MAP_AUTO_BYPASS] >= 0) {
-		(void)steer_maps_detour(&pulse->maps, &detour->to,
-					detour->learnt_mptcp ? 0 : pulse->expiry_ms);
+	if (heartbeat->maps.fds[STEER_MAP_AUTO_BYPASS] >= 0) {
+		(void)steer_maps_detour(&heartbeat->maps, &entry->to,
+					entry->learnt_mptcp ? 0 : heartbeat->expiry_ms);
 		return;
 	}
-	if (detour->learnt_mptcp)
+	if (entry->learnt_mptcp)
 		(void)nft_set_delete(set, &element, 1);
 	else
-		(void)nft_set_renew(set, &element, 1, pulse->expiry_ms);
+		(void)nft_set_renew(set, &element, 1, heartbeat->expiry_ms);
 }
 
-static void pulse_take_detours(const struct pulse *pulse)
+static void heartbeat_take_detours(const struct heartbeat *heartbeat)
 {
-	for (size_t w = 0; w < pulse->worker_count; w++) {
-		struct detours detours;
+	for (size_t w = 0; w < heartbeat->worker_count; w++) {
+		struct auto_bypass auto_bypass;
 
-		worker_take_detours(pulse->workers[w], &detours);
-		for (size_t i = 0; i < detours.count; i++)
-			pulse_pass_on(pulse, &detours.list[i]);
+		worker_take_detours(heartbeat->workers[w], &auto_bypass);
+		for (size_t i = 0; i < auto_bypass.count; i++)
+			heartbeat_pass_on(heartbeat, &auto_bypass.list[i]);
 	}
 }
 
 /* Leaves the maps open, if any are in force. */
-static void pulse_beat_map(struct pulse *pulse, bool alive)
+static void heartbeat_beat_map(struct heartbeat *heartbeat, bool alive)
 {
-	int err = steer_maps_open_any(&pulse->maps);
+	int err = steer_maps_open_any(&heartbeat->maps);
 
 	if (!err)
-		err = steer_maps_beat(&pulse->maps, alive);
-	if (err && err != -ENOENT && err != pulse->maps_complained) {
+		err = steer_maps_beat(&heartbeat->maps, alive);
+	if (err && err != -ENOENT && err != heartbeat->maps_complained) {
 		log_warning("bpf: cannot say that hawserd lives: %s; with --method bpf, 'hawser "
 			    "intercept' needs it to have CAP_SYS_ADMIN and CAP_NET_ADMIN",
 			    strerror(-err));
-		pulse->maps_complained = err;
+		heartbeat->maps_complained = err;
 	}
 }
 
-static void pulse_on_beat(struct ev_loop *loop, struct ev_timer *timer, int events)
+static void heartbeat_on_beat(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
-	struct pulse *pulse = timer->data;
-	int err = nft_set_renew(ALIVE, pulse->families, pulse->family_count, ALIVE_TIMEOUT_MS);
+	struct heartbeat *heartbeat = timer->data;
+	int err = nft_set_renew(ALIVE, heartbeat->families, heartbeat->family_count,
+				ALIVE_TIMEOUT_MS);
 
 	(void)loop;
 	(void)events;
-	pulse_beat_map(pulse, true);
-	if (pulse->auto_bypass)
-		pulse_take_detours(pulse);
-	steer_maps_close(&pulse->maps);
-	if (err && err != -ENOENT && err != pulse->complained) {
+	heartbeat_beat_map(heartbeat, true);
+	if (heartbeat->auto_bypass)
+		heartbeat_take_detours(heartbeat);
+	steer_maps_close(&heartbeat->maps);
+	if (err && err != -ENOENT && err != heartbeat->complained) {
 		log_warning("nftables: cannot say that hawserd lives: %s; with --method redirect, "
 			    "'hawser intercept' needs it to have CAP_NET_ADMIN",
 			    strerror(-err));
-		pulse->complained = err;
+		heartbeat->complained = err;
 	}
 }
 
-struct pulse *pulse_open(struct ev_loop *loop, struct worker *const *workers, size_t worker_count)
+struct heartbeat *heartbeat_open(struct ev_loop *loop, struct worker *const *workers,
+				 size_t worker_count)
 {
-	struct pulse *pulse = calloc(1, sizeof(*pulse));
+	struct heartbeat *heartbeat = calloc(1, sizeof(*heartbeat));
 
-	if (!pulse)
+	if (!heartbeat)
 		return NULL;
-	pulse->loop = loop;
-	pulse->workers = workers;
-	pulse->worker_count = worker_count;
-	ev_timer_init(&pulse->beat, pulse_on_beat, 0., BEAT_S);
-	pulse->beat.data = pulse;
-	return pulse;
+	heartbeat->loop = loop;
+	heartbeat->workers = workers;
+	heartbeat->worker_count = worker_count;
+	ev_timer_init(&heartbeat->beat, heartbeat_on_beat, 0., BEAT_S);
+	heartbeat->beat.data = heartbeat;
+	return heartbeat;
 }
 
-static void pulse_add_family(struct pulse *pulse, uint8_t protocol)
+static void heartbeat_add_family(struct heartbeat *heartbeat, uint8_t protocol)
 {
 	const struct nft_set_element element = {.key = {protocol}, .key_len = 1};
 
-	for (size_t i = 0; i < pulse->family_count; i++)
-		if (pulse->families[i].key[0] == protocol)
+	for (size_t i = 0; i < heartbeat->family_count; i++)
+		if (heartbeat->families[i].key[0] == protocol)
 			return;
-	pulse->families[pulse->family_count++] = element;
+	heartbeat->families[heartbeat->family_count++] = element;
 }
 
-void pulse_start(struct pulse *pulse, const struct config *config)
+void heartbeat_start(struct heartbeat *heartbeat, const struct config *config)
 {
-	pulse_stop(pulse);
-	pulse->auto_bypass = config->intercept.auto_bypass;
-	pulse->expiry_ms = (uint64_t)(config->tcp_only.expiry_s * 1e3);
+	heartbeat_stop(heartbeat);
+	heartbeat->auto_bypass = config->intercept.auto_bypass;
+	heartbeat->expiry_ms = (uint64_t)(config->tcp_only.expiry_s * 1e3);
 	for (size_t i = 0; i < config->listen_count; i++) {
 		const struct listen_config *listen = &config->listen[i];
 
 		if (listen->transparent)
-			pulse_add_family(pulse, listen->address.sa.sa_family == AF_INET6
-							? NFPROTO_IPV6
-							: NFPROTO_IPV4);
+			heartbeat_add_family(heartbeat, listen->address.sa.sa_family == AF_INET6
+								? NFPROTO_IPV6
+								: NFPROTO_IPV4);
 	}
-	if (pulse->family_count > 0) {
-		ev_timer_again(pulse->loop, &pulse->beat);
-		pulse_on_beat(pulse->loop, &pulse->beat, 0);
+	if (heartbeat->family_count > 0) {
+		ev_timer_again(heartbeat->loop, &heartbeat->beat);
+		heartbeat_on_beat(heartbeat->loop, &heartbeat->beat, 0);
 	}
 }
 
-void pulse_stop(struct pulse *pulse)
+void heartbeat_stop(struct heartbeat *heartbeat)
 {
-	ev_timer_stop(pulse->loop, &pulse->beat);
-	if (pulse->family_count > 0) {
-		pulse_beat_map(pulse, false);
-		steer_maps_close(&pulse->maps);
+	ev_timer_stop(heartbeat->loop, &heartbeat->beat);
+	if (heartbeat->family_count > 0) {
+		heartbeat_beat_map(heartbeat, false);
+		steer_maps_close(&heartbeat->maps);
 	}
 	/* One by one: what has timed out already cannot be deleted. */
-	for (size_t i = 0; i < pulse->family_count; i++)
-		(void)nft_set_delete(ALIVE, &pulse->families[i], 1);
-	pulse->family_count = 0;
+	for (size_t i = 0; i < heartbeat->family_count; i++)
+		(void)nft_set_delete(ALIVE, &heartbeat->families[i], 1);
+	heartbeat->family_count = 0;
 }
 
-void pulse_close(struct pulse *pulse)
+void heartbeat_close(struct heartbeat *heartbeat)
 {
-	if (!pulse)
+	if (!heartbeat)
 		return;
-	pulse_stop(pulse);
-	free(pulse);
+	heartbeat_stop(heartbeat);
+	free(heartbeat);
 }

@@ -7,19 +7,20 @@
 #include "config/config.h"
 
 struct ev_loop;
-struct pulse;
+struct heartbeat;
 struct worker;
 
 /* The workers outlive it. NULL when out of memory. */
-struct pulse *pulse_open(struct ev_loop *loop, struct worker *const *workers, size_t worker_count);
+struct heartbeat *heartbeat_open(struct ev_loop *loop, struct worker *const *workers,
+				 size_t worker_count);
 
 /* Beats from now on, if config has transparent listeners; all workers listen on them. */
-void pulse_start(struct pulse *pulse, const struct config *config);
+void heartbeat_start(struct heartbeat *heartbeat, const struct config *config);
 
 /* New connections are routed from now on, by any method that asks. */
-void pulse_stop(struct pulse *pulse);
+void heartbeat_stop(struct heartbeat *heartbeat);
 
 /* Stops, too. NULL does nothing. */
-void pulse_close(struct pulse *pulse);
+void heartbeat_close(struct heartbeat *heartbeat);
 
 #endif

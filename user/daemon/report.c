@@ -34,14 +34,14 @@ static struct json_object *report_feature(const struct feature_state *state)
 	return entry;
 }
 
-static struct json_object *report_kernel(const struct accel *accel)
+static struct json_object *report_kernel(const struct sockmap *sockmap)
 {
 	struct json_object *list = json_object_new_array();
 
 	for (enum feature feature = 0; feature < FEATURE_COUNT; feature++)
 		append(list, report_feature(kernel_feature(feature)));
-	for (enum accel_feature feature = 0; feature < ACCEL_FEATURE_COUNT; feature++)
-		append(list, report_feature(accel_feature(accel, feature)));
+	for (enum sockmap_feature feature = 0; feature < SOCKMAP_FEATURE_COUNT; feature++)
+		append(list, report_feature(sockmap_feature(sockmap, feature)));
 	return list;
 }
 
@@ -115,7 +115,7 @@ static struct json_object *report_tcp_only(const struct tcp_only_counts *counts)
 
 static struct json_object *report_local(const struct report_source *source, const struct stats *sum)
 {
-	const struct feature_state *state = local_accel_feature(source->local);
+	const struct feature_state *state = local_feature(source->local);
 	struct json_object *object = json_object_new_object();
 
 	put(object, "available", json_object_new_boolean(state->available));
@@ -193,7 +193,7 @@ static struct json_object *report_status(const struct report_source *source,
 	put_text(status, "tier", config_tier_name(config->relay.tier));
 	put_text(status, "congestion", congestion_name(config));
 	put_text(status, "kernel_version", kernel_version_format(kernel_version_get(), kernel));
-	put(status, "kernel", report_kernel(source->accel));
+	put(status, "kernel", report_kernel(source->sockmap));
 	put(status, "links", report_links_summary(source));
 	put(status, "local_accel", report_local(source, &sum));
 	put(status, "listeners", report_listeners(config));
@@ -340,7 +340,7 @@ static struct json_object *report_exit(const struct exit_config *config)
 	struct exit_facts facts;
 	char ip[ADDRESS_TEXT_MAX];
 
-	exit_describe(config->state, &facts);
+	exit_state_describe(config->state, &facts);
 	put_text(exit, "name", config->name);
 	put_text(exit, "address", destination_format(&config->destination, address));
 	put_text(exit, "state", exit_state_name(facts.state));

@@ -5,22 +5,22 @@
 
 #include <stddef.h>
 
-struct accel;
+struct sockmap;
 struct config;
 struct json_object;
 struct links;
-struct local_accel;
+struct local;
 struct worker;
 
 /* What the answers are made from; the pointers are borrowed. */
 struct report_source {
 	const struct config *config;
-	const struct accel *accel;
+	const struct sockmap *sockmap;
 	struct worker **workers;
 	size_t worker_count;
-	const struct local_accel *local; /* NULL: not asked for */
-	const struct links *links;	 /* NULL: none */
-	double started;			 /* CLOCK_MONOTONIC seconds */
+	const struct local *local; /* NULL: not asked for */
+	const struct links *links; /* NULL: none */
+	double started;		   /* CLOCK_MONOTONIC seconds */
 };
 
 /* The answer to one command ("status", "sessions"), of which request may say more; an object with

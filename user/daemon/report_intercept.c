@@ -84,7 +84,8 @@ static void report_exit_addresses(const struct config *config, struct json_objec
 	char text[PREFIX_TEXT_MAX];
 
 	for (size_t i = 0; i < config->exit_count; i++)
-		for (size_t n = exit_get_addresses(config->exits[i].state, known); n > 0; n--) {
+		for (size_t n = exit_state_get_addresses(config->exits[i].state, known); n > 0;
+		     n--) {
 			struct prefix prefix = {.base = known[n - 1], .bits = 32};
 
 			if (prefix.base.sa.sa_family == AF_INET6)

@@ -34,12 +34,12 @@ static struct json_object *report_path(const struct link_path *path)
 }
 
 static struct json_object *report_quota(const struct link_config *link,
-					const struct link_usage *usage)
+					const struct quota_usage *usage)
 {
 	struct json_object *object = json_object_new_object();
 	char until[LINK_DAY_TEXT_MAX];
 
-	link_usage_month(time(NULL), link->reset_day, true, until);
+	quota_usage_month(time(NULL), link->reset_day, true, until);
 	put_count(object, "bytes", link->quota);
 	put_count(object, "used", usage->bytes);
 	put_text(object, "since", usage->since);
@@ -61,7 +61,7 @@ static struct json_object *report_link(const struct links *links, size_t index)
 {
 	static const char *const spans[LINK_SPANS] = {"rate_1s", "rate_1min", "rate_1h"};
 	const struct link *link = links_list(links, &(size_t){0}) + index;
-	const struct link_meter *meter = links_meter(links, index);
+	const struct link_rates *meter = links_meter(links, index);
 	struct json_object *object = json_object_new_object();
 
 	put_text(object, "name", link->config.name);
@@ -79,7 +79,7 @@ static struct json_object *report_link(const struct links *links, size_t index)
 	if (links_usage(links, index))
 		put(object, "quota", report_quota(&link->config, links_usage(links, index)));
 	for (enum link_span span = 0; span < LINK_SPANS; span++) {
-		const struct link_bytes rate = link_meter_rate(meter, span);
+		const struct link_bytes rate = link_rates_rate(meter, span);
 
 		put(object, spans[span], report_bytes(&rate));
 	}

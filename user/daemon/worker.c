@@ -29,9 +29,9 @@ struct worker {
 	size_t listener_count;
 	/* The mailbox: one call at a time, from the main thread, which waits for it. */
 	ev_async mail;
-	ev_io accel; /* events of the sockmap program */
+	ev_io sockmap; /* events of the sockmap program */
 	ev_timer torture;
-	struct prober *prober; /* NULL but in the first worker */
+	struct exit_prober *prober; /* NULL but in the first worker */
 	worker_fn *call;
 	void *argument;
 	sem_t answered;
@@ -56,13 +56,13 @@ static void worker_call(struct worker *worker, worker_fn *call, void *argument)
 		;
 }
 
-static void worker_on_accel(struct ev_loop *loop, ev_io *io, int events)
+static void worker_on_sockmap(struct ev_loop *loop, ev_io *io, int events)
 {
 	const struct worker *worker = io->data;
 
 	(void)loop;
 	(void)events;
-	park_read_events(worker->env.relay.accel);
+	sockmap_pair_read_events(worker->env.relay.sockmap);
 }
 
 static void worker_on_torture(struct ev_loop *loop, ev_timer *timer, int events)
@@ -82,17 +82,17 @@ static void worker_begin_torture(struct worker *worker)
 	ev_timer_again(worker->loop, &worker->torture);
 }
 
-static void worker_begin_accel(struct worker *worker, struct accel *accel, unsigned int index)
+static void worker_begin_sockmap(struct worker *worker, struct sockmap *sockmap, unsigned int index)
 {
 	struct relay_env *env = &worker->env.relay;
 
-	env->accel = accel_worker(accel, index);
-	if (!env->accel)
+	env->sockmap = sockmap_worker(sockmap, index);
+	if (!env->sockmap)
 		return;
-	env->accel_mptcp = accel_feature(accel, ACCEL_MPTCP)->available;
-	ev_io_init(&worker->accel, worker_on_accel, accel_event_fd(env->accel), EV_READ);
-	worker->accel.data = worker;
-	ev_io_start(worker->loop, &worker->accel);
+	env->sockmap_mptcp = sockmap_feature(sockmap, SOCKMAP_MPTCP)->available;
+	ev_io_init(&worker->sockmap, worker_on_sockmap, sockmap_event_fd(env->sockmap), EV_READ);
+	worker->sockmap.data = worker;
+	ev_io_start(worker->loop, &worker->sockmap);
 }
 
 static void *worker_run(void *data)
@@ -106,11 +106,11 @@ static void *worker_run(void *data)
 static void worker_free(struct worker *worker)
 {
 	if (worker->loop) {
-		prober_close(worker->prober);
+		exit_prober_close(worker->prober);
 		resolver_close(worker->env.resolver);
-		hup_fini(&worker->env.relay.hup);
-		ticker_fini(&worker->env.relay.ticker);
-		mover_fini(&worker->env.relay.mover);
+		hangup_fini(&worker->env.relay.hangup);
+		tick_fini(&worker->env.relay.ticker);
+		io_buffers_fini(&worker->env.relay.buffers);
 		ev_loop_destroy(worker->loop);
 	}
 	tcp_only_close(worker->env.tcp_only);
@@ -130,13 +130,13 @@ struct worker *worker_start(const struct worker_options *options)
 	if (!worker)
 		return NULL;
 	env = &worker->env;
-	env->relay.hup.epoll_fd = -1;
+	env->relay.hangup.epoll_fd = -1;
 	env->relay.ticker.timer_fd = -1;
 	env->sessions_max = options->sessions_max;
-	env->failures = options->failures;
+	env->penalty = options->penalty;
 	env->recent_dials = options->recent_dials;
 	env->run = options->run;
-	env->local = local_accel_worker(options->local, options->index);
+	env->local = local_worker(options->local, options->index);
 	env->next_id = options->index + 1;
 	env->id_step = options->count;
 	sem_init(&worker->answered, 0, 0);
@@ -147,16 +147,16 @@ struct worker *worker_start(const struct worker_options *options)
 	poller_init(&env->relay.poller, worker->loop);
 	heap_init(&env->heap, worker->loop);
 	env->relay.counters = &env->stats.relay;
-	err = -mover_init(&env->relay.mover);
+	err = -io_buffers_init(&env->relay.buffers);
 	if (!err)
-		err = -hup_init(&env->relay.hup, worker->loop);
+		err = -hangup_init(&env->relay.hangup, worker->loop);
 	if (!err)
-		err = -ticker_init(&env->relay.ticker, worker->loop);
+		err = -tick_init(&env->relay.ticker, worker->loop);
 	if (err)
 		goto out;
 	env->resolver = resolver_open(worker->loop);
 	env->tcp_only = tcp_only_open();
-	mptcp_pause_init(&env->mptcp_pause);
+	mptcp_blackhole_init(&env->mptcp_blackhole);
 	err = -link_picker_init(&env->links, options->index);
 	if (err)
 		goto out;
@@ -164,8 +164,8 @@ struct worker *worker_start(const struct worker_options *options)
 	env->relay.mptcp_moved = subflow_watch_wake;
 	env->relay.mptcp_moved_arg = &env->subflow_watch;
 	if (env->resolver && options->index == 0)
-		worker->prober =
-			prober_open(worker->loop, env->resolver, &env->mptcp_pause, &env->links);
+		worker->prober = exit_prober_open(worker->loop, env->resolver,
+						  &env->mptcp_blackhole, &env->links);
 	if (!env->resolver || !env->tcp_only || (options->index == 0 && !worker->prober)) {
 		err = ENOMEM;
 		goto out;
@@ -175,7 +175,7 @@ struct worker *worker_start(const struct worker_options *options)
 	ev_async_start(worker->loop, &worker->mail);
 	ev_init(&worker->torture, worker_on_torture);
 	worker->torture.data = worker;
-	worker_begin_accel(worker, options->accel, options->index);
+	worker_begin_sockmap(worker, options->sockmap, options->index);
 	err = pthread_create(&worker->thread, NULL, worker_run, worker);
 	if (!err)
 		return worker;
@@ -208,7 +208,7 @@ static void worker_do_configure(struct worker *worker, void *argument)
 	worker_begin_torture(worker);
 	session_end_revoked(&worker->env);
 	if (worker->prober)
-		prober_configure(worker->prober, worker->env.config);
+		exit_prober_configure(worker->prober, worker->env.config);
 }
 
 void worker_configure(struct worker *worker, const struct config *config, const int *fds)
@@ -278,13 +278,13 @@ struct session_row *worker_get_sessions(struct worker *worker, size_t *count)
 
 static void worker_do_take_detours(struct worker *worker, void *argument)
 {
-	struct detours *out = argument;
+	struct auto_bypass *out = argument;
 
-	*out = worker->env.detours;
-	worker->env.detours.count = 0;
+	*out = worker->env.auto_bypass;
+	worker->env.auto_bypass.count = 0;
 }
 
-void worker_take_detours(struct worker *worker, struct detours *out)
+void worker_take_detours(struct worker *worker, struct auto_bypass *out)
 {
 	worker_call(worker, worker_do_take_detours, out);
 }

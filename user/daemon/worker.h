@@ -14,11 +14,11 @@
 #include "session/stats.h"
 #include "upstream/auto_bypass.h"
 
-struct failures;
+struct auth_penalty;
 struct link_choices;
-struct local_accel;
+struct local;
 struct recent_dials;
-struct run_steer;
+struct run_redirect;
 struct worker;
 
 /* All of these are for the main thread only. */
@@ -27,11 +27,11 @@ struct worker_options {
 	unsigned int index; /* of count workers */
 	unsigned int count;
 	uint64_t sessions_max;		   /* at once */
-	struct accel *accel;		   /* outlives the worker */
-	struct local_accel *local;	   /* the same; NULL: off */
-	struct failures *failures;	   /* the same */
+	struct sockmap *sockmap;	   /* outlives the worker */
+	struct local *local;		   /* the same; NULL: off */
+	struct auth_penalty *penalty;	   /* the same */
 	struct recent_dials *recent_dials; /* the same */
-	struct run_steer *run;		   /* the same */
+	struct run_redirect *run;	   /* the same */
 };
 
 /* Starts a worker that listens to nothing yet. NULL on error, with errno set. */
@@ -52,7 +52,7 @@ void worker_get_stats(struct worker *worker, struct stats *out);
 struct session_row *worker_get_sessions(struct worker *worker, size_t *count);
 
 /* Moves what it found of destinations into *out. */
-void worker_take_detours(struct worker *worker, struct detours *out);
+void worker_take_detours(struct worker *worker, struct auto_bypass *out);
 
 /* Describes the session of this number; false if the worker has none. */
 bool worker_get_session(struct worker *worker, uint64_t id, struct session_detail *out);

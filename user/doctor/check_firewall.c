@@ -11,13 +11,13 @@
 
 struct json_object *doctor_list_rules(void)
 {
-	struct ruleset *ruleset = ruleset_may_ask() ? ruleset_open() : NULL;
+	struct nft *ruleset = nft_may_ask() ? nft_open() : NULL;
 	struct json_object *rules = NULL;
 	const char *text;
 
-	if (ruleset && ruleset_list(ruleset, "list ruleset", &text) == 0)
+	if (ruleset && nft_list(ruleset, "list ruleset", &text) == 0)
 		rules = json_tokener_parse(text);
-	ruleset_close(ruleset);
+	nft_close(ruleset);
 	return rules;
 }
 
@@ -32,10 +32,10 @@ static bool is_for_others(struct json_object *listener, union address *address)
 static bool tell_closed(struct doctor *doctor, struct json_object *listener,
 			struct doctor_finding *out)
 {
-	struct firewall_packet packet = {.in = true, .device = ""};
-	char place[FIREWALL_PLACE_MAX];
+	struct nft_packet packet = {.in = true, .device = ""};
+	char place[NFT_WALK_PLACE_MAX];
 
-	if (!is_for_others(listener, &packet.to) || !firewall_drops(doctor->rules, &packet, place))
+	if (!is_for_others(listener, &packet.to) || !nft_walk_drops(doctor->rules, &packet, place))
 		return false;
 	doctor_saw(out, DOCTOR_FAIL,
 		   "no client reaches the listener %s %s: chain %s of nftables drops its packets",
@@ -51,7 +51,7 @@ bool doctor_look_firewall(struct doctor *doctor, const struct doctor_subject *su
 			  struct doctor_finding *out)
 {
 	struct json_object *listeners = json_member(doctor->status, "listeners");
-	char place[FIREWALL_PLACE_MAX];
+	char place[NFT_WALK_PLACE_MAX];
 
 	(void)subject;
 	if (!doctor->rules)
@@ -59,7 +59,7 @@ bool doctor_look_firewall(struct doctor *doctor, const struct doctor_subject *su
 	for (size_t i = 0; i < json_length(listeners); i++)
 		if (tell_closed(doctor, json_object_array_get_idx(listeners, i), out))
 			return true;
-	if (firewall_spoils_mptcp(doctor->rules, place)) {
+	if (nft_walk_spoils_mptcp(doctor->rules, place)) {
 		doctor_saw(out, DOCTOR_WARN, "rule %s of nftables drops MPTCP or strips its option",
 			   place);
 		doctor_mend(out, "nft delete rule %s", place);
@@ -72,14 +72,14 @@ bool doctor_look_firewall(struct doctor *doctor, const struct doctor_subject *su
 bool doctor_tell_dropped(struct doctor *doctor, const struct doctor_subject *subject,
 			 struct doctor_finding *out)
 {
-	const struct firewall_packet packet = {
+	const struct nft_packet packet = {
 		.to = subject->target->addresses[subject->family],
 		.device = subject->link->device,
 	};
-	char place[FIREWALL_PLACE_MAX];
+	char place[NFT_WALK_PLACE_MAX];
 	char text[ADDRESS_TEXT_MAX];
 
-	if (!firewall_drops(doctor->rules, &packet, place))
+	if (!nft_walk_drops(doctor->rules, &packet, place))
 		return false;
 	doctor_saw(out, DOCTOR_FAIL, "%s: chain %s of nftables on this host drops the packets",
 		   address_format(&packet.to, text), place);

@@ -5,7 +5,7 @@
 
 #include "doctor/doctor_private.h"
 
-/* nftables' rules as firewall_drops() takes them, owned by the caller; NULL if they cannot be had.
+/* nftables' rules as nft_walk_drops() takes them, owned by the caller; NULL if they cannot be had.
  */
 struct json_object *doctor_list_rules(void);
 

@@ -320,20 +320,20 @@ static bool look_gateway(struct doctor *doctor, const struct doctor_subject *sub
 {
 	const struct doctor_link *link = subject->link;
 	const struct doctor_path *path = &link->paths[subject->family];
-	struct echo_round round = {.sizes = {ECHO_BYTES}, .count = 1};
+	struct ping_round round = {.sizes = {ECHO_BYTES}, .count = 1};
 	union address gateway = path->gateway;
 	char text[ADDRESS_TEXT_MAX];
-	struct echo echo;
+	struct ping echo;
 
 	(void)doctor;
 	if (!path->works || gateway.sa.sa_family == AF_UNSPEC)
 		return false;
 	if (gateway.sa.sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&gateway.in6.sin6_addr))
 		gateway.in6.sin6_scope_id = (uint32_t)link->index;
-	if (echo_open(&echo, link->device, &path->address, &gateway))
+	if (ping_open(&echo, link->device, &path->address, &gateway))
 		return false; /* "rights" has said it */
-	echo_send_round(&echo, &round, GATEWAY_WAIT_S);
-	echo_close(&echo);
+	ping_send_round(&echo, &round, GATEWAY_WAIT_S);
+	ping_close(&echo);
 	address_format_ip(&gateway, text);
 	if (round.answered[0]) {
 		doctor_saw(out, DOCTOR_OK, "%s answers in %.1f ms", text, round.rtt_s * 1e3);

@@ -14,28 +14,28 @@
 #define ECHO_S	   1.
 #define ECHO_BYTES 64U
 
-static int open_echo(struct echo *echo, const struct doctor_subject *subject)
+static int open_echo(struct ping *echo, const struct doctor_subject *subject)
 {
 	const struct doctor_link *link = subject->link;
 
-	return echo_open(echo, link->device, &link->paths[subject->family].address,
+	return ping_open(echo, link->device, &link->paths[subject->family].address,
 			 &subject->target->addresses[subject->family]);
 }
 
 bool doctor_answers_echo(const struct doctor_subject *subject)
 {
-	struct echo_round round = {.sizes = {ECHO_BYTES}, .count = 1};
-	struct echo echo;
+	struct ping_round round = {.sizes = {ECHO_BYTES}, .count = 1};
+	struct ping echo;
 
 	if (open_echo(&echo, subject))
 		return false;
-	echo_send_round(&echo, &round, ECHO_S);
-	echo_close(&echo);
+	ping_send_round(&echo, &round, ECHO_S);
+	ping_close(&echo);
 	return round.answered[0];
 }
 
 /* Of the interface; 0 if unknown. */
-static unsigned int device_mtu(const struct echo *echo)
+static unsigned int device_mtu(const struct ping *echo)
 {
 	const bool v6 = echo->family == AF_INET6;
 	int mtu = 0;
@@ -48,27 +48,27 @@ static unsigned int device_mtu(const struct echo *echo)
 	return mtu > 0 ? (unsigned int)mtu : 0;
 }
 
-static bool passes(struct echo *echo, unsigned int size, double wait_s, unsigned int *told)
+static bool passes(struct ping *echo, unsigned int size, double wait_s, unsigned int *told)
 {
-	struct echo_round round = {.sizes = {size}, .count = 1};
+	struct ping_round round = {.sizes = {size}, .count = 1};
 
-	echo_send_round(echo, &round, wait_s);
+	ping_send_round(echo, &round, wait_s);
 	if (round.mtu)
 		*told = round.mtu;
 	return round.answered[0];
 }
 
 /* What passes, between a size that does and one that does not. */
-static unsigned int search_mtu(struct echo *echo, struct mtu_search search, double wait_s)
+static unsigned int search_mtu(struct ping *echo, struct mtu_search search, double wait_s)
 {
 	unsigned int sizes[MTU_SEARCH_SIZES];
 	size_t count;
 
 	while ((count = mtu_search_next(&search, sizes)) > 0) {
-		struct echo_round round = {.count = count};
+		struct ping_round round = {.count = count};
 
 		memcpy(round.sizes, sizes, count * sizeof(*sizes));
-		echo_send_round(echo, &round, wait_s);
+		ping_send_round(echo, &round, wait_s);
 		mtu_search_take(&search, sizes, round.answered, count);
 	}
 	return search.passes;
@@ -101,10 +101,10 @@ static void tell_mtu(const struct doctor_subject *subject, unsigned int own, uns
 bool doctor_look_mtu(struct doctor *doctor, const struct doctor_subject *subject,
 		     struct doctor_finding *out)
 {
-	struct echo_round first = {.sizes = {ECHO_BYTES}, .count = 1};
+	struct ping_round first = {.sizes = {ECHO_BYTES}, .count = 1};
 	unsigned int found = ECHO_BYTES;
 	unsigned int told = 0;
-	struct echo echo;
+	struct ping echo;
 	unsigned int own;
 	double wait_s;
 
@@ -112,7 +112,7 @@ bool doctor_look_mtu(struct doctor *doctor, const struct doctor_subject *subject
 	if (open_echo(&echo, subject))
 		return false; /* "rights" has said it */
 	own = device_mtu(&echo);
-	echo_send_round(&echo, &first, ECHO_S);
+	ping_send_round(&echo, &first, ECHO_S);
 	if (!first.answered[0] || own <= ECHO_BYTES) {
 		doctor_saw(out, DOCTOR_WARN,
 			   "doctor cannot measure it: the target does not answer echo requests");
@@ -134,6 +134,6 @@ bool doctor_look_mtu(struct doctor *doctor, const struct doctor_subject *subject
 			wait_s);
 	tell_mtu(subject, own, told, found, out);
 out:
-	echo_close(&echo);
+	ping_close(&echo);
 	return true;
 }

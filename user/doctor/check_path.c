@@ -120,13 +120,13 @@ static void mend_stripped(const struct doctor_subject *subject, struct doctor_fi
 }
 
 static void judge_connection(const struct doctor_subject *subject, int fd,
-			     struct mptcp_pause *pause, struct doctor_finding *out)
+			     struct mptcp_blackhole *pause, struct doctor_finding *out)
 {
 	struct json_object *const exit = subject->target->exit;
 	int err;
 
 	if (mptcp_transport(fd) != TRANSPORT_MPTCP) {
-		if (mptcp_pause_likely(pause, clock_monotonic_s())) {
+		if (mptcp_blackhole_likely(pause, clock_monotonic_s())) {
 			doctor_saw(out, DOCTOR_FAIL,
 				   "this kernel avoids MPTCP for a while, since SYNs with it were "
 				   "lost");
@@ -170,13 +170,13 @@ static void judge_connection(const struct doctor_subject *subject, int fd,
 static bool look_mptcp(struct doctor *doctor, const struct doctor_subject *subject,
 		       struct doctor_finding *out)
 {
-	struct mptcp_pause pause;
+	struct mptcp_blackhole pause;
 	double took_s;
 	int fd;
 
 	if (!doctor->mptcp || !mptcp_tells_fallback())
 		return false;
-	mptcp_pause_init(&pause);
+	mptcp_blackhole_init(&pause);
 	fd = connect_by(subject, true, &took_s);
 	if (fd < 0) {
 		doctor_saw(out, DOCTOR_FAIL, "TCP connects, but MPTCP does not: %s", strerror(-fd));

@@ -36,7 +36,7 @@ static union address parse_ip(const char *text)
 /* NULL when it does not know the command, as an older one. */
 static struct json_object *ask(struct connection *connection, const char *command)
 {
-	if (connection_ask(connection, command, 0))
+	if (control_client_ask(connection, command, 0))
 		return NULL;
 	return json_object_get(connection->answer);
 }
@@ -56,9 +56,9 @@ static void ask_hawserd(struct doctor *doctor)
 	const struct timespec pause = {.tv_nsec = PROBE_EACH_MS * 1000000L};
 	struct connection connection = {.fd = -1};
 
-	if (!connection_try(&connection, doctor->control_path)) {
+	if (!control_client_try(&connection, doctor->control_path)) {
 		doctor->control_errno = errno;
-		connection_close(&connection);
+		control_client_close(&connection);
 		return;
 	}
 	doctor->status = ask(&connection, "status");
@@ -69,7 +69,7 @@ static void ask_hawserd(struct doctor *doctor)
 		nanosleep(&pause, NULL);
 		doctor->exit_answer = ask(&connection, "exits");
 	}
-	connection_close(&connection);
+	control_client_close(&connection);
 }
 
 static void take_path(struct doctor_path *path, struct json_object *report)

@@ -70,8 +70,7 @@ static enum match match_address(const union address *address, struct json_object
 }
 
 /* Of ports of UDP and the like, a packet of TCP has neither these nor others. */
-static bool is_of_another_protocol(const struct firewall_packet *packet,
-				   struct json_object *payload)
+static bool is_of_another_protocol(const struct nft_packet *packet, struct json_object *payload)
 {
 	static const char *const may_have[] = {"", "tcp", "th", "ether", "vlan"};
 	const char *protocol = json_text(payload, "protocol");
@@ -82,7 +81,7 @@ static bool is_of_another_protocol(const struct firewall_packet *packet,
 	return strcmp(protocol, packet->to.sa.sa_family == AF_INET6 ? "ip6" : "ip") != 0;
 }
 
-static enum match match_payload(const struct firewall_packet *packet, struct json_object *payload,
+static enum match match_payload(const struct nft_packet *packet, struct json_object *payload,
 				struct json_object *value)
 {
 	const char *protocol = json_text(payload, "protocol");
@@ -102,7 +101,7 @@ static enum match match_payload(const struct firewall_packet *packet, struct jso
 	return MATCH_MAYBE;
 }
 
-static enum match match_meta(const struct firewall_packet *packet, const char *key,
+static enum match match_meta(const struct nft_packet *packet, const char *key,
 			     struct json_object *value)
 {
 	if (strcmp(key, "l4proto") == 0)
@@ -116,8 +115,8 @@ static enum match match_meta(const struct firewall_packet *packet, const char *k
 	return MATCH_MAYBE;
 }
 
-enum match firewall_match_value(const struct firewall_packet *packet, struct json_object *key,
-				struct json_object *value)
+enum match nft_match_value(const struct nft_packet *packet, struct json_object *key,
+			   struct json_object *value)
 {
 	struct json_object *payload = json_member(key, "payload");
 	struct json_object *meta = json_member(key, "meta");
@@ -161,24 +160,24 @@ static struct json_object *values_of(struct json_object *list, struct json_objec
 	return right;
 }
 
-static enum match match_any(const struct firewall_packet *packet, struct json_object *key,
+static enum match match_any(const struct nft_packet *packet, struct json_object *key,
 			    struct json_object *values)
 {
 	enum match best = MATCH_NO;
 
 	if (values && !json_object_is_type(values, json_type_array))
-		return firewall_match_value(packet, key, values);
+		return nft_match_value(packet, key, values);
 	for (size_t i = 0; i < json_length(values); i++) {
 		const enum match match =
-			firewall_match_value(packet, key, json_object_array_get_idx(values, i));
+			nft_match_value(packet, key, json_object_array_get_idx(values, i));
 
 		best = match > best ? match : best;
 	}
 	return best;
 }
 
-enum match firewall_match(const struct firewall_packet *packet, struct json_object *list,
-			  struct json_object *chain, struct json_object *match)
+enum match nft_match(const struct nft_packet *packet, struct json_object *list,
+		     struct json_object *chain, struct json_object *match)
 {
 	const char *op = json_text(match, "op");
 	struct json_object *left = json_member(match, "left");

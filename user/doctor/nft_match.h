@@ -9,7 +9,7 @@
 #include "base/address.h"
 
 /* The first packet of a TCP connection to or from this host. */
-struct firewall_packet {
+struct nft_packet {
 	bool in;
 	union address to;   /* with its port; any address stands for one that is not known */
 	const char *device; /* by which it comes or leaves; "": not known */
@@ -19,11 +19,11 @@ struct firewall_packet {
 enum match { MATCH_NO, MATCH_MAYBE, MATCH_YES };
 
 /* match: the statement, in a rule of the chain, whose table may have the set that it means. */
-enum match firewall_match(const struct firewall_packet *packet, struct json_object *list,
-			  struct json_object *chain, struct json_object *match);
+enum match nft_match(const struct nft_packet *packet, struct json_object *list,
+		     struct json_object *chain, struct json_object *match);
 
 /* Whether what key names has this value, range or prefix. */
-enum match firewall_match_value(const struct firewall_packet *packet, struct json_object *key,
-				struct json_object *value);
+enum match nft_match_value(const struct nft_packet *packet, struct json_object *key,
+			   struct json_object *value);
 
 #endif

@@ -21,7 +21,7 @@ enum fate {
 
 struct look {
 	struct json_object *list;
-	const struct firewall_packet *packet;
+	const struct nft_packet *packet;
 	struct json_object *chain; /* whose rules are looked at; family and table count */
 	unsigned depth;
 };
@@ -61,7 +61,7 @@ static unsigned fate_of_map(const struct look *look, struct json_object *map)
 		struct json_object *pair = json_object_array_get_idx(pairs, i);
 		struct json_object *value = json_object_array_get_idx(pair, 0);
 		const enum match match =
-			firewall_match_value(look->packet, json_member(map, "key"), value);
+			nft_match_value(look->packet, json_member(map, "key"), value);
 
 		if (match == MATCH_NO)
 			continue;
@@ -92,7 +92,7 @@ static unsigned walk_rule(const struct look *look, struct json_object *statement
 
 		if (match) {
 			const enum match matches =
-				firewall_match(look->packet, look->list, look->chain, match);
+				nft_match(look->packet, look->list, look->chain, match);
 
 			if (matches == MATCH_NO)
 				return fate | FATE_NEXT;
@@ -137,7 +137,7 @@ static unsigned walk_chain(const struct look *from, const char *name)
 	return fate | FATE_NEXT;
 }
 
-static bool is_for(struct json_object *chain, const struct firewall_packet *packet)
+static bool is_for(struct json_object *chain, const struct nft_packet *packet)
 {
 	const char *family = json_text(chain, "family");
 
@@ -146,8 +146,8 @@ static bool is_for(struct json_object *chain, const struct firewall_packet *pack
 		strcmp(family, packet->to.sa.sa_family == AF_INET6 ? "ip6" : "ip") == 0);
 }
 
-bool firewall_drops(struct json_object *rules, const struct firewall_packet *packet,
-		    char place[FIREWALL_PLACE_MAX])
+bool nft_walk_drops(struct json_object *rules, const struct nft_packet *packet,
+		    char place[NFT_WALK_PLACE_MAX])
 {
 	struct json_object *list = json_member(rules, "nftables");
 
@@ -165,7 +165,7 @@ bool firewall_drops(struct json_object *rules, const struct firewall_packet *pac
 										: FATE_PASS;
 		if (fate & FATE_PASS)
 			continue;
-		snprintf(place, FIREWALL_PLACE_MAX, "%s %s %s", json_text(chain, "family"),
+		snprintf(place, NFT_WALK_PLACE_MAX, "%s %s %s", json_text(chain, "family"),
 			 json_text(chain, "table"), json_text(chain, "name"));
 		return true;
 	}
@@ -209,7 +209,7 @@ static bool only_sees_routed(struct json_object *list, struct json_object *rule)
 	return false;
 }
 
-bool firewall_spoils_mptcp(struct json_object *rules, char place[FIREWALL_PLACE_MAX])
+bool nft_walk_spoils_mptcp(struct json_object *rules, char place[NFT_WALK_PLACE_MAX])
 {
 	struct json_object *list = json_member(rules, "nftables");
 
@@ -219,7 +219,7 @@ bool firewall_spoils_mptcp(struct json_object *rules, char place[FIREWALL_PLACE_
 		if (!rule || !rule_spoils_mptcp(json_member(rule, "expr")) ||
 		    only_sees_routed(list, rule))
 			continue;
-		snprintf(place, FIREWALL_PLACE_MAX, "%s %s %s handle %s", json_text(rule, "family"),
+		snprintf(place, NFT_WALK_PLACE_MAX, "%s %s %s handle %s", json_text(rule, "family"),
 			 json_text(rule, "table"), json_text(rule, "chain"),
 			 json_text(rule, "handle"));
 		return true;

@@ -10,16 +10,16 @@
 
 #include "doctor/nft_match.h"
 
-#define FIREWALL_PLACE_MAX 128
+#define NFT_WALK_PLACE_MAX 128
 
 /* rules: the answer to "list ruleset". True if no such packet passes; place then names a base chain
  * that lets none through, as "inet filter input". */
-bool firewall_drops(struct json_object *rules, const struct firewall_packet *packet,
-		    char place[FIREWALL_PLACE_MAX]);
+bool nft_walk_drops(struct json_object *rules, const struct nft_packet *packet,
+		    char place[NFT_WALK_PLACE_MAX]);
 
 /* True if a rule drops packets with MPTCP's option (RFC 8684 section 3), or takes it from them;
  * place then names it, as "inet filter input handle 7". Chains that only see what is routed are
  * left out. */
-bool firewall_spoils_mptcp(struct json_object *rules, char place[FIREWALL_PLACE_MAX]);
+bool nft_walk_spoils_mptcp(struct json_object *rules, char place[NFT_WALK_PLACE_MAX]);
 
 #endif

@@ -55,7 +55,7 @@ static int choose_device(int fd, int family, const char *device)
 		       : 0;
 }
 
-int echo_open(struct echo *echo, const char *device, const union address *from,
+int ping_open(struct ping *echo, const char *device, const union address *from,
 	      const union address *to)
 {
 	const int family = to->sa.sa_family;
@@ -65,7 +65,7 @@ int echo_open(struct echo *echo, const char *device, const union address *from,
 
 	/* Of a raw socket a port would be a protocol. */
 	address_set_port(&remote, 0);
-	*echo = (struct echo){.fd = -1, .family = family};
+	*echo = (struct ping){.fd = -1, .family = family};
 	echo->fd = icmp_echo_socket(family);
 	if (echo->fd < 0)
 		return echo->fd;
@@ -81,18 +81,18 @@ int echo_open(struct echo *echo, const char *device, const union address *from,
 	if (!err && connect(echo->fd, &remote.sa, address_length(&remote)))
 		err = -errno;
 	if (err)
-		echo_close(echo);
+		ping_close(echo);
 	return err;
 }
 
-void echo_close(struct echo *echo)
+void ping_close(struct ping *echo)
 {
 	if (echo->fd >= 0)
 		close(echo->fd);
 	echo->fd = -1;
 }
 
-static void note_error(struct echo_round *round, int err)
+static void note_error(struct ping_round *round, int err)
 {
 	switch (err) {
 	case 0:
@@ -107,7 +107,7 @@ static void note_error(struct echo_round *round, int err)
 }
 
 /* first: the sequence number of the first size; what is sent again has the same. */
-static void send_unanswered(const struct echo *echo, struct echo_round *round, uint16_t first)
+static void send_unanswered(const struct ping *echo, struct ping_round *round, uint16_t first)
 {
 	static const uint8_t zeros[PACKET_MAX];
 
@@ -132,7 +132,7 @@ static void send_unanswered(const struct echo *echo, struct echo_round *round, u
 }
 
 /* What routers, or the kernel for want of a neighbour, have said. */
-static void read_complaints(const struct echo *echo, struct echo_round *round)
+static void read_complaints(const struct ping *echo, struct ping_round *round)
 {
 	char control[512];
 	char nothing[1];
@@ -162,7 +162,7 @@ static void read_complaints(const struct echo *echo, struct echo_round *round)
 	}
 }
 
-static void read_answers(const struct echo *echo, struct echo_round *round, uint16_t first,
+static void read_answers(const struct ping *echo, struct ping_round *round, uint16_t first,
 			 double sent_s)
 {
 	uint8_t bytes[128]; /* the head is enough */
@@ -185,7 +185,7 @@ static void read_answers(const struct echo *echo, struct echo_round *round, uint
 	}
 }
 
-static bool is_over(const struct echo_round *round)
+static bool is_over(const struct ping_round *round)
 {
 	size_t answered = 0;
 
@@ -194,7 +194,7 @@ static bool is_over(const struct echo_round *round)
 	return answered == round->count || round->error;
 }
 
-void echo_send_round(struct echo *echo, struct echo_round *round, double wait_s)
+void ping_send_round(struct ping *echo, struct ping_round *round, double wait_s)
 {
 	const uint16_t first = echo->sequence;
 

@@ -9,20 +9,20 @@
 
 #include "base/address.h"
 
-#define ECHO_SIZES_MAX 16
+#define PING_SIZES_MAX 16
 
-struct echo {
+struct ping {
 	int fd;
 	int family;
 	uint16_t id;
 	uint16_t sequence; /* of the next request */
 };
 
-struct echo_round {
-	unsigned int sizes[ECHO_SIZES_MAX]; /* of IP packets, header included */
+struct ping_round {
+	unsigned int sizes[PING_SIZES_MAX]; /* of IP packets, header included */
 	size_t count;
 	/* What came back: */
-	bool answered[ECHO_SIZES_MAX];
+	bool answered[PING_SIZES_MAX];
 	double rtt_s;	  /* of the first answer */
 	unsigned int mtu; /* that somebody on the way told; 0: nobody did */
 	int error;	  /* of errno, when told that there is no way; else 0 */
@@ -30,13 +30,13 @@ struct echo_round {
 
 /* device: "" for any. from: AF_UNSPEC for any. A link-local destination needs its scope. 0 or
  * -errno: -EPERM without CAP_NET_RAW. */
-int echo_open(struct echo *echo, const char *device, const union address *from,
+int ping_open(struct ping *echo, const char *device, const union address *from,
 	      const union address *to);
 
 /* Sends all, and again what has no answer after half of wait_s. Returns when all are answered, an
  * error came, or wait_s is over. */
-void echo_send_round(struct echo *echo, struct echo_round *round, double wait_s);
+void ping_send_round(struct ping *echo, struct ping_round *round, double wait_s);
 
-void echo_close(struct echo *echo);
+void ping_close(struct ping *echo);
 
 #endif

@@ -35,26 +35,26 @@ __attribute__((format(printf, 1, 2))) static int complain(const char *format, ..
 	return EXIT_FAILURE;
 }
 
-static struct ruleset *open_ruleset(void)
+static struct nft *open_ruleset(void)
 {
-	struct ruleset *ruleset = ruleset_open();
+	struct nft *ruleset = nft_open();
 
 	if (!ruleset)
 		complain("nftables: %s", strerror(ENOMEM));
 	return ruleset;
 }
 
-/* As ruleset_list_table(). */
-static int list_table(struct ruleset *ruleset, const char **text)
+/* As nft_list_table(). */
+static int list_table(struct nft *ruleset, const char **text)
 {
-	return ruleset_list_table(ruleset, INTERCEPT_TABLE_NAME, text);
+	return nft_list_table(ruleset, INTERCEPT_TABLE_NAME, text);
 }
 
 /* Of the families of mask's bits. Returns an exit code. */
 static int remove_routes(unsigned int mask)
 {
 	for (int i = 0; i < INTERCEPT_FAMILIES; i++) {
-		int err = mask & 1U << i ? steer_route_remove(families[i]) : 0;
+		int err = mask & 1U << i ? tproxy_route_remove(families[i]) : 0;
 
 		if (err)
 			return complain("ip rule and route of table %d, %s: %s", STEER_TABLE,
@@ -75,20 +75,20 @@ static unsigned int families_of(const struct intercept_plan *plan)
 	return mask;
 }
 
-static int load_rules(struct ruleset *ruleset, const struct intercept_plan *plan)
+static int load_rules(struct nft *ruleset, const struct intercept_plan *plan)
 {
-	char *text = intercept_rules_text(plan);
+	char *text = nft_rules_text(plan);
 	int code = EXIT_SUCCESS;
 
 	if (!text)
 		return complain("nftables: %s", strerror(ENOMEM));
-	if (ruleset_run(ruleset, text))
-		code = complain("nftables: %s", ruleset_error(ruleset));
+	if (nft_run(ruleset, text))
+		code = complain("nftables: %s", nft_error(ruleset));
 	free(text);
 	return code;
 }
 
-static int load_program(struct ruleset *ruleset, const struct intercept_plan *plan)
+static int load_program(struct nft *ruleset, const struct intercept_plan *plan)
 {
 	char reason[128] = "";
 	int err = steer_up(plan, reason, sizeof(reason));
@@ -100,15 +100,15 @@ static int load_program(struct ruleset *ruleset, const struct intercept_plan *pl
 }
 
 /* The way for marked packets is there before the first is marked. */
-static int marked_up(struct ruleset *ruleset, const struct intercept_plan *plan,
-		     int (*load)(struct ruleset *ruleset, const struct intercept_plan *plan))
+static int marked_up(struct nft *ruleset, const struct intercept_plan *plan,
+		     int (*load)(struct nft *ruleset, const struct intercept_plan *plan))
 {
 	const char *before;
 	const bool was_up = list_table(ruleset, &before) == 0 || steer_is_up();
 	int code;
 
 	for (int i = 0; i < INTERCEPT_FAMILIES; i++) {
-		int err = families_of(plan) & 1U << i ? steer_route_add(families[i]) : 0;
+		int err = families_of(plan) & 1U << i ? tproxy_route_add(families[i]) : 0;
 
 		if (err)
 			return complain("ip rule and route of table %d, %s: %s", STEER_TABLE,
@@ -123,12 +123,11 @@ static int marked_up(struct ruleset *ruleset, const struct intercept_plan *plan,
 	return code;
 }
 
-static int remove_table(struct ruleset *ruleset)
+static int remove_table(struct nft *ruleset)
 {
 	/* To delete what may not be there, it is added first. */
-	if (ruleset_run(ruleset,
-			"add table " INTERCEPT_TABLE "\ndelete table " INTERCEPT_TABLE "\n"))
-		return complain("nftables: %s", ruleset_error(ruleset));
+	if (nft_run(ruleset, "add table " INTERCEPT_TABLE "\ndelete table " INTERCEPT_TABLE "\n"))
+		return complain("nftables: %s", nft_error(ruleset));
 	return EXIT_SUCCESS;
 }
 
@@ -139,16 +138,16 @@ static int remove_program(void)
 	return err ? complain("bpf: cannot remove the program: %s", strerror(-err)) : EXIT_SUCCESS;
 }
 
-static int tproxy_up(struct ruleset *ruleset, const struct intercept_plan *plan)
+static int tproxy_up(struct nft *ruleset, const struct intercept_plan *plan)
 {
 	int code = marked_up(ruleset, plan, load_rules);
 
-	if (!code && ruleset_run(ruleset, INTERCEPT_READY))
-		code = complain("nftables: %s", ruleset_error(ruleset));
+	if (!code && nft_run(ruleset, INTERCEPT_READY))
+		code = complain("nftables: %s", nft_error(ruleset));
 	return code ? code : remove_program();
 }
 
-static int bpf_up(struct ruleset *ruleset, const struct intercept_plan *plan)
+static int bpf_up(struct nft *ruleset, const struct intercept_plan *plan)
 {
 	const char *before;
 	int code = marked_up(ruleset, plan, load_program);
@@ -157,7 +156,7 @@ static int bpf_up(struct ruleset *ruleset, const struct intercept_plan *plan)
 	return code || list_table(ruleset, &before) ? code : remove_table(ruleset);
 }
 
-static int redirect_up(struct ruleset *ruleset, const struct intercept_plan *plan)
+static int redirect_up(struct nft *ruleset, const struct intercept_plan *plan)
 {
 	int code = load_rules(ruleset, plan);
 
@@ -181,7 +180,7 @@ static bool marked_can_use(const union address *listener)
 static const struct {
 	bool (*can_use)(const union address *listener);
 	const char *wants; /* a listener, for people */
-	int (*up)(struct ruleset *ruleset, const struct intercept_plan *plan);
+	int (*up)(struct nft *ruleset, const struct intercept_plan *plan);
 } methods[] = {
 	[INTERCEPT_TPROXY] = {marked_can_use, "--transparent 127.0.0.1:1090", tproxy_up},
 	[INTERCEPT_REDIRECT] = {redirect_can_use,
@@ -233,7 +232,7 @@ int intercept_up(struct json_object *settings, struct json_object *lan, const ch
 	struct intercept_plan plan = {.lan = lan ? lan : json_member(settings, "lan"),
 				      .bypass = json_member(settings, "bypass")};
 	const int known = intercept_method_find(method ? method : json_text(settings, "method"));
-	struct ruleset *ruleset;
+	struct nft *ruleset;
 	int code;
 
 	if (known < 0)
@@ -260,7 +259,7 @@ int intercept_up(struct json_object *settings, struct json_object *lan, const ch
 	if (!ruleset)
 		return EXIT_FAILURE;
 	code = methods[plan.method].up(ruleset, &plan);
-	ruleset_close(ruleset);
+	nft_close(ruleset);
 	if (!code)
 		warn(&plan);
 	return code;
@@ -268,7 +267,7 @@ int intercept_up(struct json_object *settings, struct json_object *lan, const ch
 
 int intercept_down(void)
 {
-	struct ruleset *ruleset = open_ruleset();
+	struct nft *ruleset = open_ruleset();
 	const bool had_program = steer_is_up();
 	const char *before;
 	int code;
@@ -279,7 +278,7 @@ int intercept_down(void)
 	bpf_code = remove_program();
 	/* A kernel for which the program was needed may have no nftables. */
 	code = had_program && list_table(ruleset, &before) ? EXIT_SUCCESS : remove_table(ruleset);
-	ruleset_close(ruleset);
+	nft_close(ruleset);
 	return code || bpf_code ? EXIT_FAILURE : remove_routes(ALL_FAMILIES);
 }
 
@@ -388,7 +387,7 @@ static void print_state(struct json_object *state)
 
 int intercept_show(struct json_object *settings, bool json)
 {
-	struct ruleset *ruleset = open_ruleset();
+	struct nft *ruleset = open_ruleset();
 	struct json_object *state;
 	const char *listing;
 	int err;
@@ -398,13 +397,13 @@ int intercept_show(struct json_object *settings, bool json)
 	err = list_table(ruleset, &listing);
 	state = err ? steer_state() : NULL;
 	if (!state && err && err != -ENOENT) {
-		complain("nftables: %s", ruleset_error(ruleset));
-		ruleset_close(ruleset);
+		complain("nftables: %s", nft_error(ruleset));
+		nft_close(ruleset);
 		return EXIT_FAILURE;
 	}
 	if (!state)
 		state = intercept_state(err ? NULL : listing);
-	ruleset_close(ruleset);
+	nft_close(ruleset);
 	if (!state)
 		return complain("libnftables cannot list rules as JSON: it was built without JSON");
 	json_object_object_add(state, "hawserd", json_object_get(settings));

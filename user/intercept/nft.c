@@ -16,27 +16,27 @@
 
 #include "net/netlink.h"
 
-struct ruleset {
+struct nft {
 	struct nft_ctx *nft;
 	char error[256];
 };
 
-struct ruleset *ruleset_open(void)
+struct nft *nft_open(void)
 {
-	struct ruleset *ruleset = calloc(1, sizeof(*ruleset));
+	struct nft *ruleset = calloc(1, sizeof(*ruleset));
 
 	if (!ruleset)
 		return NULL;
 	ruleset->nft = nft_ctx_new(NFT_CTX_DEFAULT);
 	if (!ruleset->nft || nft_ctx_buffer_error(ruleset->nft) ||
 	    nft_ctx_buffer_output(ruleset->nft)) {
-		ruleset_close(ruleset);
+		nft_close(ruleset);
 		return NULL;
 	}
 	return ruleset;
 }
 
-void ruleset_close(struct ruleset *ruleset)
+void nft_close(struct nft *ruleset)
 {
 	if (!ruleset)
 		return;
@@ -65,12 +65,12 @@ static int ask_kernel(uint16_t message, uint8_t family, const char *table)
 	return err;
 }
 
-bool ruleset_may_ask(void)
+bool nft_may_ask(void)
 {
 	return ask_kernel(NFT_MSG_GETGEN, NFPROTO_UNSPEC, NULL) == 0;
 }
 
-int ruleset_run(struct ruleset *ruleset, const char *commands)
+int nft_run(struct nft *ruleset, const char *commands)
 {
 	int failed = nft_run_cmd_from_buffer(ruleset->nft, commands);
 	/* What is not read stays in the buffer. */
@@ -83,18 +83,18 @@ int ruleset_run(struct ruleset *ruleset, const char *commands)
 	return -EINVAL;
 }
 
-int ruleset_list(struct ruleset *ruleset, const char *command, const char **text)
+int nft_list(struct nft *ruleset, const char *command, const char **text)
 {
 	int err;
 
 	nft_ctx_output_set_flags(ruleset->nft, NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_NUMERIC_ALL);
-	err = ruleset_run(ruleset, command);
+	err = nft_run(ruleset, command);
 	nft_ctx_output_set_flags(ruleset->nft, 0);
 	*text = nft_ctx_get_output_buffer(ruleset->nft);
 	return err;
 }
 
-int ruleset_list_table(struct ruleset *ruleset, const char *name, const char **text)
+int nft_list_table(struct nft *ruleset, const char *name, const char **text)
 {
 	const int err = ask_kernel(NFT_MSG_GETTABLE, NFPROTO_INET, name);
 	char command[64];
@@ -105,10 +105,10 @@ int ruleset_list_table(struct ruleset *ruleset, const char *name, const char **t
 		return err;
 	}
 	snprintf(command, sizeof(command), "list table inet %s", name);
-	return ruleset_list(ruleset, command, text);
+	return nft_list(ruleset, command, text);
 }
 
-const char *ruleset_error(const struct ruleset *ruleset)
+const char *nft_error(const struct nft *ruleset)
 {
 	return ruleset->error;
 }

@@ -181,7 +181,7 @@ static void put_redirect(FILE *out, const struct intercept_plan *plan)
 	fputs("\t}\n", out);
 }
 
-char *intercept_rules_text(const struct intercept_plan *plan)
+char *nft_rules_text(const struct intercept_plan *plan)
 {
 	char *text = NULL;
 	size_t len = 0;

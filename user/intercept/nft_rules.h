@@ -27,6 +27,6 @@ struct intercept_plan {
 /* Commands that put the table, whether there was one or not, into exactly this state; by TPROXY,
  * nothing is taken before INTERCEPT_READY, in a transaction of its own. malloc'ed; NULL when out of
  * memory. */
-char *intercept_rules_text(const struct intercept_plan *plan);
+char *nft_rules_text(const struct intercept_plan *plan);
 
 #endif

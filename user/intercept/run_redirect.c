@@ -32,7 +32,7 @@ struct steered {
 	struct steered *next;
 };
 
-struct run_steer {
+struct run_redirect {
 	struct ev_loop *loop;
 	ev_timer sweep;
 	bool off;		  /* by configuration */
@@ -88,7 +88,7 @@ static bool steered_is_gone(const struct steered *steered)
 
 static void on_sweep(struct ev_loop *loop, ev_timer *timer, int events)
 {
-	struct run_steer *steer = timer->data;
+	struct run_redirect *steer = timer->data;
 	struct steered **at = &steer->steered;
 
 	(void)events;
@@ -106,9 +106,9 @@ static void on_sweep(struct ev_loop *loop, ev_timer *timer, int events)
 		ev_timer_stop(loop, timer);
 }
 
-struct run_steer *run_steer_open(struct ev_loop *loop, bool off)
+struct run_redirect *run_redirect_open(struct ev_loop *loop, bool off)
 {
-	struct run_steer *steer = calloc(1, sizeof(*steer));
+	struct run_redirect *steer = calloc(1, sizeof(*steer));
 	ev_timer *sweep;
 
 	if (!steer)
@@ -123,7 +123,7 @@ struct run_steer *run_steer_open(struct ev_loop *loop, bool off)
 	return steer;
 }
 
-static void detach_all(struct run_steer *steer)
+static void detach_all(struct run_redirect *steer)
 {
 	while (steer->steered) {
 		struct steered *steered = steer->steered;
@@ -134,7 +134,7 @@ static void detach_all(struct run_steer *steer)
 	ev_timer_stop(steer->loop, &steer->sweep);
 }
 
-void run_steer_close(struct run_steer *steer)
+void run_redirect_close(struct run_redirect *steer)
 {
 	if (!steer)
 		return;
@@ -143,7 +143,7 @@ void run_steer_close(struct run_steer *steer)
 	free(steer);
 }
 
-static void publish_listeners(struct run_steer *steer)
+static void publish_listeners(struct run_redirect *steer)
 {
 	if (!steer->skeleton)
 		return;
@@ -151,7 +151,7 @@ static void publish_listeners(struct run_steer *steer)
 	steer->skeleton->bss->listener6 = steer->listener6;
 }
 
-void run_steer_listen(struct run_steer *steer, const struct config *config)
+void run_redirect_listen(struct run_redirect *steer, const struct config *config)
 {
 	if (!config) {
 		detach_all(steer);
@@ -177,7 +177,7 @@ void run_steer_listen(struct run_steer *steer, const struct config *config)
 }
 
 /* 0 or -errno. */
-static int load(struct run_steer *steer)
+static int load(struct run_redirect *steer)
 {
 	struct run_bpf *skeleton;
 	int err;
@@ -201,7 +201,7 @@ static int load(struct run_steer *steer)
 }
 
 /* By links, which the kernel takes off when we end. 0 or -errno. */
-static int attach(struct run_steer *steer, const char *cgroup)
+static int attach(struct run_redirect *steer, const char *cgroup)
 {
 	const struct bpf_program *programs[LINKS] = {
 		steer->skeleton->progs.hawser_run_ops,
@@ -234,7 +234,7 @@ static int attach(struct run_steer *steer, const char *cgroup)
 	return 0;
 }
 
-static struct json_object *families_answer(const struct run_steer *steer)
+static struct json_object *families_answer(const struct run_redirect *steer)
 {
 	struct json_object *answer = json_object_new_object();
 	struct json_object *families = json_object_new_array();
@@ -247,7 +247,7 @@ static struct json_object *families_answer(const struct run_steer *steer)
 	return answer;
 }
 
-struct json_object *run_steer_answer(struct run_steer *steer, struct json_object *request)
+struct json_object *run_redirect_answer(struct run_redirect *steer, struct json_object *request)
 {
 	struct json_object *cgroup = NULL;
 	struct json_object *netns = NULL;
@@ -281,7 +281,7 @@ struct json_object *run_steer_answer(struct run_steer *steer, struct json_object
 	return json_error(text);
 }
 
-bool run_steer_take(struct run_steer *steer, const union address *client, union address *to)
+bool run_redirect_take(struct run_redirect *steer, const union address *client, union address *to)
 {
 	const int map = steer ? atomic_load(&steer->clients) : -1;
 	struct hawser_run_address key;

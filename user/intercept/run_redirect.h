@@ -12,23 +12,23 @@
 
 struct ev_loop;
 struct json_object;
-struct run_steer;
+struct run_redirect;
 
 /* Loads nothing before it is needed; off: never. NULL without memory. */
-struct run_steer *run_steer_open(struct ev_loop *loop, bool off);
+struct run_redirect *run_redirect_open(struct ev_loop *loop, bool off);
 
 /* Not before the workers have stopped. NULL is allowed. */
-void run_steer_close(struct run_steer *steer);
+void run_redirect_close(struct run_redirect *steer);
 
 /* Tells it the listeners of config; NULL: there are none any more, and connections that start from
  * now on are left alone. */
-void run_steer_listen(struct run_steer *steer, const struct config *config);
+void run_redirect_listen(struct run_redirect *steer, const struct config *config);
 
 /* The answer to a request {"command":"run","cgroup":DIRECTORY,"netns":COOKIE}: which families are
  * taken, or why none is. Holds until the cgroup is gone. NULL without memory. */
-struct json_object *run_steer_answer(struct run_steer *steer, struct json_object *request);
+struct json_object *run_redirect_answer(struct run_redirect *steer, struct json_object *request);
 
 /* Whether the client that was accepted is one of ours; fills to then, once. Any thread. */
-bool run_steer_take(struct run_steer *steer, const union address *client, union address *to);
+bool run_redirect_take(struct run_redirect *steer, const union address *client, union address *to);
 
 #endif

@@ -7,29 +7,29 @@
 
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
-static struct run_steer {
+static struct run_redirect {
 	char unused;
 } off;
 
-struct run_steer *run_steer_open(struct ev_loop *loop, bool is_off)
+struct run_redirect *run_redirect_open(struct ev_loop *loop, bool is_off)
 {
 	return &off;
 }
 
-void run_steer_close(struct run_steer *steer)
+void run_redirect_close(struct run_redirect *steer)
 {
 }
 
-void run_steer_listen(struct run_steer *steer, const struct config *config)
+void run_redirect_listen(struct run_redirect *steer, const struct config *config)
 {
 }
 
-struct json_object *run_steer_answer(struct run_steer *steer, struct json_object *request)
+struct json_object *run_redirect_answer(struct run_redirect *steer, struct json_object *request)
 {
 	return json_error("hawserd was built without BPF");
 }
 
-bool run_steer_take(struct run_steer *steer, const union address *client, union address *to)
+bool run_redirect_take(struct run_redirect *steer, const union address *client, union address *to)
 {
 	return false;
 }

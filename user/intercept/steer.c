@@ -65,7 +65,7 @@ static bool made_qdisc(int program, unsigned int ifindex)
 }
 
 /* Fills places, of which there is room for all of lan, with those that exist. Returns how many. */
-static size_t find_places(enum steer_hook hook, struct json_object *lan, struct place *places)
+static size_t find_places(enum tc_hook hook, struct json_object *lan, struct place *places)
 {
 	size_t count = 0;
 
@@ -78,7 +78,7 @@ static size_t find_places(enum steer_hook hook, struct json_object *lan, struct 
 			twice = twice || places[other].ifindex == place.ifindex;
 		if (place.ifindex == 0 || twice)
 			continue;
-		place.replaced = steer_hook_find(hook, place.ifindex);
+		place.replaced = tc_hook_find(hook, place.ifindex);
 		place.lan.has_mac = has_mac(name);
 		place.lan.own_qdisc =
 			place.replaced >= 0 && made_qdisc(place.replaced, place.ifindex);
@@ -95,12 +95,12 @@ static int tell_place(const struct steer_bpf *skeleton, const struct place *plac
 		       : 0;
 }
 
-static int attach(enum steer_hook hook, const struct steer_bpf *skeleton, struct place *place)
+static int attach(enum tc_hook hook, const struct steer_bpf *skeleton, struct place *place)
 {
 	bool made;
-	int err = steer_hook_attach(hook, place->ifindex,
-				    bpf_program__fd(skeleton->progs.hawser_steer), place->replaced,
-				    &made);
+	int err =
+		tc_hook_attach(hook, place->ifindex, bpf_program__fd(skeleton->progs.hawser_steer),
+			       place->replaced, &made);
 
 	if (err || !made)
 		return err;
@@ -108,18 +108,18 @@ static int attach(enum steer_hook hook, const struct steer_bpf *skeleton, struct
 	return tell_place(skeleton, place);
 }
 
-static void undo(enum steer_hook hook, const struct steer_bpf *skeleton, const struct place *place)
+static void undo(enum tc_hook hook, const struct steer_bpf *skeleton, const struct place *place)
 {
 	const int program = bpf_program__fd(skeleton->progs.hawser_steer);
 	bool made;
 
 	if (place->replaced >= 0)
-		(void)steer_hook_attach(hook, place->ifindex, place->replaced, program, &made);
+		(void)tc_hook_attach(hook, place->ifindex, place->replaced, program, &made);
 	else
-		(void)steer_hook_detach(hook, place->ifindex, program, place->lan.own_qdisc);
+		(void)tc_hook_detach(hook, place->ifindex, program, place->lan.own_qdisc);
 }
 
-static int attach_all(enum steer_hook hook, const struct steer_bpf *skeleton, struct place *places,
+static int attach_all(enum tc_hook hook, const struct steer_bpf *skeleton, struct place *places,
 		      size_t count, char *reason, size_t size)
 {
 	int err = 0;
@@ -142,7 +142,7 @@ static int attach_all(enum steer_hook hook, const struct steer_bpf *skeleton, st
 }
 
 /* From all interfaces but count places. */
-static int detach_others(enum steer_hook hook, const struct place *places, size_t count)
+static int detach_others(enum tc_hook hook, const struct place *places, size_t count)
 {
 	struct if_nameindex *all = if_nameindex();
 	int err = all ? 0 : -errno;
@@ -155,15 +155,14 @@ static int detach_others(enum steer_hook hook, const struct place *places, size_
 			keep = keep || places[place].ifindex == i->if_index;
 		if (keep)
 			continue;
-		program = steer_hook_find(hook, i->if_index);
+		program = tc_hook_find(hook, i->if_index);
 		if (program == -ENOENT)
 			continue;
 		if (program < 0) {
 			err = program;
 			break;
 		}
-		err = steer_hook_detach(hook, i->if_index, program,
-					made_qdisc(program, i->if_index));
+		err = tc_hook_detach(hook, i->if_index, program, made_qdisc(program, i->if_index));
 		close(program);
 	}
 	if (all)
@@ -173,7 +172,7 @@ static int detach_others(enum steer_hook hook, const struct place *places, size_
 
 int steer_up(const struct intercept_plan *plan, char *reason, size_t size)
 {
-	const enum steer_hook hook = steer_hook_probe();
+	const enum tc_hook hook = tc_hook_probe();
 	struct place *places = calloc(json_length(plan->lan), sizeof(*places));
 	struct steer_bpf *skeleton = NULL;
 	size_t count = 0;
@@ -214,5 +213,5 @@ out:
 int steer_down(void)
 {
 	libbpf_set_print(NULL);
-	return detach_others(steer_hook_probe(), NULL, 0);
+	return detach_others(tc_hook_probe(), NULL, 0);
 }

@@ -27,7 +27,7 @@ struct steer_maps {
 	int fds[STEER_MAP_COUNT]; /* -1: it is not open */
 };
 
-/* Those of a program that steer_hook_find() found. 0, or -errno, and then none is open. */
+/* Those of a program that tc_hook_find() found. 0, or -errno, and then none is open. */
 int steer_maps_open(struct steer_maps *maps, int program);
 
 /* Those in force on any interface. As before; -ENOENT: there are none. */

@@ -182,7 +182,7 @@ bool steer_is_up(void)
 	int program;
 
 	libbpf_set_print(NULL);
-	program = steer_hook_find_any(steer_hook_probe());
+	program = tc_hook_find_any(tc_hook_probe());
 	if (program >= 0)
 		close(program);
 	return program >= 0;

@@ -28,7 +28,7 @@
 #define ANSWER_BYTES 8192
 #define LOOPBACK     1 /* ifindex, in every namespace */
 
-enum steer_hook steer_hook_probe(void)
+enum tc_hook tc_hook_probe(void)
 {
 	__u32 count = 0;
 
@@ -104,18 +104,18 @@ static int clsact_find(unsigned int ifindex)
 	return bpf_tc_query(&hook, &opts) ? -ENOENT : open_ours(opts.prog_id);
 }
 
-int steer_hook_find(enum steer_hook hook, unsigned int ifindex)
+int tc_hook_find(enum tc_hook hook, unsigned int ifindex)
 {
 	return hook == STEER_TCX ? tcx_find(ifindex) : clsact_find(ifindex);
 }
 
-int steer_hook_find_any(enum steer_hook hook)
+int tc_hook_find_any(enum tc_hook hook)
 {
 	struct if_nameindex *all = if_nameindex();
 	int fd = all ? -ENOENT : -errno;
 
 	for (struct if_nameindex *i = all; i && i->if_index && fd < 0; i++) {
-		int found = steer_hook_find(hook, i->if_index);
+		int found = tc_hook_find(hook, i->if_index);
 
 		/* A denial is told only if no program is found at all. */
 		if (found != -ENOENT)
@@ -213,15 +213,15 @@ static int tcx_attach(unsigned int ifindex, int program, int replaced)
 	return bpf_prog_attach_opts(program, (int)ifindex, TCX_INGRESS, &opts);
 }
 
-int steer_hook_attach(enum steer_hook hook, unsigned int ifindex, int program, int replaced,
-		      bool *made_qdisc)
+int tc_hook_attach(enum tc_hook hook, unsigned int ifindex, int program, int replaced,
+		   bool *made_qdisc)
 {
 	*made_qdisc = false;
 	return hook == STEER_TCX ? tcx_attach(ifindex, program, replaced)
 				 : clsact_attach(ifindex, program, made_qdisc);
 }
 
-int steer_hook_detach(enum steer_hook hook, unsigned int ifindex, int program, bool own_qdisc)
+int tc_hook_detach(enum tc_hook hook, unsigned int ifindex, int program, bool own_qdisc)
 {
 	return hook == STEER_TCX ? bpf_prog_detach2(program, (int)ifindex, TCX_INGRESS)
 				 : clsact_detach(ifindex, own_qdisc);

@@ -6,25 +6,25 @@
 
 #include <stdbool.h>
 
-enum steer_hook { STEER_TCX, STEER_CLSACT };
+enum tc_hook { STEER_TCX, STEER_CLSACT };
 
 /* Which of them this kernel has. */
-enum steer_hook steer_hook_probe(void);
+enum tc_hook tc_hook_probe(void);
 
 /* A descriptor of our program on this interface, to be closed. -ENOENT: there is none. -EPERM: it
  * takes CAP_SYS_ADMIN to know. Or another -errno. */
-int steer_hook_find(enum steer_hook hook, unsigned int ifindex);
+int tc_hook_find(enum tc_hook hook, unsigned int ifindex);
 
-/* Puts program in the place of replaced, which is what steer_hook_find() returned, or, when that is
+/* Puts program in the place of replaced, which is what tc_hook_find() returned, or, when that is
  * negative, beside what there is; in one step. Sets made_qdisc if it had to make clsact. 0 or
  * -errno. */
-int steer_hook_attach(enum steer_hook hook, unsigned int ifindex, int program, int replaced,
-		      bool *made_qdisc);
+int tc_hook_attach(enum tc_hook hook, unsigned int ifindex, int program, int replaced,
+		   bool *made_qdisc);
 
 /* own_qdisc: clsact goes, too, unless somebody else has a filter there by now. 0 or -errno. */
-int steer_hook_detach(enum steer_hook hook, unsigned int ifindex, int program, bool own_qdisc);
+int tc_hook_detach(enum tc_hook hook, unsigned int ifindex, int program, bool own_qdisc);
 
-/* Of our program on any interface: as steer_hook_find(). */
-int steer_hook_find_any(enum steer_hook hook);
+/* Of our program on any interface: as tc_hook_find(). */
+int tc_hook_find_any(enum tc_hook hook);
 
 #endif

@@ -73,7 +73,7 @@ static int change_route(int family, uint16_t type, uint16_t flags)
 	return converse(request);
 }
 
-int steer_route_add(int family)
+int tproxy_route_add(int family)
 {
 	int err = change_route(family, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
 
@@ -89,7 +89,7 @@ static bool is_absent(int err)
 	return err == -ENOENT || err == -ESRCH || err == -EAFNOSUPPORT || err == -EOPNOTSUPP;
 }
 
-int steer_route_remove(int family)
+int tproxy_route_remove(int family)
 {
 	int rule_err;
 	int route_err;

@@ -13,7 +13,7 @@
 #define STEER_TABLE    8684
 
 /* family is AF_INET or AF_INET6. All are idempotent. 0 or -errno. */
-int steer_route_add(int family);
-int steer_route_remove(int family);
+int tproxy_route_add(int family);
+int tproxy_route_remove(int family);
 
 #endif

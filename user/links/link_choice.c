@@ -83,7 +83,7 @@ int link_picker_choose(struct link_picker *picker, const union address *to,
 	*out = NULL;
 	if (picker->choices.count == 0 || address_is_loopback(to))
 		return 0;
-	device = link_route_find_default(picker->routes, to);
+	device = route_find_default(picker->routes, to);
 	if (device < 0)
 		return 0;
 	by_default = find_device(&picker->choices, device);

@@ -165,7 +165,7 @@ static void begin_trial(struct link_demotion *demotion, double now_s, size_t ind
 	entry->phase = LINK_DEMOTION_TRIAL;
 	entry->since_s = now_s;
 	entry->trial_seconds = 0;
-	entry->echo_us = sights[index].echo_us;
+	entry->ping_us = sights[index].ping_us;
 	entry->quick = 0;
 }
 
@@ -205,8 +205,8 @@ static bool go_on_with_trial(struct link_demotion_entry *entry, double now_s, do
 static bool go_on_holding(struct link_demotion_entry *entry, double now_s,
 			  const struct link_sight *sight)
 {
-	if (sight->echo_us > 0)
-		entry->quick = sight->echo_us < entry->echo_us / 2 ? entry->quick + 1 : 0;
+	if (sight->ping_us > 0)
+		entry->quick = sight->ping_us < entry->ping_us / 2 ? entry->quick + 1 : 0;
 	if (entry->quick >= QUICK_MIN)
 		entry->hold_s = 0;
 	else if (now_s < entry->until_s)

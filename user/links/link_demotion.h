@@ -13,7 +13,7 @@
 struct link_sight {
 	double rate;
 	uint32_t rtt_us;  /* the shortest of any subflow that moved; 0: none did */
-	uint32_t echo_us; /* of the last echo request that was answered; 0: none was */
+	uint32_t ping_us; /* of the last echo request that was answered; 0: none was */
 };
 
 enum link_demotion_phase {
@@ -30,7 +30,7 @@ struct link_demotion_entry {
 	uint32_t rtt_us;
 	double rtt_at_s;
 	double moves_since_s;	    /* rtt_us is known without a gap */
-	uint32_t echo_us;	    /* when it was set aside */
+	uint32_t ping_us;	    /* when it was set aside */
 	unsigned int quick;	    /* answers in a row that are much quicker than that */
 	double since_s;		    /* when the phase began */
 	double until_s;		    /* when a trial may begin, or it comes back */

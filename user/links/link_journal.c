@@ -21,7 +21,7 @@
 /* Longer than any: each endpoint's line has less than 64 bytes. */
 #define TEXT_MAX 4096
 
-struct link_record {
+struct link_journal {
 	int fd;
 	char path[PATH_MAX];
 };
@@ -44,14 +44,14 @@ static int record_path(char *out, size_t size)
 		       : -ENAMETOOLONG;
 }
 
-bool link_record_left(void)
+bool link_journal_left(void)
 {
 	char path[PATH_MAX];
 
 	return record_path(path, sizeof(path)) == 0 && access(path, F_OK) == 0;
 }
 
-static void read_limits(const char *text, struct link_record_data *data)
+static void read_limits(const char *text, struct link_journal_data *data)
 {
 	uint32_t *const numbers[] = {&data->before.subflows, &data->before.add_addr_accepted,
 				     &data->raised.subflows, &data->raised.add_addr_accepted};
@@ -66,7 +66,7 @@ static void read_limits(const char *text, struct link_record_data *data)
 	data->has_limits = true;
 }
 
-static void read_line(const char *line, struct link_record_data *data)
+static void read_line(const char *line, struct link_journal_data *data)
 {
 	static const char limits[] = "limits ";
 	static const char endpoint[] = "endpoint ";
@@ -75,19 +75,19 @@ static void read_line(const char *line, struct link_record_data *data)
 	if (strncmp(line, limits, strlen(limits)) == 0)
 		read_limits(line + strlen(limits), data);
 	else if (strncmp(line, endpoint, strlen(endpoint)) == 0 &&
-		 data->endpoint_count < LINK_RECORD_ENDPOINTS_MAX &&
+		 data->endpoint_count < LINK_JOURNAL_ENDPOINTS_MAX &&
 		 prefix_parse(line + strlen(endpoint), &prefix) == 0)
 		data->endpoints[data->endpoint_count++] = prefix.base;
 }
 
-static void read_data(int fd, struct link_record_data *data)
+static void read_data(int fd, struct link_journal_data *data)
 {
 	char text[TEXT_MAX + 1];
 	ssize_t len = pread(fd, text, TEXT_MAX, 0);
 	char *rest = text;
 	char *line;
 
-	*data = (struct link_record_data){0};
+	*data = (struct link_journal_data){0};
 	text[len > 0 ? len : 0] = '\0';
 	while ((line = strsep(&rest, "\n")) && strcmp(line, "end") != 0)
 		read_line(line, data);
@@ -115,9 +115,9 @@ static int open_and_lock(const char *path)
 	}
 }
 
-struct link_record *link_record_open(struct link_record_data *data)
+struct link_journal *link_journal_open(struct link_journal_data *data)
 {
-	struct link_record *record = calloc(1, sizeof(*record));
+	struct link_journal *record = calloc(1, sizeof(*record));
 	int err;
 
 	if (!record)
@@ -136,7 +136,7 @@ struct link_record *link_record_open(struct link_record_data *data)
 	return record;
 }
 
-int link_record_write(struct link_record *record, const struct link_record_data *data)
+int link_journal_write(struct link_journal *record, const struct link_journal_data *data)
 {
 	char text[TEXT_MAX];
 	size_t len = 0;
@@ -160,7 +160,7 @@ int link_record_write(struct link_record *record, const struct link_record_data 
 	return ftruncate(record->fd, (off_t)len) ? -errno : 0;
 }
 
-void link_record_close(struct link_record *record, bool remove)
+void link_journal_close(struct link_journal *record, bool remove)
 {
 	if (!record)
 		return;

@@ -11,30 +11,30 @@
 #include "config/link_config.h"
 #include "net/mptcp_pm.h"
 
-#define LINK_RECORD_ENDPOINTS_MAX ((size_t)LINKS_MAX * IP_FAMILIES)
+#define LINK_JOURNAL_ENDPOINTS_MAX ((size_t)LINKS_MAX * IP_FAMILIES)
 
-struct link_record;
+struct link_journal;
 
-struct link_record_data {
+struct link_journal_data {
 	bool has_limits;
 	struct mptcp_pm_limits before; /* as they were found */
 	struct mptcp_pm_limits raised; /* as we set them */
 	size_t endpoint_count;
-	union address endpoints[LINK_RECORD_ENDPOINTS_MAX]; /* that we made */
+	union address endpoints[LINK_JOURNAL_ENDPOINTS_MAX]; /* that we made */
 };
 
 /* Whether an earlier hawserd has left one here that nobody holds. */
-bool link_record_left(void);
+bool link_journal_left(void);
 
 /* Holds the record, made if need be, and reads what it says. NULL with errno set: EWOULDBLOCK when
  * another process holds it. */
-struct link_record *link_record_open(struct link_record_data *data);
+struct link_journal *link_journal_open(struct link_journal_data *data);
 
 /* Call before each change in the kernel. 0 or -errno. */
-int link_record_write(struct link_record *record, const struct link_record_data *data);
+int link_journal_write(struct link_journal *record, const struct link_journal_data *data);
 
 /* Removes the file when nothing is left in the kernel that it would be needed for. NULL is allowed.
  */
-void link_record_close(struct link_record *record, bool remove);
+void link_journal_close(struct link_journal *record, bool remove);
 
 #endif

@@ -19,11 +19,11 @@
 struct entry {
 	char name[LINK_NAME_MAX + 1];
 	uint64_t quota;
-	struct link_usage usage;
-	struct link_usage saved;
+	struct quota_usage usage;
+	struct quota_usage saved;
 };
 
-struct link_metered {
+struct link_quota {
 	struct quota_file *file;
 	char *state_dir;
 	int save_error; /* that was told of */
@@ -34,16 +34,16 @@ struct link_metered {
 	double needed_s; /* when it was the last time */
 };
 
-struct link_metered *link_metered_open(void)
+struct link_quota *link_quota_open(void)
 {
-	struct link_metered *metered = calloc(1, sizeof(*metered));
+	struct link_quota *metered = calloc(1, sizeof(*metered));
 
 	if (metered)
 		metered->needed_s = -LEAVE_S;
 	return metered;
 }
 
-static void save(struct link_metered *metered, struct entry *entry)
+static void save(struct link_quota *metered, struct entry *entry)
 {
 	int err;
 
@@ -57,13 +57,13 @@ static void save(struct link_metered *metered, struct entry *entry)
 	entry->saved = entry->usage;
 }
 
-static void save_all(struct link_metered *metered)
+static void save_all(struct link_quota *metered)
 {
 	for (size_t i = 0; i < metered->count; i++)
 		save(metered, &metered->entries[i]);
 }
 
-void link_metered_close(struct link_metered *metered)
+void link_quota_close(struct link_quota *metered)
 {
 	if (!metered)
 		return;
@@ -81,8 +81,8 @@ static struct entry *find(struct entry *entries, size_t count, const char *name)
 	return NULL;
 }
 
-void link_metered_follow(struct link_metered *metered, const struct links_config *config,
-			 const char *state_dir)
+void link_quota_follow(struct link_quota *metered, const struct links_config *config,
+		       const char *state_dir)
 {
 	struct entry before[LINKS_MAX];
 	const size_t count = metered->count;
@@ -115,20 +115,20 @@ void link_metered_follow(struct link_metered *metered, const struct links_config
 	}
 }
 
-void link_metered_take(struct link_metered *metered, const struct link_config *link, time_t now,
-		       int device, const struct link_bytes *counters)
+void link_quota_take(struct link_quota *metered, const struct link_config *link, time_t now,
+		     int device, const struct link_bytes *counters)
 {
 	struct entry *entry = find(metered->entries, metered->count, link->name);
 
 	if (!entry)
 		return;
-	link_usage_take(&entry->usage, now, link->reset_day, device, counters->rx + counters->tx);
+	quota_usage_take(&entry->usage, now, link->reset_day, device, counters->rx + counters->tx);
 	if (strcmp(entry->usage.since, entry->saved.since) != 0 ||
 	    entry->usage.bytes - entry->saved.bytes >= entry->quota / SAVE_SHARE)
 		save(metered, entry);
 }
 
-const struct link_usage *link_metered_usage(const struct link_metered *metered, const char *name)
+const struct quota_usage *link_quota_usage(const struct link_quota *metered, const char *name)
 {
 	for (size_t i = 0; i < metered->count; i++)
 		if (strcmp(metered->entries[i].name, name) == 0)
@@ -136,9 +136,9 @@ const struct link_usage *link_metered_usage(const struct link_metered *metered, 
 	return NULL;
 }
 
-static bool is_spent(const struct link_metered *metered, const struct link *link)
+static bool is_spent(const struct link_quota *metered, const struct link *link)
 {
-	const struct link_usage *usage = link_metered_usage(metered, link->config.name);
+	const struct quota_usage *usage = link_quota_usage(metered, link->config.name);
 
 	return usage && usage->bytes >= link->config.quota;
 }
@@ -164,14 +164,14 @@ static bool is_full(uint64_t carried, uint64_t possible)
 
 /* Whether all links that are in use carry, in either direction, what those that are not metered
  * can. */
-static bool others_are_full(const struct link *links, const struct link_meter *meters, size_t count)
+static bool others_are_full(const struct link *links, const struct link_rates *meters, size_t count)
 {
 	struct link_bytes carried = {0};
 	struct link_bytes possible = {0};
 	struct link_bytes unknown = {0};
 
 	for (size_t i = 0; i < count; i++) {
-		const struct link_bytes rate = link_meter_rate(&meters[i], LINK_SPAN_SECOND);
+		const struct link_bytes rate = link_rates_rate(&meters[i], LINK_SPAN_SECOND);
 		const struct link_bytes *most = &links[i].config.rate;
 
 		if (!works(&links[i]) || link_is_backup(&links[i]))
@@ -189,7 +189,7 @@ static bool others_are_full(const struct link *links, const struct link_meter *m
 	       (unknown.tx == 0 && is_full(carried.tx, possible.tx));
 }
 
-static bool wants_them(struct link_metered *metered, double now_s, const struct link *links,
+static bool wants_them(struct link_quota *metered, double now_s, const struct link *links,
 		       size_t count)
 {
 	if (!others_work(links, count) || metered->full_s >= FULL_S ||
@@ -198,8 +198,8 @@ static bool wants_them(struct link_metered *metered, double now_s, const struct 
 	return now_s - metered->needed_s < LEAVE_S;
 }
 
-bool link_metered_changed(struct link_metered *metered, double now_s, const struct link *links,
-			  const struct link_meter *meters, size_t count)
+bool link_quota_changed(struct link_quota *metered, double now_s, const struct link *links,
+			const struct link_rates *meters, size_t count)
 {
 	metered->full_s = others_are_full(links, meters, count) ? metered->full_s + 1 : 0;
 	for (size_t i = 0; i < count; i++)
@@ -209,7 +209,7 @@ bool link_metered_changed(struct link_metered *metered, double now_s, const stru
 	return wants_them(metered, now_s, links, count) != metered->joined;
 }
 
-void link_metered_mark(const struct link_metered *metered, struct link *links, size_t count)
+void link_quota_mark(const struct link_quota *metered, struct link *links, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct link *link = &links[i];
@@ -226,8 +226,8 @@ void link_metered_mark(const struct link_metered *metered, struct link *links, s
 	}
 }
 
-bool link_metered_reconsider(struct link_metered *metered, double now_s, const struct link *links,
-			     size_t count)
+bool link_quota_reconsider(struct link_quota *metered, double now_s, const struct link *links,
+			   size_t count)
 {
 	const bool wanted = wants_them(metered, now_s, links, count);
 	const bool changed = wanted != metered->joined;

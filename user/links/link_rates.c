@@ -7,18 +7,18 @@
 
 static const struct link_sample *newest(const struct link_samples *ring)
 {
-	return &ring->samples[(ring->next + LINK_METER_SAMPLES - 1) % LINK_METER_SAMPLES];
+	return &ring->samples[(ring->next + LINK_RATES_SAMPLES - 1) % LINK_RATES_SAMPLES];
 }
 
 static void keep(struct link_samples *ring, const struct link_sample *sample)
 {
 	ring->samples[ring->next] = *sample;
-	ring->next = (ring->next + 1) % LINK_METER_SAMPLES;
-	if (ring->count < LINK_METER_SAMPLES)
+	ring->next = (ring->next + 1) % LINK_RATES_SAMPLES;
+	if (ring->count < LINK_RATES_SAMPLES)
 		ring->count++;
 }
 
-void link_meter_take(struct link_meter *meter, double now_s, int device,
+void link_rates_take(struct link_rates *meter, double now_s, int device,
 		     const struct link_bytes *counters)
 {
 	struct link_sample sample;
@@ -48,8 +48,8 @@ static const struct link_sample *oldest_within(const struct link_samples *ring, 
 
 	for (size_t i = 1; i < ring->count; i++) {
 		const struct link_sample *older =
-			&ring->samples[(ring->next + (size_t)2 * LINK_METER_SAMPLES - 1 - i) %
-				       LINK_METER_SAMPLES];
+			&ring->samples[(ring->next + (size_t)2 * LINK_RATES_SAMPLES - 1 - i) %
+				       LINK_RATES_SAMPLES];
 
 		if (now_s - older->at_s > span_s + SLACK_S)
 			break;
@@ -58,7 +58,7 @@ static const struct link_sample *oldest_within(const struct link_samples *ring, 
 	return found;
 }
 
-struct link_bytes link_meter_rate(const struct link_meter *meter, enum link_span span)
+struct link_bytes link_rates_rate(const struct link_rates *meter, enum link_span span)
 {
 	static const double spans_s[LINK_SPANS] = {1, 60, 3600};
 	const struct link_samples *ring = span == LINK_SPAN_HOUR ? &meter->rough : &meter->fine;

@@ -9,7 +9,7 @@
 
 #include "config/link_config.h"
 
-#define LINK_METER_SAMPLES 61
+#define LINK_RATES_SAMPLES 61
 
 enum link_span { LINK_SPAN_SECOND, LINK_SPAN_MINUTE, LINK_SPAN_HOUR, LINK_SPANS };
 
@@ -20,13 +20,13 @@ struct link_sample {
 
 /* A ring, the newest at (next - 1). */
 struct link_samples {
-	struct link_sample samples[LINK_METER_SAMPLES];
+	struct link_sample samples[LINK_RATES_SAMPLES];
 	size_t next;
 	size_t count;
 };
 
 /* All zero at the start. */
-struct link_meter {
+struct link_rates {
 	bool begun;
 	int device;		   /* whose counters were read last */
 	struct link_bytes raw;	   /* its counters then */
@@ -37,10 +37,10 @@ struct link_meter {
 
 /* Takes the interface's counters, about once a second; those of another interface, or lower ones
  * than before, begin at 0. */
-void link_meter_take(struct link_meter *meter, double now_s, int device,
+void link_rates_take(struct link_rates *meter, double now_s, int device,
 		     const struct link_bytes *counters);
 
 /* Bytes per second over this span, or what of it has passed; 0 while that is nothing. */
-struct link_bytes link_meter_rate(const struct link_meter *meter, enum link_span span);
+struct link_bytes link_rates_rate(const struct link_rates *meter, enum link_span span);
 
 #endif

@@ -15,13 +15,13 @@
 
 #define WANTED_ROUTES_MAX    ((size_t)LINKS_MAX * IP_FAMILIES)
 #define WANTED_RULES_MAX     (WANTED_ROUTES_MAX * 2)
-#define WANTED_ENDPOINTS_MAX LINK_RECORD_ENDPOINTS_MAX
+#define WANTED_ENDPOINTS_MAX LINK_JOURNAL_ENDPOINTS_MAX
 
 struct link_setup {
 	struct netlink *netlink;
 	struct mptcp_pm *pm; /* NULL: the kernel has no MPTCP */
-	struct link_record *record;
-	struct link_record_data data;
+	struct link_journal *record;
+	struct link_journal_data data;
 };
 
 struct wanted {
@@ -134,10 +134,10 @@ static int apply_routes(struct link_setup *setup, const struct net_view *view,
 	for (size_t i = 0; i < view->route_count; i++)
 		if (view->routes[i].ours &&
 		    !has_route(wanted->routes, wanted->route_count, &view->routes[i], false))
-			note(&err, link_route_delete(setup->netlink, &view->routes[i]));
+			note(&err, route_delete(setup->netlink, &view->routes[i]));
 	for (size_t i = 0; i < wanted->route_count; i++)
 		if (!has_route(view->routes, view->route_count, &wanted->routes[i], true))
-			note(&err, link_route_add(setup->netlink, &wanted->routes[i]));
+			note(&err, route_add(setup->netlink, &wanted->routes[i]));
 	for (size_t i = 0; i < wanted->rule_count; i++)
 		if (!has_rule(view->rules, view->rule_count, &wanted->rules[i]))
 			note(&err, link_rule_add(setup->netlink, &wanted->rules[i]));
@@ -155,17 +155,17 @@ static const struct mptcp_pm_endpoint *find_endpoint(const struct mptcp_pm_endpo
 
 static void forget_endpoint(struct link_setup *setup, size_t index)
 {
-	struct link_record_data *data = &setup->data;
+	struct link_journal_data *data = &setup->data;
 
 	data->endpoints[index] = data->endpoints[--data->endpoint_count];
-	(void)link_record_write(setup->record, data);
+	(void)link_journal_write(setup->record, data);
 }
 
 /* Those of ours that are gone, or are on another interface now. */
 static int drop_moved(struct link_setup *setup, const struct wanted *wanted,
 		      const struct mptcp_pm_endpoint *there, size_t there_count)
 {
-	struct link_record_data *data = &setup->data;
+	struct link_journal_data *data = &setup->data;
 	int err = 0;
 
 	for (size_t i = data->endpoint_count; i-- > 0;) {
@@ -192,7 +192,7 @@ static int drop_moved(struct link_setup *setup, const struct wanted *wanted,
 static int drop_unwanted(struct link_setup *setup, const struct wanted *wanted,
 			 const struct mptcp_pm_endpoint *there, size_t there_count)
 {
-	struct link_record_data *data = &setup->data;
+	struct link_journal_data *data = &setup->data;
 	int err = 0;
 
 	for (size_t i = data->endpoint_count; i-- > 0;) {
@@ -216,13 +216,13 @@ static int drop_unwanted(struct link_setup *setup, const struct wanted *wanted,
 
 static int add_endpoint(struct link_setup *setup, const struct mptcp_pm_endpoint *endpoint)
 {
-	struct link_record_data *data = &setup->data;
+	struct link_journal_data *data = &setup->data;
 	int err;
 
-	if (data->endpoint_count == LINK_RECORD_ENDPOINTS_MAX)
+	if (data->endpoint_count == LINK_JOURNAL_ENDPOINTS_MAX)
 		return -ENOSPC;
 	data->endpoints[data->endpoint_count++] = endpoint->address;
-	err = link_record_write(setup->record, data);
+	err = link_journal_write(setup->record, data);
 	if (!err)
 		err = mptcp_pm_add(setup->pm, endpoint);
 	if (err)
@@ -279,7 +279,7 @@ static uint32_t at_least(uint32_t value, uint32_t least)
 
 static int raise_limits(struct link_setup *setup)
 {
-	struct link_record_data *data = &setup->data;
+	struct link_journal_data *data = &setup->data;
 	struct mptcp_pm_limits now;
 	int err;
 
@@ -293,7 +293,7 @@ static int raise_limits(struct link_setup *setup)
 		.subflows = at_least(now.subflows, MPTCP_PM_LIMIT_MAX),
 		.add_addr_accepted = at_least(now.add_addr_accepted, MPTCP_PM_LIMIT_MAX)};
 	data->has_limits = true;
-	err = link_record_write(setup->record, data);
+	err = link_journal_write(setup->record, data);
 	if (!err)
 		err = mptcp_pm_set_limits(setup->pm, &data->raised);
 	if (err)
@@ -304,7 +304,7 @@ static int raise_limits(struct link_setup *setup)
 /* Only what is still as we set it. */
 static void restore_limits(struct link_setup *setup)
 {
-	struct link_record_data *data = &setup->data;
+	struct link_journal_data *data = &setup->data;
 	struct mptcp_pm_limits now;
 
 	if (!data->has_limits || mptcp_pm_get_limits(setup->pm, &now))
@@ -325,7 +325,7 @@ struct link_setup *link_setup_open(struct netlink *netlink)
 	if (!setup)
 		return NULL;
 	setup->netlink = netlink;
-	setup->record = link_record_open(&setup->data);
+	setup->record = link_journal_open(&setup->data);
 	if (!setup->record) {
 		err = errno;
 		free(setup);
@@ -372,7 +372,7 @@ void link_setup_close(struct link_setup *setup)
 	if (setup->pm)
 		restore_limits(setup);
 	clean = clean && !setup->data.has_limits && setup->data.endpoint_count == 0;
-	link_record_close(setup->record, clean);
+	link_journal_close(setup->record, clean);
 	mptcp_pm_close(setup->pm);
 	free(setup);
 }

@@ -40,11 +40,11 @@ struct links {
 	ev_timer retry;
 	struct link_setup *setup; /* NULL: only looked at */
 	struct link_probes *probes;
-	struct link_metered *metered;
+	struct link_quota *metered;
 	struct link_demotion demotion;
 	char reason[96];
 	struct link links[LINKS_MAX];
-	struct link_meter meters[LINKS_MAX]; /* parallel to links */
+	struct link_rates meters[LINKS_MAX]; /* parallel to links */
 	size_t count;
 	ev_timer meter;
 	struct link_event history[LINK_EVENTS_MAX]; /* a ring */
@@ -207,10 +207,10 @@ static void sync_links(struct links *links)
 		for (size_t i = 0; i < links->count; i++)
 			link_find_paths(&links->links[i], &view);
 		if (links->setup)
-			link_metered_mark(links->metered, links->links, links->count);
+			link_quota_mark(links->metered, links->links, links->count);
 		take_out_silent(links);
-	} while (links->setup && link_metered_reconsider(links->metered, clock_monotonic_s(),
-							 links->links, links->count));
+	} while (links->setup && link_quota_reconsider(links->metered, clock_monotonic_s(),
+						       links->links, links->count));
 	if (links->setup)
 		link_demotion_mark(&links->demotion, links->links, links->count);
 	for (size_t i = 0; i < links->count; i++)
@@ -230,8 +230,8 @@ static void take_counters(struct links *links, size_t index, const struct net_vi
 	if (!device)
 		return;
 	counters = (struct link_bytes){.rx = device->rx_bytes, .tx = device->tx_bytes};
-	link_meter_take(&links->meters[index], clock_monotonic_s(), device->index, &counters);
-	link_metered_take(links->metered, config, time(NULL), device->index, &counters);
+	link_rates_take(&links->meters[index], clock_monotonic_s(), device->index, &counters);
+	link_quota_take(links->metered, config, time(NULL), device->index, &counters);
 }
 
 /* Whether links are to be marked otherwise than they are. */
@@ -242,12 +242,12 @@ static bool look_for_demotion(struct links *links)
 
 	for (size_t i = 0; i < links->count; i++) {
 		const struct link *link = &links->links[i];
-		const struct link_bytes rate = link_meter_rate(&links->meters[i], LINK_SPAN_SECOND);
+		const struct link_bytes rate = link_rates_rate(&links->meters[i], LINK_SPAN_SECOND);
 
 		sights[i] = (struct link_sight){
 			.rate = (double)(rate.rx + rate.tx),
 			.rtt_us = atomic_exchange(&news->rtt_us[link_slot(link->table)], 0),
-			.echo_us = link_probes_echo_us(links->probes, link)};
+			.ping_us = link_probes_echo_us(links->probes, link)};
 	}
 	return link_demotion_look(&links->demotion, clock_monotonic_s(), links->links, sights,
 				  links->count);
@@ -267,8 +267,8 @@ static void on_meter(struct ev_loop *loop, ev_timer *timer, int events)
 	net_view_free(&view);
 	if (!links->setup)
 		return;
-	changed = link_metered_changed(links->metered, clock_monotonic_s(), links->links,
-				       links->meters, links->count);
+	changed = link_quota_changed(links->metered, clock_monotonic_s(), links->links,
+				     links->meters, links->count);
 	changed = look_for_demotion(links) || changed;
 	if (changed)
 		sync_links(links);
@@ -405,7 +405,7 @@ static void clean_up(void)
 {
 	struct netlink *netlink;
 
-	if (!link_record_left())
+	if (!link_journal_left())
 		return;
 	netlink = netlink_open(NETLINK_ROUTE);
 	if (netlink)
@@ -445,7 +445,7 @@ void links_configure(struct links *links, const struct config *config)
 	int err;
 
 	links->config = config_get(config);
-	link_metered_follow(links->metered, &config->links, config->state_dir);
+	link_quota_follow(links->metered, &config->links, config->state_dir);
 	if (!links_are_wanted(&config->links)) {
 		end(links);
 		clean_up();
@@ -479,10 +479,10 @@ struct links *links_open(struct ev_loop *loop, const struct config *config,
 	links->changed = changed;
 	links->context = context;
 	links->probes = link_probes_open(loop, on_probes, links);
-	links->metered = link_metered_open();
+	links->metered = link_quota_open();
 	if (!links->probes || !links->metered) {
 		link_probes_close(links->probes);
-		link_metered_close(links->metered);
+		link_quota_close(links->metered);
 		free(links);
 		return NULL;
 	}
@@ -502,7 +502,7 @@ void links_close(struct links *links)
 		return;
 	end(links);
 	link_probes_close(links->probes);
-	link_metered_close(links->metered);
+	link_quota_close(links->metered);
 	config_put(links->config);
 	free(links);
 }
@@ -518,14 +518,14 @@ const char *links_reason(const struct links *links)
 	return links->reason;
 }
 
-const struct link_meter *links_meter(const struct links *links, size_t index)
+const struct link_rates *links_meter(const struct links *links, size_t index)
 {
 	return &links->meters[index];
 }
 
-const struct link_usage *links_usage(const struct links *links, size_t index)
+const struct quota_usage *links_usage(const struct links *links, size_t index)
 {
-	return link_metered_usage(links->metered, links->links[index].config.name);
+	return link_quota_usage(links->metered, links->links[index].config.name);
 }
 
 const struct link_event *links_event(const struct links *links, size_t index)

@@ -42,10 +42,10 @@ void links_close(struct links *links);
 const struct link *links_list(const struct links *links, size_t *count);
 
 /* What the interface of the index-th link has carried, whoever sent it. */
-const struct link_meter *links_meter(const struct links *links, size_t index);
+const struct link_rates *links_meter(const struct links *links, size_t index);
 
 /* What it has used of its quota; NULL: it has none. */
-const struct link_usage *links_usage(const struct links *links, size_t index);
+const struct quota_usage *links_usage(const struct links *links, size_t index);
 
 /* The index-th event of those that are kept, oldest first; NULL after the last. */
 const struct link_event *links_event(const struct links *links, size_t index);

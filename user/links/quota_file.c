@@ -74,20 +74,20 @@ void quota_file_close(struct quota_file *file)
 	free(file);
 }
 
-struct link_usage quota_file_get(const struct quota_file *file, const char *name)
+struct quota_usage quota_file_get(const struct quota_file *file, const char *name)
 {
 	struct json_object *link = json_member(json_member(file->root, "links"), name);
 	const char *since = json_text(link, "since");
-	struct link_usage usage = {.bytes = json_count(link, "bytes"),
-				   .begun = true,
-				   .device = (int)json_count(link, "device"),
-				   .counter = json_count(link, "counter")};
+	struct quota_usage usage = {.bytes = json_count(link, "bytes"),
+				    .begun = true,
+				    .device = (int)json_count(link, "device"),
+				    .counter = json_count(link, "counter")};
 
 	if (strlen(since) + 1 != sizeof(usage.since))
-		return (struct link_usage){0};
+		return (struct quota_usage){0};
 	memcpy(usage.since, since, sizeof(usage.since));
 	if (!*file->boot || strcmp(json_text(link, "boot"), file->boot) != 0)
-		link_usage_reboot(&usage);
+		quota_usage_reboot(&usage);
 	return usage;
 }
 
@@ -129,7 +129,7 @@ static int write_file(const struct quota_file *file)
 	return err;
 }
 
-int quota_file_put(struct quota_file *file, const char *name, const struct link_usage *usage)
+int quota_file_put(struct quota_file *file, const char *name, const struct quota_usage *usage)
 {
 	struct json_object *link = json_object_new_object();
 

@@ -13,10 +13,10 @@ struct quota_file *quota_file_open(const char *directory);
 void quota_file_close(struct quota_file *file); /* NULL is allowed; does not write */
 
 /* What the file says of the link with this name; all zero if nothing. */
-struct link_usage quota_file_get(const struct quota_file *file, const char *name);
+struct quota_usage quota_file_get(const struct quota_file *file, const char *name);
 
 /* Replaces the file in one step by one that has this of the link, and of others what it had. The
  * directory is made if need be. 0 or -errno. */
-int quota_file_put(struct quota_file *file, const char *name, const struct link_usage *usage);
+int quota_file_put(struct quota_file *file, const char *name, const struct quota_usage *usage);
 
 #endif

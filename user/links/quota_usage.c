@@ -21,7 +21,7 @@ static int first_day(int year, int month, unsigned int reset_day)
 	return (int)reset_day < last ? (int)reset_day : last;
 }
 
-void link_usage_month(time_t now, unsigned int reset_day, bool next, char out[LINK_DAY_TEXT_MAX])
+void quota_usage_month(time_t now, unsigned int reset_day, bool next, char out[LINK_DAY_TEXT_MAX])
 {
 	struct tm local = {0};
 	int months;
@@ -37,13 +37,13 @@ void link_usage_month(time_t now, unsigned int reset_day, bool next, char out[LI
 		 (unsigned int)first_day(months / 12, months % 12, reset_day) % 100);
 }
 
-void link_usage_take(struct link_usage *usage, time_t now, unsigned int reset_day, int device,
-		     uint64_t counter)
+void quota_usage_take(struct quota_usage *usage, time_t now, unsigned int reset_day, int device,
+		      uint64_t counter)
 {
 	char since[LINK_DAY_TEXT_MAX];
 	const bool goes_on = device == usage->device && counter >= usage->counter;
 
-	link_usage_month(now, reset_day, false, since);
+	quota_usage_month(now, reset_day, false, since);
 	if (strcmp(since, usage->since) > 0) {
 		memcpy(usage->since, since, sizeof(since));
 		usage->bytes = 0;
@@ -55,7 +55,7 @@ void link_usage_take(struct link_usage *usage, time_t now, unsigned int reset_da
 	usage->counter = counter;
 }
 
-void link_usage_reboot(struct link_usage *usage)
+void quota_usage_reboot(struct quota_usage *usage)
 {
 	usage->device = 0;
 	usage->counter = 0;

@@ -10,7 +10,7 @@
 #define LINK_DAY_TEXT_MAX sizeof("2026-11-01")
 
 /* All zero: nothing is known yet. */
-struct link_usage {
+struct quota_usage {
 	char since[LINK_DAY_TEXT_MAX]; /* the month's first day, local time */
 	uint64_t bytes;		       /* both directions */
 	bool begun;		       /* device and counter are known */
@@ -21,13 +21,13 @@ struct link_usage {
 /* Takes the counter, rx and tx together. What it says the first time was carried before anybody
  * looked. A month begins on reset_day, or on the last day of a shorter month; none ends because the
  * clock is set back. */
-void link_usage_take(struct link_usage *usage, time_t now, unsigned int reset_day, int device,
-		     uint64_t counter);
+void quota_usage_take(struct quota_usage *usage, time_t now, unsigned int reset_day, int device,
+		      uint64_t counter);
 
 /* The host was started again: all counters began at 0. */
-void link_usage_reboot(struct link_usage *usage);
+void quota_usage_reboot(struct quota_usage *usage);
 
 /* When the month that holds now began, or the next one begins. */
-void link_usage_month(time_t now, unsigned int reset_day, bool next, char out[LINK_DAY_TEXT_MAX]);
+void quota_usage_month(time_t now, unsigned int reset_day, bool next, char out[LINK_DAY_TEXT_MAX]);
 
 #endif

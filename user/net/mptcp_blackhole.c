@@ -56,12 +56,12 @@ static uint64_t count_held_back(void)
 	return count;
 }
 
-void mptcp_pause_init(struct mptcp_pause *pause)
+void mptcp_blackhole_init(struct mptcp_blackhole *pause)
 {
-	*pause = (struct mptcp_pause){.held_back = count_held_back()};
+	*pause = (struct mptcp_blackhole){.held_back = count_held_back()};
 }
 
-bool mptcp_pause_likely(struct mptcp_pause *pause, double now_s)
+bool mptcp_blackhole_likely(struct mptcp_blackhole *pause, double now_s)
 {
 	uint64_t held_back = count_held_back();
 

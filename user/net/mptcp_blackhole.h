@@ -9,15 +9,15 @@
 #include <stdint.h>
 
 /* One worker's. */
-struct mptcp_pause {
+struct mptcp_blackhole {
 	uint64_t held_back; /* connections of this network namespace, when last looked */
 	double until_s;	    /* taken for paused until then */
 };
 
-void mptcp_pause_init(struct mptcp_pause *pause);
+void mptcp_blackhole_init(struct mptcp_blackhole *pause);
 
 /* To be asked when an MPTCP socket has connected as a fallback: whether that may be for a pause.
  * Reads /proc, some 50 microseconds. now_s is of any one clock. */
-bool mptcp_pause_likely(struct mptcp_pause *pause, double now_s);
+bool mptcp_blackhole_likely(struct mptcp_blackhole *pause, double now_s);
 
 #endif

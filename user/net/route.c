@@ -45,14 +45,14 @@ static int change_route(struct netlink *netlink, uint16_t type, uint16_t flags,
 	return netlink_send(netlink, NULL, NULL);
 }
 
-int link_route_add(struct netlink *netlink, const struct net_route *route)
+int route_add(struct netlink *netlink, const struct net_route *route)
 {
 	int err = change_route(netlink, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, route);
 
 	return err == -EEXIST ? 0 : err;
 }
 
-int link_route_delete(struct netlink *netlink, const struct net_route *route)
+int route_delete(struct netlink *netlink, const struct net_route *route)
 {
 	int err = change_route(netlink, RTM_DELROUTE, 0, route);
 
@@ -133,7 +133,7 @@ static struct nlmsghdr *begin_question(struct netlink *netlink, const union addr
 	return header;
 }
 
-int link_route_find_default(struct netlink *netlink, const union address *to)
+int route_find_default(struct netlink *netlink, const union address *to)
 {
 	struct found found = {0};
 	int err;

@@ -11,8 +11,8 @@
  * error. */
 
 /* A default route in one of our tables. */
-int link_route_add(struct netlink *netlink, const struct net_route *route);
-int link_route_delete(struct netlink *netlink, const struct net_route *route);
+int route_add(struct netlink *netlink, const struct net_route *route);
+int route_delete(struct netlink *netlink, const struct net_route *route);
 
 /* The rule of table RT_TABLE_MAIN passes over default routes there. */
 int link_rule_add(struct netlink *netlink, const struct net_rule *rule);
@@ -20,7 +20,7 @@ int link_rule_delete(struct netlink *netlink, const struct net_rule *rule);
 
 /* The interface of the default route that leads to a destination; 0 when there is no route at all.
  * -EEXIST: a more specific route, or one of another kind, leads there. */
-int link_route_find_default(struct netlink *netlink, const union address *to);
+int route_find_default(struct netlink *netlink, const union address *to);
 
 /* Whether this host delivers to itself what its TCP sends to an address and port, by whichever
  * table and rule: own addresses, those of routes of the type local, anycast, broadcast, multicast,

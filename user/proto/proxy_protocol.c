@@ -19,7 +19,7 @@ enum { COMMAND = 12, FAMILY = 13, LENGTH = 14 };
 #define BYTES4	       12
 #define BYTES6	       36
 
-static enum parse refuse(struct proxy_header *out, const char *problem)
+static enum parse refuse(struct proxy_protocol *out, const char *problem)
 {
 	out->problem = problem;
 	return PARSE_BAD;
@@ -32,7 +32,7 @@ static uint16_t get_u16(const uint8_t *in)
 
 /* Two addresses of ip_bytes each, then two ports. */
 static enum parse parse_addresses(const uint8_t *in, size_t len, int family, size_t ip_bytes,
-				  struct proxy_header *out)
+				  struct proxy_protocol *out)
 {
 	const uint8_t *ports = in + 2 * ip_bytes;
 
@@ -43,21 +43,21 @@ static enum parse parse_addresses(const uint8_t *in, size_t len, int family, siz
 	return PARSE_DONE;
 }
 
-enum parse proxy_header_parse(const uint8_t *in, size_t len, struct proxy_header *out)
+enum parse proxy_protocol_parse(const uint8_t *in, size_t len, struct proxy_protocol *out)
 {
 	const size_t compared = len < sizeof(signature) ? len : sizeof(signature);
 	size_t body;
 
 	memset(out, 0, sizeof(*out));
-	out->need = PROXY_HEADER_FIXED_BYTES;
+	out->need = PROXY_PROTOCOL_FIXED_BYTES;
 	if (compared > 0 && memcmp(in, signature, compared) != 0)
 		return refuse(out, "its signature is not that of version 2");
-	if (len < PROXY_HEADER_FIXED_BYTES)
+	if (len < PROXY_PROTOCOL_FIXED_BYTES)
 		return PARSE_MORE;
 	if (in[COMMAND] != COMMAND_LOCAL && in[COMMAND] != COMMAND_PROXY)
 		return refuse(out, "its version or command is unknown");
 	body = get_u16(in + LENGTH);
-	if (body > PROXY_HEADER_IN_MAX - PROXY_HEADER_FIXED_BYTES)
+	if (body > PROXY_PROTOCOL_IN_MAX - PROXY_PROTOCOL_FIXED_BYTES)
 		return refuse(out, "it is too long");
 	out->need += body;
 	if (len < out->need)
@@ -66,9 +66,9 @@ enum parse proxy_header_parse(const uint8_t *in, size_t len, struct proxy_header
 	if (in[COMMAND] == COMMAND_LOCAL || in[FAMILY] == FAMILY_UNSPEC)
 		return PARSE_DONE;
 	if (in[FAMILY] == FAMILY_STREAM4)
-		return parse_addresses(in + PROXY_HEADER_FIXED_BYTES, body, AF_INET, 4, out);
+		return parse_addresses(in + PROXY_PROTOCOL_FIXED_BYTES, body, AF_INET, 4, out);
 	if (in[FAMILY] == FAMILY_STREAM6)
-		return parse_addresses(in + PROXY_HEADER_FIXED_BYTES, body, AF_INET6, 16, out);
+		return parse_addresses(in + PROXY_PROTOCOL_FIXED_BYTES, body, AF_INET6, 16, out);
 	return refuse(out, "its addresses are neither of TCP over IPv4 nor over IPv6");
 }
 
@@ -95,10 +95,10 @@ static bool is_ip(const union address *address)
 	return address->sa.sa_family == AF_INET || address->sa.sa_family == AF_INET6;
 }
 
-size_t proxy_header_write(uint8_t out[static PROXY_HEADER_OUT_MAX], const union address *source,
-			  const union address *destination)
+size_t proxy_protocol_write(uint8_t out[static PROXY_PROTOCOL_OUT_MAX], const union address *source,
+			    const union address *destination)
 {
-	uint8_t *body = out + PROXY_HEADER_FIXED_BYTES;
+	uint8_t *body = out + PROXY_PROTOCOL_FIXED_BYTES;
 	size_t len = 0;
 
 	memcpy(out, signature, sizeof(signature));
@@ -120,5 +120,5 @@ size_t proxy_header_write(uint8_t out[static PROXY_HEADER_OUT_MAX], const union 
 		put_u16(body + len - 2, address_port(destination));
 	}
 	put_u16(out + LENGTH, (uint16_t)len);
-	return PROXY_HEADER_FIXED_BYTES + len;
+	return PROXY_PROTOCOL_FIXED_BYTES + len;
 }

@@ -11,13 +11,13 @@
 #include "proto/handshake.h"
 
 /* With the longest addresses that are written, those of IPv6. */
-#define PROXY_HEADER_OUT_MAX 52
+#define PROXY_PROTOCOL_OUT_MAX 52
 /* Of those read: the two bytes of its length could say more, but nobody has such TLVs. */
-#define PROXY_HEADER_IN_MAX 4096
+#define PROXY_PROTOCOL_IN_MAX 4096
 /* How much there is to read before the length of all is known. */
-#define PROXY_HEADER_FIXED_BYTES 16
+#define PROXY_PROTOCOL_FIXED_BYTES 16
 
-struct proxy_header {
+struct proxy_protocol {
 	size_t need;	     /* PARSE_MORE: how many bytes there must be before the next call */
 	const char *problem; /* PARSE_BAD: what is wrong; a literal */
 	/* PARSE_DONE: both AF_UNSPEC when those of the connection hold (LOCAL, or UNSPEC). A
@@ -27,12 +27,12 @@ struct proxy_header {
 };
 
 /* in[0..len) is what came so far, no more than need asked for (at first
- * PROXY_HEADER_FIXED_BYTES). TLVs are skipped. */
-enum parse proxy_header_parse(const uint8_t *in, size_t len, struct proxy_header *out);
+ * PROXY_PROTOCOL_FIXED_BYTES). TLVs are skipped. */
+enum parse proxy_protocol_parse(const uint8_t *in, size_t len, struct proxy_protocol *out);
 
 /* Returns the header's length. A header has one family: of an IPv4 and an IPv6 address, the first
  * is written v4-mapped, as haproxy does. Of any other, a header without addresses is written. */
-size_t proxy_header_write(uint8_t out[static PROXY_HEADER_OUT_MAX], const union address *source,
-			  const union address *destination);
+size_t proxy_protocol_write(uint8_t out[static PROXY_PROTOCOL_OUT_MAX], const union address *source,
+			    const union address *destination);
 
 #endif

@@ -91,7 +91,8 @@ static enum parse hello_name(struct hello *hello, char text[HOST_NAME_MAX_BYTES 
 	return hello->result;
 }
 
-static enum parse sniff_tls(const uint8_t *bytes, size_t len, char text[HOST_NAME_MAX_BYTES + 1])
+static enum parse server_name_tls(const uint8_t *bytes, size_t len,
+				  char text[HOST_NAME_MAX_BYTES + 1])
 {
 	struct hello hello = {.bytes = bytes, .len = len, .message_left = 4, .result = PARSE_DONE};
 	size_t message_len;
@@ -144,7 +145,8 @@ static enum parse host_value(const char *value, size_t len, char text[HOST_NAME_
 	return PARSE_DONE;
 }
 
-static enum parse sniff_http(const char *bytes, size_t len, char text[HOST_NAME_MAX_BYTES + 1])
+static enum parse server_name_http(const char *bytes, size_t len,
+				   char text[HOST_NAME_MAX_BYTES + 1])
 {
 	static const char field[] = "Host:";
 	const size_t field_len = strlen(field);
@@ -165,7 +167,7 @@ static enum parse sniff_http(const char *bytes, size_t len, char text[HOST_NAME_
 	return PARSE_MORE;
 }
 
-enum parse sniff_name(const uint8_t *bytes, size_t len, char name[HOST_NAME_MAX_BYTES + 1])
+enum parse server_name_name(const uint8_t *bytes, size_t len, char name[HOST_NAME_MAX_BYTES + 1])
 {
 	char text[HOST_NAME_MAX_BYTES + 1];
 	struct destination destination;
@@ -174,9 +176,9 @@ enum parse sniff_name(const uint8_t *bytes, size_t len, char name[HOST_NAME_MAX_
 	if (len == 0)
 		return PARSE_MORE;
 	if (bytes[0] == TLS_HANDSHAKE)
-		result = sniff_tls(bytes, len, text);
+		result = server_name_tls(bytes, len, text);
 	else if (bytes[0] >= 'A' && bytes[0] <= 'Z')
-		result = sniff_http((const char *)bytes, len, text);
+		result = server_name_http((const char *)bytes, len, text);
 	if (result != PARSE_DONE)
 		return result;
 	/* A name is what may be a host's, and no address. Port 1 is any port. */

@@ -12,6 +12,6 @@
 
 /* bytes[0..len) is all that came so far. PARSE_DONE: name is filled, and no address. PARSE_MORE: it
  * may be in what is still to come. PARSE_BAD: there is none. */
-enum parse sniff_name(const uint8_t *bytes, size_t len, char name[HOST_NAME_MAX_BYTES + 1]);
+enum parse server_name_name(const uint8_t *bytes, size_t len, char name[HOST_NAME_MAX_BYTES + 1]);
 
 #endif

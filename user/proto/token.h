@@ -16,7 +16,7 @@
 #define TOKEN_TO_MAX	16
 #define TOKEN_ERROR_MAX 320
 
-struct account;
+struct token_state;
 
 struct token {
 	char name[TOKEN_NAME_MAX + 1];
@@ -27,7 +27,7 @@ struct token {
 	struct prefix to[TOKEN_TO_MAX];
 	size_t to_count; /* 0: every destination that the exit allows */
 	/* What the exit's threads share about this token; NULL on a router. The configuration's. */
-	struct account *account;
+	struct token_state *token_state;
 };
 
 /* Whether name can be a token's: 1 to 64 bytes of A-Z a-z 0-9 . _ - */

@@ -68,13 +68,13 @@ void flow_set_local(struct flow *flow, struct local_client *local)
 	flow_set_tier(flow, &tier_copy, "the client is on this host");
 }
 
-void flow_set_parked(struct flow *flow, struct parked *parked)
+void flow_set_sockmap(struct flow *flow, struct sockmap_flow *sockmap)
 {
-	flow->parked = parked;
+	flow->sockmap = sockmap;
 	flow->tier = &tier_copy;
 }
 
-enum flow_result flow_pump(struct flow *flow, struct mover *mover, const struct tune *tune)
+enum flow_result flow_pump(struct flow *flow, struct io_buffers *buffers, const struct tune *tune)
 {
 	/* A tick should bring all that came since the last one. */
 	size_t budget = flow->tick.active ? TICK_ROOM * (size_t)tune->tick_bytes : tune->pump_bytes;
@@ -86,11 +86,11 @@ enum flow_result flow_pump(struct flow *flow, struct mover *mover, const struct 
 		ssize_t n;
 
 		if (flow->held.len > 0) {
-			if (flow->held.tier->give(flow, mover))
+			if (flow->held.tier->give(flow, buffers))
 				return FLOW_TARGET_FAILED;
 			if (flow->held.len > 0)
-				return flow->held.tier->keep(flow, mover) ? FLOW_NO_MEMORY
-									  : FLOW_WAIT;
+				return flow->held.tier->keep(flow, buffers) ? FLOW_NO_MEMORY
+									    : FLOW_WAIT;
 		}
 		if (flow->eof)
 			return FLOW_ENDED;
@@ -98,7 +98,7 @@ enum flow_result flow_pump(struct flow *flow, struct mover *mover, const struct 
 			return FLOW_WAIT;
 		if (budget == 0)
 			return FLOW_MORE;
-		n = flow->tier->take(flow, mover);
+		n = flow->tier->take(flow, buffers);
 		if (n == -EAGAIN || n == -EINTR)
 			return FLOW_WAIT;
 		if (n < 0)
@@ -112,8 +112,8 @@ enum flow_result flow_pump(struct flow *flow, struct mover *mover, const struct 
 	}
 }
 
-void flow_drop(struct flow *flow, struct mover *mover)
+void flow_drop(struct flow *flow, struct io_buffers *buffers)
 {
 	if (flow->held.len > 0)
-		flow->held.tier->drop(flow, mover);
+		flow->held.tier->drop(flow, buffers);
 }

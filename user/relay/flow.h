@@ -25,13 +25,13 @@ struct tier {
 	const char *name;
 	/* Takes once from the source into flow->held. Bytes taken, 0 at the end of the stream,
 	 * -EAGAIN, or another -errno of the source. Called only when nothing is held. */
-	ssize_t (*take)(struct flow *flow, struct mover *mover);
+	ssize_t (*take)(struct flow *flow, struct io_buffers *buffers);
 	/* Gives of flow->held to the target what it accepts. 0, or -errno of the target. */
-	int (*give)(struct flow *flow, struct mover *mover);
+	int (*give)(struct flow *flow, struct io_buffers *buffers);
 	/* Makes what is still held outlast this wake-up. 0 or -ENOMEM. */
-	int (*keep)(struct flow *flow, struct mover *mover);
+	int (*keep)(struct flow *flow, struct io_buffers *buffers);
 	/* Lets go of what is held, given or not. */
-	void (*drop)(struct flow *flow, struct mover *mover);
+	void (*drop)(struct flow *flow, struct io_buffers *buffers);
 };
 
 extern const struct tier tier_copy;
@@ -42,11 +42,11 @@ struct held {
 	const struct tier *tier; /* the tier that took them */
 	size_t len;
 	/* tier_copy: in data at offset; owned says whether data is the flow's own malloc'ed copy or
-	 * the mover's buffer. */
+	 * the buffers's buffer. */
 	uint8_t *data;
 	size_t offset;
 	bool owned;
-	/* tier_splice: in this pipe, borrowed from the mover. */
+	/* tier_splice: in this pipe, borrowed from the buffers. */
 	struct pipe *pipe;
 };
 
@@ -56,9 +56,10 @@ struct flow {
 	const struct tier *tier;
 	const char *reason; /* why this tier; for output */
 	struct held held;
-	uint64_t bytes;	       /* taken from the source */
-	struct parked *parked; /* the source has been in the sockmap and is read through this */
-	struct pace pace;
+	uint64_t bytes; /* taken from the source */
+	struct sockmap_flow
+		*sockmap; /* the source has been in the sockmap and is read through this */
+	struct tick_policy tick_policy;
 	struct tick_watch tick;	 /* active: looked at on a tick, not when readable */
 	unsigned int idle_ticks; /* in a row that found the target still taking nothing */
 	/* The source is a client that sends past TCP: it is only to be read by tier_copy, and may
@@ -94,12 +95,12 @@ void flow_set_tier(struct flow *flow, const struct tier *tier, const char *reaso
 void flow_set_local(struct flow *flow, struct local_client *local);
 
 /* The source has been in the sockmap: splice(2) does not see its bytes any more. */
-void flow_set_parked(struct flow *flow, struct parked *parked);
+void flow_set_sockmap(struct flow *flow, struct sockmap_flow *sockmap);
 
 /* Moves what can be moved now, a bounded number of bytes. */
-enum flow_result flow_pump(struct flow *flow, struct mover *mover, const struct tune *tune);
+enum flow_result flow_pump(struct flow *flow, struct io_buffers *buffers, const struct tune *tune);
 
 /* Frees what is held. The fds are not the flow's to close. */
-void flow_drop(struct flow *flow, struct mover *mover);
+void flow_drop(struct flow *flow, struct io_buffers *buffers);
 
 #endif

@@ -8,38 +8,39 @@
 #include <ev.h>
 #include <stdbool.h>
 
-struct hup {
+struct hangup {
 	int epoll_fd;
 	struct ev_loop *loop;
 	ev_io io;
 };
 
-enum hup_events {
-	HUP_DEATH,
-	HUP_DEATH_OR_END,
-	HUP_MORE, /* each time that bytes have come, or anything else; the watch stays */
+enum hangup_events {
+	HANGUP_DEATH,
+	HANGUP_DEATH_OR_END,
+	HANGUP_MORE, /* each time that bytes have come, or anything else; the watch stays */
 };
 
-/* Whether the socket is dead. The watch has been removed already, but for HUP_MORE. */
-typedef void hup_fn(void *owner, bool dead);
+/* Whether the socket is dead. The watch has been removed already, but for HANGUP_MORE. */
+typedef void hangup_fn(void *owner, bool dead);
 
 /* Embedded in whoever owns the socket. */
-struct hup_watch {
-	hup_fn *notify;
+struct hangup_watch {
+	hangup_fn *notify;
 	void *owner;
 	int fd;
-	enum hup_events events;
+	enum hangup_events events;
 	bool active;
 };
 
 /* 0 or -errno. */
-int hup_init(struct hup *hup, struct ev_loop *loop);
-void hup_fini(struct hup *hup);
+int hangup_init(struct hangup *hangup, struct ev_loop *loop);
+void hangup_fini(struct hangup *hangup);
 
-/* Both are idempotent. hup_add keeps watch: it must not move while active; added with other events,
- * these hold. A socket that cannot be added (ENOMEM, ENOSPC) is left to its owner's deadline. */
-void hup_add(struct hup *hup, struct hup_watch *watch, int fd, enum hup_events events,
-	     hup_fn *notify, void *owner);
-void hup_remove(struct hup *hup, struct hup_watch *watch);
+/* Both are idempotent. hangup_add keeps watch: it must not move while active; added with other
+ * events, these hold. A socket that cannot be added (ENOMEM, ENOSPC) is left to its owner's
+ * deadline. */
+void hangup_add(struct hangup *hangup, struct hangup_watch *watch, int fd,
+		enum hangup_events events, hangup_fn *notify, void *owner);
+void hangup_remove(struct hangup *hangup, struct hangup_watch *watch);
 
 #endif

@@ -17,11 +17,11 @@
 /* Empty pipes kept for reuse; each is two fds. */
 #define PIPES_KEPT 32U
 
-int mover_init(struct mover *mover)
+int io_buffers_init(struct io_buffers *buffers)
 {
-	*mover = (struct mover){.buffer_size = BUFFER_BYTES};
-	mover->buffer = malloc(mover->buffer_size);
-	return mover->buffer ? 0 : -ENOMEM;
+	*buffers = (struct io_buffers){.buffer_size = BUFFER_BYTES};
+	buffers->buffer = malloc(buffers->buffer_size);
+	return buffers->buffer ? 0 : -ENOMEM;
 }
 
 static void pipe_close(struct pipe *pipe)
@@ -31,16 +31,16 @@ static void pipe_close(struct pipe *pipe)
 	free(pipe);
 }
 
-void mover_fini(struct mover *mover)
+void io_buffers_fini(struct io_buffers *buffers)
 {
-	while (mover->pipes) {
-		struct pipe *pipe = mover->pipes;
+	while (buffers->pipes) {
+		struct pipe *pipe = buffers->pipes;
 
-		mover->pipes = pipe->next;
+		buffers->pipes = pipe->next;
 		pipe_close(pipe);
 	}
-	free(mover->buffer);
-	mover->buffer = NULL;
+	free(buffers->buffer);
+	buffers->buffer = NULL;
 }
 
 static struct pipe *pipe_open(void)
@@ -62,24 +62,24 @@ static struct pipe *pipe_open(void)
 	return pipe;
 }
 
-struct pipe *mover_borrow_pipe(struct mover *mover)
+struct pipe *io_buffers_borrow_pipe(struct io_buffers *buffers)
 {
-	struct pipe *pipe = mover->pipes;
+	struct pipe *pipe = buffers->pipes;
 
 	if (!pipe)
 		return pipe_open();
-	mover->pipes = pipe->next;
-	mover->pipe_count--;
+	buffers->pipes = pipe->next;
+	buffers->pipe_count--;
 	return pipe;
 }
 
-void mover_return_pipe(struct mover *mover, struct pipe *pipe, size_t held)
+void io_buffers_return_pipe(struct io_buffers *buffers, struct pipe *pipe, size_t held)
 {
-	if (held > 0 || mover->pipe_count >= PIPES_KEPT) {
+	if (held > 0 || buffers->pipe_count >= PIPES_KEPT) {
 		pipe_close(pipe);
 		return;
 	}
-	pipe->next = mover->pipes;
-	mover->pipes = pipe;
-	mover->pipe_count++;
+	pipe->next = buffers->pipes;
+	buffers->pipes = pipe;
+	buffers->pipe_count++;
 }

@@ -14,7 +14,7 @@ struct pipe {
 	struct pipe *next;
 };
 
-struct mover {
+struct io_buffers {
 	uint8_t *buffer;
 	size_t buffer_size;
 	struct pipe *pipes; /* empty ones, ready to be lent */
@@ -22,13 +22,13 @@ struct mover {
 };
 
 /* 0 or -ENOMEM. */
-int mover_init(struct mover *mover);
-void mover_fini(struct mover *mover);
+int io_buffers_init(struct io_buffers *buffers);
+void io_buffers_fini(struct io_buffers *buffers);
 
 /* An empty pipe, non-blocking; NULL with errno set. */
-struct pipe *mover_borrow_pipe(struct mover *mover);
+struct pipe *io_buffers_borrow_pipe(struct io_buffers *buffers);
 
 /* Gives a pipe back; one that still holds bytes is closed. held is that number. */
-void mover_return_pipe(struct mover *mover, struct pipe *pipe, size_t held);
+void io_buffers_return_pipe(struct io_buffers *buffers, struct pipe *pipe, size_t held);
 
 #endif

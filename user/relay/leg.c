@@ -29,7 +29,7 @@ bool leg_progressed(struct leg *leg, const struct flow *to)
 	bool moved;
 
 	leg->owed = to->held.len > 0 || socket_unacknowledged(leg->fd) > 0;
-	(void)stream_pos_acknowledged(leg->fd, leg->transport == TRANSPORT_MPTCP, &acknowledged);
+	(void)tcp_position_acknowledged(leg->fd, leg->transport == TRANSPORT_MPTCP, &acknowledged);
 	moved = acknowledged != leg->acknowledged;
 	leg->acknowledged = acknowledged;
 	/* What was sent and acknowledged between two looks says nothing that its sending did not.

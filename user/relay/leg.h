@@ -16,7 +16,7 @@ struct leg {
 	int fd; /* -1: none */
 	enum transport transport;
 	ev_io io;
-	struct hup_watch hup;
+	struct hangup_watch hangup;
 	bool dead; /* was reset or failed: what it sent may still be read */
 	/* Bytes that were read from the socket and that its flow does not count, a handshake as a
 	 * rule; less those that the flow counts and that did not come from the socket. */

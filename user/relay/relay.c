@@ -47,24 +47,25 @@ static void leg_watch(struct relay *relay, struct leg *leg)
 {
 	const struct flow *from = flow_from(relay, leg);
 	const struct flow *to = flow_to(relay, leg);
-	bool parked = relay_parked(relay);
+	bool in_sockmap = relay_in_sockmap(relay);
 	int events = 0;
 
 	if (!from->eof && from->held.len == 0 && !from->tick.active && !from->resting &&
-	    !(leg->dead && from->parked))
+	    !(leg->dead && from->sockmap))
 		events |= EV_READ;
 	if (to->held.len > 0)
 		events |= EV_WRITE;
-	if (!parked)
+	if (!in_sockmap)
 		leg_watch_io(relay, leg, events);
 	/* A leg whose stream has ended and that nothing is written to may still be reset; one whose
 	 * bytes the kernel moves may end as well. */
-	if (leg->dead || (!parked && (events || !from->eof)))
-		hup_remove(&relay->env->hup, &leg->hup);
+	if (leg->dead || (!in_sockmap && (events || !from->eof)))
+		hangup_remove(&relay->env->hangup, &leg->hangup);
 	else
-		hup_add(&relay->env->hup, &leg->hup, leg->fd,
-			park_state(relay->park) == PARK_IN ? HUP_DEATH_OR_END : HUP_DEATH,
-			relay_on_hup, leg);
+		hangup_add(&relay->env->hangup, &leg->hangup, leg->fd,
+			   sockmap_pair_state(relay->pair) == SOCKMAP_PAIR_IN ? HANGUP_DEATH_OR_END
+									      : HANGUP_DEATH,
+			   relay_on_hup, leg);
 }
 
 /* After a look at the source that moved n bytes: when is the next one due? */
@@ -75,23 +76,24 @@ static void relay_pace(struct relay *relay, struct flow *flow, struct leg *sourc
 	uint32_t interval_us;
 
 	if (flow->eof || flow->finished) {
-		ticker_stop(ticker, &flow->tick);
+		tick_stop(ticker, &flow->tick);
 		return;
 	}
 	if (flow->held.len > 0)
-		return; /* the target sets the pace now */
+		return; /* the target sets the policy now */
 	if (flow->tick.active)
-		interval_us = pace_ticked(&flow->pace, relay->config, n, now, flow->source,
-					  flow->target, flow->tick.interval_us);
-	else
 		interval_us =
-			pace_woken(&flow->pace, relay->config, n, now, flow->source, flow->target);
+			tick_policy_ticked(&flow->tick_policy, relay->config, n, now, flow->source,
+					   flow->target, flow->tick.interval_us);
+	else
+		interval_us = tick_policy_woken(&flow->tick_policy, relay->config, n, now,
+						flow->source, flow->target);
 	if (interval_us == 0)
-		ticker_stop(ticker, &flow->tick);
+		tick_stop(ticker, &flow->tick);
 	else if (flow->tick.active)
 		flow->tick.interval_us = interval_us;
 	else
-		ticker_start(ticker, &flow->tick, interval_us, relay_on_tick, source);
+		tick_start(ticker, &flow->tick, interval_us, relay_on_tick, source);
 }
 
 /* The timer is for the flow that may go on first; the other is seen to then. */
@@ -100,15 +102,15 @@ static void relay_charge(struct relay *relay, struct flow *flow, uint64_t n)
 	double wait_s;
 
 	/* What a dead leg sent is not kept waiting: it is little, and soon gone. */
-	if (!relay->account || n == 0 || relay_outcome(relay) != CAUSE_NONE)
+	if (!relay->token_state || n == 0 || relay_outcome(relay) != CAUSE_NONE)
 		return;
-	wait_s = account_charge(relay->account, flow == &relay->up, n, relay->rate,
-				clock_monotonic_s());
+	wait_s = token_state_charge(relay->token_state, flow == &relay->up, n, relay->rate,
+				    clock_monotonic_s());
 	if (wait_s == 0)
 		return;
 	flow->resting = true;
 	flow->rest_until_s = clock_monotonic_s() + wait_s;
-	ticker_stop(&relay->env->ticker, &flow->tick);
+	tick_stop(&relay->env->ticker, &flow->tick);
 	if (ev_is_active(&relay->rest) &&
 	    ev_timer_remaining(relay->env->loop, &relay->rest) < wait_s)
 		return;
@@ -135,9 +137,9 @@ void relay_pump(struct relay *relay, struct flow *flow, struct leg *source, stru
 	uint64_t before = flow->bytes;
 	enum flow_result result;
 
-	if (flow->finished || relay_parked(relay))
+	if (flow->finished || relay_in_sockmap(relay))
 		return;
-	result = flow_pump(flow, &relay->env->mover, &relay->config->tune);
+	result = flow_pump(flow, &relay->env->buffers, &relay->config->tune);
 	relay_count(relay, flow, flow->bytes - before);
 	relay->chatty |= relay_is_chatty(relay, flow, flow->bytes - before);
 	switch (result) {
@@ -154,7 +156,7 @@ void relay_pump(struct relay *relay, struct flow *flow, struct leg *source, stru
 		relay_leg_died(relay, target);
 		break;
 	case FLOW_NO_MEMORY:
-		flow_drop(flow, &relay->env->mover);
+		flow_drop(flow, &relay->env->buffers);
 		relay_fail(relay, CAUSE_RESOURCES);
 		break;
 	}
@@ -214,7 +216,7 @@ static void relay_on_io(struct ev_loop *loop, ev_io *io, int events)
 	struct leg *leg = io == &relay->client.io ? &relay->client : &relay->server;
 	struct leg *other = leg_other(relay, leg);
 
-	if (relay_parked(relay)) {
+	if (relay_in_sockmap(relay)) {
 		ev_io_stop(loop, io);
 		return;
 	}
@@ -230,8 +232,8 @@ static void relay_on_hup(void *owner, bool dead)
 	struct leg *leg = owner;
 	struct relay *relay = leg->io.data;
 
-	if (relay->park)
-		park_leave(relay->park, dead ? "a leg was reset" : "a stream has ended");
+	if (relay->pair)
+		sockmap_pair_leave(relay->pair, dead ? "a leg was reset" : "a stream has ended");
 	if (dead)
 		relay_leg_died(relay, leg);
 	relay_settle(relay);
@@ -246,7 +248,7 @@ static void relay_on_tick(void *owner)
 	if (flow->held.len > 0) {
 		/* The target says when it takes more; if that takes long, ticks are idle. */
 		if (++flow->idle_ticks >= IDLE_TICKS_MAX)
-			ticker_stop(&relay->env->ticker, &flow->tick);
+			tick_stop(&relay->env->ticker, &flow->tick);
 		return;
 	}
 	flow->idle_ticks = 0;
@@ -275,7 +277,7 @@ void relay_prepare(struct relay *relay, const struct relay_config *config, uint6
 	server->transport = mptcp_transport(server->fd);
 	relay->config = config;
 	relay->session = session;
-	relay->unfit = !relay->env->accel || mode == TIER_MODE_COPY || mode == TIER_MODE_SPLICE ||
+	relay->unfit = !relay->env->sockmap || mode == TIER_MODE_COPY || mode == TIER_MODE_SPLICE ||
 		       !relay_fits_sockmap(relay);
 	flow_init(&relay->up, client->fd, client->transport, server->fd, server->transport, mode);
 	flow_init(&relay->down, server->fd, server->transport, client->fd, client->transport, mode);
@@ -287,9 +289,9 @@ void relay_set_local(struct relay *relay, struct local_client *local)
 	relay->unfit = true;
 }
 
-void relay_set_rate(struct relay *relay, struct account *account, uint64_t rate)
+void relay_set_rate(struct relay *relay, struct token_state *token_state, uint64_t rate)
 {
-	relay->account = account;
+	relay->token_state = token_state;
 	relay->rate = rate;
 	/* The kernel would not ask. */
 	relay->unfit = true;
@@ -314,15 +316,15 @@ void relay_stop(struct relay *relay)
 	ev_timer_stop(relay->env->loop, &relay->rest);
 	ev_io_stop(relay->env->loop, &relay->client.io);
 	ev_io_stop(relay->env->loop, &relay->server.io);
-	hup_remove(&relay->env->hup, &relay->client.hup);
-	hup_remove(&relay->env->hup, &relay->server.hup);
-	ticker_stop(&relay->env->ticker, &relay->up.tick);
-	ticker_stop(&relay->env->ticker, &relay->down.tick);
-	flow_drop(&relay->up, &relay->env->mover);
-	flow_drop(&relay->down, &relay->env->mover);
+	hangup_remove(&relay->env->hangup, &relay->client.hangup);
+	hangup_remove(&relay->env->hangup, &relay->server.hangup);
+	tick_stop(&relay->env->ticker, &relay->up.tick);
+	tick_stop(&relay->env->ticker, &relay->down.tick);
+	flow_drop(&relay->up, &relay->env->buffers);
+	flow_drop(&relay->down, &relay->env->buffers);
 	relay_refresh(relay);
-	park_free(relay->park);
-	relay->park = NULL;
+	sockmap_pair_free(relay->pair);
+	relay->pair = NULL;
 }
 
 /* The upper bits of dice that choose a length in time. */
@@ -336,20 +338,20 @@ void relay_shake(struct relay *relay, unsigned int dice)
 
 	switch (dice >> 1 & 3) {
 	case 0:
-		if (relay_parked(relay))
-			park_leave(relay->park, "torture");
+		if (relay_in_sockmap(relay))
+			sockmap_pair_leave(relay->pair, "torture");
 		else
 			relay->chatty = true;
 		break;
 	case 1:
 		if (flow->tick.active)
-			ticker_stop(ticker, &flow->tick);
-		else if (!relay_parked(relay) && !flow->eof && flow->held.len == 0)
-			ticker_start(ticker, &flow->tick, 500 + (dice >> DICE_SHIFT) % 5000,
-				     relay_on_tick, source);
+			tick_stop(ticker, &flow->tick);
+		else if (!relay_in_sockmap(relay) && !flow->eof && flow->held.len == 0)
+			tick_start(ticker, &flow->tick, 500 + (dice >> DICE_SHIFT) % 5000,
+				   relay_on_tick, source);
 		break;
 	default:
-		if (!flow->parked && !flow->local && kernel_feature(FEATURE_SPLICE)->available)
+		if (!flow->sockmap && !flow->local && kernel_feature(FEATURE_SPLICE)->available)
 			flow_set_tier(flow, flow->tier == &tier_copy ? &tier_splice : &tier_copy,
 				      "torture");
 		break;
@@ -359,16 +361,17 @@ void relay_shake(struct relay *relay, unsigned int dice)
 
 const char *relay_tier(const struct relay *relay, const struct flow *flow)
 {
-	if (relay_parked(relay))
+	if (relay_in_sockmap(relay))
 		return "sockmap";
 	return flow->local ? "local" : flow->tier->name;
 }
 
 const char *relay_reason(const struct relay *relay, const struct flow *flow)
 {
-	if (relay_parked(relay))
+	if (relay_in_sockmap(relay))
 		return relay->config->tier == TIER_MODE_SOCKMAP ? "tier = sockmap" : "chat";
-	return flow->parked && park_reason(relay->park) ? park_reason(relay->park) : flow->reason;
+	return flow->sockmap && sockmap_pair_reason(relay->pair) ? sockmap_pair_reason(relay->pair)
+								 : flow->reason;
 }
 
 bool relay_half_closed(const struct relay *relay)

@@ -25,12 +25,12 @@ struct relay_counters {
 /* What a worker provides to all its relays. */
 struct relay_env {
 	struct ev_loop *loop;
-	struct mover mover;
-	struct hup hup;
+	struct io_buffers buffers;
+	struct hangup hangup;
 	struct ticker ticker;
 	struct poller poller;
-	struct accel_worker *accel; /* NULL: no sockmap */
-	bool accel_mptcp;	    /* it takes MPTCP sockets too */
+	struct sockmap_worker *sockmap; /* NULL: no sockmap */
+	bool sockmap_mptcp;		/* it takes MPTCP sockets too */
 	struct relay_counters *counters;
 	/* Called each time that a relay with MPTCP has moved bytes. */
 	void (*mptcp_moved)(void *arg);
@@ -42,7 +42,7 @@ enum relay_event {
 	RELAY_ENDED,	   /* the last one; nothing is watched any more, the fds are still open */
 };
 
-struct account;
+struct token_state;
 struct relay;
 
 /* cause: why it ended; CAUSE_NONE when both streams ended in order. */
@@ -57,16 +57,16 @@ struct relay {
 	enum cause end;	  /* set: nothing more is taken, and it ends by resets */
 	const struct relay_config *config;
 	uint64_t session; /* its number, for output */
-	struct chat chat;
-	struct park *park; /* NULL until the pair enters the sockmap for the first time */
-	bool chatty;	   /* enter when nothing is held */
-	bool unfit;	   /* never enter */
+	struct sockmap_policy policy;
+	struct sockmap_pair *pair; /* NULL until the pair enters the sockmap for the first time */
+	bool chatty;		   /* enter when nothing is held */
+	bool unfit;		   /* never enter */
 	bool was_half_closed;
-	struct account *account; /* of a token with a rate; NULL: no limit */
-	uint64_t rate;		 /* bytes per second, each way, of the account */
-	ev_timer rest;		 /* until a resting flow goes on */
-	struct poll_watch drain; /* active: what is to come before the end has no event */
-	ev_tstamp last_activity; /* at either end */
+	struct token_state *token_state; /* of a token with a rate; NULL: no limit */
+	uint64_t rate;			 /* bytes per second, each way, of the account */
+	ev_timer rest;			 /* until a resting flow goes on */
+	struct poll_watch drain;	 /* active: what is to come before the end has no event */
+	ev_tstamp last_activity;	 /* at either end */
 	relay_notify_fn *notify;
 };
 
@@ -83,7 +83,7 @@ void relay_set_local(struct relay *relay, struct local_client *local);
 
 /* All sessions of the account together move at most rate bytes per second each way. Between
  * relay_prepare() and relay_start(). The account outlives the relay. */
-void relay_set_rate(struct relay *relay, struct account *account, uint64_t rate);
+void relay_set_rate(struct relay *relay, struct token_state *token_state, uint64_t rate);
 
 /* Starts to move; may notify before it returns, and notify may free the relay at RELAY_ENDED. */
 void relay_start(struct relay *relay);

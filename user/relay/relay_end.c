@@ -14,7 +14,7 @@
 
 static void flow_finish(struct relay *relay, struct flow *flow)
 {
-	ticker_stop(&relay->env->ticker, &flow->tick);
+	tick_stop(&relay->env->ticker, &flow->tick);
 	flow->eof = true;
 	flow->finished = true;
 }
@@ -25,9 +25,9 @@ void relay_leg_died(struct relay *relay, struct leg *leg)
 
 	leg->dead = true;
 	flow_from(relay, leg)->resting = false;
-	if (relay->park)
-		park_give_up(relay->park, to == &relay->up);
-	flow_drop(to, &relay->env->mover);
+	if (relay->pair)
+		sockmap_pair_give_up(relay->pair, to == &relay->up);
+	flow_drop(to, &relay->env->buffers);
 	flow_finish(relay, to);
 }
 
@@ -42,8 +42,8 @@ void relay_fail(struct relay *relay, enum cause cause)
 	if (relay->end != CAUSE_NONE)
 		return;
 	relay->end = cause;
-	if (relay->park)
-		park_leave(relay->park, cause_info(cause)->text);
+	if (relay->pair)
+		sockmap_pair_leave(relay->pair, cause_info(cause)->text);
 	for (int up = 0; up <= 1; up++) {
 		struct flow *flow = up ? &relay->up : &relay->down;
 
@@ -72,7 +72,7 @@ void relay_flow_ended(struct relay *relay, struct flow *flow, struct leg *source
 
 static bool relay_all_given(const struct relay *relay)
 {
-	return relay->up.finished && relay->down.finished && !relay_parked(relay);
+	return relay->up.finished && relay->down.finished && !relay_in_sockmap(relay);
 }
 
 bool relay_is_over(struct relay *relay)
@@ -91,7 +91,8 @@ static struct leg *relay_unread_dead(struct relay *relay)
 	struct leg *dead = relay->client.dead ? &relay->client : &relay->server;
 	const struct flow *from = flow_from(relay, dead);
 
-	return dead->dead && from->parked && !from->finished && !relay_parked(relay) ? dead : NULL;
+	return dead->dead && from->sockmap && !from->finished && !relay_in_sockmap(relay) ? dead
+											  : NULL;
 }
 
 static void relay_look_at_end(void *owner)

@@ -47,7 +47,7 @@ void relay_await_end(struct relay *relay);
 /* Of relay_sockmap.c: */
 
 /* Whether the kernel moves the bytes, so that user space must not touch the sockets. */
-bool relay_parked(const struct relay *relay);
+bool relay_in_sockmap(const struct relay *relay);
 
 /* Whether the two sockets may enter the sockmap. */
 bool relay_fits_sockmap(const struct relay *relay);

@@ -4,14 +4,14 @@
 
 #include "relay/relay_private.h"
 
-bool relay_parked(const struct relay *relay)
+bool relay_in_sockmap(const struct relay *relay)
 {
-	return park_state(relay->park) != PARK_OUT;
+	return sockmap_pair_state(relay->pair) != SOCKMAP_PAIR_OUT;
 }
 
 static bool leg_fits_sockmap(const struct relay *relay, const struct leg *leg)
 {
-	return leg->transport == TRANSPORT_TCP || relay->env->accel_mptcp;
+	return leg->transport == TRANSPORT_TCP || relay->env->sockmap_mptcp;
 }
 
 bool relay_fits_sockmap(const struct relay *relay)
@@ -26,8 +26,9 @@ bool relay_is_chatty(struct relay *relay, const struct flow *flow, uint64_t n)
 	if (relay->unfit)
 		return false;
 	if (relay->config->tier == TIER_MODE_SOCKMAP)
-		return chat_may_enter(&relay->chat, now);
-	return chat_moved(&relay->chat, &relay->config->tune, flow == &relay->up, n, now);
+		return sockmap_policy_may_enter(&relay->policy, now);
+	return sockmap_policy_moved(&relay->policy, &relay->config->tune, flow == &relay->up, n,
+				    now);
 }
 
 /* libev leaves the descriptor of a stopped watcher in its epoll set until that brings an event
@@ -38,47 +39,48 @@ static void leg_watch_nothing(struct relay *relay, struct leg *leg)
 	leg_watch_io(relay, leg, EV_WRITE);
 }
 
-static void relay_on_park(void *owner, enum park_event event)
+static void relay_on_park(void *owner, enum sockmap_pair_event event)
 {
 	struct relay *relay = owner;
 
 	relay_refresh(relay);
-	if (event == PARK_BROKEN) {
+	if (event == SOCKMAP_PAIR_BROKEN) {
 		relay_fail(relay, CAUSE_BYTES_LOST);
 	} else {
-		chat_left(&relay->chat, &relay->config->tune, ev_now(relay->env->loop));
+		sockmap_policy_left(&relay->policy, &relay->config->tune, ev_now(relay->env->loop));
 		relay_pump(relay, &relay->up, &relay->client, &relay->server);
 		relay_pump(relay, &relay->down, &relay->server, &relay->client);
 	}
 	relay_settle(relay);
 }
 
-/* 0, or -errno as of park_new() and park_enter(). */
+/* 0, or -errno as of sockmap_pair_new() and sockmap_pair_enter(). */
 static int relay_enter_sockmap(struct relay *relay)
 {
 	struct relay_env *env = relay->env;
 	int err;
 
-	if (!relay->park) {
-		relay->park = park_new(&(struct park_request){.poller = &env->poller,
-							      .worker = env->accel,
-							      .tune = &relay->config->tune,
-							      .client = relay->client.fd,
-							      .server = relay->server.fd,
-							      .session = relay->session,
-							      .notify = relay_on_park,
-							      .owner = relay});
-		if (!relay->park)
+	if (!relay->pair) {
+		relay->pair = sockmap_pair_new(
+			&(struct sockmap_pair_request){.poller = &env->poller,
+						       .worker = env->sockmap,
+						       .tune = &relay->config->tune,
+						       .client = relay->client.fd,
+						       .server = relay->server.fd,
+						       .session = relay->session,
+						       .notify = relay_on_park,
+						       .owner = relay});
+		if (!relay->pair)
 			return -errno;
 	}
-	err = park_enter(relay->park);
+	err = sockmap_pair_enter(relay->pair);
 	for (int up = 0; up <= 1; up++) {
-		struct parked *parked = park_direction(relay->park, up);
+		struct sockmap_flow *in_kernel = sockmap_pair_direction(relay->pair, up);
 		struct flow *flow = up ? &relay->up : &relay->down;
 
-		if (parked_mode(parked) != PARKED_OUT)
-			flow_set_parked(flow, parked);
-		if (parked->source_error)
+		if (sockmap_flow_mode(in_kernel) != SOCKMAP_FLOW_OUT)
+			flow_set_sockmap(flow, in_kernel);
+		if (in_kernel->source_error)
 			relay_source_failed(relay, flow, up ? &relay->client : &relay->server);
 	}
 	return err;
@@ -89,21 +91,21 @@ void relay_try_sockmap(struct relay *relay)
 	ev_tstamp now = ev_now(relay->env->loop);
 	int err;
 
-	if (relay_parked(relay) || relay->unfit || relay_half_closed(relay) ||
+	if (relay_in_sockmap(relay) || relay->unfit || relay_half_closed(relay) ||
 	    relay->up.held.len > 0 || relay->down.held.len > 0)
 		return;
 	err = relay_enter_sockmap(relay);
 	if (!err) {
 		relay->env->counters->sockmap_entries++;
-		chat_entered(&relay->chat, now);
+		sockmap_policy_entered(&relay->policy, now);
 	} else if (err != -EAGAIN) {
 		relay->env->counters->sockmap_refused++;
-		relay->unfit = !relay->park;
-		chat_left(&relay->chat, &relay->config->tune, now);
+		relay->unfit = !relay->pair;
+		sockmap_policy_left(&relay->policy, &relay->config->tune, now);
 	}
-	if (relay_parked(relay)) {
-		ticker_stop(&relay->env->ticker, &relay->up.tick);
-		ticker_stop(&relay->env->ticker, &relay->down.tick);
+	if (relay_in_sockmap(relay)) {
+		tick_stop(&relay->env->ticker, &relay->up.tick);
+		tick_stop(&relay->env->ticker, &relay->down.tick);
 		leg_watch_nothing(relay, &relay->client);
 		leg_watch_nothing(relay, &relay->server);
 	}
@@ -111,11 +113,11 @@ void relay_try_sockmap(struct relay *relay)
 
 void relay_refresh(struct relay *relay)
 {
-	if (!relay->park)
+	if (!relay->pair)
 		return;
 	for (int up = 0; up <= 1; up++) {
 		struct flow *flow = up ? &relay->up : &relay->down;
-		uint64_t bytes = park_take_count(relay->park, up);
+		uint64_t bytes = sockmap_pair_take_count(relay->pair, up);
 
 		flow->bytes += bytes;
 		relay_count(relay, flow, bytes);

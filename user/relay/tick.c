@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 /* A timerfd, since libev rounds its own timers to the millisecond of epoll_wait(2). */
-static void ticker_set_period(struct ticker *ticker, uint32_t period_us)
+static void tick_set_period(struct ticker *ticker, uint32_t period_us)
 {
 	const struct timespec period = {.tv_sec = period_us / 1000000,
 					.tv_nsec = (long)(period_us % 1000000) * 1000};
@@ -24,17 +24,17 @@ static void ticker_set_period(struct ticker *ticker, uint32_t period_us)
 }
 
 /* The shortest interval that anybody wants is the period; the others wait for a multiple of it. */
-static void ticker_adjust(struct ticker *ticker)
+static void tick_adjust(struct ticker *ticker)
 {
 	uint32_t period_us = 0;
 
 	for (const struct tick_watch *watch = ticker->list; watch; watch = watch->next_watch)
 		if (period_us == 0 || watch->interval_us < period_us)
 			period_us = watch->interval_us;
-	ticker_set_period(ticker, period_us);
+	tick_set_period(ticker, period_us);
 }
 
-static void ticker_on_expiry(struct ev_loop *loop, ev_io *io, int events)
+static void tick_on_expiry(struct ev_loop *loop, ev_io *io, int events)
 {
 	struct ticker *ticker = io->data;
 	uint64_t expirations;
@@ -55,21 +55,21 @@ static void ticker_on_expiry(struct ev_loop *loop, ev_io *io, int events)
 		watch->tick(watch->owner);
 	}
 	ticker->next = NULL;
-	ticker_adjust(ticker);
+	tick_adjust(ticker);
 }
 
-int ticker_init(struct ticker *ticker, struct ev_loop *loop)
+int tick_init(struct ticker *ticker, struct ev_loop *loop)
 {
 	*ticker = (struct ticker){.loop = loop};
 	ticker->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (ticker->timer_fd < 0)
 		return -errno;
-	ev_io_init(&ticker->io, ticker_on_expiry, ticker->timer_fd, EV_READ);
+	ev_io_init(&ticker->io, tick_on_expiry, ticker->timer_fd, EV_READ);
 	ticker->io.data = ticker;
 	return 0;
 }
 
-void ticker_fini(struct ticker *ticker)
+void tick_fini(struct ticker *ticker)
 {
 	if (ticker->timer_fd < 0)
 		return;
@@ -78,8 +78,8 @@ void ticker_fini(struct ticker *ticker)
 	ticker->timer_fd = -1;
 }
 
-void ticker_start(struct ticker *ticker, struct tick_watch *watch, uint32_t interval_us,
-		  tick_fn *tick, void *owner)
+void tick_start(struct ticker *ticker, struct tick_watch *watch, uint32_t interval_us,
+		tick_fn *tick, void *owner)
 {
 	if (watch->active)
 		return;
@@ -93,10 +93,10 @@ void ticker_start(struct ticker *ticker, struct tick_watch *watch, uint32_t inte
 		ticker->list->link = &watch->next_watch;
 	ticker->list = watch;
 	if (ticker->period_us == 0 || interval_us < ticker->period_us)
-		ticker_set_period(ticker, interval_us);
+		tick_set_period(ticker, interval_us);
 }
 
-void ticker_stop(struct ticker *ticker, struct tick_watch *watch)
+void tick_stop(struct ticker *ticker, struct tick_watch *watch)
 {
 	if (!watch->active)
 		return;
@@ -107,5 +107,5 @@ void ticker_stop(struct ticker *ticker, struct tick_watch *watch)
 		watch->next_watch->link = watch->link;
 	watch->active = false;
 	if (!ticker->list)
-		ticker_set_period(ticker, 0);
+		tick_set_period(ticker, 0);
 }

@@ -33,12 +33,12 @@ struct tick_watch {
 };
 
 /* 0 or -errno. */
-int ticker_init(struct ticker *ticker, struct ev_loop *loop);
-void ticker_fini(struct ticker *ticker);
+int tick_init(struct ticker *ticker, struct ev_loop *loop);
+void tick_fini(struct ticker *ticker);
 
 /* Both are idempotent. The watch must not move while active. */
-void ticker_start(struct ticker *ticker, struct tick_watch *watch, uint32_t interval_us,
-		  tick_fn *tick, void *owner);
-void ticker_stop(struct ticker *ticker, struct tick_watch *watch);
+void tick_start(struct ticker *ticker, struct tick_watch *watch, uint32_t interval_us,
+		tick_fn *tick, void *owner);
+void tick_stop(struct ticker *ticker, struct tick_watch *watch);
 
 #endif

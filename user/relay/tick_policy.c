@@ -4,8 +4,8 @@
 
 #include "net/socket.h"
 
-static uint32_t pace_choose(const struct relay_config *config, double bytes_per_s, int source,
-			    int target)
+static uint32_t tick_policy_choose(const struct relay_config *config, double bytes_per_s,
+				   int source, int target)
 {
 	const struct tune *tune = &config->tune;
 	double interval_us = tune->tick_bytes / bytes_per_s * 1e6;
@@ -24,55 +24,55 @@ static uint32_t pace_choose(const struct relay_config *config, double bytes_per_
 	return interval_us < tune->tick_min_us ? tune->tick_min_us : (uint32_t)interval_us;
 }
 
-static void pace_begin_window(struct pace *pace, ev_tstamp now)
+static void tick_policy_begin_window(struct tick_policy *policy, ev_tstamp now)
 {
-	pace->since = now;
-	pace->bytes = 0;
-	pace->ticks = 0;
+	policy->since = now;
+	policy->bytes = 0;
+	policy->ticks = 0;
 }
 
-uint32_t pace_woken(struct pace *pace, const struct relay_config *config, size_t n, ev_tstamp now,
-		    int source, int target)
+uint32_t tick_policy_woken(struct tick_policy *policy, const struct relay_config *config, size_t n,
+			   ev_tstamp now, int source, int target)
 {
 	const struct tune *tune = &config->tune;
-	double elapsed_s = now - pace->since;
+	double elapsed_s = now - policy->since;
 	double window_s = tune->tick_window_us / 1e6;
 
 	if (config->tick.mode == TICK_MODE_OFF)
 		return 0;
-	pace->bytes += n;
+	policy->bytes += n;
 	if (elapsed_s < window_s)
 		return 0;
 	/* A window that lasted long was mostly silence. */
-	if ((double)pace->bytes * window_s >= tune->tick_bytes_min * elapsed_s)
-		pace->bulk_windows++;
+	if ((double)policy->bytes * window_s >= tune->tick_bytes_min * elapsed_s)
+		policy->bulk_windows++;
 	else
-		pace->bulk_windows = 0;
-	if (pace->bulk_windows >= tune->tick_windows) {
-		double bytes_per_s = (double)pace->bytes / elapsed_s;
+		policy->bulk_windows = 0;
+	if (policy->bulk_windows >= tune->tick_windows) {
+		double bytes_per_s = (double)policy->bytes / elapsed_s;
 
-		pace->bulk_windows = 0;
-		pace_begin_window(pace, now);
-		return pace_choose(config, bytes_per_s, source, target);
+		policy->bulk_windows = 0;
+		tick_policy_begin_window(policy, now);
+		return tick_policy_choose(config, bytes_per_s, source, target);
 	}
-	pace_begin_window(pace, now);
+	tick_policy_begin_window(policy, now);
 	return 0;
 }
 
-uint32_t pace_ticked(struct pace *pace, const struct relay_config *config, size_t n, ev_tstamp now,
-		     int source, int target, uint32_t interval_us)
+uint32_t tick_policy_ticked(struct tick_policy *policy, const struct relay_config *config, size_t n,
+			    ev_tstamp now, int source, int target, uint32_t interval_us)
 {
 	double bytes_per_s;
 
-	pace->bytes += n;
+	policy->bytes += n;
 	if (n < config->tune.tick_bytes_little) {
-		pace->bulk_windows = 0;
-		pace_begin_window(pace, now);
+		policy->bulk_windows = 0;
+		tick_policy_begin_window(policy, now);
 		return 0;
 	}
-	if (++pace->ticks < config->tune.tick_choice)
+	if (++policy->ticks < config->tune.tick_choice)
 		return interval_us;
-	bytes_per_s = (double)pace->bytes / (now - pace->since);
-	pace_begin_window(pace, now);
-	return pace_choose(config, bytes_per_s, source, target);
+	bytes_per_s = (double)policy->bytes / (now - policy->since);
+	tick_policy_begin_window(policy, now);
+	return tick_policy_choose(config, bytes_per_s, source, target);
 }

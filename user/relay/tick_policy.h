@@ -11,7 +11,7 @@
 
 #include "config/config.h"
 
-struct pace {
+struct tick_policy {
 	ev_tstamp since;	   /* start of the window that is being measured; 0: none */
 	size_t bytes;		   /* in that window */
 	unsigned int bulk_windows; /* in a row */
@@ -23,11 +23,11 @@ struct pace {
  * most once per window. */
 
 /* After a wake-up by readability. */
-uint32_t pace_woken(struct pace *pace, const struct relay_config *config, size_t n, ev_tstamp now,
-		    int source, int target);
+uint32_t tick_policy_woken(struct tick_policy *policy, const struct relay_config *config, size_t n,
+			   ev_tstamp now, int source, int target);
 
 /* After a tick of interval_us. */
-uint32_t pace_ticked(struct pace *pace, const struct relay_config *config, size_t n, ev_tstamp now,
-		     int source, int target, uint32_t interval_us);
+uint32_t tick_policy_ticked(struct tick_policy *policy, const struct relay_config *config, size_t n,
+			    ev_tstamp now, int source, int target, uint32_t interval_us);
 
 #endif

@@ -9,26 +9,26 @@
 #include "accel/local.h"
 #include "relay/flow.h"
 
-static ssize_t copy_take(struct flow *flow, struct mover *mover)
+static ssize_t copy_take(struct flow *flow, struct io_buffers *buffers)
 {
 	ssize_t n;
 
-	if (flow->parked) {
-		n = parked_recv(flow->parked, mover->buffer, mover->buffer_size);
+	if (flow->sockmap) {
+		n = sockmap_flow_recv(flow->sockmap, buffers->buffer, buffers->buffer_size);
 	} else {
-		n = recv(flow->source, mover->buffer, mover->buffer_size, MSG_DONTWAIT);
+		n = recv(flow->source, buffers->buffer, buffers->buffer_size, MSG_DONTWAIT);
 		if (n < 0)
 			n = -errno;
 	}
 	if (n > 0 && flow->local)
 		local_client_read(flow->local, (uint64_t)n);
 	if (n > 0)
-		flow->held =
-			(struct held){.tier = &tier_copy, .len = (size_t)n, .data = mover->buffer};
+		flow->held = (struct held){
+			.tier = &tier_copy, .len = (size_t)n, .data = buffers->buffer};
 	return n;
 }
 
-static int copy_give(struct flow *flow, struct mover *mover)
+static int copy_give(struct flow *flow, struct io_buffers *buffers)
 {
 	struct held *held = &flow->held;
 
@@ -41,16 +41,16 @@ static int copy_give(struct flow *flow, struct mover *mover)
 		held->offset += (size_t)n;
 		held->len -= (size_t)n;
 	}
-	tier_copy.drop(flow, mover);
+	tier_copy.drop(flow, buffers);
 	return 0;
 }
 
-static int copy_keep(struct flow *flow, struct mover *mover)
+static int copy_keep(struct flow *flow, struct io_buffers *buffers)
 {
 	struct held *held = &flow->held;
 	uint8_t *own;
 
-	(void)mover;
+	(void)buffers;
 	if (held->owned)
 		return 0;
 	own = malloc(held->len);
@@ -63,9 +63,9 @@ static int copy_keep(struct flow *flow, struct mover *mover)
 	return 0;
 }
 
-static void copy_drop(struct flow *flow, struct mover *mover)
+static void copy_drop(struct flow *flow, struct io_buffers *buffers)
 {
-	(void)mover;
+	(void)buffers;
 	if (flow->held.owned)
 		free(flow->held.data);
 	flow->held = (struct held){0};

@@ -6,15 +6,15 @@
 
 #include "relay/flow.h"
 
-static ssize_t splice_take(struct flow *flow, struct mover *mover)
+static ssize_t splice_take(struct flow *flow, struct io_buffers *buffers)
 {
-	struct pipe *pipe = mover_borrow_pipe(mover);
+	struct pipe *pipe = io_buffers_borrow_pipe(buffers);
 	ssize_t n;
 	int err;
 
 	/* No fd to be had: these bytes go the other way, the session does not suffer. */
 	if (!pipe)
-		return tier_copy.take(flow, mover);
+		return tier_copy.take(flow, buffers);
 	n = splice(flow->source, NULL, pipe->write_fd, NULL, pipe->size,
 		   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 	err = errno;
@@ -22,13 +22,13 @@ static ssize_t splice_take(struct flow *flow, struct mover *mover)
 		flow->held = (struct held){.tier = &tier_splice, .len = (size_t)n, .pipe = pipe};
 		return n;
 	}
-	mover_return_pipe(mover, pipe, 0);
+	io_buffers_return_pipe(buffers, pipe, 0);
 	/* At an urgent byte splice(2) says that nothing is there (EAGAIN), or, behind the end of
 	 * the stream, that all was read (0). recv(2) takes that byte in its place. */
-	return n == 0 || err == EAGAIN ? tier_copy.take(flow, mover) : -err;
+	return n == 0 || err == EAGAIN ? tier_copy.take(flow, buffers) : -err;
 }
 
-static int splice_give(struct flow *flow, struct mover *mover)
+static int splice_give(struct flow *flow, struct io_buffers *buffers)
 {
 	struct held *held = &flow->held;
 
@@ -44,20 +44,20 @@ static int splice_give(struct flow *flow, struct mover *mover)
 			return errno == EAGAIN ? 0 : -errno;
 		held->len -= (size_t)n;
 	}
-	tier_splice.drop(flow, mover);
+	tier_splice.drop(flow, buffers);
 	return 0;
 }
 
-static int splice_keep(struct flow *flow, struct mover *mover)
+static int splice_keep(struct flow *flow, struct io_buffers *buffers)
 {
 	(void)flow;
-	(void)mover;
+	(void)buffers;
 	return 0;
 }
 
-static void splice_drop(struct flow *flow, struct mover *mover)
+static void splice_drop(struct flow *flow, struct io_buffers *buffers)
 {
-	mover_return_pipe(mover, flow->held.pipe, flow->held.len);
+	io_buffers_return_pipe(buffers, flow->held.pipe, flow->held.len);
 	flow->held = (struct held){0};
 }
 

@@ -135,18 +135,18 @@ int opening_advance(struct opening *opening, int fd, struct handshake_out *refus
 	return (int)result;
 }
 
-_Static_assert(PROXY_HEADER_IN_MAX <= HANDSHAKE_IN_MAX, "it is read into the same buffer");
+_Static_assert(PROXY_PROTOCOL_IN_MAX <= HANDSHAKE_IN_MAX, "it is read into the same buffer");
 
-int opening_read_proxy_header(struct opening *opening, int fd, struct proxy_header *header)
+int opening_read_proxy_header(struct opening *opening, int fd, struct proxy_protocol *header)
 {
-	enum parse result = proxy_header_parse(opening->in, opening->in_len, header);
+	enum parse result = proxy_protocol_parse(opening->in, opening->in_len, header);
 
 	while (result == PARSE_MORE) {
 		int err = opening_read_some(opening, fd, header->need - opening->in_len);
 
 		if (err)
 			return err;
-		result = proxy_header_parse(opening->in, opening->in_len, header);
+		result = proxy_protocol_parse(opening->in, opening->in_len, header);
 	}
 	if (result == PARSE_DONE) {
 		opening->in_len = 0;
@@ -159,8 +159,8 @@ int opening_add_proxy_header(struct opening *opening, const union address *clien
 			     const union address *to)
 {
 	struct handshake *handshake = &opening->handshake;
-	uint8_t header[PROXY_HEADER_OUT_MAX];
-	const size_t len = proxy_header_write(header, client, to);
+	uint8_t header[PROXY_PROTOCOL_OUT_MAX];
+	const size_t len = proxy_protocol_write(header, client, to);
 	uint8_t *grown = realloc(handshake->head, handshake->head_len + len);
 
 	if (!grown)

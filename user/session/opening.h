@@ -14,7 +14,7 @@
 
 struct dial;
 struct exit_dial;
-struct proxy_header;
+struct proxy_protocol;
 struct relay;
 
 struct opening {
@@ -63,7 +63,7 @@ void opening_drop(struct opening *opening, size_t len);
 
 /* Reads the header of the PROXY protocol that must come first, and no byte more. At PARSE_DONE
  * *header has it, at PARSE_BAD what is wrong; else as opening_read(). */
-int opening_read_proxy_header(struct opening *opening, int fd, struct proxy_header *header);
+int opening_read_proxy_header(struct opening *opening, int fd, struct proxy_protocol *header);
 
 /* Puts such a header before the first bytes for the destination: who the client is, and which
  * address it connected to. 0 or -ENOMEM. */

@@ -22,7 +22,7 @@ enum peek_result peek_now(int fd, const struct intercept_config *config,
 	/* A client that only listens may have shut its side already. */
 	if (n == 0)
 		return PEEK_OTHER;
-	switch (sniff_name(bytes, (size_t)n, name)) {
+	switch (server_name_name(bytes, (size_t)n, name)) {
 	case PARSE_DONE:
 		return intercept_config_bypasses(config, name) ? PEEK_BYPASSED : PEEK_OTHER;
 	case PARSE_MORE:
@@ -46,16 +46,17 @@ static void peek_on_more(void *owner, bool dead)
 	peek->done(peek->owner, result);
 }
 
-void peek_start(struct peek *peek, struct hup *hup, int fd, const struct intercept_config *config,
-		peek_fn *done, void *owner)
+void peek_start(struct peek *peek, struct hangup *hangup, int fd,
+		const struct intercept_config *config, peek_fn *done, void *owner)
 {
-	*peek = (struct peek){.hup = hup, .fd = fd, .config = config, .done = done, .owner = owner};
+	*peek = (struct peek){
+		.hangup = hangup, .fd = fd, .config = config, .done = done, .owner = owner};
 	/* Readability would be told all the time. */
-	hup_add(hup, &peek->more, fd, HUP_MORE, peek_on_more, peek);
+	hangup_add(hangup, &peek->more, fd, HANGUP_MORE, peek_on_more, peek);
 }
 
 void peek_stop(struct peek *peek)
 {
-	if (peek->hup)
-		hup_remove(peek->hup, &peek->more);
+	if (peek->hangup)
+		hangup_remove(peek->hangup, &peek->more);
 }

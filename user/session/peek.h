@@ -17,8 +17,8 @@ enum peek_result {
 typedef void peek_fn(void *owner, enum peek_result result);
 
 struct peek {
-	struct hup *hup; /* NULL: never started */
-	struct hup_watch more;
+	struct hangup *hangup; /* NULL: never started */
+	struct hangup_watch more;
 	int fd;
 	const struct intercept_config *config;
 	char name[HOST_NAME_MAX_BYTES + 1]; /* of the server; "": none, or not known yet */
@@ -32,8 +32,8 @@ enum peek_result peek_now(int fd, const struct intercept_config *config,
 
 /* Calls done once, from the loop, with anything but PEEK_MORE. config must live until then or until
  * peek_stop(). Has no deadline. peek is zeroed. */
-void peek_start(struct peek *peek, struct hup *hup, int fd, const struct intercept_config *config,
-		peek_fn *done, void *owner);
+void peek_start(struct peek *peek, struct hangup *hangup, int fd,
+		const struct intercept_config *config, peek_fn *done, void *owner);
 
 /* For any peek, started or not. */
 void peek_stop(struct peek *peek);

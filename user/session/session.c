@@ -61,7 +61,7 @@ static void session_close_opening(struct session *session)
 		return;
 	ev_io_stop(session->env->relay.loop, &opening->io);
 	peek_stop(&opening->peek);
-	hup_remove(&session->env->relay.hup, &session->relay.client.hup);
+	hangup_remove(&session->env->relay.hangup, &session->relay.client.hangup);
 	opening_cancel_dial(opening);
 	session_http_free(session);
 	opening_free(opening);
@@ -79,7 +79,7 @@ void session_drop_server(struct session *session)
 	server->fd = -1;
 	server->transport = TRANSPORT_NONE;
 	if (session->exit)
-		exit_end(session->exit);
+		exit_state_end(session->exit);
 	session->exit = NULL;
 }
 
@@ -120,10 +120,10 @@ void session_end(struct session *session, enum cause cause)
 		session->next->link = session->link;
 	env->stats.ended[cause]++;
 	env->stats.sessions_active--;
-	if (session->account)
-		account_end(session->account);
+	if (session->token_state)
+		token_state_end(session->token_state);
 	if (session->exit)
-		exit_end(session->exit);
+		exit_state_end(session->exit);
 	config_put(session->config);
 	if (session->destination != session->short_destination)
 		free(session->destination);
@@ -169,7 +169,7 @@ void session_linger(struct session *session, enum cause cause)
 	struct ev_loop *loop = session->env->relay.loop;
 
 	session->cause = cause;
-	hup_remove(&session->env->relay.hup, &session->relay.client.hup);
+	hangup_remove(&session->env->relay.hangup, &session->relay.client.hangup);
 	opening_cancel_dial(opening);
 	opening_drop(opening, opening->in_len);
 	session_drop_server(session);
@@ -223,11 +223,11 @@ static void session_refuse_handshake(struct session *session, enum cause cause,
 	session->cause = cause;
 	opening->refusal = *out;
 	ev_io_stop(env->relay.loop, &opening->io);
-	hup_add(&env->relay.hup, &session->relay.client.hup, session->relay.client.fd, HUP_DEATH,
-		session_on_client_hup, session);
+	hangup_add(&env->relay.hangup, &session->relay.client.hangup, session->relay.client.fd,
+		   HANGUP_DEATH, session_on_client_hup, session);
 	session_enter(session, SESSION_DELAYING);
 	session_arm(session,
-		    failures_note(env->failures, &session->client, ev_now(env->relay.loop)));
+		    auth_penalty_note(env->penalty, &session->client, ev_now(env->relay.loop)));
 }
 
 static void session_on_relay(struct relay *relay, enum relay_event event, enum cause cause)
@@ -268,8 +268,9 @@ static void session_start_relay(struct session *session)
 	struct relay *relay = &session->relay;
 
 	session_accelerate(session);
-	if (session->account && session->opening->handshake.token->rate > 0)
-		relay_set_rate(relay, session->account, session->opening->handshake.token->rate);
+	if (session->token_state && session->opening->handshake.token->rate > 0)
+		relay_set_rate(relay, session->token_state,
+			       session->opening->handshake.token->rate);
 	session_close_opening(session);
 	/* Many at once leave much, and idle ones do not end soon. */
 	heap_trim_soon(&session->env->heap);
@@ -307,7 +308,7 @@ static void session_relay(struct session *session, const struct dial_result *res
 	session->env->stats.server_transport[transport]++;
 	session->exit = result->exit;
 	if (session->exit)
-		exit_begin(session->exit);
+		exit_state_begin(session->exit);
 	else
 		socket_local_address(fd, &bound);
 	/* Not before it is connected: a socket that fell back then passes options on to its TCP. */
@@ -351,8 +352,8 @@ static void session_answer_probe(struct session *session)
 	session->env->stats.protocols[session->protocol]++;
 	handshake_reply(&session->opening->handshake, CAUSE_NONE, NULL, &out);
 	/* It is none of the sessions that the token may have. */
-	account_end(session->account);
-	session->account = NULL;
+	token_state_end(session->token_state);
+	session->token_state = NULL;
 	session_refuse(session, CAUSE_NONE, &out);
 }
 
@@ -365,7 +366,7 @@ static int session_start_dial(struct session *session, const struct dial_request
 	int err;
 
 	/* What came with a token leaves here, or two exits that name each other would be a loop. */
-	if (session->config->exit_count == 0 || session->account || session->plain) {
+	if (session->config->exit_count == 0 || session->token_state || session->plain) {
 		opening->dial = dial_start(request, session_on_dial, session);
 		return opening->dial ? 0 : -ENOMEM;
 	}
@@ -417,7 +418,7 @@ static struct egress_policy session_egress(const struct session *session)
 				       .allow = config->own_allow,
 				       .allow_count = config->own_allow_count};
 
-	if (session->account)
+	if (session->token_state)
 		return (struct egress_policy){.kind = EGRESS_NOT_SPECIAL,
 					      .allow = config->exit_allow,
 					      .allow_count = config->exit_allow_count,
@@ -436,8 +437,8 @@ void session_watch_client(struct session *session)
 
 	ev_io_stop(env->relay.loop, &session->opening->io);
 	peek_stop(&session->opening->peek);
-	hup_add(&env->relay.hup, &session->relay.client.hup, session->relay.client.fd, HUP_DEATH,
-		session_on_client_hup, session);
+	hangup_add(&env->relay.hangup, &session->relay.client.hangup, session->relay.client.fd,
+		   HANGUP_DEATH, session_on_client_hup, session);
 }
 
 void session_dial(struct session *session)
@@ -460,7 +461,7 @@ void session_dial(struct session *session)
 				       .loop = env->relay.loop,
 				       .resolver = env->resolver,
 				       .tcp_only = env->tcp_only,
-				       .mptcp_pause = &env->mptcp_pause,
+				       .mptcp_blackhole = &env->mptcp_blackhole,
 				       .links = &env->links,
 				       .config = session->config,
 				       .destination = destination,
@@ -471,7 +472,7 @@ void session_dial(struct session *session)
 				       /* The client of a run has its loopback address. */
 				       .transparent = session->protocol == PROTOCOL_TRANSPARENT &&
 						      !session->from_run,
-				       .detours = &env->detours}))
+				       .auto_bypass = &env->auto_bypass}))
 		session_fail(session, CAUSE_RESOURCES);
 }
 
@@ -525,7 +526,7 @@ static void session_on_client(struct ev_loop *loop, ev_io *io, int events)
 	if (events & EV_READ && !session_read_client(session))
 		return;
 	result = opening_advance(session->opening, io->fd, &refusal);
-	session->account = handshake->token ? handshake->token->account : NULL;
+	session->token_state = handshake->token ? handshake->token->token_state : NULL;
 	switch (result) {
 	case PARSE_DONE:
 		session_on_handshake(session);
@@ -546,7 +547,7 @@ void session_await_request(struct session *session)
 	struct opening *opening = session->opening;
 	struct ev_loop *loop = session->env->relay.loop;
 
-	hup_remove(&session->env->relay.hup, &session->relay.client.hup);
+	hangup_remove(&session->env->relay.hangup, &session->relay.client.hangup);
 	http_proxy_next(&opening->handshake);
 	ev_io_set(&opening->io, session->relay.client.fd, EV_READ);
 	ev_io_start(loop, &opening->io);
@@ -613,7 +614,7 @@ static void session_on_proxy_header(struct ev_loop *loop, ev_io *io, int events)
 {
 	struct session *session = io->data;
 	struct opening *opening = session->opening;
-	struct proxy_header header;
+	struct proxy_protocol header;
 	const int result = opening_read_proxy_header(opening, io->fd, &header);
 	char text[ADDRESS_TEXT_MAX];
 

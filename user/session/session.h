@@ -17,11 +17,11 @@
 #include "session/subflow_watch.h"
 #include "upstream/auto_bypass.h"
 
-struct failures;
-struct local_accel_worker;
+struct auth_penalty;
+struct local_worker;
 struct recent_dials;
 struct resolver;
-struct run_steer;
+struct run_redirect;
 struct session;
 
 /* What a worker provides to its sessions. */
@@ -30,14 +30,14 @@ struct session_env {
 	struct heap heap;
 	struct resolver *resolver;
 	struct tcp_only *tcp_only;
-	struct mptcp_pause mptcp_pause;
-	struct detours detours; /* that the main thread has not taken yet */
+	struct mptcp_blackhole mptcp_blackhole;
+	struct auto_bypass auto_bypass; /* that the main thread has not taken yet */
 	struct link_picker links;
 	struct subflow_watch subflow_watch;
-	struct local_accel_worker *local;  /* NULL: off */
-	struct failures *failures;	   /* of all workers */
+	struct local_worker *local;	   /* NULL: off */
+	struct auth_penalty *penalty;	   /* of all workers */
 	struct recent_dials *recent_dials; /* the same */
-	struct run_steer *run;		   /* the same */
+	struct run_redirect *run;	   /* the same */
 	const struct config *config;	   /* for sessions that start from now on */
 	struct session *sessions;	   /* all of them */
 	struct session *spare;		   /* memory for those to come */

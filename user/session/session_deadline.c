@@ -36,7 +36,7 @@ static double session_deadline_s(const struct session *session)
 	case SESSION_CONNECTING:
 		return timeouts->connect_s;
 	case SESSION_DELAYING:
-		return FAILURES_DELAY_MAX_S;
+		return AUTH_PENALTY_DELAY_MAX_S;
 	case SESSION_RELAYING:
 		return relay_half_closed(&session->relay) ? timeouts->half_closed_s
 							  : timeouts->idle_s;

@@ -16,7 +16,7 @@
 #define READ_CHUNKED_BYTES 16384
 uint8_t *http_buffer(const struct session *session)
 {
-	return session->env->relay.mover.buffer + CHUNK_HEAD_MAX;
+	return session->env->relay.buffers.buffer + CHUNK_HEAD_MAX;
 }
 
 const struct http_request *http_request_of(const struct session *session)

@@ -23,7 +23,7 @@ void session_end_revoked(struct session_env *env)
 
 	for (struct session *session = env->sessions; session; session = next) {
 		next = session->next;
-		if (session->account && account_is_revoked(session->account))
+		if (session->token_state && token_state_is_revoked(session->token_state))
 			session_end(session, CAUSE_REVOKED);
 	}
 }
@@ -37,8 +37,8 @@ static void flow_describe(const struct relay *relay, const struct flow *flow, st
 		.bytes = flow->bytes,
 		.held = flow->held.len,
 	};
-	if (flow->parked && flow->parked->flow) {
-		const struct hawser_flow *in_kernel = flow->parked->flow;
+	if (flow->sockmap && flow->sockmap->shared) {
+		const struct hawser_flow *in_kernel = flow->sockmap->shared;
 
 		row->redirected = in_kernel->redirected;
 		row->passed = in_kernel->passed;

@@ -34,11 +34,11 @@ struct session {
 	struct session **link; /* what points here */
 	struct session_block *block;
 	const struct config *config;
-	struct opening *opening;   /* NULL from SESSION_RELAYING on */
-	struct session_http *http; /* NULL without plain HTTP requests, and as opening */
-	struct exit *exit;	   /* that carries it; NULL: none */
-	struct account *account;   /* of the token that it came with; NULL: without */
-	char *destination;	   /* as text, for output; NULL while unknown */
+	struct opening *opening;	 /* NULL from SESSION_RELAYING on */
+	struct session_http *http;	 /* NULL without plain HTTP requests, and as opening */
+	struct exit_state *exit;	 /* that carries it; NULL: none */
+	struct token_state *token_state; /* of the token that it came with; NULL: without */
+	char *destination;		 /* as text, for output; NULL while unknown */
 	char short_destination[SHORT_DESTINATION_BYTES]; /* where destination is, if it fits */
 	uint64_t id;
 	ev_tstamp started;
@@ -54,7 +54,7 @@ struct session {
 
 const char *session_state_name(const struct session *session);
 
-/* Of session_memory.c: all zero but for block. NULL when out of memory. */
+/* Of session_pool.c: all zero but for block. NULL when out of memory. */
 struct session *session_alloc(struct session_env *env);
 void session_free(struct session_env *env, struct session *session);
 

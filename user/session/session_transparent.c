@@ -67,7 +67,7 @@ static void session_begin_peeking(struct session *session)
 	if (result == PEEK_MORE &&
 	    client_speaks_first(session->opening->handshake.destination.port)) {
 		session_enter(session, SESSION_PEEKING);
-		peek_start(&session->opening->peek, &session->env->relay.hup, fd, config,
+		peek_start(&session->opening->peek, &session->env->relay.hangup, fd, config,
 			   session_on_peeked, session);
 		return;
 	}
@@ -111,7 +111,7 @@ static bool is_an_exit(const struct config *config, const union address *address
 	union address known[EXIT_ADDRESSES_MAX];
 
 	for (size_t i = 0; i < config->exit_count; i++)
-		for (size_t n = exit_get_addresses(config->exits[i].state, known); n > 0; n--)
+		for (size_t n = exit_state_get_addresses(config->exits[i].state, known); n > 0; n--)
 			if (address_same_ip(&known[n - 1], address))
 				return true;
 	return false;
@@ -134,7 +134,7 @@ void session_start_transparent(struct session *session)
 
 	session->protocol = session->opening->handshake.protocol = PROTOCOL_TRANSPARENT;
 	session->from_run =
-		run_steer_take(session->env->run, &session->client, &destination->address);
+		run_redirect_take(session->env->run, &session->client, &destination->address);
 	if (!session->from_run)
 		cause = original_destination(session->relay.client.fd, session->config,
 					     session->env->links.routes, &destination->address);

@@ -25,30 +25,30 @@ struct row {
 	uint32_t logged; /* since the last line of the log */
 };
 
-struct failures {
+struct auth_penalty {
 	pthread_mutex_t lock;
 	uint8_t key[crypto_shorthash_KEYBYTES]; /* so that nobody can choose who meets whom */
 	uint64_t since_log;
 	struct row rows[ROWS];
 };
 
-struct failures *failures_open(void)
+struct auth_penalty *auth_penalty_open(void)
 {
-	struct failures *failures = calloc(1, sizeof(*failures));
+	struct auth_penalty *penalty = calloc(1, sizeof(*penalty));
 
-	if (!failures)
+	if (!penalty)
 		return NULL;
-	pthread_mutex_init(&failures->lock, NULL);
-	crypto_shorthash_keygen(failures->key);
-	return failures;
+	pthread_mutex_init(&penalty->lock, NULL);
+	crypto_shorthash_keygen(penalty->key);
+	return penalty;
 }
 
-void failures_close(struct failures *failures)
+void auth_penalty_close(struct auth_penalty *penalty)
 {
-	if (!failures)
+	if (!penalty)
 		return;
-	pthread_mutex_destroy(&failures->lock);
-	free(failures);
+	pthread_mutex_destroy(&penalty->lock);
+	free(penalty);
 }
 
 /* What a household or a rented machine has: one IPv4 address, or a /64. */
@@ -62,26 +62,26 @@ static union address source_of(const union address *address)
 	return source;
 }
 
-static struct row *row_of(struct failures *failures, const union address *source)
+static struct row *row_of(struct auth_penalty *penalty, const union address *source)
 {
 	uint8_t hash[crypto_shorthash_BYTES];
 	uint32_t index;
 
 	if (source->sa.sa_family == AF_INET6)
-		crypto_shorthash(hash, source->in6.sin6_addr.s6_addr, 16, failures->key);
+		crypto_shorthash(hash, source->in6.sin6_addr.s6_addr, 16, penalty->key);
 	else
-		crypto_shorthash(hash, (const uint8_t *)&source->in4.sin_addr, 4, failures->key);
+		crypto_shorthash(hash, (const uint8_t *)&source->in4.sin_addr, 4, penalty->key);
 	memcpy(&index, hash, sizeof(index));
-	return &failures->rows[index % ROWS];
+	return &penalty->rows[index % ROWS];
 }
 
-double failures_note(struct failures *failures, const union address *address, double now_s)
+double auth_penalty_note(struct auth_penalty *penalty, const union address *address, double now_s)
 {
 	const union address source = source_of(address);
-	struct row *row = row_of(failures, &source);
+	struct row *row = row_of(penalty, &source);
 	double delay_s = DELAY_MIN_S;
 
-	pthread_mutex_lock(&failures->lock);
+	pthread_mutex_lock(&penalty->lock);
 	if (!address_same_ip(&row->address, &source))
 		*row = (struct row){.address = source};
 	else if (now_s - row->last_s > FORGOTTEN_S)
@@ -91,27 +91,27 @@ double failures_note(struct failures *failures, const union address *address, do
 	row->last_s = now_s;
 	row->count++;
 	row->logged++;
-	failures->since_log++;
-	pthread_mutex_unlock(&failures->lock);
-	return delay_s < FAILURES_DELAY_MAX_S ? delay_s : FAILURES_DELAY_MAX_S;
+	penalty->since_log++;
+	pthread_mutex_unlock(&penalty->lock);
+	return delay_s < AUTH_PENALTY_DELAY_MAX_S ? delay_s : AUTH_PENALTY_DELAY_MAX_S;
 }
 
-void failures_log(struct failures *failures)
+void auth_penalty_log(struct auth_penalty *penalty)
 {
 	char text[ADDRESS_TEXT_MAX];
 	struct row most = {0};
 	uint64_t count;
 	char *colon;
 
-	pthread_mutex_lock(&failures->lock);
-	count = failures->since_log;
+	pthread_mutex_lock(&penalty->lock);
+	count = penalty->since_log;
 	for (size_t i = 0; count > 0 && i < ROWS; i++) {
-		if (failures->rows[i].logged > most.logged)
-			most = failures->rows[i];
-		failures->rows[i].logged = 0;
+		if (penalty->rows[i].logged > most.logged)
+			most = penalty->rows[i];
+		penalty->rows[i].logged = 0;
 	}
-	failures->since_log = 0;
-	pthread_mutex_unlock(&failures->lock);
+	penalty->since_log = 0;
+	pthread_mutex_unlock(&penalty->lock);
 	if (count == 0)
 		return;
 	/* The port is of no one connection. */

@@ -29,7 +29,7 @@ struct avoided {
 	unsigned int answers; /* in a row */
 };
 
-struct exit {
+struct exit_state {
 	pthread_mutex_t lock; /* of all below; taken a few times for each session's opening */
 	unsigned int references;
 	struct exit_facts facts;
@@ -44,9 +44,9 @@ struct exit {
 	size_t avoided_count;
 };
 
-struct exit *exit_new(void)
+struct exit_state *exit_state_new(void)
 {
-	struct exit *exit = calloc(1, sizeof(*exit));
+	struct exit_state *exit = calloc(1, sizeof(*exit));
 
 	if (!exit)
 		return NULL;
@@ -56,7 +56,7 @@ struct exit *exit_new(void)
 	return exit;
 }
 
-struct exit *exit_get(struct exit *exit)
+struct exit_state *exit_state_get(struct exit_state *exit)
 {
 	pthread_mutex_lock(&exit->lock);
 	exit->references++;
@@ -64,7 +64,7 @@ struct exit *exit_get(struct exit *exit)
 	return exit;
 }
 
-void exit_put(struct exit *exit)
+void exit_state_put(struct exit_state *exit)
 {
 	bool last;
 
@@ -79,7 +79,7 @@ void exit_put(struct exit *exit)
 	free(exit);
 }
 
-bool exit_is_usable(struct exit *exit)
+bool exit_state_is_usable(struct exit_state *exit)
 {
 	bool usable;
 
@@ -89,7 +89,7 @@ bool exit_is_usable(struct exit *exit)
 	return usable;
 }
 
-void exit_answered(struct exit *exit, double rtt_s, double now_s)
+void exit_state_answered(struct exit_state *exit, double rtt_s, double now_s)
 {
 	struct exit_facts *facts = &exit->facts;
 
@@ -105,7 +105,7 @@ void exit_answered(struct exit *exit, double rtt_s, double now_s)
 	pthread_mutex_unlock(&exit->lock);
 }
 
-static void go_down(struct exit *exit, double now_s)
+static void go_down(struct exit_state *exit, double now_s)
 {
 	const bool flapping = exit->facts.state == EXIT_UP && now_s - exit->up_s < FLAPPING_S;
 	const bool again = exit->answers_needed > ANSWERS_MIN || exit->facts.failures > 1;
@@ -117,7 +117,7 @@ static void go_down(struct exit *exit, double now_s)
 	exit->facts.state = EXIT_DOWN;
 }
 
-bool exit_failed(struct exit *exit, enum cause cause, double started_s, double now_s)
+bool exit_state_failed(struct exit_state *exit, enum cause cause, double started_s, double now_s)
 {
 	struct exit_facts *facts = &exit->facts;
 	bool goes_down;
@@ -136,7 +136,7 @@ bool exit_failed(struct exit *exit, enum cause cause, double started_s, double n
 	return goes_down;
 }
 
-int64_t exit_clock_offset_ms(struct exit *exit)
+int64_t exit_state_clock_offset_ms(struct exit_state *exit)
 {
 	int64_t offset_ms;
 
@@ -146,21 +146,21 @@ int64_t exit_clock_offset_ms(struct exit *exit)
 	return offset_ms;
 }
 
-void exit_set_clock_offset_ms(struct exit *exit, int64_t offset_ms)
+void exit_state_set_clock_offset_ms(struct exit_state *exit, int64_t offset_ms)
 {
 	pthread_mutex_lock(&exit->lock);
 	exit->facts.clock_offset_ms = offset_ms;
 	pthread_mutex_unlock(&exit->lock);
 }
 
-void exit_lost_early(struct exit *exit, double now_s)
+void exit_state_lost_early(struct exit_state *exit, double now_s)
 {
 	pthread_mutex_lock(&exit->lock);
 	exit->early_s = now_s + NOT_EARLY_S;
 	pthread_mutex_unlock(&exit->lock);
 }
 
-bool exit_takes_early(struct exit *exit, double now_s)
+bool exit_state_takes_early(struct exit_state *exit, double now_s)
 {
 	bool takes;
 
@@ -170,7 +170,7 @@ bool exit_takes_early(struct exit *exit, double now_s)
 	return takes;
 }
 
-void exit_begin(struct exit *exit)
+void exit_state_begin(struct exit_state *exit)
 {
 	pthread_mutex_lock(&exit->lock);
 	exit->references++;
@@ -179,15 +179,15 @@ void exit_begin(struct exit *exit)
 	pthread_mutex_unlock(&exit->lock);
 }
 
-void exit_end(struct exit *exit)
+void exit_state_end(struct exit_state *exit)
 {
 	pthread_mutex_lock(&exit->lock);
 	exit->facts.sessions--;
 	pthread_mutex_unlock(&exit->lock);
-	exit_put(exit);
+	exit_state_put(exit);
 }
 
-bool exit_wants_probe(struct exit *exit, double idle_s, double now_s)
+bool exit_state_wants_probe(struct exit_state *exit, double idle_s, double now_s)
 {
 	double every_s = idle_s;
 	bool wants;
@@ -207,7 +207,7 @@ bool exit_wants_probe(struct exit *exit, double idle_s, double now_s)
 	return wants;
 }
 
-void exit_describe(struct exit *exit, struct exit_facts *out)
+void exit_state_describe(struct exit_state *exit, struct exit_facts *out)
 {
 	pthread_mutex_lock(&exit->lock);
 	*out = exit->facts;
@@ -217,7 +217,7 @@ void exit_describe(struct exit *exit, struct exit_facts *out)
 	pthread_mutex_unlock(&exit->lock);
 }
 
-const char *exit_state_name(enum exit_state state)
+const char *exit_state_name(enum exit_health state)
 {
 	static const char *const names[] = {
 		[EXIT_UNTRIED] = "untried",
@@ -228,7 +228,7 @@ const char *exit_state_name(enum exit_state state)
 	return names[state];
 }
 
-static struct avoided *find_avoided(struct exit *exit, const union address *address)
+static struct avoided *find_avoided(struct exit_state *exit, const union address *address)
 {
 	for (size_t i = 0; i < exit->avoided_count; i++)
 		if (address_same_ip(&exit->avoided[i].address, address))
@@ -236,12 +236,12 @@ static struct avoided *find_avoided(struct exit *exit, const union address *addr
 	return NULL;
 }
 
-static void forget(struct exit *exit, struct avoided *avoided)
+static void forget(struct exit_state *exit, struct avoided *avoided)
 {
 	*avoided = exit->avoided[--exit->avoided_count];
 }
 
-bool exit_avoid(struct exit *exit, const union address *address, double now_s)
+bool exit_state_avoid(struct exit_state *exit, const union address *address, double now_s)
 {
 	struct avoided *avoided;
 	bool is_new;
@@ -258,7 +258,7 @@ bool exit_avoid(struct exit *exit, const union address *address, double now_s)
 	return is_new;
 }
 
-bool exit_avoids(struct exit *exit, const union address *address)
+bool exit_state_avoids(struct exit_state *exit, const union address *address)
 {
 	bool avoids;
 
@@ -268,7 +268,7 @@ bool exit_avoids(struct exit *exit, const union address *address)
 	return avoids;
 }
 
-bool exit_wants_avoided_probe(struct exit *exit, double now_s, union address *out)
+bool exit_state_wants_avoided_probe(struct exit_state *exit, double now_s, union address *out)
 {
 	bool wants = false;
 
@@ -290,13 +290,13 @@ bool exit_wants_avoided_probe(struct exit *exit, double now_s, union address *ou
 }
 
 /* At once when it is all that there is. */
-static void take_answer_at(struct exit *exit, struct avoided *avoided)
+static void take_answer_at(struct exit_state *exit, struct avoided *avoided)
 {
 	if (++avoided->answers >= ANSWERS_MIN || exit->facts.state == EXIT_DOWN)
 		forget(exit, avoided);
 }
 
-void exit_set_address(struct exit *exit, const union address *address)
+void exit_state_set_address(struct exit_state *exit, const union address *address)
 {
 	union address *slot = &exit->addresses[address->sa.sa_family == AF_INET6];
 	struct avoided *avoided;
@@ -310,7 +310,7 @@ void exit_set_address(struct exit *exit, const union address *address)
 	pthread_mutex_unlock(&exit->lock);
 }
 
-size_t exit_get_addresses(struct exit *exit, union address out[EXIT_ADDRESSES_MAX])
+size_t exit_state_get_addresses(struct exit_state *exit, union address out[EXIT_ADDRESSES_MAX])
 {
 	size_t count = 0;
 

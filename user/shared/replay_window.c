@@ -16,7 +16,7 @@ struct entry {
 	uint16_t next; /* of the same chain */
 };
 
-struct replay {
+struct replay_window {
 	uint64_t floor_ms; /* what is stamped so or before is not taken */
 	size_t first;	   /* the oldest; the ring has count from there on */
 	size_t count;
@@ -25,7 +25,7 @@ struct replay {
 };
 
 /* Nonces are random. Who holds the token could choose others, and slow down itself. */
-static uint16_t *chain_of(struct replay *replay, const uint8_t *nonce)
+static uint16_t *chain_of(struct replay_window *replay, const uint8_t *nonce)
 {
 	uint32_t hash;
 
@@ -33,9 +33,9 @@ static uint16_t *chain_of(struct replay *replay, const uint8_t *nonce)
 	return &replay->chains[hash & (REPLAY_NONCES_MAX - 1)];
 }
 
-struct replay *replay_open(uint64_t now_ms)
+struct replay_window *replay_window_open(uint64_t now_ms)
 {
-	struct replay *replay = malloc(sizeof(*replay));
+	struct replay_window *replay = malloc(sizeof(*replay));
 
 	if (!replay)
 		return NULL;
@@ -46,12 +46,12 @@ struct replay *replay_open(uint64_t now_ms)
 	return replay;
 }
 
-void replay_close(struct replay *replay)
+void replay_window_close(struct replay_window *replay)
 {
 	free(replay);
 }
 
-static void forget_oldest(struct replay *replay)
+static void forget_oldest(struct replay_window *replay)
 {
 	struct entry *oldest = &replay->entries[replay->first];
 	uint16_t *link = chain_of(replay, oldest->nonce);
@@ -65,8 +65,9 @@ static void forget_oldest(struct replay *replay)
 	replay->count--;
 }
 
-enum replay_verdict replay_check(struct replay *replay, uint64_t time_ms,
-				 const uint8_t nonce[static HOP_NONCE_BYTES], uint64_t now_ms)
+enum replay_verdict replay_window_check(struct replay_window *replay, uint64_t time_ms,
+					const uint8_t nonce[static HOP_NONCE_BYTES],
+					uint64_t now_ms)
 {
 	uint16_t *chain = chain_of(replay, nonce);
 	uint16_t index;

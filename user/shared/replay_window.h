@@ -15,7 +15,7 @@
 
 #define REPLAY_NONCES_MAX 8192
 
-struct replay;
+struct replay_window;
 
 enum replay_verdict {
 	REPLAY_FRESH,
@@ -25,12 +25,13 @@ enum replay_verdict {
 
 /* now_ms: nothing stamped before this is taken, as it may have been seen by a process that is gone.
  * NULL when out of memory. */
-struct replay *replay_open(uint64_t now_ms);
-void replay_close(struct replay *replay); /* NULL is allowed */
+struct replay_window *replay_window_open(uint64_t now_ms);
+void replay_window_close(struct replay_window *replay); /* NULL is allowed */
 
 /* Judges a message and remembers it if it is fresh. When the memory is full the oldest nonce makes
  * room, and nothing that is not stamped later than it is taken any more: REPLAY_TIME. */
-enum replay_verdict replay_check(struct replay *replay, uint64_t time_ms,
-				 const uint8_t nonce[static HOP_NONCE_BYTES], uint64_t now_ms);
+enum replay_verdict replay_window_check(struct replay_window *replay, uint64_t time_ms,
+					const uint8_t nonce[static HOP_NONCE_BYTES],
+					uint64_t now_ms);
 
 #endif

@@ -9,100 +9,101 @@
 /* What was not used of the rate lately may be used at once. */
 #define BURST_S 0.1
 
-struct account {
+struct token_state {
 	atomic_uint references;
 	atomic_bool revoked;
 	atomic_uint sessions;
 	pthread_mutex_t lock; /* of replay; held once in a handshake, for about a microsecond */
-	struct replay *replay;
+	struct replay_window *replay;
 	pthread_mutex_t rate_lock; /* of the next; only tokens with a rate take it */
 	double paid_s[2];	   /* until when what was moved down and up is paid for */
 };
 
-struct account *account_new(uint64_t now_ms)
+struct token_state *token_state_new(uint64_t now_ms)
 {
-	struct account *account = calloc(1, sizeof(*account));
+	struct token_state *token_state = calloc(1, sizeof(*token_state));
 
-	if (!account)
+	if (!token_state)
 		return NULL;
-	account->replay = replay_open(now_ms);
-	if (!account->replay) {
-		free(account);
+	token_state->replay = replay_window_open(now_ms);
+	if (!token_state->replay) {
+		free(token_state);
 		return NULL;
 	}
-	atomic_init(&account->references, 1);
-	pthread_mutex_init(&account->lock, NULL);
-	pthread_mutex_init(&account->rate_lock, NULL);
-	return account;
+	atomic_init(&token_state->references, 1);
+	pthread_mutex_init(&token_state->lock, NULL);
+	pthread_mutex_init(&token_state->rate_lock, NULL);
+	return token_state;
 }
 
-struct account *account_get(struct account *account)
+struct token_state *token_state_get(struct token_state *token_state)
 {
-	atomic_fetch_add(&account->references, 1);
-	return account;
+	atomic_fetch_add(&token_state->references, 1);
+	return token_state;
 }
 
-void account_put(struct account *account)
+void token_state_put(struct token_state *token_state)
 {
-	if (!account || atomic_fetch_sub(&account->references, 1) != 1)
+	if (!token_state || atomic_fetch_sub(&token_state->references, 1) != 1)
 		return;
-	pthread_mutex_destroy(&account->lock);
-	pthread_mutex_destroy(&account->rate_lock);
-	replay_close(account->replay);
-	free(account);
+	pthread_mutex_destroy(&token_state->lock);
+	pthread_mutex_destroy(&token_state->rate_lock);
+	replay_window_close(token_state->replay);
+	free(token_state);
 }
 
-enum replay_verdict account_check(struct account *account, uint64_t time_ms,
-				  const uint8_t nonce[static HOP_NONCE_BYTES], uint64_t now_ms)
+enum replay_verdict token_state_check(struct token_state *token_state, uint64_t time_ms,
+				      const uint8_t nonce[static HOP_NONCE_BYTES], uint64_t now_ms)
 {
 	enum replay_verdict verdict;
 
-	pthread_mutex_lock(&account->lock);
-	verdict = replay_check(account->replay, time_ms, nonce, now_ms);
-	pthread_mutex_unlock(&account->lock);
+	pthread_mutex_lock(&token_state->lock);
+	verdict = replay_window_check(token_state->replay, time_ms, nonce, now_ms);
+	pthread_mutex_unlock(&token_state->lock);
 	return verdict;
 }
 
-bool account_begin(struct account *account, uint32_t max)
+bool token_state_begin(struct token_state *token_state, uint32_t max)
 {
-	if (atomic_fetch_add(&account->sessions, 1) >= max && max > 0) {
-		atomic_fetch_sub(&account->sessions, 1);
+	if (atomic_fetch_add(&token_state->sessions, 1) >= max && max > 0) {
+		atomic_fetch_sub(&token_state->sessions, 1);
 		return false;
 	}
-	account_get(account);
+	token_state_get(token_state);
 	return true;
 }
 
-void account_end(struct account *account)
+void token_state_end(struct token_state *token_state)
 {
-	atomic_fetch_sub(&account->sessions, 1);
-	account_put(account);
+	atomic_fetch_sub(&token_state->sessions, 1);
+	token_state_put(token_state);
 }
 
-uint32_t account_sessions(struct account *account)
+uint32_t token_state_sessions(struct token_state *token_state)
 {
-	return atomic_load(&account->sessions);
+	return atomic_load(&token_state->sessions);
 }
 
-double account_charge(struct account *account, bool up, uint64_t n, uint64_t rate, double now_s)
+double token_state_charge(struct token_state *token_state, bool up, uint64_t n, uint64_t rate,
+			  double now_s)
 {
 	double wait_s;
 
-	pthread_mutex_lock(&account->rate_lock);
-	if (account->paid_s[up] < now_s - BURST_S)
-		account->paid_s[up] = now_s - BURST_S;
-	account->paid_s[up] += (double)n / (double)rate;
-	wait_s = account->paid_s[up] - now_s;
-	pthread_mutex_unlock(&account->rate_lock);
+	pthread_mutex_lock(&token_state->rate_lock);
+	if (token_state->paid_s[up] < now_s - BURST_S)
+		token_state->paid_s[up] = now_s - BURST_S;
+	token_state->paid_s[up] += (double)n / (double)rate;
+	wait_s = token_state->paid_s[up] - now_s;
+	pthread_mutex_unlock(&token_state->rate_lock);
 	return wait_s > 0 ? wait_s : 0;
 }
 
-void account_revoke(struct account *account)
+void token_state_revoke(struct token_state *token_state)
 {
-	atomic_store(&account->revoked, true);
+	atomic_store(&token_state->revoked, true);
 }
 
-bool account_is_revoked(struct account *account)
+bool token_state_is_revoked(struct token_state *token_state)
 {
-	return atomic_load(&account->revoked);
+	return atomic_load(&token_state->revoked);
 }

@@ -10,30 +10,31 @@
 
 #include "shared/replay_window.h"
 
-struct account;
+struct token_state;
 
-/* With one reference. NULL when out of memory. now_ms: see replay_open(). */
-struct account *account_new(uint64_t now_ms);
+/* With one reference. NULL when out of memory. now_ms: see replay_window_open(). */
+struct token_state *token_state_new(uint64_t now_ms);
 
-/* Any thread, as all below. The last put frees; account_put(NULL) does nothing. */
-struct account *account_get(struct account *account);
-void account_put(struct account *account);
+/* Any thread, as all below. The last put frees; token_state_put(NULL) does nothing. */
+struct token_state *token_state_get(struct token_state *token_state);
+void token_state_put(struct token_state *token_state);
 
-/* As replay_check(), for whichever worker asks. */
-enum replay_verdict account_check(struct account *account, uint64_t time_ms,
-				  const uint8_t nonce[static HOP_NONCE_BYTES], uint64_t now_ms);
+/* As replay_window_check(), for whichever worker asks. */
+enum replay_verdict token_state_check(struct token_state *token_state, uint64_t time_ms,
+				      const uint8_t nonce[static HOP_NONCE_BYTES], uint64_t now_ms);
 
 /* Counts a session and takes a reference for it; false when there are max already (0: no limit). */
-bool account_begin(struct account *account, uint32_t max);
-void account_end(struct account *account);
-uint32_t account_sessions(struct account *account);
+bool token_state_begin(struct token_state *token_state, uint32_t max);
+void token_state_end(struct token_state *token_state);
+uint32_t token_state_sessions(struct token_state *token_state);
 
 /* Counts n bytes that were moved in one direction, at rate bytes per second for all sessions
  * together; returns for how many seconds their session shall move no more that way, 0 for none.
  * now_s is of clock_monotonic_s(). */
-double account_charge(struct account *account, bool up, uint64_t n, uint64_t rate, double now_s);
+double token_state_charge(struct token_state *token_state, bool up, uint64_t n, uint64_t rate,
+			  double now_s);
 
-void account_revoke(struct account *account);
-bool account_is_revoked(struct account *account);
+void token_state_revoke(struct token_state *token_state);
+bool token_state_is_revoked(struct token_state *token_state);
 
 #endif

@@ -2,9 +2,10 @@
 /* Destinations that a worker found not to have MPTCP, or to have learnt it. */
 #include "upstream/auto_bypass.h"
 
-void detour_note(struct detours *detours, const union address *to, bool learnt_mptcp)
+void auto_bypass_note(struct auto_bypass *auto_bypass, const union address *to, bool learnt_mptcp)
 {
-	if (detours->count == DETOURS_MAX)
+	if (auto_bypass->count == AUTO_BYPASS_ENTRIES_MAX)
 		return;
-	detours->list[detours->count++] = (struct detour){.to = *to, .learnt_mptcp = learnt_mptcp};
+	auto_bypass->list[auto_bypass->count++] =
+		(struct auto_bypass_entry){.to = *to, .learnt_mptcp = learnt_mptcp};
 }

@@ -10,18 +10,18 @@
 #include "base/address.h"
 
 /* More between two looks are dropped; their next connection brings them again. */
-#define DETOURS_MAX 64
+#define AUTO_BYPASS_ENTRIES_MAX 64
 
-struct detour {
+struct auto_bypass_entry {
 	union address to;
 	bool learnt_mptcp; /* it is to be taken again */
 };
 
-struct detours {
-	struct detour list[DETOURS_MAX];
+struct auto_bypass {
+	struct auto_bypass_entry list[AUTO_BYPASS_ENTRIES_MAX];
 	size_t count;
 };
 
-void detour_note(struct detours *detours, const union address *to, bool learnt_mptcp);
+void auto_bypass_note(struct auto_bypass *auto_bypass, const union address *to, bool learnt_mptcp);
 
 #endif

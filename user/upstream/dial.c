@@ -52,7 +52,7 @@ struct dial {
 	struct ev_loop *loop;
 	struct resolver *resolver;
 	struct tcp_only *tcp_only;
-	struct mptcp_pause *mptcp_pause;
+	struct mptcp_blackhole *mptcp_blackhole;
 	struct link_picker *links;
 	struct recent_dials *recent_dials;
 	const struct config *config;
@@ -65,7 +65,7 @@ struct dial {
 	struct egress_policy egress;
 	bool plain;
 	bool transparent;
-	struct detours *detours;
+	struct auto_bypass *auto_bypass;
 	union address source; /* to dial from; AF_UNSPEC: the kernel's choice */
 	bool connecting;
 	int turn; /* the family to try next, if it has addresses */
@@ -175,7 +175,8 @@ static bool attempt_is_ours(const struct attempt *attempt)
 {
 	const struct dial *dial = attempt->dial;
 
-	return !mptcp_tells_fallback() || mptcp_pause_likely(dial->mptcp_pause, ev_now(dial->loop));
+	return !mptcp_tells_fallback() ||
+	       mptcp_blackhole_likely(dial->mptcp_blackhole, ev_now(dial->loop));
 }
 
 /* The kernel may lose what arrives on a connection that fell back. One that listens for a single
@@ -202,7 +203,8 @@ static void attempt_learn(const struct attempt *attempt, enum transport transpor
 		return;
 	if (tcp_only_note(dial->tcp_only, &attempt->address, transport, now) &&
 	    dial->config->intercept.auto_bypass)
-		detour_note(dial->detours, &attempt->address, transport == TRANSPORT_MPTCP);
+		auto_bypass_note(dial->auto_bypass, &attempt->address,
+				 transport == TRANSPORT_MPTCP);
 }
 
 static bool attempt_wants_mptcp(const struct attempt *attempt)
@@ -484,14 +486,14 @@ struct dial *dial_start(const struct dial_request *request, dial_fn *notify, voi
 	dial->loop = request->loop;
 	dial->resolver = request->resolver;
 	dial->tcp_only = request->tcp_only;
-	dial->mptcp_pause = request->mptcp_pause;
+	dial->mptcp_blackhole = request->mptcp_blackhole;
 	dial->links = request->links;
 	dial->recent_dials = request->recent_dials;
 	dial->config = request->config;
 	dial->destination = *request->destination;
 	dial->plain = request->plain;
 	dial->transparent = request->transparent;
-	dial->detours = request->detours;
+	dial->auto_bypass = request->auto_bypass;
 	if (request->transparent && request->config->intercept.transparent_source)
 		dial->source = *request->client;
 	dial->client = *request->client;

@@ -10,12 +10,12 @@
 #include "config/config.h"
 #include "net/mptcp.h"
 
-struct detours;
+struct auto_bypass;
 struct dial;
 struct ev_loop;
-struct exit;
+struct exit_state;
 struct link_picker;
-struct mptcp_pause;
+struct mptcp_blackhole;
 struct recent_dials;
 struct resolver;
 struct tcp_only;
@@ -34,10 +34,10 @@ struct dial_result {
 	bool others; /* there are addresses besides that were not skipped, or there may be: a lookup
 			has not been answered */
 	/* Of exit_dial_start(), when an exit made the connection: */
-	struct exit *exit;   /* NULL: none did; kept by the configuration */
-	bool first_sent;     /* the client's first bytes have left */
-	union address bound; /* the exit's end; AF_UNSPEC: unknown */
-	uint64_t taken;	     /* bytes that were read from fd, the exit's answers */
+	struct exit_state *exit; /* NULL: none did; kept by the configuration */
+	bool first_sent;	 /* the client's first bytes have left */
+	union address bound;	 /* the exit's end; AF_UNSPEC: unknown */
+	uint64_t taken;		 /* bytes that were read from fd, the exit's answers */
 };
 
 /* Always called from the loop, never before dial_start() returns. After DIAL_CONNECTED and
@@ -48,7 +48,7 @@ struct dial_request {
 	struct ev_loop *loop;
 	struct resolver *resolver;
 	struct tcp_only *tcp_only; /* asked and told with MPTCP_MODE_AUTO; NULL: always MPTCP */
-	struct mptcp_pause *mptcp_pause;
+	struct mptcp_blackhole *mptcp_blackhole;
 	struct link_picker *links;	   /* also says which addresses are ours */
 	struct recent_dials *recent_dials; /* told of this one; NULL: none is */
 	const struct config *config;
@@ -58,12 +58,12 @@ struct dial_request {
 	/* Addresses that are not to be tried; context is skip_context. NULL: all are. */
 	bool (*skip)(void *context, const union address *address);
 	void *skip_context;
-	bool spread;		 /* the first address to try is drawn by lot, of each family */
-	bool fast_open;		 /* plain TCP need not be connected to be DIAL_CONNECTED, as of
-				    socket_send_early() */
-	bool plain;		 /* TCP, whatever the configuration says */
-	bool transparent;	 /* the client was taken on its way */
-	struct detours *detours; /* told what has no MPTCP, with auto-bypass */
+	bool spread;	  /* the first address to try is drawn by lot, of each family */
+	bool fast_open;	  /* plain TCP need not be connected to be DIAL_CONNECTED, as of
+			     socket_send_early() */
+	bool plain;	  /* TCP, whatever the configuration says */
+	bool transparent; /* the client was taken on its way */
+	struct auto_bypass *auto_bypass; /* told what has no MPTCP, with auto-bypass */
 };
 
 /* NULL when out of memory. All but destination and client must outlive the dial. */

@@ -32,7 +32,7 @@ static void next(struct exit_dial *dial);
 
 static bool is_candidate(const struct config *config, size_t i, uint64_t tried)
 {
-	return !(tried & UINT64_C(1) << i) && exit_is_usable(config->exits[i].state);
+	return !(tried & UINT64_C(1) << i) && exit_state_is_usable(config->exits[i].state);
 }
 
 int exit_dial_choose(const struct config *config, uint64_t tried, uint32_t dice)
@@ -164,17 +164,17 @@ static void next(struct exit_dial *dial)
 
 	dial->current = exit_dial_choose(config, dial->tried, randombytes_random());
 	if (dial->current >= 0) {
-		dial->hop =
-			hop_start(&(struct hop_request){.loop = dial->request.loop,
-							.resolver = dial->request.resolver,
-							.mptcp_pause = dial->request.mptcp_pause,
-							.links = dial->request.links,
-							.config = config,
-							.exit = &config->exits[dial->current],
-							.destination = &dial->destination,
-							.first = dial->first,
-							.first_len = dial->first_len},
-				  on_hop, dial);
+		dial->hop = hop_start(
+			&(struct hop_request){.loop = dial->request.loop,
+					      .resolver = dial->request.resolver,
+					      .mptcp_blackhole = dial->request.mptcp_blackhole,
+					      .links = dial->request.links,
+					      .config = config,
+					      .exit = &config->exits[dial->current],
+					      .destination = &dial->destination,
+					      .first = dial->first,
+					      .first_len = dial->first_len},
+			on_hop, dial);
 		if (!dial->hop)
 			fail(dial, CAUSE_RESOURCES);
 	} else if (config->when_no_exit == WHEN_NO_EXIT_DIRECT) {

@@ -15,15 +15,15 @@
 #define LOOK_S 0.25
 
 struct probe {
-	struct prober *prober;
+	struct exit_prober *prober;
 	struct hop *hop; /* NULL: none under way */
 	const struct exit_config *exit;
 };
 
-struct prober {
+struct exit_prober {
 	struct ev_loop *loop;
 	struct resolver *resolver;
-	struct mptcp_pause *mptcp_pause;
+	struct mptcp_blackhole *mptcp_blackhole;
 	struct link_picker *links;
 	const struct config *config; /* NULL: none yet */
 	struct probe *probes;	     /* one for each of its exits */
@@ -39,17 +39,17 @@ static void on_probe(void *context, const struct hop_result *result)
 	probe->hop = NULL;
 	if (result->fd >= 0)
 		close(result->fd);
-	exit_describe(probe->exit->state, &facts);
+	exit_state_describe(probe->exit->state, &facts);
 	log_debug("exit %s: probe: %s; it is %s", probe->exit->name,
 		  cause_info(result->cause)->text, exit_state_name(facts.state));
 }
 
 /* at: this address of it; NULL: any. */
-static void start(struct prober *prober, struct probe *probe, const union address *at)
+static void start(struct exit_prober *prober, struct probe *probe, const union address *at)
 {
 	probe->hop = hop_start(&(struct hop_request){.loop = prober->loop,
 						     .resolver = prober->resolver,
-						     .mptcp_pause = prober->mptcp_pause,
+						     .mptcp_blackhole = prober->mptcp_blackhole,
 						     .links = prober->links,
 						     .config = prober->config,
 						     .exit = probe->exit,
@@ -59,42 +59,43 @@ static void start(struct prober *prober, struct probe *probe, const union addres
 
 static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
 {
-	struct prober *prober = timer->data;
+	struct exit_prober *prober = timer->data;
 	const double now_s = clock_monotonic_s();
 
 	(void)loop;
 	(void)events;
 	for (size_t i = 0; i < prober->count; i++) {
 		struct probe *probe = &prober->probes[i];
-		struct exit *exit = probe->exit->state;
+		struct exit_state *exit = probe->exit->state;
 		union address avoided;
 
 		if (probe->hop)
 			continue;
-		if (exit_wants_probe(exit, prober->config->exit_probe_s, now_s))
+		if (exit_state_wants_probe(exit, prober->config->exit_probe_s, now_s))
 			start(prober, probe, NULL);
-		else if (exit_wants_avoided_probe(exit, now_s, &avoided))
+		else if (exit_state_wants_avoided_probe(exit, now_s, &avoided))
 			start(prober, probe, &avoided);
 	}
 }
 
-struct prober *prober_open(struct ev_loop *loop, struct resolver *resolver,
-			   struct mptcp_pause *mptcp_pause, struct link_picker *links)
+struct exit_prober *exit_prober_open(struct ev_loop *loop, struct resolver *resolver,
+				     struct mptcp_blackhole *mptcp_blackhole,
+				     struct link_picker *links)
 {
-	struct prober *prober = calloc(1, sizeof(*prober));
+	struct exit_prober *prober = calloc(1, sizeof(*prober));
 
 	if (!prober)
 		return NULL;
 	prober->loop = loop;
 	prober->resolver = resolver;
-	prober->mptcp_pause = mptcp_pause;
+	prober->mptcp_blackhole = mptcp_blackhole;
 	prober->links = links;
 	ev_timer_init(&prober->look, on_look, 0., LOOK_S);
 	prober->look.data = prober;
 	return prober;
 }
 
-static void forget(struct prober *prober)
+static void forget(struct exit_prober *prober)
 {
 	ev_timer_stop(prober->loop, &prober->look);
 	for (size_t i = 0; i < prober->count; i++)
@@ -107,7 +108,7 @@ static void forget(struct prober *prober)
 	prober->config = NULL;
 }
 
-void prober_close(struct prober *prober)
+void exit_prober_close(struct exit_prober *prober)
 {
 	if (!prober)
 		return;
@@ -115,7 +116,7 @@ void prober_close(struct prober *prober)
 	free(prober);
 }
 
-void prober_configure(struct prober *prober, const struct config *config)
+void exit_prober_configure(struct exit_prober *prober, const struct config *config)
 {
 	forget(prober);
 	if (config->exit_count == 0)

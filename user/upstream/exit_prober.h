@@ -6,16 +6,17 @@
 struct config;
 struct ev_loop;
 struct link_picker;
-struct mptcp_pause;
-struct prober;
+struct mptcp_blackhole;
+struct exit_prober;
 struct resolver;
 
 /* NULL when out of memory. All three outlive it. */
-struct prober *prober_open(struct ev_loop *loop, struct resolver *resolver,
-			   struct mptcp_pause *mptcp_pause, struct link_picker *links);
-void prober_close(struct prober *prober); /* NULL is allowed */
+struct exit_prober *exit_prober_open(struct ev_loop *loop, struct resolver *resolver,
+				     struct mptcp_blackhole *mptcp_blackhole,
+				     struct link_picker *links);
+void exit_prober_close(struct exit_prober *prober); /* NULL is allowed */
 
 /* From now on for the exits of config, to which a reference is taken. */
-void prober_configure(struct prober *prober, const struct config *config);
+void exit_prober_configure(struct exit_prober *prober, const struct config *config);
 
 #endif

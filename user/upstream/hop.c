@@ -22,7 +22,7 @@
 struct hop {
 	struct ev_loop *loop;
 	struct resolver *resolver;
-	struct mptcp_pause *mptcp_pause;
+	struct mptcp_blackhole *mptcp_blackhole;
 	struct link_picker *links;
 	const struct config *config;
 	const struct exit_config *exit;
@@ -124,10 +124,10 @@ static void hop_fail(struct hop *hop, enum cause cause)
 	const struct exit_config *exit = hop->exit;
 
 	if (hop->at.sa.sa_family != AF_UNSPEC)
-		(void)exit_avoid(exit->state, &hop->at, clock_monotonic_s());
+		(void)exit_state_avoid(exit->state, &hop->at, clock_monotonic_s());
 	/* What we lack ourselves is not to be held against it. */
 	else if (cause != CAUSE_RESOURCES && !hop->blamed &&
-		 exit_failed(exit->state, cause, hop->started_s, clock_monotonic_s()))
+		 exit_state_failed(exit->state, cause, hop->started_s, clock_monotonic_s()))
 		log_warning("exit %s is down: %s", exit->name, cause_info(cause)->text);
 	hop_finish(hop, hop->first_left ? HOP_EXIT_LOST : HOP_EXIT_FAILED, cause);
 }
@@ -142,7 +142,7 @@ static bool hop_leave_address(struct hop *hop, enum cause cause)
 		return true;
 	if (hop->accepted || !hop->others || hop->silent_count == EXIT_AVOIDED_MAX)
 		return false;
-	if (exit_avoid(hop->exit->state, &hop->peer, clock_monotonic_s()))
+	if (exit_state_avoid(hop->exit->state, &hop->peer, clock_monotonic_s()))
 		log_warning("exit %s: %s: %s; its other addresses come first now", hop->exit->name,
 			    address_format_ip(&hop->peer, text), cause_info(cause)->text);
 	hop->silent[hop->silent_count++] = hop->peer;
@@ -182,7 +182,7 @@ static void hop_correct_clock(struct hop *hop, double rtt_s)
 {
 	const int64_t there_ms = (int64_t)hop->answers.time_ms + (int64_t)(rtt_s * 500);
 
-	exit_set_clock_offset_ms(hop->exit->state, there_ms - (int64_t)clock_now_ms());
+	exit_state_set_clock_offset_ms(hop->exit->state, there_ms - (int64_t)clock_now_ms());
 	hop->clock_corrected = true;
 	hop_close(hop);
 	hop_begin(hop);
@@ -202,7 +202,7 @@ static void hop_declined(struct hop *hop, double rtt_s)
 		return;
 	case HOP_BUSY:
 		/* It is well, but has nothing for us. */
-		exit_answered(hop->exit->state, rtt_s, clock_monotonic_s());
+		exit_state_answered(hop->exit->state, rtt_s, clock_monotonic_s());
 		hop_finish(hop, HOP_EXIT_FAILED, CAUSE_LIMIT);
 		return;
 	default:
@@ -223,10 +223,10 @@ static bool hop_read_message(struct hop *hop)
 	case HOP_EVENT_ACCEPTED:
 		hop->accepted = true;
 		/* Where it is, whatever its name says from now on. */
-		exit_set_address(hop->exit->state, &hop->peer);
+		exit_state_set_address(hop->exit->state, &hop->peer);
 		if (hop->transport == TRANSPORT_TCP && socket_early_lost(hop->fd))
-			exit_lost_early(hop->exit->state, clock_monotonic_s());
-		exit_answered(hop->exit->state, rtt_s, clock_monotonic_s());
+			exit_state_lost_early(hop->exit->state, clock_monotonic_s());
+		exit_state_answered(hop->exit->state, rtt_s, clock_monotonic_s());
 		ev_timer_stop(hop->loop, &hop->silence);
 		/* From now on it is the destination that is waited for. */
 		if (!hop->probe)
@@ -312,7 +312,7 @@ static int hop_write_head(struct hop *hop)
 		.token = hop->exit->tokens.token,
 		.exit_name = hop->exit->name,
 		.destination = hop->probe ? NULL : &hop->destination,
-		.time_ms = clock_now_ms() + (uint64_t)exit_clock_offset_ms(hop->exit->state),
+		.time_ms = clock_now_ms() + (uint64_t)exit_state_clock_offset_ms(hop->exit->state),
 	};
 
 	hop->out = malloc(HOP_HEAD_MAX + hop->first_len);
@@ -373,7 +373,7 @@ static bool hop_skips(void *context, const union address *address)
 	for (size_t i = 0; i < hop->silent_count; i++)
 		if (address_same_ip(&hop->silent[i], address))
 			return true;
-	if (!hop->avoids || !exit_avoids(hop->exit->state, address))
+	if (!hop->avoids || !exit_state_avoids(hop->exit->state, address))
 		return false;
 	hop->skipped = true;
 	return true;
@@ -393,7 +393,7 @@ static void hop_begin(struct hop *hop)
 	hop->dial =
 		dial_start(&(struct dial_request){.loop = hop->loop,
 						  .resolver = hop->resolver,
-						  .mptcp_pause = hop->mptcp_pause,
+						  .mptcp_blackhole = hop->mptcp_blackhole,
 						  .links = hop->links,
 						  .config = hop->config,
 						  .destination = &destination,
@@ -402,7 +402,7 @@ static void hop_begin(struct hop *hop)
 						  .skip = hop_skips,
 						  .skip_context = hop,
 						  .spread = true,
-						  .fast_open = exit_takes_early(
+						  .fast_open = exit_state_takes_early(
 							  hop->exit->state, clock_monotonic_s())},
 			   hop_on_dial, hop);
 	/* Reported from the loop, since hop_start() has not returned. */
@@ -418,7 +418,7 @@ struct hop *hop_start(const struct hop_request *request, hop_fn *notify, void *c
 		return NULL;
 	hop->loop = request->loop;
 	hop->resolver = request->resolver;
-	hop->mptcp_pause = request->mptcp_pause;
+	hop->mptcp_blackhole = request->mptcp_blackhole;
 	hop->links = request->links;
 	hop->config = request->config;
 	hop->exit = request->exit;

@@ -16,7 +16,7 @@
 struct ev_loop;
 struct hop;
 struct link_picker;
-struct mptcp_pause;
+struct mptcp_blackhole;
 struct resolver;
 
 enum hop_outcome {
@@ -43,7 +43,7 @@ typedef void hop_fn(void *context, const struct hop_result *result);
 struct hop_request {
 	struct ev_loop *loop;
 	struct resolver *resolver;
-	struct mptcp_pause *mptcp_pause;
+	struct mptcp_blackhole *mptcp_blackhole;
 	struct link_picker *links; /* NULL: the kernel chooses */
 	const struct config *config;
 	const struct exit_config *exit;

@@ -14,8 +14,8 @@
 
 /* A client in the map, its accepted socket, and what the tests look at. */
 struct bed {
-	struct local_accel *local;
-	struct local_accel_worker *worker;
+	struct local *local;
+	struct local_worker *worker;
 	struct local_client *client;
 	struct local_counts counts;
 	int near; /* accepted */
@@ -27,20 +27,20 @@ struct bed {
 /* Skips the test where the kernel refuses. */
 static void bed_open(struct bed *bed)
 {
-	const struct local_accel_options options = {
+	const struct local_options options = {
 		.workers = 1, .slots = 2, .budget_bytes = BUDGET_BYTES};
 
-	*bed = (struct bed){.local = local_accel_open(&options)};
+	*bed = (struct bed){.local = local_open(&options)};
 	assert_non_null(bed->local);
-	bed->worker = local_accel_worker(bed->local, 0);
+	bed->worker = local_worker(bed->local, 0);
 	if (!bed->worker) {
-		print_message("SKIP: %s\n", local_accel_feature(bed->local)->reason);
-		local_accel_close(bed->local);
+		print_message("SKIP: %s\n", local_feature(bed->local)->reason);
+		local_close(bed->local);
 		skip();
 	}
 	assert_true(fixture_connect(IPPROTO_TCP, &bed->near, &bed->far));
 	assert_int_equal(fcntl(bed->far, F_SETFL, O_NONBLOCK), 0);
-	assert_int_equal(local_accel_adopt(bed->worker, bed->far, bed->near), 0);
+	assert_int_equal(local_adopt(bed->worker, bed->far, bed->near), 0);
 }
 
 static void bed_accelerate(struct bed *bed, uint64_t read)
@@ -64,7 +64,7 @@ static void bed_close(struct bed *bed)
 	bed_end(bed);
 	close(bed->near);
 	close(bed->far);
-	local_accel_close(bed->local);
+	local_close(bed->local);
 }
 
 static void bed_send(struct bed *bed, size_t len)
@@ -193,7 +193,7 @@ static void test_messages_are_bounded(void **state)
 		bed_send(&bed, 1);
 	bed_receive(&bed, 1000);
 	bed_end(&bed);
-	assert_int_equal(bed.counts.redirected, LOCAL_ACCEL_BUDGET_MESSAGES);
+	assert_int_equal(bed.counts.redirected, LOCAL_BUDGET_MESSAGES);
 	bed_close(&bed);
 }
 
@@ -397,7 +397,7 @@ static void test_slots(void **state)
 	for (int round = 0; round < 5; round++) {
 		for (int i = 0; i < 3; i++) {
 			assert_true(fixture_connect(IPPROTO_TCP, &near[i], &far[i]));
-			assert_int_equal(local_accel_adopt(bed.worker, far[i], near[i]), 0);
+			assert_int_equal(local_adopt(bed.worker, far[i], near[i]), 0);
 			socket_local_address(far[i], &address);
 			clients[i] = local_client_open(bed.worker, near[i], &address, 0, 1);
 		}
@@ -433,27 +433,27 @@ static void test_stranger_is_left_alone(void **state)
 
 static void test_no_cgroup_is_a_reason(void **state)
 {
-	const struct local_accel_options options = {.cgroup = "/tmp", .workers = 1, .slots = 1};
-	struct local_accel *local = local_accel_open(&options);
+	const struct local_options options = {.cgroup = "/tmp", .workers = 1, .slots = 1};
+	struct local *local = local_open(&options);
 
 	(void)state;
 	assert_non_null(local);
-	assert_false(local_accel_feature(local)->available);
-	assert_true(strlen(local_accel_feature(local)->reason) > 0);
-	assert_null(local_accel_worker(local, 0));
-	local_accel_listen(local, NULL, 0);
-	local_accel_close(local);
+	assert_false(local_feature(local)->available);
+	assert_true(strlen(local_feature(local)->reason) > 0);
+	assert_null(local_worker(local, 0));
+	local_listen(local, NULL, 0);
+	local_close(local);
 }
 
 static void test_not_asked_for(void **state)
 {
 	(void)state;
-	assert_string_equal(local_accel_feature(NULL)->reason, "not asked for");
-	assert_null(local_accel_worker(NULL, 0));
+	assert_string_equal(local_feature(NULL)->reason, "not asked for");
+	assert_null(local_worker(NULL, 0));
 	assert_null(local_client_open(NULL, -1, NULL, 0, 0));
 	assert_int_equal(local_client_close(NULL).clients, 0);
-	local_accel_listen(NULL, NULL, 0);
-	local_accel_close(NULL);
+	local_listen(NULL, NULL, 0);
+	local_close(NULL);
 }
 
 int main(void)

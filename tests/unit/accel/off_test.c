@@ -26,35 +26,35 @@ static void assert_built_without(const struct feature_state *state, const char *
 
 static void test_sockmap(void **state)
 {
-	struct accel *accel = accel_open(&(struct accel_options){.workers = 1, .slots = 1});
+	struct sockmap *sockmap = sockmap_open(&(struct sockmap_options){.workers = 1, .slots = 1});
 
 	(void)state;
-	assert_non_null(accel);
-	assert_built_without(accel_feature(accel, ACCEL_PROGRAM), "bpf");
-	assert_built_without(accel_feature(accel, ACCEL_TCP), "sockmap-tcp");
-	assert_built_without(accel_feature(accel, ACCEL_MPTCP), "sockmap-mptcp");
-	assert_built_without(accel_feature(accel, ACCEL_PINS), "bpf-pins");
-	assert_null(accel_worker(accel, 0));
-	accel_close(accel);
+	assert_non_null(sockmap);
+	assert_built_without(sockmap_feature(sockmap, SOCKMAP_PROGRAM), "bpf");
+	assert_built_without(sockmap_feature(sockmap, SOCKMAP_TCP), "sockmap-tcp");
+	assert_built_without(sockmap_feature(sockmap, SOCKMAP_MPTCP), "sockmap-mptcp");
+	assert_built_without(sockmap_feature(sockmap, SOCKMAP_PINS), "bpf-pins");
+	assert_null(sockmap_worker(sockmap, 0));
+	sockmap_close(sockmap);
 }
 
 static void test_local(void **state)
 {
-	struct local_accel *local = local_accel_open(&(struct local_accel_options){.workers = 1});
+	struct local *local = local_open(&(struct local_options){.workers = 1});
 
 	(void)state;
 	assert_non_null(local);
-	assert_built_without(local_accel_feature(local), "local-accel");
-	assert_string_equal(local_accel_feature(NULL)->reason, "not asked for");
-	assert_null(local_accel_worker(local, 0));
+	assert_built_without(local_feature(local), "local-accel");
+	assert_string_equal(local_feature(NULL)->reason, "not asked for");
+	assert_null(local_worker(local, 0));
 	assert_null(local_client_open(NULL, -1, NULL, 0, 0));
-	local_accel_close(local);
+	local_close(local);
 }
 
 static void test_run(void **state)
 {
-	struct run_steer *run = run_steer_open(NULL, false);
-	struct json_object *answer = run_steer_answer(run, NULL);
+	struct run_redirect *run = run_redirect_open(NULL, false);
+	struct json_object *answer = run_redirect_answer(run, NULL);
 	struct json_object *error = NULL;
 	union address to;
 
@@ -62,9 +62,9 @@ static void test_run(void **state)
 	assert_non_null(run);
 	assert_true(json_object_object_get_ex(answer, "error", &error));
 	assert_string_equal(json_object_get_string(error), "hawserd was built without BPF");
-	assert_false(run_steer_take(run, NULL, &to));
+	assert_false(run_redirect_take(run, NULL, &to));
 	json_object_put(answer);
-	run_steer_close(run);
+	run_redirect_close(run);
 }
 
 static void test_intercept(void **state)

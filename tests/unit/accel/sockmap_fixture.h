@@ -209,11 +209,11 @@ static inline int fixture_unacknowledged(int fd)
 }
 
 /* The reason why there is nothing to test, or NULL. */
-static inline const char *fixture_refused(struct accel *accel)
+static inline const char *fixture_refused(struct sockmap *sockmap)
 {
-	if (accel_feature(accel, ACCEL_PROGRAM)->available)
+	if (sockmap_feature(sockmap, SOCKMAP_PROGRAM)->available)
 		return NULL;
-	return accel_feature(accel, ACCEL_PROGRAM)->reason;
+	return sockmap_feature(sockmap, SOCKMAP_PROGRAM)->reason;
 }
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* parked.c with the real program over loopback: the traps at the end of a stream. */
+/* flow.c with the real program over loopback: the traps at the end of a stream. */
 #include "sockmap_flow_fixture.h"
 
 #include "net/socket_reset.h"
@@ -32,7 +32,7 @@ static void test_empty_fin(void **state)
 	fixture_send(pair->server, 5000, 0, 2);
 	fixture_expect(pair->client, 5000, 0, 2);
 	leave(&pair->up);
-	assert_int_equal(parked_redirected(&pair->up), 10);
+	assert_int_equal(sockmap_flow_redirected(&pair->up), 10);
 	assert_int_equal(shutdown(pair->target, SHUT_WR), 0);
 	assert_int_equal(recv(pair->server, &error, 1, 0), 0);
 }
@@ -50,7 +50,7 @@ static void test_fin_with_data(void **state)
 	assert_true(fixture_wait(pair->source, POLLRDHUP, 1000));
 	assert_int_equal(receive(&pair->up), 0);
 	leave(&pair->up);
-	assert_int_equal(parked_redirected(&pair->up), 777);
+	assert_int_equal(sockmap_flow_redirected(&pair->up), 777);
 	assert_int_equal(shutdown(pair->target, SHUT_WR), 0);
 	fixture_expect(pair->server, 777, 0, 1);
 	assert_int_equal(recv(pair->server, &byte, 1, 0), 0);
@@ -71,7 +71,7 @@ static void test_urgent_byte_waits(void **state)
 		fixture_sleep_us(100);
 	assert_int_equal(enter_up(pair), 0);
 	fixture_expect(pair->server, sizeof(bytes), 0, 1);
-	assert_int_equal(parked_redirected(&pair->up), sizeof(bytes));
+	assert_int_equal(sockmap_flow_redirected(&pair->up), sizeof(bytes));
 	/* And one that is redirected. */
 	fixture_fill(bytes, 1, sizeof(bytes), 1);
 	assert_int_equal(send(pair->client, bytes, 1, MSG_OOB), 1);
@@ -94,8 +94,8 @@ static void test_target_reset(void **state)
 	fixture_send(pair->client, 100, 0, 1);
 	assert_int_equal(poll(&source, 1, QUIET_MS), 0);
 	/* Its slot can be used again. */
-	parked_release(&pair->up);
-	assert_int_equal(parked_mode(&pair->up), PARKED_OUT);
+	sockmap_flow_release(&pair->up);
+	assert_int_equal(sockmap_flow_mode(&pair->up), SOCKMAP_FLOW_OUT);
 }
 
 static void test_source_reset(void **state)
@@ -110,7 +110,7 @@ static void test_source_reset(void **state)
 	assert_true(fixture_wait(pair->source, POLLRDHUP, 1000));
 	assert_int_equal(receive(&pair->up), -ECONNRESET);
 	leave(&pair->up);
-	assert_int_equal(parked_redirected(&pair->up), 100);
+	assert_int_equal(sockmap_flow_redirected(&pair->up), 100);
 }
 
 static void test_peer_has_shut_down(void **state)
@@ -123,8 +123,8 @@ static void test_peer_has_shut_down(void **state)
 		assert_int_equal(enter_up(pair), -EOPNOTSUPP);
 		assert_int_equal(enter_down(pair), -EOPNOTSUPP);
 	}
-	assert_int_equal(parked_mode(&pair->up), PARKED_OUT);
-	assert_true(parked_leave(&pair->up));
+	assert_int_equal(sockmap_flow_mode(&pair->up), SOCKMAP_FLOW_OUT);
+	assert_true(sockmap_flow_leave(&pair->up));
 	fixture_send(pair->target, 10, 0, 1);
 	fixture_expect(pair->server, 10, 0, 1);
 }
@@ -142,7 +142,7 @@ static void test_passed_bytes_behind_a_queue(void **state)
 	for (uint64_t sent = 0; sent < BUDGET / 2; sent += 1024)
 		fixture_send(pair->server, 1024, sent, 2);
 	fixture_sleep_us(QUIET_MS * 1000);
-	assert_true(parked_top_up(&pair->down) > 0);
+	assert_true(sockmap_flow_top_up(&pair->down) > 0);
 	/* Now the client sends while up passes: its bytes queue behind those. */
 	leave(&pair->up);
 	fixture_send(pair->client, 5000, 0, 1);
@@ -155,14 +155,14 @@ static void test_passed_bytes_behind_a_queue(void **state)
 		print_message("this kernel is without the trap\n");
 	else
 		assert_int_equal(receive(&pair->up), -EAGAIN);
-	assert_int_equal(parked_unread(&pair->up), 5000 - had);
+	assert_int_equal(sockmap_flow_unread(&pair->up), 5000 - had);
 	/* The way out: the opposite flow leaves. */
 	leave(&pair->down);
 	for (double deadline = fixture_now() + 2; had < 5000 && fixture_now() < deadline;)
 		had += take(&pair->up, bytes + had, sizeof(bytes) - had);
 	assert_int_equal(had, 5000);
 	assert_true(fixture_check(bytes, 5000, 0, 1));
-	assert_int_equal(parked_recv(&pair->up, bytes, sizeof(bytes)), 0);
+	assert_int_equal(sockmap_flow_recv(&pair->up, bytes, sizeof(bytes)), 0);
 	assert_int_equal(receive(&pair->up), 0);
 	fixture_expect(pair->client, BUDGET / 2, 0, 2);
 }
@@ -180,7 +180,7 @@ static void end_beside_a_queue(struct pair *pair, bool pass)
 	for (uint64_t sent = 0; sent < BUDGET / 2; sent += 1024)
 		fixture_send(pair->server, 1024, sent, 2);
 	fixture_sleep_us(QUIET_MS * 1000);
-	assert_true(parked_top_up(&pair->down) > 0);
+	assert_true(sockmap_flow_top_up(&pair->down) > 0);
 	assert_int_equal(shutdown(pair->client, SHUT_WR), 0);
 	assert_true(fixture_wait(pair->source, POLLRDHUP, 1000));
 	fixture_sleep_us(QUIET_MS * 1000);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A pair of connections over loopback, parked one way or both. */
+/* A pair of connections over loopback, flow one way or both. */
 #ifndef HAWSER_PARKED_FIXTURE_H
 #define HAWSER_PARKED_FIXTURE_H
 
@@ -21,30 +21,31 @@ struct pair {
 	int server;
 	int source; /* what a daemon holds: up goes from source to target */
 	int target;
-	struct parked up;
-	struct parked down;
+	struct sockmap_flow up;
+	struct sockmap_flow down;
 };
 
-static struct accel *accel;
-static struct accel_worker *worker;
+static struct sockmap *sockmap;
+static struct sockmap_worker *worker;
 
 static inline int group_setup(void **state)
 {
-	const struct accel_options options = {.workers = 1, .slots = SLOTS, .budget_bytes = BUDGET};
+	const struct sockmap_options options = {
+		.workers = 1, .slots = SLOTS, .budget_bytes = BUDGET};
 
 	(void)state;
-	accel = accel_open(&options);
-	if (!accel)
+	sockmap = sockmap_open(&options);
+	if (!sockmap)
 		return -1;
-	accel_probe(accel);
-	worker = accel_worker(accel, 0);
+	sockmap_probe(sockmap);
+	worker = sockmap_worker(sockmap, 0);
 	return 0;
 }
 
 static inline int group_teardown(void **state)
 {
 	(void)state;
-	accel_close(accel);
+	sockmap_close(sockmap);
 	return 0;
 }
 
@@ -60,22 +61,22 @@ static inline int pair_setup(void **state)
 
 	*state = &pair;
 	pair = (struct pair){0};
-	if (fixture_refused(accel) || !worker)
+	if (fixture_refused(sockmap) || !worker)
 		return 0;
-	accel_read_events(worker, ignore_event); /* of the tests before */
+	sockmap_read_events(worker, ignore_event); /* of the tests before */
 	fixture_connect(IPPROTO_TCP, &pair.source, &pair.client);
 	fixture_connect(IPPROTO_TCP, &pair.target, &pair.server);
-	return parked_prepare(&pair.up, &pair.down, worker, pair.source, pair.target, 42);
+	return sockmap_flow_prepare(&pair.up, &pair.down, worker, pair.source, pair.target, 42);
 }
 
 static inline int pair_teardown(void **state)
 {
 	struct pair *pair = *state;
 
-	if (fixture_refused(accel))
+	if (fixture_refused(sockmap))
 		return 0;
-	parked_release(&pair->up);
-	parked_release(&pair->down);
+	sockmap_flow_release(&pair->up);
+	sockmap_flow_release(&pair->down);
 	close(pair->client);
 	close(pair->server);
 	close(pair->source);
@@ -86,50 +87,50 @@ static inline int pair_teardown(void **state)
 /* The pair of this test, or SKIP. */
 static inline struct pair *pair_of(void **state)
 {
-	if (fixture_refused(accel)) {
-		print_message("SKIP: %s\n", fixture_refused(accel));
+	if (fixture_refused(sockmap)) {
+		print_message("SKIP: %s\n", fixture_refused(sockmap));
 		skip();
 	}
-	assert_string_equal(accel_feature(accel, ACCEL_TCP)->reason, "");
+	assert_string_equal(sockmap_feature(sockmap, SOCKMAP_TCP)->reason, "");
 	assert_non_null(worker);
 	return *state;
 }
 
 static inline int enter_up(struct pair *pair)
 {
-	return parked_enter(&pair->up);
+	return sockmap_flow_enter(&pair->up);
 }
 
 static inline int enter_down(struct pair *pair)
 {
-	return parked_enter(&pair->down);
+	return sockmap_flow_enter(&pair->down);
 }
 
-static inline void leave(struct parked *parked)
+static inline void leave(struct sockmap_flow *flow)
 {
 	double deadline = fixture_now() + 5;
 
-	while (!parked_leave(parked)) {
+	while (!sockmap_flow_leave(flow)) {
 		assert_true(fixture_now() < deadline);
 		fixture_sleep_us(1000);
 	}
 }
 
 /* Bytes received; 0: none now. */
-static inline size_t take(struct parked *parked, uint8_t *bytes, size_t size)
+static inline size_t take(struct sockmap_flow *flow, uint8_t *bytes, size_t size)
 {
-	ssize_t n = parked_recv(parked, bytes, size);
+	ssize_t n = sockmap_flow_recv(flow, bytes, size);
 
 	assert_true(n > 0 || n == -EAGAIN);
 	return n > 0 ? (size_t)n : 0;
 }
 
 /* As take(), but of no byte it says what that was: 0 or -errno. */
-static inline ssize_t receive(struct parked *parked)
+static inline ssize_t receive(struct sockmap_flow *flow)
 {
 	char byte;
 
-	return parked_recv(parked, &byte, 1);
+	return sockmap_flow_recv(flow, &byte, 1);
 }
 
 #define PAIR_TEST(f) cmocka_unit_test_setup_teardown(f, pair_setup, pair_teardown)

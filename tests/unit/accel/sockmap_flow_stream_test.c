@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whole streams through parked.c, moved by a small relay that goes in and out of the kernel:
+/* Whole streams through flow.c, moved by a small relay that goes in and out of the kernel:
  * every byte and the end of the stream are checked at the far end. */
 #include "sockmap_fixture.h"
 
@@ -44,7 +44,7 @@ struct reader {
 struct direction {
 	int source;
 	int target;
-	struct parked parked;
+	struct sockmap_flow flow;
 	bool out; /* stay out of the kernel until it was read */
 	bool done;
 };
@@ -109,23 +109,23 @@ static void *reader_run(void *data)
 	return NULL;
 }
 
-static void pair_open(struct pair *pair, struct accel *accel)
+static void pair_open(struct pair *pair, struct sockmap *sockmap)
 {
 	*pair = (struct pair){0};
 	fixture_connect(IPPROTO_TCP, &pair->up.source, &pair->client);
 	fixture_connect(IPPROTO_TCP, &pair->up.target, &pair->server);
 	pair->down.source = pair->up.target;
 	pair->down.target = pair->up.source;
-	assert_int_equal(parked_prepare(&pair->up.parked, &pair->down.parked,
-					accel_worker(accel, 0), pair->up.source, pair->up.target,
-					7),
+	assert_int_equal(sockmap_flow_prepare(&pair->up.flow, &pair->down.flow,
+					      sockmap_worker(sockmap, 0), pair->up.source,
+					      pair->up.target, 7),
 			 0);
 }
 
 static void pair_close(struct pair *pair)
 {
-	parked_release(&pair->up.parked);
-	parked_release(&pair->down.parked);
+	sockmap_flow_release(&pair->up.flow);
+	sockmap_flow_release(&pair->down.flow);
 	close(pair->client);
 	close(pair->server);
 	close(pair->up.source);
@@ -136,7 +136,7 @@ static void pair_close(struct pair *pair)
 static void direction_copy(struct direction *direction)
 {
 	static uint8_t bytes[256 * 1024];
-	ssize_t n = parked_recv(&direction->parked, bytes, sizeof(bytes));
+	ssize_t n = sockmap_flow_recv(&direction->flow, bytes, sizeof(bytes));
 
 	if (n > 0) {
 		direction->out = false;
@@ -156,7 +156,7 @@ static void direction_copy(struct direction *direction)
 	} else {
 		assert_int_equal(n, -EAGAIN);
 		if (!direction->out) {
-			int err = parked_enter(&direction->parked);
+			int err = sockmap_flow_enter(&direction->flow);
 
 			assert_true(err == 0 || err == -EAGAIN || err == -EOPNOTSUPP);
 		}
@@ -170,7 +170,7 @@ static bool direction_ended(const struct direction *direction)
 	char byte;
 
 	return recv(direction->source, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0 &&
-	       parked_unread(&direction->parked) == 0;
+	       sockmap_flow_unread(&direction->flow) == 0;
 }
 
 /* Whether it was in the kernel and had to be waited for. leave: get out now. */
@@ -180,16 +180,16 @@ static bool direction_step(struct direction *direction, bool leave)
 
 	if (direction->done)
 		return false;
-	assert_int_not_equal(parked_mode(&direction->parked), PARKED_BROKEN);
-	if (parked_mode(&direction->parked) == PARKED_REDIRECTING) {
-		parked_top_up(&direction->parked);
+	assert_int_not_equal(sockmap_flow_mode(&direction->flow), SOCKMAP_FLOW_BROKEN);
+	if (sockmap_flow_mode(&direction->flow) == SOCKMAP_FLOW_REDIRECTING) {
+		sockmap_flow_top_up(&direction->flow);
 		if (poll(&poll_fd, 1, 0) == 1 && direction_ended(direction))
 			leave = true;
 		if (!leave)
 			return true;
 		direction->out = true;
 	}
-	if (!parked_leave(&direction->parked)) {
+	if (!sockmap_flow_leave(&direction->flow)) {
 		fixture_sleep_us(200);
 		return true;
 	}
@@ -197,20 +197,20 @@ static bool direction_step(struct direction *direction, bool leave)
 	return false;
 }
 
-static struct accel *accel_start(uint32_t budget)
+static struct sockmap *sockmap_start(uint32_t budget)
 {
-	const struct accel_options options = {.workers = 1, .slots = 8, .budget_bytes = budget};
-	struct accel *accel = accel_open(&options);
+	const struct sockmap_options options = {.workers = 1, .slots = 8, .budget_bytes = budget};
+	struct sockmap *sockmap = sockmap_open(&options);
 
-	assert_non_null(accel);
-	accel_probe(accel);
-	if (fixture_refused(accel)) {
-		print_message("SKIP: %s\n", fixture_refused(accel));
-		accel_close(accel);
+	assert_non_null(sockmap);
+	sockmap_probe(sockmap);
+	if (fixture_refused(sockmap)) {
+		print_message("SKIP: %s\n", fixture_refused(sockmap));
+		sockmap_close(sockmap);
 		skip();
 	}
-	assert_string_equal(accel_feature(accel, ACCEL_TCP)->reason, "");
-	return accel;
+	assert_string_equal(sockmap_feature(sockmap, SOCKMAP_TCP)->reason, "");
+	return sockmap;
 }
 
 static void start(pthread_t *thread, void *(*run)(void *), void *data)
@@ -248,11 +248,13 @@ static void relay(struct pair *pair, unsigned int switches, struct writer *write
 
 		assert_true(fixture_now() < deadline);
 		for (size_t i = 0; i < 2; i++) {
-			bool inside = parked_mode(&directions[i]->parked) == PARKED_REDIRECTING;
+			bool inside =
+				sockmap_flow_mode(&directions[i]->flow) == SOCKMAP_FLOW_REDIRECTING;
 			bool leave = switches && random_below(&dice, 8) == 0;
 
 			idle = direction_step(directions[i], leave) && idle;
-			left += inside && parked_mode(&directions[i]->parked) == PARKED_PASSING;
+			left += inside &&
+				sockmap_flow_mode(&directions[i]->flow) == SOCKMAP_FLOW_PASSING;
 		}
 		if (left >= switches)
 			for (size_t i = 0; switches && i < writer_count; i++)
@@ -261,34 +263,34 @@ static void relay(struct pair *pair, unsigned int switches, struct writer *write
 			fixture_sleep_us(random_below(&dice, 200));
 	}
 	print_message("left the kernel %u times; redirected %llu KiB up, %llu KiB down\n", left,
-		      (unsigned long long)parked_redirected(&pair->up.parked) / 1024,
-		      (unsigned long long)parked_redirected(&pair->down.parked) / 1024);
+		      (unsigned long long)sockmap_flow_redirected(&pair->up.flow) / 1024,
+		      (unsigned long long)sockmap_flow_redirected(&pair->down.flow) / 1024);
 	assert_true(left >= switches);
 }
 
 static void run_one_way(uint32_t budget, unsigned int switches, uint64_t limit,
 			unsigned int writer_pause_us, unsigned int reader_pause_us)
 {
-	struct accel *accel = accel_start(budget);
+	struct sockmap *sockmap = sockmap_start(budget);
 	struct writer writer = {.seed = 1, .limit = limit, .pause_us = writer_pause_us};
 	struct reader reader = {.seed = 1, .pause_us = reader_pause_us};
 	struct pair pair;
 
-	pair_open(&pair, accel);
+	pair_open(&pair, sockmap);
 	writer.fd = pair.client;
 	reader.fd = pair.server;
 	pair.down.done = true;
 	/* Later it enters when the source happens to be empty, which may be never. */
-	assert_int_equal(parked_enter(&pair.up.parked), 0);
+	assert_int_equal(sockmap_flow_enter(&pair.up.flow), 0);
 	start(&writer.thread, writer_run, &writer);
 	start(&reader.thread, reader_run, &reader);
 	relay(&pair, switches, &writer, 1);
 	join(writer.thread);
 	join(reader.thread);
 	assert_whole(&writer, &reader);
-	assert_true(parked_redirected(&pair.up.parked) > 0);
+	assert_true(sockmap_flow_redirected(&pair.up.flow) > 0);
 	pair_close(&pair);
-	accel_close(accel);
+	sockmap_close(sockmap);
 }
 
 static void test_switch_in_the_stream(void **state)
@@ -318,7 +320,7 @@ static void test_end_behind_a_slow_reader(void **state)
 
 static void test_both_directions(void **state)
 {
-	struct accel *accel = accel_start(FIXTURE_BUDGET_BYTES);
+	struct sockmap *sockmap = sockmap_start(FIXTURE_BUDGET_BYTES);
 	struct writer writers[2] = {
 		{.seed = 1, .limit = STREAM_MAX_BYTES, .pause_us = 100},
 		{.seed = 2, .limit = STREAM_MAX_BYTES, .pause_us = 300},
@@ -327,7 +329,7 @@ static void test_both_directions(void **state)
 	struct pair pair;
 
 	(void)state;
-	pair_open(&pair, accel);
+	pair_open(&pair, sockmap);
 	writers[0].fd = pair.client;
 	readers[0].fd = pair.server;
 	writers[1].fd = pair.server;
@@ -343,31 +345,31 @@ static void test_both_directions(void **state)
 		assert_whole(&writers[i], &readers[i]);
 	}
 	pair_close(&pair);
-	accel_close(accel);
+	sockmap_close(sockmap);
 }
 
 /* Sessions that come and go: a slot's next user never gets bytes of the last. */
 static void test_slots_change_hands(void **state)
 {
 	(void)state;
-	struct accel *accel = accel_start(FIXTURE_BUDGET_BYTES);
+	struct sockmap *sockmap = sockmap_start(FIXTURE_BUDGET_BYTES);
 
 	for (unsigned int i = 0; i < 200; i++) {
 		struct writer writer = {.seed = i, .limit = STREAM_MAX_BYTES};
 		struct reader reader = {.seed = i};
 		struct pair pair;
 
-		pair_open(&pair, accel);
+		pair_open(&pair, sockmap);
 		writer.fd = pair.client;
 		reader.fd = pair.server;
-		assert_int_equal(parked_enter(&pair.up.parked), 0);
-		assert_int_equal(pair.up.parked.slot, 0);
+		assert_int_equal(sockmap_flow_enter(&pair.up.flow), 0);
+		assert_int_equal(pair.up.flow.slot, 0);
 		start(&writer.thread, writer_run, &writer);
 		start(&reader.thread, reader_run, &reader);
-		while (parked_redirected(&pair.up.parked) == 0)
+		while (sockmap_flow_redirected(&pair.up.flow) == 0)
 			fixture_sleep_us(10);
 		/* It ends in the middle: whatever arrived is its own. */
-		parked_release(&pair.up.parked);
+		sockmap_flow_release(&pair.up.flow);
 		shutdown(pair.up.source, SHUT_RDWR);
 		shutdown(pair.up.target, SHUT_RDWR);
 		close(pair.up.source);
@@ -378,7 +380,7 @@ static void test_slots_change_hands(void **state)
 		close(pair.client);
 		close(pair.server);
 	}
-	accel_close(accel);
+	sockmap_close(sockmap);
 }
 
 int main(void)

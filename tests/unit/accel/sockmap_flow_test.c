@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* parked.c with the real program over loopback: the traps of sockmap, one by one; those at the end
+/* flow.c with the real program over loopback: the traps of sockmap, one by one; those at the end
  * of a stream are in parked_end_test.c. What moves streams through all of them at once is in
  * parked_stream_test.c. */
 #include "sockmap_flow_fixture.h"
@@ -20,10 +20,11 @@ static void test_prepare_leaves_no_trace(void **state)
 
 	assert_int_equal(option_of(pair->source, SO_REUSEADDR), 0);
 	setsockopt(pair->source, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	assert_int_equal(
-		parked_prepare(&pair->up, &pair->down, worker, pair->source, pair->target, 42), 0);
+	assert_int_equal(sockmap_flow_prepare(&pair->up, &pair->down, worker, pair->source,
+					      pair->target, 42),
+			 0);
 	assert_int_equal(option_of(pair->source, SO_REUSEADDR), 1);
-	assert_int_equal(parked_mode(&pair->up), PARKED_OUT);
+	assert_int_equal(sockmap_flow_mode(&pair->up), SOCKMAP_FLOW_OUT);
 	fixture_send(pair->target, 100, 0, 1);
 	fixture_expect(pair->server, 100, 0, 1);
 	fixture_send(pair->client, 100, 0, 1);
@@ -39,8 +40,8 @@ static void test_early_data(void **state)
 	assert_true(fixture_wait(pair->source, POLLIN, 1000));
 	assert_int_equal(enter_up(pair), 0);
 	fixture_expect(pair->server, 3000, 0, 1);
-	assert_int_equal(parked_redirected(&pair->up), 3000);
-	assert_int_equal(parked_mode(&pair->up), PARKED_REDIRECTING);
+	assert_int_equal(sockmap_flow_redirected(&pair->up), 3000);
+	assert_int_equal(sockmap_flow_mode(&pair->up), SOCKMAP_FLOW_REDIRECTING);
 }
 
 static void test_read_before_entering(void **state)
@@ -73,8 +74,8 @@ static void read_in_part(struct pair *pair, size_t total, size_t read)
 	assert_int_equal(enter_up(pair), 0);
 	fixture_expect(pair->server, total, 0, 1);
 	fixture_expect_nothing(pair->server, QUIET_MS);
-	assert_int_equal(parked_redirected(&pair->up), total - read);
-	assert_int_equal(parked_mode(&pair->up), PARKED_REDIRECTING);
+	assert_int_equal(sockmap_flow_redirected(&pair->up), total - read);
+	assert_int_equal(sockmap_flow_mode(&pair->up), SOCKMAP_FLOW_REDIRECTING);
 }
 
 static void test_read_in_part(void **state)
@@ -82,7 +83,7 @@ static void test_read_in_part(void **state)
 	struct pair *pair = pair_of(state);
 
 	read_in_part(pair, 30000, 6000);
-	assert_int_equal(pair->up.flow->trimmed, 6000);
+	assert_int_equal(pair->up.shared->trimmed, 6000);
 }
 
 /* In one piece where TCP has merged it: longer than any segment of the wire. */
@@ -91,7 +92,7 @@ static void test_read_in_part_of_merged(void **state)
 	struct pair *pair = pair_of(state);
 
 	read_in_part(pair, 400000, 200000);
-	assert_true(pair->up.flow->trimmed > UINT16_MAX);
+	assert_true(pair->up.shared->trimmed > UINT16_MAX);
 }
 
 /* TCP merges what waits, so the first of it may begin further back than can be cut off. */
@@ -109,14 +110,14 @@ static void test_read_in_part_of_much(void **state)
 	assert_int_equal(recv(pair->source, bytes, HAWSER_TRIM_BYTES + 1, 0),
 			 HAWSER_TRIM_BYTES + 1);
 	assert_int_equal(enter_up(pair), -EAGAIN);
-	assert_int_equal(parked_mode(&pair->up), PARKED_OUT);
+	assert_int_equal(sockmap_flow_mode(&pair->up), SOCKMAP_FLOW_OUT);
 	assert_int_equal(recv(pair->source, bytes + HAWSER_TRIM_BYTES + 1, total, MSG_DONTWAIT),
 			 total - HAWSER_TRIM_BYTES - 1);
 	assert_true(fixture_check(bytes, total, 0, 1));
-	assert_int_equal(parked_enter(&pair->up), 0);
+	assert_int_equal(sockmap_flow_enter(&pair->up), 0);
 	fixture_send(pair->client, 1000, total, 1);
 	fixture_expect(pair->server, 1000, total, 1);
-	assert_int_equal(parked_mode(&pair->up), PARKED_REDIRECTING);
+	assert_int_equal(sockmap_flow_mode(&pair->up), SOCKMAP_FLOW_REDIRECTING);
 }
 
 /* The first segment on this connection begins with bytes that the source has had: as when a peer
@@ -129,8 +130,9 @@ static void overlap(struct pair *pair, uint32_t overlap_bytes, bool pass)
 	close(pair->source);
 	close(pair->client);
 	fixture_connect_overlapping(&pair->source, &pair->client, overlap_bytes);
-	assert_int_equal(
-		parked_prepare(&pair->up, &pair->down, worker, pair->source, pair->target, 42), 0);
+	assert_int_equal(sockmap_flow_prepare(&pair->up, &pair->down, worker, pair->source,
+					      pair->target, 42),
+			 0);
 	assert_int_equal(enter_up(pair), 0);
 	if (pass)
 		leave(&pair->up);
@@ -150,8 +152,8 @@ static void overlap(struct pair *pair, uint32_t overlap_bytes, bool pass)
 		assert_int_equal(enter_up(pair), 0);
 	fixture_send(pair->client, 100, overlap_bytes + 1000, 1);
 	fixture_expect(pair->server, 100, overlap_bytes + 1000, 1);
-	assert_int_equal(pair->up.flow->trimmed, overlap_bytes);
-	assert_int_equal(parked_mode(&pair->up), PARKED_REDIRECTING);
+	assert_int_equal(pair->up.shared->trimmed, overlap_bytes);
+	assert_int_equal(sockmap_flow_mode(&pair->up), SOCKMAP_FLOW_REDIRECTING);
 }
 
 static void test_sent_again(void **state)
@@ -172,10 +174,10 @@ static void test_broken(void **state)
 	fixture_send(pair->client, 100, 0, 1);
 	fixture_expect(pair->server, 100, 0, 1);
 	/* As if a segment had been lost. */
-	pair->up.flow->next_seq -= 1000;
+	pair->up.shared->next_seq -= 1000;
 	fixture_send(pair->client, 100, 100, 1);
 	fixture_expect(pair->server, 100, 100, 1);
-	assert_int_equal(parked_mode(&pair->up), PARKED_BROKEN);
+	assert_int_equal(sockmap_flow_mode(&pair->up), SOCKMAP_FLOW_BROKEN);
 }
 
 static void test_pass_and_enter_again(void **state)
@@ -189,9 +191,9 @@ static void test_pass_and_enter_again(void **state)
 		fixture_send(pair->client, 300, up, 1);
 		fixture_expect(pair->server, 300, up, 1);
 		up += 300;
-		assert_false(parked_mode(&pair->up) == PARKED_PASSING);
+		assert_false(sockmap_flow_mode(&pair->up) == SOCKMAP_FLOW_PASSING);
 		leave(&pair->up);
-		assert_int_equal(parked_mode(&pair->up), PARKED_PASSING);
+		assert_int_equal(sockmap_flow_mode(&pair->up), SOCKMAP_FLOW_PASSING);
 		fixture_send(pair->client, 4000, up, 1);
 		assert_true(fixture_wait(pair->source, POLLIN, 1000));
 		/* What is unread would be overtaken. */
@@ -206,13 +208,13 @@ static void test_pass_and_enter_again(void **state)
 		fixture_send(pair->target, 4000, up, 1);
 		fixture_expect(pair->server, 4000, up, 1);
 		up += 4000;
-		assert_int_equal(parked_unread(&pair->up), 0);
+		assert_int_equal(sockmap_flow_unread(&pair->up), 0);
 		assert_int_equal(enter_up(pair), 0);
 	}
-	assert_int_equal(parked_redirected(&pair->up), 100 * 300);
-	assert_int_equal(pair->up.flow->entries, 101);
-	assert_int_equal(pair->up.flow->exits, 100);
-	assert_int_equal(pair->up.flow->passed, 100 * 4000);
+	assert_int_equal(sockmap_flow_redirected(&pair->up), 100 * 300);
+	assert_int_equal(pair->up.shared->entries, 101);
+	assert_int_equal(pair->up.shared->exits, 100);
+	assert_int_equal(pair->up.shared->passed, 100 * 4000);
 }
 
 /* Sends, topping up in time, until the target's queue does not move any more. */
@@ -224,8 +226,8 @@ static uint64_t fill_target(struct pair *pair)
 	uint32_t last = 0;
 
 	/* On a busy machine the kernel's threads may rest for longer than that. */
-	while (fixture_now() - moved < 0.5 || parked_redirected(&pair->up) < sent) {
-		uint32_t waiting = parked_top_up(&pair->up);
+	while (fixture_now() - moved < 0.5 || sockmap_flow_redirected(&pair->up) < sent) {
+		uint32_t waiting = sockmap_flow_top_up(&pair->up);
 
 		assert_true(sent < FILL_MAX_BYTES);
 		assert_true(fixture_now() - started < 60);
@@ -237,8 +239,8 @@ static uint64_t fill_target(struct pair *pair)
 			moved = fixture_now();
 		last = waiting;
 	}
-	assert_int_equal(parked_mode(&pair->up), PARKED_REDIRECTING);
-	assert_int_equal(parked_redirected(&pair->up), sent);
+	assert_int_equal(sockmap_flow_mode(&pair->up), SOCKMAP_FLOW_REDIRECTING);
+	assert_int_equal(sockmap_flow_redirected(&pair->up), sent);
 	return sent;
 }
 
@@ -253,7 +255,7 @@ static uint64_t fill_all(struct pair *pair)
 
 		sent += n > 0 ? (uint64_t)n : 0;
 		assert_true(sent < FILL_MAX_BYTES);
-		parked_top_up(&pair->up);
+		sockmap_flow_top_up(&pair->up);
 		if (n < 0 && !fixture_wait(pair->client, POLLOUT, 300))
 			return sent;
 	}
@@ -277,8 +279,8 @@ static void test_stalled_reader(void **state)
 	print_message("sent %llu KiB, beyond the sockets' buffers %llu KiB\n",
 		      (unsigned long long)sent / 1024, (unsigned long long)beyond / 1024);
 	assert_true(beyond > 0 && beyond <= BUDGET);
-	assert_int_equal(parked_mode(&pair->up), PARKED_PASSING);
-	assert_int_equal(beyond, parked_top_up(&pair->up));
+	assert_int_equal(sockmap_flow_mode(&pair->up), SOCKMAP_FLOW_PASSING);
+	assert_int_equal(beyond, sockmap_flow_top_up(&pair->up));
 }
 
 static void test_leave_does_not_wait_for_the_reader(void **state)
@@ -291,12 +293,12 @@ static void test_leave_does_not_wait_for_the_reader(void **state)
 
 	assert_int_equal(enter_up(pair), 0);
 	fill_target(pair);
-	assert_true(parked_top_up(&pair->up) > 0);
+	assert_true(sockmap_flow_top_up(&pair->up) > 0);
 	size = option_of(pair->target, SO_SNDBUF);
 	lock = option_of(pair->target, SO_BUF_LOCK);
 	leave(&pair->up); /* fails after a deadline */
-	redirected = parked_redirected(&pair->up);
-	assert_int_equal(parked_top_up(&pair->up), 0);
+	redirected = sockmap_flow_redirected(&pair->up);
+	assert_int_equal(sockmap_flow_top_up(&pair->up), 0);
 	/* The target's buffer is as it was, also free to grow. */
 	assert_int_equal(option_of(pair->target, SO_SNDBUF), size);
 	assert_int_equal(option_of(pair->target, SO_BUF_LOCK), lock);
@@ -313,14 +315,14 @@ struct seen {
 	unsigned int passed;
 };
 static struct seen seen;
-static struct parked *seen_owner;
+static struct sockmap_flow *seen_owner;
 
 static void count_event(void *owner, enum hawser_event_kind kind)
 {
 	assert_ptr_equal(owner, seen_owner);
 	if (kind == HAWSER_EVENT_LOW) {
 		seen.low++;
-		parked_top_up(owner);
+		sockmap_flow_top_up(owner);
 	} else {
 		seen.passed++;
 	}
@@ -339,15 +341,15 @@ static void test_top_up_by_events(void **state)
 		fixture_send(pair->client, 700, up, 1);
 		fixture_expect(pair->server, 700, up, 1);
 		up += 700;
-		if (fixture_wait(accel_event_fd(worker), POLLIN, 0))
-			accel_read_events(worker, count_event);
+		if (fixture_wait(sockmap_event_fd(worker), POLLIN, 0))
+			sockmap_read_events(worker, count_event);
 	}
-	assert_int_equal(parked_mode(&pair->up), PARKED_REDIRECTING);
-	assert_int_equal(parked_redirected(&pair->up), up);
+	assert_int_equal(sockmap_flow_mode(&pair->up), SOCKMAP_FLOW_REDIRECTING);
+	assert_int_equal(sockmap_flow_redirected(&pair->up), up);
 	assert_true(seen.low >= 14 && seen.low <= 17);
 	assert_int_equal(seen.passed, 0);
-	assert_int_equal(pair->up.flow->events, seen.low);
-	assert_int_equal(pair->up.flow->events_lost, 0);
+	assert_int_equal(pair->up.shared->events, seen.low);
+	assert_int_equal(pair->up.shared->events_lost, 0);
 }
 
 static void test_pass_event(void **state)
@@ -362,14 +364,14 @@ static void test_pass_event(void **state)
 	/* Nobody answers the first event. */
 	for (uint64_t sent = 0; sent < 2ULL * BUDGET; sent += 1024)
 		fixture_send(pair->client, 1024, sent, 1);
-	assert_true(fixture_wait(accel_event_fd(worker), POLLIN, 1000));
+	assert_true(fixture_wait(sockmap_event_fd(worker), POLLIN, 1000));
 	fixture_sleep_us(QUIET_MS * 1000);
-	accel_read_events(worker, count_event);
+	sockmap_read_events(worker, count_event);
 	assert_int_equal(seen.low, 1);
 	assert_int_equal(seen.passed, 1);
-	assert_int_equal(parked_mode(&pair->up), PARKED_PASSING);
+	assert_int_equal(sockmap_flow_mode(&pair->up), SOCKMAP_FLOW_PASSING);
 	assert_int_equal(enter_up(pair), -EBUSY);
-	redirected = parked_redirected(&pair->up);
+	redirected = sockmap_flow_redirected(&pair->up);
 	assert_true(redirected <= BUDGET);
 	fixture_expect(pair->server, redirected, 0, 1);
 	/* Not a byte is in both or in neither. */
@@ -380,7 +382,7 @@ static void test_pass_event(void **state)
 		assert_true(fixture_check(bytes, n, at, 1));
 		at += n;
 	}
-	assert_int_equal(parked_unread(&pair->up), 0);
+	assert_int_equal(sockmap_flow_unread(&pair->up), 0);
 }
 
 static void test_slots_exhausted(void **state)
@@ -392,14 +394,14 @@ static void test_slots_exhausted(void **state)
 		more[i] = (struct pair){0};
 		fixture_connect(IPPROTO_TCP, &more[i].source, &more[i].client);
 		fixture_connect(IPPROTO_TCP, &more[i].target, &more[i].server);
-		assert_int_equal(parked_prepare(&more[i].up, &more[i].down, worker, more[i].source,
-						more[i].target, 1),
+		assert_int_equal(sockmap_flow_prepare(&more[i].up, &more[i].down, worker,
+						      more[i].source, more[i].target, 1),
 				 0);
 		assert_int_equal(enter_up(&more[i]), 0);
 	}
 	assert_int_equal(enter_up(pair), -ENOSPC);
-	assert_int_equal(parked_mode(&pair->up), PARKED_OUT);
-	parked_release(&more[3].up);
+	assert_int_equal(sockmap_flow_mode(&pair->up), SOCKMAP_FLOW_OUT);
+	sockmap_flow_release(&more[3].up);
 	assert_int_equal(enter_up(pair), 0);
 	fixture_send(pair->client, 100, 0, 1);
 	fixture_expect(pair->server, 100, 0, 1);
@@ -410,7 +412,7 @@ static void test_slots_exhausted(void **state)
 			fixture_expect_nothing(more[i].server, QUIET_MS);
 		else
 			fixture_expect(more[i].server, 100, 0, (uint64_t)i + 2);
-		parked_release(&more[i].up);
+		sockmap_flow_release(&more[i].up);
 		close(more[i].client);
 		close(more[i].server);
 		close(more[i].source);
@@ -430,27 +432,29 @@ static void test_mptcp_is_refused_or_works(void **state)
 	}
 	other.target = pair->target;
 	assert_int_equal(
-		parked_prepare(&other.up, &other.down, worker, other.source, other.target, 1), 0);
+		sockmap_flow_prepare(&other.up, &other.down, worker, other.source, other.target, 1),
+		0);
 	err = enter_up(&other);
 	if (err == 0) {
 		fixture_send(other.client, 5000, 0, 1);
 		fixture_expect(pair->server, 5000, 0, 1);
-		assert_true(accel_feature(accel, ACCEL_MPTCP)->available);
+		assert_true(sockmap_feature(sockmap, SOCKMAP_MPTCP)->available);
 	} else {
 		assert_int_equal(err, -EOPNOTSUPP);
-		assert_false(accel_feature(accel, ACCEL_MPTCP)->available);
-		assert_true(strlen(accel_feature(accel, ACCEL_MPTCP)->reason) > 10);
+		assert_false(sockmap_feature(sockmap, SOCKMAP_MPTCP)->available);
+		assert_true(strlen(sockmap_feature(sockmap, SOCKMAP_MPTCP)->reason) > 10);
 	}
-	parked_release(&other.up);
+	sockmap_flow_release(&other.up);
 	close(other.source);
 	close(other.client);
 	/* And as a target. */
 	assert_true(fixture_connect(IPPROTO_MPTCP, &other.target, &other.server));
 	other.source = pair->source;
 	assert_int_equal(
-		parked_prepare(&other.up, &other.down, worker, other.source, other.target, 1), 0);
+		sockmap_flow_prepare(&other.up, &other.down, worker, other.source, other.target, 1),
+		0);
 	assert_int_equal(enter_up(&other), err);
-	parked_release(&other.up);
+	sockmap_flow_release(&other.up);
 	close(other.target);
 	close(other.server);
 	/* The TCP socket that it was tried with is none the worse. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* accel.c: what it does when the kernel refuses, pins, and that the program needs nothing of the
+/* sockmap.c: what it does when the kernel refuses, pins, and that the program needs nothing of the
  * kernel's BTF. */
 #include "sockmap_fixture.h"
 
@@ -18,44 +18,44 @@
 
 #define SLOTS 16
 
-static const struct accel_options plain = {
+static const struct sockmap_options plain = {
 	.workers = 2, .slots = SLOTS, .budget_bytes = FIXTURE_BUDGET_BYTES};
 
-static struct accel *open_with(const struct accel_options *options)
+static struct sockmap *open_with(const struct sockmap_options *options)
 {
-	struct accel *accel = accel_open(options);
+	struct sockmap *sockmap = sockmap_open(options);
 
-	assert_non_null(accel);
-	accel_probe(accel);
-	for (int i = 0; i < ACCEL_FEATURE_COUNT; i++) {
-		const struct feature_state *state = accel_feature(accel, i);
+	assert_non_null(sockmap);
+	sockmap_probe(sockmap);
+	for (int i = 0; i < SOCKMAP_FEATURE_COUNT; i++) {
+		const struct feature_state *state = sockmap_feature(sockmap, i);
 
 		assert_true(strlen(state->name) > 2);
 		assert_int_equal(state->available, state->reason[0] == '\0');
 	}
-	return accel;
+	return sockmap;
 }
 
 static void skip_if_refused(void)
 {
-	struct accel *accel = open_with(&plain);
-	const char *reason = fixture_refused(accel);
+	struct sockmap *sockmap = open_with(&plain);
+	const char *reason = fixture_refused(sockmap);
 
 	if (reason)
 		print_message("SKIP: %s\n", reason);
-	accel_close(accel);
+	sockmap_close(sockmap);
 	if (reason)
 		skip();
 }
 
-static void assert_off(struct accel *accel)
+static void assert_off(struct sockmap *sockmap)
 {
-	assert_false(accel_feature(accel, ACCEL_PROGRAM)->available);
-	assert_false(accel_feature(accel, ACCEL_TCP)->available);
-	assert_false(accel_feature(accel, ACCEL_MPTCP)->available);
-	assert_false(accel_feature(accel, ACCEL_PINS)->available);
-	assert_null(accel_worker(accel, 0));
-	assert_null(accel_worker(accel, 1));
+	assert_false(sockmap_feature(sockmap, SOCKMAP_PROGRAM)->available);
+	assert_false(sockmap_feature(sockmap, SOCKMAP_TCP)->available);
+	assert_false(sockmap_feature(sockmap, SOCKMAP_MPTCP)->available);
+	assert_false(sockmap_feature(sockmap, SOCKMAP_PINS)->available);
+	assert_null(sockmap_worker(sockmap, 0));
+	assert_null(sockmap_worker(sockmap, 1));
 }
 
 /* Open files of this process. */
@@ -73,39 +73,39 @@ static unsigned int count_fds(void)
 
 static void test_works(void **state)
 {
-	struct accel *accel;
+	struct sockmap *sockmap;
 	unsigned int fds;
 
 	(void)state;
 	skip_if_refused();
 	fds = count_fds();
-	accel = open_with(&plain);
-	assert_true(accel_feature(accel, ACCEL_PROGRAM)->available);
-	assert_string_equal(accel_feature(accel, ACCEL_TCP)->reason, "");
-	assert_string_equal(accel_feature(accel, ACCEL_PINS)->reason, "switched off");
-	assert_non_null(accel_worker(accel, 0));
-	assert_non_null(accel_worker(accel, 1));
-	assert_ptr_not_equal(accel_worker(accel, 0), accel_worker(accel, 1));
-	assert_true(accel_event_fd(accel_worker(accel, 1)) >= 0);
-	accel_close(accel);
+	sockmap = open_with(&plain);
+	assert_true(sockmap_feature(sockmap, SOCKMAP_PROGRAM)->available);
+	assert_string_equal(sockmap_feature(sockmap, SOCKMAP_TCP)->reason, "");
+	assert_string_equal(sockmap_feature(sockmap, SOCKMAP_PINS)->reason, "switched off");
+	assert_non_null(sockmap_worker(sockmap, 0));
+	assert_non_null(sockmap_worker(sockmap, 1));
+	assert_ptr_not_equal(sockmap_worker(sockmap, 0), sockmap_worker(sockmap, 1));
+	assert_true(sockmap_event_fd(sockmap_worker(sockmap, 1)) >= 0);
+	sockmap_close(sockmap);
 	assert_int_equal(count_fds(), fds);
-	accel_close(NULL);
+	sockmap_close(NULL);
 }
 
 static void test_simulated_refusal(void **state)
 {
-	struct accel_options options = plain;
+	struct sockmap_options options = plain;
 	unsigned int fds = count_fds();
-	struct accel *accel;
+	struct sockmap *sockmap;
 
 	(void)state;
 	skip_if_refused();
 	options.simulate_refusal = true;
 	options.pin_path = "/tmp";
-	accel = open_with(&options);
-	assert_off(accel);
-	assert_non_null(strstr(accel_feature(accel, ACCEL_PROGRAM)->reason, "does not load"));
-	accel_close(accel);
+	sockmap = open_with(&options);
+	assert_off(sockmap);
+	assert_non_null(strstr(sockmap_feature(sockmap, SOCKMAP_PROGRAM)->reason, "does not load"));
+	sockmap_close(sockmap);
 	assert_int_equal(count_fds(), fds);
 }
 
@@ -135,15 +135,15 @@ static void in_child(void (*check)(void))
 
 static void check_unprivileged(void)
 {
-	struct accel *accel;
+	struct sockmap *sockmap;
 
 	CHECK(setgid(65534) == 0 && setuid(65534) == 0);
-	accel = accel_open(&plain);
-	CHECK(accel);
-	CHECK(!accel_feature(accel, ACCEL_PROGRAM)->available);
-	CHECK(!accel_worker(accel, 0));
-	CHECK(strstr(accel_feature(accel, ACCEL_PROGRAM)->reason, "not permitted"));
-	accel_close(accel);
+	sockmap = sockmap_open(&plain);
+	CHECK(sockmap);
+	CHECK(!sockmap_feature(sockmap, SOCKMAP_PROGRAM)->available);
+	CHECK(!sockmap_worker(sockmap, 0));
+	CHECK(strstr(sockmap_feature(sockmap, SOCKMAP_PROGRAM)->reason, "not permitted"));
+	sockmap_close(sockmap);
 }
 
 static void test_unprivileged(void **state)
@@ -162,18 +162,18 @@ static void own_mounts(void)
 static void check_without_btf(void)
 {
 	struct stat st;
-	struct accel *accel;
+	struct sockmap *sockmap;
 
 	own_mounts();
 	if (stat("/sys/kernel/btf/vmlinux", &st) == 0) {
 		CHECK(mount("none", "/sys/kernel/btf", "tmpfs", 0, NULL) == 0);
 		CHECK(stat("/sys/kernel/btf/vmlinux", &st) != 0);
 	}
-	accel = accel_open(&plain);
-	CHECK(accel);
-	accel_probe(accel);
-	CHECK(accel_feature(accel, ACCEL_TCP)->available);
-	accel_close(accel);
+	sockmap = sockmap_open(&plain);
+	CHECK(sockmap);
+	sockmap_probe(sockmap);
+	CHECK(sockmap_feature(sockmap, SOCKMAP_TCP)->available);
+	sockmap_close(sockmap);
 }
 
 static void test_loads_without_btf(void **state)
@@ -230,50 +230,52 @@ static uint32_t pinned_id(const char *path)
 	return info.id;
 }
 
-static struct accel *open_pinned(const char *path)
+static struct sockmap *open_pinned(const char *path)
 {
-	struct accel_options options = plain;
-	struct accel *accel;
+	struct sockmap_options options = plain;
+	struct sockmap *sockmap;
 
 	options.pin_path = path;
-	accel = accel_open(&options);
-	CHECK(accel);
-	accel_probe(accel);
-	CHECK(accel_feature(accel, ACCEL_TCP)->available);
-	return accel;
+	sockmap = sockmap_open(&options);
+	CHECK(sockmap);
+	sockmap_probe(sockmap);
+	CHECK(sockmap_feature(sockmap, SOCKMAP_TCP)->available);
+	return sockmap;
 }
 
 static void mount_bpffs(void)
 {
 	own_mounts();
-	mkdir(BPFFS, 0700);
+	/* Another copy of this test may be at the same place in its own. */
+	CHECK(mount("none", "/tmp", "tmpfs", 0, NULL) == 0);
+	CHECK(mkdir(BPFFS, 0700) == 0);
 	CHECK(mount("none", BPFFS, "bpf", 0, NULL) == 0);
 }
 
 static void check_pins(void)
 {
-	struct accel *first;
-	struct accel *second;
+	struct sockmap *first;
+	struct sockmap *second;
 	uint32_t ids[4];
 	struct stat st;
 
 	mount_bpffs();
 	first = open_pinned(PINS);
-	CHECK(accel_feature(first, ACCEL_PINS)->available);
+	CHECK(sockmap_feature(first, SOCKMAP_PINS)->available);
 	for (int i = 0; i < 4; i++) {
 		ids[i] = pinned_id(pins[i]);
 		CHECK(ids[i] != 0);
 	}
 	/* As after a crash: the pins of the first are stale to the second. */
 	second = open_pinned(PINS);
-	CHECK(accel_feature(second, ACCEL_PINS)->available);
+	CHECK(sockmap_feature(second, SOCKMAP_PINS)->available);
 	for (int i = 0; i < 4; i++)
 		CHECK(pinned_id(pins[i]) != 0 && pinned_id(pins[i]) != ids[i]);
 	/* And not the first's to remove. */
-	accel_close(first);
+	sockmap_close(first);
 	for (int i = 0; i < 4; i++)
 		CHECK(pinned_id(pins[i]) != 0);
-	accel_close(second);
+	sockmap_close(second);
 	for (int i = 0; i < 4; i++)
 		CHECK(pinned_id(pins[i]) == 0);
 	CHECK(stat(PINS, &st) != 0);
@@ -289,20 +291,20 @@ static void test_pins(void **state)
 
 static void check_pins_refused(void)
 {
-	struct accel *accel;
+	struct sockmap *sockmap;
 	struct stat st;
 
 	own_mounts();
-	accel = open_pinned("/tmp/hawser-no-bpffs");
-	CHECK(!accel_feature(accel, ACCEL_PINS)->available);
-	CHECK(strstr(accel_feature(accel, ACCEL_PINS)->reason, "mount -t bpf"));
-	CHECK(accel_feature(accel, ACCEL_TCP)->available);
-	accel_close(accel);
+	sockmap = open_pinned("/tmp/hawser-no-bpffs");
+	CHECK(!sockmap_feature(sockmap, SOCKMAP_PINS)->available);
+	CHECK(strstr(sockmap_feature(sockmap, SOCKMAP_PINS)->reason, "mount -t bpf"));
+	CHECK(sockmap_feature(sockmap, SOCKMAP_TCP)->available);
+	sockmap_close(sockmap);
 	CHECK(stat("/tmp/hawser-no-bpffs", &st) != 0);
-	accel = open_pinned("/nowhere/at/all");
-	CHECK(!accel_feature(accel, ACCEL_PINS)->available);
-	CHECK(strstr(accel_feature(accel, ACCEL_PINS)->reason, "No such file"));
-	accel_close(accel);
+	sockmap = open_pinned("/nowhere/at/all");
+	CHECK(!sockmap_feature(sockmap, SOCKMAP_PINS)->available);
+	CHECK(strstr(sockmap_feature(sockmap, SOCKMAP_PINS)->reason, "No such file"));
+	sockmap_close(sockmap);
 }
 
 static void test_pins_refused(void **state)
@@ -360,21 +362,22 @@ static void check_dump(void)
 		"\"exits\": 1",
 	};
 	static char dump[256 * 1024];
-	struct accel *accel;
-	struct parked parked = {0};
-	struct parked up = {0};
+	struct sockmap *sockmap;
+	struct sockmap_flow flow = {0};
+	struct sockmap_flow up = {0};
 	int in[2];
 	int out[2];
 
 	mount_bpffs();
-	accel = open_pinned(PINS);
+	sockmap = open_pinned(PINS);
 	CHECK(fixture_connect(IPPROTO_TCP, &in[0], &in[1]));
 	CHECK(fixture_connect(IPPROTO_TCP, &out[0], &out[1]));
-	CHECK(parked_prepare(&up, &parked, accel_worker(accel, 0), out[0], in[0], 4711) == 0);
-	CHECK(parked_enter(&parked) == 0);
+	CHECK(sockmap_flow_prepare(&up, &flow, sockmap_worker(sockmap, 0), out[0], in[0], 4711) ==
+	      0);
+	CHECK(sockmap_flow_enter(&flow) == 0);
 	fixture_send(in[1], 500, 0, 1);
 	fixture_expect(out[1], 500, 0, 1);
-	while (!parked_leave(&parked))
+	while (!sockmap_flow_leave(&flow))
 		fixture_sleep_us(1000);
 	fixture_send(in[1], 300, 0, 1);
 	CHECK(fixture_wait(in[0], POLLIN, 1000));
@@ -384,8 +387,8 @@ static void check_dump(void)
 			print_error("missing: %s\n", fields[i]);
 		CHECK(strstr(dump, fields[i]));
 	}
-	parked_release(&parked);
-	accel_close(accel);
+	sockmap_flow_release(&flow);
+	sockmap_close(sockmap);
 }
 
 static void test_dump_reads_like_a_table(void **state)

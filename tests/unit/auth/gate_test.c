@@ -18,7 +18,7 @@
 
 #define NOW 1700000000000
 
-static struct replay *replay;
+static struct replay_window *replay;
 static struct gate *gate;
 static struct hop_order order;
 
@@ -29,20 +29,20 @@ static enum replay_verdict check(uint64_t time_ms, uint32_t nonce)
 	/* Few chains, so that they are long. */
 	bytes[0] = (uint8_t)(nonce & 3);
 	memcpy(bytes + 8, &nonce, sizeof(nonce));
-	return replay_check(replay, time_ms, bytes, NOW);
+	return replay_window_check(replay, time_ms, bytes, NOW);
 }
 
-static int replay_setup(void **state)
+static int replay_window_setup(void **state)
 {
 	(void)state;
-	replay = replay_open(NOW - REPLAY_PAST_MS - 10);
+	replay = replay_window_open(NOW - REPLAY_PAST_MS - 10);
 	return replay ? 0 : -1;
 }
 
-static int replay_teardown(void **state)
+static int replay_window_teardown(void **state)
 {
 	(void)state;
-	replay_close(replay);
+	replay_window_close(replay);
 	return 0;
 }
 
@@ -71,8 +71,8 @@ static void the_window_has_two_ends(void **state)
 static void nothing_before_the_start_is_taken(void **state)
 {
 	(void)state;
-	replay_close(replay);
-	replay = replay_open(NOW - 100);
+	replay_window_close(replay);
+	replay = replay_window_open(NOW - 100);
 	assert_int_equal(check(NOW - 100, 1), REPLAY_TIME);
 	assert_int_equal(check(NOW - 99, 1), REPLAY_FRESH);
 }
@@ -149,7 +149,7 @@ static enum hop_status admit(struct gate *at, const struct token **token)
 	if (token)
 		*token = admitted;
 	else if (admitted)
-		account_end(admitted->account);
+		token_state_end(admitted->token_state);
 	return status;
 }
 
@@ -160,9 +160,9 @@ static void a_token_gets_in(void **state)
 	(void)state;
 	assert_int_equal(admit(gate, &token), HOP_ACCEPTED);
 	assert_ptr_equal(token, &gate->tokens.token[0]);
-	assert_int_equal(account_sessions(token->account), 1);
-	account_end(token->account);
-	assert_int_equal(account_sessions(token->account), 0);
+	assert_int_equal(token_state_sessions(token->token_state), 1);
+	token_state_end(token->token_state);
+	assert_int_equal(token_state_sessions(token->token_state), 0);
 	order.nonce[0]--;
 	assert_int_equal(admit(gate, NULL), HOP_REFUSED);
 	order.time_ms = NOW;
@@ -204,7 +204,7 @@ static void sessions_are_limited_by_token(void **state)
 	assert_int_equal(admit(gate, NULL), HOP_BUSY);
 	order.token = &gate->tokens.token[1];
 	assert_int_equal(admit(gate, NULL), HOP_ACCEPTED);
-	account_end(first->account);
+	token_state_end(first->token_state);
 	order.token = &gate->tokens.token[0];
 	assert_int_equal(admit(gate, NULL), HOP_ACCEPTED);
 }
@@ -212,18 +212,18 @@ static void sessions_are_limited_by_token(void **state)
 static void an_account_outlives_a_reload(void **state)
 {
 	struct gate *new = gate_with((const char *const[]){"bob", "carol"}, 2);
-	struct account *alice = account_get(gate->tokens.token[0].account);
-	struct account *bob = gate->tokens.token[1].account;
+	struct token_state *alice = token_state_get(gate->tokens.token[0].token_state);
+	struct token_state *bob = gate->tokens.token[1].token_state;
 
 	(void)state;
 	order.token = &gate->tokens.token[1];
 	assert_int_equal(admit(gate, NULL), HOP_ACCEPTED);
 	assert_int_equal(gates_adopt(&new, 1, &gate, 1, NOW), 0);
-	assert_ptr_equal(new->tokens.token[0].account, bob);
-	assert_false(account_is_revoked(alice));
+	assert_ptr_equal(new->tokens.token[0].token_state, bob);
+	assert_false(token_state_is_revoked(alice));
 	gates_revoke(&new, 1, &gate, 1);
-	assert_true(account_is_revoked(alice));
-	assert_false(account_is_revoked(bob));
+	assert_true(token_state_is_revoked(alice));
+	assert_false(token_state_is_revoked(bob));
 	/* Also where the old configuration is still in use. */
 	order.token = &gate->tokens.token[0];
 	assert_int_equal(admit(gate, NULL), HOP_REFUSED);
@@ -236,80 +236,80 @@ static void an_account_outlives_a_reload(void **state)
 	assert_int_equal(admit(gate, NULL), HOP_REFUSED);
 	order.token = &new->tokens.token[1];
 	assert_int_equal(admit(gate, NULL), HOP_ACCEPTED);
-	account_put(alice);
+	token_state_put(alice);
 }
 
 /* Another key is another token, whatever its name. */
 static void a_new_key_revokes_the_old(void **state)
 {
 	struct gate *new = gate_with((const char *const[]){"alice", "bob"}, 2);
-	struct account *alice = account_get(gate->tokens.token[0].account);
+	struct token_state *alice = token_state_get(gate->tokens.token[0].token_state);
 
 	(void)state;
 	new->tokens.token[0].key[5] ^= 1;
 	assert_int_equal(gates_adopt(&new, 1, &gate, 1, NOW), 0);
 	gates_revoke(&new, 1, &gate, 1);
-	assert_true(account_is_revoked(alice));
-	assert_ptr_not_equal(new->tokens.token[0].account, alice);
-	account_put(alice);
+	assert_true(token_state_is_revoked(alice));
+	assert_ptr_not_equal(new->tokens.token[0].token_state, alice);
+	token_state_put(alice);
 	gate_free(new);
 }
 
-static double note(struct failures *failures, const char *address, double now_s)
+static double note(struct auth_penalty *penalty, const char *address, double now_s)
 {
 	union address parsed;
 
 	assert_int_equal(address_parse(address, &parsed), 0);
-	return failures_note(failures, &parsed, now_s);
+	return auth_penalty_note(penalty, &parsed, now_s);
 }
 
 static void who_fails_often_waits_longer(void **state)
 {
-	struct failures *failures = failures_open();
+	struct auth_penalty *penalty = auth_penalty_open();
 	double before = 0;
 
 	(void)state;
 	for (int i = 0; i < 10; i++) {
-		double delay = note(failures, "192.0.2.1:1000", i);
+		double delay = note(penalty, "192.0.2.1:1000", i);
 
-		assert_true(delay >= before && delay <= FAILURES_DELAY_MAX_S);
+		assert_true(delay >= before && delay <= AUTH_PENALTY_DELAY_MAX_S);
 		before = delay;
 	}
-	assert_true(before == FAILURES_DELAY_MAX_S);
-	assert_true(note(failures, "192.0.2.2:1000", 10) < 0.2);
+	assert_true(before == AUTH_PENALTY_DELAY_MAX_S);
+	assert_true(note(penalty, "192.0.2.2:1000", 10) < 0.2);
 	/* One household, many addresses. */
-	assert_true(note(failures, "[2001:db8::1]:1", 10) < 0.15);
-	assert_true(note(failures, "[2001:db8::ffff:1]:2", 10) > 0.15);
-	assert_true(note(failures, "[2001:db8:0:1::1]:2", 10) < 0.15);
+	assert_true(note(penalty, "[2001:db8::1]:1", 10) < 0.15);
+	assert_true(note(penalty, "[2001:db8::ffff:1]:2", 10) > 0.15);
+	assert_true(note(penalty, "[2001:db8:0:1::1]:2", 10) < 0.15);
 	/* All is forgotten after a minute. */
-	assert_true(note(failures, "192.0.2.1:1000", 100) < 0.2);
-	failures_close(failures);
+	assert_true(note(penalty, "192.0.2.1:1000", 100) < 0.2);
+	auth_penalty_close(penalty);
 }
 
 /* For all sessions together, each way by itself. */
 static void a_rate_is_kept(void **state)
 {
-	struct account *account = account_new(NOW);
+	struct token_state *token_state = token_state_new(NOW);
 	double now_s = 1000;
 	uint64_t moved = 0;
 
 	(void)state;
 	while (now_s < 1010) {
 		moved += 50000;
-		now_s += account_charge(account, true, 50000, 1000000, now_s);
+		now_s += token_state_charge(token_state, true, 50000, 1000000, now_s);
 	}
 	/* And the burst of a tenth of a second. */
 	assert_in_range(moved, 10 * 1000000, 10 * 1000000 + 100000 + 50000);
-	assert_true(account_charge(account, false, 50000, 1000000, now_s) == 0);
+	assert_true(token_state_charge(token_state, false, 50000, 1000000, now_s) == 0);
 	/* What is not used is gone. */
-	assert_true(account_charge(account, true, 100000, 1000000, 2000) == 0);
-	assert_true(account_charge(account, true, 100000, 1000000, 2000) > 0.09);
-	account_put(account);
+	assert_true(token_state_charge(token_state, true, 100000, 1000000, 2000) == 0);
+	assert_true(token_state_charge(token_state, true, 100000, 1000000, 2000) > 0.09);
+	token_state_put(token_state);
 }
 
 static void the_log_has_a_line(void **state)
 {
-	struct failures *failures = failures_open();
+	struct auth_penalty *penalty = auth_penalty_open();
 	char line[256] = "";
 	int saved = dup(STDERR_FILENO);
 	int fd = memfd_create("log", MFD_CLOEXEC);
@@ -317,23 +317,24 @@ static void the_log_has_a_line(void **state)
 	(void)state;
 	assert_true(saved >= 0 && fd >= 0);
 	dup2(fd, STDERR_FILENO);
-	failures_log(failures);
+	auth_penalty_log(penalty);
 	for (int i = 0; i < 3; i++)
-		note(failures, "192.0.2.1:1000", i);
-	note(failures, "192.0.2.2:1000", 4);
-	failures_log(failures);
-	failures_log(failures);
+		note(penalty, "192.0.2.1:1000", i);
+	note(penalty, "192.0.2.2:1000", 4);
+	auth_penalty_log(penalty);
+	auth_penalty_log(penalty);
 	dup2(saved, STDERR_FILENO);
 	close(saved);
 	assert_true(pread(fd, line, sizeof(line) - 1, 0) > 0);
 	close(fd);
 	assert_string_equal(line, "warning: 4 failed handshakes in the last minute; most, 3, from "
 				  "192.0.2.1\n");
-	failures_close(failures);
+	auth_penalty_close(penalty);
 }
 
-#define REPLAY(function) cmocka_unit_test_setup_teardown(function, replay_setup, replay_teardown)
-#define GATE(function)	 cmocka_unit_test_setup_teardown(function, gate_setup, gate_teardown)
+#define REPLAY(function)                                                                           \
+	cmocka_unit_test_setup_teardown(function, replay_window_setup, replay_window_teardown)
+#define GATE(function) cmocka_unit_test_setup_teardown(function, gate_setup, gate_teardown)
 
 int main(void)
 {

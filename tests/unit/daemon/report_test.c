@@ -110,7 +110,7 @@ static double monotonic_seconds(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static struct accel *accel;
+static struct sockmap *sockmap;
 
 /* What these two workers lead to; text is the request, as JSON. */
 static struct json_object *ask_with(const struct config *config, struct fake_worker workers[2],
@@ -120,7 +120,7 @@ static struct json_object *ask_with(const struct config *config, struct fake_wor
 	struct worker *pointers[] = {(struct worker *)&workers[0], (struct worker *)&workers[1]};
 	struct report_source source = {
 		.config = config,
-		.accel = accel,
+		.sockmap = sockmap,
 		.workers = pointers,
 		.worker_count = 2,
 		.started = monotonic_seconds() - 100,
@@ -307,14 +307,14 @@ static void status_tells_what_the_kernel_offers(void **state)
 	kernel_probe();
 	status = ask(&config, workers, "status");
 	list = get(status, "kernel");
-	assert_int_equal(json_object_array_length(list), FEATURE_COUNT + ACCEL_FEATURE_COUNT);
-	for (enum accel_feature i = 0; i < ACCEL_FEATURE_COUNT; i++) {
+	assert_int_equal(json_object_array_length(list), FEATURE_COUNT + SOCKMAP_FEATURE_COUNT);
+	for (enum sockmap_feature i = 0; i < SOCKMAP_FEATURE_COUNT; i++) {
 		struct json_object *entry =
 			json_object_array_get_idx(list, FEATURE_COUNT + (size_t)i);
 
-		assert_text(entry, "feature", accel_feature(accel, i)->name);
+		assert_text(entry, "feature", sockmap_feature(sockmap, i)->name);
 		assert_false(json_object_get_boolean(get(entry, "available")));
-		assert_text(entry, "reason", accel_feature(accel, i)->reason);
+		assert_text(entry, "reason", sockmap_feature(sockmap, i)->reason);
 	}
 	for (enum feature i = 0; i < FEATURE_COUNT; i++) {
 		struct json_object *entry = json_object_array_get_idx(list, i);
@@ -640,8 +640,8 @@ int main(void)
 
 	int failed;
 
-	accel = accel_open(&(struct accel_options){.off = true});
+	sockmap = sockmap_open(&(struct sockmap_options){.off = true});
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	accel_close(accel);
+	sockmap_close(sockmap);
 	return failed;
 }

@@ -30,7 +30,7 @@ static char *rules(enum intercept_method method, const char *v4, const char *v6)
 		assert_int_equal(address_parse(v4, &plan.listener[INTERCEPT_IPV4]), 0);
 	if (v6)
 		assert_int_equal(address_parse(v6, &plan.listener[INTERCEPT_IPV6]), 0);
-	text = intercept_rules_text(&plan);
+	text = nft_rules_text(&plan);
 	assert_non_null(text);
 	json_object_put(plan.lan);
 	json_object_put(plan.bypass);
@@ -102,7 +102,7 @@ static void auto_bypass_lets_some_through(void **state)
 	struct intercept_plan plan = {.method = INTERCEPT_TPROXY,
 				      .lan = json_tokener_parse("[\"lan\"]"),
 				      .auto_bypass = 32};
-	char *text = intercept_rules_text(&plan);
+	char *text = nft_rules_text(&plan);
 
 	(void)state;
 	assert_non_null(text);
@@ -110,7 +110,7 @@ static void auto_bypass_lets_some_through(void **state)
 	ASSERT_HAS(text, "ip6 daddr . tcp dport @auto_bypass6 numgen random mod 32 != 0 ");
 	free(text);
 	plan.auto_bypass = 0;
-	text = intercept_rules_text(&plan);
+	text = nft_rules_text(&plan);
 	assert_non_null(text);
 	ASSERT_LACKS(text, "auto_bypass");
 	free(text);

@@ -15,9 +15,9 @@
 
 static int default_route; /* what the kernel says */
 
-int __wrap_link_route_find_default(struct netlink *netlink, const union address *to);
+int __wrap_route_find_default(struct netlink *netlink, const union address *to);
 
-int __wrap_link_route_find_default(struct netlink *netlink, const union address *to)
+int __wrap_route_find_default(struct netlink *netlink, const union address *to)
 {
 	(void)netlink;
 	(void)to;

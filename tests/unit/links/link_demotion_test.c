@@ -35,8 +35,8 @@ static int setup(void **state)
 		links[i].table = LINK_RANGE_FIRST + 1 + (uint32_t)i;
 		links[i].paths[IP_V4].works = true;
 	}
-	sights[DSL] = (struct link_sight){.rtt_us = 20000, .echo_us = 20000};
-	sights[SAT] = (struct link_sight){.rtt_us = 600000, .echo_us = 600000};
+	sights[DSL] = (struct link_sight){.rtt_us = 20000, .ping_us = 20000};
+	sights[SAT] = (struct link_sight){.rtt_us = 600000, .ping_us = 600000};
 	now_s = 5000;
 	/* They have moved for long. */
 	for (size_t i = 0; i < COUNT; i++)
@@ -259,14 +259,14 @@ static void who_answers_quickly_comes_back_before(void **state)
 {
 	(void)state;
 	demote();
-	sights[SAT].echo_us = 301000;
+	sights[SAT].ping_us = 301000;
 	run(10, 47, 0);
 	assert_int_equal(links[SAT].state, LINK_STATE_DEMOTED);
-	sights[SAT].echo_us = 40000;
+	sights[SAT].ping_us = 40000;
 	run(2, 47, 0);
-	sights[SAT].echo_us = 600000;
+	sights[SAT].ping_us = 600000;
 	run(1, 47, 0);
-	sights[SAT].echo_us = 40000;
+	sights[SAT].ping_us = 40000;
 	run(2, 47, 0);
 	assert_int_equal(links[SAT].state, LINK_STATE_DEMOTED);
 	run(1, 47, 0);
@@ -277,7 +277,7 @@ static void who_answers_quickly_comes_back_before(void **state)
 static void silence_is_not_quick(void **state)
 {
 	(void)state;
-	sights[SAT].echo_us = 0;
+	sights[SAT].ping_us = 0;
 	demote();
 	run(10, 47, 0);
 	assert_int_equal(links[SAT].state, LINK_STATE_DEMOTED);

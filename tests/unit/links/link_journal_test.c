@@ -71,13 +71,13 @@ static void record_file(char out[400])
 
 static void written_and_read(void **state)
 {
-	struct link_record_data data = {.has_limits = true,
-					.before = {2, 0},
-					.raised = {8, 7},
-					.endpoint_count = 2,
-					.endpoints = {ip("192.0.2.1"), ip("2001:db8::1")}};
-	struct link_record_data read;
-	struct link_record *record = link_record_open(&read);
+	struct link_journal_data data = {.has_limits = true,
+					 .before = {2, 0},
+					 .raised = {8, 7},
+					 .endpoint_count = 2,
+					 .endpoints = {ip("192.0.2.1"), ip("2001:db8::1")}};
+	struct link_journal_data read;
+	struct link_journal *record = link_journal_open(&read);
 	struct stat status;
 	char path[400];
 
@@ -85,14 +85,14 @@ static void written_and_read(void **state)
 	assert_non_null(record);
 	assert_false(read.has_limits);
 	assert_int_equal(read.endpoint_count, 0);
-	assert_int_equal(link_record_write(record, &data), 0);
+	assert_int_equal(link_journal_write(record, &data), 0);
 	record_file(path);
 	assert_int_equal(stat(path, &status), 0);
 	assert_int_equal(status.st_mode & 0777, 0600);
-	link_record_close(record, false);
-	assert_true(link_record_left());
+	link_journal_close(record, false);
+	assert_true(link_journal_left());
 
-	record = link_record_open(&read);
+	record = link_journal_open(&read);
 	assert_non_null(record);
 	assert_true(read.has_limits);
 	assert_int_equal(read.before.subflows, 2);
@@ -103,48 +103,48 @@ static void written_and_read(void **state)
 	assert_true(address_same_ip(&read.endpoints[0], &data.endpoints[0]));
 	assert_true(address_same_ip(&read.endpoints[1], &data.endpoints[1]));
 
-	data = (struct link_record_data){0};
-	assert_int_equal(link_record_write(record, &data), 0);
-	link_record_close(record, false);
-	record = link_record_open(&read);
+	data = (struct link_journal_data){0};
+	assert_int_equal(link_journal_write(record, &data), 0);
+	link_journal_close(record, false);
+	record = link_journal_open(&read);
 	assert_false(read.has_limits);
 	assert_int_equal(read.endpoint_count, 0);
-	link_record_close(record, true);
-	assert_false(link_record_left());
+	link_journal_close(record, true);
+	assert_false(link_journal_left());
 }
 
 static void as_many_as_there_may_be(void **state)
 {
-	struct link_record_data data = {.has_limits = true,
-					.endpoint_count = LINK_RECORD_ENDPOINTS_MAX};
-	struct link_record_data read;
-	struct link_record *record = link_record_open(&read);
+	struct link_journal_data data = {.has_limits = true,
+					 .endpoint_count = LINK_JOURNAL_ENDPOINTS_MAX};
+	struct link_journal_data read;
+	struct link_journal *record = link_journal_open(&read);
 
 	(void)state;
 	data.before.subflows = data.raised.subflows = UINT32_MAX;
 	for (size_t i = 0; i < data.endpoint_count; i++)
 		data.endpoints[i] = ip("2001:db8:1111:2222:3333:4444:5555:6666");
-	assert_int_equal(link_record_write(record, &data), 0);
-	link_record_close(record, false);
-	record = link_record_open(&read);
+	assert_int_equal(link_journal_write(record, &data), 0);
+	link_journal_close(record, false);
+	record = link_journal_open(&read);
 	assert_int_equal(read.endpoint_count, data.endpoint_count);
 	assert_true(address_same_ip(&read.endpoints[data.endpoint_count - 1], &data.endpoints[0]));
-	link_record_close(record, true);
+	link_journal_close(record, true);
 }
 
 static void held_by_one(void **state)
 {
-	struct link_record_data data;
-	struct link_record *record = link_record_open(&data);
+	struct link_journal_data data;
+	struct link_journal *record = link_journal_open(&data);
 
 	(void)state;
 	assert_non_null(record);
-	assert_null(link_record_open(&data));
+	assert_null(link_journal_open(&data));
 	assert_int_equal(errno, EWOULDBLOCK);
-	link_record_close(record, true);
-	record = link_record_open(&data);
+	link_journal_close(record, true);
+	record = link_journal_open(&data);
 	assert_non_null(record);
-	link_record_close(record, true);
+	link_journal_close(record, true);
 }
 
 static void garbage(void **state)
@@ -154,24 +154,24 @@ static void garbage(void **state)
 		"endpoint\nendpoint x\nlimits 1 2 3\nendpoint 192.0.2.1",
 		"nonsense\n\nendpoint 192.0.2.1\nlimits a b c d\n",
 	};
-	struct link_record_data data;
+	struct link_journal_data data;
 	char path[400];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
-		struct link_record *record = link_record_open(&data);
+		struct link_journal *record = link_journal_open(&data);
 		int fd;
 
 		record_file(path);
 		fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
 		assert_int_equal(write(fd, texts[i], strlen(texts[i])), strlen(texts[i]));
 		close(fd);
-		link_record_close(record, false);
-		record = link_record_open(&data);
+		link_journal_close(record, false);
+		record = link_journal_open(&data);
 		assert_non_null(record);
 		assert_int_equal(data.endpoint_count, 1);
 		assert_false(data.has_limits);
-		link_record_close(record, true);
+		link_journal_close(record, true);
 	}
 }
 

@@ -16,25 +16,25 @@ enum { DSL, CABLE, LTE, COUNT };
 #define MEGABYTE ((uint64_t)1000000)
 
 static char directory[] = "/tmp/hawser-metered-XXXXXX";
-static struct link_metered *metered;
+static struct link_quota *metered;
 static struct link_config configs[COUNT];
 static struct links_config config = {.link = configs, .count = COUNT};
 static struct link links[COUNT];
-static struct link_meter meters[COUNT];
+static struct link_rates meters[COUNT];
 static struct link_bytes counters[COUNT];
 static bool lost[COUNT];
 static double now_s;
 
 static void open_metered(void)
 {
-	metered = link_metered_open();
+	metered = link_quota_open();
 	assert_non_null(metered);
-	link_metered_follow(metered, &config, directory);
+	link_quota_follow(metered, &config, directory);
 }
 
 static void restart(void)
 {
-	link_metered_close(metered);
+	link_quota_close(metered);
 	open_metered();
 }
 
@@ -65,7 +65,7 @@ static int teardown(void **state)
 	char path[sizeof(directory) + 16];
 
 	(void)state;
-	link_metered_close(metered);
+	link_quota_close(metered);
 	snprintf(path, sizeof(path), "%s/links.json", directory);
 	unlink(path);
 	rmdir(directory);
@@ -81,8 +81,8 @@ static void look(void)
 			links[i].paths[IP_V4].works = !lost[i];
 			links[i].state = lost[i] ? LINK_STATE_NO_CARRIER : LINK_STATE_UP;
 		}
-		link_metered_mark(metered, links, COUNT);
-	} while (link_metered_reconsider(metered, now_s, links, COUNT));
+		link_quota_mark(metered, links, COUNT);
+	} while (link_quota_reconsider(metered, now_s, links, COUNT));
 }
 
 static void run(unsigned int seconds, uint64_t dsl_rx, uint64_t cable_rx, uint64_t lte_rx)
@@ -93,11 +93,10 @@ static void run(unsigned int seconds, uint64_t dsl_rx, uint64_t cable_rx, uint64
 		now_s += 1;
 		for (size_t i = 0; i < COUNT; i++) {
 			counters[i].rx += rx[i];
-			link_meter_take(&meters[i], now_s, (int)i + 1, &counters[i]);
-			link_metered_take(metered, &configs[i], 1790000000, (int)i + 1,
-					  &counters[i]);
+			link_rates_take(&meters[i], now_s, (int)i + 1, &counters[i]);
+			link_quota_take(metered, &configs[i], 1790000000, (int)i + 1, &counters[i]);
 		}
-		if (link_metered_changed(metered, now_s, links, meters, COUNT))
+		if (link_quota_changed(metered, now_s, links, meters, COUNT))
 			look();
 	}
 }
@@ -217,7 +216,7 @@ static void more_quota_brings_it_back(void **state)
 	run(1, 0, 0, 1000 * MEGABYTE);
 	assert_int_equal(links[LTE].state, LINK_STATE_QUOTA);
 	configs[LTE].quota = 2000 * MEGABYTE;
-	link_metered_follow(metered, &config, directory);
+	link_quota_follow(metered, &config, directory);
 	look();
 	assert_int_equal(links[LTE].state, LINK_STATE_UP);
 }
@@ -228,23 +227,23 @@ static void usage_survives_a_restart(void **state)
 	begin();
 	run(1, 0, 0, 400 * MEGABYTE);
 	restart();
-	assert_int_equal(link_metered_usage(metered, "lte")->bytes, 400 * MEGABYTE);
+	assert_int_equal(link_quota_usage(metered, "lte")->bytes, 400 * MEGABYTE);
 	/* So does what was carried in between. */
 	run(1, 0, 0, 100 * MEGABYTE);
-	assert_int_equal(link_metered_usage(metered, "lte")->bytes, 500 * MEGABYTE);
-	assert_null(link_metered_usage(metered, "dsl"));
+	assert_int_equal(link_quota_usage(metered, "lte")->bytes, 500 * MEGABYTE);
+	assert_null(link_quota_usage(metered, "dsl"));
 }
 
 static void usage_survives_being_killed(void **state)
 {
-	struct link_metered *killed = metered;
+	struct link_quota *killed = metered;
 
 	(void)state;
 	begin();
 	run(1, 0, 0, 400 * MEGABYTE);
 	open_metered();
-	assert_int_equal(link_metered_usage(metered, "lte")->bytes, 400 * MEGABYTE);
-	link_metered_close(killed);
+	assert_int_equal(link_quota_usage(metered, "lte")->bytes, 400 * MEGABYTE);
+	link_quota_close(killed);
 }
 
 static void write_file(const char *text)
@@ -262,11 +261,11 @@ static void write_file(const char *text)
 static void a_reload_forgets_nothing_that_cannot_be_written(void **state)
 {
 	(void)state;
-	link_metered_follow(metered, &config, "/dev/null");
+	link_quota_follow(metered, &config, "/dev/null");
 	begin();
 	run(1, 0, 0, 400 * MEGABYTE);
-	link_metered_follow(metered, &config, "/dev/null");
-	assert_int_equal(link_metered_usage(metered, "lte")->bytes, 400 * MEGABYTE);
+	link_quota_follow(metered, &config, "/dev/null");
+	assert_int_equal(link_quota_usage(metered, "lte")->bytes, 400 * MEGABYTE);
 }
 
 static void after_a_reboot_all_counts(void **state)
@@ -276,7 +275,7 @@ static void after_a_reboot_all_counts(void **state)
 		   "\"boot\":\"another\",\"device\":3,\"counter\":5}}}");
 	restart();
 	run(1, 0, 0, 100 * MEGABYTE);
-	assert_int_equal(link_metered_usage(metered, "lte")->bytes, 107 * MEGABYTE);
+	assert_int_equal(link_quota_usage(metered, "lte")->bytes, 107 * MEGABYTE);
 }
 
 static void a_file_of_nonsense_begins_anew(void **state)
@@ -291,12 +290,12 @@ static void a_file_of_nonsense_begins_anew(void **state)
 	};
 
 	(void)state;
-	link_metered_close(metered);
+	link_quota_close(metered);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
 		write_file(texts[i]);
 		open_metered();
-		assert_int_equal(link_metered_usage(metered, "lte")->bytes, 0);
-		link_metered_close(metered);
+		assert_int_equal(link_quota_usage(metered, "lte")->bytes, 0);
+		link_quota_close(metered);
 	}
 	metered = NULL;
 }

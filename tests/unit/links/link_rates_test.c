@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-static struct link_meter meter;
+static struct link_rates meter;
 static double now_s;
 static struct link_bytes counters;
 
@@ -23,7 +23,7 @@ static int setup(void **state)
 
 static void take(void)
 {
-	link_meter_take(&meter, now_s, 3, &counters);
+	link_rates_take(&meter, now_s, 3, &counters);
 }
 
 /* A look every second at a steady flow. */
@@ -39,7 +39,7 @@ static void run(unsigned int seconds, uint64_t rx, uint64_t tx)
 
 static void assert_rate(enum link_span span, uint64_t rx, uint64_t tx)
 {
-	const struct link_bytes rate = link_meter_rate(&meter, span);
+	const struct link_bytes rate = link_rates_rate(&meter, span);
 
 	assert_int_equal(rate.rx, rx);
 	assert_int_equal(rate.tx, tx);
@@ -114,7 +114,7 @@ static void counters_may_begin_anew(void **state)
 	/* Another interface, even if it has carried more. */
 	counters = (struct link_bytes){.rx = 400};
 	now_s += 1;
-	link_meter_take(&meter, now_s, 4, &counters);
+	link_rates_take(&meter, now_s, 4, &counters);
 	assert_int_equal(meter.total.rx, 1700);
 }
 

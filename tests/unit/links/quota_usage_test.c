@@ -11,7 +11,7 @@
 
 #define NOON_S 43200
 
-static struct link_usage usage;
+static struct quota_usage usage;
 
 static int setup(void **state)
 {
@@ -36,16 +36,16 @@ static time_t at(int year, int month, int day)
 
 static void take(time_t now, int device, uint64_t counter)
 {
-	link_usage_take(&usage, now, 15, device, counter);
+	quota_usage_take(&usage, now, 15, device, counter);
 }
 
 static void assert_month(time_t now, unsigned int reset_day, const char *first, const char *next)
 {
 	char text[LINK_DAY_TEXT_MAX];
 
-	link_usage_month(now, reset_day, false, text);
+	quota_usage_month(now, reset_day, false, text);
 	assert_string_equal(text, first);
-	link_usage_month(now, reset_day, true, text);
+	quota_usage_month(now, reset_day, true, text);
 	assert_string_equal(text, next);
 }
 
@@ -99,7 +99,7 @@ static void all_since_a_reboot_counts(void **state)
 	(void)state;
 	take(at(2026, 11, 20), 3, 5000);
 	take(at(2026, 11, 20), 3, 6000);
-	link_usage_reboot(&usage);
+	quota_usage_reboot(&usage);
 	take(at(2026, 11, 20), 3, 9000);
 	assert_int_equal(usage.bytes, 10000);
 }

@@ -32,23 +32,23 @@ FILE *__wrap_fopen(const char *path, const char *mode)
 
 static void a_rise_holds_for_150_s(void **state)
 {
-	struct mptcp_pause pause;
+	struct mptcp_blackhole pause;
 
 	(void)state;
 	counters = COUNTERS("18446744073709551614");
-	mptcp_pause_init(&pause);
-	assert_false(mptcp_pause_likely(&pause, 1000));
+	mptcp_blackhole_init(&pause);
+	assert_false(mptcp_blackhole_likely(&pause, 1000));
 	counters = COUNTERS("18446744073709551615");
-	assert_true(mptcp_pause_likely(&pause, 1001));
-	assert_true(mptcp_pause_likely(&pause, 1150.9));
-	assert_false(mptcp_pause_likely(&pause, 1151));
+	assert_true(mptcp_blackhole_likely(&pause, 1001));
+	assert_true(mptcp_blackhole_likely(&pause, 1150.9));
+	assert_false(mptcp_blackhole_likely(&pause, 1151));
 	/* Another rise begins another time. */
 	counters = COUNTERS("0");
-	assert_true(mptcp_pause_likely(&pause, 1152));
+	assert_true(mptcp_blackhole_likely(&pause, 1152));
 	counters = COUNTERS("1");
-	assert_true(mptcp_pause_likely(&pause, 1200));
-	assert_true(mptcp_pause_likely(&pause, 1349));
-	assert_false(mptcp_pause_likely(&pause, 1350));
+	assert_true(mptcp_blackhole_likely(&pause, 1200));
+	assert_true(mptcp_blackhole_likely(&pause, 1349));
+	assert_false(mptcp_blackhole_likely(&pause, 1350));
 }
 
 static void a_kernel_that_does_not_count_does_not_pause(void **state)
@@ -64,12 +64,12 @@ static void a_kernel_that_does_not_count_does_not_pause(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
-		struct mptcp_pause pause;
+		struct mptcp_blackhole pause;
 
 		counters = texts[i];
-		mptcp_pause_init(&pause);
+		mptcp_blackhole_init(&pause);
 		assert_int_equal(pause.held_back, 0);
-		assert_false(mptcp_pause_likely(&pause, 1000));
+		assert_false(mptcp_blackhole_likely(&pause, 1000));
 	}
 }
 

@@ -64,14 +64,14 @@ static const struct vector vectors[] = {
 };
 
 /* From a buffer of just that size, for the sanitizer. */
-static enum parse parse_first(const struct vector *vector, size_t len, struct proxy_header *out)
+static enum parse parse_first(const struct vector *vector, size_t len, struct proxy_protocol *out)
 {
 	uint8_t *copy = malloc(len ? len : 1);
 	enum parse result;
 
 	assert_non_null(copy);
 	memcpy(copy, vector->bytes, len);
-	result = proxy_header_parse(copy, len, out);
+	result = proxy_protocol_parse(copy, len, out);
 	free(copy);
 	return result;
 }
@@ -83,7 +83,7 @@ static void reads_vectors(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(vectors) / sizeof(*vectors); i++) {
 		const struct vector *vector = &vectors[i];
-		struct proxy_header header;
+		struct proxy_protocol header;
 		enum parse result = parse_first(vector, vector->len, &header);
 
 		if (!vector->source) {
@@ -104,7 +104,7 @@ static void asks_for_no_byte_too_many(void **state)
 		const struct vector *vector = &vectors[i];
 
 		for (size_t len = 0; vector->source && len < vector->len; len++) {
-			struct proxy_header header;
+			struct proxy_protocol header;
 
 			assert_int_equal(parse_first(vector, len, &header), PARSE_MORE);
 			assert_int_equal(header.need, len < 16 ? 16 : vector->len);
@@ -115,14 +115,14 @@ static void asks_for_no_byte_too_many(void **state)
 static void assert_writes(const char *source, const char *destination, const char *expected,
 			  size_t expected_len)
 {
-	uint8_t out[PROXY_HEADER_OUT_MAX];
+	uint8_t out[PROXY_PROTOCOL_OUT_MAX];
 	union address from = {0};
 	union address to = {0};
 
 	if (source)
 		assert_int_equal(address_parse(source, &from), 0);
 	assert_int_equal(address_parse(destination, &to), 0);
-	assert_int_equal(proxy_header_write(out, &from, &to), expected_len);
+	assert_int_equal(proxy_protocol_write(out, &from, &to), expected_len);
 	assert_memory_equal(out, expected, expected_len);
 }
 

@@ -97,7 +97,7 @@ static enum parse sniff(const void *bytes, size_t len, char name[HOST_NAME_MAX_B
 
 	assert_non_null(copy);
 	memcpy(copy, bytes, len);
-	result = sniff_name(copy, len, name);
+	result = server_name_name(copy, len, name);
 	free(copy);
 	return result;
 }

@@ -12,8 +12,8 @@ struct seen {
 
 struct bench {
 	struct ev_loop *loop;
-	struct hup hup;
-	struct hup_watch watch;
+	struct hangup hangup;
+	struct hangup_watch watch;
 	struct seen seen;
 	int near;
 	int far;
@@ -33,7 +33,7 @@ static int set_up(void **state)
 
 	assert_non_null(bench);
 	bench->loop = ev_loop_new(EVBACKEND_EPOLL);
-	assert_int_equal(hup_init(&bench->hup, bench->loop), 0);
+	assert_int_equal(hangup_init(&bench->hangup, bench->loop), 0);
 	assert_true(fixture_connect(IPPROTO_TCP, &bench->near, &bench->far));
 	*state = bench;
 	return 0;
@@ -43,8 +43,8 @@ static int tear_down(void **state)
 {
 	struct bench *bench = *state;
 
-	hup_remove(&bench->hup, &bench->watch);
-	hup_fini(&bench->hup);
+	hangup_remove(&bench->hangup, &bench->watch);
+	hangup_fini(&bench->hangup);
 	ev_loop_destroy(bench->loop);
 	close(bench->near);
 	if (bench->far >= 0)
@@ -53,9 +53,9 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void watch(struct bench *bench, enum hup_events events)
+static void watch(struct bench *bench, enum hangup_events events)
 {
-	hup_add(&bench->hup, &bench->watch, bench->near, events, note, &bench->seen);
+	hangup_add(&bench->hangup, &bench->watch, bench->near, events, note, &bench->seen);
 }
 
 /* Gives loopback time to bring what is to be seen. */
@@ -77,7 +77,7 @@ static void a_reset_is_death(void **state)
 {
 	struct bench *bench = *state;
 
-	watch(bench, HUP_DEATH);
+	watch(bench, HANGUP_DEATH);
 	reset_far(bench);
 	run(bench);
 	assert_int_equal(bench->seen.calls, 1);
@@ -92,7 +92,7 @@ static void two_ended_streams_are_not(void **state)
 	shutdown(bench->near, SHUT_WR);
 	shutdown(bench->far, SHUT_WR);
 	assert_true(fixture_wait(bench->near, POLLHUP, 1000));
-	watch(bench, HUP_DEATH);
+	watch(bench, HANGUP_DEATH);
 	run(bench);
 	assert_int_equal(bench->seen.calls, 0);
 }
@@ -101,11 +101,11 @@ static void the_end_is_told_to_those_who_ask(void **state)
 {
 	struct bench *bench = *state;
 
-	watch(bench, HUP_DEATH);
+	watch(bench, HANGUP_DEATH);
 	shutdown(bench->far, SHUT_WR);
 	run(bench);
 	assert_int_equal(bench->seen.calls, 0);
-	watch(bench, HUP_DEATH_OR_END);
+	watch(bench, HANGUP_DEATH_OR_END);
 	run(bench);
 	assert_int_equal(bench->seen.calls, 1);
 	assert_false(bench->seen.dead);
@@ -116,7 +116,7 @@ static void more_bytes_are_told_once_each(void **state)
 {
 	struct bench *bench = *state;
 
-	watch(bench, HUP_MORE);
+	watch(bench, HANGUP_MORE);
 	for (int sent = 1; sent <= 3; sent++) {
 		assert_int_equal(send(bench->far, "x", 1, 0), 1);
 		for (int i = 0; i < 50; i++) {
@@ -127,15 +127,15 @@ static void more_bytes_are_told_once_each(void **state)
 	}
 }
 
-#define HUP_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define HANGUP_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		HUP_TEST(a_reset_is_death),
-		HUP_TEST(two_ended_streams_are_not),
-		HUP_TEST(the_end_is_told_to_those_who_ask),
-		HUP_TEST(more_bytes_are_told_once_each),
+		HANGUP_TEST(a_reset_is_death),
+		HANGUP_TEST(two_ended_streams_are_not),
+		HANGUP_TEST(the_end_is_told_to_those_who_ask),
+		HANGUP_TEST(more_bytes_are_told_once_each),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

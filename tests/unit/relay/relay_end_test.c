@@ -53,9 +53,9 @@ static int set_up(void **state)
 	memset(&bench, 0, sizeof(bench));
 	bench.env.loop = ev_loop_new(EVBACKEND_EPOLL);
 	bench.env.counters = &bench.counters;
-	assert_int_equal(mover_init(&bench.env.mover), 0);
-	assert_int_equal(hup_init(&bench.env.hup, bench.env.loop), 0);
-	assert_int_equal(ticker_init(&bench.env.ticker, bench.env.loop), 0);
+	assert_int_equal(io_buffers_init(&bench.env.buffers), 0);
+	assert_int_equal(hangup_init(&bench.env.hangup, bench.env.loop), 0);
+	assert_int_equal(tick_init(&bench.env.ticker, bench.env.loop), 0);
 	poller_init(&bench.env.poller, bench.env.loop);
 	bench.config.tune = tune_default;
 	relay_init(relay, &bench.env, on_relay);
@@ -68,9 +68,9 @@ static int tear_down(void **state)
 {
 	(void)state;
 	relay_stop(&bench.relay);
-	hup_fini(&bench.env.hup);
-	ticker_fini(&bench.env.ticker);
-	mover_fini(&bench.env.mover);
+	hangup_fini(&bench.env.hangup);
+	tick_fini(&bench.env.ticker);
+	io_buffers_fini(&bench.env.buffers);
 	ev_loop_destroy(bench.env.loop);
 	close(bench.relay.client.fd);
 	close(bench.relay.server.fd);

@@ -24,18 +24,18 @@ static void on_tick(void *owner)
 
 	caller->calls++;
 	if (caller->victim) {
-		ticker_stop(caller->ticker, &caller->victim->watch);
+		tick_stop(caller->ticker, &caller->victim->watch);
 		free(caller->victim);
 		caller->victim = NULL;
 	}
 	if (caller->calls == caller->calls_max)
-		ticker_stop(caller->ticker, &caller->watch);
+		tick_stop(caller->ticker, &caller->watch);
 }
 
 static void start(struct ticker *ticker, struct caller *caller, uint32_t interval_us)
 {
 	caller->ticker = ticker;
-	ticker_start(ticker, &caller->watch, interval_us, on_tick, caller);
+	tick_start(ticker, &caller->watch, interval_us, on_tick, caller);
 }
 
 static void with_ticker(void (*test)(struct ticker *ticker, struct ev_loop *loop))
@@ -43,11 +43,11 @@ static void with_ticker(void (*test)(struct ticker *ticker, struct ev_loop *loop
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
 	struct ticker ticker;
 
-	assert_int_equal(ticker_init(&ticker, loop), 0);
+	assert_int_equal(tick_init(&ticker, loop), 0);
 	test(&ticker, loop);
 	assert_null(ticker.list);
 	assert_int_equal(ticker.period_us, 0);
-	ticker_fini(&ticker);
+	tick_fini(&ticker);
 	ev_loop_destroy(loop);
 }
 
@@ -102,7 +102,7 @@ static void check_idempotent(struct ticker *ticker, struct ev_loop *loop)
 	start(ticker, &caller, 5000);
 	assert_int_equal(caller.watch.interval_us, 1000);
 	ev_run(loop, 0);
-	ticker_stop(ticker, &caller.watch);
+	tick_stop(ticker, &caller.watch);
 	assert_int_equal(caller.calls, 2);
 }
 

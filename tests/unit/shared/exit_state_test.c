@@ -14,27 +14,27 @@
 
 #define IDLE_S 10
 
-static struct exit *exit_;
+static struct exit_state *exit_;
 
 static int setup(void **state)
 {
 	(void)state;
-	exit_ = exit_new();
+	exit_ = exit_state_new();
 	return exit_ ? 0 : -1;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	exit_put(exit_);
+	exit_state_put(exit_);
 	return 0;
 }
 
-static enum exit_state state_of(struct exit *exit)
+static enum exit_health state_of(struct exit_state *exit)
 {
 	struct exit_facts facts;
 
-	exit_describe(exit, &facts);
+	exit_state_describe(exit, &facts);
 	return facts.state;
 }
 
@@ -43,14 +43,14 @@ static void one_failure_is_down(void **state)
 	struct exit_facts facts;
 
 	(void)state;
-	assert_true(exit_is_usable(exit_));
-	exit_answered(exit_, 0.1, 100);
+	assert_true(exit_state_is_usable(exit_));
+	exit_state_answered(exit_, 0.1, 100);
 	assert_int_equal(state_of(exit_), EXIT_UP);
-	assert_true(exit_failed(exit_, CAUSE_EXIT_SILENT, 101, 103));
-	assert_false(exit_is_usable(exit_));
+	assert_true(exit_state_failed(exit_, CAUSE_EXIT_SILENT, 101, 103));
+	assert_false(exit_state_is_usable(exit_));
 	/* It was known already. */
-	assert_false(exit_failed(exit_, CAUSE_REFUSED, 101, 104));
-	exit_describe(exit_, &facts);
+	assert_false(exit_state_failed(exit_, CAUSE_REFUSED, 101, 104));
+	exit_state_describe(exit_, &facts);
 	assert_int_equal(facts.failures, 2);
 	assert_int_equal(facts.last_failure, CAUSE_REFUSED);
 }
@@ -59,9 +59,9 @@ static void one_failure_is_down(void **state)
 static void a_lost_attempt_is_none(void **state)
 {
 	(void)state;
-	exit_answered(exit_, 0.1, 100);
-	exit_answered(exit_, 0.1, 102);
-	assert_false(exit_failed(exit_, CAUSE_EXIT_SILENT, 101, 103));
+	exit_state_answered(exit_, 0.1, 100);
+	exit_state_answered(exit_, 0.1, 102);
+	assert_false(exit_state_failed(exit_, CAUSE_EXIT_SILENT, 101, 103));
 	assert_int_equal(state_of(exit_), EXIT_UP);
 }
 
@@ -71,7 +71,7 @@ static int answers_until_up(double from)
 	int answers = 0;
 
 	while (state_of(exit_) != EXIT_UP)
-		exit_answered(exit_, 0.1, from + answers++);
+		exit_state_answered(exit_, 0.1, from + answers++);
 	return answers;
 }
 
@@ -81,17 +81,17 @@ static void it_comes_back_with_hysteresis(void **state)
 	int before = 2;
 
 	(void)state;
-	exit_answered(exit_, 0.1, now);
-	exit_failed(exit_, CAUSE_REFUSED, now + 100, now + 100);
-	exit_answered(exit_, 0.1, 201);
-	exit_failed(exit_, CAUSE_REFUSED, 202, 202);
+	exit_state_answered(exit_, 0.1, now);
+	exit_state_failed(exit_, CAUSE_REFUSED, now + 100, now + 100);
+	exit_state_answered(exit_, 0.1, 201);
+	exit_state_failed(exit_, CAUSE_REFUSED, 202, 202);
 	assert_int_equal(answers_until_up(203), 2);
 	/* The sooner it fails again, the longer it must prove itself, to a limit. */
 	now = 210;
 	for (int round = 0; round < 6; round++) {
 		int answers;
 
-		exit_failed(exit_, CAUSE_REFUSED, now, now);
+		exit_state_failed(exit_, CAUSE_REFUSED, now, now);
 		answers = answers_until_up(now + 1);
 		assert_int_equal(answers, before < 16 ? 2 * before : 16);
 		before = answers;
@@ -99,7 +99,7 @@ static void it_comes_back_with_hysteresis(void **state)
 	}
 	/* A minute of peace, and it is as it was. */
 	now += 100;
-	exit_failed(exit_, CAUSE_REFUSED, now, now);
+	exit_state_failed(exit_, CAUSE_REFUSED, now, now);
 	assert_int_equal(answers_until_up(now + 1), 2);
 }
 
@@ -107,18 +107,18 @@ static void probes_are_for_the_idle_and_the_dead(void **state)
 {
 	(void)state;
 	/* At once when nothing is known. */
-	assert_true(exit_wants_probe(exit_, IDLE_S, 1));
-	assert_false(exit_wants_probe(exit_, IDLE_S, 2));
-	exit_answered(exit_, 0.1, 100);
-	assert_false(exit_wants_probe(exit_, IDLE_S, 109));
-	assert_true(exit_wants_probe(exit_, IDLE_S, 110));
-	exit_answered(exit_, 0.1, 110.1);
-	exit_answered(exit_, 0.1, 118);
-	assert_false(exit_wants_probe(exit_, IDLE_S, 121));
-	exit_failed(exit_, CAUSE_REFUSED, 122, 122);
-	assert_true(exit_wants_probe(exit_, IDLE_S, 122));
-	assert_false(exit_wants_probe(exit_, IDLE_S, 122.9));
-	assert_true(exit_wants_probe(exit_, IDLE_S, 123.1));
+	assert_true(exit_state_wants_probe(exit_, IDLE_S, 1));
+	assert_false(exit_state_wants_probe(exit_, IDLE_S, 2));
+	exit_state_answered(exit_, 0.1, 100);
+	assert_false(exit_state_wants_probe(exit_, IDLE_S, 109));
+	assert_true(exit_state_wants_probe(exit_, IDLE_S, 110));
+	exit_state_answered(exit_, 0.1, 110.1);
+	exit_state_answered(exit_, 0.1, 118);
+	assert_false(exit_state_wants_probe(exit_, IDLE_S, 121));
+	exit_state_failed(exit_, CAUSE_REFUSED, 122, 122);
+	assert_true(exit_state_wants_probe(exit_, IDLE_S, 122));
+	assert_false(exit_state_wants_probe(exit_, IDLE_S, 122.9));
+	assert_true(exit_state_wants_probe(exit_, IDLE_S, 123.1));
 }
 
 static void the_best_usable_one_is_chosen(void **state)
@@ -134,9 +134,9 @@ static void the_best_usable_one_is_chosen(void **state)
 
 	(void)state;
 	for (int i = 0; i < 4; i++)
-		exits[i].state = exit_new();
+		exits[i].state = exit_state_new();
 	assert_int_equal(exit_dial_choose(&config, 0, 7), 3);
-	exit_failed(exits[3].state, CAUSE_REFUSED, 1, 1);
+	exit_state_failed(exits[3].state, CAUSE_REFUSED, 1, 1);
 	for (uint32_t dice = 0; dice < 400; dice++)
 		counts[exit_dial_choose(&config, 0, dice)]++;
 	assert_int_equal(counts[1], 100);
@@ -145,7 +145,7 @@ static void the_best_usable_one_is_chosen(void **state)
 	assert_int_equal(exit_dial_choose(&config, 1 << 2 | 1 << 1, 3), 0);
 	assert_int_equal(exit_dial_choose(&config, 7, 3), -1);
 	for (int i = 0; i < 4; i++)
-		exit_put(exits[i].state);
+		exit_state_put(exits[i].state);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
@@ -158,30 +158,30 @@ static void an_address_is_avoided_until_it_answers_twice(void **state)
 	union address due;
 
 	(void)state;
-	exit_answered(exit_, 0.1, 100);
-	assert_false(exit_avoids(exit_, &silent));
-	assert_true(exit_avoid(exit_, &silent, 100));
-	assert_false(exit_avoid(exit_, &silent, 101));
-	assert_true(exit_avoids(exit_, &silent));
+	exit_state_answered(exit_, 0.1, 100);
+	assert_false(exit_state_avoids(exit_, &silent));
+	assert_true(exit_state_avoid(exit_, &silent, 100));
+	assert_false(exit_state_avoid(exit_, &silent, 101));
+	assert_true(exit_state_avoids(exit_, &silent));
 	assert_int_equal(state_of(exit_), EXIT_UP);
-	exit_set_address(exit_, &silent);
-	assert_true(exit_avoids(exit_, &silent));
+	exit_state_set_address(exit_, &silent);
+	assert_true(exit_state_avoids(exit_, &silent));
 	/* In a row. */
-	assert_false(exit_avoid(exit_, &silent, 102));
-	exit_set_address(exit_, &silent);
-	assert_true(exit_avoids(exit_, &silent));
-	exit_set_address(exit_, &silent);
-	assert_false(exit_avoids(exit_, &silent));
-	assert_false(exit_wants_avoided_probe(exit_, 1000, &due));
+	assert_false(exit_state_avoid(exit_, &silent, 102));
+	exit_state_set_address(exit_, &silent);
+	assert_true(exit_state_avoids(exit_, &silent));
+	exit_state_set_address(exit_, &silent);
+	assert_false(exit_state_avoids(exit_, &silent));
+	assert_false(exit_state_wants_avoided_probe(exit_, 1000, &due));
 }
 
 static void one_answer_will_do_when_the_exit_is_down(void **state)
 {
 	(void)state;
-	assert_true(exit_avoid(exit_, &silent, 100));
-	assert_true(exit_failed(exit_, CAUSE_EXIT_SILENT, 101, 103));
-	exit_set_address(exit_, &silent);
-	assert_false(exit_avoids(exit_, &silent));
+	assert_true(exit_state_avoid(exit_, &silent, 100));
+	assert_true(exit_state_failed(exit_, CAUSE_EXIT_SILENT, 101, 103));
+	exit_state_set_address(exit_, &silent);
+	assert_false(exit_state_avoids(exit_, &silent));
 }
 
 static void an_avoided_address_is_probed_now_and_then(void **state)
@@ -189,15 +189,15 @@ static void an_avoided_address_is_probed_now_and_then(void **state)
 	union address due = {0};
 
 	(void)state;
-	assert_true(exit_avoid(exit_, &silent, 100));
-	assert_false(exit_wants_avoided_probe(exit_, 102, &due));
-	assert_true(exit_wants_avoided_probe(exit_, 103, &due));
+	assert_true(exit_state_avoid(exit_, &silent, 100));
+	assert_false(exit_state_wants_avoided_probe(exit_, 102, &due));
+	assert_true(exit_state_wants_avoided_probe(exit_, 103, &due));
 	assert_memory_equal(&due, &silent, sizeof(due));
-	assert_false(exit_wants_avoided_probe(exit_, 104, &due));
-	assert_true(exit_wants_avoided_probe(exit_, 106, &due));
+	assert_false(exit_state_wants_avoided_probe(exit_, 104, &due));
+	assert_true(exit_state_wants_avoided_probe(exit_, 106, &due));
 	/* The exit may have it no more. */
-	assert_false(exit_wants_avoided_probe(exit_, 700, &due));
-	assert_false(exit_avoids(exit_, &silent));
+	assert_false(exit_state_wants_avoided_probe(exit_, 700, &due));
+	assert_false(exit_state_avoids(exit_, &silent));
 }
 
 static void only_so_many_are_avoided(void **state)
@@ -208,11 +208,11 @@ static void only_so_many_are_avoided(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < EXIT_AVOIDED_MAX; i++) {
 		address.in4.sin_addr.s_addr = 0x010200c0 + (i << 24);
-		assert_true(exit_avoid(exit_, &address, 100));
+		assert_true(exit_state_avoid(exit_, &address, 100));
 	}
 	address.in4.sin_addr.s_addr = 0x010300c0;
-	assert_false(exit_avoid(exit_, &address, 100));
-	exit_describe(exit_, &facts);
+	assert_false(exit_state_avoid(exit_, &address, 100));
+	exit_state_describe(exit_, &facts);
 	assert_int_equal(facts.avoided_count, EXIT_AVOIDED_MAX);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a dial asks the memory of destinations without MPTCP, and what it tells it. The linker puts
- * __wrap_NAME in place of the functions of mptcp.h and mptcp_pause.h, which play a kernel and a
+ * __wrap_NAME in place of the functions of mptcp.h and mptcp_blackhole.h, which play a kernel and a
  * peer; the connections are real, to a listener on loopback. */
 #include "upstream/dial.h"
 
@@ -37,7 +37,7 @@ static bool kernel_pauses;
 
 static bool plain; /* of the next dials */
 static bool transparent;
-static struct detours detours;
+static struct auto_bypass auto_bypass;
 static struct link_picker links; /* none */
 
 static int dials_ended;
@@ -47,7 +47,7 @@ static enum transport dial_transport;
 int __wrap_mptcp_socket(int family, bool want_mptcp);
 enum transport __wrap_mptcp_transport(int fd);
 bool __wrap_mptcp_tells_fallback(void);
-bool __wrap_mptcp_pause_likely(struct mptcp_pause *pause, double now_s);
+bool __wrap_mptcp_blackhole_likely(struct mptcp_blackhole *pause, double now_s);
 
 int __wrap_mptcp_socket(int family, bool want_mptcp)
 {
@@ -66,7 +66,7 @@ bool __wrap_mptcp_tells_fallback(void)
 	return kernel_tells;
 }
 
-bool __wrap_mptcp_pause_likely(struct mptcp_pause *pause, double now_s)
+bool __wrap_mptcp_blackhole_likely(struct mptcp_blackhole *pause, double now_s)
 {
 	(void)pause;
 	(void)now_s;
@@ -84,7 +84,7 @@ static int setup(void **state)
 	config = (struct config){.tcp_only = {.expiry_s = 100, .retry = 3}};
 	peer_transport = TRANSPORT_FALLBACK;
 	plain = transparent = false;
-	detours.count = 0;
+	auto_bypass.count = 0;
 	kernel_tells = true;
 	kernel_pauses = false;
 	listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -132,7 +132,7 @@ static enum cause dial(void)
 					     .client = &to.address,
 					     .plain = plain,
 					     .transparent = transparent,
-					     .detours = &detours};
+					     .auto_bypass = &auto_bypass};
 
 	assert_non_null(dial_start(&request, on_dial, NULL));
 	ev_run(loop, 0);
@@ -317,27 +317,27 @@ static void auto_bypass_is_told_what_has_no_mptcp(void **state)
 	(void)state;
 	transparent = true;
 	assert_dial(true, TRANSPORT_FALLBACK);
-	assert_int_equal(detours.count, 0);
+	assert_int_equal(auto_bypass.count, 0);
 	config.intercept.auto_bypass = true;
 	assert_dial(false, TRANSPORT_TCP);
 	assert_dial(false, TRANSPORT_TCP);
-	assert_int_equal(detours.count, 0);
+	assert_int_equal(auto_bypass.count, 0);
 	/* The third in a row tries (retry). */
 	assert_dial(true, TRANSPORT_FALLBACK);
-	assert_int_equal(detours.count, 1);
-	assert_true(address_same_ip(&detours.list[0].to, &to.address));
-	assert_int_equal(address_port(&detours.list[0].to), to.port);
-	assert_false(detours.list[0].learnt_mptcp);
+	assert_int_equal(auto_bypass.count, 1);
+	assert_true(address_same_ip(&auto_bypass.list[0].to, &to.address));
+	assert_int_equal(address_port(&auto_bypass.list[0].to), to.port);
+	assert_false(auto_bypass.list[0].learnt_mptcp);
 	peer_transport = TRANSPORT_MPTCP;
 	tcp_only_note(memory, &to.address, TRANSPORT_FALLBACK, ev_now(loop) - 3);
 	assert_dial(true, TRANSPORT_MPTCP);
-	assert_int_equal(detours.count, 2);
-	assert_true(detours.list[1].learnt_mptcp);
+	assert_int_equal(auto_bypass.count, 2);
+	assert_true(auto_bypass.list[1].learnt_mptcp);
 	assert_dial(true, TRANSPORT_MPTCP);
-	assert_int_equal(detours.count, 2);
-	for (int i = 0; i < 2 * DETOURS_MAX; i++)
-		detour_note(&detours, &to.address, false);
-	assert_int_equal(detours.count, DETOURS_MAX);
+	assert_int_equal(auto_bypass.count, 2);
+	for (int i = 0; i < 2 * AUTO_BYPASS_ENTRIES_MAX; i++)
+		auto_bypass_note(&auto_bypass, &to.address, false);
+	assert_int_equal(auto_bypass.count, AUTO_BYPASS_ENTRIES_MAX);
 }
 
 /* The address is nobody's here, so that only IP_TRANSPARENT lets the socket have it. */
