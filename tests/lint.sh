@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Format, clang-tidy, man pages, and warnings of both compilers. Usage: lint.sh FILE.c FILE.h…
+# Format, clang-tidy, man pages, layers, documents, and warnings of both compilers. Usage: lint.sh FILE.c FILE.h…
 set -eu
 
 failed=0
@@ -47,6 +47,10 @@ tidy() {
 }
 step "clang-tidy" tidy
 step "man pages" mandoc -Tlint -Wwarning man/*.[158]
+step "layers of user/" python3 tests/lint_layers.py
+step "names in documents" python3 tests/lint_docs.py
 step "shell scripts" sh -n tests/setup.sh
+step "layers of user/" python3 tests/lint_layers.py
+step "names in documents" python3 tests/lint_docs.py
 step "shell scripts" sh -n tests/fresh.sh
 exit $failed

@@ -8,6 +8,8 @@
 #include <sodium.h>
 
 #include "auth/gate.h"
+#include "auth/judge.h"
+#include "auth/users.h"
 #include "base/clock.h"
 #include "proto/handshake.h"
 #include "shared/token_state.h"
@@ -80,7 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(in, data + 2, len);
 	if (data[0] & SIGN)
 		sign(in, len, data[0] & REPLAY);
-	handshake_init(&handshake, ACCESS_DENIED, &(struct users){0});
+	handshake_init(&handshake, ACCESS_DENIED, &auth_judge, &(struct users){0});
 	handshake.gate = &gate;
 	stop = data[0] & CUT_ALL ? 0 : data[1] % (len + 1);
 	for (;;) {

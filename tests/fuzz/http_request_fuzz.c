@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/handshake.h"
-#include "proto/http_proxy.h"
+#include "auth/judge.h"
+#include "auth/users.h"
+#include "proto/handshake_private.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -23,7 +24,7 @@ static struct outcome play(const uint8_t *in, size_t len, size_t cut)
 	struct outcome outcome = {.result = PARSE_MORE};
 	size_t stop = cut;
 
-	handshake_init(&outcome.handshake, ACCESS_OPEN, &(struct users){0});
+	handshake_init(&outcome.handshake, ACCESS_OPEN, &auth_judge, &(struct users){0});
 	http_proxy_next(&outcome.handshake);
 	for (;;) {
 		/* A block of its own, for the sanitizer to guard. */

@@ -6,10 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/address.h"
-
-#define USER_NAME_MAX	  255 /* RFC 1929 section 2 */
-#define USER_PASSWORD_MAX 255
+#include "proto/handshake.h"
 
 struct user {
 	char name[USER_NAME_MAX + 1];

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Tells the protocols apart and hands each its bytes. What they say is in socks5.c, socks4.c and
  * http_proxy.c. */
-#include "proto/handshake.h"
+#include "proto/handshake_private.h"
 
 #include <assert.h>
 #include <string.h>
-
-#include "proto/http_proxy.h"
-#include "proto/socks4.h"
-#include "proto/socks5.h"
 
 static const struct dialogue {
 	const char *name;
@@ -39,10 +35,12 @@ static enum protocol detect(uint8_t first)
 	return PROTOCOL_NONE;
 }
 
-void handshake_init(struct handshake *handshake, enum access access, const struct users *users)
+void handshake_init(struct handshake *handshake, enum access access,
+		    const struct handshake_judge *judge, const struct users *users)
 {
 	memset(handshake, 0, sizeof(*handshake));
 	handshake->access = access;
+	handshake->judge = judge;
 	handshake->users = users;
 }
 
@@ -60,6 +58,11 @@ enum parse handshake_step(struct handshake *handshake, const uint8_t *in, size_t
 	}
 	assert(dialogues[handshake->protocol].step);
 	return dialogues[handshake->protocol].step(handshake, in, len, consumed, out);
+}
+
+void handshake_next(struct handshake *handshake)
+{
+	http_proxy_next(handshake);
 }
 
 void handshake_reply(const struct handshake *handshake, enum cause cause,

@@ -8,17 +8,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "auth/users.h"
 #include "base/address.h"
 #include "base/cause.h"
+#include "proto/hop_message.h"
 #include "proto/http_message.h"
 #include "proto/parse.h"
 
 struct gate;
 struct token;
+struct users;
 
 #define HANDSHAKE_IN_MAX  HTTP_HEAD_MAX /* a request must fit */
-#define HANDSHAKE_OUT_MAX 512		/* every answer fits */
+#define USER_NAME_MAX	  255		/* RFC 1929 section 2 */
+#define USER_PASSWORD_MAX 255
+#define HANDSHAKE_OUT_MAX 512 /* every answer fits */
 
 enum protocol {
 	PROTOCOL_NONE, /* no byte seen yet */
@@ -38,9 +41,21 @@ enum access {
 	ACCESS_DENIED,	 /* this source address may not use the listener */
 };
 
+/* Who decides whether a password or a token is right; the handshake only asks. */
+struct handshake_judge {
+	bool (*password)(const struct users *users, const char *name, size_t name_len,
+			 const char *password, size_t password_len);
+	/* As gate_admit(). */
+	enum hop_status (*token)(const struct gate *gate, const struct hop_auth *auth,
+				 const uint8_t *request, size_t request_len,
+				 const struct token **token,
+				 uint8_t answer[static HOP_ANSWER_BYTES]);
+};
+
 struct handshake {
 	enum protocol protocol;
 	enum access access;
+	const struct handshake_judge *judge;
 	const struct users *users;
 	const struct gate *gate; /* NULL: no tokens are taken; set after handshake_init() */
 	/* The token that the gate let in, with a session begun on its account: the caller's to end,
@@ -64,8 +79,9 @@ struct handshake_out {
 	size_t len;
 };
 
-/* users must outlive the handshake. */
-void handshake_init(struct handshake *handshake, enum access access, const struct users *users);
+/* judge and users must outlive the handshake. */
+void handshake_init(struct handshake *handshake, enum access access,
+		    const struct handshake_judge *judge, const struct users *users);
 
 /* Takes what it can from in[0..len) and says in *consumed how much; the caller keeps the rest and
  * calls again with the rest and what came since. Any result may have appended to out.
@@ -83,8 +99,8 @@ enum parse handshake_step(struct handshake *handshake, const uint8_t *in, size_t
 void handshake_reply(const struct handshake *handshake, enum cause cause,
 		     const union address *bound, struct handshake_out *out);
 
-/* For the protocols. All answers of one dialogue together fit. */
-void handshake_out_append(struct handshake_out *out, const void *bytes, size_t len);
+/* After PARSE_DONE of a plain HTTP request: reads the next one of the same client. */
+void handshake_next(struct handshake *handshake);
 
 /* "socks5", "http-connect"…; for output, stable. */
 const char *protocol_name(enum protocol protocol);

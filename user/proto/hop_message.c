@@ -7,7 +7,7 @@
 
 #include <sodium.h>
 
-#include "proto/socks5.h"
+#include "proto/socks5_address.h"
 
 _Static_assert(HOP_MAC_BYTES == crypto_auth_hmacsha512256_BYTES, "HMAC-SHA-512-256");
 

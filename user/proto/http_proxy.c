@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Reads one request head. CONNECT opens a tunnel; a plain request is rewritten for its origin. */
-#include "proto/http_proxy.h"
+#include "proto/handshake_private.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -124,7 +124,7 @@ static const struct refusal *read_request(struct span head, struct request *requ
 }
 
 /* The value of Proxy-Authorization: RFC 7617. */
-static bool check_basic(const struct users *users, struct span value)
+static bool check_basic(const struct handshake *handshake, struct span value)
 {
 	char text[USER_NAME_MAX + 1 + USER_PASSWORD_MAX];
 	struct span name, password = {text, 0};
@@ -136,7 +136,8 @@ static bool check_basic(const struct users *users, struct span value)
 	ok = sodium_base642bin((unsigned char *)text, sizeof(text), value.at, value.len, NULL,
 			       &password.len, NULL, sodium_base64_VARIANT_ORIGINAL) == 0 &&
 	     span_cut(&password, ':', &name) &&
-	     users_check(users, name.at, name.len, password.at, password.len);
+	     handshake->judge->password(handshake->users, name.at, name.len, password.at,
+					password.len);
 	sodium_memzero(text, sizeof(text));
 	return ok;
 }
@@ -151,7 +152,7 @@ static const struct refusal *check_access(const struct handshake *handshake, str
 		return &not_allowed;
 	if (!http_next_field(&fields, "Proxy-Authorization", &value))
 		return &no_password;
-	return check_basic(handshake->users, value) ? NULL : &wrong_password;
+	return check_basic(handshake, value) ? NULL : &wrong_password;
 }
 
 /* default_port is ":80", or "" where a port must be given. */

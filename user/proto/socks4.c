@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The one message of SOCKS4 and SOCKS4a. It carries no password, so a listener that wants one
  * refuses it. */
-#include "proto/socks4.h"
+#include "proto/handshake_private.h"
 
 #include <string.h>
 

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The three messages of SOCKS5: methods, password or token, request. No UDP, no BIND. */
-#include "proto/socks5.h"
+#include "proto/handshake_private.h"
 
 #include <errno.h>
 #include <string.h>
-
-#include "auth/gate.h"
-#include "base/clock.h"
 
 #define PASSWORD_VERSION 1
 
@@ -86,26 +83,13 @@ static enum parse read_password(struct handshake *handshake, const uint8_t *in, 
 
 	/* A client of an open listener may insist on a password; then any will do. */
 	if (handshake->access == ACCESS_PASSWORD &&
-	    !users_check(handshake->users, name, name_len, name + name_len + 1, password_len))
+	    !handshake->judge->password(handshake->users, name, name_len, name + name_len + 1,
+					password_len))
 		return refuse(handshake, CAUSE_AUTH_FAILED, out);
 	*used = 3 + name_len + password_len;
 	append_pair(out, PASSWORD_VERSION, 0);
 	handshake->stage = STAGE_REQUEST;
 	return PARSE_MORE;
-}
-
-size_t socks5_address_size(uint8_t type, uint8_t first)
-{
-	switch (type) {
-	case SOCKS5_IPV4:
-		return sizeof(struct in_addr);
-	case SOCKS5_IPV6:
-		return sizeof(struct in6_addr);
-	case SOCKS5_NAME:
-		return 1U + first;
-	default:
-		return 0;
-	}
 }
 
 /* data is DST.ADDR, size bytes, and then DST.PORT. */
@@ -162,8 +146,8 @@ static enum parse read_token(struct handshake *handshake, const uint8_t *in, siz
 	if (size == 0 || len - (size_t)auth_size < (size_t)size)
 		return PARSE_MORE;
 	hop_auth_read(in, (size_t)auth_size, &auth);
-	status = gate_admit(handshake->gate, &auth, in + auth_size, (size_t)size, clock_now_ms(),
-			    &handshake->token, answer);
+	status = handshake->judge->token(handshake->gate, &auth, in + auth_size, (size_t)size,
+					 &handshake->token, answer);
 	handshake_out_append(out, answer, sizeof(answer));
 	handshake->cause = causes[status];
 	if (status != HOP_ACCEPTED)

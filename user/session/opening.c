@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "auth/judge.h"
 #include "proto/proxy_protocol.h"
 #include "relay/relay.h"
 #include "upstream/dial.h"
@@ -21,7 +22,7 @@ struct opening *opening_new(enum access access, const struct users *users, const
 
 	if (!opening)
 		return NULL;
-	handshake_init(&opening->handshake, access, users);
+	handshake_init(&opening->handshake, access, &auth_judge, users);
 	opening->handshake.gate = gate;
 	return opening;
 }

@@ -15,7 +15,6 @@
 #include "net/route.h"
 #include "net/socket.h"
 #include "net/socket_reset.h"
-#include "proto/http_proxy.h"
 #include "proto/proxy_protocol.h"
 #include "session/congestion.h"
 #include "session/opening.h"
@@ -548,7 +547,7 @@ void session_await_request(struct session *session)
 	struct ev_loop *loop = session->env->relay.loop;
 
 	hangup_remove(&session->env->relay.hangup, &session->relay.client.hangup);
-	http_proxy_next(&opening->handshake);
+	handshake_next(&opening->handshake);
 	ev_io_set(&opening->io, session->relay.client.fd, EV_READ);
 	ev_io_start(loop, &opening->io);
 	session_enter(session, opening->in_len > 0 ? SESSION_HANDSHAKE : SESSION_WAITING);

@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "auth/judge.h"
+#include "auth/users.h"
 #include "proto/handshake.h"
 
 #define UNUSED __attribute__((unused))
@@ -38,7 +40,7 @@ UNUSED static struct dialogue_end dialogue_play(enum access access, const void *
 	struct dialogue_end end = {.result = PARSE_MORE};
 	size_t start = 0, stop = first;
 
-	handshake_init(&end.handshake, access, &dialogue_users);
+	handshake_init(&end.handshake, access, &auth_judge, &dialogue_users);
 	for (;;) {
 		size_t consumed = SIZE_MAX;
 		size_t window = stop - start;

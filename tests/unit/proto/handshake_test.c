@@ -2,6 +2,8 @@
 /* Only what the dispatcher does; each protocol has its own test. */
 #include "dialogue.h"
 
+#include "proto/handshake_private.h"
+
 static void the_first_byte_tells_the_protocol(void **state)
 {
 	(void)state;
@@ -42,7 +44,7 @@ static void a_silent_client_is_told_nothing(void **state)
 		struct handshake_out out = {.len = 0};
 		struct handshake handshake;
 
-		handshake_init(&handshake, ACCESS_OPEN, &dialogue_users);
+		handshake_init(&handshake, ACCESS_OPEN, &auth_judge, &dialogue_users);
 		handshake.protocol = silent[i];
 		for (int cause = 0; cause < CAUSE_COUNT; cause++)
 			handshake_reply(&handshake, (enum cause)cause, NULL, &out);
@@ -86,7 +88,7 @@ static void a_new_handshake_is_empty(void **state)
 
 	(void)state;
 	memset(&handshake, 0xaa, sizeof(handshake));
-	handshake_init(&handshake, ACCESS_PASSWORD, &dialogue_users);
+	handshake_init(&handshake, ACCESS_PASSWORD, &auth_judge, &dialogue_users);
 	assert_int_equal(handshake.access, ACCESS_PASSWORD);
 	assert_ptr_equal(handshake.users, &dialogue_users);
 	assert_int_equal(handshake.protocol, PROTOCOL_NONE);

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "proto/http_proxy.h"
+#include "proto/handshake_private.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -213,7 +213,7 @@ static void empty_lines_before_are_skipped(void **state)
 		size_t consumed, start = 0;
 		enum parse result;
 
-		handshake_init(&handshake, ACCESS_OPEN, &dialogue_users);
+		handshake_init(&handshake, ACCESS_OPEN, &auth_judge, &dialogue_users);
 		http_proxy_next(&handshake);
 		result = http_proxy_step(&handshake, (const uint8_t *)text, cut, &consumed, &out);
 		start += consumed;
