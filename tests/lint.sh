@@ -50,7 +50,5 @@ step "man pages" mandoc -Tlint -Wwarning man/*.[158]
 step "layers of user/" python3 tests/lint_layers.py
 step "names in documents" python3 tests/lint_docs.py
 step "shell scripts" sh -n tests/setup.sh
-step "layers of user/" python3 tests/lint_layers.py
-step "names in documents" python3 tests/lint_docs.py
 step "shell scripts" sh -n tests/fresh.sh
 exit $failed
