@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "net/route.h"
+#include "net/way.h"
 #include "proto/token.h"
 
 struct range {

@@ -29,6 +29,8 @@ static struct json_object *report_path(const struct link_path *path)
 
 	put_ip(object, "address", &path->address);
 	put_ip(object, "gateway", &path->gateway);
+	put(object, "routed", json_object_new_boolean(path->routed));
+	put(object, "taken", json_object_new_boolean(path->taken));
 	put(object, "works", json_object_new_boolean(path->works));
 	return object;
 }

@@ -90,6 +90,14 @@ static bool look_use(struct doctor *doctor, const struct doctor_subject *subject
 			   "hawserd keeps it for later: it is metered, and other links have room");
 		return true;
 	}
+	if (strcmp(state, "same-address") == 0) {
+		doctor_saw(out, DOCTOR_FAIL,
+			   "hawserd does not use it: another link has the same address, and only "
+			   "one can");
+		doctor_mend(out, "give the modem behind %s another subnet, on its own page",
+			    subject->link->device);
+		return true;
+	}
 	if (strcmp(state, "trial") == 0) {
 		doctor_saw(out, DOCTOR_OK,
 			   "hawserd leaves it out for some seconds, to see whether the others "
@@ -170,7 +178,7 @@ static bool look_route(struct doctor *doctor, const struct doctor_subject *subje
 	char gateway[ADDRESS_TEXT_MAX];
 	bool found = false;
 
-	if (!has_address(link, subject->family))
+	if (!has_address(link, subject->family) || path->taken)
 		return false;
 	for (size_t i = 0; i < doctor->view.route_count; i++) {
 		const struct net_route *route = &doctor->view.routes[i];
@@ -179,7 +187,7 @@ static bool look_route(struct doctor *doctor, const struct doctor_subject *subje
 			(route->device == link->index && route->family == subject->family &&
 			 (!doctor->set_up || !path->works || route->table == link->table));
 	}
-	if (!path->works && !found) {
+	if (!path->routed) {
 		doctor_saw(out, other_works ? DOCTOR_WARN : DOCTOR_FAIL,
 			   "there is no default route through %s, so hawserd knows no gateway",
 			   link->device);

@@ -76,6 +76,8 @@ static void take_path(struct doctor_path *path, struct json_object *report)
 {
 	path->address = parse_ip(json_text(report, "address"));
 	path->gateway = parse_ip(json_text(report, "gateway"));
+	path->routed = json_object_get_boolean(json_member(report, "routed"));
+	path->taken = json_object_get_boolean(json_member(report, "taken"));
 	path->works = json_object_get_boolean(json_member(report, "works"));
 }
 

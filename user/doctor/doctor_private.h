@@ -24,6 +24,8 @@ struct doctor_finding {
 struct doctor_path {
 	union address address; /* AF_UNSPEC: none */
 	union address gateway; /* the same; also where none is needed */
+	bool routed;	       /* it has a way out */
+	bool taken;	       /* no, as another link with the same address uses it */
 	bool works;
 };
 

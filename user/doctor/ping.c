@@ -73,7 +73,8 @@ int ping_open(struct ping *echo, const char *device, const union address *from,
 	err = set_options(echo->fd, family);
 	if (!err && *device)
 		err = choose_device(echo->fd, family, device);
-	if (!err && local.sa.sa_family != AF_UNSPEC) {
+	/* A gateway may be of the other family. */
+	if (!err && local.sa.sa_family == remote.sa.sa_family) {
 		address_set_port(&local, 0);
 		if (bind(echo->fd, &local.sa, address_length(&local)))
 			err = -errno;

@@ -9,6 +9,9 @@
 
 #define UNUSABLE (IFA_F_TENTATIVE | IFA_F_DADFAILED)
 
+/* How long a link that was found by itself is shown after its interface has gone. */
+#define KEPT_S 60.
+
 static const struct in6_addr link_local = {.s6_addr = {0xfe, 0x80}};
 
 /* RFC 4193: fc00::/7. */
@@ -27,40 +30,54 @@ static int rank(const struct net_address *address)
 	       (address->flags & IFA_F_SECONDARY ? 0 : 1);
 }
 
-static const struct net_address *find_address(const struct net_view *view, int device,
-					      enum ip_family family)
+static bool is_usable(const struct net_address *address)
 {
+	return !(address->flags & UNUSABLE) || address->flags & IFA_F_OPTIMISTIC;
+}
+
+/* The one that the route prefers, wherever it is; else the interface's best. */
+static const struct net_address *find_address(const struct net_view *view, int device,
+					      enum ip_family family, const struct net_route *route)
+{
+	const bool preferred = route && route->source.sa.sa_family != AF_UNSPEC;
 	const struct net_address *best = NULL;
 
 	for (size_t i = 0; i < view->address_count; i++) {
 		const struct net_address *address = &view->addresses[i];
 
-		if (address->device != device || address_family(&address->address) != family ||
-		    (address->flags & UNUSABLE && !(address->flags & IFA_F_OPTIMISTIC)))
+		if (address_family(&address->address) != family || !is_usable(address))
 			continue;
-		if (!best || rank(address) > rank(best))
+		if (preferred && address_same_ip(&address->address, &route->source))
+			return address;
+		if (address->device == device && (!best || rank(address) > rank(best)))
 			best = address;
 	}
 	return best;
 }
 
-/* Somebody else's default route through the device; that of the main table and of the lowest metric
- * first. */
-static const struct net_route *find_route(const struct net_view *view, int device,
-					  enum ip_family family)
+static bool is_better(const struct net_route *a, const struct net_route *b)
 {
+	const bool main_a = a->table == RT_TABLE_MAIN;
+	const bool main_b = b->table == RT_TABLE_MAIN;
+
+	return main_a != main_b ? main_a : a->metric < b->metric;
+}
+
+/* Somebody else's default route through the device; that of the main table and of the lowest metric
+ * first. plain: only one of the table that what we send is led to. */
+static const struct net_route *find_route(const struct net_view *view, int device,
+					  enum ip_family family, bool plain)
+{
+	const struct net_way *way = &view->ways[family];
 	const struct net_route *best = NULL;
 
 	for (size_t i = 0; i < view->route_count; i++) {
 		const struct net_route *route = &view->routes[i];
-		bool better;
 
-		if (route->ours || route->device != device || route->family != family)
+		if (route->ours || route->device != device || route->family != family ||
+		    (plain && (!way->device || route->table != way->table)))
 			continue;
-		better = !best || (route->table == RT_TABLE_MAIN && best->table != RT_TABLE_MAIN) ||
-			 ((route->table == RT_TABLE_MAIN) == (best->table == RT_TABLE_MAIN) &&
-			  route->metric < best->metric);
-		if (better)
+		if (!best || is_better(route, best))
 			best = route;
 	}
 	return best;
@@ -86,37 +103,55 @@ static bool same_subnet(const union address *a, const union address *b, unsigned
 /* Whether a gateway of before is still one: in the subnet, or on the link by its nature. */
 static bool is_reachable(const union address *gateway, const struct net_address *address)
 {
+	if (gateway->sa.sa_family == AF_UNSPEC ||
+	    address_family(gateway) != address_family(&address->address))
+		return true;
 	if (gateway->sa.sa_family == AF_INET6 &&
 	    memcmp(&gateway->in6.sin6_addr, &link_local, 8) == 0)
 		return true;
 	return same_subnet(gateway, &address->address, address->bits);
 }
 
-static void find_path(struct link *link, enum ip_family family, const struct net_view *view,
-		      const struct net_device *device)
+/* There is no route: was it taken away, and has not just gone with its interface or address? */
+static void note_missing(struct link_path *path, const struct link_path *was, double now_s)
 {
-	const union address before = link->paths[family].gateway;
+	if (was->by_route) {
+		path->missing_s = was->missing_s > 0 ? was->missing_s : now_s;
+		path->withdrawn = now_s - path->missing_s >= LINK_WITHDRAWN_S;
+		path->by_route = !path->withdrawn;
+	} else {
+		path->withdrawn = was->withdrawn;
+	}
+}
+
+static void find_path(struct link *link, enum ip_family family, const struct net_view *view,
+		      const struct net_device *device, double now_s)
+{
+	const struct link_path was = link->paths[family];
 	const union address *configured = &link->config.gateway[family];
-	const struct net_address *address = find_address(view, device->index, family);
-	const struct net_route *route = find_route(view, device->index, family);
+	const struct net_route *route = find_route(view, device->index, family, link->automatic);
+	const struct net_address *address = find_address(view, device->index, family, route);
 	struct link_path *path = &link->paths[family];
 
 	/* Without an address nothing is left to go by but the gateway, which may serve again. */
-	*path = (struct link_path){.gateway = before};
+	*path = (struct link_path){.gateway = was.gateway, .known = was.known, .taken = was.taken};
 	if (!address)
 		return;
 	path->address = address->address;
+	if (!route && device->up && !link->shaken && address_same_ip(&was.address, &path->address))
+		note_missing(path, &was, now_s);
 	if (configured->sa.sa_family != AF_UNSPEC) {
 		path->gateway = *configured;
 		path->routed = true;
 	} else if (route) {
 		path->gateway = route->gateway;
-		path->routed = route->gateway.sa.sa_family != AF_UNSPEC || device->no_gateway;
-	} else if (before.sa.sa_family != AF_UNSPEC && is_reachable(&before, address)) {
+		path->routed = path->known = path->by_route = true;
+	} else if (was.known && !path->withdrawn && is_reachable(&was.gateway, address)) {
 		path->routed = true;
 	} else {
 		path->gateway = (union address){0};
-		path->routed = device->no_gateway;
+		path->known = false;
+		path->routed = device->no_gateway && !path->withdrawn;
 	}
 	path->routed = path->routed && device->up;
 	path->works = path->routed && device->running;
@@ -142,19 +177,26 @@ static enum link_state find_state(const struct link *link, const struct net_devi
 	return LINK_STATE_NO_GATEWAY;
 }
 
-void link_find_paths(struct link *link, const struct net_view *view)
+void link_find_paths(struct link *link, const struct net_view *view, double now_s, bool *again)
 {
 	const struct net_device *device = net_view_device(view, link->config.device);
 
+	link->shaken = link->shaken || !device || device->index != link->device;
+	if (device)
+		link->gone_s = 0;
+	else if (link->device)
+		link->gone_s = now_s;
 	link->device = device ? device->index : 0;
 	for (enum ip_family family = 0; family < IP_FAMILIES; family++) {
 		struct link_path *path = &link->paths[family];
 
 		if (device && link->config.role != LINK_ROLE_OFF)
-			find_path(link, family, view, device);
+			find_path(link, family, view, device, now_s);
 		else
-			*path = (struct link_path){.gateway = path->gateway};
+			*path = (struct link_path){.gateway = path->gateway, .known = path->known};
+		*again = *again || (path->missing_s > 0 && !path->withdrawn);
 	}
+	link->shaken = false;
 	link->state = find_state(link, device);
 }
 
@@ -183,27 +225,106 @@ static void append(struct link links[LINKS_MAX], size_t *count, const struct lin
 		(struct link){.config = *config, .automatic = automatic, .table = table};
 }
 
-void links_collect(const struct links_config *config, const struct net_view *view,
-		   struct link links[LINKS_MAX], size_t *count)
+void links_obey_vpn(const struct links_config *config, struct net_view *view)
 {
+	for (enum ip_family family = 0; family < IP_FAMILIES; family++) {
+		struct net_way *way = &view->ways[family];
+		const struct net_device *device = net_view_device_at(view, way->device);
+		bool named = false;
+
+		for (size_t i = 0; device && i < config->count; i++)
+			named = named || strcmp(config->link[i].device, device->name) == 0;
+		if (device && device->vpn && !named)
+			*way = (struct net_way){0};
+	}
+}
+
+const char *links_collect(const struct links_config *config, const struct net_view *view,
+			  struct link links[LINKS_MAX], size_t *count)
+{
+	const char *left_out = NULL;
+
 	for (size_t i = 0; i < config->count && *count < LINKS_MAX; i++)
 		if (!find_link(links, *count, config->link[i].device))
 			append(links, count, &config->link[i], false);
 	if (config->mode != LINKS_AUTO)
-		return;
-	for (size_t i = 0; i < view->device_count && *count < LINKS_MAX; i++) {
+		return NULL;
+	for (size_t i = 0; i < view->device_count; i++) {
 		const struct net_device *device = &view->devices[i];
 		struct link_config found = {.role = LINK_ROLE_SHARED,
 					    .weight = LINK_WEIGHT_DEFAULT};
 
-		if (device->loopback || find_link(links, *count, device->name))
+		if (device->loopback || device->vpn || find_link(links, *count, device->name))
 			continue;
-		if (!find_route(view, device->index, IP_V4) &&
-		    !find_route(view, device->index, IP_V6))
+		if (!find_route(view, device->index, IP_V4, true) &&
+		    !find_route(view, device->index, IP_V6, true))
 			continue;
+		if (*count == LINKS_MAX) {
+			left_out = device->name;
+			continue;
+		}
 		snprintf(found.name, sizeof(found.name), "%s", device->name);
 		snprintf(found.device, sizeof(found.device), "%s", device->name);
 		append(links, count, &found, true);
+	}
+	return left_out;
+}
+
+bool link_is_over(const struct link *link, bool crowded, double now_s)
+{
+	return link->automatic && link->gone_s > 0 && (crowded || now_s - link->gone_s >= KEPT_S);
+}
+
+/* Better as the one that uses an address that others have too: one that works and answers, that
+ * already did, that is there at all. */
+static int claim(const struct link_path *path, bool silent)
+{
+	return (path->works ? 4 : 0) + (path->works && !silent ? 8 : 0) + (path->taken ? 0 : 2) +
+	       (path->routed ? 1 : 0);
+}
+
+static void share_address(struct link *links, size_t count, enum ip_family family,
+			  const union address *address, const bool silent[][IP_FAMILIES])
+{
+	const struct link_path *best = NULL;
+	int best_claim = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct link_path *path = &links[i].paths[family];
+		const int its = claim(path, silent[i][family]);
+
+		if (!address_same_ip(&path->address, address))
+			continue;
+		if (!best || its > best_claim) {
+			best = path;
+			best_claim = its;
+		}
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct link_path *path = &links[i].paths[family];
+
+		if (!address_same_ip(&path->address, address))
+			continue;
+		path->taken = path != best;
+		if (!path->taken)
+			continue;
+		path->routed = path->works = false;
+	}
+}
+
+void links_share_addresses(struct link *links, size_t count, const bool silent[][IP_FAMILIES])
+{
+	for (size_t i = 0; i < count; i++)
+		for (enum ip_family family = 0; family < IP_FAMILIES; family++)
+			if (links[i].paths[family].address.sa.sa_family != AF_UNSPEC)
+				share_address(links, count, family, &links[i].paths[family].address,
+					      silent);
+	for (size_t i = 0; i < count; i++) {
+		const struct link_path *v4 = &links[i].paths[IP_V4];
+		const struct link_path *v6 = &links[i].paths[IP_V6];
+
+		if (links[i].state == LINK_STATE_UP && !v4->works && !v6->works)
+			links[i].state = LINK_STATE_SAME_ADDRESS;
 	}
 }
 
@@ -245,6 +366,7 @@ const char *link_state_name(enum link_state state)
 		[LINK_STATE_NO_CARRIER] = "no-carrier",
 		[LINK_STATE_NO_ADDRESS] = "no-address",
 		[LINK_STATE_NO_GATEWAY] = "no-gateway",
+		[LINK_STATE_SAME_ADDRESS] = "same-address",
 		[LINK_STATE_NO_ANSWER] = "no-answer",
 		[LINK_STATE_STANDBY] = "standby",
 		[LINK_STATE_QUOTA] = "quota",

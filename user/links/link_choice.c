@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "net/netlink.h"
-#include "net/route.h"
+#include "net/way.h"
 
 int link_picker_init(struct link_picker *picker, unsigned int offset)
 {

@@ -226,12 +226,14 @@ static int open_socket(const struct probe *probe, const struct link *link)
 
 	if (fd < 0)
 		return fd;
-	if (probe->family == IP_V6)
+	if (to.sa.sa_family == AF_INET6)
 		to.in6.sin6_scope_id =
 			IN6_IS_ADDR_LINKLOCAL(&to.in6.sin6_addr) ? (uint32_t)probe->device : 0;
+	/* A gateway of the other family is asked from whatever address the interface has for it. */
 	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, link->config.device,
 		       (socklen_t)strlen(link->config.device)) == 0 &&
-	    bind(fd, &from->sa, len) == 0 && connect(fd, &to.sa, len) == 0)
+	    (from->sa.sa_family != to.sa.sa_family || bind(fd, &from->sa, len) == 0) &&
+	    connect(fd, &to.sa, len) == 0)
 		return fd;
 	err = -errno;
 	close(fd);

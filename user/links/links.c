@@ -5,19 +5,17 @@
 
 #include <errno.h>
 #include <ev.h>
-#include <fcntl.h>
-#include <linux/rtnetlink.h>
-#include <stdarg.h>
+#include <linux/netlink.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "links/link_demotion.h"
+#include "links/link_events.h"
+#include "links/link_history.h"
 #include "links/link_journal.h"
 #include "links/link_probe.h"
 #include "links/link_quota.h"
@@ -35,8 +33,7 @@ struct links {
 	struct ev_loop *loop;
 	const struct config *config;
 	struct netlink *netlink;
-	struct mnl_socket *monitor;
-	ev_io events;
+	struct link_events *events;
 	ev_timer retry;
 	struct link_setup *setup; /* NULL: only looked at */
 	struct link_probes *probes;
@@ -46,69 +43,20 @@ struct links {
 	struct link links[LINKS_MAX];
 	struct link_rates meters[LINKS_MAX]; /* parallel to links */
 	size_t count;
+	char left_out[IF_NAMESIZE]; /* that was told of */
 	ev_timer meter;
-	struct link_event history[LINK_EVENTS_MAX]; /* a ring */
-	uint64_t event_count;			    /* since the start */
+	struct link_history history;
 	struct link_choices choices;
 	links_changed_fn *changed;
 	void *context;
 };
 
-static bool same_address(const union address *a, const union address *b)
-{
-	if (a->sa.sa_family == AF_UNSPEC)
-		return b->sa.sa_family == AF_UNSPEC;
-	return address_same_ip(a, b);
-}
-
-static void note_event(struct links *links, const struct link *link, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-/* For the log and for who asks later. */
-static void note_event(struct links *links, const struct link *link, const char *format, ...)
-{
-	struct link_event *event = &links->history[links->event_count++ % LINK_EVENTS_MAX];
-	va_list args;
-
-	event->time_s = ev_time();
-	snprintf(event->link, sizeof(event->link), "%s", link->config.name);
-	va_start(args, format);
-	vsnprintf(event->text, sizeof(event->text), format, args);
-	va_end(args);
-	log_info("link %s (%s): %s", link->config.name, link->config.device, event->text);
-}
-
-static void tell(struct links *links, const struct link *link, const struct link *before)
-{
-	char address[ADDRESS_TEXT_MAX];
-	char gateway[ADDRESS_TEXT_MAX];
-
-	if (link->state != before->state && link->state == LINK_STATE_DEMOTED)
-		note_event(links, link, "%s: all links together %.1f Mbit/s with it, %.1f without",
-			   link_state_name(link->state), link->sums.with * 8e-6,
-			   link->sums.without * 8e-6);
-	else if (link->state != before->state)
-		note_event(links, link, "%s", link_state_name(link->state));
-	for (enum ip_family family = 0; family < IP_FAMILIES; family++) {
-		const struct link_path *path = &link->paths[family];
-		const struct link_path *was = &before->paths[family];
-
-		if (!path->works)
-			continue;
-		if (was->works && same_address(&path->address, &was->address) &&
-		    same_address(&path->gateway, &was->gateway))
-			continue;
-		note_event(links, link, "%s via %s", address_format_ip(&path->address, address),
-			   address_format_ip(&path->gateway, gateway));
-	}
-}
-
 static bool same_choice(const struct link_choice *a, const struct link_choice *b)
 {
 	return strcmp(a->name, b->name) == 0 && a->device == b->device && a->slot == b->slot &&
 	       a->weight == b->weight && a->backup == b->backup && a->spent == b->spent &&
-	       same_address(&a->sources[IP_V4], &b->sources[IP_V4]) &&
-	       same_address(&a->sources[IP_V6], &b->sources[IP_V6]);
+	       address_same_ip(&a->sources[IP_V4], &b->sources[IP_V4]) &&
+	       address_same_ip(&a->sources[IP_V6], &b->sources[IP_V6]);
 }
 
 static bool same_choices(const struct link_choices *a, const struct link_choices *b)
@@ -175,17 +123,69 @@ static void set_up(struct links *links, const struct net_view *view)
 	}
 }
 
+static void find_silent(const struct links *links, bool silent[LINKS_MAX][IP_FAMILIES])
+{
+	for (size_t i = 0; i < links->count; i++)
+		for (enum ip_family family = 0; family < IP_FAMILIES; family++)
+			silent[i][family] =
+				link_probes_silent(links->probes, &links->links[i], family);
+}
+
+/* Returns whether to look again after LINK_WITHDRAWN_S. */
+static bool find_paths(struct links *links, const struct net_view *view)
+{
+	bool silent[LINKS_MAX][IP_FAMILIES] = {0};
+	bool again = false;
+
+	find_silent(links, silent);
+	for (size_t i = 0; i < links->count; i++) {
+		/* As good as silent, to who has the same address. */
+		silent[i][IP_V4] |= links->links[i].state == LINK_STATE_QUOTA;
+		silent[i][IP_V6] |= links->links[i].state == LINK_STATE_QUOTA;
+		link_find_paths(&links->links[i], view, clock_monotonic_s(), &again);
+	}
+	links_share_addresses(links->links, links->count, silent);
+	return again;
+}
+
 /* Who looks on only takes nothing out. */
 static void take_out_silent(struct links *links)
 {
 	bool silent[LINKS_MAX][IP_FAMILIES] = {0};
 
 	link_probes_follow(links->probes, links->links, links->setup ? links->count : 0);
-	for (size_t i = 0; i < links->count; i++)
-		for (enum ip_family family = 0; family < IP_FAMILIES; family++)
-			silent[i][family] =
-				link_probes_silent(links->probes, &links->links[i], family);
+	find_silent(links, silent);
 	links_take_out(links->links, links->count, silent);
+}
+
+/* Found by themselves, and their interfaces have gone. */
+static void forget_gone(struct links *links)
+{
+	const bool crowded = links->count == LINKS_MAX;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < links->count; i++) {
+		if (link_is_over(&links->links[i], crowded, clock_monotonic_s()))
+			continue;
+		links->meters[kept] = links->meters[i];
+		links->links[kept++] = links->links[i];
+	}
+	memset(&links->meters[kept], 0, sizeof(links->meters[0]) * (links->count - kept));
+	links->count = kept;
+}
+
+static void collect(struct links *links, struct net_view *view)
+{
+	const char *left_out;
+
+	forget_gone(links);
+	links_obey_vpn(&links->config->links, view);
+	left_out = links_collect(&links->config->links, view, links->links, &links->count);
+	if (left_out && strcmp(left_out, links->left_out) != 0)
+		log_warning(
+			"links: no room for %s: there are %d already, which is what is possible",
+			left_out, LINKS_MAX);
+	snprintf(links->left_out, sizeof(links->left_out), "%s", left_out ? left_out : "");
 }
 
 static void sync_links(struct links *links)
@@ -193,6 +193,7 @@ static void sync_links(struct links *links)
 	struct link before[LINKS_MAX];
 	struct net_view view;
 	int err = net_view_load(&view, links->netlink);
+	bool again = false;
 
 	ev_timer_stop(links->loop, &links->retry);
 	if (err) {
@@ -201,11 +202,10 @@ static void sync_links(struct links *links)
 		ev_timer_again(links->loop, &links->retry);
 		goto out;
 	}
-	links_collect(&links->config->links, &view, links->links, &links->count);
+	collect(links, &view);
 	memcpy(before, links->links, sizeof(before));
 	do {
-		for (size_t i = 0; i < links->count; i++)
-			link_find_paths(&links->links[i], &view);
+		again = find_paths(links, &view) || again;
 		if (links->setup)
 			link_quota_mark(links->metered, links->links, links->count);
 		take_out_silent(links);
@@ -214,7 +214,9 @@ static void sync_links(struct links *links)
 	if (links->setup)
 		link_demotion_mark(&links->demotion, links->links, links->count);
 	for (size_t i = 0; i < links->count; i++)
-		tell(links, &links->links[i], &before[i]);
+		link_history_note(&links->history, &links->links[i], &before[i]);
+	if (again)
+		ev_timer_again(links->loop, &links->retry);
 	set_up(links, &view);
 	choose(links);
 out:
@@ -257,7 +259,7 @@ static void on_meter(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct links *links = timer->data;
 	struct net_view view = {0};
-	bool changed;
+	bool changed = false;
 
 	(void)loop;
 	(void)events;
@@ -265,16 +267,19 @@ static void on_meter(struct ev_loop *loop, ev_timer *timer, int events)
 		for (size_t i = 0; i < links->count; i++)
 			take_counters(links, i, &view);
 	net_view_free(&view);
-	if (!links->setup)
-		return;
-	changed = link_quota_changed(links->metered, clock_monotonic_s(), links->links,
-				     links->meters, links->count);
-	changed = look_for_demotion(links) || changed;
+	for (size_t i = 0; i < links->count; i++)
+		changed = changed || link_is_over(&links->links[i], false, clock_monotonic_s());
+	if (links->setup) {
+		changed = link_quota_changed(links->metered, clock_monotonic_s(), links->links,
+					     links->meters, links->count) ||
+			  changed;
+		changed = look_for_demotion(links) || changed;
+	}
 	if (changed)
 		sync_links(links);
 }
 
-static void on_probes(void *context)
+static void on_changed(void *context)
 {
 	sync_links(context);
 }
@@ -286,118 +291,13 @@ static void on_retry(struct ev_loop *loop, ev_timer *timer, int events)
 	sync_links(timer->data);
 }
 
-/* Of routes only the default ones of others matter: a mesh changes others all the time. */
-static bool is_of_interest(const struct nlmsghdr *header)
+static void on_shaken(void *context, int device)
 {
-	const struct rtmsg *route = mnl_nlmsg_get_payload(header);
+	struct links *links = context;
 
-	if (header->nlmsg_type != RTM_NEWROUTE && header->nlmsg_type != RTM_DELROUTE)
-		return true;
-	return route->rtm_dst_len == 0 && route->rtm_protocol != LINK_PROTOCOL;
-}
-
-static void on_events(struct ev_loop *loop, ev_io *io, int events)
-{
-	struct links *links = io->data;
-	_Alignas(struct nlmsghdr) char buffer[32768];
-	bool sync = false;
-	ssize_t len;
-
-	(void)loop;
-	(void)events;
-	while ((len = recv(io->fd, buffer, sizeof(buffer), MSG_DONTWAIT)) != 0) {
-		const struct nlmsghdr *header = (const struct nlmsghdr *)buffer;
-		int left = (int)len;
-
-		if (len < 0 && errno == ENOBUFS) {
-			sync = true; /* some were lost */
-			continue;
-		}
-		if (len < 0)
-			break;
-		for (; mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left))
-			sync = sync || is_of_interest(header);
-	}
-	if (sync)
-		sync_links(links);
-}
-
-static int watch_events(struct links *links)
-{
-	static const int groups[] = {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-				     RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE};
-	ev_io *io = &links->events;
-
-	links->monitor = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (!links->monitor || mnl_socket_bind(links->monitor, 0, MNL_SOCKET_AUTOPID))
-		return -errno;
-	for (size_t i = 0; i < sizeof(groups) / sizeof(*groups); i++) {
-		int group = groups[i];
-
-		if (mnl_socket_setsockopt(links->monitor, NETLINK_ADD_MEMBERSHIP, &group,
-					  sizeof(group)))
-			return -errno;
-	}
-	ev_io_init(io, on_events, mnl_socket_get_fd(links->monitor), EV_READ);
-	io->data = links;
-	ev_io_start(links->loop, io);
-	ev_timer_again(links->loop, &links->meter);
-	return 0;
-}
-
-static void unwatch_events(struct links *links)
-{
-	ev_timer_stop(links->loop, &links->retry);
-	ev_timer_stop(links->loop, &links->meter);
-	if (!links->monitor)
-		return;
-	ev_io_stop(links->loop, &links->events);
-	mnl_socket_close(links->monitor);
-	links->monitor = NULL;
-}
-
-/* Takes hold of what may be set up. */
-static void begin_setup(struct links *links)
-{
-	links->reason[0] = '\0';
-	if (links->config->links.mode == LINKS_MANUAL) {
-		snprintf(links->reason, sizeof(links->reason), "links = manual");
-		return;
-	}
-	links->setup = link_setup_open(links->netlink);
-	if (!links->setup)
-		only_look(links,
-			  errno == EWOULDBLOCK ? "another hawserd manages them" : strerror(errno));
-}
-
-static void end(struct links *links)
-{
-	unwatch_events(links);
-	link_setup_close(links->setup);
-	netlink_close(links->netlink);
-	links->setup = NULL;
-	links->netlink = NULL;
-	links->count = 0;
-	link_probes_follow(links->probes, NULL, 0);
-	memset(links->meters, 0, sizeof(links->meters));
-	links->demotion = (struct link_demotion){0};
-	links->reason[0] = '\0';
-}
-
-static int begin(struct links *links)
-{
-	int err = 0;
-
-	if (links->netlink)
-		return 0;
-	links->netlink = netlink_open(NETLINK_ROUTE);
-	if (!links->netlink)
-		return -errno;
-	/* Before the first look, so that nothing falls in between. */
-	err = watch_events(links);
-	if (err)
-		end(links);
-	return err;
+	for (size_t i = 0; i < links->count; i++)
+		if (links->links[i].device == device)
+			links->links[i].shaken = true;
 }
 
 /* What a hawserd that was killed has left, where now there is nothing to set up. */
@@ -411,6 +311,60 @@ static void clean_up(void)
 	if (netlink)
 		link_setup_close(link_setup_open(netlink));
 	netlink_close(netlink);
+}
+
+/* Takes hold of what may be set up. */
+static void begin_setup(struct links *links)
+{
+	links->reason[0] = '\0';
+	if (links->config->links.mode == LINKS_MANUAL) {
+		snprintf(links->reason, sizeof(links->reason), "links = manual");
+		clean_up();
+		return;
+	}
+	links->setup = link_setup_open(links->netlink);
+	if (!links->setup)
+		only_look(links,
+			  errno == EWOULDBLOCK ? "another hawserd manages them" : strerror(errno));
+}
+
+static void end(struct links *links)
+{
+	ev_timer_stop(links->loop, &links->retry);
+	ev_timer_stop(links->loop, &links->meter);
+	link_events_close(links->events);
+	links->events = NULL;
+	link_setup_close(links->setup);
+	netlink_close(links->netlink);
+	links->setup = NULL;
+	links->netlink = NULL;
+	links->count = 0;
+	link_probes_follow(links->probes, NULL, 0);
+	memset(links->meters, 0, sizeof(links->meters));
+	links->demotion = (struct link_demotion){0};
+	links->reason[0] = '\0';
+}
+
+static int begin(struct links *links)
+{
+	const struct link_events_listener listener = {
+		.shaken = on_shaken, .changed = on_changed, .context = links};
+	int err;
+
+	if (links->netlink)
+		return 0;
+	links->netlink = netlink_open(NETLINK_ROUTE);
+	if (!links->netlink)
+		return -errno;
+	/* Before the first look, so that nothing falls in between. */
+	links->events = link_events_open(links->loop, &listener);
+	if (links->events) {
+		ev_timer_again(links->loop, &links->meter);
+		return 0;
+	}
+	err = -errno;
+	end(links);
+	return err;
 }
 
 /* Those that the new configuration does not have, or has otherwise. */
@@ -478,7 +432,7 @@ struct links *links_open(struct ev_loop *loop, const struct config *config,
 	links->loop = loop;
 	links->changed = changed;
 	links->context = context;
-	links->probes = link_probes_open(loop, on_probes, links);
+	links->probes = link_probes_open(loop, on_changed, links);
 	links->metered = link_quota_open();
 	if (!links->probes || !links->metered) {
 		link_probes_close(links->probes);
@@ -530,19 +484,15 @@ const struct quota_usage *links_usage(const struct links *links, size_t index)
 
 const struct link_event *links_event(const struct links *links, size_t index)
 {
-	uint64_t first =
-		links->event_count > LINK_EVENTS_MAX ? links->event_count - LINK_EVENTS_MAX : 0;
-
-	if (first + index >= links->event_count)
-		return NULL;
-	return &links->history[(first + index) % LINK_EVENTS_MAX];
+	return link_history_get(&links->history, index);
 }
 
 const struct link *links_find(const struct links *links, const union address *address)
 {
 	for (size_t i = 0; links && i < links->count; i++)
 		for (enum ip_family family = 0; family < IP_FAMILIES; family++)
-			if (same_address(&links->links[i].paths[family].address, address))
+			if (!links->links[i].paths[family].taken &&
+			    address_same_ip(&links->links[i].paths[family].address, address))
 				return &links->links[i];
 	return NULL;
 }

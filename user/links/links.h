@@ -8,20 +8,13 @@
 
 #include "links/link.h"
 #include "links/link_choice.h"
+#include "links/link_history.h"
 #include "links/link_rates.h"
 #include "links/quota_usage.h"
-
-#define LINK_EVENTS_MAX 64 /* that are kept */
 
 struct config;
 struct ev_loop;
 struct links;
-
-struct link_event {
-	double time_s; /* since the epoch */
-	char link[LINK_NAME_MAX + 1];
-	char text[2 * ADDRESS_TEXT_MAX];
-};
 
 /* The choices for new connections are others than before. */
 typedef void links_changed_fn(void *context, const struct link_choices *choices);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/address.h"
+#include "net/way.h"
 
 /* All that is ours carries this protocol number ("ip route", "ip rule": proto 104) and has its
  * table or priority in this range; else it is somebody else's. */
@@ -26,6 +27,7 @@ struct net_device {
 	bool running; /* and it has a carrier */
 	bool loopback;
 	bool no_gateway; /* point to point: a gateway is not needed */
+	bool vpn;	 /* a tunnel by its kind: what it carries leaves by another interface */
 	uint64_t rx_bytes;
 	uint64_t tx_bytes;
 };
@@ -37,14 +39,24 @@ struct net_address {
 	uint32_t flags; /* IFA_F_… */
 };
 
-/* A default route. */
+/* One next hop of a default route. */
 struct net_route {
 	int device;
 	enum ip_family family;
-	union address gateway; /* AF_UNSPEC: none */
+	union address gateway; /* AF_UNSPEC: none; may be of the other family */
+	union address source;  /* that the route prefers; AF_UNSPEC: none */
 	uint32_t table;
 	uint32_t metric;
+	uint32_t nexthop; /* the object that holds device and gateway, if they are unknown; or 0 */
 	bool ours;
+};
+
+/* A next-hop object (ip nexthop), or a member of a group of them. */
+struct net_nexthop {
+	uint32_t id;
+	uint32_t member; /* of a group: the id of the object; else 0 */
+	int device;
+	union address gateway;
 };
 
 struct net_rule {
@@ -61,8 +73,11 @@ struct net_view {
 	size_t address_count;
 	struct net_route *routes;
 	size_t route_count;
+	struct net_nexthop *nexthops; /* while they are loaded */
+	size_t nexthop_count;
 	struct net_rule *rules; /* ours only */
 	size_t rule_count;
+	struct net_way ways[IP_FAMILIES]; /* of plain traffic */
 };
 
 /* Fills view, to be freed by net_view_free() also on error. 0 or -errno. */
@@ -74,5 +89,6 @@ void net_view_free(struct net_view *view);
 
 /* NULL if there is none. */
 const struct net_device *net_view_device(const struct net_view *view, const char *name);
+const struct net_device *net_view_device_at(const struct net_view *view, int index);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Our own rules and routes, one at a time, and what route a destination has. */
+/* Our own rules and routes, one at a time. */
 #include "net/route.h"
 
 #include <errno.h>
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
-#include <netinet/in.h>
+#include <string.h>
 
 #include "net/netlink.h"
 
@@ -20,6 +20,25 @@ static void put_address(struct nlmsghdr *header, uint16_t type, const union addr
 		mnl_attr_put(header, type, sizeof(struct in6_addr), &address->in6.sin6_addr);
 	else
 		mnl_attr_put(header, type, sizeof(struct in_addr), &address->in4.sin_addr);
+}
+
+/* The gateway, also one of the other family. */
+static void put_gateway(struct nlmsghdr *header, const struct net_route *route)
+{
+	const union address *gateway = &route->gateway;
+	const bool v6 = gateway->sa.sa_family == AF_INET6;
+	uint8_t via[sizeof(struct rtvia) + sizeof(struct in6_addr)] = {0};
+	struct rtvia head = {.rtvia_family = gateway->sa.sa_family};
+	const size_t len = v6 ? sizeof(struct in6_addr) : sizeof(struct in_addr);
+
+	if (address_family(gateway) == route->family) {
+		put_address(header, RTA_GATEWAY, gateway);
+		return;
+	}
+	memcpy(via, &head, sizeof(head));
+	memcpy(via + sizeof(head),
+	       v6 ? (const void *)&gateway->in6.sin6_addr : &gateway->in4.sin_addr, len);
+	mnl_attr_put(header, RTA_VIA, sizeof(head) + len, via);
 }
 
 static int change_route(struct netlink *netlink, uint16_t type, uint16_t flags,
@@ -38,7 +57,7 @@ static int change_route(struct netlink *netlink, uint16_t type, uint16_t flags,
 		/* Whether the kernel finds the gateway's subnet or not: some providers' gateways
 		 * are in none. */
 		message->rtm_flags = RTNH_F_ONLINK;
-		put_address(header, RTA_GATEWAY, &route->gateway);
+		put_gateway(header, route);
 	} else if (route->family == IP_V4) {
 		message->rtm_scope = RT_SCOPE_LINK;
 	}
@@ -89,108 +108,4 @@ int link_rule_delete(struct netlink *netlink, const struct net_rule *rule)
 	int err = change_rule(netlink, RTM_DELRULE, 0, rule);
 
 	return err == -ENOENT ? 0 : err;
-}
-
-struct found {
-	bool is_default;
-	int device;
-};
-
-static int on_found(const struct nlmsghdr *header, void *context)
-{
-	const struct rtmsg *message = mnl_nlmsg_get_payload(header);
-	struct found *found = context;
-	const struct nlattr *attribute;
-
-	found->is_default = message->rtm_dst_len == 0 && message->rtm_type == RTN_UNICAST;
-	mnl_attr_for_each(attribute, header, sizeof(*message))
-	{
-		if (mnl_attr_get_type(attribute) == RTA_OIF &&
-		    mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0)
-			found->device = (int)mnl_attr_get_u32(attribute);
-		/* Of several next hops, the first stands for all. */
-		if (mnl_attr_get_type(attribute) == RTA_MULTIPATH &&
-		    mnl_attr_get_payload_len(attribute) >= sizeof(struct rtnexthop))
-			found->device = ((const struct rtnexthop *)mnl_attr_get_payload(attribute))
-						->rtnh_ifindex;
-	}
-	return MNL_CB_STOP;
-}
-
-/* Begins a question for the route to an address. */
-static struct nlmsghdr *begin_question(struct netlink *netlink, const union address *to,
-				       uint32_t flags)
-{
-	struct nlmsghdr *header = netlink_begin(netlink, RTM_GETROUTE, 0);
-	struct rtmsg *message = mnl_nlmsg_put_extra_header(header, sizeof(*message));
-
-	/* One message is the whole answer: whoever reads it returns MNL_CB_STOP. */
-	header->nlmsg_flags &= (uint16_t)~NLM_F_ACK;
-	message->rtm_family = (uint8_t)to->sa.sa_family;
-	message->rtm_dst_len = to->sa.sa_family == AF_INET6 ? 128 : 32;
-	message->rtm_flags = flags;
-	put_address(header, RTA_DST, to);
-	return header;
-}
-
-int route_find_default(struct netlink *netlink, const union address *to)
-{
-	struct found found = {0};
-	int err;
-
-	/* The route as it stands in its table, and with it the length of its prefix. */
-	begin_question(netlink, to, RTM_F_FIB_MATCH);
-	err = netlink_send(netlink, on_found, &found);
-	if (err == -ENETUNREACH)
-		return 0;
-	if (err)
-		return err;
-	return found.is_default ? found.device : -EEXIST;
-}
-
-static int on_route_type(const struct nlmsghdr *header, void *context)
-{
-	const struct rtmsg *message = mnl_nlmsg_get_payload(header);
-
-	*(unsigned char *)context = message->rtm_type;
-	return MNL_CB_STOP;
-}
-
-int route_is_own(struct netlink *netlink, const union address *to)
-{
-	unsigned char type = RTN_UNSPEC;
-	struct nlmsghdr *header;
-	union address plain = *to;
-	int err;
-
-	/* connect() takes these for loopback. */
-	if (address_is_any(to) || address_is_loopback(to))
-		return 1;
-	if (to->sa.sa_family == AF_INET6) /* and it takes v4-mapped ones for IPv4 */
-		address_from_bytes(&plain, AF_INET6, &to->in6.sin6_addr, address_port(to));
-	header = begin_question(netlink, &plain, 0);
-	/* As connect() asks, since rules may look at it. */
-	mnl_attr_put_u8(header, RTA_IP_PROTO, IPPROTO_TCP);
-	mnl_attr_put_u16(header, RTA_DPORT, plain.in4.sin_port);
-	if (plain.sa.sa_family == AF_INET6 && to->in6.sin6_scope_id)
-		mnl_attr_put_u32(header, RTA_OIF, to->in6.sin6_scope_id);
-	err = netlink_send(netlink, on_route_type, &type);
-	switch (err) {
-	case 0:
-		break;
-	case -ENETUNREACH:
-	case -EHOSTUNREACH: /* a route of the type "unreachable" */
-	case -EACCES:	    /* "prohibit" */
-		return 0;
-	default:
-		return err;
-	}
-	switch (type) {
-	case RTN_UNICAST:
-		return 0;
-	case RTN_UNSPEC:
-		return -EPROTO;
-	default:
-		return 1;
-	}
 }

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "intercept/run_redirect.h"
-#include "net/route.h"
+#include "net/way.h"
 #include "session/opening.h"
 #include "session/original_destination.h"
 #include "session/session_private.h"

@@ -2,7 +2,7 @@
 /* Where our own listeners are. */
 #include "upstream/own_listener.h"
 
-#include "net/route.h"
+#include "net/way.h"
 
 int own_listener_is_at(const struct config *config, struct netlink *routes, const union address *to)
 {

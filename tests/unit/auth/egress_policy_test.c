@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "auth/egress_policy.h"
-#include "net/route.h"
+#include "net/way.h"
 #include "proto/token.h"
 
 static union address parse(const char *text)

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "net/route.h"
+#include "net/way.h"
 
 static int default_route; /* what the kernel says */
 

@@ -19,11 +19,14 @@ static struct net_device devices[3];
 static struct net_address addresses[8];
 static struct net_route routes[8];
 static struct net_view view;
+static double now_s;
 
 static union address ip(const char *text)
 {
 	struct prefix prefix;
 
+	if (strcmp(text, "-") == 0)
+		return (union address){0};
 	assert_int_equal(prefix_parse(text, &prefix), 0);
 	return prefix.base;
 }
@@ -48,8 +51,12 @@ static void has_route(int device, const char *gateway, uint32_t table, uint32_t 
 static int setup(void **state)
 {
 	(void)state;
-	view = (struct net_view){
-		.devices = devices, .device_count = 3, .addresses = addresses, .routes = routes};
+	view = (struct net_view){.devices = devices,
+				 .device_count = 3,
+				 .addresses = addresses,
+				 .routes = routes,
+				 .ways = {{DSL, RT_TABLE_MAIN}, {DSL, RT_TABLE_MAIN}}};
+	now_s = 1000;
 	devices[0] = (struct net_device){1, "lo", .up = true, .running = true, .loopback = true};
 	devices[1] = (struct net_device){DSL, "dsl0", .up = true, .running = true};
 	devices[2] = (struct net_device){LTE, "lte0", .up = true, .running = true};
@@ -59,6 +66,15 @@ static int setup(void **state)
 static struct link dsl(void)
 {
 	return (struct link){.config = {.name = "dsl", .device = "dsl0"}, .table = 28001};
+}
+
+/* Whether to look again. */
+static bool look(struct link *link)
+{
+	bool again = false;
+
+	link_find_paths(link, &view, now_s, &again);
+	return again;
 }
 
 static void assert_ip(const union address *address, const char *expected)
@@ -74,31 +90,31 @@ static void states_in_order(void **state)
 
 	(void)state;
 	devices[1].name[0] = 'x';
-	link_find_paths(&link, &view);
+	look(&link);
 	assert_string_equal(link_state_name(link.state), "no-device");
 	assert_int_equal(link.device, 0);
 	devices[1].name[0] = 'd';
 	devices[1].up = devices[1].running = false;
-	link_find_paths(&link, &view);
+	look(&link);
 	assert_string_equal(link_state_name(link.state), "down");
 	devices[1].up = true;
-	link_find_paths(&link, &view);
+	look(&link);
 	assert_string_equal(link_state_name(link.state), "no-carrier");
 	devices[1].running = true;
-	link_find_paths(&link, &view);
+	look(&link);
 	assert_string_equal(link_state_name(link.state), "no-address");
 	has_address(DSL, "192.0.2.7", 24, 0);
-	link_find_paths(&link, &view);
+	look(&link);
 	assert_string_equal(link_state_name(link.state), "no-gateway");
 	assert_false(link.paths[IP_V4].routed);
 	has_route(DSL, "192.0.2.1", RT_TABLE_MAIN, 0);
-	link_find_paths(&link, &view);
+	look(&link);
 	assert_string_equal(link_state_name(link.state), "up");
 	assert_int_equal(link.device, DSL);
 	assert_true(link.paths[IP_V4].works);
 	assert_false(link.paths[IP_V6].works);
 	link.config.role = LINK_ROLE_OFF;
-	link_find_paths(&link, &view);
+	look(&link);
 	assert_string_equal(link_state_name(link.state), "off");
 	assert_false(link.paths[IP_V4].routed);
 }
@@ -111,7 +127,7 @@ static void without_carrier_it_stays_routed(void **state)
 	has_address(DSL, "192.0.2.7", 24, 0);
 	has_route(DSL, "192.0.2.1", RT_TABLE_MAIN, 0);
 	devices[1].running = false;
-	link_find_paths(&link, &view);
+	look(&link);
 	assert_true(link.paths[IP_V4].routed);
 	assert_false(link.paths[IP_V4].works);
 }
@@ -125,16 +141,16 @@ static void the_best_address(void **state)
 	has_address(LTE, "2001:db8:9::9", 64, 0);
 	has_address(DSL, "fd00::1", 64, 0);
 	has_address(DSL, "2001:db8::1", 64, IFA_F_DEPRECATED);
-	link_find_paths(&link, &view);
+	look(&link);
 	assert_ip(&link.paths[IP_V6].address, "fd00::1");
 	has_address(DSL, "2001:db8::2", 64, IFA_F_TENTATIVE);
 	has_address(DSL, "2001:db8::3", 64, IFA_F_TENTATIVE | IFA_F_DADFAILED);
 	has_address(DSL, "2001:db8::4", 64, IFA_F_TEMPORARY);
-	link_find_paths(&link, &view);
+	look(&link);
 	assert_ip(&link.paths[IP_V6].address, "2001:db8::4");
 	has_address(DSL, "2001:db8::5", 64, 0);
 	has_address(DSL, "2001:db8::6", 64, 0);
-	link_find_paths(&link, &view);
+	look(&link);
 	assert_ip(&link.paths[IP_V6].address, "2001:db8::5");
 }
 
@@ -147,19 +163,19 @@ static void the_best_route(void **state)
 	has_route(LTE, "192.0.2.9", RT_TABLE_MAIN, 0);
 	has_route(DSL, "192.0.2.8", 28001, 0);
 	routes[1].ours = true;
-	link_find_paths(&link, &view);
+	look(&link);
 	assert_string_equal(link_state_name(link.state), "no-gateway");
 	has_route(DSL, "192.0.2.1", 100, 0);
-	link_find_paths(&link, &view);
+	look(&link);
 	assert_ip(&link.paths[IP_V4].gateway, "192.0.2.1");
 	has_route(DSL, "192.0.2.2", RT_TABLE_MAIN, 200);
-	link_find_paths(&link, &view);
+	look(&link);
 	assert_ip(&link.paths[IP_V4].gateway, "192.0.2.2");
 	has_route(DSL, "192.0.2.3", RT_TABLE_MAIN, 100);
-	link_find_paths(&link, &view);
+	look(&link);
 	assert_ip(&link.paths[IP_V4].gateway, "192.0.2.3");
 	link.config.gateway[IP_V4] = ip("198.51.100.1");
-	link_find_paths(&link, &view);
+	look(&link);
 	assert_ip(&link.paths[IP_V4].gateway, "198.51.100.1");
 }
 
@@ -174,25 +190,25 @@ static void a_gateway_is_remembered(void **state)
 	has_address(DSL, "2001:db8::7", 64, 0);
 	has_route(DSL, "192.0.2.1", RT_TABLE_MAIN, 0);
 	has_route(DSL, "fe80::1", RT_TABLE_MAIN, 0);
-	link_find_paths(&link, &view);
+	look(&link);
 	view.address_count = view.route_count = 0;
 	devices[1].up = devices[1].running = false;
-	link_find_paths(&link, &view);
+	look(&link);
 	assert_false(link.paths[IP_V4].routed);
 	devices[1].up = devices[1].running = true;
 	has_address(DSL, "192.0.2.8", 25, 0);
 	has_address(DSL, "2001:db8::7", 64, 0);
-	link_find_paths(&link, &view);
+	look(&link);
 	assert_true(link.paths[IP_V4].works);
 	assert_ip(&link.paths[IP_V4].gateway, "192.0.2.1");
 	assert_true(link.paths[IP_V6].works);
 	assert_ip(&link.paths[IP_V6].gateway, "fe80::1");
 	addresses[0].address = ip("192.0.2.129");
-	link_find_paths(&link, &view);
+	look(&link);
 	assert_false(link.paths[IP_V4].works);
 	assert_true(link.paths[IP_V6].works);
 	addresses[0].address = ip("192.0.2.8");
-	link_find_paths(&link, &view);
+	look(&link);
 	assert_false(link.paths[IP_V4].works);
 }
 
@@ -203,7 +219,7 @@ static void point_to_point_needs_no_gateway(void **state)
 	(void)state;
 	has_address(DSL, "192.0.2.7", 32, 0);
 	devices[1].no_gateway = true;
-	link_find_paths(&link, &view);
+	look(&link);
 	assert_true(link.paths[IP_V4].works);
 	assert_ip(&link.paths[IP_V4].gateway, "-");
 }
@@ -243,6 +259,218 @@ static void links_that_are_collected(void **state)
 	assert_int_equal(links[2].table, 28003);
 }
 
+static void a_withdrawn_route_ends_it(void **state)
+{
+	struct link link = dsl();
+
+	(void)state;
+	has_address(DSL, "2001:db8::7", 64, 0);
+	has_route(DSL, "fe80::1", RT_TABLE_MAIN, 1024);
+	assert_false(look(&link));
+	view.route_count = 0;
+	assert_true(look(&link));
+	assert_true(link.paths[IP_V6].works);
+	now_s += LINK_WITHDRAWN_S / 2;
+	assert_true(look(&link));
+	now_s += LINK_WITHDRAWN_S;
+	assert_false(look(&link));
+	assert_string_equal(link_state_name(link.state), "no-gateway");
+	now_s += 100;
+	look(&link);
+	assert_false(link.paths[IP_V6].routed);
+	has_route(DSL, "fe80::2", RT_TABLE_MAIN, 1024);
+	look(&link);
+	assert_true(link.paths[IP_V6].works);
+}
+
+/* Some DHCP clients take the route out and put it back at each renewal. */
+static void a_route_that_is_renewed_ends_nothing(void **state)
+{
+	struct link link = dsl();
+
+	(void)state;
+	has_address(DSL, "192.0.2.7", 24, 0);
+	has_route(DSL, "192.0.2.1", RT_TABLE_MAIN, 0);
+	look(&link);
+	for (int i = 0; i < 3; i++) {
+		view.route_count = 0;
+		look(&link);
+		assert_true(link.paths[IP_V4].works);
+		view.route_count = 1;
+		now_s += LINK_WITHDRAWN_S / 2;
+		look(&link);
+		assert_true(link.paths[IP_V4].works);
+	}
+}
+
+/* Also where none is needed, and when the kernel has dropped it with the address, which is back. */
+static void a_withdrawn_route_of_a_modem(void **state)
+{
+	struct link link = dsl();
+
+	(void)state;
+	devices[1].no_gateway = true;
+	has_address(DSL, "192.0.2.7", 32, 0);
+	has_route(DSL, "-", RT_TABLE_MAIN, 0);
+	look(&link);
+	view.route_count = 0;
+	link.shaken = true;
+	look(&link);
+	now_s += 10;
+	assert_false(look(&link));
+	assert_true(link.paths[IP_V4].works);
+	view.route_count = 1;
+	look(&link);
+	view.route_count = 0;
+	look(&link);
+	now_s += 10;
+	look(&link);
+	assert_string_equal(link_state_name(link.state), "no-gateway");
+}
+
+static void a_route_without_gateway(void **state)
+{
+	struct link link = dsl();
+
+	(void)state;
+	has_address(DSL, "192.0.2.7", 24, 0);
+	has_route(DSL, "-", RT_TABLE_MAIN, 0);
+	look(&link);
+	assert_string_equal(link_state_name(link.state), "up");
+	assert_ip(&link.paths[IP_V4].gateway, "-");
+	/* It is remembered as one with a gateway is. */
+	view.route_count = 0;
+	devices[1].up = devices[1].running = false;
+	look(&link);
+	devices[1].up = devices[1].running = true;
+	look(&link);
+	assert_true(link.paths[IP_V4].works);
+}
+
+static void a_gateway_of_the_other_family(void **state)
+{
+	struct link link = dsl();
+
+	(void)state;
+	has_address(DSL, "192.0.2.7", 32, 0);
+	has_route(DSL, "fe80::1", RT_TABLE_MAIN, 0);
+	routes[0].family = IP_V4;
+	look(&link);
+	assert_true(link.paths[IP_V4].works);
+	assert_ip(&link.paths[IP_V4].gateway, "fe80::1");
+}
+
+static void a_preferred_source(void **state)
+{
+	struct link link = dsl();
+
+	(void)state;
+	has_address(DSL, "192.0.2.7", 24, 0);
+	has_address(DSL, "192.0.2.8", 24, IFA_F_SECONDARY);
+	has_address(1, "198.51.100.7", 32, 0);
+	has_route(DSL, "192.0.2.1", RT_TABLE_MAIN, 0);
+	look(&link);
+	assert_ip(&link.paths[IP_V4].address, "192.0.2.7");
+	routes[0].source = ip("192.0.2.8");
+	look(&link);
+	assert_ip(&link.paths[IP_V4].address, "192.0.2.8");
+	routes[0].source = ip("198.51.100.7"); /* the loopback interface has it */
+	look(&link);
+	assert_ip(&link.paths[IP_V4].address, "198.51.100.7");
+	routes[0].source = ip("198.51.100.8"); /* nobody has it any more */
+	look(&link);
+	assert_ip(&link.paths[IP_V4].address, "192.0.2.7");
+}
+
+static void a_vpn_takes_all(void **state)
+{
+	struct link_config listed = {.name = "vpn", .device = "lte0"};
+	struct links_config config = {.mode = LINKS_AUTO};
+	struct link links[LINKS_MAX];
+	size_t count = 0;
+
+	(void)state;
+	devices[2].vpn = true;
+	has_address(DSL, "192.0.2.7", 24, 0);
+	has_route(DSL, "192.0.2.1", RT_TABLE_MAIN, 0);
+	has_route(LTE, "-", 51820, 0);
+	links_collect(&config, &view, links, &count);
+	assert_int_equal(count, 1);
+	view.ways[IP_V4] = (struct net_way){LTE, 51820};
+	links_obey_vpn(&config, &view);
+	look(&links[0]); /* begins while it was a link */
+	assert_false(links[0].paths[IP_V4].routed);
+	count = 0;
+	links_collect(&config, &view, links, &count);
+	assert_int_equal(count, 0);
+	/* Who names it wants it. */
+	config.link = &listed;
+	config.count = 1;
+	view.ways[IP_V4] = (struct net_way){LTE, 51820};
+	links_obey_vpn(&config, &view);
+	links_collect(&config, &view, links, &count);
+	assert_int_equal(count, 1);
+	assert_string_equal(links[0].config.device, "lte0");
+}
+
+/* As USB tethering does. */
+static void a_new_name_each_time(void **state)
+{
+	const struct links_config config = {.mode = LINKS_AUTO};
+	struct link links[LINKS_MAX];
+	size_t count = 0;
+
+	(void)state;
+	has_route(LTE, "192.0.2.9", RT_TABLE_MAIN, 0);
+	for (int i = 0; i < LINKS_MAX; i++) {
+		snprintf(devices[2].name, sizeof(devices[2].name), "usb%d", i);
+		assert_null(links_collect(&config, &view, links, &count));
+		for (size_t j = 0; j < count; j++)
+			look(&links[j]);
+	}
+	assert_int_equal(count, LINKS_MAX);
+	strcpy(devices[2].name, "usb99");
+	assert_string_equal(links_collect(&config, &view, links, &count), "usb99");
+	for (size_t j = 0; j < count; j++)
+		look(&links[j]);
+	for (size_t j = 0; j < count; j++) {
+		assert_true(link_is_over(&links[j], true, now_s));
+		assert_false(link_is_over(&links[j], false, now_s));
+		assert_true(link_is_over(&links[j], false, now_s + 60));
+		links[j].automatic = false;
+		assert_false(link_is_over(&links[j], true, now_s + 60));
+	}
+}
+
+/* Two modems of one make. */
+static void the_same_address_twice(void **state)
+{
+	struct link links[2] = {dsl(), {.config = {.name = "lte", .device = "lte0"}}};
+	bool silent[2][IP_FAMILIES] = {{false}};
+
+	(void)state;
+	has_address(DSL, "192.168.8.100", 24, 0);
+	has_address(LTE, "192.168.8.100", 24, 0);
+	has_route(DSL, "192.168.8.1", RT_TABLE_MAIN, 1);
+	has_route(LTE, "192.168.8.1", RT_TABLE_MAIN, 2);
+	for (int round = 0; round < 5; round++) {
+		const bool first = round == 0 || round == 4;
+
+		/* The carrier of the first goes and comes, then the second falls silent. */
+		devices[1].running = round != 1;
+		silent[1][IP_V4] = round == 4;
+		for (size_t i = 0; i < 2; i++)
+			look(&links[i]);
+		links_share_addresses(links, 2, silent);
+		assert_int_equal(links[0].paths[IP_V4].works, first);
+		assert_int_equal(links[1].paths[IP_V4].works, !first);
+		assert_int_equal(links[1].paths[IP_V4].routed, !first);
+		assert_string_equal(link_state_name(links[first].state),
+				    round == 1 ? "no-carrier" : "same-address");
+		assert_string_equal(link_state_name(links[!first].state), "up");
+	}
+}
+
 static void silent_links_go_but_the_last(void **state)
 {
 	struct link links[2] = {dsl(), dsl()};
@@ -276,6 +504,15 @@ int main(void)
 		cmocka_unit_test_setup(a_gateway_is_remembered, setup),
 		cmocka_unit_test_setup(point_to_point_needs_no_gateway, setup),
 		cmocka_unit_test_setup(links_that_are_collected, setup),
+		cmocka_unit_test_setup(a_withdrawn_route_ends_it, setup),
+		cmocka_unit_test_setup(a_route_that_is_renewed_ends_nothing, setup),
+		cmocka_unit_test_setup(a_withdrawn_route_of_a_modem, setup),
+		cmocka_unit_test_setup(a_route_without_gateway, setup),
+		cmocka_unit_test_setup(a_gateway_of_the_other_family, setup),
+		cmocka_unit_test_setup(a_preferred_source, setup),
+		cmocka_unit_test_setup(a_vpn_takes_all, setup),
+		cmocka_unit_test_setup(a_new_name_each_time, setup),
+		cmocka_unit_test_setup(the_same_address_twice, setup),
 		cmocka_unit_test_setup(silent_links_go_but_the_last, setup),
 	};
 

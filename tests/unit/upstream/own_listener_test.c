@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "net/route.h"
+#include "net/way.h"
 #include "upstream/own_listener.h"
 
 static int kernel_says;

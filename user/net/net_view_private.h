@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the readers of a view's parts share. */
+#ifndef HAWSER_NET_NET_VIEW_PRIVATE_H
+#define HAWSER_NET_NET_VIEW_PRIVATE_H
+
+#include "net/net_view.h"
+#include "net/netlink.h"
+
+/* Makes room for one more element and returns it, zeroed; NULL without memory. Arrays grow by
+ * doubling at powers of two. */
+void *net_view_grow(void **array, size_t *count, size_t size);
+
+#define NET_VIEW_GROW(array, count) net_view_grow((void **)&(array), &(count), sizeof(*(array)))
+
+/* False for families other than IP. */
+bool net_view_family_of(uint8_t af, enum ip_family *out);
+
+/* 0 if the attribute is no number. */
+uint32_t net_view_number_of(const struct nlattr *attribute);
+
+/* AF_UNSPEC if the attribute is no address of that family. */
+void net_view_address_of(const struct nlattr *attribute, int af, union address *out);
+
+/* Everything of one kind, both families. 0 or -errno. */
+int net_view_dump(struct net_view *view, struct netlink *netlink, uint16_t type,
+		  size_t header_bytes, mnl_cb_t on_message);
+
+/* The default routes, each next hop by itself. */
+int net_view_load_routes(struct net_view *view, struct netlink *netlink);
+
+#endif

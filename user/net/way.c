@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where the kernel would send a packet of ours. */
+#include "net/way.h"
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "net/netlink.h"
+
+struct found {
+	uint8_t type;
+	uint8_t bits;
+	struct net_way way;
+};
+
+static int on_found(const struct nlmsghdr *header, void *context)
+{
+	const struct rtmsg *message = mnl_nlmsg_get_payload(header);
+	struct found *found = context;
+	const struct nlattr *attribute;
+
+	found->type = message->rtm_type;
+	found->bits = message->rtm_dst_len;
+	found->way.table = message->rtm_table;
+	mnl_attr_for_each(attribute, header, sizeof(*message))
+	{
+		const uint16_t type = mnl_attr_get_type(attribute);
+		const bool is_number = mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0;
+
+		if (type == RTA_OIF && is_number)
+			found->way.device = (int)mnl_attr_get_u32(attribute);
+		else if (type == RTA_TABLE && is_number)
+			found->way.table = mnl_attr_get_u32(attribute);
+		/* Of several next hops, the first stands for all. */
+		else if (type == RTA_MULTIPATH &&
+			 mnl_attr_get_payload_len(attribute) >= sizeof(struct rtnexthop))
+			found->way.device =
+				((const struct rtnexthop *)mnl_attr_get_payload(attribute))
+					->rtnh_ifindex;
+	}
+	return MNL_CB_STOP;
+}
+
+/* Begins a question for the route to an address. */
+static struct nlmsghdr *begin_question(struct netlink *netlink, const union address *to,
+				       uint32_t flags)
+{
+	struct nlmsghdr *header = netlink_begin(netlink, RTM_GETROUTE, 0);
+	struct rtmsg *message = mnl_nlmsg_put_extra_header(header, sizeof(*message));
+	const bool v6 = to->sa.sa_family == AF_INET6;
+
+	/* One message is the whole answer: whoever reads it returns MNL_CB_STOP. */
+	header->nlmsg_flags &= (uint16_t)~NLM_F_ACK;
+	message->rtm_family = (uint8_t)to->sa.sa_family;
+	message->rtm_dst_len = v6 ? 128 : 32;
+	message->rtm_flags = flags;
+	mnl_attr_put(header, RTA_DST, v6 ? sizeof(struct in6_addr) : sizeof(struct in_addr),
+		     v6 ? (const void *)&to->in6.sin6_addr : &to->in4.sin_addr);
+	return header;
+}
+
+static int ask(struct netlink *netlink, const union address *to, uint32_t flags, struct found *out)
+{
+	begin_question(netlink, to, flags);
+	return netlink_send(netlink, on_found, out);
+}
+
+/* The route as it stands in its table, and with it the length of its prefix. */
+static int find(struct netlink *netlink, const union address *to, struct found *out)
+{
+	struct found resolved = {0};
+	int err;
+
+	*out = (struct found){0};
+	err = ask(netlink, to, RTM_F_FIB_MATCH, out);
+	if (err || out->way.device || out->type != RTN_UNICAST)
+		return err;
+	/* A next-hop object has the interface. */
+	err = ask(netlink, to, 0, &resolved);
+	out->way.device = resolved.way.device;
+	return err;
+}
+
+int route_find_default(struct netlink *netlink, const union address *to)
+{
+	struct found found;
+	int err = find(netlink, to, &found);
+
+	if (err == -ENETUNREACH)
+		return 0;
+	if (err)
+		return err;
+	return found.bits == 0 && found.type == RTN_UNICAST ? found.way.device : -EEXIST;
+}
+
+struct net_way net_way_find(struct netlink *netlink, enum ip_family family)
+{
+	/* Of documentation (RFC 5737, RFC 3849), and of a root name server, for who sends the
+	 * former nowhere. */
+	static const char *const outside[IP_FAMILIES][2] = {
+		[IP_V4] = {"192.0.2.1", "198.41.0.4"},
+		[IP_V6] = {"2001:db8::1", "2001:503:ba3e::2:30"},
+	};
+
+	for (size_t i = 0; i < sizeof(outside[0]) / sizeof(outside[0][0]); i++) {
+		struct prefix prefix;
+		struct found found;
+
+		if (prefix_parse(outside[family][i], &prefix) == 0 &&
+		    find(netlink, &prefix.base, &found) == 0 && found.type == RTN_UNICAST &&
+		    found.bits <= NET_WAY_BITS_MAX)
+			return found.way;
+	}
+	return (struct net_way){0};
+}
+
+static int on_route_type(const struct nlmsghdr *header, void *context)
+{
+	const struct rtmsg *message = mnl_nlmsg_get_payload(header);
+
+	*(unsigned char *)context = message->rtm_type;
+	return MNL_CB_STOP;
+}
+
+int route_is_own(struct netlink *netlink, const union address *to)
+{
+	unsigned char type = RTN_UNSPEC;
+	struct nlmsghdr *header;
+	union address plain = *to;
+	int err;
+
+	/* connect() takes these for loopback. */
+	if (address_is_any(to) || address_is_loopback(to))
+		return 1;
+	if (to->sa.sa_family == AF_INET6) /* and it takes v4-mapped ones for IPv4 */
+		address_from_bytes(&plain, AF_INET6, &to->in6.sin6_addr, address_port(to));
+	header = begin_question(netlink, &plain, 0);
+	/* As connect() asks, since rules may look at it. */
+	mnl_attr_put_u8(header, RTA_IP_PROTO, IPPROTO_TCP);
+	mnl_attr_put_u16(header, RTA_DPORT, plain.in4.sin_port);
+	if (plain.sa.sa_family == AF_INET6 && to->in6.sin6_scope_id)
+		mnl_attr_put_u32(header, RTA_OIF, to->in6.sin6_scope_id);
+	err = netlink_send(netlink, on_route_type, &type);
+	switch (err) {
+	case 0:
+		break;
+	case -ENETUNREACH:
+	case -EHOSTUNREACH: /* a route of the type "unreachable" */
+	case -EACCES:	    /* "prohibit" */
+		return 0;
+	default:
+		return err;
+	}
+	switch (type) {
+	case RTN_UNICAST:
+		return 0;
+	case RTN_UNSPEC:
+		return -EPROTO;
+	default:
+		return 1;
+	}
+}

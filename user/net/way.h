@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where the kernel would send a packet of ours (rtnetlink). Changes nothing. */
+#ifndef HAWSER_NET_WAY_H
+#define HAWSER_NET_WAY_H
+
+#include <stdint.h>
+
+#include "base/address.h"
+
+struct netlink;
+
+/* A prefix this short is meant for everywhere: VPNs lay two halves over a default route, and some
+ * providers announce 2000::/3. */
+#define NET_WAY_BITS_MAX 3
+
+/* Where a packet without a mark leaves that we send to anywhere. */
+struct net_way {
+	int device; /* 0: nowhere */
+	uint32_t table;
+};
+
+/* Asks for destinations of which only a default route knows. */
+struct net_way net_way_find(struct netlink *netlink, enum ip_family family);
+
+/* The interface of the default route that leads to a destination; 0 when there is no route at all.
+ * -EEXIST: a more specific route, or one of another kind, leads there. */
+int route_find_default(struct netlink *netlink, const union address *to);
+
+/* Whether this host delivers to itself what its TCP sends to an address and port, by whichever
+ * table and rule: own addresses, those of routes of the type local, anycast, broadcast, multicast,
+ * and what connect() takes for loopback. 1 or 0; -errno when the kernel did not say. */
+int route_is_own(struct netlink *netlink, const union address *to);
+
+#endif
