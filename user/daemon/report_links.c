@@ -43,8 +43,8 @@ static struct json_object *report_quota(const struct link_config *link,
 
 	quota_usage_month(time(NULL), link->reset_day, true, until);
 	put_count(object, "bytes", link->quota);
-	put_count(object, "used", usage->bytes);
-	put_text(object, "since", usage->since);
+	put_count(object, "used", usage->month.bytes);
+	put_text(object, "since", usage->month.since);
 	put_text(object, "until", until);
 	return object;
 }

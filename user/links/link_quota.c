@@ -123,8 +123,8 @@ void link_quota_take(struct link_quota *metered, const struct link_config *link,
 	if (!entry)
 		return;
 	quota_usage_take(&entry->usage, now, link->reset_day, device, counters->rx + counters->tx);
-	if (strcmp(entry->usage.since, entry->saved.since) != 0 ||
-	    entry->usage.bytes - entry->saved.bytes >= entry->quota / SAVE_SHARE)
+	if (strcmp(entry->usage.month.since, entry->saved.month.since) != 0 ||
+	    entry->usage.month.bytes - entry->saved.month.bytes >= entry->quota / SAVE_SHARE)
 		save(metered, entry);
 }
 
@@ -140,7 +140,7 @@ static bool is_spent(const struct link_quota *metered, const struct link *link)
 {
 	const struct quota_usage *usage = link_quota_usage(metered, link->config.name);
 
-	return usage && usage->bytes >= link->config.quota;
+	return usage && usage->month.bytes >= link->config.quota;
 }
 
 static bool works(const struct link *link)

@@ -74,18 +74,31 @@ void quota_file_close(struct quota_file *file)
 	free(file);
 }
 
+/* False: it makes no sense. */
+static bool get_month(struct json_object *object, struct link_month *out)
+{
+	const char *since = json_text(object, "since");
+
+	if (strlen(since) + 1 != sizeof(out->since))
+		return false;
+	memcpy(out->since, since, sizeof(out->since));
+	out->bytes = json_count(object, "bytes");
+	return true;
+}
+
 struct quota_usage quota_file_get(const struct quota_file *file, const char *name)
 {
 	struct json_object *link = json_member(json_member(file->root, "links"), name);
-	const char *since = json_text(link, "since");
-	struct quota_usage usage = {.bytes = json_count(link, "bytes"),
-				    .begun = true,
+	struct json_object *others = json_member(link, "others");
+	struct quota_usage usage = {.begun = true,
 				    .device = (int)json_count(link, "device"),
 				    .counter = json_count(link, "counter")};
 
-	if (strlen(since) + 1 != sizeof(usage.since))
+	if (!get_month(link, &usage.month))
 		return (struct quota_usage){0};
-	memcpy(usage.since, since, sizeof(usage.since));
+	for (size_t i = 0; i < json_length(others) && i < LINK_MONTHS_KEPT; i++)
+		if (!get_month(json_object_array_get_idx(others, i), &usage.others[i]))
+			usage.others[i] = (struct link_month){0};
 	if (!*file->boot || strcmp(json_text(link, "boot"), file->boot) != 0)
 		quota_usage_reboot(&usage);
 	return usage;
@@ -129,12 +142,25 @@ static int write_file(const struct quota_file *file)
 	return err;
 }
 
+static void put_month(struct json_object *object, const struct link_month *month)
+{
+	json_object_object_add(object, "since", json_object_new_string(month->since));
+	json_object_object_add(object, "bytes", json_object_new_uint64(month->bytes));
+}
+
 int quota_file_put(struct quota_file *file, const char *name, const struct quota_usage *usage)
 {
 	struct json_object *link = json_object_new_object();
+	struct json_object *others = json_object_new_array();
 
-	json_object_object_add(link, "since", json_object_new_string(usage->since));
-	json_object_object_add(link, "bytes", json_object_new_uint64(usage->bytes));
+	put_month(link, &usage->month);
+	for (size_t i = 0; i < LINK_MONTHS_KEPT && *usage->others[i].since; i++) {
+		struct json_object *other = json_object_new_object();
+
+		put_month(other, &usage->others[i]);
+		json_object_array_add(others, other);
+	}
+	json_object_object_add(link, "others", others);
 	json_object_object_add(link, "boot", json_object_new_string(file->boot));
 	json_object_object_add(link, "device", json_object_new_int(usage->device));
 	json_object_object_add(link, "counter", json_object_new_uint64(usage->counter));

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* 2025-01-01: before that no clock is right. */
+#define CLOCK_SET_S 1735689600
+
 static int last_day(int year, int month)
 {
 	static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
@@ -37,6 +40,34 @@ void quota_usage_month(time_t now, unsigned int reset_day, bool next, char out[L
 		 (unsigned int)first_day(months / 12, months % 12, reset_day) % 100);
 }
 
+/* Goes on with what is known of this month. */
+static void turn_to(struct quota_usage *usage, const char since[LINK_DAY_TEXT_MAX])
+{
+	struct link_month next = {0};
+	size_t place = LINK_MONTHS_KEPT - 1;
+
+	memcpy(next.since, since, sizeof(next.since));
+	for (size_t i = 0; i < LINK_MONTHS_KEPT; i++) {
+		if (strcmp(usage->others[i].since, since) != 0)
+			continue;
+		next = usage->others[i];
+		place = i;
+	}
+	memmove(&usage->others[1], &usage->others[0], place * sizeof(usage->others[0]));
+	usage->others[0] = usage->month;
+	usage->month = next;
+}
+
+/* A day earlier in the same month is not another month, but another reset_day. */
+static bool is_other_month(const char *since, const char *current, time_t now)
+{
+	const bool earlier = strcmp(since, current) < 0;
+
+	if (!*current || strcmp(since, current) > 0)
+		return true;
+	return earlier && now >= CLOCK_SET_S && strncmp(since, current, strlen("2026-11")) != 0;
+}
+
 void quota_usage_take(struct quota_usage *usage, time_t now, unsigned int reset_day, int device,
 		      uint64_t counter)
 {
@@ -44,12 +75,10 @@ void quota_usage_take(struct quota_usage *usage, time_t now, unsigned int reset_
 	const bool goes_on = device == usage->device && counter >= usage->counter;
 
 	quota_usage_month(now, reset_day, false, since);
-	if (strcmp(since, usage->since) > 0) {
-		memcpy(usage->since, since, sizeof(since));
-		usage->bytes = 0;
-	}
+	if (is_other_month(since, usage->month.since, now))
+		turn_to(usage, since);
 	if (usage->begun)
-		usage->bytes += goes_on ? counter - usage->counter : counter;
+		usage->month.bytes += goes_on ? counter - usage->counter : counter;
 	usage->begun = true;
 	usage->device = device;
 	usage->counter = counter;

@@ -227,10 +227,10 @@ static void usage_survives_a_restart(void **state)
 	begin();
 	run(1, 0, 0, 400 * MEGABYTE);
 	restart();
-	assert_int_equal(link_quota_usage(metered, "lte")->bytes, 400 * MEGABYTE);
+	assert_int_equal(link_quota_usage(metered, "lte")->month.bytes, 400 * MEGABYTE);
 	/* So does what was carried in between. */
 	run(1, 0, 0, 100 * MEGABYTE);
-	assert_int_equal(link_quota_usage(metered, "lte")->bytes, 500 * MEGABYTE);
+	assert_int_equal(link_quota_usage(metered, "lte")->month.bytes, 500 * MEGABYTE);
 	assert_null(link_quota_usage(metered, "dsl"));
 }
 
@@ -242,7 +242,7 @@ static void usage_survives_being_killed(void **state)
 	begin();
 	run(1, 0, 0, 400 * MEGABYTE);
 	open_metered();
-	assert_int_equal(link_quota_usage(metered, "lte")->bytes, 400 * MEGABYTE);
+	assert_int_equal(link_quota_usage(metered, "lte")->month.bytes, 400 * MEGABYTE);
 	link_quota_close(killed);
 }
 
@@ -265,7 +265,21 @@ static void a_reload_forgets_nothing_that_cannot_be_written(void **state)
 	begin();
 	run(1, 0, 0, 400 * MEGABYTE);
 	link_quota_follow(metered, &config, "/dev/null");
-	assert_int_equal(link_quota_usage(metered, "lte")->bytes, 400 * MEGABYTE);
+	assert_int_equal(link_quota_usage(metered, "lte")->month.bytes, 400 * MEGABYTE);
+}
+
+/* A file of before months were kept, from a clock in 2036. */
+static void a_file_from_the_future(void **state)
+{
+	(void)state;
+	write_file("{\"links\":{\"lte\":{\"since\":\"2036-01-01\",\"bytes\":2000000000,"
+		   "\"boot\":\"another\",\"device\":3,\"counter\":5}}}");
+	restart();
+	run(1, 0, 0, 100 * MEGABYTE);
+	restart();
+	assert_string_equal(link_quota_usage(metered, "lte")->month.since, "2026-09-01");
+	assert_int_equal(link_quota_usage(metered, "lte")->month.bytes, 100 * MEGABYTE);
+	assert_string_equal(link_quota_usage(metered, "lte")->others[0].since, "2036-01-01");
 }
 
 static void after_a_reboot_all_counts(void **state)
@@ -275,7 +289,7 @@ static void after_a_reboot_all_counts(void **state)
 		   "\"boot\":\"another\",\"device\":3,\"counter\":5}}}");
 	restart();
 	run(1, 0, 0, 100 * MEGABYTE);
-	assert_int_equal(link_quota_usage(metered, "lte")->bytes, 107 * MEGABYTE);
+	assert_int_equal(link_quota_usage(metered, "lte")->month.bytes, 107 * MEGABYTE);
 }
 
 static void a_file_of_nonsense_begins_anew(void **state)
@@ -294,7 +308,7 @@ static void a_file_of_nonsense_begins_anew(void **state)
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
 		write_file(texts[i]);
 		open_metered();
-		assert_int_equal(link_quota_usage(metered, "lte")->bytes, 0);
+		assert_int_equal(link_quota_usage(metered, "lte")->month.bytes, 0);
 		link_quota_close(metered);
 	}
 	metered = NULL;
@@ -321,6 +335,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(usage_survives_being_killed, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reload_forgets_nothing_that_cannot_be_written,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_file_from_the_future, setup, teardown),
 		cmocka_unit_test_setup_teardown(after_a_reboot_all_counts, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_file_of_nonsense_begins_anew, setup, teardown),
 	};

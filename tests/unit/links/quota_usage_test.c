@@ -77,10 +77,10 @@ static void what_was_before_the_first_look_does_not_count(void **state)
 {
 	(void)state;
 	take(at(2026, 11, 20), 3, 5000);
-	assert_int_equal(usage.bytes, 0);
-	assert_string_equal(usage.since, "2026-11-15");
+	assert_int_equal(usage.month.bytes, 0);
+	assert_string_equal(usage.month.since, "2026-11-15");
 	take(at(2026, 11, 20), 3, 5700);
-	assert_int_equal(usage.bytes, 700);
+	assert_int_equal(usage.month.bytes, 700);
 }
 
 static void an_interface_that_was_made_anew_counts_from_0(void **state)
@@ -89,9 +89,9 @@ static void an_interface_that_was_made_anew_counts_from_0(void **state)
 	take(at(2026, 11, 20), 3, 5000);
 	take(at(2026, 11, 20), 3, 6000);
 	take(at(2026, 11, 20), 4, 7000); /* another */
-	assert_int_equal(usage.bytes, 8000);
+	assert_int_equal(usage.month.bytes, 8000);
 	take(at(2026, 11, 20), 4, 500); /* its counter was reset */
-	assert_int_equal(usage.bytes, 8500);
+	assert_int_equal(usage.month.bytes, 8500);
 }
 
 static void all_since_a_reboot_counts(void **state)
@@ -101,7 +101,7 @@ static void all_since_a_reboot_counts(void **state)
 	take(at(2026, 11, 20), 3, 6000);
 	quota_usage_reboot(&usage);
 	take(at(2026, 11, 20), 3, 9000);
-	assert_int_equal(usage.bytes, 10000);
+	assert_int_equal(usage.month.bytes, 10000);
 }
 
 static void a_new_month_begins_at_0(void **state)
@@ -109,10 +109,10 @@ static void a_new_month_begins_at_0(void **state)
 	(void)state;
 	take(at(2026, 11, 20), 3, 0);
 	take(at(2026, 12, 14), 3, 1000);
-	assert_int_equal(usage.bytes, 1000);
+	assert_int_equal(usage.month.bytes, 1000);
 	take(at(2026, 12, 15), 3, 1200);
-	assert_int_equal(usage.bytes, 200);
-	assert_string_equal(usage.since, "2026-12-15");
+	assert_int_equal(usage.month.bytes, 200);
+	assert_string_equal(usage.month.since, "2026-12-15");
 }
 
 /* A router without a clock of its own wakes up in 1970. */
@@ -122,8 +122,61 @@ static void a_clock_that_is_set_back_ends_no_month(void **state)
 	take(at(2026, 11, 20), 3, 0);
 	take(at(1970, 1, 2), 3, 1000);
 	take(at(2026, 11, 20), 3, 1500);
-	assert_int_equal(usage.bytes, 1500);
-	assert_string_equal(usage.since, "2026-11-15");
+	assert_int_equal(usage.month.bytes, 1500);
+	assert_string_equal(usage.month.since, "2026-11-15");
+}
+
+/* What it has been said to be before is gone on with. */
+static void a_clock_that_was_ahead_loses_nothing(void **state)
+{
+	(void)state;
+	take(at(2026, 11, 20), 3, 0);
+	take(at(2026, 11, 20), 3, 1000);
+	take(at(2036, 1, 20), 3, 1200);
+	assert_int_equal(usage.month.bytes, 200);
+	take(at(2026, 11, 21), 3, 1500);
+	assert_string_equal(usage.month.since, "2026-11-15");
+	assert_int_equal(usage.month.bytes, 1300);
+	/* The next month begins when it should. */
+	take(at(2026, 12, 15), 3, 1600);
+	assert_string_equal(usage.month.since, "2026-12-15");
+	assert_int_equal(usage.month.bytes, 100);
+}
+
+/* Nothing is known of any other month. */
+static void a_clock_that_was_ahead_from_the_start(void **state)
+{
+	(void)state;
+	take(at(2036, 1, 20), 3, 0);
+	take(at(2036, 1, 20), 3, 1000);
+	take(at(2026, 11, 20), 3, 1500);
+	assert_string_equal(usage.month.since, "2026-11-15");
+	take(at(2026, 12, 20), 3, 1600);
+	assert_string_equal(usage.month.since, "2026-12-15");
+}
+
+/* As OpenWrt sets it before it has asked for the time: to that of the newest file. */
+static void a_clock_that_is_weeks_behind_for_a_while(void **state)
+{
+	(void)state;
+	take(at(2026, 10, 20), 3, 0);
+	take(at(2026, 11, 20), 3, 1000);
+	for (int boots = 0; boots < 5; boots++) {
+		quota_usage_reboot(&usage);
+		take(at(2026, 10, 25), 3, 10);
+		take(at(2026, 11, 20), 3, 110);
+	}
+	assert_string_equal(usage.month.since, "2026-11-15");
+	assert_int_equal(usage.month.bytes, 1000 + 5 * 100);
+}
+
+static void another_reset_day_earlier_in_the_month(void **state)
+{
+	(void)state;
+	take(at(2026, 11, 20), 3, 0);
+	take(at(2026, 11, 20), 3, 1000);
+	quota_usage_take(&usage, at(2026, 11, 20), 1, 3, 1200);
+	assert_int_equal(usage.month.bytes, 1200);
 }
 
 int main(void)
@@ -136,6 +189,10 @@ int main(void)
 		cmocka_unit_test_setup(all_since_a_reboot_counts, setup),
 		cmocka_unit_test_setup(a_new_month_begins_at_0, setup),
 		cmocka_unit_test_setup(a_clock_that_is_set_back_ends_no_month, setup),
+		cmocka_unit_test_setup(another_reset_day_earlier_in_the_month, setup),
+		cmocka_unit_test_setup(a_clock_that_is_weeks_behind_for_a_while, setup),
+		cmocka_unit_test_setup(a_clock_that_was_ahead_from_the_start, setup),
+		cmocka_unit_test_setup(a_clock_that_was_ahead_loses_nothing, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
