@@ -15,6 +15,7 @@
 #define LINK_WEIGHT_DEFAULT 1
 #define LINK_WEIGHT_MAX	    100
 #define LINK_RESET_DAY_MAX  31
+#define LINK_PROBES_MAX	    4
 
 enum links_mode {
 	LINKS_LISTED, /* those that the configuration names */
@@ -44,7 +45,9 @@ struct link_config {
 	uint64_t quota;			    /* bytes of both directions, a month; 0: none */
 	unsigned int reset_day;		    /* of the month, 1 to LINK_RESET_DAY_MAX */
 	union address gateway[IP_FAMILIES]; /* AF_UNSPEC: found in the routing tables */
-	union address probe[IP_FAMILIES];   /* who is asked; AF_UNSPEC: the gateway */
+	union address probe[LINK_PROBES_MAX]; /* who is asked; none: gateway and exits */
+	size_t probe_count;
+	unsigned int probe_quorum; /* so many of a family must answer; 0: one */
 	bool no_probe;			    /* nobody is asked */
 	bool no_demote;			    /* not even where it lowers the sum */
 };

@@ -249,6 +249,7 @@ const struct setting settings[] = {
 	{SECTION_LINK, "reset-day", NUMBER(draft, item.link.reset_day, 1, LINK_RESET_DAY_MAX)},
 	{SECTION_LINK, "gateway", .parse = settings_gateway, .repeats = true,
 	 .offset = offsetof(struct draft, item.link.gateway)},
+	{SECTION_LINK, "probe-quorum", NUMBER(draft, item.link.probe_quorum, 1, LINK_PROBES_MAX)},
 	{SECTION_LINK, "probe", .parse = settings_probe, .repeats = true,
 	 AT(draft, struct link_config, item.link)},
 	{SECTION_LINK, "demote", .parse = value_denial, AT(draft, bool, item.link.no_demote)},

@@ -44,44 +44,52 @@ int settings_add_link(struct draft *draft)
 	return 0;
 }
 
-/* A lone address, as prefix_parse() takes one; one of each family, of IP_FAMILIES addresses. */
-static int add_address(union address *addresses, const struct value *value, const char *what,
-		       const char *expected)
+/* A lone address, as prefix_parse() takes one. */
+static int read_address(const struct value *value, const char *expected, union address *out)
 {
 	struct prefix prefix;
-	union address *address;
 
 	if (strchr(value->text, '/') || prefix_parse(value->text, &prefix) ||
 	    address_is_any(&prefix.base))
 		return value_refuse(value, "expected %s", expected);
-	address = &addresses[address_family(&prefix.base)];
-	if (address->sa.sa_family != AF_UNSPEC)
-		return value_refuse(value, "a second %s of this family; expected %s", what,
-				    expected);
-	*address = prefix.base;
+	*out = prefix.base;
 	return 0;
 }
 
+/* One of each family. */
 int settings_gateway(const struct value *value, const struct limits *limits, void *out)
 {
+	static const char expected[] = "an IP address, or a list of one IPv4 and one IPv6 address";
+	union address *gateways = out;
+	union address gateway;
+	int err = read_address(value, expected, &gateway);
+
 	(void)limits;
-	return add_address(out, value, "gateway",
-			   "an IP address, or a list of one IPv4 and one IPv6 address");
+	if (err)
+		return err;
+	gateways += address_family(&gateway);
+	if (gateways->sa.sa_family != AF_UNSPEC)
+		return value_refuse(value, "a second gateway of this family; expected %s",
+				    expected);
+	*gateways = gateway;
+	return 0;
 }
 
 int settings_probe(const struct value *value, const struct limits *limits, void *out)
 {
 	struct link_config *link = out;
 	const bool off = strcmp(value->text, "off") == 0;
-	const bool has_address = link->probe[IP_V4].sa.sa_family != AF_UNSPEC ||
-				 link->probe[IP_V6].sa.sa_family != AF_UNSPEC;
 
 	(void)limits;
-	if (link->no_probe || (off && has_address))
+	if (link->no_probe || (off && link->probe_count > 0))
 		return value_refuse(value, "off beside something else; expected off alone, or "
 					   "addresses");
 	link->no_probe = off;
-	return off ? 0
-		   : add_address(link->probe, value, "address to be probed",
-				 "off, an IP address, or a list of one IPv4 and one IPv6 address");
+	if (off)
+		return 0;
+	if (link->probe_count == LINK_PROBES_MAX)
+		return value_refuse(value, "one address too many; expected at most %d",
+				    LINK_PROBES_MAX);
+	return read_address(value, "off, an IP address, or a list of up to 4",
+			    &link->probe[link->probe_count++]);
 }

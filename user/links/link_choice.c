@@ -4,10 +4,57 @@
 
 #include <errno.h>
 #include <linux/netlink.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "links/link.h"
 #include "net/netlink.h"
 #include "net/way.h"
+
+/* By how much a primary link is preferred to a shared one. */
+#define PRIMARY_FACTOR 4
+
+static bool same_choice(const struct link_choice *a, const struct link_choice *b)
+{
+	return strcmp(a->name, b->name) == 0 && a->device == b->device && a->slot == b->slot &&
+	       a->weight == b->weight && a->backup == b->backup && a->spent == b->spent &&
+	       address_same_ip(&a->sources[IP_V4], &b->sources[IP_V4]) &&
+	       address_same_ip(&a->sources[IP_V6], &b->sources[IP_V6]);
+}
+
+bool link_choices_same(const struct link_choices *a, const struct link_choices *b)
+{
+	for (size_t i = 0; i < a->count && i < b->count; i++)
+		if (!same_choice(&a->links[i], &b->links[i]))
+			return false;
+	return a->count == b->count;
+}
+
+void link_choices_make(struct link_choices *choices, const struct link *links, size_t count,
+		       struct link_news *news)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct link *link = &links[i];
+		struct link_choice *choice = &choices->links[choices->count];
+
+		/* One that does not work is no choice, but a default route through it is no reason
+		 * to leave the choice to the kernel. */
+		if (!link->device)
+			continue;
+		snprintf(choice->name, sizeof(choice->name), "%s", link->config.name);
+		choice->device = link->device;
+		choice->slot = link_slot(link->table);
+		choice->weight = link->config.weight *
+				 (link->config.role == LINK_ROLE_PRIMARY ? PRIMARY_FACTOR : 1);
+		choice->backup = link_is_backup(link);
+		choice->spent = link->state == LINK_STATE_QUOTA;
+		for (enum ip_family family = 0; family < IP_FAMILIES; family++)
+			if (link->paths[family].works)
+				choice->sources[family] = link->paths[family].address;
+		choices->count++;
+	}
+	choices->news = choices->count > 0 ? news : NULL;
+}
 
 int link_picker_init(struct link_picker *picker, unsigned int offset)
 {
@@ -64,6 +111,30 @@ const struct link_choice *link_picker_take_turn(struct link_picker *picker, enum
 	const struct link_choice *link = take_turn(picker, family, false);
 
 	return link ? link : take_turn(picker, family, true);
+}
+
+const struct link_choice *link_picker_other(const struct link_picker *picker, enum ip_family family,
+					    uint32_t tried)
+{
+	const struct link_choices *choices = &picker->choices;
+
+	for (int backup = 0; backup < 2; backup++)
+		for (size_t i = 0; i < choices->count; i++)
+			if (works(&choices->links[i], family, backup) &&
+			    !(tried & 1U << choices->links[i].slot))
+				return &choices->links[i];
+	return NULL;
+}
+
+bool link_picker_has_others(const struct link_picker *picker)
+{
+	for (enum ip_family family = 0; family < IP_FAMILIES; family++) {
+		const struct link_choice *one = link_picker_other(picker, family, 0);
+
+		if (one && link_picker_other(picker, family, 1U << one->slot))
+			return true;
+	}
+	return false;
 }
 
 static const struct link_choice *find_device(const struct link_choices *choices, int device)

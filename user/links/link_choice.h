@@ -8,6 +8,7 @@
 
 #include "config/link_config.h"
 
+struct link;
 struct link_news;
 struct netlink;
 
@@ -36,6 +37,11 @@ struct link_picker {
 	struct netlink *routes; /* to ask the kernel */
 };
 
+/* Appends those links that new connections may begin on. news: see there. */
+void link_choices_make(struct link_choices *choices, const struct link *links, size_t count,
+		       struct link_news *news);
+bool link_choices_same(const struct link_choices *a, const struct link_choices *b);
+
 /* 0 or -errno; link_picker_fini() is allowed in any case. */
 int link_picker_init(struct link_picker *picker, unsigned int offset);
 void link_picker_fini(struct link_picker *picker);
@@ -50,5 +56,12 @@ int link_picker_choose(struct link_picker *picker, const union address *to,
 
 /* The same without asking what the route is. */
 const struct link_choice *link_picker_take_turn(struct link_picker *picker, enum ip_family family);
+
+/* Another than those whose slots' bits are in tried; NULL: none works. */
+const struct link_choice *link_picker_other(const struct link_picker *picker, enum ip_family family,
+					    uint32_t tried);
+
+/* Whether more than one link works in a family. */
+bool link_picker_has_others(const struct link_picker *picker);
 
 #endif

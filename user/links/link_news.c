@@ -80,3 +80,9 @@ void link_news_tell(struct link_news *news, const struct link_signs *signs)
 			tell_rtt(&news->rtt_us[i], signs->rtt_us[i]);
 	ev_async_send(news->loop, &news->async);
 }
+
+void link_news_overtaken(struct link_news *news, unsigned int slot)
+{
+	atomic_fetch_or(&news->overtaken, 1U << slot);
+	ev_async_send(news->loop, &news->async);
+}

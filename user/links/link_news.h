@@ -15,9 +15,10 @@ struct subflow;
 
 /* Sets of links, a bit for each by link_slot(). */
 struct link_signs {
-	uint32_t moving; /* a subflow there has carried something within the last second */
-	uint32_t alive;	 /* a subflow there got something a moment ago */
-	uint32_t silent; /* a subflow there waits, or brings nothing any more */
+	uint32_t moving;    /* a subflow there has carried something within the last second */
+	uint32_t alive;	    /* a subflow there got something a moment ago */
+	uint32_t silent;    /* a subflow there waits, or brings nothing any more */
+	uint32_t overtaken; /* an attempt there to connect was slow, so another link is tried */
 	uint32_t rtt_us[LINKS_MAX]; /* the shortest of those that move; 0: none does */
 };
 
@@ -28,12 +29,16 @@ struct link_news {
 	_Atomic uint32_t moving;
 	_Atomic uint32_t alive;
 	_Atomic uint32_t silent;
+	_Atomic uint32_t overtaken;
 	_Atomic uint32_t rtt_us[LINKS_MAX];
 };
 
 /* Adds what one subflow tells. Pure. */
 void link_signs_add(struct link_signs *signs, const struct link_choices *choices,
 		    const struct subflow *subflow);
+
+/* By a worker: an attempt on the link in this slot was overtaken. */
+void link_news_overtaken(struct link_news *news, unsigned int slot);
 
 /* By a worker: adds what it saw to the news, and wakes the main thread. */
 void link_news_tell(struct link_news *news, const struct link_signs *signs);

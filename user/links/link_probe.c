@@ -11,28 +11,18 @@
 
 #include <sodium.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "links/exit_reach.h"
+#include "links/probe_verdict.h"
 #include "net/icmp_echo.h"
 
 #define IDLE_S 1.
 /* While sessions move something over the link. */
 #define BUSY_S 0.04
-/* After one request had no answer, and while the link is out. */
-#define DOUBT_S 0.25
-#define OUT_S	0.5
-/* How long a sign from the sessions holds; they are given every 0.04 s. */
-#define SIGN_S	0.15
-#define MOVED_S 1.
-/* So many requests in a row, and for so long beyond the round-trip time. */
-#define LOST_MIN    3
-#define LATE_BUSY_S 0.05
-#define LATE_IDLE_S 1.
-/* Answers in a row for the return: twice as many if it was out less than BRIEF_S ago. */
-#define ANSWERS_MIN 4
-#define ANSWERS_MAX 64
-#define BRIEF_S	    60.
+static const struct probe_patience patience = {.busy_s = 0.05, .idle_s = 1};
 
-#define PROBES_MAX ((size_t)LINKS_MAX * IP_FAMILIES)
+#define PROBES_MAX ((size_t)LINKS_MAX * LINK_PROBES_MAX)
 
 struct probe {
 	struct link_probes *probes;
@@ -45,19 +35,7 @@ struct probe {
 	union address address;
 	union address target;
 	uint16_t id;
-	uint16_t sequence; /* of the last request */
-	bool known;	   /* it has answered before */
-	bool out;
-	unsigned int lost;    /* requests since the last that was answered */
-	ev_tstamp lost_since; /* when the first of them was sent */
-	double rtt_s;	      /* the longest of late */
-	double last_rtt_s;    /* of the last that was answered */
-	unsigned int answers; /* in a row, while it is out */
-	unsigned int needed;  /* of them */
-	ev_tstamp returned;
-	ev_tstamp moving, alive, silent; /* when sessions said so */
-	/* When which was sent, by the lowest bits of the sequence number. */
-	ev_tstamp sent[256];
+	struct probe_verdict verdict;
 };
 
 struct link_probes {
@@ -65,42 +43,21 @@ struct link_probes {
 	struct link_news news;
 	struct probe *probe[PROBES_MAX]; /* NULL: none */
 	bool refused;			 /* and said so */
+	struct exit_reach *reach;
 	link_probes_changed_fn *changed;
 	void *context;
 };
 
-static void send_request(struct probe *probe, ev_tstamp now)
+static void send_request(struct probe *probe, double now)
 {
-	const struct icmp_echo echo =
-		icmp_echo_request(probe->target.sa.sa_family, probe->id, ++probe->sequence);
+	const struct icmp_echo echo = icmp_echo_request(probe->target.sa.sa_family, probe->id,
+							probe_verdict_send(&probe->verdict, now));
 
-	probe->sent[probe->sequence % 256] = now;
-	if (probe->lost++ == 0)
-		probe->lost_since = now;
 	/* One that cannot be sent will have no answer. */
 	(void)send(probe->fd, &echo, sizeof(echo), MSG_DONTWAIT);
 }
 
-static void take_answer(struct probe *probe, uint16_t sequence, ev_tstamp now)
-{
-	const uint16_t age = (uint16_t)(probe->sequence - sequence);
-	double rtt_s;
-
-	if (age >= 256)
-		return;
-	rtt_s = now - probe->sent[sequence % 256];
-	probe->known = true;
-	probe->last_rtt_s = rtt_s;
-	probe->rtt_s = rtt_s > probe->rtt_s ? rtt_s : probe->rtt_s + (rtt_s - probe->rtt_s) / 16;
-	if (age >= probe->lost)
-		return; /* overtaken by the answer to a later one */
-	probe->lost = age;
-	if (age > 0)
-		probe->lost_since = probe->sent[(sequence + 1) % 256];
-	probe->answers++;
-}
-
-static void read_answers(struct probe *probe, ev_tstamp now)
+static void read_answers(struct probe *probe, double now)
 {
 	uint8_t bytes[128];
 	uint16_t sequence;
@@ -109,59 +66,12 @@ static void read_answers(struct probe *probe, ev_tstamp now)
 	while ((len = recv(probe->fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
 		if (icmp_echo_is_answer(probe->target.sa.sa_family, bytes, (size_t)len, probe->id,
 					&sequence))
-			take_answer(probe, sequence, now);
+			probe_verdict_take(&probe->verdict, sequence, now);
 }
 
-static bool is_busy(const struct probe *probe, ev_tstamp now)
+static void set_timer(struct probe *probe, double now)
 {
-	return now - probe->moving < MOVED_S;
-}
-
-static bool is_lost(const struct probe *probe, ev_tstamp now)
-{
-	const double waited_s = now - probe->lost_since;
-
-	if (!probe->known || probe->lost < LOST_MIN || now - probe->alive < SIGN_S / 2)
-		return false;
-	if (now - probe->silent < SIGN_S && waited_s > probe->rtt_s * 1.25 + LATE_BUSY_S)
-		return true;
-	return waited_s > probe->rtt_s * 2 + LATE_IDLE_S;
-}
-
-/* Whether the verdict has changed. */
-static bool judge(struct probe *probe, ev_tstamp now)
-{
-	if (!probe->out) {
-		if (!is_lost(probe, now))
-			return false;
-		probe->out = true;
-		probe->answers = 0;
-		if (probe->returned == 0. || now - probe->returned > BRIEF_S)
-			probe->needed = ANSWERS_MIN;
-		else if (probe->needed < ANSWERS_MAX)
-			probe->needed *= 2;
-		return true;
-	}
-	if (probe->lost > 1 && now - probe->lost_since > probe->rtt_s * 2 + OUT_S)
-		probe->answers = 0;
-	if (probe->answers < probe->needed)
-		return false;
-	probe->out = false;
-	probe->returned = now;
-	return true;
-}
-
-static void set_timer(struct probe *probe, ev_tstamp now)
-{
-	double interval_s = IDLE_S;
-
-	if (probe->out)
-		interval_s = OUT_S;
-	else if (is_busy(probe, now))
-		interval_s = BUSY_S;
-	else if (probe->known && probe->lost > 1)
-		interval_s = DOUBT_S;
-	probe->timer.repeat = interval_s;
+	probe->timer.repeat = probe_verdict_wait_s(&probe->verdict, IDLE_S, BUSY_S, now);
 	ev_timer_again(probe->probes->loop, &probe->timer);
 }
 
@@ -169,13 +79,14 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct probe *probe = timer->data;
 	struct link_probes *probes = probe->probes;
-	const ev_tstamp now = ev_now(loop);
+	const double now = clock_monotonic_s();
 	bool changed;
 
+	(void)loop;
 	(void)events;
 	/* What has come while this thread was busy counts. */
 	read_answers(probe, now);
-	changed = judge(probe, now);
+	changed = probe_verdict_judge(&probe->verdict, &patience, now);
 	send_request(probe, now);
 	set_timer(probe, now);
 	if (changed)
@@ -184,36 +95,37 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 
 static void on_answer(struct ev_loop *loop, ev_io *io, int events)
 {
+	(void)loop;
 	(void)events;
-	read_answers(io->data, ev_now(loop));
+	read_answers(io->data, clock_monotonic_s());
 }
 
 static void on_news(struct ev_loop *loop, ev_async *async, int events)
 {
 	struct link_probes *probes = async->data;
-	const uint32_t moving = atomic_exchange(&probes->news.moving, 0);
-	const uint32_t alive = atomic_exchange(&probes->news.alive, 0);
-	const uint32_t silent = atomic_exchange(&probes->news.silent, 0);
-	const ev_tstamp now = ev_now(loop);
+	const struct link_signs signs = {.moving = atomic_exchange(&probes->news.moving, 0),
+					 .alive = atomic_exchange(&probes->news.alive, 0),
+					 .silent = atomic_exchange(&probes->news.silent, 0),
+					 .overtaken = atomic_exchange(&probes->news.overtaken, 0)};
+	const double now = clock_monotonic_s();
 
+	(void)loop;
 	(void)events;
 	for (size_t i = 0; i < PROBES_MAX; i++) {
 		struct probe *probe = probes->probe[i];
-		uint32_t bit;
 		bool was_busy;
 
 		if (!probe)
 			continue;
-		bit = 1U << link_slot(probe->table);
-		was_busy = is_busy(probe, now);
-		probe->moving = moving & bit ? now : probe->moving;
-		probe->alive = alive & bit ? now : probe->alive;
-		probe->silent = silent & bit ? now : probe->silent;
-		if (!was_busy && is_busy(probe, now) && !probe->out) {
+		was_busy = probe_verdict_is_busy(&probe->verdict, now);
+		probe_verdict_sign(&probe->verdict, &signs, 1U << link_slot(probe->table), now);
+		if (!was_busy && probe_verdict_is_busy(&probe->verdict, now) &&
+		    !probe->verdict.out) {
 			send_request(probe, now);
 			set_timer(probe, now);
 		}
 	}
+	exit_reach_sign(probes->reach, &signs);
 }
 
 static int open_socket(const struct probe *probe, const struct link *link)
@@ -282,54 +194,75 @@ static struct probe *open_probe(struct link_probes *probes, const struct link *l
 	ev_io_start(probes->loop, io);
 	ev_timer_init(timer, on_timer, 0., IDLE_S);
 	timer->data = probe;
-	send_request(probe, ev_now(probes->loop));
-	set_timer(probe, ev_now(probes->loop));
+	send_request(probe, clock_monotonic_s());
+	set_timer(probe, clock_monotonic_s());
 	return probe;
 }
 
-/* NULL: nobody is asked through this path. */
-static const union address *find_target(const struct link *link, enum ip_family family)
+/* Fills in who is asked through this path, and returns how many. */
+static size_t find_targets(const struct link *link, enum ip_family family,
+			   union address out[LINK_PROBES_MAX])
 {
-	const union address *target = &link->config.probe[family];
+	const struct link_config *config = &link->config;
+	size_t count = 0;
 
 	/* One that rests is metered, and what nobody needs to know would cost. */
-	if (!link->paths[family].works || link->config.no_probe ||
-	    link->state == LINK_STATE_STANDBY)
-		return NULL;
-	if (target->sa.sa_family == AF_UNSPEC)
-		target = &link->paths[family].gateway;
-	return target->sa.sa_family == AF_UNSPEC ? NULL : target;
+	if (!link->paths[family].works || config->no_probe || link->state == LINK_STATE_STANDBY)
+		return 0;
+	for (size_t i = 0; i < config->probe_count; i++)
+		if (address_family(&config->probe[i]) == family)
+			out[count++] = config->probe[i];
+	/* Who has named some of the other family alone wants them to speak for both. */
+	if (config->probe_count > 0 && link->paths[family == IP_V4 ? IP_V6 : IP_V4].works)
+		return count;
+	if (count == 0 && link->paths[family].gateway.sa.sa_family != AF_UNSPEC)
+		out[count++] = link->paths[family].gateway;
+	return count;
+}
+
+static bool is_at(const struct probe *probe, const struct link *link, enum ip_family family)
+{
+	return probe && probe->table == link->table && probe->family == family;
 }
 
 static bool is_for(const struct probe *probe, const struct link *link, enum ip_family family)
 {
-	const union address *target = find_target(link, family);
+	union address targets[LINK_PROBES_MAX];
+	const size_t count = find_targets(link, family, targets);
 
-	return target && probe->table == link->table && probe->family == family &&
-	       probe->device == link->device && address_same_ip(&probe->target, target) &&
-	       address_same_ip(&probe->address, &link->paths[family].address);
+	if (!is_at(probe, link, family) || probe->device != link->device ||
+	    !address_same_ip(&probe->address, &link->paths[family].address))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (address_same_ip(&probe->target, &targets[i]))
+			return true;
+	return false;
 }
 
-static const struct probe *find_probe(const struct link_probes *probes, const struct link *link,
-				      enum ip_family family)
+static bool has_probe(const struct link_probes *probes, const struct link *link,
+		      enum ip_family family, const union address *target)
 {
 	for (size_t i = 0; i < PROBES_MAX; i++)
-		if (probes->probe[i] && probes->probe[i]->table == link->table &&
-		    probes->probe[i]->family == family)
-			return probes->probe[i];
-	return NULL;
+		if (is_at(probes->probe[i], link, family) &&
+		    address_same_ip(&probes->probe[i]->target, target))
+			return true;
+	return false;
 }
 
 static void follow_path(struct link_probes *probes, const struct link *link, enum ip_family family)
 {
-	const union address *target = find_target(link, family);
+	union address targets[LINK_PROBES_MAX];
+	const size_t count = find_targets(link, family, targets);
 	size_t place = 0;
 
-	if (!target || find_probe(probes, link, family))
-		return;
-	while (probes->probe[place])
-		place++;
-	probes->probe[place] = open_probe(probes, link, family, target);
+	for (size_t i = 0; i < count; i++) {
+		if (has_probe(probes, link, family, &targets[i]))
+			continue;
+		while (place < PROBES_MAX && probes->probe[place])
+			place++;
+		if (place < PROBES_MAX)
+			probes->probe[place] = open_probe(probes, link, family, &targets[i]);
+	}
 }
 
 void link_probes_follow(struct link_probes *probes, const struct link *links, size_t count)
@@ -350,25 +283,52 @@ void link_probes_follow(struct link_probes *probes, const struct link *links, si
 	for (size_t i = 0; i < count; i++)
 		for (enum ip_family family = 0; family < IP_FAMILIES; family++)
 			follow_path(probes, &links[i], family);
+	exit_reach_follow(probes->reach, links, count);
+}
+
+/* Who has ever answered through a path, and how many of them do not any more. */
+static void count_answers(const struct link_probes *probes, const struct link *link,
+			  enum ip_family family, size_t *known, size_t *out)
+{
+	*known = *out = 0;
+	for (size_t i = 0; i < PROBES_MAX; i++) {
+		const struct probe *probe = probes->probe[i];
+
+		if (!is_at(probe, link, family) || !probe->verdict.known)
+			continue;
+		(*known)++;
+		*out += probe->verdict.out;
+	}
 }
 
 bool link_probes_silent(const struct link_probes *probes, const struct link *link,
 			enum ip_family family)
 {
-	const struct probe *probe = find_probe(probes, link, family);
+	size_t quorum = link->config.probe_quorum ? link->config.probe_quorum : 1;
+	size_t known;
+	size_t out;
 
-	if (!probe || !probe->known)
-		probe = find_probe(probes, link, family == IP_V4 ? IP_V6 : IP_V4);
-	return probe && probe->out;
+	count_answers(probes, link, family, &known, &out);
+	if (known == 0)
+		count_answers(probes, link, family == IP_V4 ? IP_V6 : IP_V4, &known, &out);
+	quorum = quorum < known ? quorum : known;
+	return known - out < quorum || exit_reach_silent(probes->reach, link, family);
 }
 
 uint32_t link_probes_echo_us(const struct link_probes *probes, const struct link *link)
 {
-	const struct probe *probe = find_probe(probes, link, IP_V4);
+	for (enum ip_family family = 0; family < IP_FAMILIES; family++)
+		for (size_t i = 0; i < PROBES_MAX; i++)
+			if (is_at(probes->probe[i], link, family) &&
+			    probes->probe[i]->verdict.known)
+				return (uint32_t)(probes->probe[i]->verdict.last_rtt_s * 1e6);
+	return 0;
+}
 
-	if (!probe || !probe->known)
-		probe = find_probe(probes, link, IP_V6);
-	return probe ? (uint32_t)(probe->last_rtt_s * 1e6) : 0;
+void link_probes_target(struct link_probes *probes, const struct exit_target *targets, size_t count,
+			double idle_s)
+{
+	exit_reach_target(probes->reach, targets, count, idle_s);
 }
 
 struct link_news *link_probes_news(struct link_probes *probes)
@@ -387,6 +347,11 @@ struct link_probes *link_probes_open(struct ev_loop *loop, link_probes_changed_f
 	probes->loop = probes->news.loop = loop;
 	probes->changed = changed;
 	probes->context = context;
+	probes->reach = exit_reach_open(loop, changed, context);
+	if (!probes->reach) {
+		free(probes);
+		return NULL;
+	}
 	async = &probes->news.async;
 	ev_async_init(async, on_news);
 	async->data = probes;
@@ -399,6 +364,7 @@ void link_probes_close(struct link_probes *probes)
 	if (!probes)
 		return;
 	link_probes_follow(probes, NULL, 0);
+	exit_reach_close(probes->reach);
 	ev_async_stop(probes->loop, &probes->news.async);
 	free(probes);
 }

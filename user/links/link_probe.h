@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Echo requests through each link: who answers no more, although the interface has a carrier, and
- * who does again. Main thread only; changes nothing in the system. */
+/* Requests through each link, by ICMP and to exits: who answers no more, although the interface has
+ * a carrier, and who does again. Main thread only; changes nothing in the system. */
 #ifndef HAWSER_LINKS_LINK_PROBE_H
 #define HAWSER_LINKS_LINK_PROBE_H
 
@@ -10,6 +10,7 @@
 #include "links/link_news.h"
 
 struct ev_loop;
+struct exit_target;
 struct link_probes;
 
 /* A verdict is another than before. */
@@ -23,6 +24,10 @@ void link_probes_close(struct link_probes *probes); /* NULL is allowed */
 /* Probes the paths of these links that work from now on, and no others. What is known of one whose
  * interface and addresses are as before is kept. Without CAP_NET_RAW nothing is probed. */
 void link_probes_follow(struct link_probes *probes, const struct link *links, size_t count);
+
+/* See exit_reach_target(). */
+void link_probes_target(struct link_probes *probes, const struct exit_target *targets, size_t count,
+			double idle_s);
 
 /* Whether this path has been found to swallow packets. One that has never got an answer shares the
  * fate of the link's other family. */

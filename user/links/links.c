@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "links/exit_reach.h"
 #include "links/link_demotion.h"
 #include "links/link_events.h"
 #include "links/link_history.h"
@@ -21,11 +22,11 @@
 #include "links/link_quota.h"
 #include "links/link_setup.h"
 #include "net/netlink.h"
+#include "net/way.h"
+#include "shared/exit_state.h"
 
 /* After the kernel could not be asked or changed. */
 #define RETRY_S 1.
-/* By how much a primary link is preferred to a shared one. */
-#define PRIMARY_FACTOR 4
 /* How often the interfaces' counters are read. */
 #define METER_S 1.
 
@@ -51,48 +52,14 @@ struct links {
 	void *context;
 };
 
-static bool same_choice(const struct link_choice *a, const struct link_choice *b)
-{
-	return strcmp(a->name, b->name) == 0 && a->device == b->device && a->slot == b->slot &&
-	       a->weight == b->weight && a->backup == b->backup && a->spent == b->spent &&
-	       address_same_ip(&a->sources[IP_V4], &b->sources[IP_V4]) &&
-	       address_same_ip(&a->sources[IP_V6], &b->sources[IP_V6]);
-}
-
-static bool same_choices(const struct link_choices *a, const struct link_choices *b)
-{
-	for (size_t i = 0; i < a->count && i < b->count; i++)
-		if (!same_choice(&a->links[i], &b->links[i]))
-			return false;
-	return a->count == b->count;
-}
-
 static void choose(struct links *links)
 {
 	struct link_choices choices = {0};
 
-	for (size_t i = 0; links->setup && i < links->count; i++) {
-		const struct link *link = &links->links[i];
-		struct link_choice *choice = &choices.links[choices.count];
-
-		/* One that does not work is no choice, but a default route through it is no reason
-		 * to leave the choice to the kernel. */
-		if (!link->device)
-			continue;
-		snprintf(choice->name, sizeof(choice->name), "%s", link->config.name);
-		choice->device = link->device;
-		choice->slot = link_slot(link->table);
-		choice->weight = link->config.weight *
-				 (link->config.role == LINK_ROLE_PRIMARY ? PRIMARY_FACTOR : 1);
-		choice->backup = link_is_backup(link);
-		choice->spent = link->state == LINK_STATE_QUOTA;
-		for (enum ip_family family = 0; family < IP_FAMILIES; family++)
-			if (link->paths[family].works)
-				choice->sources[family] = link->paths[family].address;
-		choices.count++;
-	}
-	choices.news = choices.count > 0 ? link_probes_news(links->probes) : NULL;
-	if (same_choices(&choices, &links->choices))
+	if (links->setup)
+		link_choices_make(&choices, links->links, links->count,
+				  link_probes_news(links->probes));
+	if (link_choices_same(&choices, &links->choices))
 		return;
 	links->choices = choices;
 	links->changed(links->context, &choices);
@@ -223,6 +190,42 @@ out:
 	net_view_free(&view);
 }
 
+/* Those that are used first; one that a route of its own leads to is not reached by links. */
+static size_t find_exits(const struct links *links, struct exit_target targets[EXIT_TARGETS_MAX])
+{
+	const struct config *config = links->config;
+	uint32_t first = UINT32_MAX;
+	size_t count = 0;
+
+	for (size_t i = 0; i < config->exit_count; i++)
+		if (config->exits[i].priority < first)
+			first = config->exits[i].priority;
+	for (size_t i = 0; i < config->exit_count; i++) {
+		const struct exit_config *exit = &config->exits[i];
+		union address known[EXIT_ADDRESSES_MAX];
+		size_t known_count = exit_state_get_addresses(exit->state, known);
+
+		for (size_t j = 0; j < known_count && exit->priority == first; j++) {
+			if (count == EXIT_TARGETS_MAX || address_is_loopback(&known[j]) ||
+			    route_find_default(links->netlink, &known[j]) < 0)
+				continue;
+			address_set_port(&known[j], exit->destination.port);
+			targets[count++] =
+				(struct exit_target){.exit = exit->state, .address = known[j]};
+		}
+	}
+	return count;
+}
+
+/* Where sessions go is what links are asked for. */
+static void aim_probes(struct links *links)
+{
+	struct exit_target targets[EXIT_TARGETS_MAX];
+	const size_t count = links->setup ? find_exits(links, targets) : 0;
+
+	link_probes_target(links->probes, targets, count, links->config->exit_probe_s);
+}
+
 static void take_counters(struct links *links, size_t index, const struct net_view *view)
 {
 	const struct link_config *config = &links->links[index].config;
@@ -267,6 +270,7 @@ static void on_meter(struct ev_loop *loop, ev_timer *timer, int events)
 		for (size_t i = 0; i < links->count; i++)
 			take_counters(links, i, &view);
 	net_view_free(&view);
+	aim_probes(links);
 	for (size_t i = 0; i < links->count; i++)
 		changed = changed || link_is_over(&links->links[i], false, clock_monotonic_s());
 	if (links->setup) {
@@ -415,6 +419,7 @@ void links_configure(struct links *links, const struct config *config)
 			begin_setup(links);
 		forget_changed(links);
 		sync_links(links);
+		aim_probes(links);
 	}
 	choose(links);
 	config_put(old);

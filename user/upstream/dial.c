@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "links/link_choice.h"
+#include "links/link_news.h"
 #include "net/mptcp_blackhole.h"
 #include "net/socket.h"
 #include "shared/recent_dials.h"
@@ -31,7 +32,8 @@
 /* RFC 8305 section 4: the families take turns, IPv6 first. */
 enum { FAMILY_V6, FAMILY_V4, FAMILY_COUNT };
 
-#define ATTEMPTS_MAX (NAME_ADDRESSES_MAX * FAMILY_COUNT)
+/* One for each address, and as many by other links. */
+#define ATTEMPTS_MAX ((size_t)2 * NAME_ADDRESSES_MAX * FAMILY_COUNT)
 
 struct candidates {
 	union address addresses[NAME_ADDRESSES_MAX];
@@ -44,7 +46,9 @@ struct candidates {
 struct attempt {
 	struct dial *dial;
 	union address address;
-	bool anew; /* plain TCP now, as it fell back */
+	bool anew;  /* plain TCP now, as it fell back */
+	bool final; /* refused, or not to be: another link makes no difference */
+	int slot;   /* of the link that was chosen; -1: none was */
 	ev_io io;
 };
 
@@ -61,6 +65,7 @@ struct dial {
 	bool (*skip)(void *context, const union address *address); /* NULL: none */
 	void *skip_context;
 	bool spread;
+	bool every_link;
 	bool fast_open;
 	struct egress_policy egress;
 	bool plain;
@@ -162,6 +167,8 @@ static void attempt_failed(struct attempt *attempt, enum cause cause)
 
 	log_debug("dial: %s: %s", address_format(&attempt->address, text), cause_info(cause)->text);
 	dial_note(attempt->dial, cause);
+	attempt->final = cause != CAUSE_NETWORK_UNREACHABLE && cause != CAUSE_HOST_UNREACHABLE &&
+			 cause != CAUSE_CONNECT_TIMEOUT;
 	if (attempt->io.fd >= 0) {
 		ev_io_stop(attempt->dial->loop, &attempt->io);
 		close(attempt->io.fd);
@@ -231,24 +238,25 @@ static bool attempt_wants_mptcp(const struct attempt *attempt)
 
 static void attempt_on_writable(struct ev_loop *loop, ev_io *io, int events);
 
-/* Has the connection begin on a link of our choice: the rule for the address leads it there. An
- * MPTCP socket must not be bound to the interface, which the kernel would copy to all subflows.
- * 0, or -ENETUNREACH when no link may be used. */
-static int attempt_choose_link(const struct attempt *attempt, int fd)
+/* Has the connection begin on a link of our choice, or on that of before: the rule for the address
+ * leads it there. An MPTCP socket must not be bound to the interface, which the kernel would copy
+ * to all subflows. 0, or -ENETUNREACH when no link may be used. */
+static int attempt_choose_link(struct attempt *attempt, int fd, const struct link_choice *link)
 {
 	struct link_picker *links = attempt->dial->links;
-	const struct link_choice *link = NULL;
 	const union address *source;
 	char text[ADDRESS_TEXT_MAX];
-	int err = link_picker_choose(links, &attempt->address, &link);
+	int err = link ? 0 : link_picker_choose(links, &attempt->address, &link);
 
 	if (!link)
 		return err;
 	source = &link->sources[address_family(&attempt->address)];
 	/* An address that has just gone leaves the choice to the kernel. */
-	if (socket_bind_source(fd, source) == 0)
+	if (socket_bind_source(fd, source) == 0) {
+		attempt->slot = (int)link->slot;
 		log_debug("dial: %s by link %s", address_format(&attempt->address, text),
 			  link->name);
+	}
 	return 0;
 }
 
@@ -275,8 +283,8 @@ static void attempt_remember(const struct attempt *attempt, int fd)
 			 clock_monotonic_s());
 }
 
-/* 0 when under way. */
-static int attempt_start(struct attempt *attempt)
+/* 0 when under way. link NULL: whose turn it is. */
+static int attempt_start(struct attempt *attempt, const struct link_choice *link)
 {
 	struct dial *dial = attempt->dial;
 	const struct tune *tune = &dial->config->relay.tune;
@@ -296,7 +304,7 @@ static int attempt_start(struct attempt *attempt)
 	if (dial->source.sa.sa_family == to->sa.sa_family)
 		err = socket_bind_foreign(fd, &dial->source);
 	else
-		err = attempt_choose_link(attempt, fd);
+		err = attempt_choose_link(attempt, fd, link);
 	if (!err && connect(fd, &to->sa, address_length(to)) && errno != EINPROGRESS)
 		err = -errno;
 	if (err) {
@@ -321,7 +329,7 @@ static int attempt_anew(struct attempt *attempt)
 	attempt->io.fd = -1;
 	dial->attempts_active--;
 	attempt->anew = true;
-	return attempt_start(attempt);
+	return attempt_start(attempt, NULL);
 }
 
 static void attempt_on_writable(struct ev_loop *loop, ev_io *io, int events)
@@ -362,17 +370,61 @@ static const union address *dial_pick(struct dial *dial)
 	return NULL;
 }
 
+/* The links that have been tried for an address, by the bits of their slots; false: nothing is to
+ * be gained by another. */
+static bool dial_links_tried(const struct dial *dial, const union address *address, uint32_t *tried)
+{
+	*tried = 0;
+	for (size_t i = 0; i < dial->attempt_count; i++) {
+		const struct attempt *attempt = &dial->attempts[i];
+
+		if (!address_same_ip(&attempt->address, address))
+			continue;
+		if (attempt->final || attempt->slot < 0)
+			return false;
+		*tried |= 1U << attempt->slot;
+	}
+	return true;
+}
+
+/* An address again by a link by which it has not been tried; NULL: there is none. What is being
+ * tried is slow, so its link is looked at. */
+static const union address *dial_pick_again(const struct dial *dial,
+					    const struct link_choice **link)
+{
+	for (size_t i = 0; dial->every_link && i < dial->attempt_count; i++) {
+		const struct attempt *attempt = &dial->attempts[i];
+		uint32_t tried;
+
+		if (!dial_links_tried(dial, &attempt->address, &tried))
+			continue;
+		*link = link_picker_other(dial->links, address_family(&attempt->address), tried);
+		if (!*link)
+			continue;
+		if (dial->links->choices.news)
+			link_news_overtaken(dial->links->choices.news, (unsigned int)attempt->slot);
+		return &attempt->address;
+	}
+	return NULL;
+}
+
 /* Starts the next attempt that gets under way; reports failure when nothing is left to wait for. */
 static void dial_next(struct dial *dial)
 {
-	const union address *address;
-
-	while ((address = dial_pick(dial))) {
-		struct attempt *attempt = &dial->attempts[dial->attempt_count++];
+	while (dial->attempt_count < ATTEMPTS_MAX) {
+		const struct link_choice *link = NULL;
+		const union address *address = dial_pick(dial);
+		struct attempt *attempt = &dial->attempts[dial->attempt_count];
 		int err;
 
-		*attempt = (struct attempt){.dial = dial, .address = *address, .io.fd = -1};
-		err = attempt_start(attempt);
+		if (!address)
+			address = dial_pick_again(dial, &link);
+		if (!address)
+			break;
+		*attempt = (struct attempt){
+			.dial = dial, .address = *address, .slot = -1, .io.fd = -1};
+		dial->attempt_count++;
+		err = attempt_start(attempt, link);
 		if (err == 0) {
 			ev_timer_again(dial->loop, &dial->delay);
 			return;
@@ -500,6 +552,7 @@ struct dial *dial_start(const struct dial_request *request, dial_fn *notify, voi
 	dial->skip = request->skip;
 	dial->skip_context = request->skip_context;
 	dial->spread = request->spread;
+	dial->every_link = request->every_link;
 	dial->fast_open = request->fast_open;
 	dial->egress = request->egress;
 	dial->notify = notify;

@@ -59,6 +59,7 @@ struct dial_request {
 	bool (*skip)(void *context, const union address *address);
 	void *skip_context;
 	bool spread;	  /* the first address to try is drawn by lot, of each family */
+	bool every_link;  /* where one is slow to connect, the others are tried meanwhile */
 	bool fast_open;	  /* plain TCP need not be connected to be DIAL_CONNECTED, as of
 			     socket_send_early() */
 	bool plain;	  /* TCP, whatever the configuration says */

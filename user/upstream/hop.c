@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "links/link_choice.h"
 #include "net/socket.h"
 #include "net/socket_reset.h"
 #include "proto/hop_message.h"
@@ -379,6 +380,13 @@ static bool hop_skips(void *context, const union address *address)
 	return true;
 }
 
+/* What leaves with a SYN leaves by one link, and only its answer would tell whether that works. */
+static bool hop_may_send_early(const struct hop *hop)
+{
+	return exit_state_takes_early(hop->exit->state, clock_monotonic_s()) &&
+	       !link_picker_has_others(hop->links);
+}
+
 static void hop_begin(struct hop *hop)
 {
 	/* The configuration chose the exit: it may be anywhere. */
@@ -390,21 +398,20 @@ static void hop_begin(struct hop *hop)
 		destination.host[0] = '\0';
 		destination.address = hop->at;
 	}
-	hop->dial =
-		dial_start(&(struct dial_request){.loop = hop->loop,
-						  .resolver = hop->resolver,
-						  .mptcp_blackhole = hop->mptcp_blackhole,
-						  .links = hop->links,
-						  .config = hop->config,
-						  .destination = &destination,
-						  .client = &ourselves,
-						  .egress.kind = EGRESS_ANYWHERE,
-						  .skip = hop_skips,
-						  .skip_context = hop,
-						  .spread = true,
-						  .fast_open = exit_state_takes_early(
-							  hop->exit->state, clock_monotonic_s())},
-			   hop_on_dial, hop);
+	hop->dial = dial_start(&(struct dial_request){.loop = hop->loop,
+						      .resolver = hop->resolver,
+						      .mptcp_blackhole = hop->mptcp_blackhole,
+						      .links = hop->links,
+						      .config = hop->config,
+						      .destination = &destination,
+						      .client = &ourselves,
+						      .egress.kind = EGRESS_ANYWHERE,
+						      .skip = hop_skips,
+						      .skip_context = hop,
+						      .spread = true,
+						      .every_link = true,
+						      .fast_open = hop_may_send_early(hop)},
+			       hop_on_dial, hop);
 	/* Reported from the loop, since hop_start() has not returned. */
 	if (!hop->dial)
 		ev_feed_event(hop->loop, &hop->deadline, EV_CUSTOM);
