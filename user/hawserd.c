@@ -32,6 +32,7 @@
 #include "shared/auth_penalty.h"
 #include "shared/exit_state.h"
 #include "shared/recent_dials.h"
+#include "upstream/exit_memory.h"
 
 #define EXIT_CONFIG 2
 
@@ -39,8 +40,8 @@
  * worker's (loop, mailbox, hangup, resolver, netlink). */
 #define FDS_MAIN   52
 #define FDS_WORKER 9
-/* Probes. */
-#define FDS_LINKS (LINKS_MAX * IP_FAMILIES)
+/* Echo sockets, and connects to exits while links are in doubt. */
+#define FDS_LINKS (LINKS_MAX * LINK_PROBES_MAX + 48)
 /* A relayed session's two sockets. Pipes are borrowed when there are some, and done without when
  * not. */
 #define FDS_SESSION 2
@@ -67,6 +68,7 @@ struct daemon {
 	struct links *links;
 	struct control *control;
 	struct heartbeat *heartbeat;
+	struct exit_memory *exits;
 	struct run_redirect *run;
 	struct report_source report;
 	ev_signal hangup;
@@ -424,6 +426,7 @@ static void on_hangup(struct ev_loop *loop, ev_signal *signal, int events)
 	listen_set_close(&closing);
 	run_redirect_listen(daemon->run, new);
 	heartbeat_start(daemon->heartbeat, new);
+	exit_memory_configure(daemon->exits, new);
 	links_configure(daemon->links, new);
 	privileges_check(new);
 	config_put(old);
@@ -516,6 +519,12 @@ static int run(struct daemon *daemon)
 		return -ENOMEM;
 	}
 	run_redirect_listen(daemon->run, daemon->config);
+	daemon->exits = exit_memory_open(daemon->loop);
+	if (!daemon->exits) {
+		log_error("%s", strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	exit_memory_configure(daemon->exits, daemon->config);
 	err = privileges_drop(daemon->config);
 	if (err)
 		return err;
@@ -562,6 +571,7 @@ static void fini(struct daemon *daemon)
 	for (size_t w = 0; w < daemon->worker_count; w++)
 		worker_stop(daemon->workers[w]);
 	free(daemon->workers);
+	exit_memory_close(daemon->exits);
 	/* Last of what sessions use. */
 	links_close(daemon->links);
 	sockmap_close(daemon->sockmap);

@@ -5,6 +5,7 @@ the link is at fault and the exit is not."""
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Iterator
 
@@ -14,9 +15,10 @@ import hop
 import peers
 from bed import Bed
 from daemon import Hawserd
+from dns import NameServer
 from exit_net import PORTS, exits, hello, states
 from links import LINK
-from topology import LINKS, SERVER4, SERVER6, far, near
+from topology import LINKS, NOBODY4, SERVER4, SERVER6, far, near
 from waiting import until
 
 pytestmark = pytest.mark.mptcp
@@ -161,3 +163,90 @@ def test_a_quorum_of_targets(site, quorum, expected):
         if expected == "up":
             time.sleep(5)
         until(lambda: state(router, "a") == expected)
+
+
+# Exits that have a name, and the way to the name server is dead.
+
+@pytest.fixture
+def names(site):
+    """A name server that links lead to, and that the router asks."""
+    with NameServer(site.bed.server, (SERVER4, 53)) as server:
+        (site.bed.scratch / "resolv.conf").write_text(f"nameserver {SERVER4}\n", "ascii")
+        server.records["exit.test"] = [SERVER4]
+        yield server
+
+
+def named(site, **settings) -> Hawserd:
+    return site.router(*LINK, address="exit.test", **settings)
+
+
+def direct(router: Hawserd, requests: int) -> int:
+    return requests - exits(router)["one"]["sessions"]["total"]
+
+
+def test_the_name_servers_way_dies(site, names, echo):
+    """Link a is the kernel's way to anywhere."""
+    site.exit()
+    router = named(site)
+    until(lambda: states(router) == {"one": "up"})
+    with site.dead("a"):
+        times = request_times(router, echo.port)
+        assert max(times) < 1 and direct(router, len(times)) == 0, times
+        assert states(router) == {"one": "up"}
+
+
+def test_a_start_while_the_name_servers_way_is_dead(site, names, echo):
+    """Nothing is known of the exit, but another link leads to the name server."""
+    site.exit()
+    with site.dead("a"):
+        router = named(site)
+        until(lambda: states(router) == {"one": "up"})
+        times = request_times(router, echo.port)
+        assert max(times) < 1 and direct(router, len(times)) == 0, times
+
+
+@pytest.mark.parametrize("trouble", ["silent", "failing", "forgotten"])
+def test_a_start_without_a_name_server(site, names, echo, trouble):
+    """What it knew survives; the name server says nothing, that it cannot, or that there is no such
+    name."""
+    site.exit()
+    first = named(site)
+    until(lambda: states(first) == {"one": "up"})
+    site.daemons.remove(first)
+    first.finish()
+    if trouble == "forgotten":
+        names.records.clear()
+    else:
+        getattr(names, trouble).add("exit.test")
+    router = named(site)
+    until(lambda: states(router) == {"one": "up"})
+    times = request_times(router, echo.port)
+    assert max(times) < 1 and direct(router, len(times)) == 0, times
+
+
+def test_a_name_that_leads_elsewhere_now(site, names, echo):
+    """What was known is no longer true: the name is, once it is answered."""
+    site.exit()
+    first = named(site)
+    until(lambda: states(first) == {"one": "up"})
+    site.daemons.remove(first)
+    first.finish()
+    file = site.directory / "state" / "exits.json"
+    saved = json.loads(file.read_text("ascii"))
+    assert saved["exits"]["one"]["addresses"] == [SERVER4]
+    saved["exits"]["one"]["addresses"] = [NOBODY4]
+    file.write_text(json.dumps(saved), "ascii")
+    router = named(site)
+    until(lambda: states(router) == {"one": "up"})
+    request_times(router, echo.port, 4)
+    assert direct(router, 4) == 0
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"exits": 7}', '{"exits": {"one": [7]}}',
+                                  '{"exits": {"one": {"at": "exit.test:1081", "addresses": [7]}}}'])
+def test_a_file_of_nonsense(site, names, text):
+    (site.directory / "state").mkdir()
+    (site.directory / "state" / "exits.json").write_text(text, "ascii")
+    site.exit()
+    router = named(site)
+    until(lambda: states(router) == {"one": "up"})

@@ -61,7 +61,7 @@ def test_links(bare, daemon):
     assert (two["device"], two["role"], two["weight"], two["state"]) == ("b", "backup", 7, "up")
     for link, figures in zip(LINKS, (one, two)):
         assert figures["ipv4"] == {"address": near(link)[0], "gateway": far(link)[0],
-                                   "works": True}
+                                   "routed": True, "taken": False, "works": True}
         assert figures["ipv6"]["address"] == near(link)[1]
     until(lambda: links(daemon)["wan-a"]["rate_1s"])
     time.sleep(2)

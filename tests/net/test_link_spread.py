@@ -73,6 +73,15 @@ def test_weights(start):
     assert count(daemon, 8) == {"a": 2, "b": 6}
 
 
+def hop_from(stack: contextlib.ExitStack, exit_) -> str:
+    """Where a hop comes from; those that see whether a link reaches the exit say nothing."""
+    while True:
+        accepted = stack.enter_context(peers.accept(exit_))
+        with contextlib.suppress(OSError):
+            if accepted.recv(1):
+                return accepted.getpeername()[0]
+
+
 def test_hops_to_exits(bare, start, tmp_path):
     token = hop.write_tokens(tmp_path / "token", hop.Token("home").line())
     with contextlib.ExitStack() as stack:
@@ -83,7 +92,7 @@ def test_hops_to_exits(bare, start, tmp_path):
         for _ in range(4):
             client = stack.enter_context(daemon.connect())
             client.sendall(NO_PASSWORD + socks5_request("192.0.2.1", 80))
-            address = stack.enter_context(peers.accept(exit_)).getpeername()[0]
+            address = hop_from(stack, exit_)
             seen[next(link for link in LINKS if address in near(link))] += 1
     assert seen == {"a": 2, "b": 2}
 

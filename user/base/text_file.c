@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reads a small text file whole, and names what editors and web pages do to one. */
+/* Small text files, read and replaced whole; and what editors and web pages do to one. */
 #include "base/text_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <sodium.h>
+
+#include "base/own_directory.h"
 
 char *text_file_read(const char *path, size_t max, size_t *len)
 {
@@ -113,4 +117,45 @@ const char *text_typography(const char *at, size_t *size)
 		}
 	}
 	return NULL;
+}
+
+static int write_all(int fd, const char *text)
+{
+	size_t left = strlen(text);
+
+	while (left > 0) {
+		ssize_t len = write(fd, text, left);
+
+		if (len < 0)
+			return -errno;
+		text += len;
+		left -= (size_t)len;
+	}
+	return fsync(fd) ? -errno : 0;
+}
+
+int text_file_replace(const char *directory, const char *name, const char *text)
+{
+	char path[PATH_MAX];
+	char temporary[PATH_MAX];
+	int err;
+	int fd;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", directory, name) >= sizeof(path) ||
+	    (size_t)snprintf(temporary, sizeof(temporary), "%s/%s.new", directory, name) >=
+		    sizeof(temporary))
+		return -ENAMETOOLONG;
+	err = own_directory_make(directory, 0755);
+	if (err)
+		return err;
+	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		return -errno;
+	err = write_all(fd, text);
+	close(fd);
+	if (!err && rename(temporary, path))
+		err = -errno;
+	if (err)
+		unlink(temporary);
+	return err;
 }

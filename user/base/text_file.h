@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reads a small text file whole, and names what editors and web pages do to one. */
+/* Small text files, read and replaced whole; and what editors and web pages do to one. */
 #ifndef HAWSER_BASE_TEXT_FILE_H
 #define HAWSER_BASE_TEXT_FILE_H
 
@@ -16,5 +16,9 @@ const char *text_file_fault(const char *text, size_t len, unsigned int *line);
 /* "typographic quote", "typographic dash", "space that is not ASCII" or "invisible character", if
  * one begins here, with its number of bytes; else NULL. A NUL ends the text. */
 const char *text_typography(const char *at, size_t *size);
+
+/* Replaces the file of this name in this directory, which is made if need be, in one step: what is
+ * half written, as when the power fails, never has the name. 0 or -errno. */
+int text_file_replace(const char *directory, const char *name, const char *text);
 
 #endif

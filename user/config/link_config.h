@@ -41,15 +41,15 @@ struct link_config {
 	char device[IF_NAMESIZE];
 	enum link_role role;
 	unsigned int weight;
-	struct link_bytes rate;		    /* a second, that it can carry; 0: not known */
-	uint64_t quota;			    /* bytes of both directions, a month; 0: none */
-	unsigned int reset_day;		    /* of the month, 1 to LINK_RESET_DAY_MAX */
-	union address gateway[IP_FAMILIES]; /* AF_UNSPEC: found in the routing tables */
+	struct link_bytes rate;		      /* a second, that it can carry; 0: not known */
+	uint64_t quota;			      /* bytes of both directions, a month; 0: none */
+	unsigned int reset_day;		      /* of the month, 1 to LINK_RESET_DAY_MAX */
+	union address gateway[IP_FAMILIES];   /* AF_UNSPEC: found in the routing tables */
 	union address probe[LINK_PROBES_MAX]; /* who is asked; none: gateway and exits */
 	size_t probe_count;
 	unsigned int probe_quorum; /* so many of a family must answer; 0: one */
-	bool no_probe;			    /* nobody is asked */
-	bool no_demote;			    /* not even where it lowers the sum */
+	bool no_probe;		   /* nobody is asked */
+	bool no_demote;		   /* not even where it lowers the sum */
 };
 
 struct links_config {

@@ -18,12 +18,16 @@
 /* Between requests while the last has no answer: doubles from the first to the second. */
 #define DOUBT_MIN_S 0.25
 #define DOUBT_MAX_S 1.
+/* Nobody reaches the exit: more tell nothing. */
+#define LOST_MAX 8
 /* While the path is out. */
 #define OUT_S 1.
 /* By a sign of sessions no request is sent sooner after the last. */
 #define SIGN_MIN_S 1.
 /* An address of an exit that has not answered anybody for so long makes room for another. */
 #define STALE_S 60.
+/* The same, if it never has. */
+#define NEVER_S 5.
 /* Requests on their way: as many as fit into the longest patience. */
 #define TRIES_MAX 6
 
@@ -86,7 +90,7 @@ static void set_timer(struct probe *probe)
 
 	if (verdict->out) {
 		wait_s = OUT_S;
-	} else if (verdict->lost > 0) {
+	} else if (verdict->lost > 0 && verdict->lost <= LOST_MAX) {
 		wait_s = DOUBT_MIN_S + verdict->rtt_s;
 		for (unsigned int i = 1; i < verdict->lost && wait_s < DOUBT_MAX_S; i++)
 			wait_s *= 2;
@@ -128,6 +132,8 @@ static void take_answer(struct probe *probe, uint16_t sequence, double now)
 	if (probe->verdict.lost > 2 && !is_reached_otherwise(probe))
 		forgive_siblings(probe);
 	probe_verdict_take(&probe->verdict, sequence, now);
+	for (size_t i = 0; i < TRIES_MAX; i++)
+		close_attempt(&probe->attempts[i]);
 	for (size_t i = 0; i < reach->target_count; i++)
 		if (reach->targets[i].target.exit == probe->target.exit &&
 		    address_same_ip(&reach->targets[i].target.address, &probe->target.address))
@@ -344,7 +350,7 @@ static struct known_target choose_target(const struct exit_reach *reach,
 		     address_family(&known->target.address) == address_family(&target->address)))
 			return *known;
 	}
-	return (struct known_target){.target = *target, .answered = now};
+	return (struct known_target){.target = *target, .answered = now - STALE_S + NEVER_S};
 }
 
 void exit_reach_target(struct exit_reach *reach, const struct exit_target *targets, size_t count,

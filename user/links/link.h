@@ -48,11 +48,11 @@ struct link_sums {
 struct link {
 	struct link_config config;
 	bool automatic; /* found, not configured */
+	bool shaken;	/* interface or addresses went since the last look, and routes with them */
 	uint32_t table; /* its own */
 	int device;	/* 0: none */
-	double gone_s;	/* since when there is none, if one was there; 0: else */
-	bool shaken;	/* interface or addresses went since the last look, and routes with them */
 	enum link_state state;
+	double gone_s;	       /* since when there is no interface, if there was one; 0: else */
 	struct link_sums sums; /* why it is demoted; only then */
 	struct link_path paths[IP_FAMILIES];
 };

@@ -3,18 +3,17 @@
 #include "links/quota_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/json.h"
 #include "base/log.h"
-#include "base/own_directory.h"
+#include "base/text_file.h"
 
+#define FILE_NAME     "links.json"
 #define BOOT_TEXT_MAX 64
 
 struct quota_file {
@@ -54,7 +53,7 @@ struct quota_file *quota_file_open(const char *directory)
 	if (!file)
 		return NULL;
 	snprintf(file->directory, sizeof(file->directory), "%s", directory);
-	if ((size_t)snprintf(file->path, sizeof(file->path), "%s/links.json", directory) >=
+	if ((size_t)snprintf(file->path, sizeof(file->path), "%s/" FILE_NAME, directory) >=
 	    sizeof(file->path))
 		log_warning("quota: %s: %s", directory, strerror(ENAMETOOLONG));
 	read_boot(file->boot);
@@ -104,44 +103,6 @@ struct quota_usage quota_file_get(const struct quota_file *file, const char *nam
 	return usage;
 }
 
-static int write_all(int fd, const char *text)
-{
-	size_t left = strlen(text);
-
-	while (left > 0) {
-		ssize_t len = write(fd, text, left);
-
-		if (len < 0)
-			return -errno;
-		text += len;
-		left -= (size_t)len;
-	}
-	return fsync(fd) ? -errno : 0;
-}
-
-/* What is half written, as when the power fails, never has the file's name. */
-static int write_file(const struct quota_file *file)
-{
-	char temporary[PATH_MAX + 4];
-	int err;
-	int fd;
-
-	err = own_directory_make(file->directory, 0755);
-	if (err)
-		return err;
-	snprintf(temporary, sizeof(temporary), "%s.new", file->path);
-	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd < 0)
-		return -errno;
-	err = write_all(fd, json_object_to_json_string_ext(file->root, JSON_C_TO_STRING_PRETTY));
-	close(fd);
-	if (!err && rename(temporary, file->path))
-		err = -errno;
-	if (err)
-		unlink(temporary);
-	return err;
-}
-
 static void put_month(struct json_object *object, const struct link_month *month)
 {
 	json_object_object_add(object, "since", json_object_new_string(month->since));
@@ -165,5 +126,7 @@ int quota_file_put(struct quota_file *file, const char *name, const struct quota
 	json_object_object_add(link, "device", json_object_new_int(usage->device));
 	json_object_object_add(link, "counter", json_object_new_uint64(usage->counter));
 	json_object_object_add(json_member(file->root, "links"), name, link);
-	return write_file(file);
+	return text_file_replace(
+		file->directory, FILE_NAME,
+		json_object_to_json_string_ext(file->root, JSON_C_TO_STRING_PRETTY));
 }

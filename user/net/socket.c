@@ -55,6 +55,14 @@ void socket_prepare(int fd, uint32_t unsent_bytes, uint32_t keepalive_idle_s,
 	set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
 }
 
+bool socket_is_connected(int fd)
+{
+	union address peer;
+	socklen_t len = sizeof(peer);
+
+	return getpeername(fd, &peer.sa, &len) == 0;
+}
+
 int socket_error(int fd)
 {
 	int err = 0;

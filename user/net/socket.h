@@ -28,6 +28,9 @@ void socket_bound(int fd, uint32_t receive_bytes, uint32_t unsent_bytes);
 void socket_prepare(int fd, uint32_t unsent_bytes, uint32_t keepalive_idle_s,
 		    uint32_t keepalive_interval_s);
 
+/* Whether it has a peer, now. */
+bool socket_is_connected(int fd);
+
 /* Takes and clears the pending error (SO_ERROR): 0 or a positive errno. */
 int socket_error(int fd);
 

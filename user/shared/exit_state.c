@@ -42,6 +42,7 @@ struct exit_state {
 	union address addresses[EXIT_ADDRESSES_MAX]; /* IPv4, IPv6; AF_UNSPEC: unknown */
 	struct avoided avoided[EXIT_AVOIDED_MAX];
 	size_t avoided_count;
+	bool name_late;
 };
 
 struct exit_state *exit_state_new(void)
@@ -320,4 +321,21 @@ size_t exit_state_get_addresses(struct exit_state *exit, union address out[EXIT_
 			out[count++] = exit->addresses[i];
 	pthread_mutex_unlock(&exit->lock);
 	return count;
+}
+
+void exit_set_name_late(struct exit_state *exit, bool late)
+{
+	pthread_mutex_lock(&exit->lock);
+	exit->name_late = late;
+	pthread_mutex_unlock(&exit->lock);
+}
+
+bool exit_name_is_late(struct exit_state *exit)
+{
+	bool late;
+
+	pthread_mutex_lock(&exit->lock);
+	late = exit->name_late;
+	pthread_mutex_unlock(&exit->lock);
+	return late;
 }

@@ -68,6 +68,11 @@ bool exit_state_wants_avoided_probe(struct exit_state *exit, double now_s, union
 /* Fills out with the addresses that are known, without ports. Returns how many. */
 size_t exit_state_get_addresses(struct exit_state *exit, union address out[EXIT_ADDRESSES_MAX]);
 
+/* Whether its name was answered late, or not, the last time: then the addresses that are known are
+ * used at once. */
+void exit_set_name_late(struct exit_state *exit, bool late);
+bool exit_name_is_late(struct exit_state *exit);
+
 /* What to add to our clock to have the exit's. */
 int64_t exit_state_clock_offset_ms(struct exit_state *exit);
 void exit_state_set_clock_offset_ms(struct exit_state *exit, int64_t offset_ms);

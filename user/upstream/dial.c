@@ -15,6 +15,7 @@
 #include "links/link_news.h"
 #include "net/mptcp_blackhole.h"
 #include "net/socket.h"
+#include "shared/exit_state.h"
 #include "shared/recent_dials.h"
 #include "upstream/auto_bypass.h"
 #include "upstream/name_query.h"
@@ -25,6 +26,8 @@
 /* RFC 8305 section 8. */
 #define RESOLUTION_DELAY_S 0.05
 #define ATTEMPT_DELAY_S	   0.25
+/* A name server that works has answered by then, as a rule. */
+#define KNOWN_DELAY_S 0.2
 
 /* By then the main thread has told the kernel to route around us, if it does. */
 #define SAMPLE_AFTER_S 2.
@@ -66,6 +69,10 @@ struct dial {
 	void *skip_context;
 	bool spread;
 	bool every_link;
+	bool ask_every_link;
+	union address known[EXIT_ADDRESSES_MAX];
+	size_t known_count;
+	enum dial_name name;
 	bool fast_open;
 	struct egress_policy egress;
 	bool plain;
@@ -82,6 +89,7 @@ struct dial {
 	ev_timer begin;	     /* only ever fed: to start from the loop */
 	ev_timer resolution; /* AAAA is waited for, A is there */
 	ev_timer delay;	     /* to the next attempt */
+	ev_timer patience;   /* with names, where addresses are known */
 	dial_fn *notify;
 	void *context;
 };
@@ -100,6 +108,7 @@ static void dial_free(struct dial *dial, const struct attempt *keep)
 	ev_timer_stop(dial->loop, &dial->begin);
 	ev_timer_stop(dial->loop, &dial->resolution);
 	ev_timer_stop(dial->loop, &dial->delay);
+	ev_timer_stop(dial->loop, &dial->patience);
 	for (size_t i = 0; i < FAMILY_COUNT; i++)
 		if (dial->family[i].lookup)
 			lookup_cancel(dial->family[i].lookup);
@@ -131,6 +140,7 @@ static void dial_finish(struct dial *dial, const struct attempt *winner, enum tr
 		.fd = winner ? winner->io.fd : -1,
 		.transport = transport,
 		.cause = winner ? CAUSE_NONE : dial->cause,
+		.name = dial->name,
 		.others = dial_known(dial) > (winner ? 1 : 0) || dial_is_resolving(dial),
 	};
 	dial_fn *notify = dial->notify;
@@ -156,6 +166,9 @@ static enum cause attempt_check(const struct attempt *attempt, enum transport *t
 	if (err)
 		return cause_from_errno(err);
 	*transport = mptcp_transport(attempt->io.fd);
+	/* The kernel ends it without an error when its link is taken out meanwhile. */
+	if (*transport != TRANSPORT_TCP && !socket_is_connected(attempt->io.fd))
+		return CAUSE_NETWORK_UNREACHABLE;
 	if (dial->config->mptcp == MPTCP_MODE_ON && !dial->plain && *transport != TRANSPORT_MPTCP)
 		return CAUSE_NOT_MPTCP;
 	return CAUSE_NONE;
@@ -463,8 +476,40 @@ static void dial_on_resolution_delay(struct ev_loop *loop, ev_timer *timer, int 
 static void dial_add(const struct dial *dial, struct candidates *family,
 		     const union address *address)
 {
-	if (!dial->skip || !dial->skip(dial->skip_context, address))
+	for (size_t i = 0; i < family->count; i++)
+		if (address_same_ip(&family->addresses[i], address))
+			return;
+	if (family->count < NAME_ADDRESSES_MAX &&
+	    !(dial->skip && dial->skip(dial->skip_context, address)))
 		family->addresses[family->count++] = *address;
+}
+
+/* Where the name led before: who is there has to prove that it is the exit. */
+static void dial_use_known(struct dial *dial)
+{
+	for (size_t i = 0; i < dial->known_count; i++) {
+		union address address = dial->known[i];
+
+		address_set_port(&address, dial->destination.port);
+		dial_add(dial,
+			 &dial->family[address.sa.sa_family == AF_INET6 ? FAMILY_V6 : FAMILY_V4],
+			 &address);
+	}
+	if (dial_known(dial) > 0)
+		dial->name = DIAL_NAME_LATE;
+}
+
+static void dial_on_patience(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct dial *dial = timer->data;
+
+	(void)loop;
+	(void)events;
+	if (dial_known(dial) > 0)
+		return;
+	dial_use_known(dial);
+	if (dial_known(dial) > 0)
+		dial_connect(dial);
 }
 
 /* RFC 8305 section 3: IPv6 answers are used at once; IPv4 answers wait a little for IPv6 ones. */
@@ -479,6 +524,8 @@ static void dial_on_lookup(void *context, int af, enum cause cause, const union 
 	family->lookup = NULL;
 	if (cause != CAUSE_NONE)
 		dial_note(dial, cause);
+	else
+		dial->name = DIAL_NAME_IN_TIME;
 	first = dial->spread && count > 0 ? randombytes_uniform((uint32_t)count) : 0;
 	for (size_t i = 0; i < count; i++) {
 		union address address = addresses[(first + i) % count];
@@ -492,7 +539,12 @@ static void dial_on_lookup(void *context, int af, enum cause cause, const union 
 		else if (!ev_is_active(&dial->delay))
 			ev_timer_again(dial->loop, &dial->delay);
 	} else if (dial_known(dial) == 0) {
-		if (!dial_is_resolving(dial))
+		if (dial_is_resolving(dial))
+			return;
+		dial_use_known(dial);
+		if (dial_known(dial) > 0)
+			dial_connect(dial);
+		else
 			dial_finish(dial, NULL, TRANSPORT_NONE);
 	} else if (dial->family[FAMILY_V6].pending) {
 		ev_timer_again(dial->loop, &dial->resolution);
@@ -503,8 +555,9 @@ static void dial_on_lookup(void *context, int af, enum cause cause, const union 
 
 static void dial_lookup(struct dial *dial, struct candidates *family, int af)
 {
-	struct lookup *lookup = resolver_start(dial->resolver, dial->destination.host, af,
-					       &dial->client, dial_on_lookup, dial);
+	struct lookup *lookup =
+		resolver_start(dial->resolver, dial->destination.host, af, &dial->client,
+			       dial->ask_every_link ? dial->links : NULL, dial_on_lookup, dial);
 
 	/* Without one it has answered already, and the dial may be gone. */
 	if (lookup)
@@ -525,6 +578,8 @@ static void dial_on_begin(struct ev_loop *loop, ev_timer *timer, int events)
 	}
 	dial->family[FAMILY_V6].pending = true;
 	dial->family[FAMILY_V4].pending = true;
+	if (dial->known_count > 0)
+		ev_timer_start(dial->loop, &dial->patience);
 	dial_lookup(dial, &dial->family[FAMILY_V6], AF_INET6);
 	dial_lookup(dial, &dial->family[FAMILY_V4], AF_INET);
 }
@@ -555,11 +610,18 @@ struct dial *dial_start(const struct dial_request *request, dial_fn *notify, voi
 	dial->every_link = request->every_link;
 	dial->fast_open = request->fast_open;
 	dial->egress = request->egress;
+	dial->ask_every_link = request->ask_every_link;
+	dial->known_count = request->known_count;
+	for (size_t i = 0; i < request->known_count; i++)
+		dial->known[i] = request->known[i];
 	dial->notify = notify;
 	dial->context = context;
 	ev_init(&dial->begin, dial_on_begin);
 	ev_timer_init(&dial->resolution, dial_on_resolution_delay, 0., RESOLUTION_DELAY_S);
 	ev_timer_init(&dial->delay, dial_on_delay, 0., ATTEMPT_DELAY_S);
+	ev_timer_init(&dial->patience, dial_on_patience,
+		      request->known_at_once ? 0. : KNOWN_DELAY_S, 0.);
+	dial->patience.data = dial;
 	dial->begin.data = dial;
 	dial->resolution.data = dial;
 	dial->delay.data = dial;

@@ -26,6 +26,12 @@ enum dial_event {
 	DIAL_FAILED,
 };
 
+enum dial_name {
+	DIAL_NAME_UNKNOWN, /* there was none, or it does not matter yet */
+	DIAL_NAME_IN_TIME, /* it was answered */
+	DIAL_NAME_LATE,	   /* it was not, so known addresses were used */
+};
+
 struct dial_result {
 	int fd; /* -1 unless connected */
 	enum transport transport;
@@ -33,6 +39,7 @@ struct dial_result {
 	enum cause cause;
 	bool others; /* there are addresses besides that were not skipped, or there may be: a lookup
 			has not been answered */
+	enum dial_name name;
 	/* Of exit_dial_start(), when an exit made the connection: */
 	struct exit_state *exit; /* NULL: none did; kept by the configuration */
 	bool first_sent;	 /* the client's first bytes have left */
@@ -58,12 +65,17 @@ struct dial_request {
 	/* Addresses that are not to be tried; context is skip_context. NULL: all are. */
 	bool (*skip)(void *context, const union address *address);
 	void *skip_context;
-	bool spread;	  /* the first address to try is drawn by lot, of each family */
-	bool every_link;  /* where one is slow to connect, the others are tried meanwhile */
-	bool fast_open;	  /* plain TCP need not be connected to be DIAL_CONNECTED, as of
-			     socket_send_early() */
-	bool plain;	  /* TCP, whatever the configuration says */
-	bool transparent; /* the client was taken on its way */
+	const union address *known; /* where the name led before, for when it leads nowhere, or not
+				       soon; copied, as many as EXIT_ADDRESSES_MAX at most */
+	size_t known_count;
+	bool known_at_once;
+	bool ask_every_link; /* name servers are asked by each */
+	bool spread;	     /* the first address to try is drawn by lot, of each family */
+	bool every_link;     /* where one is slow to connect, the others are tried meanwhile */
+	bool fast_open;	     /* plain TCP need not be connected to be DIAL_CONNECTED, as of
+				socket_send_early() */
+	bool plain;	     /* TCP, whatever the configuration says */
+	bool transparent;    /* the client was taken on its way */
 	struct auto_bypass *auto_bypass; /* told what has no MPTCP, with auto-bypass */
 };
 

@@ -337,6 +337,8 @@ static void hop_on_dial(void *context, enum dial_event event, const struct dial_
 	if (event == DIAL_CONNECTING)
 		return;
 	hop->dial = NULL;
+	if (result->name != DIAL_NAME_UNKNOWN)
+		exit_set_name_late(hop->exit->state, result->name == DIAL_NAME_LATE);
 	if (event == DIAL_FAILED && hop->skipped) {
 		/* Better than nothing. */
 		hop->avoids = hop->skipped = false;
@@ -392,26 +394,35 @@ static void hop_begin(struct hop *hop)
 	/* The configuration chose the exit: it may be anywhere. */
 	static const union address ourselves = {
 		.in6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT}};
+	struct exit_state *exit = hop->exit->state;
 	struct destination destination = hop->exit->destination;
+	union address known[EXIT_ADDRESSES_MAX];
+	struct dial_request request;
 
 	if (hop->at.sa.sa_family != AF_UNSPEC) {
 		destination.host[0] = '\0';
 		destination.address = hop->at;
 	}
-	hop->dial = dial_start(&(struct dial_request){.loop = hop->loop,
-						      .resolver = hop->resolver,
-						      .mptcp_blackhole = hop->mptcp_blackhole,
-						      .links = hop->links,
-						      .config = hop->config,
-						      .destination = &destination,
-						      .client = &ourselves,
-						      .egress.kind = EGRESS_ANYWHERE,
-						      .skip = hop_skips,
-						      .skip_context = hop,
-						      .spread = true,
-						      .every_link = true,
-						      .fast_open = hop_may_send_early(hop)},
-			       hop_on_dial, hop);
+	request = (struct dial_request){
+		.loop = hop->loop,
+		.resolver = hop->resolver,
+		.mptcp_blackhole = hop->mptcp_blackhole,
+		.links = hop->links,
+		.config = hop->config,
+		.destination = &destination,
+		.client = &ourselves,
+		.egress.kind = EGRESS_ANYWHERE,
+		.skip = hop_skips,
+		.skip_context = hop,
+		.known = known,
+		.known_count = exit_state_get_addresses(exit, known),
+		.known_at_once = !hop->probe && exit_name_is_late(exit),
+		.ask_every_link = hop->probe,
+		.spread = true,
+		.every_link = true,
+		.fast_open = hop_may_send_early(hop),
+	};
+	hop->dial = dial_start(&request, hop_on_dial, hop);
 	/* Reported from the loop, since hop_start() has not returned. */
 	if (!hop->dial)
 		ev_feed_event(hop->loop, &hop->deadline, EV_CUSTOM);

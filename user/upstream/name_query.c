@@ -188,8 +188,19 @@ static struct name_query *query_new(struct name_asker *asker)
 	return query;
 }
 
+static void choose_sources(struct name_query *query, const union address *sources)
+{
+	static const uint8_t any[sizeof(struct in6_addr)];
+	const bool v4 = sources && sources[IP_V4].sa.sa_family == AF_INET;
+	const bool v6 = sources && sources[IP_V6].sa.sa_family == AF_INET6;
+
+	ares_set_local_ip4(query->channel, v4 ? ntohl(sources[IP_V4].in4.sin_addr.s_addr) : 0);
+	ares_set_local_ip6(query->channel, v6 ? sources[IP_V6].in6.sin6_addr.s6_addr : any);
+}
+
 struct name_query *name_query_start(struct name_asker *asker, const char *host, int family,
-				    name_query_fn *done, void *context)
+				    const union address *sources, name_query_fn *done,
+				    void *context)
 {
 	const struct ares_addrinfo_hints hints = {.ai_family = family, .ai_socktype = SOCK_STREAM};
 	struct name_query *query = asker->idle;
@@ -204,6 +215,7 @@ struct name_query *name_query_start(struct name_asker *asker, const char *host, 
 	query->context = context;
 	query->answered = false;
 	query->count = 0;
+	choose_sources(query, sources);
 	ares_getaddrinfo(query->channel, host, NULL, &hints, on_answer, query);
 	arm(query);
 	return query;

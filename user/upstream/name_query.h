@@ -27,10 +27,12 @@ void name_asker_close(struct name_asker *asker);
 typedef void name_query_fn(void *context, enum cause cause, const union address *addresses,
 			   size_t count);
 
-/* Asks for the addresses of one family (AF_INET, AF_INET6). Calls done once, from the loop, never
- * before it returns; the query is gone then. NULL when out of memory. */
+/* Asks for the addresses of one family (AF_INET, AF_INET6). sources: of IP_FAMILIES, from which to
+ * ask; AF_UNSPEC, or NULL: the kernel's choice. Calls done once, from the loop, never before it
+ * returns; the query is gone then. NULL when out of memory. */
 struct name_query *name_query_start(struct name_asker *asker, const char *host, int family,
-				    name_query_fn *done, void *context);
+				    const union address *sources, name_query_fn *done,
+				    void *context);
 
 /* Closes its sockets. done is not called any more. */
 void name_query_cancel(struct name_query *query);

@@ -9,11 +9,18 @@
 #include <strings.h>
 
 #include "base/clock.h"
+#include "links/link_choice.h"
 #include "upstream/name_query.h"
 
 /* Long enough to spare the name server a client that insists, short enough for who mends it. */
 #define NOT_FOUND_S 5.
 #define NO_ANSWER_S 1.
+
+/* By the kernel's way, or by a link. */
+struct question {
+	struct name *name;
+	struct name_query *query; /* NULL: answered, or not asked */
+};
 
 /* A name in one family: waits for its turn, is asked for, or has failed. */
 struct name {
@@ -21,11 +28,13 @@ struct name {
 	struct name_list *list; /* that it is in */
 	struct name *next;
 	struct name **link;
-	struct name_query *query; /* while it is asked for */
-	struct lookup *lookups;	  /* none once it has failed */
-	union address client;	  /* who asked first */
-	enum cause cause;	  /* once it has failed */
-	double failed_until_s;	  /* of clock_monotonic_s() */
+	struct question questions[1 + LINKS_MAX];
+	size_t asked;			 /* of them, without an answer; 0 unless it is running */
+	const struct link_picker *links; /* by which it is asked, too; NULL: by none */
+	struct lookup *lookups;		 /* none once it has failed */
+	union address client;		 /* who asked first */
+	enum cause cause;		 /* once it has failed */
+	double failed_until_s;		 /* of clock_monotonic_s() */
 	int family;
 	char host[HOST_NAME_MAX_BYTES + 1];
 };
@@ -80,19 +89,32 @@ static void list_append(struct name_list *list, struct name *name)
 	list->count++;
 }
 
-static struct name *list_find(const struct name_list *list, const char *host, int family)
+/* by_links: what was asked for by the kernel's way alone does not do. */
+static struct name *list_find(const struct name_list *list, const char *host, int family,
+			      bool by_links)
 {
 	struct name *name = list->first;
 
-	while (name && (name->family != family || strcasecmp(name->host, host) != 0))
+	while (name && (name->family != family || (by_links && !name->links) ||
+			strcasecmp(name->host, host) != 0))
 		name = name->next;
 	return name;
 }
 
+static void stop_asking(struct name *name)
+{
+	for (size_t i = 0; name->asked > 0; i++) {
+		if (!name->questions[i].query)
+			continue;
+		name_query_cancel(name->questions[i].query);
+		name->questions[i].query = NULL;
+		name->asked--;
+	}
+}
+
 static void name_free(struct name *name)
 {
-	if (name->query)
-		name_query_cancel(name->query);
+	stop_asking(name);
 	list_remove(name);
 	free(name);
 }
@@ -128,10 +150,20 @@ static void start_waiting(struct resolver *resolver);
 
 static void on_answer(void *context, enum cause cause, const union address *addresses, size_t count)
 {
-	struct name *name = context;
+	struct question *question = context;
+	struct name *name = question->name;
 	struct resolver *resolver = name->resolver;
 
-	name->query = NULL;
+	question->query = NULL;
+	name->asked--;
+	/* That there is no such name is more than that somebody did not say. */
+	if (cause == CAUSE_NAME_NOT_FOUND)
+		name->cause = cause;
+	else if (cause != CAUSE_NONE && name->cause == CAUSE_NAME_NOT_FOUND)
+		cause = CAUSE_NAME_NOT_FOUND;
+	if (cause != CAUSE_NONE && name->asked > 0)
+		return;
+	stop_asking(name);
 	list_remove(name);
 	/* Who is told may ask again at once. */
 	if (cause == CAUSE_NAME_NOT_FOUND || cause == CAUSE_RESOLVE_FAILED) {
@@ -170,15 +202,34 @@ static bool may_run(const struct resolver *resolver, const union address *client
 	return of_client < RESOLVER_RUNNING_CLIENT_MAX;
 }
 
+static void ask(struct name *name, size_t place, const union address *sources)
+{
+	struct question *question = &name->questions[place];
+
+	question->name = name;
+	question->query = name_query_start(name->resolver->asker, name->host, name->family, sources,
+					   on_answer, question);
+	name->asked += question->query != NULL;
+}
+
 /* Without memory the name waits on, until something else gives some back or its session gives up.
  */
 static void run(struct name *name)
 {
 	struct resolver *resolver = name->resolver;
+	const struct link_choices *choices = name->links ? &name->links->choices : NULL;
 
-	name->query = name_query_start(resolver->asker, name->host, name->family, on_answer, name);
+	name->cause = CAUSE_NONE;
+	ask(name, 0, NULL);
+	for (size_t i = 0; choices && i < choices->count; i++) {
+		const union address *sources = choices->links[i].sources;
+
+		if (sources[IP_V4].sa.sa_family != AF_UNSPEC ||
+		    sources[IP_V6].sa.sa_family != AF_UNSPEC)
+			ask(name, 1 + i, sources);
+	}
 	list_remove(name);
-	list_append(name->query ? &resolver->running : &resolver->waiting, name);
+	list_append(name->asked > 0 ? &resolver->running : &resolver->waiting, name);
 }
 
 static void start_waiting(struct resolver *resolver)
@@ -195,7 +246,7 @@ static void start_waiting(struct resolver *resolver)
 }
 
 static struct name *name_new(struct resolver *resolver, const char *host, int family,
-			     const union address *client)
+			     const union address *client, const struct link_picker *links)
 {
 	struct name *name =
 		resolver->waiting.count < RESOLVER_WAITING_MAX ? calloc(1, sizeof(*name)) : NULL;
@@ -205,6 +256,7 @@ static struct name *name_new(struct resolver *resolver, const char *host, int fa
 	name->resolver = resolver;
 	name->family = family;
 	name->client = *client;
+	name->links = links;
 	strncpy(name->host, host, sizeof(name->host) - 1);
 	list_append(&resolver->waiting, name);
 	return name;
@@ -237,7 +289,8 @@ static void tell_localhost(int family, lookup_fn *done, void *context)
 }
 
 struct lookup *resolver_start(struct resolver *resolver, const char *host, int family,
-			      const union address *client, lookup_fn *done, void *context)
+			      const union address *client, const struct link_picker *links,
+			      lookup_fn *done, void *context)
 {
 	struct lookup *lookup;
 	struct name *name;
@@ -247,16 +300,16 @@ struct lookup *resolver_start(struct resolver *resolver, const char *host, int f
 		return NULL;
 	}
 	forget_failed(resolver);
-	name = list_find(&resolver->failed, host, family);
+	name = list_find(&resolver->failed, host, family, links);
 	if (name) {
 		done(context, family, name->cause, NULL, 0);
 		return NULL;
 	}
-	name = list_find(&resolver->running, host, family);
+	name = list_find(&resolver->running, host, family, links);
 	if (!name)
-		name = list_find(&resolver->waiting, host, family);
+		name = list_find(&resolver->waiting, host, family, links);
 	if (!name)
-		name = name_new(resolver, host, family, client);
+		name = name_new(resolver, host, family, client, links);
 	lookup = name ? malloc(sizeof(*lookup)) : NULL;
 	if (!lookup) {
 		if (name && !name->lookups)
@@ -305,7 +358,7 @@ static void on_resolv_conf(struct ev_loop *loop, ev_stat *stat, int events)
 	while (resolver->failed.first)
 		name_free(resolver->failed.first);
 	for (struct name *name = resolver->running.first; name; name = name->next)
-		name_query_cancel(name->query);
+		stop_asking(name);
 	name_asker_close(resolver->asker);
 	resolver->asker = asker;
 	for (size_t i = resolver->running.count; i > 0; i--)

@@ -16,6 +16,7 @@
 #define RESOLVER_FAILED_MAX	    512 /* names remembered as not found, or without an answer */
 
 struct ev_loop;
+struct link_picker;
 struct lookup;
 struct resolver;
 
@@ -32,10 +33,13 @@ struct resolver *resolver_open(struct ev_loop *loop);
 void resolver_close(struct resolver *resolver);
 
 /* Looks host up in one family (AF_INET, AF_INET6), for a client; those on this host share no limit
- * of their own. Calls done once: from the loop later, or before it returns, and then returns NULL.
- * localhost and all below it are this host (RFC 6761 section 6.3). */
+ * of their own. links: the name servers are asked by each that works, besides the kernel's way, and
+ * the first that knows the name counts; NULL: by the kernel's way alone. Calls done once: from the
+ * loop later, or before it returns, and then returns NULL. localhost and all below it are this host
+ * (RFC 6761 section 6.3). */
 struct lookup *resolver_start(struct resolver *resolver, const char *host, int family,
-			      const union address *client, lookup_fn *done, void *context);
+			      const union address *client, const struct link_picker *links,
+			      lookup_fn *done, void *context);
 
 /* done will not be called. */
 void lookup_cancel(struct lookup *lookup);

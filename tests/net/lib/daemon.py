@@ -49,7 +49,8 @@ class Hawserd:
         self._stopped = False
         command = [*prefix, str(binary or bed.build / "hawserd"),
                    *(LISTEN + ALLOW if listen else ()), *BRISK,
-                   "--control", self.control, "--log-level", "debug", *options]
+                   "--control", self.control, "--state-dir", f"{self.directory}/state",
+                   "--log-level", "debug", *options]
         limit = ["prlimit", f"--nofile={open_files}:{open_files}"] if open_files else []
         with self._log.open("w", encoding="utf-8") as log:
             self.process = self.namespace.start(

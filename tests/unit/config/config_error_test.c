@@ -170,7 +170,8 @@ static void test_file_values(void **state)
 		{"link a { device = e0 gateway = { 10.0.0.1,\n10.0.0.2 } }\n", 2,
 		 "a second gateway of this family", "one IPv4 and one IPv6"},
 		{"link a { device = e0 probe = modem }\n", 1, "probe \"modem\"", "an IP address"},
-		{"link a { device = e0 probe = { 10.0.0.1, 10.0.0.2, 10.0.0.3, ::1,\n10.0.0.5 } }\n",
+		{"link a { device = e0 probe = { 10.0.0.1, 10.0.0.2, 10.0.0.3, ::1,\n10.0.0.5 } "
+		 "}\n",
 		 2, "one address too many", "at most 4"},
 		{"link a { device = e0 probe-quorum = 5 }\n", 1, "probe-quorum \"5\"", "1 to 4"},
 		{"link a { device = e0 probe = { off,\n10.0.0.1 } }\n", 2, "beside something else",
