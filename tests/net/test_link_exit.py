@@ -113,6 +113,19 @@ def test_no_request_notices(site, echo, link, when):
     until(lambda: state(router, link) == "up", seconds=20)
 
 
+def test_a_backup_takes_over(site, echo):
+    """Not at once, as a link that is far away is no reason to use it; but before anybody gives up."""
+    site.exit()
+    router = site.router("--link", "one=a", "--link", "two=b,backup")
+    until(lambda: states(router) == {"one": "up"})
+    assert max(request_times(router, echo.port, 3)) < 0.7
+    with site.dead("a"):
+        times = request_times(router, echo.port)
+        assert max(times) < 2, times
+        assert exits(router)["one"]["sessions"]["total"] == 3 + len(times)
+        until(lambda: state(router, "a") == "no-answer", seconds=20)
+
+
 def test_in_mid_transfer(site, echo):
     """A session that runs is on the other link soon."""
     site.exit()

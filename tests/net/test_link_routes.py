@@ -109,15 +109,18 @@ def test_a_route_is_what_the_kernel_says(bare, start, shape, options, compat):
     assert origins(daemon) == {near("a")[0], source}
 
 
-def doctor(daemon: Hawserd) -> dict[tuple[str, str, str], str]:
-    """Verdicts on links by device, check and family."""
+def doctor(daemon: Hawserd) -> list[dict]:
     bed = daemon.bed
     process = bed.router.start([str(bed.build / "hawser"), "--control", daemon.control, "--json",
                                 "doctor"], bed.mounts, stdout=subprocess.PIPE)
-    report = json.loads(process.communicate(timeout=60)[0])
+    return json.loads(process.communicate(timeout=60)[0])["checks"]
+
+
+def verdicts(daemon: Hawserd) -> dict[tuple[str, str, str], str]:
+    """Of links, by device, check and family."""
     names = {each["name"]: each["device"] for each in daemon.ask("links")["links"]}
     return {(names[each["name"]], each["check"], each.get("family") or ""): each["verdict"]
-            for each in report["checks"] if each["subject"] == "link"}
+            for each in doctor(daemon) if each["subject"] == "link"}
 
 
 @pytest.mark.parametrize("hops", ["objects", "multipath"])
@@ -141,12 +144,12 @@ def test_doctor_says_what_links_say(bare, start):
     drop_b(bare)
     daemon = start(*LINK)
     assert link(daemon, "b")["state"] == "no-gateway"
-    assert doctor(daemon)["b", "route", "ipv4"] == "fail"
+    assert verdicts(daemon)["b", "route", "ipv4"] == "fail"
     for shape in "no-gateway", "via-the-other-family", "nexthop-object":
         commands, _ = SHAPES[shape]
         ip(bare, *commands)
         until(lambda: link(daemon, "b")["state"] == "up")
-        found = doctor(daemon)
+        found = verdicts(daemon)
         assert found["b", "route", "ipv4"] == "ok" and found["b", "rule", "ipv4"] == "ok"
         ip(bare, "-4 route del default metric 102")
         until(lambda: link(daemon, "b")["state"] == "no-gateway")
@@ -223,6 +226,8 @@ def test_auto_makes_no_way_past_a_vpn(bare, start, kind, how):
     ip(bare, *TAKES_ALL[how])
     daemon = start("--links", "auto")
     assert daemon.ask("links")["links"] == []
+    if how == "two-halves":
+        assert any("the tunnel vpn takes everything" in each["seen"] for each in doctor(daemon))
     assert "2800" not in bare.router.run("ip", "rule")
     # Not the VPN's, and when it goes links are what they were.
     ip(bare, "link del vpn", *(["rule del priority 32764"] if how == "another-table" else []))
@@ -262,7 +267,7 @@ def test_two_modems_of_one_address(bare, start):
     daemon = start(*LINK)
     assert [link(daemon, each)["state"] for each in LINKS] == ["up", "same-address"]
     assert origins(daemon, count=2) == {near("a")[0]}
-    assert doctor(daemon)["b", "use", ""] == "fail"
+    assert verdicts(daemon)["b", "use", ""] == "fail"
     carried = bare.link_bytes("b")
     bare.server.run("ip", "link", "set", "dev", "a", "down")
     until(lambda: link(daemon, "b")["state"] == "up")

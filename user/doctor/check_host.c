@@ -281,6 +281,28 @@ static bool look_dns(struct doctor *doctor, const struct doctor_subject *subject
 	return true;
 }
 
+/* links = auto and no link: there is no default route, or a tunnel has it. */
+static void say_no_link(const struct doctor *doctor, struct doctor_finding *out)
+{
+	for (enum ip_family family = 0; family < IP_FAMILIES; family++) {
+		const struct net_device *device =
+			net_view_device_at(&doctor->view, doctor->view.ways[family].device);
+
+		if (!device || !device->vpn)
+			continue;
+		doctor_saw(
+			out, DOCTOR_WARN,
+			"hawserd finds no link: the tunnel %s takes everything, and nothing shall "
+			"go past it",
+			device->name);
+		doctor_mend(out, "nothing, if that is wanted; else name the links in link sections "
+				 "(the tunnel may be one)");
+		return;
+	}
+	doctor_saw(out, DOCTOR_FAIL, "hawserd finds no link: there is no default route");
+	doctor_mend(out, "ip route add default via GATEWAY dev INTERFACE metric 100");
+}
+
 static bool look_links(struct doctor *doctor, const struct doctor_subject *subject,
 		       struct doctor_finding *out)
 {
@@ -291,8 +313,7 @@ static bool look_links(struct doctor *doctor, const struct doctor_subject *subje
 		return false;
 	if (doctor->link_count == 0 &&
 	    strcmp(json_text(json_member(doctor->status, "links"), "mode"), "auto") == 0) {
-		doctor_saw(out, DOCTOR_FAIL, "hawserd finds no link: there is no default route");
-		doctor_mend(out, "ip route add default via GATEWAY dev INTERFACE metric 100");
+		say_no_link(doctor, out);
 	} else if (doctor->link_count == 0) {
 		doctor_saw(out, DOCTOR_OK,
 			   "none: hawserd manages no links (with --links auto it does)");

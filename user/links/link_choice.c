@@ -114,27 +114,26 @@ const struct link_choice *link_picker_take_turn(struct link_picker *picker, enum
 }
 
 const struct link_choice *link_picker_other(const struct link_picker *picker, enum ip_family family,
-					    uint32_t tried)
+					    uint32_t tried, bool backup)
 {
 	const struct link_choices *choices = &picker->choices;
 
-	for (int backup = 0; backup < 2; backup++)
-		for (size_t i = 0; i < choices->count; i++)
-			if (works(&choices->links[i], family, backup) &&
-			    !(tried & 1U << choices->links[i].slot))
-				return &choices->links[i];
+	for (size_t i = 0; i < choices->count; i++)
+		if (works(&choices->links[i], family, backup) &&
+		    !(tried & 1U << choices->links[i].slot))
+			return &choices->links[i];
 	return NULL;
 }
 
 bool link_picker_has_others(const struct link_picker *picker)
 {
-	for (enum ip_family family = 0; family < IP_FAMILIES; family++) {
-		const struct link_choice *one = link_picker_other(picker, family, 0);
+	size_t count[IP_FAMILIES] = {0};
 
-		if (one && link_picker_other(picker, family, 1U << one->slot))
-			return true;
-	}
-	return false;
+	for (size_t i = 0; i < picker->choices.count; i++)
+		for (enum ip_family family = 0; family < IP_FAMILIES; family++)
+			count[family] +=
+				picker->choices.links[i].sources[family].sa.sa_family != AF_UNSPEC;
+	return count[IP_V4] > 1 || count[IP_V6] > 1;
 }
 
 static const struct link_choice *find_device(const struct link_choices *choices, int device)

@@ -57,9 +57,9 @@ int link_picker_choose(struct link_picker *picker, const union address *to,
 /* The same without asking what the route is. */
 const struct link_choice *link_picker_take_turn(struct link_picker *picker, enum ip_family family);
 
-/* Another than those whose slots' bits are in tried; NULL: none works. */
+/* Another than those whose slots' bits are in tried, a backup or none; NULL: none works. */
 const struct link_choice *link_picker_other(const struct link_picker *picker, enum ip_family family,
-					    uint32_t tried);
+					    uint32_t tried, bool backup);
 
 /* Whether more than one link works in a family. */
 bool link_picker_has_others(const struct link_picker *picker);

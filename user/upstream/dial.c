@@ -26,6 +26,8 @@
 /* RFC 8305 section 8. */
 #define RESOLUTION_DELAY_S 0.05
 #define ATTEMPT_DELAY_S	   0.25
+/* A link that is far away is no reason to use a backup. */
+#define BACKUP_DELAY_S 0.75
 /* A name server that works has answered by then, as a rule. */
 #define KNOWN_DELAY_S 0.2
 
@@ -80,7 +82,8 @@ struct dial {
 	struct auto_bypass *auto_bypass;
 	union address source; /* to dial from; AF_UNSPEC: the kernel's choice */
 	bool connecting;
-	int turn; /* the family to try next, if it has addresses */
+	double connecting_s; /* since when */
+	int turn;	     /* the family to try next, if it has addresses */
 	struct candidates family[FAMILY_COUNT];
 	struct attempt attempts[ATTEMPTS_MAX];
 	size_t attempt_count;
@@ -400,10 +403,26 @@ static bool dial_links_tried(const struct dial *dial, const union address *addre
 	return true;
 }
 
-/* An address again by a link by which it has not been tried; NULL: there is none. What is being
- * tried is slow, so its link is looked at. */
+/* A link by which an address has not been tried; a backup only if the others had their time. */
+static const struct link_choice *dial_other_link(const struct dial *dial, enum ip_family family,
+						 uint32_t tried, bool *later)
+{
+	const struct link_choice *link = link_picker_other(dial->links, family, tried, false);
+
+	if (link)
+		return link;
+	link = link_picker_other(dial->links, family, tried, true);
+	if (!link || dial->attempts_active == 0 ||
+	    clock_monotonic_s() - dial->connecting_s >= BACKUP_DELAY_S)
+		return link;
+	*later = true;
+	return NULL;
+}
+
+/* An address again by a link by which it has not been tried; NULL: there is none, or it is not time
+ * for it. What is being tried is slow, so its link is looked at. */
 static const union address *dial_pick_again(const struct dial *dial,
-					    const struct link_choice **link)
+					    const struct link_choice **link, bool *later)
 {
 	for (size_t i = 0; dial->every_link && i < dial->attempt_count; i++) {
 		const struct attempt *attempt = &dial->attempts[i];
@@ -411,7 +430,7 @@ static const union address *dial_pick_again(const struct dial *dial,
 
 		if (!dial_links_tried(dial, &attempt->address, &tried))
 			continue;
-		*link = link_picker_other(dial->links, address_family(&attempt->address), tried);
+		*link = dial_other_link(dial, address_family(&attempt->address), tried, later);
 		if (!*link)
 			continue;
 		if (dial->links->choices.news)
@@ -424,6 +443,8 @@ static const union address *dial_pick_again(const struct dial *dial,
 /* Starts the next attempt that gets under way; reports failure when nothing is left to wait for. */
 static void dial_next(struct dial *dial)
 {
+	bool later = false;
+
 	while (dial->attempt_count < ATTEMPTS_MAX) {
 		const struct link_choice *link = NULL;
 		const union address *address = dial_pick(dial);
@@ -431,7 +452,7 @@ static void dial_next(struct dial *dial)
 		int err;
 
 		if (!address)
-			address = dial_pick_again(dial, &link);
+			address = dial_pick_again(dial, &link, &later);
 		if (!address)
 			break;
 		*attempt = (struct attempt){
@@ -444,6 +465,10 @@ static void dial_next(struct dial *dial)
 		}
 		attempt_failed(attempt, cause_from_errno(-err));
 	}
+	if (later) {
+		ev_timer_again(dial->loop, &dial->delay);
+		return;
+	}
 	ev_timer_stop(dial->loop, &dial->delay);
 	if (dial->attempts_active == 0 && !dial_is_resolving(dial))
 		dial_finish(dial, NULL, TRANSPORT_NONE);
@@ -454,6 +479,7 @@ static void dial_connect(struct dial *dial)
 	ev_timer_stop(dial->loop, &dial->resolution);
 	if (!dial->connecting) {
 		dial->connecting = true;
+		dial->connecting_s = clock_monotonic_s();
 		dial->notify(dial->context, DIAL_CONNECTING, NULL);
 	}
 	dial_next(dial);

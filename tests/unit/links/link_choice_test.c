@@ -178,6 +178,24 @@ static void a_used_up_quota_is_kept(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
+static void another_than_those_that_were_tried(void **state)
+{
+	(void)state;
+	add("dsl", 1, false, false);
+	choices.links[0].slot = 4;
+	link_picker_update(&picker, &choices);
+	assert_false(link_picker_has_others(&picker));
+	add("lte", 1, true, true);
+	choices.links[1].slot = 7;
+	link_picker_update(&picker, &choices);
+	assert_true(link_picker_has_others(&picker));
+	assert_string_equal(link_picker_other(&picker, IP_V4, 0, false)->name, "dsl");
+	assert_null(link_picker_other(&picker, IP_V4, 1U << 4, false));
+	assert_string_equal(link_picker_other(&picker, IP_V4, 1U << 4, true)->name, "lte");
+	assert_null(link_picker_other(&picker, IP_V4, 1U << 4 | 1U << 7, true));
+	assert_null(link_picker_other(&picker, IP_V6, 0, false));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -188,6 +206,7 @@ int main(void)
 		TEST(only_links_of_the_family),
 		TEST(routes_decide_whether_there_is_a_choice),
 		TEST(a_used_up_quota_is_kept),
+		TEST(another_than_those_that_were_tried),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
