@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a client sends early (a plain HTTP request with its body) is acted on once at most, whatever
+"""What a client sends early (here through a tunnel that it does not wait for) is acted on once at most, whatever
 becomes of the exit that got it: a timeout does not say that nothing was done."""
 
 from __future__ import annotations
@@ -43,13 +43,16 @@ class Site:
         self.got.append(head)
         sock.sendall(b"HTTP/1.0 204 No Content\r\n\r\n")
 
-    def ask(self, router: Hawserd) -> int:
-        """The status of the answer."""
+    def ask(self, router: Hawserd, tunnel: bool = True) -> int:
+        """The status of the answer, of the proxy's if it is a refusal. A client that does not wait for the proxy's."""
+        authority = f"{SERVER4}:{self.server.port}"
+        connect = f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n" if tunnel else ""
+        target = "/" if tunnel else f"http://{authority}/"
         with router.connect() as client:
-            client.sendall(f"POST http://{SERVER4}:{self.server.port}/ HTTP/1.1\r\n"
-                           f"Host: {SERVER4}:{self.server.port}\r\nContent-Length: 4\r\n"
-                           "\r\nonce".encode())
-            return read_http_head(client)[0]
+            client.sendall(f"{connect}POST {target} HTTP/1.1\r\nHost: {authority}\r\n"
+                           "Content-Length: 4\r\n\r\nonce".encode())
+            status = read_http_head(client)[0]
+            return read_http_head(client)[0] if tunnel and status == 200 else status
 
 
 @pytest.fixture
@@ -92,8 +95,9 @@ class Started(Net):
         self.start = start
 
 
+@pytest.mark.parametrize("tunnel", [True, False], ids=["tunnel", "plain"])
 @pytest.mark.parametrize("way", WAYS)
-def test_long_round_trip(emulated_bed, tmp_path, leave, way):
+def test_long_round_trip(emulated_bed, tmp_path, leave, way, tunnel):
     """Nobody dies: it is just slow."""
     link = {"rate": 50, "delay": 10}
     net = Started(emulated_bed(a=link, b=link), tmp_path, leave)
@@ -103,7 +107,7 @@ def test_long_round_trip(emulated_bed, tmp_path, leave, way):
     router = router_of(net, leave.enter_context(NameServer(net.bed.router)), way)
     for each in net.bed.emulated.values():
         each.set(delay=DELAY_MS)
-    assert site.ask(router) == 204
+    assert site.ask(router, tunnel) == 204
     until(lambda: [exit_.sessions() for exit_ in net.exits.values()],
           lambda sessions: not any(sessions))
     assert len(site.got) == 1

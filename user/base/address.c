@@ -241,6 +241,14 @@ bool prefix_contains(const struct prefix *prefix, const union address *address)
 	return true;
 }
 
+bool destination_forget_name(struct destination *destination)
+{
+	if (!destination->host[0] || destination->address.sa.sa_family == AF_UNSPEC)
+		return false;
+	destination->host[0] = '\0';
+	return true;
+}
+
 int destination_parse(const char *text, struct destination *out)
 {
 	const char *colon = strrchr(text, ':');

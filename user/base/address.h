@@ -85,6 +85,9 @@ const char *prefix_format(const struct prefix *prefix, char out[PREFIX_TEXT_MAX]
 
 bool prefix_contains(const struct prefix *prefix, const union address *address);
 
+/* From now on the address counts. False when there is none: mostly a name is all that is known. */
+bool destination_forget_name(struct destination *destination);
+
 /* Parse "HOST:PORT", "ADDR:PORT" or "[ADDR6]:PORT". 0 or -EINVAL. */
 int destination_parse(const char *text, struct destination *out);
 

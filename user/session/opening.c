@@ -11,7 +11,7 @@
 #include "proto/proxy_protocol.h"
 #include "relay/relay.h"
 #include "upstream/dial.h"
-#include "upstream/exit_dial.h"
+#include "upstream/upstream.h"
 
 /* First size of the buffer: all but HTTP requests with many fields fit. */
 #define IN_BYTES 512
@@ -36,12 +36,8 @@ void opening_free(struct opening *opening)
 
 void opening_cancel_dial(struct opening *opening)
 {
-	if (opening->dial)
-		dial_cancel(opening->dial);
-	if (opening->exit_dial)
-		exit_dial_cancel(opening->exit_dial);
+	upstream_cancel(opening->dial);
 	opening->dial = NULL;
-	opening->exit_dial = NULL;
 }
 
 bool opening_answer(int fd, const struct handshake_out *out)

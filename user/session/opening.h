@@ -12,10 +12,9 @@
 #include "proto/handshake.h"
 #include "session/peek.h"
 
-struct dial;
-struct exit_dial;
 struct proxy_protocol;
 struct relay;
+struct upstream_dial;
 
 struct opening {
 	struct handshake handshake;
@@ -32,8 +31,7 @@ struct opening {
 	/* The session's: */
 	ev_io io;
 	struct peek peek;
-	struct dial *dial;
-	struct exit_dial *exit_dial; /* in its place where there are exits */
+	struct upstream_dial *dial;
 };
 
 /* NULL when out of memory. users and gate (NULL: no tokens are taken) must outlive it. */

@@ -23,7 +23,7 @@
 #include "shared/exit_state.h"
 #include "shared/token_state.h"
 #include "upstream/dial.h"
-#include "upstream/exit_dial.h"
+#include "upstream/upstream.h"
 
 #define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
@@ -335,7 +335,6 @@ static void session_on_dial(void *context, enum dial_event event, const struct d
 		return;
 	}
 	session->opening->dial = NULL;
-	session->opening->exit_dial = NULL;
 	if (event == DIAL_CONNECTED)
 		session_relay(session, result);
 	else
@@ -360,25 +359,23 @@ static void session_answer_probe(struct session *session)
 static int session_start_dial(struct session *session, const struct dial_request *request)
 {
 	struct opening *opening = session->opening;
-	const uint8_t *first;
-	size_t len;
+	/* What came with a token leaves here, or two exits that name each other would be a loop. */
+	const bool by_exit =
+		session->config->exit_count > 0 && !session->token_state && !session->plain;
+	const uint8_t *first = NULL;
+	size_t len = 0;
 	int err;
 
-	/* What came with a token leaves here, or two exits that name each other would be a loop. */
-	if (session->config->exit_count == 0 || session->token_state || session->plain) {
-		opening->dial = dial_start(request, session_on_dial, session);
-		return opening->dial ? 0 : -ENOMEM;
-	}
-	if (session->protocol == PROTOCOL_HTTP) {
+	if (by_exit && session->protocol == PROTOCOL_HTTP) {
 		first = opening->handshake.head;
 		len = session_head_goes_first(session) ? opening->handshake.head_len : 0;
-	} else {
+	} else if (by_exit) {
 		err = opening_gather(opening, &first, &len);
 		if (err)
 			return err;
 	}
-	opening->exit_dial = exit_dial_start(request, first, len, session_on_dial, session);
-	return opening->exit_dial ? 0 : -ENOMEM;
+	opening->dial = upstream_start(request, by_exit, first, len, session_on_dial, session);
+	return opening->dial ? 0 : -ENOMEM;
 }
 
 /* For destinations that want to know who the client is. 0 or -ENOMEM. */

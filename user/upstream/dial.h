@@ -40,7 +40,8 @@ struct dial_result {
 	bool others; /* there are addresses besides that were not skipped, or there may be: a lookup
 			has not been answered */
 	enum dial_name name;
-	/* Of exit_dial_start(), when an exit made the connection: */
+	bool no_exit; /* of exit_dial_start(): it failed for want of an exit */
+	/* The same, when an exit made the connection: */
 	struct exit_state *exit; /* NULL: none did; kept by the configuration */
 	bool first_sent;	 /* the client's first bytes have left */
 	union address bound;	 /* the exit's end; AF_UNSPEC: unknown */

@@ -4,7 +4,6 @@
 
 #include <ev.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <sodium.h>
 
@@ -13,16 +12,14 @@
 #include "upstream/hop.h"
 
 struct exit_dial {
-	struct dial_request request; /* with pointers to the next two */
+	struct dial_request request;
 	struct destination destination;
-	union address client;
-	uint8_t *first;
+	const void *first;
 	size_t first_len;
 	uint64_t tried;
 	enum cause cause; /* of the last failure */
 	int current;	  /* exit */
 	struct hop *hop;
-	struct dial *direct;
 	ev_timer begin; /* only ever fed: to start from the loop */
 	dial_fn *notify;
 	void *context;
@@ -72,9 +69,6 @@ static void exit_dial_free(struct exit_dial *dial)
 	ev_timer_stop(dial->request.loop, &dial->begin);
 	if (dial->hop)
 		hop_cancel(dial->hop);
-	if (dial->direct)
-		dial_cancel(dial->direct);
-	free(dial->first);
 	free(dial);
 }
 
@@ -97,15 +91,6 @@ static void fail(struct exit_dial *dial, enum cause cause)
 	finish(dial, &(struct dial_result){.fd = -1, .cause = cause});
 }
 
-/* From now on the address counts. False when there is none: mostly a name is all that is known. */
-static bool forget_name(struct exit_dial *dial)
-{
-	if (!dial->destination.host[0] || dial->destination.address.sa.sa_family == AF_UNSPEC)
-		return false;
-	dial->destination.host[0] = '\0';
-	return true;
-}
-
 static void on_hop(void *context, const struct hop_result *result)
 {
 	struct exit_dial *dial = context;
@@ -123,7 +108,7 @@ static void on_hop(void *context, const struct hop_result *result)
 		return;
 	case HOP_DESTINATION_FAILED:
 		/* What the client found may do where the exit found nothing, or something else. */
-		if (forget_name(dial))
+		if (destination_forget_name(&dial->destination))
 			next(dial);
 		else
 			fail(dial, result->cause);
@@ -138,24 +123,6 @@ static void on_hop(void *context, const struct hop_result *result)
 		dial->cause = result->cause;
 		next(dial);
 	}
-}
-
-static void on_direct(void *context, enum dial_event event, const struct dial_result *result)
-{
-	struct exit_dial *dial = context;
-
-	if (event == DIAL_CONNECTING)
-		return;
-	dial->direct = NULL;
-	finish(dial, result);
-}
-
-static void go_direct(struct exit_dial *dial)
-{
-	(void)forget_name(dial);
-	dial->direct = dial_start(&dial->request, on_direct, dial);
-	if (!dial->direct)
-		fail(dial, CAUSE_RESOURCES);
 }
 
 static void next(struct exit_dial *dial)
@@ -177,10 +144,12 @@ static void next(struct exit_dial *dial)
 			on_hop, dial);
 		if (!dial->hop)
 			fail(dial, CAUSE_RESOURCES);
-	} else if (config->when_no_exit == WHEN_NO_EXIT_DIRECT) {
-		go_direct(dial);
 	} else {
-		fail(dial, dial->cause == CAUSE_LIMIT ? CAUSE_LIMIT : CAUSE_NO_EXIT);
+		finish(dial,
+		       &(struct dial_result){.fd = -1,
+					     .no_exit = true,
+					     .cause = dial->cause == CAUSE_LIMIT ? CAUSE_LIMIT
+										 : CAUSE_NO_EXIT});
 	}
 }
 
@@ -201,20 +170,10 @@ struct exit_dial *exit_dial_start(const struct dial_request *request, const void
 
 	if (!dial)
 		return NULL;
-	if (first_len > 0) {
-		dial->first = malloc(first_len);
-		if (!dial->first) {
-			free(dial);
-			return NULL;
-		}
-		memcpy(dial->first, first, first_len);
-		dial->first_len = first_len;
-	}
 	dial->request = *request;
 	dial->destination = *request->destination;
-	dial->client = *request->client;
-	dial->request.destination = &dial->destination;
-	dial->request.client = &dial->client;
+	dial->first = first;
+	dial->first_len = first_len;
 	dial->notify = notify;
 	dial->context = context;
 	ev_init(&dial->begin, on_begin);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From a destination to a connected socket by one of the exits: by priority and weight, on to the
- * next where one fails, and, if the configuration says so, directly where there is none. */
+ * next where one fails. */
 #ifndef HAWSER_UPSTREAM_EXIT_DIAL_H
 #define HAWSER_UPSTREAM_EXIT_DIAL_H
 
@@ -8,9 +8,9 @@
 
 struct exit_dial;
 
-/* As dial_start(), and notifies as it does; request and all in it must stay until then, but
- * destination, client and first. first[0..first_len): the client's first bytes, which leave with
- * the request; the result says whether they did. */
+/* As dial_start(), and notifies as it does; what request points to and first must stay until then.
+ * first[0..first_len): the client's first bytes, which leave with the request; the result says
+ * whether they did. */
 struct exit_dial *exit_dial_start(const struct dial_request *request, const void *first,
 				  size_t first_len, dial_fn *notify, void *context);
 

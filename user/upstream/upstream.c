@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The one door from a destination to a connected socket. */
+#include "upstream/upstream.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "upstream/exit_dial.h"
+
+struct upstream_dial {
+	struct dial_request request; /* with pointers to the next two */
+	struct destination destination;
+	union address client;
+	struct exit_dial *by_exit; /* NULL: not, or not any more */
+	struct dial *direct;	   /* the same */
+	dial_fn *notify;
+	void *context;
+	uint8_t first[]; /* that the client sent */
+};
+
+void upstream_cancel(struct upstream_dial *upstream)
+{
+	if (!upstream)
+		return;
+	if (upstream->by_exit)
+		exit_dial_cancel(upstream->by_exit);
+	if (upstream->direct)
+		dial_cancel(upstream->direct);
+	free(upstream);
+}
+
+static void finish(struct upstream_dial *upstream, enum dial_event event,
+		   const struct dial_result *result)
+{
+	dial_fn *notify = upstream->notify;
+	void *context = upstream->context;
+
+	free(upstream);
+	notify(context, event, result);
+}
+
+static void on_direct(void *context, enum dial_event event, const struct dial_result *result)
+{
+	struct upstream_dial *upstream = context;
+
+	if (event != DIAL_CONNECTING) {
+		upstream->direct = NULL;
+		finish(upstream, event, result);
+	} else {
+		upstream->notify(upstream->context, event, result);
+	}
+}
+
+/* The exits have told of DIAL_CONNECTING already. */
+static void on_direct_after_exits(void *context, enum dial_event event,
+				  const struct dial_result *result)
+{
+	if (event != DIAL_CONNECTING)
+		on_direct(context, event, result);
+}
+
+static void go_direct(struct upstream_dial *upstream)
+{
+	destination_forget_name(&upstream->destination);
+	upstream->direct = dial_start(&upstream->request, on_direct_after_exits, upstream);
+	if (!upstream->direct)
+		finish(upstream, DIAL_FAILED,
+		       &(struct dial_result){.fd = -1, .cause = CAUSE_RESOURCES});
+}
+
+static void on_exit_dial(void *context, enum dial_event event, const struct dial_result *result)
+{
+	struct upstream_dial *upstream = context;
+
+	if (event == DIAL_CONNECTING) {
+		upstream->notify(upstream->context, event, result);
+		return;
+	}
+	upstream->by_exit = NULL;
+	if (event == DIAL_FAILED && result->no_exit &&
+	    upstream->request.config->when_no_exit == WHEN_NO_EXIT_DIRECT)
+		go_direct(upstream);
+	else
+		finish(upstream, event, result);
+}
+
+struct upstream_dial *upstream_start(const struct dial_request *request, bool by_exit,
+				     const void *first, size_t first_len, dial_fn *notify,
+				     void *context)
+{
+	struct upstream_dial *upstream = calloc(1, sizeof(*upstream) + first_len);
+
+	if (!upstream)
+		return NULL;
+	upstream->request = *request;
+	upstream->destination = *request->destination;
+	upstream->client = *request->client;
+	upstream->request.destination = &upstream->destination;
+	upstream->request.client = &upstream->client;
+	upstream->notify = notify;
+	upstream->context = context;
+	if (first_len > 0)
+		memcpy(upstream->first, first, first_len);
+	if (by_exit)
+		upstream->by_exit = exit_dial_start(&upstream->request, upstream->first, first_len,
+						    on_exit_dial, upstream);
+	else
+		upstream->direct = dial_start(&upstream->request, on_direct, upstream);
+	if (!upstream->by_exit && !upstream->direct) {
+		free(upstream);
+		return NULL;
+	}
+	return upstream;
+}
