@@ -330,6 +330,17 @@ static int hop_write_head(struct hop *hop)
 	return 0;
 }
 
+/* Over a slow way an answer takes longer than half of exit-answer: twice the round trip is no
+ * silence. */
+static void hop_begin_silence(struct hop *hop)
+{
+	const double rtt_s = socket_rtt_us(hop->fd) / 1e6;
+	const double half_s = hop->config->exit_answer_s / 2;
+
+	hop->silence.repeat = 2 * rtt_s > half_s ? 2 * rtt_s : half_s;
+	ev_timer_again(hop->loop, &hop->silence);
+}
+
 static void hop_on_dial(void *context, enum dial_event event, const struct dial_result *result)
 {
 	struct hop *hop = context;
@@ -365,7 +376,7 @@ static void hop_on_dial(void *context, enum dial_event event, const struct dial_
 	if (hop->silent_count == 0)
 		ev_timer_again(hop->loop, &hop->deadline);
 	if (hop->others)
-		ev_timer_again(hop->loop, &hop->silence);
+		hop_begin_silence(hop);
 	hop_write(hop);
 }
 
