@@ -15,10 +15,12 @@
 
 #include "accel/sockmap.h"
 #include "accel/sockmap_flow.h"
+#include "base/clock.h"
 #include "net/kernel_version.h"
 #include "net/loopback.h"
 
 /* More than the two small buffers of the target's connection take, less than the least budget. */
+#define SEND_S	    1.
 #define FULL_BYTES  48000U
 #define SMALL_BYTES 8000
 
@@ -104,8 +106,11 @@ static bool receive_all(int fd, size_t from, size_t to)
 	return true;
 }
 
+/* When the kernel's memory for TCP is used up, poll(2) says that there is room, and send(2) that
+ * there is none. */
 static bool send_all(int fd, size_t from, size_t to)
 {
+	const double until_s = clock_monotonic_s() + SEND_S;
 	uint8_t bytes[4096];
 
 	while (from < to) {
@@ -115,7 +120,8 @@ static bool send_all(int fd, size_t from, size_t to)
 		for (size_t i = 0; i < len; i++)
 			bytes[i] = byte_at(from + i);
 		n = send(fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (n < 0 && !(errno == EAGAIN && loopback_wait(fd, POLLOUT)))
+		if (n < 0 && !(errno == EAGAIN && clock_monotonic_s() < until_s &&
+			       loopback_wait(fd, POLLOUT)))
 			return false;
 		from += n > 0 ? (size_t)n : 0;
 	}
