@@ -100,7 +100,7 @@ static void drop_bounding_set(uint64_t kept)
 int privileges_drop(const struct config *config)
 {
 	char names[256] = "";
-	uint64_t permitted;
+	uint64_t permitted = 0;
 	uint64_t kept = 0;
 	int err = get_permitted(&permitted);
 
@@ -126,7 +126,7 @@ int privileges_drop(const struct config *config)
 
 void privileges_check(const struct config *config)
 {
-	uint64_t permitted;
+	uint64_t permitted = 0;
 
 	if (get_permitted(&permitted))
 		return;

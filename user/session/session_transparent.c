@@ -148,6 +148,7 @@ void session_start_transparent(struct session *session)
 		session_end(session, cause);
 		return;
 	}
+	session->env->stats.protocols[PROTOCOL_TRANSPARENT]++;
 	destination->port = address_port(&destination->address);
 	session->plain = session_is_bypassed_by_address(session, &destination->address);
 	session_begin_peeking(session);
