@@ -127,7 +127,7 @@ run: setup-run ## install what is missing, build, run hawserd in the foreground
 TEST_FILES := $(sort $(wildcard tests/test_*.py tests/*/test_*.py))
 TESTS = $(strip $(if $(T),$(foreach t,$(TEST_FILES),$(if $(findstring $(T),$(notdir $t)),$t)),tests))
 # One file needs no helpers to run it, nor what only others look at; "tests" is many.
-TEST_PARTS = $(TORTURE) $(EMULATOR) $(BUILD)/bench/load/load \
+TEST_PARTS = $(TORTURE) $(STEPPING_CLOCK) $(EMULATOR) $(BUILD)/bench/load/load \
 	     $(if $(filter tests %/test_unit.py,$(TESTS)),unit) $(if $(filter tests %/test_fuzz.py,$(TESTS)),fuzz)
 
 .PHONY: check
@@ -153,6 +153,13 @@ TORTURE := $(BUILD)/tests/torture
 $(TORTURE): $(call obj,$(wildcard tests/net/lib/torture_load/*.c) user/net/socket_reset.c)
 	@echo "  LD      $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
+
+# A time of day that tests set back and forth. Without sanitizers: it is preloaded before them.
+STEPPING_CLOCK := $(BUILD)/tests/stepping_clock.so
+$(STEPPING_CLOCK): tests/net/lib/stepping_clock/stepping_clock.c
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -shared -fPIC -o $@ $< -ldl
 
 # Links with delay and loss, for tests and demo.
 EMULATOR := $(BUILD)/testbed/emulator

@@ -46,6 +46,12 @@ tidy() {
 	printf '%s\n' $c_files | xargs -P "$(nproc)" -I FILE clang-tidy --quiet FILE -- $flags
 }
 step "clang-tidy" tidy
+# It is set back and forth: only what is compared with a calendar or another host may read it.
+steady() {
+	! grep -nE '\b(ev_now|ev_time|ev_periodic_init|gettimeofday|time)\(|CLOCK_REALTIME' user/*.c user/*/*.c |
+		grep -vE '^user/(base/clock|base/log|daemon/report_links|links/link_history|links/links)\.c:'
+}
+step "intervals by a steady clock" steady
 step "man pages" mandoc -Tlint -Wwarning man/*.[158]
 step "layers of user/" python3 tests/lint_layers.py
 step "names in documents" python3 tests/lint_docs.py

@@ -17,6 +17,7 @@
 #include "auth/gate.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/loop_clock.h"
 #include "config/config.h"
 #include "config/config_load.h"
 #include "config/options.h"
@@ -346,7 +347,7 @@ static void on_drain_poll(struct ev_loop *loop, ev_timer *timer, int events)
 		worker_get_stats(daemon->workers[w], &stats);
 		active += stats.sessions_active;
 	}
-	if (active > 0 && ev_now(loop) < daemon->drain_until)
+	if (active > 0 && loop_clock_s(loop) < daemon->drain_until)
 		return;
 	if (active > 0)
 		log_warning("drain time is over: %llu sessions are cut",
@@ -369,7 +370,7 @@ static void on_terminate(struct ev_loop *loop, ev_signal *signal, int events)
 	listen_set_close(&daemon->listening);
 	log_info("draining for up to %g s; another SIGTERM stops at once",
 		 daemon->config->timeouts.drain_s);
-	daemon->drain_until = ev_now(loop) + daemon->config->timeouts.drain_s;
+	daemon->drain_until = loop_clock_s(loop) + daemon->config->timeouts.drain_s;
 	ev_timer_again(loop, &daemon->drain);
 	on_drain_poll(loop, &daemon->drain, 0);
 }

@@ -1,23 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Time of day, and a steady clock. */
+/* The time, and a steady clock. */
 #include "base/clock.h"
 
+#include <pthread.h>
 #include <time.h>
 
-uint64_t clock_now_ms(void)
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int64_t epoch_ns; /* what to add to CLOCK_BOOTTIME */
+
+static int64_t read_ns(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	clock_gettime(clock, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void take_epoch(void)
+{
+	epoch_ns = read_ns(CLOCK_REALTIME) - read_ns(CLOCK_BOOTTIME);
+}
+
+uint64_t clock_now_ms(void)
+{
+	pthread_once(&once, take_epoch);
+	return (uint64_t)((epoch_ns + read_ns(CLOCK_BOOTTIME)) / 1000000);
 }
 
 uint64_t clock_monotonic_ns(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	return (uint64_t)read_ns(CLOCK_MONOTONIC);
 }
 
 double clock_monotonic_s(void)

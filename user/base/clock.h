@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Time of day, for what is compared with another host's, and a steady clock for all threads. */
+/* The time, for what is compared with another host's, and a steady clock for all threads. */
 #ifndef HAWSER_BASE_CLOCK_H
 #define HAWSER_BASE_CLOCK_H
 
 #include <stdint.h>
 
-/* Milliseconds since 1970, UTC. */
+/* Milliseconds since 1970, UTC, as this host's clock said at the first call, and what has passed
+ * since then, also while the host slept. Steps of the clock after that do not move it. */
 uint64_t clock_now_ms(void);
 
 /* As bpf_ktime_get_ns() tells it. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Looks again and again at what no event tells of, ever more rarely. */
 #include "base/poller.h"
+#include "base/loop_clock.h"
 
 #define SHORTEST_S 0.001 /* after a look at once */
 #define LONGEST_S  1.
@@ -42,7 +43,7 @@ void poller_start(struct poller *poller, struct poll_watch *watch, double first_
 		return;
 	*watch = (struct poll_watch){.poller = poller,
 				     .interval_s = first_s,
-				     .since = ev_now(poller->loop),
+				     .since = loop_clock_s(poller->loop),
 				     .look = look,
 				     .owner = owner};
 	ev_init(&watch->timer, poll_on_timer);

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "base/loop_clock.h"
 
 /* Connections accepted per wake-up before running sessions get their turn. */
 #define ACCEPT_BATCH 64
@@ -21,7 +22,7 @@
 static void listener_pause(struct listener *listener, const char *why)
 {
 	struct session_env *env = listener->env;
-	ev_tstamp now = ev_now(env->relay.loop);
+	double now = loop_clock_s(env->relay.loop);
 
 	env->stats.accept_pauses++;
 	if (env->last_pause == 0. || now - env->last_pause > PAUSE_LOG_S)

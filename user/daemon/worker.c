@@ -10,6 +10,7 @@
 
 #include "accel/local.h"
 #include "base/log.h"
+#include "base/loop_clock.h"
 #include "daemon/listener.h"
 #include "session/session.h"
 #include "upstream/exit_prober.h"
@@ -24,6 +25,7 @@ typedef void worker_fn(struct worker *worker, void *argument);
 struct worker {
 	pthread_t thread;
 	struct ev_loop *loop;
+	struct loop_clock clock;
 	struct session_env env;
 	struct listener *listeners;
 	size_t listener_count;
@@ -143,6 +145,7 @@ struct worker *worker_start(const struct worker_options *options)
 	worker->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
 	if (!worker->loop)
 		goto out;
+	loop_clock_init(&worker->clock, worker->loop);
 	env->relay.loop = worker->loop;
 	poller_init(&env->relay.poller, worker->loop);
 	heap_init(&env->heap, worker->loop);
@@ -243,7 +246,7 @@ static void worker_do_get_stats(struct worker *worker, void *argument)
 	/* libev's own count has 32 bits. */
 	env->stats.rounds += ev_iteration(worker->loop) - (unsigned int)env->stats.rounds;
 	env->stats.tcp_only =
-		tcp_only_count(env->tcp_only, &env->config->tcp_only, ev_now(worker->loop));
+		tcp_only_count(env->tcp_only, &env->config->tcp_only, loop_clock_s(worker->loop));
 	*(struct stats *)argument = env->stats;
 }
 

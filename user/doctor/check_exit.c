@@ -117,7 +117,8 @@ static bool look_clock(struct doctor *doctor, const struct doctor_subject *subje
 	doctor_saw(out, DOCTOR_WARN,
 		   "the exit's clock is %" PRId64 " s %s ours; hawserd corrects for it",
 		   (int64_t)llabs(ahead_ms) / 1000, ahead_ms > 0 ? "ahead of" : "behind");
-	doctor_mend(out, "timedatectl set-ntp true (on the host whose clock is wrong)");
+	doctor_mend(out, "timedatectl set-ntp true (on the host whose clock is wrong); hawserd "
+			 "reads it when it starts");
 	return true;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A pair of flows between two sockets: when each is pumped, and what each leg waits for. */
+#include "base/loop_clock.h"
 #include "relay/relay_private.h"
 
 #include "base/clock.h"
@@ -72,7 +73,7 @@ static void leg_watch(struct relay *relay, struct leg *leg)
 static void relay_pace(struct relay *relay, struct flow *flow, struct leg *source, size_t n)
 {
 	struct ticker *ticker = &relay->env->ticker;
-	ev_tstamp now = ev_now(relay->env->loop);
+	double now = loop_clock_s(relay->env->loop);
 	uint32_t interval_us;
 
 	if (flow->eof || flow->finished) {
@@ -126,7 +127,7 @@ void relay_count(struct relay *relay, const struct flow *flow, uint64_t bytes)
 	if (bytes == 0)
 		return;
 	*(flow == &relay->up ? &counters->bytes_up : &counters->bytes_down) += bytes;
-	relay->last_activity = ev_now(relay->env->loop);
+	relay->last_activity = loop_clock_s(relay->env->loop);
 	if (relay->server.transport == TRANSPORT_MPTCP ||
 	    relay->client.transport == TRANSPORT_MPTCP)
 		relay->env->mptcp_moved(relay->env->mptcp_moved_arg);
@@ -304,7 +305,7 @@ void relay_start(struct relay *relay)
 	relay->client.io.data = relay;
 	relay->server.io.data = relay;
 	relay->rest.data = relay;
-	relay->last_activity = ev_now(relay->env->loop);
+	relay->last_activity = loop_clock_s(relay->env->loop);
 	relay_pump(relay, &relay->up, &relay->client, &relay->server);
 	relay_pump(relay, &relay->down, &relay->server, &relay->client);
 	relay_settle(relay);

@@ -3,6 +3,7 @@
  * has not acknowledged all that it was given: directly connected, it would have got that, too. */
 #include <sys/socket.h>
 
+#include "base/loop_clock.h"
 #include "relay/relay_private.h"
 
 /* When a leg that will be reset is first asked whether all it was sent has been acknowledged. */
@@ -105,7 +106,7 @@ static void relay_look_at_end(void *owner)
 
 		relay_pump(relay, from, dead, leg_other(relay, dead));
 		if (!from->finished && from->held.len == 0 &&
-		    ev_now(relay->env->loop) - relay->drain.since > DEAD_S)
+		    loop_clock_s(relay->env->loop) - relay->drain.since > DEAD_S)
 			relay_source_failed(relay, from, dead);
 	}
 	relay_settle(relay);
@@ -125,5 +126,5 @@ void relay_look(struct relay *relay)
 	progressed |= leg_progressed(&relay->server, &relay->up);
 	relay_refresh(relay);
 	if (progressed)
-		relay->last_activity = ev_now(relay->env->loop);
+		relay->last_activity = loop_clock_s(relay->env->loop);
 }

@@ -2,6 +2,7 @@
 /* A relay's way into the sockmap and back. */
 #include <errno.h>
 
+#include "base/loop_clock.h"
 #include "relay/relay_private.h"
 
 bool relay_in_sockmap(const struct relay *relay)
@@ -21,7 +22,7 @@ bool relay_fits_sockmap(const struct relay *relay)
 
 bool relay_is_chatty(struct relay *relay, const struct flow *flow, uint64_t n)
 {
-	ev_tstamp now = ev_now(relay->env->loop);
+	double now = loop_clock_s(relay->env->loop);
 
 	if (relay->unfit)
 		return false;
@@ -47,7 +48,8 @@ static void relay_on_park(void *owner, enum sockmap_pair_event event)
 	if (event == SOCKMAP_PAIR_BROKEN) {
 		relay_fail(relay, CAUSE_BYTES_LOST);
 	} else {
-		sockmap_policy_left(&relay->policy, &relay->config->tune, ev_now(relay->env->loop));
+		sockmap_policy_left(&relay->policy, &relay->config->tune,
+				    loop_clock_s(relay->env->loop));
 		relay_pump(relay, &relay->up, &relay->client, &relay->server);
 		relay_pump(relay, &relay->down, &relay->server, &relay->client);
 	}
@@ -88,7 +90,7 @@ static int relay_enter_sockmap(struct relay *relay)
 
 void relay_try_sockmap(struct relay *relay)
 {
-	ev_tstamp now = ev_now(relay->env->loop);
+	double now = loop_clock_s(relay->env->loop);
 	int err;
 
 	if (relay_in_sockmap(relay) || relay->unfit || relay_half_closed(relay) ||

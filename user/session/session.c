@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One client's life as a state machine, from accept to close. */
+#include "base/loop_clock.h"
 #include "session/session_private.h"
 
 #include <assert.h>
@@ -225,8 +226,8 @@ static void session_refuse_handshake(struct session *session, enum cause cause,
 	hangup_add(&env->relay.hangup, &session->relay.client.hangup, session->relay.client.fd,
 		   HANGUP_DEATH, session_on_client_hup, session);
 	session_enter(session, SESSION_DELAYING);
-	session_arm(session,
-		    auth_penalty_note(env->penalty, &session->client, ev_now(env->relay.loop)));
+	session_arm(session, auth_penalty_note(env->penalty, &session->client,
+					       loop_clock_s(env->relay.loop)));
 }
 
 static void session_on_relay(struct relay *relay, enum relay_event event, enum cause cause)
@@ -570,7 +571,7 @@ static struct session *session_new(struct session_env *env, int fd, const union 
 	session->client = *client;
 	session->id = env->next_id;
 	env->next_id += env->id_step;
-	session->started = ev_now(env->relay.loop);
+	session->started = loop_clock_s(env->relay.loop);
 	session_init_deadline(session);
 	relay_init(&session->relay, &env->relay, session_on_relay);
 	session->relay.client.fd = fd;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* How long each state of a session may last, and what follows when that is over. */
+#include "base/loop_clock.h"
 #include "net/socket.h"
 #include "session/opening.h"
 #include "session/session_http.h"
@@ -74,7 +75,7 @@ static void session_look_at_relay(struct session *session)
 	double left_s;
 
 	relay_look(relay);
-	left_s = relay->last_activity + most_s - ev_now(session->env->relay.loop);
+	left_s = relay->last_activity + most_s - loop_clock_s(session->env->relay.loop);
 	if (left_s > 0.)
 		session_arm(session, left_s < most_s / LOOKS ? left_s : most_s / LOOKS);
 	else if (session->state == SESSION_EXCHANGING)

@@ -8,6 +8,7 @@
 #include <strings.h>
 #include <sys/socket.h>
 
+#include "base/loop_clock.h"
 #include "proto/http_forward.h"
 #include "session/opening.h"
 #include "session/session_http_private.h"
@@ -272,7 +273,7 @@ static void on_client(struct ev_loop *loop, ev_io *io, int events)
 			http_client_is_gone(session, err);
 			return;
 		}
-		session->relay.last_activity = ev_now(loop);
+		session->relay.last_activity = loop_clock_s(loop);
 	}
 	if (!(events & EV_READ) || pump_up(session))
 		settle(session);
@@ -291,7 +292,7 @@ static void on_server(struct ev_loop *loop, ev_io *io, int events)
 	if (events & EV_WRITE) {
 		if (pending_send(&http->to_origin, io->fd))
 			on_origin_deaf(http);
-		session->relay.last_activity = ev_now(loop);
+		session->relay.last_activity = loop_clock_s(loop);
 		if (!pump_up(session))
 			return;
 	}
@@ -342,7 +343,7 @@ void session_http_connected(struct session *session, bool head_sent)
 	ev_io_set(&http->server, relay->server.fd, 0);
 	http->origin = handshake->destination;
 	http_body_begin(&http->up, handshake->http.framing, handshake->http.length);
-	relay->last_activity = ev_now(relay->env->loop);
+	relay->last_activity = loop_clock_s(relay->env->loop);
 	http_count(session, &relay->up, handshake->head_len);
 	session_enter(session, SESSION_EXCHANGING);
 	if (!head_sent &&

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/loop_clock.h"
 #include "net/mptcp.h"
 #include "session/session_private.h"
 #include "shared/token_state.h"
@@ -62,7 +63,7 @@ static const char *session_exit_name(const struct session *session)
 static void session_describe(struct session *session, struct session_row *row)
 {
 	struct relay *relay = &session->relay;
-	const ev_tstamp now = ev_now(session->env->relay.loop);
+	const double now = loop_clock_s(session->env->relay.loop);
 	const bool relaying = session->state == SESSION_RELAYING;
 	const bool http = session->http != NULL;
 

@@ -2,6 +2,7 @@
 /* What the subflows of sessions that move tell about links. */
 #include "session/subflow_watch.h"
 
+#include "base/loop_clock.h"
 #include "links/link_news.h"
 #include "net/subflow.h"
 #include "session/session_private.h"
@@ -47,7 +48,7 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
 
 	(void)events;
 	for (size_t i = 0; news && session && i < WALKED_MAX && looked_at < LOOKED_AT_MAX; i++) {
-		if (moves_by_mptcp(session, ev_now(loop))) {
+		if (moves_by_mptcp(session, loop_clock_s(loop))) {
 			look_at(&session->relay.server, choices, &signs);
 			look_at(&session->relay.client, choices, &signs);
 			looked_at++;

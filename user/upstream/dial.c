@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/loop_clock.h"
 #include "links/link_choice.h"
 #include "links/link_news.h"
 #include "net/mptcp_blackhole.h"
@@ -199,7 +200,7 @@ static bool attempt_is_ours(const struct attempt *attempt)
 	const struct dial *dial = attempt->dial;
 
 	return !mptcp_tells_fallback() ||
-	       mptcp_blackhole_likely(dial->mptcp_blackhole, ev_now(dial->loop));
+	       mptcp_blackhole_likely(dial->mptcp_blackhole, loop_clock_s(dial->loop));
 }
 
 /* The kernel may lose what arrives on a connection that fell back. One that listens for a single
@@ -218,7 +219,7 @@ static bool attempt_wants_anew(const struct attempt *attempt, enum transport tra
 static void attempt_learn(const struct attempt *attempt, enum transport transport)
 {
 	struct dial *dial = attempt->dial;
-	const ev_tstamp now = ev_now(dial->loop);
+	const double now = loop_clock_s(dial->loop);
 
 	if (attempt->anew || dial->config->mptcp != MPTCP_MODE_AUTO || !dial->tcp_only)
 		return;
@@ -248,7 +249,7 @@ static bool attempt_wants_mptcp(const struct attempt *attempt)
 		return false;
 	default:
 		return !dial->tcp_only || !tcp_only_choose(dial->tcp_only, &attempt->address, &rule,
-							   ev_now(dial->loop));
+							   loop_clock_s(dial->loop));
 	}
 }
 

@@ -124,10 +124,7 @@ static void forget_oldest(struct tcp_only *memory)
 static void expire(struct tcp_only *memory, double expiry_s, double now_s)
 {
 	while (memory->oldest) {
-		const double age_s = now_s - memory->entries[memory->oldest].fell_back_s;
-
-		/* Below 0 when the clock was set back. */
-		if (age_s >= 0. && age_s < expiry_s)
+		if (now_s - memory->entries[memory->oldest].fell_back_s < expiry_s)
 			return;
 		forget_oldest(memory);
 	}

@@ -26,13 +26,13 @@ class Net:
         self.tokens = hop.write_tokens(directory / "tokens", self.token.line())
         self.exits: dict[str, Hawserd] = {}
 
-    def serve(self, name: str, *options: str) -> Hawserd:
+    def serve(self, name: str, *options: str, prefix: tuple[str, ...] = ()) -> Hawserd:
         """Starts an exit, or starts it again."""
         self.exits[name] = self._hawserd(
             "--serve-exit", f"{SERVER4}:{PORTS[name]}", "--serve-exit",
             f"[{SERVER6}]:{PORTS[name]}", "--tokens", str(self.tokens), "--exit-name", name,
             "--exit-allow", "10.77.9.0/24", "--exit-allow", "fd77:9::/64", *options,
-            listen=False, namespace=self.bed.server)
+            listen=False, namespace=self.bed.server, prefix=prefix)
         return self.exits[name]
 
     def kill(self, name: str) -> None:
@@ -41,14 +41,15 @@ class Net:
         dead.signal(signal.SIGKILL)
         dead.wait()
 
-    def router(self, *names: str, more: str = "", **settings: str) -> Hawserd:
+    def router(self, *names: str, more: str = "", prefix: tuple[str, ...] = (),
+               **settings: str) -> Hawserd:
         """settings: of each exit."""
         config = self.directory / "router.conf"
         config.write_text("\n".join(
             f'exit "{name}" {{ address = "{SERVER4}"  port = {PORTS[name]} '
             f'token-file = "{self.tokens}" {settings.get(name, "")} }}'
             for name in names) + f"\n{more}\n", "ascii")
-        return self._hawserd("-c", str(config))
+        return self._hawserd("-c", str(config), prefix=prefix)
 
     def settled(self, *names: str, **settings) -> Hawserd:
         """The same, once every exit was found to answer."""

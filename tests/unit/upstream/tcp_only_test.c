@@ -194,15 +194,6 @@ static void it_expires(void **state)
 	assert_counts(memory, 1500, 0, 3, 0, 0);
 }
 
-static void a_clock_set_back_expires_it(void **state)
-{
-	struct tcp_only *memory = *state;
-
-	note(memory, "192.0.2.1:80", TRANSPORT_FALLBACK, 1000);
-	assert_false(plain(memory, "192.0.2.1:80", 999));
-	assert_counts(memory, 999, 0, 0, 0, 0);
-}
-
 static void the_oldest_makes_room(void **state)
 {
 	struct tcp_only *memory = *state;
@@ -347,7 +338,6 @@ int main(void)
 		TEST(one_in_so_many_tries_mptcp),
 		TEST(what_learnt_mptcp_is_forgotten_at_once),
 		TEST(it_expires),
-		TEST(a_clock_set_back_expires_it),
 		TEST(the_oldest_makes_room),
 		TEST(any_order_of_events),
 		TEST(any_order_of_events_in_two_chains),

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The time of day is set back and forth under a hawserd that runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+import time
+
+import pytest
+
+import peers
+from exit_net import Net, exits, hello, states, totals
+from handshakes import read
+from topology import SERVER4
+from waiting import until
+
+HOUR_S = 3600
+STEPS = [-HOUR_S, HOUR_S, -30 * HOUR_S]
+
+
+class Clock:
+    """Of one hawserd."""
+
+    def __init__(self, build, path) -> None:
+        self._path = path
+        self.step(0)
+        self.prefix = ("env", f"LD_PRELOAD={(build / 'tests' / 'stepping_clock.so').resolve()}",
+                       f"STEPPING_CLOCK={path}", "ASAN_OPTIONS=verify_asan_link_order=0:"
+                       + os.environ.get("ASAN_OPTIONS", ""))
+
+    def step(self, seconds: int) -> None:
+        """From what is true."""
+        with open(self._path, "r+b" if self._path.exists() else "wb") as file:
+            file.write(struct.pack("=q", seconds))
+
+
+@pytest.fixture
+def clock(build, tmp_path):
+    made: list[Clock] = []
+
+    def make() -> Clock:
+        made.append(Clock(build, tmp_path / f"clock{len(made)}"))
+        return made[-1]
+
+    return make
+
+
+@pytest.fixture
+def net(bed, hawserd, tmp_path):
+    return Net(bed, hawserd, tmp_path)
+
+
+@pytest.fixture
+def echo(serve):
+    return serve(peers.echo, mptcp=True)
+
+
+def one_exit(net, clock, where: str):
+    """An exit and a router, one of which has a clock that steps."""
+    steps = clock()
+    prefix = {"prefix": steps.prefix}
+    net.serve("one", **(prefix if where == "exit" else {}))
+    router = net.settled("one", more="upstream { when-no-exit = refuse  exit-probe = 1h }",
+                         **(prefix if where == "router" else {}))
+    return steps, router
+
+
+@pytest.mark.mptcp
+@pytest.mark.parametrize("step_s", STEPS)
+@pytest.mark.parametrize("where", ["exit", "router"])
+def test_sessions_go_through_an_exit(net, clock, echo, where, step_s):
+    """New ones at once, and those that run go on."""
+    steps, router = one_exit(net, clock, where)
+    with router.dial(SERVER4, echo.port) as running:
+        running.sendall(b"before")
+        assert read(running, 6) == b"before"
+        for moved_s in step_s, 0, step_s:
+            steps.step(moved_s)
+            for _ in range(3):
+                hello(router, echo.port)
+            running.sendall(b"after")
+            assert read(running, 5) == b"after"
+        assert states(router) == {"one": "up"}
+        assert exits(router)["one"]["failures"] == 0
+        assert totals(router) == {"one": 10}
+
+
+@pytest.mark.mptcp
+def test_an_exit_that_began_an_hour_ahead(net, clock, echo):
+    """Its clock is mended later, and the router's need not follow."""
+    steps = clock()
+    steps.step(HOUR_S)
+    net.serve("one", prefix=steps.prefix)
+    router = net.settled("one", more="upstream { when-no-exit = refuse }")
+    assert abs(exits(router)["one"]["clock_offset_ms"] - 1000 * HOUR_S) < 2000
+    steps.step(0)
+    hello(router, echo.port)
+    assert exits(router)["one"]["failures"] == 0
+
+
+@pytest.mark.parametrize("step_s", STEPS)
+def test_idle_times_are_what_passes(hawserd, serve, clock, step_s):
+    """A step neither ends a session that is young nor keeps one that is silent."""
+    steps = clock()
+    echo = serve(peers.echo)
+    daemon = hawserd("--timeout", "idle=3s", prefix=steps.prefix)
+    with daemon.dial(SERVER4, echo.port) as silent, daemon.dial(SERVER4, echo.port) as talks:
+        steps.step(step_s)
+        until(lambda: len(daemon.sessions()) == 2)
+        for _ in range(6):
+            talks.sendall(b"x")
+            assert read(talks, 1) == b"x"
+            time.sleep(0.8)
+        assert 0 <= min(row["idle_s"] for row in daemon.sessions())
+        with pytest.raises(ConnectionResetError):
+            silent.recv(1)
+        assert len(daemon.sessions()) == 1
+    assert daemon.errors() == {"idle-timeout": 1}
+
+
+def test_ages_are_what_passed(hawserd, serve, clock):
+    steps = clock()
+    echo = serve(peers.echo)
+    daemon = hawserd(prefix=steps.prefix)
+    with daemon.dial(SERVER4, echo.port):
+        for step_s in STEPS:
+            steps.step(step_s)
+            row = daemon.session()
+            assert 0 <= row["age_s"] < 100 and 0 <= row["idle_s"] < 100, row
+            assert 0 <= daemon.status()["uptime_s"] < 100
+
+
+def test_a_drain_takes_its_time(hawserd, serve, clock):
+    """Set forward, it does not cut sessions short; set back, it ends."""
+    for step_s in HOUR_S, -HOUR_S:
+        steps = clock()
+        echo = serve(peers.echo)
+        daemon = hawserd("--timeout", "drain=4s", prefix=steps.prefix)
+        with daemon.dial(SERVER4, echo.port) as client:
+            daemon.signal(signal.SIGTERM)
+            until(lambda: "draining" in daemon.log())
+            steps.step(step_s)
+            time.sleep(1)
+            client.sendall(b"still")
+            assert read(client, 5) == b"still"
+            assert daemon.wait() == 0
