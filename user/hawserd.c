@@ -30,6 +30,7 @@
 #include "intercept/run_redirect.h"
 #include "links/links.h"
 #include "net/kernel.h"
+#include "shared/affinity.h"
 #include "shared/auth_penalty.h"
 #include "shared/exit_state.h"
 #include "shared/recent_dials.h"
@@ -66,6 +67,7 @@ struct daemon {
 	struct local *local;
 	struct auth_penalty *penalty;
 	struct recent_dials *recent_dials;
+	struct affinity *affinity;
 	struct links *links;
 	struct control *control;
 	struct heartbeat *heartbeat;
@@ -154,6 +156,7 @@ static int workers_start(struct daemon *daemon, uint64_t open_files)
 			.local = daemon->local,
 			.penalty = daemon->penalty,
 			.recent_dials = daemon->recent_dials,
+			.affinity = daemon->affinity,
 			.run = daemon->run,
 		});
 
@@ -510,7 +513,9 @@ static int run(struct daemon *daemon)
 		return err;
 	daemon->penalty = auth_penalty_open();
 	daemon->recent_dials = recent_dials_open();
-	if (!daemon->penalty || !daemon->recent_dials || adopt(daemon->config, NULL)) {
+	daemon->affinity = affinity_open();
+	if (!daemon->penalty || !daemon->recent_dials || !daemon->affinity ||
+	    adopt(daemon->config, NULL)) {
 		log_error("%s", strerror(ENOMEM));
 		return -ENOMEM;
 	}
@@ -580,6 +585,7 @@ static void fini(struct daemon *daemon)
 	run_redirect_close(daemon->run);
 	auth_penalty_close(daemon->penalty);
 	recent_dials_close(daemon->recent_dials);
+	affinity_close(daemon->affinity);
 	listen_set_close(&daemon->listening);
 	if (daemon->loop)
 		ev_loop_destroy(daemon->loop);

@@ -293,7 +293,7 @@ def test_exit_lost_after_it_accepted(net, request, how):
 def test_equals_by_weight(net, echo):
     net.serve("one")
     net.serve("two")
-    router = net.settled("one", "two", two="weight = 3")
+    router = net.settled("one", "two", two="weight = 3", more="upstream { sticky = no }")
     for _ in range(100):
         hello(router, echo.port)
     counts = totals(router)
@@ -309,7 +309,8 @@ def test_two_behind_one_name(bed, net, echo, dns, hawserd):
     both = [hawserd("--serve-exit", f"{address}:{PORTS['one']}", "--tokens", str(net.tokens),
                     "--exit-allow", "10.77.9.0/24", listen=False, namespace=bed.server)
             for address in addresses]
-    router = hawserd("--exit", f"exits.test:{PORTS['one']}", "--exit-token", str(net.tokens))
+    router = hawserd("--exit", f"exits.test:{PORTS['one']}", "--exit-token", str(net.tokens),
+                     "--sticky", "no")
     for _ in range(60):
         hello(router, echo.port)
     assert all(exit_.status()["sessions"]["total"] >= 10 for exit_ in both)

@@ -255,6 +255,21 @@ def test_a_name_that_leads_elsewhere_now(site, names, echo):
     assert direct(router, 4) == 0
 
 
+def test_a_late_name_with_several_addresses(site, names):
+    """What was known is tried before the name is answered, then each of the others."""
+    site.exit()
+    names.records["exit.test"] = [NOBODY4, SERVER4]
+    names.delays_s["exit.test", "A"] = 0.5
+    (site.directory / "state").mkdir()
+    for _ in range(5):  # with an order by lot
+        (site.directory / "state" / "exits.json").write_text(json.dumps({"exits": {"one": {
+            "at": f"exit.test:{PORT}", "addresses": [NOBODY4]}}}), "ascii")
+        router = named(site)
+        assert until(lambda: states(router)["one"], lambda state: state != "untried") == "up"
+        site.daemons.remove(router)
+        router.finish()
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"exits": 7}', '{"exits": {"one": [7]}}',
                                   '{"exits": {"one": {"at": "exit.test:1081", "addresses": [7]}}}'])
 def test_a_file_of_nonsense(site, names, text):

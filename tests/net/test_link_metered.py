@@ -44,7 +44,8 @@ def start(bare, conf, tmp_path):
     started: list[Hawserd] = []
 
     def run(text: str) -> Hawserd:
-        conf.write_text(text, "ascii")
+        # Two downloads without MPTCP are one on each link.
+        conf.write_text(f"upstream {{ sticky = no }}\n{text}", "ascii")
         started.append(Hawserd(bare, "-c", str(conf), "--workers", "1",
                                "--state-dir", str(tmp_path / "state")))
         return started[-1]

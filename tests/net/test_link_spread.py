@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which link a new connection begins on."""
+"""Which link a new connection begins on, where those of a client and a destination do not stay
+together; test_sticky.py has those that do."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ import peers
 from bed import Bed
 from daemon import Hawserd
 from handshakes import NO_PASSWORD, socks5_request
-from links import LINK, bare_bed
+from links import LINK, bare_bed, began_on
 from topology import CLIENT4, LAN4, LINKS, SERVER4, SERVER6, near
 from waiting import until
 
@@ -35,19 +36,12 @@ def start(bare):
     started: list[Hawserd] = []
 
     def run(*options: str) -> Hawserd:
-        started.append(Hawserd(bare, *options))
+        started.append(Hawserd(bare, "--sticky", "no", *options))
         return started[-1]
 
     yield run
     for daemon in started:
         daemon.finish()
-
-
-def began_on(daemon: Hawserd, listening: socket.socket, host: str = SERVER4) -> str:
-    """The link of a new connection's first subflow."""
-    with daemon.dial(host, peers.port_of(listening)), peers.accept(listening) as server:
-        address = server.getpeername()[0]
-    return next(link for link in LINKS if address in near(link))
 
 
 def count(daemon: Hawserd, times: int, host: str = SERVER4, mptcp: bool = False) -> Counter:

@@ -20,6 +20,7 @@
 /* A lost SYN is sent again after 1 s; a dead exit is to be known within 3 s. */
 #define EXIT_ANSWER_S_DEFAULT 2.5
 #define EXIT_PROBE_S_DEFAULT  10
+#define STICKY_S_DEFAULT      600
 
 const char *const config_mptcp_words[] = {
 	[MPTCP_MODE_AUTO] = "auto", [MPTCP_MODE_ON] = "on", [MPTCP_MODE_OFF] = "off", NULL};
@@ -52,6 +53,7 @@ struct config *config_new(void)
 		.congestion = CONGESTION_AUTO,
 		.exit_answer_s = EXIT_ANSWER_S_DEFAULT,
 		.exit_probe_s = EXIT_PROBE_S_DEFAULT,
+		.sticky_s = STICKY_S_DEFAULT,
 		.workers = default_workers(),
 		.log_level = LOG_LEVEL_INFO,
 		.timeouts = {.handshake_s = 10,

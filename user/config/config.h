@@ -108,6 +108,7 @@ struct config {
 	size_t accept_proxy_count;
 	struct destination *send_proxy; /* to whom such a header is sent first */
 	size_t send_proxy_count;
+	double sticky_s; /* connections of a client to a destination go one way; 0: they do not */
 	enum mptcp_mode mptcp;
 	struct tcp_only_config tcp_only;
 	struct relay_config relay;

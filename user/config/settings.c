@@ -46,6 +46,16 @@ static const struct {
 
 static const char *const tick_words[] = {"auto", "off", NULL};
 
+static const char *const sticky_words[] = {"no", NULL};
+
+static int set_sticky(const struct value *value, const struct limits *limits, void *out)
+{
+	if (strcmp(value->text, sticky_words[0]) != 0)
+		return value_seconds(value, limits, out);
+	*(double *)out = 0;
+	return 0;
+}
+
 static int set_tick(const struct value *value, const struct limits *limits, void *out)
 {
 	struct tick_config *tick = out;
@@ -224,6 +234,9 @@ const struct setting settings[] = {
 	 OPTION("--exit-answer", "TIME", "an exit silent for so long is down")},
 	{SECTION_UPSTREAM, "exit-probe", SECONDS(exit_probe_s),
 	 OPTION("--exit-probe", "TIME", "how often an idle exit is asked")},
+	{SECTION_UPSTREAM, "sticky", .parse = set_sticky, AT(config, double, sticky_s),
+	 .limits.words = sticky_words,
+	 OPTION("--sticky", "no|TIME", "a client reaches a server by one link and exit")},
 	{SECTION_UPSTREAM, "mptcp", WORD(config, mptcp, config_mptcp_words),
 	 OPTION("--mptcp", NULL, "MPTCP for outgoing connections")},
 	{SECTION_UPSTREAM, "congestion", .parse = set_congestion,

@@ -11,11 +11,10 @@
 
 #include "base/quantity.h"
 
-#define DIGITS	      "0123456789"
-#define SECOND_US     1000000
-#define SECONDS_MIN   0.1
-#define SECONDS_MAX   604800.0 /* a week */
-#define SECONDS_LEGAL "expected a time from %.1f to %.0f seconds, as 90, 2.5, 15m or 1h"
+#define DIGITS	    "0123456789"
+#define SECOND_US   1000000
+#define SECONDS_MIN 0.1
+#define SECONDS_MAX 604800.0 /* a week */
 
 void value_log(enum log_level level, const struct value *value, const char *format, ...)
 {
@@ -153,17 +152,21 @@ int value_seconds(const struct value *value, const struct limits *limits, void *
 {
 	const char *suffix = value->text + strspn(value->text, DIGITS ".");
 	const uint64_t scale = quantity_scale(quantity_times_us, suffix, SECOND_US);
+	char words[64] = "";
 	double seconds;
 	char *end;
 
-	(void)limits;
-	seconds = strtod(value->text, &end);
 	/* strtod() also takes "0x1p3", "inf" and " 1". */
-	if (suffix == value->text || end != suffix || scale == 0)
-		return value_refuse(value, SECONDS_LEGAL, SECONDS_MIN, SECONDS_MAX);
-	seconds *= (double)scale / (double)SECOND_US;
-	if (seconds < SECONDS_MIN || seconds > SECONDS_MAX)
-		return value_refuse(value, SECONDS_LEGAL, SECONDS_MIN, SECONDS_MAX);
+	seconds = strtod(value->text, &end) * (double)scale / (double)SECOND_US;
+	if (suffix == value->text || end != suffix || scale == 0 || seconds < SECONDS_MIN ||
+	    seconds > SECONDS_MAX) {
+		if (limits->words)
+			value_list_words(limits->words, words, sizeof(words));
+		return value_refuse(value,
+				    "expected %s%sa time from %.1f to %.0f seconds, as 90, 2.5, "
+				    "15m or 1h",
+				    words, *words ? ", or " : "", SECONDS_MIN, SECONDS_MAX);
+	}
 	*(double *)out = seconds;
 	return 0;
 }

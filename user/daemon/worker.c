@@ -137,6 +137,7 @@ struct worker *worker_start(const struct worker_options *options)
 	env->sessions_max = options->sessions_max;
 	env->penalty = options->penalty;
 	env->recent_dials = options->recent_dials;
+	env->affinity = options->affinity;
 	env->run = options->run;
 	env->local = local_worker(options->local, options->index);
 	env->next_id = options->index + 1;

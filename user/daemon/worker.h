@@ -14,6 +14,7 @@
 #include "session/stats.h"
 #include "upstream/auto_bypass.h"
 
+struct affinity;
 struct auth_penalty;
 struct link_choices;
 struct local;
@@ -31,6 +32,7 @@ struct worker_options {
 	struct local *local;		   /* the same; NULL: off */
 	struct auth_penalty *penalty;	   /* the same */
 	struct recent_dials *recent_dials; /* the same */
+	struct affinity *affinity;	   /* the same */
 	struct run_redirect *run;	   /* the same */
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which link a new connection begins on: of those that work, in turns by weight. */
+/* Which link a new connection begins on: of those that work, by weight. */
 #include "links/link_choice.h"
 
 #include <errno.h>
@@ -10,6 +10,7 @@
 #include "links/link.h"
 #include "net/netlink.h"
 #include "net/way.h"
+#include "shared/affinity.h"
 
 /* By how much a primary link is preferred to a shared one. */
 #define PRIMARY_FACTOR 4
@@ -113,6 +114,36 @@ const struct link_choice *link_picker_take_turn(struct link_picker *picker, enum
 	return link ? link : take_turn(picker, family, true);
 }
 
+static const struct link_choice *stick(const struct link_picker *picker, enum ip_family family,
+				       bool backup, const struct affinity_asker *asker)
+{
+	const struct link_choices *choices = &picker->choices;
+	const struct link_choice *links[LINKS_MAX];
+	struct affinity_way ways[LINKS_MAX];
+	size_t count = 0;
+
+	for (size_t i = 0; i < choices->count; i++) {
+		const struct link_choice *link = &choices->links[i];
+
+		if (!works(link, family, backup))
+			continue;
+		links[count] = link;
+		ways[count++] = (struct affinity_way){
+			.id = affinity_hash(asker->affinity, link->name, strlen(link->name)),
+			.weight = link->weight,
+		};
+	}
+	return count > 0 ? links[affinity_choose(asker, AFFINITY_LINK, ways, count)] : NULL;
+}
+
+const struct link_choice *link_picker_stick(const struct link_picker *picker, enum ip_family family,
+					    const struct affinity_asker *asker)
+{
+	const struct link_choice *link = stick(picker, family, false, asker);
+
+	return link ? link : stick(picker, family, true, asker);
+}
+
 const struct link_choice *link_picker_other(const struct link_picker *picker, enum ip_family family,
 					    uint32_t tried, bool backup)
 {
@@ -145,8 +176,9 @@ static const struct link_choice *find_device(const struct link_choices *choices,
 }
 
 int link_picker_choose(struct link_picker *picker, const union address *to,
-		       const struct link_choice **out)
+		       const struct affinity_asker *asker, const struct link_choice **out)
 {
+	const enum ip_family family = address_family(to);
 	const struct link_choice *by_default;
 	int device;
 
@@ -160,6 +192,7 @@ int link_picker_choose(struct link_picker *picker, const union address *to,
 	/* A default route through what is no link, as a VPN, is how somebody wants it. */
 	if (device > 0 && !by_default)
 		return 0;
-	*out = link_picker_take_turn(picker, address_family(to));
+	*out = asker ? link_picker_stick(picker, family, asker)
+		     : link_picker_take_turn(picker, family);
 	return !*out && by_default && by_default->spent ? -ENETUNREACH : 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which link a new connection begins on: of those that work, in turns by weight. One picker for
- * each worker; changes nothing in the system. */
+/* Which link a new connection begins on: of those that work, by weight, that of its client and
+ * destination, or in turns. One picker for each worker; changes nothing in the system. */
 #ifndef HAWSER_LINKS_LINK_CHOICE_H
 #define HAWSER_LINKS_LINK_CHOICE_H
 
@@ -8,6 +8,7 @@
 
 #include "config/link_config.h"
 
+struct affinity_asker;
 struct link;
 struct link_news;
 struct netlink;
@@ -49,13 +50,16 @@ void link_picker_fini(struct link_picker *picker);
 void link_picker_update(struct link_picker *picker, const struct link_choices *choices);
 
 /* The link to begin on, and to bind to sources[] of, for a destination that is reached by a
- * default route, or by none; *out NULL: leave it to the kernel. Valid until the next update. 0, or
- * -ENETUNREACH when the only way is by a link whose quota is used up. */
+ * default route, or by none; *out NULL: leave it to the kernel. Valid until the next update. asker
+ * NULL: links take turns. 0, or -ENETUNREACH when the only way is by a link whose quota is used up.
+ */
 int link_picker_choose(struct link_picker *picker, const union address *to,
-		       const struct link_choice **out);
+		       const struct affinity_asker *asker, const struct link_choice **out);
 
 /* The same without asking what the route is. */
 const struct link_choice *link_picker_take_turn(struct link_picker *picker, enum ip_family family);
+const struct link_choice *link_picker_stick(const struct link_picker *picker, enum ip_family family,
+					    const struct affinity_asker *asker);
 
 /* Another than those whose slots' bits are in tried, a backup or none; NULL: none works. */
 const struct link_choice *link_picker_other(const struct link_picker *picker, enum ip_family family,

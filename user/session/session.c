@@ -460,6 +460,7 @@ void session_dial(struct session *session)
 				       .tcp_only = env->tcp_only,
 				       .mptcp_blackhole = &env->mptcp_blackhole,
 				       .links = &env->links,
+				       .affinity = env->affinity,
 				       .config = session->config,
 				       .destination = destination,
 				       .client = &session->client,

@@ -17,6 +17,7 @@
 #include "session/subflow_watch.h"
 #include "upstream/auto_bypass.h"
 
+struct affinity;
 struct auth_penalty;
 struct local_worker;
 struct recent_dials;
@@ -37,6 +38,7 @@ struct session_env {
 	struct local_worker *local;	   /* NULL: off */
 	struct auth_penalty *penalty;	   /* of all workers */
 	struct recent_dials *recent_dials; /* the same */
+	struct affinity *affinity;	   /* the same */
 	struct run_redirect *run;	   /* the same */
 	const struct config *config;	   /* for sessions that start from now on */
 	struct session *sessions;	   /* all of them */

@@ -64,6 +64,8 @@ struct dial {
 	struct tcp_only *tcp_only;
 	struct mptcp_blackhole *mptcp_blackhole;
 	struct link_picker *links;
+	struct affinity *affinity; /* NULL: links take turns */
+	struct affinity_pair pair;
 	struct recent_dials *recent_dials;
 	const struct config *config;
 	struct destination destination;
@@ -255,15 +257,38 @@ static bool attempt_wants_mptcp(const struct attempt *attempt)
 
 static void attempt_on_writable(struct ev_loop *loop, ev_io *io, int events);
 
+/* False: what there is takes turns, or is drawn by lot. */
+static bool dial_sticks(const struct dial *dial, const union address *to,
+			struct affinity_asker *out)
+{
+	if (!dial->affinity || dial->config->sticky_s == 0)
+		return false;
+	*out = (struct affinity_asker){
+		.affinity = dial->affinity,
+		.pair = dial->pair.hash ? dial->pair
+					: affinity_pair(dial->affinity, &dial->client,
+							dial->destination.host, to),
+		.keep_s = dial->config->sticky_s,
+		.now_s = loop_clock_s(dial->loop),
+	};
+	return true;
+}
+
 /* Has the connection begin on a link of our choice, or on that of before: the rule for the address
  * leads it there. An MPTCP socket must not be bound to the interface, which the kernel would copy
  * to all subflows. 0, or -ENETUNREACH when no link may be used. */
 static int attempt_choose_link(struct attempt *attempt, int fd, const struct link_choice *link)
 {
-	struct link_picker *links = attempt->dial->links;
+	const struct dial *dial = attempt->dial;
+	struct affinity_asker asker;
 	const union address *source;
 	char text[ADDRESS_TEXT_MAX];
-	int err = link ? 0 : link_picker_choose(links, &attempt->address, &link);
+	/* Where the first attempt is slow the others are to find another link. */
+	const bool sticks = !(dial->every_link && dial->attempt_count > 1) &&
+			    dial_sticks(dial, &attempt->address, &asker);
+	int err = link ? 0
+		       : link_picker_choose(dial->links, &attempt->address, sticks ? &asker : NULL,
+					    &link);
 
 	if (!link)
 		return err;
@@ -511,6 +536,41 @@ static void dial_add(const struct dial *dial, struct candidates *family,
 		family->addresses[family->count++] = *address;
 }
 
+/* As others may have tried them before, or will: each pair begins with its own, and goes on to its
+ * own next one. What has been tried stays. */
+static void dial_order(const struct dial *dial, struct candidates *family)
+{
+	union address *addresses = family->addresses;
+	struct affinity_way ways[NAME_ADDRESSES_MAX] = {0};
+	struct affinity_asker asker;
+	bool sticks = family->count > 0 && dial_sticks(dial, &addresses[0], &asker);
+
+	for (size_t i = family->next; sticks && i < family->count; i++) {
+		const struct address_key key = address_key(&addresses[i]);
+
+		ways[i] = (struct affinity_way){
+			.id = affinity_hash(dial->affinity, &key, sizeof(key)), .weight = 1};
+	}
+	for (size_t i = family->next; i + 1 < family->count; i++) {
+		const size_t left = family->count - i;
+		const union address address = addresses[i];
+		const struct affinity_way way = ways[i];
+		size_t first = i;
+
+		/* Only the first is remembered. */
+		if (i > 0)
+			asker.keep_s = 0;
+		first += sticks ? affinity_choose(&asker,
+						  AFFINITY_EXIT_ADDRESS + address_family(&address),
+						  ways + i, left)
+				: randombytes_uniform((uint32_t)left);
+		addresses[i] = addresses[first];
+		ways[i] = ways[first];
+		addresses[first] = address;
+		ways[first] = way;
+	}
+}
+
 /* Where the name led before: who is there has to prove that it is the exit. */
 static void dial_use_known(struct dial *dial)
 {
@@ -545,7 +605,6 @@ static void dial_on_lookup(void *context, int af, enum cause cause, const union 
 {
 	struct dial *dial = context;
 	struct candidates *family = &dial->family[af == AF_INET6 ? FAMILY_V6 : FAMILY_V4];
-	size_t first;
 
 	family->pending = false;
 	family->lookup = NULL;
@@ -553,13 +612,14 @@ static void dial_on_lookup(void *context, int af, enum cause cause, const union 
 		dial_note(dial, cause);
 	else
 		dial->name = DIAL_NAME_IN_TIME;
-	first = dial->spread && count > 0 ? randombytes_uniform((uint32_t)count) : 0;
 	for (size_t i = 0; i < count; i++) {
-		union address address = addresses[(first + i) % count];
+		union address address = addresses[i];
 
 		address_set_port(&address, dial->destination.port);
 		dial_add(dial, family, &address);
 	}
+	if (dial->spread)
+		dial_order(dial, family);
 	if (dial->connecting) {
 		if (dial->attempts_active == 0)
 			dial_next(dial);
@@ -622,6 +682,8 @@ struct dial *dial_start(const struct dial_request *request, dial_fn *notify, voi
 	dial->tcp_only = request->tcp_only;
 	dial->mptcp_blackhole = request->mptcp_blackhole;
 	dial->links = request->links;
+	dial->affinity = request->affinity;
+	dial->pair = request->pair;
 	dial->recent_dials = request->recent_dials;
 	dial->config = request->config;
 	dial->destination = *request->destination;

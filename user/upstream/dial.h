@@ -9,6 +9,7 @@
 #include "base/cause.h"
 #include "config/config.h"
 #include "net/mptcp.h"
+#include "shared/affinity.h"
 
 struct auto_bypass;
 struct dial;
@@ -57,7 +58,9 @@ struct dial_request {
 	struct resolver *resolver;
 	struct tcp_only *tcp_only; /* asked and told with MPTCP_MODE_AUTO; NULL: always MPTCP */
 	struct mptcp_blackhole *mptcp_blackhole;
-	struct link_picker *links;	   /* also says which addresses are ours */
+	struct link_picker *links; /* also says which addresses are ours */
+	struct affinity *affinity; /* NULL: links take turns */
+	struct affinity_pair pair; /* what goes the same way; hash 0: client and destination */
 	struct recent_dials *recent_dials; /* told of this one; NULL: none is */
 	const struct config *config;
 	const struct destination *destination; /* copied */
@@ -71,7 +74,7 @@ struct dial_request {
 	size_t known_count;
 	bool known_at_once;
 	bool ask_every_link; /* name servers are asked by each */
-	bool spread;	     /* the first address to try is drawn by lot, of each family */
+	bool spread;	     /* the pair has its own order of addresses; without one, by lot */
 	bool every_link;     /* where one is slow to connect, the others are tried meanwhile */
 	bool fast_open;	     /* plain TCP need not be connected to be DIAL_CONNECTED, as of
 				socket_send_early() */

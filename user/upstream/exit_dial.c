@@ -8,6 +8,7 @@
 #include <sodium.h>
 
 #include "base/log.h"
+#include "base/loop_clock.h"
 #include "shared/exit_state.h"
 #include "upstream/hop.h"
 
@@ -32,36 +33,29 @@ static bool is_candidate(const struct config *config, size_t i, uint64_t tried)
 	return !(tried & UINT64_C(1) << i) && exit_state_is_usable(config->exits[i].state);
 }
 
-int exit_dial_choose(const struct config *config, uint64_t tried, uint32_t dice)
+int exit_dial_choose(const struct config *config, uint64_t tried,
+		     const struct affinity_asker *asker)
 {
+	struct affinity_way ways[EXITS_MAX];
+	int exits[EXITS_MAX];
 	uint32_t best = UINT32_MAX;
-	uint32_t sum = 0;
-	uint64_t candidates = 0;
+	size_t count = 0;
 
 	for (size_t i = 0; i < config->exit_count; i++) {
 		const struct exit_config *exit = &config->exits[i];
 
 		if (!is_candidate(config, i, tried) || exit->priority > best)
 			continue;
-		if (exit->priority < best) {
-			best = exit->priority;
-			sum = 0;
-			candidates = 0;
-		}
-		sum += exit->weight;
-		candidates |= UINT64_C(1) << i;
+		if (exit->priority < best)
+			count = 0;
+		best = exit->priority;
+		ways[count] = (struct affinity_way){
+			.id = affinity_hash(asker->affinity, exit->name, strlen(exit->name)),
+			.weight = exit->weight,
+		};
+		exits[count++] = (int)i;
 	}
-	if (!candidates)
-		return -1;
-	dice %= sum;
-	for (size_t i = 0; i < config->exit_count; i++) {
-		if (!(candidates & UINT64_C(1) << i))
-			continue;
-		if (dice < config->exits[i].weight)
-			return (int)i;
-		dice -= config->exits[i].weight;
-	}
-	return -1;
+	return count > 0 ? exits[affinity_choose(asker, AFFINITY_EXIT, ways, count)] : -1;
 }
 
 static void exit_dial_free(struct exit_dial *dial)
@@ -125,17 +119,40 @@ static void on_hop(void *context, const struct hop_result *result)
 	}
 }
 
+/* Without stickiness each dial is a pair of its own. */
+static struct affinity_asker ask(const struct exit_dial *dial)
+{
+	const struct dial_request *request = &dial->request;
+	struct affinity_asker asker = {
+		.affinity = request->affinity,
+		.keep_s = request->config->sticky_s,
+		.now_s = loop_clock_s(request->loop),
+	};
+
+	if (asker.keep_s > 0)
+		asker.pair = request->pair.hash ? request->pair
+						: affinity_pair(asker.affinity, request->client,
+								dial->destination.host,
+								&dial->destination.address);
+	else
+		randombytes_buf(&asker.pair.hash, sizeof(asker.pair.hash));
+	return asker;
+}
+
 static void next(struct exit_dial *dial)
 {
 	const struct config *config = dial->request.config;
+	const struct affinity_asker asker = ask(dial);
 
-	dial->current = exit_dial_choose(config, dial->tried, randombytes_random());
+	dial->current = exit_dial_choose(config, dial->tried, &asker);
 	if (dial->current >= 0) {
 		dial->hop = hop_start(
 			&(struct hop_request){.loop = dial->request.loop,
 					      .resolver = dial->request.resolver,
 					      .mptcp_blackhole = dial->request.mptcp_blackhole,
 					      .links = dial->request.links,
+					      .affinity = dial->request.affinity,
+					      .pair = asker.pair,
 					      .config = config,
 					      .exit = &config->exits[dial->current],
 					      .destination = &dial->destination,

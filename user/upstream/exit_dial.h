@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* From a destination to a connected socket by one of the exits: by priority and weight, on to the
- * next where one fails. */
+/* From a destination to a connected socket by one of the exits: by priority and weight, that of the
+ * client and the destination, on to the next where one fails. */
 #ifndef HAWSER_UPSTREAM_EXIT_DIAL_H
 #define HAWSER_UPSTREAM_EXIT_DIAL_H
 
@@ -17,8 +17,9 @@ struct exit_dial *exit_dial_start(const struct dial_request *request, const void
 /* notify is not called any more. */
 void exit_dial_cancel(struct exit_dial *dial);
 
-/* The exit to try next: a usable one of the lowest priority number, among equals by weight with the
- * random number dice. tried: bits of those that failed already. Its index, or -1. */
-int exit_dial_choose(const struct config *config, uint64_t tried, uint32_t dice);
+/* The exit to try next: a usable one of the lowest priority number, among equals by weight. tried:
+ * bits of those that failed already. Its index, or -1. */
+int exit_dial_choose(const struct config *config, uint64_t tried,
+		     const struct affinity_asker *asker);
 
 #endif

@@ -25,6 +25,8 @@ struct hop {
 	struct resolver *resolver;
 	struct mptcp_blackhole *mptcp_blackhole;
 	struct link_picker *links;
+	struct affinity *affinity;
+	struct affinity_pair pair;
 	const struct config *config;
 	const struct exit_config *exit;
 	struct destination destination;
@@ -419,6 +421,8 @@ static void hop_begin(struct hop *hop)
 		.resolver = hop->resolver,
 		.mptcp_blackhole = hop->mptcp_blackhole,
 		.links = hop->links,
+		.affinity = hop->affinity,
+		.pair = hop->pair,
 		.config = hop->config,
 		.destination = &destination,
 		.client = &ourselves,
@@ -449,6 +453,8 @@ struct hop *hop_start(const struct hop_request *request, hop_fn *notify, void *c
 	hop->resolver = request->resolver;
 	hop->mptcp_blackhole = request->mptcp_blackhole;
 	hop->links = request->links;
+	hop->affinity = request->affinity;
+	hop->pair = request->pair;
 	hop->config = request->config;
 	hop->exit = request->exit;
 	hop->probe = request->destination == NULL;

@@ -12,6 +12,7 @@
 #include "base/cause.h"
 #include "config/config.h"
 #include "net/mptcp.h"
+#include "shared/affinity.h"
 
 struct ev_loop;
 struct hop;
@@ -44,7 +45,9 @@ struct hop_request {
 	struct ev_loop *loop;
 	struct resolver *resolver;
 	struct mptcp_blackhole *mptcp_blackhole;
-	struct link_picker *links; /* NULL: the kernel chooses */
+	struct link_picker *links;
+	struct affinity *affinity; /* NULL: links take turns, and addresses are drawn by lot */
+	struct affinity_pair pair; /* the client's, with affinity */
 	const struct config *config;
 	const struct exit_config *exit;
 	const struct destination *destination; /* NULL: a probe */

@@ -132,15 +132,15 @@ class Hawserd:
     # Through it.
 
     def connect(self, mptcp: bool = False, family: int = socket.AF_INET,
-                port: int = PORT) -> socket.socket:
+                port: int = PORT, source: str = "") -> socket.socket:
         """A client's connection to a listener of it, closed at the end."""
         address = LAN4 if family == socket.AF_INET else LAN6
         return self._clients.enter_context(
-            peers.connect(self.bed.client, address, port, mptcp))
+            peers.connect(self.bed.client, address, port, mptcp, source))
 
-    def dial(self, host: str, port: int, mptcp: bool = False) -> socket.socket:
+    def dial(self, host: str, port: int, mptcp: bool = False, source: str = "") -> socket.socket:
         """A client's connection through it, by SOCKS5."""
-        client = self.connect(mptcp)
+        client = self.connect(mptcp, source=source)
         try:
             handshakes.socks5(client, host, port)
         except handshakes.Refused:

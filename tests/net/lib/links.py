@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
+import peers
 from bed import Bed
-from topology import LINKS, far, near
+from daemon import Hawserd
+from topology import LINKS, SERVER4, far, near
 
 LINK = tuple(option for link in LINKS for option in ("--link", f"wan-{link}={link}"))
 
@@ -31,3 +34,12 @@ def bare_bed(build: Path, scratch: Path, mptcp: bool, rate_a: float = 100, rate_
     for command in commands:
         made.router.run("ip", *command.split())
     return made
+
+
+def began_on(daemon: Hawserd, listening: socket.socket, host: str = SERVER4,
+             source: str = "") -> str:
+    """The link of a new connection's first subflow."""
+    with daemon.dial(host, peers.port_of(listening), source=source), \
+            peers.accept(listening) as server:
+        address = server.getpeername()[0]
+    return next(link for link in LINKS if address in near(link))

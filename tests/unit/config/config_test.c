@@ -184,6 +184,7 @@ static void test_units(void **state)
 	(void)state;
 	assert_non_null(config);
 	assert_true(config->exit_answer_s == 0.5 && config->exit_probe_s == 120);
+	assert_true(config->sticky_s == 600);
 	assert_true(config->tcp_only.expiry_s == 3600);
 	assert_true(config->timeouts.idle_s == 604800 && config->timeouts.drain_s == 90);
 	assert_true(config->timeouts.connect_s == 30);
@@ -202,13 +203,19 @@ static void test_units(void **state)
 	assert_int_equal(tune->chat_window_us, 1000);
 	config_put(config);
 
-	config = load("--timeout", "idle=1h", "--exit-probe=1m", "--tick=500us", "--tune",
-		      "sockmap-bytes=512K", "--tune=keepalive-interval-s=1m");
+	config = load("--timeout", "idle=1h", "--exit-probe=1m", "--sticky=1h", "--tick=500us",
+		      "--tune", "sockmap-bytes=512K", "--tune=keepalive-interval-s=1m");
 	assert_non_null(config);
 	assert_true(config->timeouts.idle_s == 3600 && config->exit_probe_s == 60);
+	assert_true(config->sticky_s == 3600);
 	assert_int_equal(config->relay.tick.fixed_us, 500);
 	assert_int_equal(config->relay.tune.sockmap_bytes, 512000);
 	assert_int_equal(config->relay.tune.keepalive_interval_s, 60);
+	config_put(config);
+
+	config = load_text("upstream { sticky = no }\n");
+	assert_non_null(config);
+	assert_true(config->sticky_s == 0);
 	config_put(config);
 }
 

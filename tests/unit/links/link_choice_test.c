@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "net/way.h"
+#include "shared/affinity.h"
 
 static int default_route; /* what the kernel says */
 
@@ -124,7 +125,7 @@ static const struct link_choice *choose(const union address *to)
 {
 	const struct link_choice *link;
 
-	assert_int_equal(link_picker_choose(&picker, to, &link), 0);
+	assert_int_equal(link_picker_choose(&picker, to, NULL, &link), 0);
 	return link;
 }
 
@@ -166,7 +167,7 @@ static void a_used_up_quota_is_kept(void **state)
 	choices.links[0].sources[IP_V4].sa.sa_family = AF_UNSPEC;
 	link_picker_update(&picker, &choices);
 	default_route = choices.links[0].device;
-	assert_int_equal(link_picker_choose(&picker, &to, &link), -ENETUNREACH);
+	assert_int_equal(link_picker_choose(&picker, &to, NULL, &link), -ENETUNREACH);
 	/* What has no route at all, or another link, is no matter of it. */
 	default_route = 0;
 	assert_null(choose(&to));
@@ -174,6 +175,101 @@ static void a_used_up_quota_is_kept(void **state)
 	link_picker_update(&picker, &choices);
 	default_route = choices.links[0].device;
 	assert_string_equal(choose(&to)->name, "b");
+}
+
+/* The links of a client's connections to 200 destinations, a letter each. */
+static void stick(struct affinity *affinity, double now_s, char out[201])
+{
+	for (unsigned int i = 0; i < 200; i++) {
+		const union address client = {
+			.in4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x0a000001)}};
+		const union address to = {
+			.in4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0xc0000200 + i)}};
+		const struct affinity_asker asker = {
+			.affinity = affinity,
+			.pair = affinity_pair(affinity, &client, "", &to),
+			.keep_s = 600,
+			.now_s = now_s,
+		};
+
+		out[i] = link_picker_stick(&picker, IP_V4, &asker)->name[0];
+	}
+	out[200] = '\0';
+}
+
+static size_t count(const char *links, char link)
+{
+	size_t n = 0;
+
+	for (; *links; links++)
+		n += *links == link;
+	return n;
+}
+
+static void pairs_stay_while_their_link_works(void **state)
+{
+	struct affinity *affinity = affinity_open();
+	char first[201];
+	char without[201];
+	char again[201];
+
+	(void)state;
+	assert_non_null(affinity);
+	add("a", 1, false, false);
+	add("b", 3, false, false);
+	add("c", 1, true, false);
+	link_picker_update(&picker, &choices);
+	stick(affinity, 1, first);
+	/* 50 are expected, with a deviation of 6. */
+	assert_in_range(count(first, 'a'), 15, 85);
+	assert_int_equal(count(first, 'c'), 0);
+	/* Another worker, another offset, much later. */
+	picker.offset = 1;
+	stick(affinity, 1e6, again);
+	assert_string_equal(again, first);
+	/* Those of a go to b, and stay for a while when it is back. */
+	choices.links[0].sources[IP_V4].sa.sa_family = AF_UNSPEC;
+	link_picker_update(&picker, &choices);
+	stick(affinity, 1e6 + 1, without);
+	assert_int_equal(count(without, 'b'), 200);
+	choices.links[0].sources[IP_V4].sa.sa_family = AF_INET;
+	link_picker_update(&picker, &choices);
+	stick(affinity, 1e6 + 500, again);
+	assert_int_equal(count(again, 'b'), 200);
+	stick(affinity, 1e6 + 1200, again);
+	assert_string_equal(again, first);
+	/* A third link takes from both, and they take nothing from each other. */
+	choices.links[2].backup = false;
+	link_picker_update(&picker, &choices);
+	stick(affinity, 1e6 + 2000, again);
+	assert_in_range(count(again, 'c'), 10, 75);
+	for (size_t i = 0; i < 200; i++)
+		assert_true(again[i] == first[i] || again[i] == 'c');
+	affinity_close(affinity);
+}
+
+static void a_backup_is_for_when_no_other_works(void **state)
+{
+	struct affinity *affinity = affinity_open();
+	char links[201];
+
+	(void)state;
+	assert_non_null(affinity);
+	add("a", 1, false, false);
+	add("b", 100, true, false);
+	link_picker_update(&picker, &choices);
+	stick(affinity, 1, links);
+	assert_int_equal(count(links, 'a'), 200);
+	choices.links[0].sources[IP_V4].sa.sa_family = AF_UNSPEC;
+	link_picker_update(&picker, &choices);
+	stick(affinity, 2, links);
+	assert_int_equal(count(links, 'b'), 200);
+	/* Not even those that have just been there. */
+	choices.links[0].sources[IP_V4].sa.sa_family = AF_INET;
+	link_picker_update(&picker, &choices);
+	stick(affinity, 3, links);
+	assert_int_equal(count(links, 'a'), 200);
+	affinity_close(affinity);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
@@ -207,6 +303,8 @@ int main(void)
 		TEST(routes_decide_whether_there_is_a_choice),
 		TEST(a_used_up_quota_is_kept),
 		TEST(another_than_those_that_were_tried),
+		TEST(pairs_stay_while_their_link_works),
+		TEST(a_backup_is_for_when_no_other_works),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

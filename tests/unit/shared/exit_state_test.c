@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* When an exit is up and down, when it is probed, and which one is chosen. */
+#include "shared/affinity.h"
 #include "shared/exit_state.h"
 
 #include <setjmp.h>
@@ -124,26 +125,38 @@ static void probes_are_for_the_idle_and_the_dead(void **state)
 static void the_best_usable_one_is_chosen(void **state)
 {
 	struct exit_config exits[4] = {
-		{.priority = 2, .weight = 1},
-		{.priority = 1, .weight = 1},
-		{.priority = 1, .weight = 3},
-		{.priority = 0, .weight = 1},
+		{.name = "0", .priority = 2, .weight = 1},
+		{.name = "1", .priority = 1, .weight = 1},
+		{.name = "2", .priority = 1, .weight = 3},
+		{.name = "3", .priority = 0, .weight = 1},
 	};
 	const struct config config = {.exits = exits, .exit_count = 4};
 	int counts[4] = {0};
 
+	struct affinity_asker asker = {.affinity = affinity_open(), .keep_s = 600};
+	int first[400];
+
 	(void)state;
+	assert_non_null(asker.affinity);
 	for (int i = 0; i < 4; i++)
 		exits[i].state = exit_state_new();
-	assert_int_equal(exit_dial_choose(&config, 0, 7), 3);
+	assert_int_equal(exit_dial_choose(&config, 0, &asker), 3);
 	exit_state_failed(exits[3].state, CAUSE_REFUSED, 1, 1);
-	for (uint32_t dice = 0; dice < 400; dice++)
-		counts[exit_dial_choose(&config, 0, dice)]++;
-	assert_int_equal(counts[1], 100);
-	assert_int_equal(counts[2], 300);
-	assert_int_equal(exit_dial_choose(&config, 1 << 2, 3), 1);
-	assert_int_equal(exit_dial_choose(&config, 1 << 2 | 1 << 1, 3), 0);
-	assert_int_equal(exit_dial_choose(&config, 7, 3), -1);
+	for (int i = 0; i < 400; i++) {
+		asker.pair.hash = (uint64_t)i + 1;
+		counts[first[i] = exit_dial_choose(&config, 0, &asker)]++;
+	}
+	/* 100 are expected, with a deviation of 9. */
+	assert_in_range(counts[1], 50, 150);
+	assert_int_equal(counts[1] + counts[2], 400);
+	for (int i = 0; i < 400; i++) {
+		asker.pair.hash = (uint64_t)i + 1;
+		assert_int_equal(exit_dial_choose(&config, 0, &asker), first[i]);
+	}
+	assert_int_equal(exit_dial_choose(&config, 1 << 2, &asker), 1);
+	assert_int_equal(exit_dial_choose(&config, 1 << 2 | 1 << 1, &asker), 0);
+	assert_int_equal(exit_dial_choose(&config, 7, &asker), -1);
+	affinity_close(asker.affinity);
 	for (int i = 0; i < 4; i++)
 		exit_state_put(exits[i].state);
 }

@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "base/loop_clock.h"
 #include "links/link_choice.h"
 #include "net/mptcp_blackhole.h"
 #include "net/socket.h"
@@ -149,7 +150,7 @@ static void assert_dial(bool as_mptcp, enum transport became)
 
 static struct tcp_only_counts counts(void)
 {
-	return tcp_only_count(memory, &config.tcp_only, ev_now(loop));
+	return tcp_only_count(memory, &config.tcp_only, loop_clock_s(loop));
 }
 
 static void auto_dials_tcp_after_a_fallback(void **state)
@@ -261,7 +262,7 @@ static void on_and_off_do_without(void **state)
 	(void)state;
 	for (int known = 0; known < 2; known++) {
 		if (known)
-			tcp_only_note(memory, &to.address, TRANSPORT_FALLBACK, ev_now(loop));
+			tcp_only_note(memory, &to.address, TRANSPORT_FALLBACK, loop_clock_s(loop));
 		for (int i = 0; i < 5; i++) {
 			config.mptcp = MPTCP_MODE_OFF;
 			assert_dial(false, TRANSPORT_TCP);
@@ -284,7 +285,7 @@ static void what_was_no_connection_tells_nothing(void **state)
 	assert_int_equal(dial(), CAUSE_REFUSED);
 	assert_int_equal(counts().remembered, 0);
 	/* One that is known keeps being known. */
-	tcp_only_note(memory, &to.address, TRANSPORT_FALLBACK, ev_now(loop));
+	tcp_only_note(memory, &to.address, TRANSPORT_FALLBACK, loop_clock_s(loop));
 	assert_int_equal(dial(), CAUSE_REFUSED);
 	assert_false(wanted_mptcp);
 	assert_int_equal(counts().remembered, 1);
@@ -329,7 +330,7 @@ static void auto_bypass_is_told_what_has_no_mptcp(void **state)
 	assert_int_equal(address_port(&auto_bypass.list[0].to), to.port);
 	assert_false(auto_bypass.list[0].learnt_mptcp);
 	peer_transport = TRANSPORT_MPTCP;
-	tcp_only_note(memory, &to.address, TRANSPORT_FALLBACK, ev_now(loop) - 3);
+	tcp_only_note(memory, &to.address, TRANSPORT_FALLBACK, loop_clock_s(loop) - 3);
 	assert_dial(true, TRANSPORT_MPTCP);
 	assert_int_equal(auto_bypass.count, 2);
 	assert_true(auto_bypass.list[1].learnt_mptcp);
