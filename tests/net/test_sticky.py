@@ -17,7 +17,7 @@ from ftp import PAYLOAD, FtpServer
 from handshakes import read
 from links import LINK, bare_bed, began_on
 from programs import run
-from topology import CLIENT4, LAN4, LAN_PREFIX4, SERVER4, far
+from topology import LAN4, SERVER4, far
 from waiting import until
 
 CLIENTS = [f"10.77.0.{last}" for last in range(10, 210)]
