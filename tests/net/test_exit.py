@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -208,6 +211,57 @@ def test_rate_of_a_token(bed, start, direction):
     started = time.monotonic()
     transfer(exit_.other, 8 * MEGABYTE)
     assert time.monotonic() - started < 1.2
+
+
+@pytest.mark.mptcp
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_small_sessions_beside_large_ones(bed, start, echo, direction):
+    """Of a token with a rate. One byte, and a session that begins, do not wait for twenty
+    transfers, which all go on, on whichever workers; the same transfers wait for each other."""
+    exit_ = start("--workers", "2", limits="rate=1000000")
+    moved = [0] * 20
+    over = threading.Event()
+
+    def flood(number: int, client: socket.socket, server: socket.socket) -> None:
+        source, target = (client, server) if direction == "up" else (server, client)
+        source.settimeout(0.2)
+        target.settimeout(0.2)
+        while not over.is_set():
+            with contextlib.suppress(TimeoutError):
+                source.send(bytes(65536))
+            with contextlib.suppress(TimeoutError):
+                moved[number] += len(target.recv(65536))
+
+    def ask() -> None:
+        time.sleep(2)
+        before = list(moved)
+        started = time.monotonic()
+        small = exit_.connect(SERVER4, echo.port)
+        waits = []
+        for number in range(20):
+            asked = time.monotonic()
+            client = small if number % 2 else exit_.connect(SERVER4, echo.port)
+            client.sendall(b"x")
+            assert read(client, 1) == b"x"
+            waits.append(time.monotonic() - asked)
+            time.sleep(0.1)
+        time.sleep(2)
+        seconds = time.monotonic() - started
+        over.set()
+        # Ten seconds when all wait in one line.
+        assert max(waits) < 0.5
+        since = [now - then for now, then in zip(moved, before)]
+        assert 0.7e6 * seconds < sum(since) < 1.3e6 * seconds
+        assert min(since) > max(since) / 4
+
+    with contextlib.ExitStack() as stack:
+        pairs = []
+        for _ in moved:
+            listening = stack.enter_context(peers.listen(bed.server))
+            client = stack.enter_context(exit_.connect(SERVER4, peers.port_of(listening)))
+            pairs.append((client, stack.enter_context(peers.accept(listening))))
+        together(ask, *[functools.partial(flood, number, *pair)
+                        for number, pair in enumerate(pairs)])
 
 
 @pytest.mark.mptcp

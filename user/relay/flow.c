@@ -78,10 +78,9 @@ enum flow_result flow_pump(struct flow *flow, struct io_buffers *buffers, const 
 {
 	/* A tick should bring all that came since the last one. */
 	size_t budget = flow->tick.active ? TICK_ROOM * (size_t)tune->tick_bytes : tune->pump_bytes;
+	size_t allowance = flow->allowance;
 	bool drained = false;
 
-	if (flow->resting)
-		budget = 0;
 	for (;;) {
 		ssize_t n;
 
@@ -96,9 +95,9 @@ enum flow_result flow_pump(struct flow *flow, struct io_buffers *buffers, const 
 			return FLOW_ENDED;
 		if (drained)
 			return FLOW_WAIT;
-		if (budget == 0)
+		if (budget == 0 || allowance == 0)
 			return FLOW_MORE;
-		n = flow->tier->take(flow, buffers);
+		n = flow->tier->take(flow, buffers, allowance);
 		if (n == -EAGAIN || n == -EINTR)
 			return FLOW_WAIT;
 		if (n < 0)
@@ -108,6 +107,7 @@ enum flow_result flow_pump(struct flow *flow, struct io_buffers *buffers, const 
 		/* Asking again would most likely be answered with EAGAIN. The loop is
 		 * level-triggered, so a wrong guess costs a round, no data. */
 		drained = (size_t)n < tune->short_take_bytes;
+		allowance -= (size_t)n;
 		budget -= (size_t)n < budget ? (size_t)n : budget;
 	}
 }

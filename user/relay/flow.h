@@ -23,9 +23,10 @@ struct local_client;
  * tier that took it. */
 struct tier {
 	const char *name;
-	/* Takes once from the source into flow->held. Bytes taken, 0 at the end of the stream,
-	 * -EAGAIN, or another -errno of the source. Called only when nothing is held. */
-	ssize_t (*take)(struct flow *flow, struct io_buffers *buffers);
+	/* Takes once, at most max bytes, from the source into flow->held. Bytes taken, 0 at the end
+	 * of the stream, -EAGAIN, or another -errno of the source. Called only when nothing is
+	 * held. */
+	ssize_t (*take)(struct flow *flow, struct io_buffers *buffers, size_t max);
 	/* Gives of flow->held to the target what it accepts. 0, or -errno of the target. */
 	int (*give)(struct flow *flow, struct io_buffers *buffers);
 	/* Makes what is still held outlast this wake-up. 0 or -ENOMEM. */
@@ -65,10 +66,10 @@ struct flow {
 	/* The source is a client that sends past TCP: it is only to be read by tier_copy, and may
 	 * not enter the sockmap. NULL: it is not. Not the flow's to close. */
 	struct local_client *local;
-	double rest_until_s; /* of clock_monotonic_s(); while resting */
-	bool resting;	     /* nothing is taken: the rate of its token is used up */
-	bool eof;	     /* the source has ended */
-	bool finished;	     /* the target has been told, or will never be */
+	size_t allowance; /* bytes that the next pump may take; SIZE_MAX: no limit */
+	bool resting;	  /* nothing is taken: the rate of its token is used up */
+	bool eof;	  /* the source has ended */
+	bool finished;	  /* the target has been told, or will never be */
 };
 
 enum flow_result {

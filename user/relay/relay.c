@@ -3,16 +3,11 @@
 #include "base/loop_clock.h"
 #include "relay/relay_private.h"
 
-#include "base/clock.h"
 #include "net/kernel.h"
 #include "net/socket.h"
-#include "shared/token_state.h"
 
 /* So many ticks while the target takes nothing, and there are no more. */
 #define IDLE_TICKS_MAX 64
-
-/* A flow rests for so much less than it should. */
-#define REST_SLACK_S 0.001
 
 struct leg *leg_other(struct relay *relay, const struct leg *leg)
 {
@@ -97,29 +92,6 @@ static void relay_pace(struct relay *relay, struct flow *flow, struct leg *sourc
 		tick_start(ticker, &flow->tick, interval_us, relay_on_tick, source);
 }
 
-/* The timer is for the flow that may go on first; the other is seen to then. */
-static void relay_charge(struct relay *relay, struct flow *flow, uint64_t n)
-{
-	double wait_s;
-
-	/* What a dead leg sent is not kept waiting: it is little, and soon gone. */
-	if (!relay->token_state || n == 0 || relay_outcome(relay) != CAUSE_NONE)
-		return;
-	wait_s = token_state_charge(relay->token_state, flow == &relay->up, n, relay->rate,
-				    clock_monotonic_s());
-	if (wait_s == 0)
-		return;
-	flow->resting = true;
-	flow->rest_until_s = clock_monotonic_s() + wait_s;
-	tick_stop(&relay->env->ticker, &flow->tick);
-	if (ev_is_active(&relay->rest) &&
-	    ev_timer_remaining(relay->env->loop, &relay->rest) < wait_s)
-		return;
-	ev_timer_stop(relay->env->loop, &relay->rest);
-	ev_timer_set(&relay->rest, wait_s, 0.);
-	ev_timer_start(relay->env->loop, &relay->rest);
-}
-
 void relay_count(struct relay *relay, const struct flow *flow, uint64_t bytes)
 {
 	struct relay_counters *counters = relay->env->counters;
@@ -140,7 +112,10 @@ void relay_pump(struct relay *relay, struct flow *flow, struct leg *source, stru
 
 	if (flow->finished || relay_in_sockmap(relay))
 		return;
+	flow->allowance = relay->rate ? relay_rate_ask(relay, flow) : SIZE_MAX;
 	result = flow_pump(flow, &relay->env->buffers, &relay->config->tune);
+	if (relay->rate)
+		relay_rate_settle(relay, flow, (size_t)(flow->bytes - before));
 	relay_count(relay, flow, flow->bytes - before);
 	relay->chatty |= relay_is_chatty(relay, flow, flow->bytes - before);
 	switch (result) {
@@ -161,35 +136,9 @@ void relay_pump(struct relay *relay, struct flow *flow, struct leg *source, stru
 		relay_fail(relay, CAUSE_RESOURCES);
 		break;
 	}
-	if (!flow->resting)
+	/* With a rate it is its turns that set the policy. */
+	if (!relay->rate)
 		relay_pace(relay, flow, source, (size_t)(flow->bytes - before));
-	relay_charge(relay, flow, flow->bytes - before);
-}
-
-static void relay_on_rest(struct ev_loop *loop, ev_timer *timer, int events)
-{
-	struct relay *relay = timer->data;
-	const double now_s = clock_monotonic_s();
-
-	(void)events;
-	for (int up = 0; up <= 1; up++) {
-		struct flow *flow = up ? &relay->up : &relay->down;
-		const double left_s = flow->rest_until_s - now_s;
-
-		if (!flow->resting)
-			continue;
-		/* libev's clock may be a little ahead of this one. */
-		if (left_s <= REST_SLACK_S) {
-			flow->resting = false;
-			continue;
-		}
-		if (!ev_is_active(timer) || ev_timer_remaining(loop, timer) > left_s) {
-			ev_timer_stop(loop, timer);
-			ev_timer_set(timer, left_s, 0.);
-			ev_timer_start(loop, timer);
-		}
-	}
-	relay_settle(relay);
 }
 
 void relay_settle(struct relay *relay)
@@ -264,7 +213,6 @@ void relay_init(struct relay *relay, struct relay_env *env, relay_notify_fn *not
 	relay->server.fd = -1;
 	ev_init(&relay->client.io, relay_on_io);
 	ev_init(&relay->server.io, relay_on_io);
-	ev_init(&relay->rest, relay_on_rest);
 }
 
 void relay_prepare(struct relay *relay, const struct relay_config *config, uint64_t session)
@@ -290,21 +238,12 @@ void relay_set_local(struct relay *relay, struct local_client *local)
 	relay->unfit = true;
 }
 
-void relay_set_rate(struct relay *relay, struct token_state *token_state, uint64_t rate)
-{
-	relay->token_state = token_state;
-	relay->rate = rate;
-	/* The kernel would not ask. */
-	relay->unfit = true;
-}
-
 void relay_start(struct relay *relay)
 {
 	ev_io_set(&relay->client.io, relay->client.fd, 0);
 	ev_io_set(&relay->server.io, relay->server.fd, 0);
 	relay->client.io.data = relay;
 	relay->server.io.data = relay;
-	relay->rest.data = relay;
 	relay->last_activity = loop_clock_s(relay->env->loop);
 	relay_pump(relay, &relay->up, &relay->client, &relay->server);
 	relay_pump(relay, &relay->down, &relay->server, &relay->client);
@@ -314,7 +253,7 @@ void relay_start(struct relay *relay)
 void relay_stop(struct relay *relay)
 {
 	poller_stop(&relay->drain);
-	ev_timer_stop(relay->env->loop, &relay->rest);
+	relay_rate_stop(relay);
 	ev_io_stop(relay->env->loop, &relay->client.io);
 	ev_io_stop(relay->env->loop, &relay->server.io);
 	hangup_remove(&relay->env->hangup, &relay->client.hangup);

@@ -62,11 +62,9 @@ struct relay {
 	bool chatty;		   /* enter when nothing is held */
 	bool unfit;		   /* never enter */
 	bool was_half_closed;
-	struct token_state *token_state; /* of a token with a rate; NULL: no limit */
-	uint64_t rate;			 /* bytes per second, each way, of the account */
-	ev_timer rest;			 /* until a resting flow goes on */
-	struct poll_watch drain;	 /* active: what is to come before the end has no event */
-	ev_tstamp last_activity;	 /* at either end */
+	struct relay_rate *rate; /* NULL: no limit */
+	struct poll_watch drain; /* active: what is to come before the end has no event */
+	ev_tstamp last_activity; /* at either end */
 	relay_notify_fn *notify;
 };
 
@@ -81,9 +79,9 @@ void relay_prepare(struct relay *relay, const struct relay_config *config, uint6
  * relay_prepare() and relay_start(). local outlives the relay's moving. */
 void relay_set_local(struct relay *relay, struct local_client *local);
 
-/* All sessions of the account together move at most rate bytes per second each way. Between
- * relay_prepare() and relay_start(). The account outlives the relay. */
-void relay_set_rate(struct relay *relay, struct token_state *token_state, uint64_t rate);
+/* All sessions of the account together move at most so many bytes per second each way. Between
+ * relay_prepare() and relay_start(). The account outlives the relay. 0 or -ENOMEM. */
+int relay_set_rate(struct relay *relay, struct token_state *token_state, uint64_t bytes_per_s);
 
 /* Starts to move; may notify before it returns, and notify may free the relay at RELAY_ENDED. */
 void relay_start(struct relay *relay);

@@ -58,4 +58,14 @@ bool relay_is_chatty(struct relay *relay, const struct flow *flow, uint64_t n);
 /* Enters if all that was taken has been given. A pair that cannot enter goes on as it is. */
 void relay_try_sockmap(struct relay *relay);
 
+/* Of relay_rate.c, for a relay with a rate: */
+
+/* How many bytes the flow may take now. 0: none, and if only for want of a turn, it rests and is
+ * pumped when that comes; SIZE_MAX: no limit. To be settled after the pump. */
+size_t relay_rate_ask(struct relay *relay, struct flow *flow);
+void relay_rate_settle(struct relay *relay, struct flow *flow, size_t used);
+
+/* Idempotent, and for any relay. */
+void relay_rate_stop(struct relay *relay);
+
 #endif

@@ -9,14 +9,15 @@
 #include "accel/local.h"
 #include "relay/flow.h"
 
-static ssize_t copy_take(struct flow *flow, struct io_buffers *buffers)
+static ssize_t copy_take(struct flow *flow, struct io_buffers *buffers, size_t max)
 {
+	const size_t size = max < buffers->buffer_size ? max : buffers->buffer_size;
 	ssize_t n;
 
 	if (flow->sockmap) {
-		n = sockmap_flow_recv(flow->sockmap, buffers->buffer, buffers->buffer_size);
+		n = sockmap_flow_recv(flow->sockmap, buffers->buffer, size);
 	} else {
-		n = recv(flow->source, buffers->buffer, buffers->buffer_size, MSG_DONTWAIT);
+		n = recv(flow->source, buffers->buffer, size, MSG_DONTWAIT);
 		if (n < 0)
 			n = -errno;
 	}

@@ -6,7 +6,7 @@
 
 #include "relay/flow.h"
 
-static ssize_t splice_take(struct flow *flow, struct io_buffers *buffers)
+static ssize_t splice_take(struct flow *flow, struct io_buffers *buffers, size_t max)
 {
 	struct pipe *pipe = io_buffers_borrow_pipe(buffers);
 	ssize_t n;
@@ -14,8 +14,8 @@ static ssize_t splice_take(struct flow *flow, struct io_buffers *buffers)
 
 	/* No fd to be had: these bytes go the other way, the session does not suffer. */
 	if (!pipe)
-		return tier_copy.take(flow, buffers);
-	n = splice(flow->source, NULL, pipe->write_fd, NULL, pipe->size,
+		return tier_copy.take(flow, buffers, max);
+	n = splice(flow->source, NULL, pipe->write_fd, NULL, max < pipe->size ? max : pipe->size,
 		   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 	err = errno;
 	if (n > 0) {
@@ -25,7 +25,7 @@ static ssize_t splice_take(struct flow *flow, struct io_buffers *buffers)
 	io_buffers_return_pipe(buffers, pipe, 0);
 	/* At an urgent byte splice(2) says that nothing is there (EAGAIN), or, behind the end of
 	 * the stream, that all was read (0). recv(2) takes that byte in its place. */
-	return n == 0 || err == EAGAIN ? tier_copy.take(flow, buffers) : -err;
+	return n == 0 || err == EAGAIN ? tier_copy.take(flow, buffers, max) : -err;
 }
 
 static int splice_give(struct flow *flow, struct io_buffers *buffers)

@@ -256,6 +256,15 @@ static void session_accelerate(struct session *session)
 		relay_set_local(relay, local);
 }
 
+/* 0 or -ENOMEM. */
+static int session_limit_rate(struct session *session)
+{
+	if (!session->token_state || session->opening->handshake.token->rate == 0)
+		return 0;
+	return relay_set_rate(&session->relay, session->token_state,
+			      session->opening->handshake.token->rate);
+}
+
 /* With the request to an exit, which may die and have passed it on: only what may be said twice. */
 static bool session_head_goes_first(const struct session *session)
 {
@@ -267,10 +276,11 @@ static void session_start_relay(struct session *session)
 {
 	struct relay *relay = &session->relay;
 
+	if (session_limit_rate(session)) {
+		session_end(session, CAUSE_RESOURCES);
+		return;
+	}
 	session_accelerate(session);
-	if (session->token_state && session->opening->handshake.token->rate > 0)
-		relay_set_rate(relay, session->token_state,
-			       session->opening->handshake.token->rate);
 	session_close_opening(session);
 	/* Many at once leave much, and idle ones do not end soon. */
 	heap_trim_soon(&session->env->heap);

@@ -6,17 +6,13 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* What was not used of the rate lately may be used at once. */
-#define BURST_S 0.1
-
 struct token_state {
 	atomic_uint references;
 	atomic_bool revoked;
 	atomic_uint sessions;
 	pthread_mutex_t lock; /* of replay; held once in a handshake, for about a microsecond */
 	struct replay_window *replay;
-	pthread_mutex_t rate_lock; /* of the next; only tokens with a rate take it */
-	double paid_s[2];	   /* until when what was moved down and up is paid for */
+	struct fair_rate rates[2]; /* down, up; only tokens with a rate have a use for them */
 };
 
 struct token_state *token_state_new(uint64_t now_ms)
@@ -32,7 +28,8 @@ struct token_state *token_state_new(uint64_t now_ms)
 	}
 	atomic_init(&token_state->references, 1);
 	pthread_mutex_init(&token_state->lock, NULL);
-	pthread_mutex_init(&token_state->rate_lock, NULL);
+	for (size_t i = 0; i < 2; i++)
+		fair_rate_init(&token_state->rates[i]);
 	return token_state;
 }
 
@@ -47,7 +44,8 @@ void token_state_put(struct token_state *token_state)
 	if (!token_state || atomic_fetch_sub(&token_state->references, 1) != 1)
 		return;
 	pthread_mutex_destroy(&token_state->lock);
-	pthread_mutex_destroy(&token_state->rate_lock);
+	for (size_t i = 0; i < 2; i++)
+		fair_rate_fini(&token_state->rates[i]);
 	replay_window_close(token_state->replay);
 	free(token_state);
 }
@@ -84,18 +82,9 @@ uint32_t token_state_sessions(struct token_state *token_state)
 	return atomic_load(&token_state->sessions);
 }
 
-double token_state_charge(struct token_state *token_state, bool up, uint64_t n, uint64_t rate,
-			  double now_s)
+struct fair_rate *account_rate(struct token_state *token_state, bool up)
 {
-	double wait_s;
-
-	pthread_mutex_lock(&token_state->rate_lock);
-	if (token_state->paid_s[up] < now_s - BURST_S)
-		token_state->paid_s[up] = now_s - BURST_S;
-	token_state->paid_s[up] += (double)n / (double)rate;
-	wait_s = token_state->paid_s[up] - now_s;
-	pthread_mutex_unlock(&token_state->rate_lock);
-	return wait_s > 0 ? wait_s : 0;
+	return &token_state->rates[up];
 }
 
 void token_state_revoke(struct token_state *token_state)

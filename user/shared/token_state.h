@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "shared/fair_rate.h"
 #include "shared/replay_window.h"
 
 struct token_state;
@@ -28,11 +29,8 @@ bool token_state_begin(struct token_state *token_state, uint32_t max);
 void token_state_end(struct token_state *token_state);
 uint32_t token_state_sessions(struct token_state *token_state);
 
-/* Counts n bytes that were moved in one direction, at rate bytes per second for all sessions
- * together; returns for how many seconds their session shall move no more that way, 0 for none.
- * now_s is of clock_monotonic_s(). */
-double token_state_charge(struct token_state *token_state, bool up, uint64_t n, uint64_t rate,
-			  double now_s);
+/* What its sessions have of its rate, each way; not locked by the account. */
+struct fair_rate *account_rate(struct token_state *token_state, bool up);
 
 void token_state_revoke(struct token_state *token_state);
 bool token_state_is_revoked(struct token_state *token_state);

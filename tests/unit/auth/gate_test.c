@@ -286,27 +286,6 @@ static void who_fails_often_waits_longer(void **state)
 	auth_penalty_close(penalty);
 }
 
-/* For all sessions together, each way by itself. */
-static void a_rate_is_kept(void **state)
-{
-	struct token_state *token_state = token_state_new(NOW);
-	double now_s = 1000;
-	uint64_t moved = 0;
-
-	(void)state;
-	while (now_s < 1010) {
-		moved += 50000;
-		now_s += token_state_charge(token_state, true, 50000, 1000000, now_s);
-	}
-	/* And the burst of a tenth of a second. */
-	assert_in_range(moved, 10 * 1000000, 10 * 1000000 + 100000 + 50000);
-	assert_true(token_state_charge(token_state, false, 50000, 1000000, now_s) == 0);
-	/* What is not used is gone. */
-	assert_true(token_state_charge(token_state, true, 100000, 1000000, 2000) == 0);
-	assert_true(token_state_charge(token_state, true, 100000, 1000000, 2000) > 0.09);
-	token_state_put(token_state);
-}
-
 static void the_log_has_a_line(void **state)
 {
 	struct auth_penalty *penalty = auth_penalty_open();
@@ -350,7 +329,6 @@ int main(void)
 		GATE(an_account_outlives_a_reload),
 		GATE(a_new_key_revokes_the_old),
 		cmocka_unit_test(who_fails_often_waits_longer),
-		cmocka_unit_test(a_rate_is_kept),
 		cmocka_unit_test(the_log_has_a_line),
 	};
 
