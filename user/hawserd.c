@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include <sodium.h>
 
@@ -24,6 +23,7 @@
 #include "daemon/control.h"
 #include "daemon/heartbeat.h"
 #include "daemon/listen_set.h"
+#include "daemon/open_files.h"
 #include "daemon/privileges.h"
 #include "daemon/report.h"
 #include "daemon/worker.h"
@@ -37,16 +37,6 @@
 #include "upstream/exit_memory.h"
 
 #define EXIT_CONFIG 2
-
-/* File descriptors that are no session's: the main thread's (half of them for BPF), and each
- * worker's (loop, mailbox, hangup, resolver, netlink). */
-#define FDS_MAIN   52
-#define FDS_WORKER 9
-/* Echo sockets, and connects to exits while links are in doubt. */
-#define FDS_LINKS (LINKS_MAX * LINK_PROBES_MAX + 48)
-/* A relayed session's two sockets. Pipes are borrowed when there are some, and done without when
- * not. */
-#define FDS_SESSION 2
 
 /* A slot of the sockmap takes about 250 bytes of kernel memory, used or not. */
 #define SOCKMAP_SLOTS_MAX 16384
@@ -82,44 +72,6 @@ struct daemon {
 	ev_tstamp drain_until;
 };
 
-/* Returns the limit that holds then. */
-static uint64_t raise_open_files_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return 1024;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit))
-		log_warning("cannot raise the limit of open files: %s", strerror(errno));
-	getrlimit(RLIMIT_NOFILE, &limit);
-	return limit.rlim_cur;
-}
-
-static uint64_t reserved_fds(const struct config *config)
-{
-	return FDS_MAIN + FDS_WORKER * (uint64_t)config->workers +
-	       (links_are_wanted(&config->links) ? FDS_LINKS : 0);
-}
-
-/* Said before anything fails for want of them, often with another error. */
-static int check_open_files(uint64_t open_files, const struct config *config)
-{
-	const uint64_t needed = reserved_fds(config) + FDS_SESSION * (uint64_t)config->workers;
-
-	if (open_files >= needed)
-		return 0;
-	log_error("too few file descriptors: the limit is %llu, and hawserd needs %llu with %u "
-		  "workers; raise it by 'ulimit -n' or by LimitNOFILE= of a systemd unit",
-		  (unsigned long long)open_files, (unsigned long long)needed, config->workers);
-	return -EMFILE;
-}
-
-static uint64_t sessions_max_of_worker(uint64_t open_files, const struct config *config)
-{
-	return (open_files - reserved_fds(config)) / FDS_SESSION / config->workers;
-}
-
 static void workers_configure(struct daemon *daemon, bool listening)
 {
 	size_t count = daemon->config->listen_count;
@@ -135,7 +87,7 @@ static void workers_configure(struct daemon *daemon, bool listening)
 	free(fds);
 }
 
-static int workers_start(struct daemon *daemon, uint64_t open_files)
+static int workers_start(struct daemon *daemon, const struct open_files *files)
 {
 	unsigned int count = daemon->config->workers;
 	sigset_t all;
@@ -151,7 +103,7 @@ static int workers_start(struct daemon *daemon, uint64_t open_files)
 		struct worker *worker = worker_start(&(struct worker_options){
 			.index = (unsigned int)daemon->worker_count,
 			.count = count,
-			.sessions_max = sessions_max_of_worker(open_files, daemon->config),
+			.queries_max = files->queries,
 			.sockmap = daemon->sockmap,
 			.local = daemon->local,
 			.penalty = daemon->penalty,
@@ -173,15 +125,15 @@ static int workers_start(struct daemon *daemon, uint64_t open_files)
 	return 0;
 }
 
-/* Of each worker: two for every session that it can have, but no more memory than this takes. */
-static unsigned int sockmap_slots(uint64_t open_files, const struct config *config)
+/* Of each worker: two for every session of its share, but no more memory than this takes. */
+static unsigned int sockmap_slots(const struct open_files *files, const struct config *config)
 {
-	uint64_t slots = 2 * sessions_max_of_worker(open_files, config);
+	const uint64_t slots = 2 + 2 * (uint64_t)files->sessions / config->workers;
 
 	return slots < SOCKMAP_SLOTS_MAX ? (unsigned int)slots : SOCKMAP_SLOTS_MAX;
 }
 
-static int sockmap_start(struct daemon *daemon, uint64_t open_files)
+static int sockmap_start(struct daemon *daemon, const struct open_files *files)
 {
 	const struct config *config = daemon->config;
 
@@ -189,7 +141,7 @@ static int sockmap_start(struct daemon *daemon, uint64_t open_files)
 		.off = !config->relay.bpf,
 		.pin_path = config->relay.bpf_pins,
 		.workers = config->workers,
-		.slots = sockmap_slots(open_files, config),
+		.slots = sockmap_slots(files, config),
 		.budget_bytes = config->relay.tune.sockmap_bytes,
 		.simulate_refusal = getenv("HAWSER_TEST_REFUSE_BPF") != NULL,
 	});
@@ -492,8 +444,8 @@ static void say_what_is_offered(const struct config *config, const struct sockma
 
 static int run(struct daemon *daemon)
 {
-	uint64_t open_files = raise_open_files_limit();
-	int err = check_open_files(open_files, daemon->config);
+	struct open_files files;
+	int err = open_files_share(daemon->config, &files);
 
 	if (err)
 		return err;
@@ -505,7 +457,7 @@ static int run(struct daemon *daemon)
 		log_error("cannot make an event loop");
 		return -ENOMEM;
 	}
-	err = sockmap_start(daemon, open_files);
+	err = sockmap_start(daemon, &files);
 	if (err)
 		return err;
 	err = local_start(daemon);
@@ -534,7 +486,7 @@ static int run(struct daemon *daemon)
 	err = privileges_drop(daemon->config);
 	if (err)
 		return err;
-	err = workers_start(daemon, open_files);
+	err = workers_start(daemon, &files);
 	if (err)
 		return err;
 	err = start_links(daemon);

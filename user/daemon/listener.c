@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "base/loop_clock.h"
 
@@ -50,7 +51,7 @@ static bool listener_accept(struct listener *listener)
 	socklen_t len = sizeof(client);
 	int fd;
 
-	if (env->stats.sessions_active >= env->sessions_max) {
+	if (!descriptors_take(DESCRIPTORS_SESSION, 1)) {
 		listener_pause(listener, "as many sessions as the limit of open files allows");
 		return false;
 	}
@@ -59,6 +60,7 @@ static bool listener_accept(struct listener *listener)
 		session_start(env, fd, &client, listener->config);
 		return true;
 	}
+	descriptors_give(DESCRIPTORS_SESSION, 1);
 	switch (errno) {
 	case EAGAIN:
 		return false;

@@ -134,7 +134,6 @@ struct worker *worker_start(const struct worker_options *options)
 	env = &worker->env;
 	env->relay.hangup.epoll_fd = -1;
 	env->relay.ticker.timer_fd = -1;
-	env->sessions_max = options->sessions_max;
 	env->penalty = options->penalty;
 	env->recent_dials = options->recent_dials;
 	env->affinity = options->affinity;
@@ -158,7 +157,7 @@ struct worker *worker_start(const struct worker_options *options)
 		err = -tick_init(&env->relay.ticker, worker->loop);
 	if (err)
 		goto out;
-	env->resolver = resolver_open(worker->loop);
+	env->resolver = resolver_open(worker->loop, options->queries_max);
 	env->tcp_only = tcp_only_open();
 	mptcp_blackhole_init(&env->mptcp_blackhole);
 	err = -link_picker_init(&env->links, options->index);

@@ -27,7 +27,7 @@ struct worker;
 struct worker_options {
 	unsigned int index; /* of count workers */
 	unsigned int count;
-	uint64_t sessions_max;		   /* at once */
+	uint32_t queries_max;		   /* to name servers, at once */
 	struct sockmap *sockmap;	   /* outlives the worker */
 	struct local *local;		   /* the same; NULL: off */
 	struct auth_penalty *penalty;	   /* the same */

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
+
 /* Reads from MPTCP sockets gain up to about this size; beyond it the second-level cache loses what
  * the write needs. */
 #define BUFFER_BYTES ((size_t)256 * 1024)
@@ -14,8 +16,8 @@
 /* Asked for, not required: beyond its quota an unprivileged user keeps the default of 64 KiB. */
 #define PIPE_BYTES (256 * 1024)
 
-/* Empty pipes kept for reuse; each is two fds. */
-#define PIPES_KEPT 32U
+/* Empty pipes kept for reuse. More than one is needed at a time only where targets take nothing. */
+#define PIPES_KEPT 4U
 
 int io_buffers_init(struct io_buffers *buffers)
 {
@@ -29,6 +31,7 @@ static void pipe_close(struct pipe *pipe)
 	close(pipe->read_fd);
 	close(pipe->write_fd);
 	free(pipe);
+	descriptors_give(DESCRIPTORS_PIPE, 1);
 }
 
 void io_buffers_fini(struct io_buffers *buffers)
@@ -46,12 +49,13 @@ void io_buffers_fini(struct io_buffers *buffers)
 static struct pipe *pipe_open(void)
 {
 	struct pipe *pipe = malloc(sizeof(*pipe));
+	const bool taken = pipe && descriptors_take(DESCRIPTORS_PIPE, 1);
 	int fds[2];
 	int size;
 
-	if (!pipe)
-		return NULL;
-	if (pipe2(fds, O_NONBLOCK | O_CLOEXEC)) {
+	if (!taken || pipe2(fds, O_NONBLOCK | O_CLOEXEC)) {
+		if (taken)
+			descriptors_give(DESCRIPTORS_PIPE, 1);
 		free(pipe);
 		return NULL;
 	}

@@ -25,7 +25,7 @@ struct io_buffers {
 int io_buffers_init(struct io_buffers *buffers);
 void io_buffers_fini(struct io_buffers *buffers);
 
-/* An empty pipe, non-blocking; NULL with errno set. */
+/* An empty pipe, non-blocking; NULL when there is none to be had. */
 struct pipe *io_buffers_borrow_pipe(struct io_buffers *buffers);
 
 /* Gives a pipe back; one that still holds bytes is closed. held is that number. */

@@ -12,7 +12,7 @@ static ssize_t splice_take(struct flow *flow, struct io_buffers *buffers, size_t
 	ssize_t n;
 	int err;
 
-	/* No fd to be had: these bytes go the other way, the session does not suffer. */
+	/* None to be had: these bytes go the other way, the session does not suffer. */
 	if (!pipe)
 		return tier_copy.take(flow, buffers, max);
 	n = splice(flow->source, NULL, pipe->write_fd, NULL, max < pipe->size ? max : pipe->size,

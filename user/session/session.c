@@ -12,6 +12,7 @@
 
 #include "accel/local.h"
 #include "auth/gate.h"
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "net/socket.h"
 #include "net/socket_reset.h"
@@ -115,6 +116,7 @@ void session_end(struct session *session, enum cause cause)
 		else if (fds[i] >= 0)
 			close(fds[i]);
 	}
+	descriptors_give(DESCRIPTORS_SESSION, 1);
 	*session->link = session->next;
 	if (session->next)
 		session->next->link = session->link;
@@ -658,6 +660,7 @@ void session_start(struct session_env *env, int fd, const union address *client,
 	if (!session) {
 		env->stats.ended[CAUSE_RESOURCES]++;
 		close(fd);
+		descriptors_give(DESCRIPTORS_SESSION, 1);
 		return;
 	}
 	prepare_socket(session, fd);

@@ -46,12 +46,12 @@ struct session_env {
 	struct stats stats;
 	ev_tstamp last_pause;	 /* of accepting; 0: none yet */
 	double last_complaint_s; /* in the log, of somebody's rules; 0: none yet */
-	uint64_t sessions_max;	 /* more would find no file descriptors */
 	uint64_t next_id;
 	uint64_t id_step;
 };
 
-/* Takes over an accepted, non-blocking fd, whatever happens. listen need not outlive the call. */
+/* Takes over an accepted, non-blocking fd, for which the descriptors of a session are taken,
+ * whatever happens. listen need not outlive the call. */
 void session_start(struct session_env *env, int fd, const union address *client,
 		   const struct listen_config *listen);
 

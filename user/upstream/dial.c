@@ -10,6 +10,7 @@
 #include <sodium.h>
 
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "base/loop_clock.h"
 #include "links/link_choice.h"
@@ -108,6 +109,24 @@ static void dial_note(struct dial *dial, enum cause cause)
 		dial->cause = cause;
 }
 
+/* For an attempt. Where no other is under way, it has that of the session. */
+static bool dial_take_descriptor(const struct dial *dial)
+{
+	return dial->attempts_active == 0 || descriptors_take(DESCRIPTORS_ATTEMPT, 1);
+}
+
+static void dial_give_descriptor(const struct dial *dial)
+{
+	if (dial->attempts_active > 0)
+		descriptors_give(DESCRIPTORS_ATTEMPT, 1);
+}
+
+static void dial_attempt_ended(struct dial *dial)
+{
+	dial->attempts_active--;
+	dial_give_descriptor(dial);
+}
+
 /* Closes the attempts but keep, forgets the lookups, frees. */
 static void dial_free(struct dial *dial, const struct attempt *keep)
 {
@@ -126,6 +145,7 @@ static void dial_free(struct dial *dial, const struct attempt *keep)
 		ev_io_stop(dial->loop, &attempt->io);
 		if (attempt != keep)
 			close(attempt->io.fd);
+		dial_attempt_ended(dial);
 	}
 	free(dial);
 }
@@ -192,8 +212,8 @@ static void attempt_failed(struct attempt *attempt, enum cause cause)
 		ev_io_stop(attempt->dial->loop, &attempt->io);
 		close(attempt->io.fd);
 		attempt->io.fd = -1;
-		attempt->dial->attempts_active--;
 	}
+	dial_attempt_ended(attempt->dial);
 }
 
 /* What is this kernel's doing is not to be held against a destination. */
@@ -357,7 +377,6 @@ static int attempt_start(struct attempt *attempt, const struct link_choice *link
 	ev_io_init(&attempt->io, attempt_on_writable, fd, EV_WRITE);
 	attempt->io.data = attempt;
 	ev_io_start(dial->loop, &attempt->io);
-	dial->attempts_active++;
 	return 0;
 }
 
@@ -369,7 +388,6 @@ static int attempt_anew(struct attempt *attempt)
 	ev_io_stop(dial->loop, &attempt->io);
 	close(attempt->io.fd);
 	attempt->io.fd = -1;
-	dial->attempts_active--;
 	attempt->anew = true;
 	return attempt_start(attempt, NULL);
 }
@@ -472,18 +490,27 @@ static void dial_next(struct dial *dial)
 	bool later = false;
 
 	while (dial->attempt_count < ATTEMPTS_MAX) {
-		const struct link_choice *link = NULL;
-		const union address *address = dial_pick(dial);
 		struct attempt *attempt = &dial->attempts[dial->attempt_count];
+		const struct link_choice *link = NULL;
+		const union address *address;
 		int err;
 
+		/* There is one when an attempt of ours has failed, if not before. */
+		if (!dial_take_descriptor(dial)) {
+			later = true;
+			break;
+		}
+		address = dial_pick(dial);
 		if (!address)
 			address = dial_pick_again(dial, &link, &later);
-		if (!address)
+		if (!address) {
+			dial_give_descriptor(dial);
 			break;
+		}
 		*attempt = (struct attempt){
 			.dial = dial, .address = *address, .slot = -1, .io.fd = -1};
 		dial->attempt_count++;
+		dial->attempts_active++;
 		err = attempt_start(attempt, link);
 		if (err == 0) {
 			ev_timer_again(dial->loop, &dial->delay);

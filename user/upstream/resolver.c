@@ -49,6 +49,7 @@ struct name_list {
 struct resolver {
 	struct ev_loop *loop;
 	struct name_asker *asker;
+	uint32_t running_max;
 	struct name_list waiting;
 	struct name_list running;
 	struct name_list failed;
@@ -192,7 +193,7 @@ static bool may_run(const struct resolver *resolver, const union address *client
 {
 	unsigned int of_client = 0;
 
-	if (resolver->running.count >= RESOLVER_RUNNING_MAX)
+	if (resolver->running.count >= resolver->running_max)
 		return false;
 	if (address_is_loopback(client))
 		return true;
@@ -365,13 +366,14 @@ static void on_resolv_conf(struct ev_loop *loop, ev_stat *stat, int events)
 		run(resolver->running.first);
 }
 
-struct resolver *resolver_open(struct ev_loop *loop)
+struct resolver *resolver_open(struct ev_loop *loop, uint32_t running_max)
 {
 	struct resolver *resolver = calloc(1, sizeof(*resolver));
 
 	if (!resolver)
 		return NULL;
 	resolver->loop = loop;
+	resolver->running_max = running_max;
 	list_init(&resolver->waiting);
 	list_init(&resolver->running);
 	list_init(&resolver->failed);

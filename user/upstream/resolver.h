@@ -6,11 +6,12 @@
 #define HAWSER_UPSTREAM_RESOLVER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/address.h"
 #include "base/cause.h"
 
-#define RESOLVER_RUNNING_MAX	    64	/* questions at once; more wait */
+#define RESOLVER_RUNNING_MAX	    64	/* questions at once, or as the caller says; more wait */
 #define RESOLVER_RUNNING_CLIENT_MAX 16	/* of them of one client */
 #define RESOLVER_WAITING_MAX	    512 /* more are refused */
 #define RESOLVER_FAILED_MAX	    512 /* names remembered as not found, or without an answer */
@@ -26,8 +27,9 @@ struct resolver;
 typedef void lookup_fn(void *context, int family, enum cause cause, const union address *addresses,
 		       size_t count);
 
-/* NULL when out of memory, or when c-ares cannot read its configuration. */
-struct resolver *resolver_open(struct ev_loop *loop);
+/* Asks at most so many questions at once. NULL when out of memory, or when c-ares cannot read its
+ * configuration. */
+struct resolver *resolver_open(struct ev_loop *loop, uint32_t running_max);
 
 /* Every lookup must be done or cancelled. NULL is allowed. */
 void resolver_close(struct resolver *resolver);
