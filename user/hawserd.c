@@ -104,6 +104,7 @@ static int workers_start(struct daemon *daemon, const struct open_files *files)
 			.index = (unsigned int)daemon->worker_count,
 			.count = count,
 			.queries_max = files->queries,
+			.unheard_max = files->unheard,
 			.sockmap = daemon->sockmap,
 			.local = daemon->local,
 			.penalty = daemon->penalty,

@@ -14,6 +14,8 @@
 static const uint8_t v4_mapped[12] = {[10] = 0xff, [11] = 0xff};
 #define V4_MAPPED_BITS (8 * sizeof(v4_mapped))
 
+#define SOURCE_PREFIX_BYTES 8
+
 _Static_assert(offsetof(struct sockaddr_in, sin_port) == offsetof(struct sockaddr_in6, sin6_port),
 	       "address_port() reads the port of both families at one place");
 
@@ -156,6 +158,17 @@ bool address_same_ip(const union address *a, const union address *b)
 	struct ip y = ip_of(b);
 
 	return x.family == y.family && (x.len == 0 || memcmp(x.bytes, y.bytes, x.len) == 0);
+}
+
+union address address_source(const union address *address)
+{
+	union address source = *address;
+
+	address_set_port(&source, 0);
+	if (source.sa.sa_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&source.in6.sin6_addr))
+		memset(source.in6.sin6_addr.s6_addr + SOURCE_PREFIX_BYTES, 0,
+		       sizeof(source.in6.sin6_addr) - SOURCE_PREFIX_BYTES);
+	return source;
 }
 
 bool address_is_loopback(const union address *address)

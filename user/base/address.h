@@ -68,6 +68,9 @@ struct address_key address_key(const union address *address);
 /* Same family and IP; ports are not compared. */
 bool address_same_ip(const union address *a, const union address *b);
 
+/* Of what a household or a rented machine has: the address without a port, of IPv6 its /64. */
+union address address_source(const union address *address);
+
 /* 127.0.0.0/8, ::1. */
 bool address_is_loopback(const union address *address);
 

@@ -51,6 +51,8 @@ static const struct cause_info causes[CAUSE_COUNT] = {
 				SOCKS5_GENERAL_FAILURE, 400, 0},
 	[CAUSE_HANDSHAKE_TIMEOUT] = {"handshake-timeout", "handshake timed out",
 				     SOCKS5_GENERAL_FAILURE, 408, 0},
+	[CAUSE_CROWDED] = {"crowded", "too many clients that do not say where they want to go",
+			   SOCKS5_GENERAL_FAILURE, 503, 0},
 	[CAUSE_CLIENT_GONE] = {"client-gone", "client left", SOCKS5_GENERAL_FAILURE, 400, 0},
 	[CAUSE_RESET] = {"reset", "connection reset", SOCKS5_GENERAL_FAILURE, 502, 8},
 	[CAUSE_BAD_RESPONSE] = {"bad-response", "the server sent no valid HTTP response",

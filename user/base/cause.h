@@ -22,6 +22,7 @@ enum cause {
 	CAUSE_BAD_REQUEST,
 	CAUSE_PROXY_HEADER, /* missing or bad, from a source that must send one */
 	CAUSE_HANDSHAKE_TIMEOUT,
+	CAUSE_CROWDED,	    /* had to make room before it said where it wants to go */
 	CAUSE_CLIENT_GONE,  /* the client left before the relay began */
 	CAUSE_RESET,	    /* either side reset the relayed connection */
 	CAUSE_BAD_RESPONSE, /* of a plain HTTP request: none, or not one of HTTP/1.x */

@@ -29,6 +29,9 @@
 #define PIPES_MAX    4096
 #define ATTEMPTS_MAX 4096
 
+#define UNHEARD_MAX 1024
+#define UNHEARD_MIN 16
+
 /* What it cannot do without. */
 static uint64_t needed(const struct config *config)
 {
@@ -98,6 +101,10 @@ int open_files_share(const struct config *config, struct open_files *files)
 	files->queries = queries > 0 ? at_most(queries, RESOLVER_RUNNING_MAX) : 1;
 	files->sessions =
 		at_most((left - pipes * FDS_PIPE - attempts - share) / FDS_SESSION, UINT32_MAX);
+	/* Half of the sessions; the kernel lets fewer wait in a backlog. */
+	files->unheard = at_most(files->sessions / 2 / config->workers, UNHEARD_MAX);
+	if (files->unheard < UNHEARD_MIN)
+		files->unheard = UNHEARD_MIN;
 	descriptors_limit(DESCRIPTORS_SESSION, files->sessions);
 	descriptors_limit(DESCRIPTORS_PIPE, pipes);
 	descriptors_limit(DESCRIPTORS_ATTEMPT, attempts);

@@ -9,7 +9,9 @@ struct config;
 
 struct open_files {
 	uint32_t sessions; /* at once, of all workers */
-	uint32_t queries;  /* to name servers at once, of each worker */
+	/* At once, of each worker: */
+	uint32_t queries; /* to name servers */
+	uint32_t unheard; /* clients that have not said where they want to go */
 };
 
 /* Raises the process's limit as far as it goes, and shares out what is left beyond what the

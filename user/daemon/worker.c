@@ -134,6 +134,7 @@ struct worker *worker_start(const struct worker_options *options)
 	env = &worker->env;
 	env->relay.hangup.epoll_fd = -1;
 	env->relay.ticker.timer_fd = -1;
+	env->doorway.max = options->unheard_max;
 	env->penalty = options->penalty;
 	env->recent_dials = options->recent_dials;
 	env->affinity = options->affinity;

@@ -28,6 +28,7 @@ struct worker_options {
 	unsigned int index; /* of count workers */
 	unsigned int count;
 	uint32_t queries_max;		   /* to name servers, at once */
+	uint32_t unheard_max;		   /* clients that have not said where to, at once */
 	struct sockmap *sockmap;	   /* outlives the worker */
 	struct local *local;		   /* the same; NULL: off */
 	struct auth_penalty *penalty;	   /* the same */

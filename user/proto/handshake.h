@@ -63,6 +63,7 @@ struct handshake {
 	const struct token *token;
 	bool probe;	  /* with PARSE_DONE: wants the success and nothing else; no destination */
 	enum cause cause; /* set when PARSE_BAD */
+	bool wrong_password;		/* with PARSE_BAD: a guess, perhaps */
 	struct destination destination; /* set when PARSE_DONE */
 	uint8_t stage;			/* of the protocol's dialogue */
 	/* A plain HTTP request's rewritten head: the first bytes for the destination. malloc'ed,

@@ -268,6 +268,7 @@ static enum parse refuse(struct handshake *handshake, const struct refusal *refu
 			 struct handshake_out *out)
 {
 	handshake->cause = refusal->cause;
+	handshake->wrong_password = refusal == &wrong_password;
 	append_refusal(handshake, refusal->status, refusal->text, out);
 	return PARSE_BAD;
 }

@@ -84,8 +84,10 @@ static enum parse read_password(struct handshake *handshake, const uint8_t *in, 
 	/* A client of an open listener may insist on a password; then any will do. */
 	if (handshake->access == ACCESS_PASSWORD &&
 	    !handshake->judge->password(handshake->users, name, name_len, name + name_len + 1,
-					password_len))
+					password_len)) {
+		handshake->wrong_password = true;
 		return refuse(handshake, CAUSE_AUTH_FAILED, out);
+	}
 	*used = 3 + name_len + password_len;
 	append_pair(out, PASSWORD_VERSION, 0);
 	handshake->stage = STAGE_REQUEST;

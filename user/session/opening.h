@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "proto/handshake.h"
+#include "session/doorway.h"
 #include "session/peek.h"
 
 struct proxy_protocol;
@@ -30,6 +31,7 @@ struct opening {
 	bool heard; /* the client has sent something since it was looked at */
 	/* The session's: */
 	ev_io io;
+	struct doorway_place place;
 	struct peek peek;
 	struct upstream_dial *dial;
 };

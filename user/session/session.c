@@ -12,6 +12,7 @@
 
 #include "accel/local.h"
 #include "auth/gate.h"
+#include "base/clock.h"
 #include "base/descriptors.h"
 #include "base/log.h"
 #include "net/socket.h"
@@ -61,6 +62,7 @@ static void session_close_opening(struct session *session)
 	if (!opening)
 		return;
 	ev_io_stop(session->env->relay.loop, &opening->io);
+	doorway_leave(&session->env->doorway, &opening->place);
 	peek_stop(&opening->peek);
 	hangup_remove(&session->env->relay.hangup, &session->relay.client.hangup);
 	opening_cancel_dial(opening);
@@ -209,16 +211,14 @@ static void session_on_client_hup(void *owner, bool dead)
 	session_end(owner, CAUSE_CLIENT_GONE);
 }
 
-/* As session_refuse, for a handshake that failed. Where tokens are taken it must not be cheap to
- * try again and again. */
+/* As session_refuse, for a handshake that failed. It must not be cheap to try again and again. */
 static void session_refuse_handshake(struct session *session, enum cause cause,
 				     const struct handshake_out *out)
 {
 	struct opening *opening = session->opening;
 	struct session_env *env = session->env;
 
-	/* A clock that is off and a limit reached are no attempts to get in. */
-	if (!opening->handshake.gate || cause == CAUSE_CLOCK || cause == CAUSE_LIMIT) {
+	if (!session_was_attempt(session, cause)) {
 		session_refuse(session, cause, out);
 		return;
 	}
@@ -362,6 +362,7 @@ static void session_answer_probe(struct session *session)
 	session->protocol = session->opening->handshake.protocol;
 	session->env->stats.protocols[session->protocol]++;
 	handshake_reply(&session->opening->handshake, CAUSE_NONE, NULL, &out);
+	doorway_leave(&session->env->doorway, &session->opening->place);
 	/* It is none of the sessions that the token may have. */
 	token_state_end(session->token_state);
 	session->token_state = NULL;
@@ -460,6 +461,7 @@ void session_dial(struct session *session)
 	if (session->protocol != opening->handshake.protocol)
 		env->stats.protocols[opening->handshake.protocol]++;
 	session->protocol = opening->handshake.protocol;
+	doorway_leave(&env->doorway, &opening->place);
 	session_name(session, destination);
 	session_drop_server(session);
 	session_watch_client(session);
@@ -535,6 +537,7 @@ static void session_on_client(struct ev_loop *loop, ev_io *io, int events)
 	(void)loop;
 	if (events & EV_READ && !session_read_client(session))
 		return;
+	session_judge_guesses(session);
 	result = opening_advance(session->opening, io->fd, &refusal);
 	session->token_state = handshake->token ? handshake->token->token_state : NULL;
 	switch (result) {
@@ -610,6 +613,8 @@ static void session_begin(struct session *session, const struct destination *for
 	if (!forward) {
 		ev_set_cb(io, session_on_client);
 		ev_io_start(session->env->relay.loop, io);
+		/* It may have said all already, and is not to be crowded out before its turn. */
+		session_on_client(session->env->relay.loop, io, EV_READ);
 	} else if (config_forward_allowed(session->config, &session->client) &&
 		   !session_is_loop(session, forward)) {
 		handshake->protocol = PROTOCOL_FORWARD;
@@ -648,6 +653,11 @@ static void session_on_proxy_header(struct ev_loop *loop, ev_io *io, int events)
 	     route_is_own(session->env->links.routes, &session->client) > 0))
 		session->client = header.source;
 	ev_io_stop(loop, io);
+	doorway_leave(&session->env->doorway, &opening->place);
+	if (session_enter_doorway(session)) {
+		session_end(session, CAUSE_RESOURCES);
+		return;
+	}
 	session_begin(session, opening->forward);
 }
 
@@ -669,7 +679,9 @@ void session_start(struct session_env *env, int fd, const union address *client,
 	ev_io_init(&opening->io, session_on_proxy_header, fd, EV_READ);
 	opening->io.data = session;
 	session_arm_deadline(session);
-	if (listen->transparent)
+	if (session_enter_doorway(session))
+		session_end(session, CAUSE_RESOURCES);
+	else if (listen->transparent)
 		session_start_transparent(session);
 	else if (config_accepts_proxy(session->config, client))
 		ev_io_start(env->relay.loop, &opening->io);

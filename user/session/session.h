@@ -13,6 +13,7 @@
 #include "links/link_choice.h"
 #include "net/mptcp_blackhole.h"
 #include "relay/relay.h"
+#include "session/doorway.h"
 #include "session/stats.h"
 #include "session/subflow_watch.h"
 #include "upstream/auto_bypass.h"
@@ -44,6 +45,9 @@ struct session_env {
 	struct session *sessions;	   /* all of them */
 	struct session *spare;		   /* memory for those to come */
 	struct stats stats;
+	struct doorway doorway;
+	double crowd_logged_s;	 /* 0: not yet */
+	uint64_t crowded_out;	 /* since then */
 	ev_tstamp last_pause;	 /* of accepting; 0: none yet */
 	double last_complaint_s; /* in the log, of somebody's rules; 0: none yet */
 	uint64_t next_id;

@@ -97,6 +97,19 @@ void session_init_deadline(struct session *session);
 void session_arm_deadline(struct session *session);
 void session_arm(struct session *session, double after_s);
 
+/* Of session_doorway.c: it stands there until it says where it wants to go; another may have to
+ * leave. 0 or -ENOMEM. */
+int session_enter_doorway(struct session *session);
+
+/* Whether a handshake that failed for this cause was an attempt to get in. Where tokens are taken,
+ * whatever fails but for a clock that is off and a limit reached; elsewhere a wrong password only,
+ * as many clients do not give one before they are asked to. */
+bool session_was_attempt(const struct session *session, enum cause cause);
+
+/* Before a handshake goes on: who guesses too fast finds no password right, by whichever connection
+ * the next guess comes. */
+void session_judge_guesses(struct session *session);
+
 /* Of session_transparent.c: in place of a handshake. */
 void session_start_transparent(struct session *session);
 

@@ -12,17 +12,20 @@
 #include "base/log.h"
 
 /* One row for each hash: of two addresses that meet, the later one stays. */
-#define ROWS	      4096
-#define DELAY_MIN_S   0.1
-#define DOUBLINGS     5 /* beyond the maximum */
-#define FORGOTTEN_S   60.
-#define V6_PREFIX_LEN 8
+#define ROWS	    4096
+#define DELAY_MIN_S 0.1
+#define DOUBLINGS   5 /* beyond the maximum */
+#define FORGOTTEN_S 60.
+/* Judged guesses of one source, a second, and at once. */
+#define GUESSES_PER_S 10.
+#define GUESSES_MAX   20.
 
 struct row {
 	union address address;
 	double last_s;
 	uint32_t count;	 /* in a row, no minute apart */
 	uint32_t logged; /* since the last line of the log */
+	double guesses;	 /* so many of GUESSES_MAX are used up at last_s */
 };
 
 struct auth_penalty {
@@ -51,17 +54,6 @@ void auth_penalty_close(struct auth_penalty *penalty)
 	free(penalty);
 }
 
-/* What a household or a rented machine has: one IPv4 address, or a /64. */
-static union address source_of(const union address *address)
-{
-	union address source = *address;
-
-	address_set_port(&source, 0);
-	if (source.sa.sa_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&source.in6.sin6_addr))
-		memset(source.in6.sin6_addr.s6_addr + V6_PREFIX_LEN, 0, V6_PREFIX_LEN);
-	return source;
-}
-
 static struct row *row_of(struct auth_penalty *penalty, const union address *source)
 {
 	uint8_t hash[crypto_shorthash_BYTES];
@@ -75,9 +67,29 @@ static struct row *row_of(struct auth_penalty *penalty, const union address *sou
 	return &penalty->rows[index % ROWS];
 }
 
+/* As of now_s. */
+static double guesses_of(const struct row *row, double now_s)
+{
+	const double left = row->guesses - (now_s - row->last_s) * GUESSES_PER_S;
+
+	return left > 0 ? left : 0;
+}
+
+bool failures_may_guess(struct auth_penalty *penalty, const union address *address, double now_s)
+{
+	const union address source = address_source(address);
+	const struct row *row = row_of(penalty, &source);
+	bool may;
+
+	pthread_mutex_lock(&penalty->lock);
+	may = !address_same_ip(&row->address, &source) || guesses_of(row, now_s) + 1 <= GUESSES_MAX;
+	pthread_mutex_unlock(&penalty->lock);
+	return may;
+}
+
 double auth_penalty_note(struct auth_penalty *penalty, const union address *address, double now_s)
 {
-	const union address source = source_of(address);
+	const union address source = address_source(address);
 	struct row *row = row_of(penalty, &source);
 	double delay_s = DELAY_MIN_S;
 
@@ -88,6 +100,10 @@ double auth_penalty_note(struct auth_penalty *penalty, const union address *addr
 		row->count = 0;
 	for (uint32_t i = 0; i < row->count && i < DOUBLINGS; i++)
 		delay_s *= 2;
+	row->guesses = guesses_of(row, now_s);
+	/* What was refused unjudged takes nothing from those who come after. */
+	if (row->guesses + 1 <= GUESSES_MAX)
+		row->guesses++;
 	row->last_s = now_s;
 	row->count++;
 	row->logged++;

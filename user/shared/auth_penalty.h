@@ -4,6 +4,8 @@
 #ifndef HAWSER_SHARED_AUTH_PENALTY_H
 #define HAWSER_SHARED_AUTH_PENALTY_H
 
+#include <stdbool.h>
+
 #include "base/address.h"
 
 /* Less than a router waits for an answer, so that it learns what is wrong. */
@@ -19,6 +21,10 @@ void auth_penalty_close(struct auth_penalty *penalty); /* NULL is allowed */
  * long for each further one, at most AUTH_PENALTY_DELAY_MAX_S. After a minute without any, they are
  * forgotten. An IPv6 address stands for its /64. now_s: of any steady clock. */
 double auth_penalty_note(struct auth_penalty *penalty, const union address *address, double now_s);
+
+/* Whether a password from there may be judged: not beyond 20 failures at once and 10 a second,
+ * however many connections they come by. */
+bool failures_may_guess(struct auth_penalty *penalty, const union address *address, double now_s);
 
 /* Logs how many there were since the last call, if any, and where most came from. */
 void auth_penalty_log(struct auth_penalty *penalty);

@@ -33,6 +33,7 @@ struct name {
 	const struct link_picker *links; /* by which it is asked, too; NULL: by none */
 	struct lookup *lookups;		 /* none once it has failed */
 	union address client;		 /* who asked first */
+	union address source;		 /* where that is */
 	enum cause cause;		 /* once it has failed */
 	double failed_until_s;		 /* of clock_monotonic_s() */
 	int family;
@@ -49,7 +50,7 @@ struct name_list {
 struct resolver {
 	struct ev_loop *loop;
 	struct name_asker *asker;
-	uint32_t running_max;
+	uint32_t questions_max;
 	struct name_list waiting;
 	struct name_list running;
 	struct name_list failed;
@@ -181,26 +182,21 @@ static void on_answer(void *context, enum cause cause, const union address *addr
 	start_waiting(resolver);
 }
 
-static bool same_client(const union address *a, const union address *b)
+/* Asked alone, it need not fit. */
+static bool may_run(const struct resolver *resolver, const struct name *name)
 {
-	if (a->sa.sa_family != AF_INET6 || b->sa.sa_family != AF_INET6)
-		return address_same_ip(a, b);
-	/* One host has a whole /64. */
-	return memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr, 8) == 0;
-}
-
-static bool may_run(const struct resolver *resolver, const union address *client)
-{
+	size_t questions = 1 + (name->links ? name->links->choices.count : 0);
 	unsigned int of_client = 0;
 
-	if (resolver->running.count >= resolver->running_max)
-		return false;
-	if (address_is_loopback(client))
-		return true;
-	for (const struct name *name = resolver->running.first; name; name = name->next)
-		if (same_client(&name->client, client))
+	for (const struct name *other = resolver->running.first; other; other = other->next) {
+		questions += other->asked;
+		if (address_same_ip(&other->source, &name->source))
 			of_client++;
-	return of_client < RESOLVER_RUNNING_CLIENT_MAX;
+	}
+	if (resolver->running.count >= RESOLVER_RUNNING_MAX ||
+	    (resolver->running.count > 0 && questions > resolver->questions_max))
+		return false;
+	return address_is_loopback(&name->client) || of_client < RESOLVER_RUNNING_CLIENT_MAX;
 }
 
 static void ask(struct name *name, size_t place, const union address *sources)
@@ -240,7 +236,7 @@ static void start_waiting(struct resolver *resolver)
 	for (size_t i = resolver->waiting.count; i > 0; i--) {
 		struct name *next = name->next;
 
-		if (may_run(resolver, &name->client))
+		if (may_run(resolver, name))
 			run(name);
 		name = next;
 	}
@@ -257,6 +253,7 @@ static struct name *name_new(struct resolver *resolver, const char *host, int fa
 	name->resolver = resolver;
 	name->family = family;
 	name->client = *client;
+	name->source = address_source(client);
 	name->links = links;
 	strncpy(name->host, host, sizeof(name->host) - 1);
 	list_append(&resolver->waiting, name);
@@ -366,14 +363,14 @@ static void on_resolv_conf(struct ev_loop *loop, ev_stat *stat, int events)
 		run(resolver->running.first);
 }
 
-struct resolver *resolver_open(struct ev_loop *loop, uint32_t running_max)
+struct resolver *resolver_open(struct ev_loop *loop, uint32_t questions_max)
 {
 	struct resolver *resolver = calloc(1, sizeof(*resolver));
 
 	if (!resolver)
 		return NULL;
 	resolver->loop = loop;
-	resolver->running_max = running_max;
+	resolver->questions_max = questions_max;
 	list_init(&resolver->waiting);
 	list_init(&resolver->running);
 	list_init(&resolver->failed);

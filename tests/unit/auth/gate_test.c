@@ -286,6 +286,27 @@ static void who_fails_often_waits_longer(void **state)
 	auth_penalty_close(penalty);
 }
 
+/* However they come: 20 at once and 10 a second. What is not judged costs nobody else anything. */
+static void guesses_are_few(void **state)
+{
+	struct auth_penalty *penalty = auth_penalty_open();
+	union address guesser;
+	union address other;
+	unsigned int judged = 0;
+
+	(void)state;
+	assert_int_equal(address_parse("192.0.2.1:1000", &guesser), 0);
+	assert_int_equal(address_parse("192.0.2.2:1000", &other), 0);
+	for (int i = 0; i < 45000; i++) {
+		judged += failures_may_guess(penalty, &guesser, i / 4500.);
+		auth_penalty_note(penalty, &guesser, i / 4500.);
+	}
+	assert_in_range(judged, 20 + 90, 20 + 102);
+	assert_true(failures_may_guess(penalty, &other, 10));
+	assert_true(failures_may_guess(penalty, &guesser, 10.2));
+	auth_penalty_close(penalty);
+}
+
 static void the_log_has_a_line(void **state)
 {
 	struct auth_penalty *penalty = auth_penalty_open();
@@ -329,6 +350,7 @@ int main(void)
 		GATE(an_account_outlives_a_reload),
 		GATE(a_new_key_revokes_the_old),
 		cmocka_unit_test(who_fails_often_waits_longer),
+		cmocka_unit_test(guesses_are_few),
 		cmocka_unit_test(the_log_has_a_line),
 	};
 
