@@ -107,9 +107,10 @@ def test_dials_of_many_addresses(bed, hawserd, dns: NameServer):
     dns.records["many.test"] = [f"10.77.9.{number}" for number in range(201, 206)] + [SERVER4]
     with unreachable(bed, "connect-timeout"), bed.rules("ip daddr 10.77.9.200/29 drop"), \
             contextlib.ExitStack() as stack:
-        waiting = [stack.enter_context(daemon.connect()) for _ in range(60)]
-        for client in waiting:
-            client.sendall(NO_PASSWORD + socks5_request("many.test", 80))
+        waiting = []
+        for _ in range(60):
+            waiting.append(stack.enter_context(daemon.connect()))
+            waiting[-1].sendall(NO_PASSWORD + socks5_request("many.test", 80))
         until(lambda: [session["state"] for session in daemon.sessions()].count("connecting"),
               lambda connecting: connecting == len(waiting))
         # Five attempts begin within so long.

@@ -24,10 +24,12 @@
 
 #define FDS_PIPE 2
 
-/* Of what traffic may use, each other use gets one in so many. */
-#define SHARE	     16
-#define PIPES_MAX    4096
-#define ATTEMPTS_MAX 4096
+/* Of what traffic may use, at most one in so many for each other use. */
+#define SHARE_PIPES    16
+#define SHARE_ATTEMPTS 32
+#define SHARE_QUERIES  16
+#define PIPES_MAX      4096
+#define ATTEMPTS_MAX   4096
 
 #define UNHEARD_MAX 1024
 #define UNHEARD_MIN 16
@@ -85,22 +87,30 @@ static uint64_t raise_limit(void)
 	return limit.rlim_cur;
 }
 
+/* At most: by the kernel's way, and by each link. */
+static uint32_t questions_of_name(const struct config *config)
+{
+	return links_are_wanted(&config->links) ? 1 + LINKS_MAX : 1;
+}
+
 int open_files_share(const struct config *config, struct open_files *files)
 {
 	const uint64_t limit = raise_limit();
-	uint64_t left, share, queries;
+	uint64_t left, others;
 	uint32_t pipes, attempts;
 
 	if (check(limit, config))
 		return -EMFILE;
 	left = limit - reserved(limit, config);
-	share = left / SHARE;
-	pipes = at_most(share / FDS_PIPE, PIPES_MAX);
-	attempts = at_most(share, ATTEMPTS_MAX);
-	queries = share / FDS_QUERY / config->workers;
-	files->queries = queries > 0 ? at_most(queries, RESOLVER_RUNNING_MAX) : 1;
-	files->sessions =
-		at_most((left - pipes * FDS_PIPE - attempts - share) / FDS_SESSION, UINT32_MAX);
+	pipes = at_most(left / SHARE_PIPES / FDS_PIPE, PIPES_MAX);
+	attempts = at_most(left / SHARE_ATTEMPTS, ATTEMPTS_MAX);
+	files->queries = at_most(left / SHARE_QUERIES / FDS_QUERY / config->workers,
+				 RESOLVER_RUNNING_MAX * questions_of_name(config));
+	others = (uint64_t)pipes * FDS_PIPE + attempts +
+		 (uint64_t)files->queries * FDS_QUERY * config->workers;
+	if (files->queries == 0)
+		files->queries = 1;
+	files->sessions = at_most((left - others) / FDS_SESSION, UINT32_MAX);
 	/* Half of the sessions; the kernel lets fewer wait in a backlog. */
 	files->unheard = at_most(files->sessions / 2 / config->workers, UNHEARD_MAX);
 	if (files->unheard < UNHEARD_MIN)

@@ -29,7 +29,7 @@ struct doorway_place *doorway_find_next(const struct doorway *doorway, const uni
 
 	if (own && own->count >= doorway->max / 2)
 		return own->first;
-	if (doorway->count < doorway->max)
+	if (!worst || doorway->count < doorway->max)
 		return NULL;
 	for (const struct doorway_source *source = worst; source; source = source->next)
 		if (source->count > worst->count)

@@ -11,7 +11,7 @@
 #include "base/address.h"
 #include "base/cause.h"
 
-#define RESOLVER_RUNNING_MAX	    64	/* at once; more wait */
+#define RESOLVER_RUNNING_MAX	    64	/* names asked for at once; more wait */
 #define RESOLVER_RUNNING_CLIENT_MAX 16	/* of them of one client */
 #define RESOLVER_WAITING_MAX	    512 /* more are refused */
 #define RESOLVER_FAILED_MAX	    512 /* names remembered as not found, or without an answer */
@@ -27,8 +27,8 @@ struct resolver;
 typedef void lookup_fn(void *context, int family, enum cause cause, const union address *addresses,
 		       size_t count);
 
-/* Asks at most so many questions at once, of which a name takes one, and one for each link. NULL when out of memory, or when c-ares cannot read its
- * configuration. */
+/* Asks at most so many questions at once, of which a name takes one, and one for each link. NULL
+ * when out of memory, or when c-ares cannot read its configuration. */
 struct resolver *resolver_open(struct ev_loop *loop, uint32_t questions_max);
 
 /* Every lookup must be done or cancelled. NULL is allowed. */

@@ -72,9 +72,11 @@ static void pass(struct line *line, double seconds)
 {
 	const size_t steps = (size_t)(seconds / STEP_S);
 
-	for (size_t step = 0; step < steps; step++, line->now_s += STEP_S)
+	for (size_t step = 0; step < steps; step++) {
 		for (size_t i = 0; i < line->count; i++)
 			look(line, &line->flows[(i + step) % line->count]);
+		line->now_s += STEP_S;
+	}
 }
 
 static uint64_t sum(const struct line *line)
@@ -146,7 +148,7 @@ static void small_ones_go_first(void **state)
 			add(line, i % 2 ? 1 : 500, 0.1);
 		pass(line, 10);
 		for (size_t i = GREEDY; i < line->count; i++)
-assert_true(line->flows[i].worst_s <= 0.05);
+			assert_true(line->flows[i].worst_s <= 0.05);
 		assert_exact(sum(line), RATE, 11);
 	}
 }
