@@ -562,6 +562,7 @@ static void every_cause_has_its_reply(void **state)
 		[CAUSE_BAD_REQUEST] = "400 Bad Request",
 		[CAUSE_PROXY_HEADER] = "400 Bad Request",
 		[CAUSE_HANDSHAKE_TIMEOUT] = "408 Request Timeout",
+		[CAUSE_CROWDED] = "503 Service Unavailable",
 		[CAUSE_CLIENT_GONE] = "400 Bad Request",
 		[CAUSE_RESET] = "502 Bad Gateway",
 		[CAUSE_BAD_RESPONSE] = "502 Bad Gateway",
