@@ -27,7 +27,6 @@ struct name {
 	struct resolver *resolver;
 	struct name_list *list; /* that it is in */
 	struct name *next;
-	struct name **link;
 	struct question questions[1 + LINKS_MAX];
 	size_t asked;			 /* of them, without an answer; 0 unless it is running */
 	const struct link_picker *links; /* by which it is asked, too; NULL: by none */
@@ -70,14 +69,17 @@ static void list_init(struct name_list *list)
 	*list = (struct name_list){.last = &list->first};
 }
 
-static void list_remove(struct name *name)
+/* Lists are short: RESOLVER_WAITING_MAX, RESOLVER_FAILED_MAX. */
+static void list_remove(struct name_list *list, struct name *name)
 {
-	*name->link = name->next;
-	if (name->next)
-		name->next->link = name->link;
-	else
-		name->list->last = name->link;
-	name->list->count--;
+	struct name **link = &list->first;
+
+	while (*link != name)
+		link = &(*link)->next;
+	*link = name->next;
+	if (list->last == &name->next)
+		list->last = link;
+	list->count--;
 	name->list = NULL;
 }
 
@@ -85,7 +87,6 @@ static void list_append(struct name_list *list, struct name *name)
 {
 	name->list = list;
 	name->next = NULL;
-	name->link = list->last;
 	*list->last = name;
 	list->last = &name->next;
 	list->count++;
@@ -114,10 +115,10 @@ static void stop_asking(struct name *name)
 	}
 }
 
-static void name_free(struct name *name)
+static void name_free(struct name_list *list, struct name *name)
 {
 	stop_asking(name);
-	list_remove(name);
+	list_remove(list, name);
 	free(name);
 }
 
@@ -144,8 +145,14 @@ static void forget_failed(struct resolver *resolver)
 	for (struct name *name = resolver->failed.first; name; name = next) {
 		next = name->next;
 		if (name->failed_until_s <= now_s || resolver->failed.count > RESOLVER_FAILED_MAX)
-			name_free(name);
+			name_free(&resolver->failed, name);
 	}
+}
+
+static void forget_all_failed(struct resolver *resolver)
+{
+	while (resolver->failed.first)
+		name_free(&resolver->failed, resolver->failed.first);
 }
 
 static void start_waiting(struct resolver *resolver);
@@ -166,7 +173,7 @@ static void on_answer(void *context, enum cause cause, const union address *addr
 	if (cause != CAUSE_NONE && name->asked > 0)
 		return;
 	stop_asking(name);
-	list_remove(name);
+	list_remove(&resolver->running, name);
 	/* Who is told may ask again at once. */
 	if (cause == CAUSE_NAME_NOT_FOUND || cause == CAUSE_RESOLVE_FAILED) {
 		name->cause = cause;
@@ -215,6 +222,7 @@ static void run(struct name *name)
 {
 	struct resolver *resolver = name->resolver;
 	const struct link_choices *choices = name->links ? &name->links->choices : NULL;
+	struct name_list *list;
 
 	name->cause = CAUSE_NONE;
 	ask(name, 0, NULL);
@@ -225,20 +233,21 @@ static void run(struct name *name)
 		    sources[IP_V6].sa.sa_family != AF_UNSPEC)
 			ask(name, 1 + i, sources);
 	}
-	list_remove(name);
-	list_append(name->asked > 0 ? &resolver->running : &resolver->waiting, name);
+	list = name->asked > 0 ? &resolver->running : &resolver->waiting;
+	if (list == name->list)
+		return;
+	list_remove(name->list, name);
+	list_append(list, name);
 }
 
 static void start_waiting(struct resolver *resolver)
 {
-	struct name *name = resolver->waiting.first;
+	struct name *next;
 
-	for (size_t i = resolver->waiting.count; i > 0; i--) {
-		struct name *next = name->next;
-
+	for (struct name *name = resolver->waiting.first; name; name = next) {
+		next = name->next;
 		if (may_run(resolver, name))
 			run(name);
-		name = next;
 	}
 }
 
@@ -311,7 +320,7 @@ struct lookup *resolver_start(struct resolver *resolver, const char *host, int f
 	lookup = name ? malloc(sizeof(*lookup)) : NULL;
 	if (!lookup) {
 		if (name && !name->lookups)
-			name_free(name);
+			name_free(name->list, name);
 		done(context, family, CAUSE_RESOURCES, NULL, 0);
 		return NULL;
 	}
@@ -339,7 +348,7 @@ void lookup_cancel(struct lookup *lookup)
 	/* What is not asked for any more is about to be told, or has failed. */
 	if (name->lookups || name->list == &resolver->failed || !name->list)
 		return;
-	name_free(name);
+	name_free(name->list, name);
 	start_waiting(resolver);
 }
 
@@ -349,18 +358,20 @@ static void on_resolv_conf(struct ev_loop *loop, ev_stat *stat, int events)
 {
 	struct resolver *resolver = stat->data;
 	struct name_asker *asker = name_asker_open(loop);
+	struct name *next;
 
 	(void)events;
 	if (!asker)
 		return;
-	while (resolver->failed.first)
-		name_free(resolver->failed.first);
+	forget_all_failed(resolver);
 	for (struct name *name = resolver->running.first; name; name = name->next)
 		stop_asking(name);
 	name_asker_close(resolver->asker);
 	resolver->asker = asker;
-	for (size_t i = resolver->running.count; i > 0; i--)
-		run(resolver->running.first);
+	for (struct name *name = resolver->running.first; name; name = next) {
+		next = name->next;
+		run(name);
+	}
 }
 
 struct resolver *resolver_open(struct ev_loop *loop, uint32_t questions_max)
@@ -390,8 +401,7 @@ void resolver_close(struct resolver *resolver)
 	if (!resolver)
 		return;
 	ev_stat_stop(resolver->loop, &resolver->resolv_conf);
-	while (resolver->failed.first)
-		name_free(resolver->failed.first);
+	forget_all_failed(resolver);
 	name_asker_close(resolver->asker);
 	free(resolver);
 }
