@@ -4,51 +4,30 @@
 #include "links/link_journal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/control_socket.h"
-#include "base/own_directory.h"
-#include "net/socket.h"
+#include "net/run_file.h"
 
 /* Longer than any: each endpoint's line has less than 64 bytes. */
 #define TEXT_MAX 4096
+
+#define NAME "links"
 
 struct link_journal {
 	int fd;
 	char path[PATH_MAX];
 };
 
-/* By the cookie of the network namespace; before Linux 5.14 there is none, and one file for all
- * will do. */
-static int record_path(char *out, size_t size)
-{
-	char control[PATH_MAX];
-	int err;
-
-	control_default_path(control, sizeof(control));
-	*strrchr(control, '/') = '\0';
-	err = own_directory_make(control, 0755);
-	if (err)
-		return err;
-	return (size_t)snprintf(out, size, "%s/links.%" PRIu64, control, socket_netns_cookie()) <
-			       size
-		       ? 0
-		       : -ENAMETOOLONG;
-}
-
 bool link_journal_left(void)
 {
 	char path[PATH_MAX];
 
-	return record_path(path, sizeof(path)) == 0 && access(path, F_OK) == 0;
+	return run_file_path(NAME, path, sizeof(path)) == 0 && access(path, F_OK) == 0;
 }
 
 static void read_limits(const char *text, struct link_journal_data *data)
@@ -93,28 +72,6 @@ static void read_data(int fd, struct link_journal_data *data)
 		read_line(line, data);
 }
 
-/* The file may be removed by its holder between our open() and our lock. */
-static int open_and_lock(const char *path)
-{
-	for (;;) {
-		struct stat status;
-		int err;
-		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-		if (fd < 0)
-			return -errno;
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &status) == 0) {
-			if (status.st_nlink > 0)
-				return fd;
-			close(fd);
-			continue;
-		}
-		err = -errno;
-		close(fd);
-		return err;
-	}
-}
-
 struct link_journal *link_journal_open(struct link_journal_data *data)
 {
 	struct link_journal *record = calloc(1, sizeof(*record));
@@ -122,9 +79,9 @@ struct link_journal *link_journal_open(struct link_journal_data *data)
 
 	if (!record)
 		return NULL;
-	err = record_path(record->path, sizeof(record->path));
+	err = run_file_path(NAME, record->path, sizeof(record->path));
 	if (!err) {
-		record->fd = open_and_lock(record->path);
+		record->fd = run_file_lock(record->path, RUN_FILE_TRY);
 		err = record->fd < 0 ? record->fd : 0;
 	}
 	if (err) {
@@ -153,11 +110,7 @@ int link_journal_write(struct link_journal *record, const struct link_journal_da
 					address_format_ip(&data->endpoints[i], ip));
 	}
 	len += (size_t)snprintf(text + len, sizeof(text) - len, "end\n");
-	/* In one piece, so that a crash leaves the old text or the new one; the rest of a longer
-	 * one is behind "end". */
-	if (pwrite(record->fd, text, len, 0) != (ssize_t)len)
-		return -errno;
-	return ftruncate(record->fd, (off_t)len) ? -errno : 0;
+	return run_file_write(record->fd, text, len);
 }
 
 void link_journal_close(struct link_journal *record, bool remove)

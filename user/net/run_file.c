@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Files of this network namespace beside the control socket. */
+#include "net/run_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/control_socket.h"
+#include "base/own_directory.h"
+#include "net/socket.h"
+
+/* By the cookie of the network namespace, which is never used again before a reboot. Before Linux
+ * 5.14 there is none, and one file for all will do. */
+int run_file_path(const char *name, char *out, size_t size)
+{
+	char control[PATH_MAX];
+	int err;
+
+	control_default_path(control, sizeof(control));
+	*strrchr(control, '/') = '\0';
+	err = own_directory_make(control, 0755);
+	if (err)
+		return err;
+	return (size_t)snprintf(out, size, "%s/%s.%" PRIu64, control, name, socket_netns_cookie()) <
+			       size
+		       ? 0
+		       : -ENAMETOOLONG;
+}
+
+/* The file may be removed by its holder between our open() and our lock. */
+int run_file_lock(const char *path, enum run_file_lock how)
+{
+	const bool make = how == RUN_FILE_TRY || how == RUN_FILE_MAKE;
+	const bool wait = how == RUN_FILE_MAKE || how == RUN_FILE_FIND;
+
+	for (;;) {
+		struct stat status;
+		int err;
+		int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | (make ? O_CREAT : 0), 0600);
+
+		if (fd < 0)
+			return -errno;
+		if (flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB)) == 0 && fstat(fd, &status) == 0) {
+			if (status.st_nlink > 0)
+				return fd;
+			close(fd);
+			continue;
+		}
+		err = -errno;
+		close(fd);
+		return err;
+	}
+}
+
+int run_file_write(int fd, const char *text, size_t len)
+{
+	/* In one piece; the rest of a longer text before is behind "end". */
+	if (pwrite(fd, text, len, 0) != (ssize_t)len)
+		return -errno;
+	return ftruncate(fd, (off_t)len) ? -errno : 0;
+}
