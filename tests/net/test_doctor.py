@@ -163,26 +163,6 @@ def test_all_is_well(site):
     assert sum(line.startswith("  ok ") for line in lines) == len(expected)
 
 
-@pytest.mark.parametrize("spoil, fault", [
-    ("-4 rule del priority 28002", "wan-b ipv4 rule"),
-    ("-6 rule del priority 28000 from {near6}", "wan-b ipv6 rule"),
-    ("-4 route flush table 28002", "wan-b ipv4 route"),
-    ("mptcp endpoint delete id {endpoint}", "wan-b ipv4 endpoint"),
-])
-def test_removed_behind_its_back(site, spoil, fault):
-    """And the command that it gives mends it."""
-    endpoint = site.bed.endpoints()[near("b")[0]]["id"]
-    words = spoil.format(near6=near("b")[1], endpoint=endpoint).split()
-    site.bed.router.run("ip", *words)
-    report = site.doctor()
-    assert report.faults().get(fault) == "fail"
-    assert set(report.faults()) == {fault}
-    command = report.mend(fault).partition(" (")[0]
-    assert command == f"kill -HUP {site.router.pid}"
-    subprocess.run(command, shell=True, check=True)
-    until(lambda: site.doctor().faults(), lambda faults: faults == {})
-
-
 def test_a_rule_that_comes_first(site):
     rule = ("ip", "rule")
     words = ("priority", "100", "from", near("b")[0], "lookup", "main")
@@ -512,3 +492,19 @@ def test_without_rights(site):
 def test_bad_usage(site, words, named):
     done = site.run(*words)
     assert done.returncode == 2 and named in done.stderr.splitlines()[0]
+
+
+# The last ones: of links that others have just disturbed several times, the doctor warns.
+
+@pytest.mark.parametrize("spoil", [
+    "-4 rule del priority 28002", "-6 rule del priority 28000 from {near6}",
+    "-4 route flush table 28002", "mptcp endpoint delete id {endpoint}"])
+def test_removed_behind_its_back(site, spoil):
+    """It is there again before anybody has to ask."""
+    endpoint = site.bed.endpoints()[near("b")[0]]["id"]
+    before = site.router.status()["links"]["put_back"]
+    site.bed.router.run("ip", *spoil.format(near6=near("b")[1], endpoint=endpoint).split())
+    # "ip route flush" deletes until nothing is left.
+    count = until(lambda: site.router.status()["links"]["put_back"], lambda count: count > before)
+    faults = site.doctor().faults()
+    assert faults in ([{"links": "warn"}] if count >= 3 else [{}, {"links": "warn"}])

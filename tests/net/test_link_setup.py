@@ -118,7 +118,8 @@ def test_manual(bare):
     daemon = start(bare, *LINK, "--links", "manual")
     assert kernel(bare) == before
     assert daemon.status()["links"] == {"mode": "manual", "count": 2, "up": 2, "set_up": False,
-                                        "reason": "links = manual"}
+                                        "reason": "links = manual", "fault": "", "put_back": 0,
+                                        "last": "", "last_age_s": 0}
     stop(daemon)
 
 

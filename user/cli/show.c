@@ -95,11 +95,13 @@ static void show_local(struct json_object *local)
 static void show_links_summary(struct json_object *links)
 {
 	const char *reason = json_text(links, "reason");
+	const char *fault = json_text(links, "fault");
 
 	if (json_count(links, "count") == 0 && !*reason)
 		return;
-	print_line("links", "%" PRIu64 " of %" PRIu64 " up%s%s", json_count(links, "up"),
-		   json_count(links, "count"), *reason ? ", not set up: " : "", reason);
+	print_line("links", "%" PRIu64 " of %" PRIu64 " up%s%s%s%s", json_count(links, "up"),
+		   json_count(links, "count"), *reason ? ", not set up: " : "", reason,
+		   *fault ? ", " : "", fault);
 }
 
 void show_status(struct json_object *answer)

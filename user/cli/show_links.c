@@ -93,6 +93,13 @@ void show_links(struct json_object *answer)
 	for (size_t i = count > EVENTS_SHOWN ? count - EVENTS_SHOWN : 0; i < count; i++)
 		print_event(json_object_array_get_idx(events, i));
 	fflush(stdout);
+	if (*json_text(answer, "fault"))
+		fprintf(stderr, "hawser: links: %s\n", json_text(answer, "fault"));
+	if (json_count(answer, "put_back") > 0)
+		fprintf(stderr,
+			"hawser: others deleted what hawserd had set up; put back %" PRIu64
+			" times; last: %s\n",
+			json_count(answer, "put_back"), json_text(answer, "last"));
 	if (*reason)
 		fprintf(stderr, "hawser: hawserd counts but does not set up links: %s\n", reason);
 }

@@ -147,6 +147,7 @@ static struct json_object *report_links_summary(const struct report_source *sour
 	put_count(object, "up", up);
 	put(object, "set_up", json_object_new_boolean(count > 0 && !*reason));
 	put_text(object, "reason", reason);
+	report_links_upkeep(object, source->links);
 	return object;
 }
 

@@ -2,7 +2,9 @@
 /* JSON of links and of a session's subflows. */
 #include "daemon/report_links.h"
 
+#include "base/clock.h"
 #include "daemon/report_put.h"
+#include "links/link_upkeep.h"
 #include "links/links.h"
 #include "session/stats.h"
 
@@ -98,6 +100,18 @@ static struct json_object *report_event(const struct link_event *event)
 	return object;
 }
 
+void report_links_upkeep(struct json_object *object, const struct links *links)
+{
+	static const struct link_upkeep none;
+	const struct link_upkeep *upkeep = links ? links_upkeep(links) : &none;
+
+	put_text(object, "fault", upkeep->fault);
+	put_count(object, "put_back", upkeep->put_back);
+	put_text(object, "last", upkeep->what);
+	put_seconds(object, "last_age_s",
+		    upkeep->put_back ? clock_monotonic_s() - upkeep->put_back_s : 0);
+}
+
 struct json_object *report_links(const struct links *links)
 {
 	struct json_object *answer = json_object_new_object();
@@ -113,6 +127,7 @@ struct json_object *report_links(const struct links *links)
 	for (size_t i = 0; links && (event = links_event(links, i)); i++)
 		append(events, report_event(event));
 	put_text(answer, "reason", links ? links_reason(links) : "");
+	report_links_upkeep(answer, links);
 	put(answer, "links", list);
 	put(answer, "events", events);
 	return answer;

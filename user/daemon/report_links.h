@@ -10,6 +10,9 @@ struct session_detail;
 /* {"links": […], "events": […]}; links may be NULL. The caller owns one reference. */
 struct json_object *report_links(const struct links *links);
 
+/* Adds "fault", "put_back", "last" and "last_age_s"; links may be NULL. */
+void report_links_upkeep(struct json_object *object, const struct links *links);
+
 /* An array. */
 struct json_object *report_subflows(struct session_detail *detail, const struct links *links);
 

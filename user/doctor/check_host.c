@@ -22,6 +22,10 @@
 #define FAST_OPEN_SERVE	    0x2
 #define FAST_OPEN_SERVE_ANY 0x400
 
+/* So often since hawserd's start, and so lately. */
+#define DISTURBED_TIMES 3
+#define DISTURBED_S	60
+
 static bool look_hawserd(struct doctor *doctor, const struct doctor_subject *subject,
 			 struct doctor_finding *out)
 {
@@ -303,6 +307,12 @@ static void say_no_link(const struct doctor *doctor, struct doctor_finding *out)
 	doctor_mend(out, "ip route add default via GATEWAY dev INTERFACE metric 100");
 }
 
+bool doctor_is_disturbed(struct json_object *kept)
+{
+	return json_count(kept, "put_back") >= DISTURBED_TIMES &&
+	       json_seconds(kept, "last_age_s") < DISTURBED_S;
+}
+
 static bool look_links(struct doctor *doctor, const struct doctor_subject *subject,
 		       struct doctor_finding *out)
 {
@@ -321,6 +331,18 @@ static bool look_links(struct doctor *doctor, const struct doctor_subject *subje
 		doctor_saw(out, DOCTOR_WARN, "%zu, but hawserd cannot set them up: %s",
 			   doctor->link_count, reason);
 		doctor_mend(out, "run hawserd as root or with CAP_NET_ADMIN");
+	} else if (*json_text(doctor->link_answer, "fault")) {
+		doctor_saw(out, DOCTOR_FAIL, "%zu, which %s", doctor->link_count,
+			   json_text(doctor->link_answer, "fault"));
+		doctor_mend(out, "ip rule; ip route show table all proto 104; ip mptcp endpoint: "
+				 "what is in the way there is somebody else's");
+	} else if (doctor_is_disturbed(doctor->link_answer)) {
+		doctor_saw(out, DOCTOR_WARN,
+			   "%zu, but others have deleted what hawserd set up %" PRIu64
+			   " times; last: %s",
+			   doctor->link_count, json_count(doctor->link_answer, "put_back"),
+			   json_text(doctor->link_answer, "last"));
+		doctor_mend(out, DOCTOR_DISTURBED_MEND);
 	} else {
 		doctor_saw(out, DOCTOR_OK, "%zu, set up by %s", doctor->link_count,
 			   *reason ? "the administrator (links = manual)" : "hawserd");

@@ -95,6 +95,13 @@ extern const struct doctor_check doctor_family_checks[]; /* of a link, for each 
 extern const struct doctor_check doctor_target_checks[];
 extern const struct doctor_check doctor_path_checks[]; /* from a link to a target, likewise */
 
+/* From kept, or what hawserd says of links: whether others delete our state again and again. */
+bool doctor_is_disturbed(struct json_object *kept);
+
+#define DOCTOR_DISTURBED_MEND                                                                      \
+	"tell who does it to leave it: systemd-networkd by ManageForeignRoutingPolicyRules=no "    \
+	"and ManageForeignRoutes=no, a firewall by not flushing all tables"
+
 /* A number of /proc/sys; -1 where there is no such setting. */
 long doctor_read_setting(const char *path);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the kernel tells, unasked, of interfaces, addresses, rules and default routes. Main thread
- * only. */
+/* What the kernel tells, unasked, of interfaces, addresses, rules and default routes, our own among
+ * them. Main thread only. */
 #ifndef HAWSER_LINKS_LINK_EVENTS_H
 #define HAWSER_LINKS_LINK_EVENTS_H
 

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,13 +18,6 @@
 #define WANTED_RULES_MAX     (WANTED_ROUTES_MAX * 2)
 #define WANTED_ENDPOINTS_MAX LINK_JOURNAL_ENDPOINTS_MAX
 
-struct link_setup {
-	struct netlink *netlink;
-	struct mptcp_pm *pm; /* NULL: the kernel has no MPTCP */
-	struct link_journal *record;
-	struct link_journal_data data;
-};
-
 struct wanted {
 	struct net_route routes[WANTED_ROUTES_MAX];
 	size_t route_count;
@@ -35,6 +29,19 @@ struct wanted {
 	size_t spent_count;
 	bool works[IP_FAMILIES]; /* there is an endpoint */
 	bool any_link;		 /* that is not off */
+};
+
+/* What of our state others can delete. */
+enum kind { KIND_RULE, KIND_ROUTE, KIND_ENDPOINT, KIND_LIMIT, KINDS };
+
+struct link_setup {
+	struct netlink *netlink;
+	struct mptcp_pm *pm; /* NULL: the kernel has no MPTCP */
+	struct link_journal *record;
+	struct link_journal_data data;
+	struct wanted last; /* what was wanted before: what of it is not there, others deleted */
+	unsigned int restored[KINDS]; /* by the last apply */
+	char restored_text[80];
 };
 
 /* Goes on after an error, and keeps the first. */
@@ -136,11 +143,18 @@ static int apply_routes(struct link_setup *setup, const struct net_view *view,
 		    !has_route(wanted->routes, wanted->route_count, &view->routes[i], false))
 			note(&err, route_delete(setup->netlink, &view->routes[i]));
 	for (size_t i = 0; i < wanted->route_count; i++)
-		if (!has_route(view->routes, view->route_count, &wanted->routes[i], true))
+		if (!has_route(view->routes, view->route_count, &wanted->routes[i], true)) {
 			note(&err, route_add(setup->netlink, &wanted->routes[i]));
+			setup->restored[KIND_ROUTE] +=
+				has_route(setup->last.routes, setup->last.route_count,
+					  &wanted->routes[i], false);
+		}
 	for (size_t i = 0; i < wanted->rule_count; i++)
-		if (!has_rule(view->rules, view->rule_count, &wanted->rules[i]))
+		if (!has_rule(view->rules, view->rule_count, &wanted->rules[i])) {
 			note(&err, link_rule_add(setup->netlink, &wanted->rules[i]));
+			setup->restored[KIND_RULE] += has_rule(
+				setup->last.rules, setup->last.rule_count, &wanted->rules[i]);
+		}
 	return err;
 }
 
@@ -175,9 +189,15 @@ static int drop_moved(struct link_setup *setup, const struct wanted *wanted,
 			find_endpoint(wanted->endpoints, wanted->endpoint_count, &address);
 		int failed = 0;
 
-		if (is && (!shall || is->device == shall->device))
+		const bool is_ours = is && !(is->flags & MPTCP_PM_FLAG_IMPLICIT);
+
+		if (is_ours && (!shall || is->device == shall->device))
 			continue;
-		if (is)
+		/* Deleted by others, and perhaps made again by the kernel for a running subflow. */
+		if (!is_ours)
+			setup->restored[KIND_ENDPOINT] +=
+				has_endpoint(&setup->last, &address) && shall;
+		else
 			failed = mptcp_pm_delete(setup->pm, is);
 		if (!failed)
 			forget_endpoint(setup, i);
@@ -277,17 +297,30 @@ static uint32_t at_least(uint32_t value, uint32_t least)
 	return value > least ? value : least;
 }
 
+static bool are_lowered(const struct mptcp_pm_limits *raised, const struct mptcp_pm_limits *now)
+{
+	return now->subflows < raised->subflows ||
+	       now->add_addr_accepted < raised->add_addr_accepted;
+}
+
 static int raise_limits(struct link_setup *setup)
 {
 	struct link_journal_data *data = &setup->data;
 	struct mptcp_pm_limits now;
 	int err;
 
-	if (data->has_limits)
-		return 0;
 	err = mptcp_pm_get_limits(setup->pm, &now);
 	if (err)
 		return err;
+	if (data->has_limits) {
+		if (!are_lowered(&data->raised, &now))
+			return 0;
+		setup->restored[KIND_LIMIT]++;
+		now.subflows = at_least(now.subflows, data->raised.subflows);
+		now.add_addr_accepted =
+			at_least(now.add_addr_accepted, data->raised.add_addr_accepted);
+		return mptcp_pm_set_limits(setup->pm, &now);
+	}
 	data->before = now;
 	data->raised = (struct mptcp_pm_limits){
 		.subflows = at_least(now.subflows, MPTCP_PM_LIMIT_MAX),
@@ -339,6 +372,22 @@ struct link_setup *link_setup_open(struct netlink *netlink)
 	return setup;
 }
 
+static void tell_restored(struct link_setup *setup)
+{
+	static const char *const names[KINDS] = {"rules", "routes", "endpoints", "limits"};
+	char *text = setup->restored_text;
+	const size_t size = sizeof(setup->restored_text);
+
+	text[0] = '\0';
+	for (int i = 0; i < KINDS; i++) {
+		const size_t len = strlen(text);
+
+		if (setup->restored[i])
+			snprintf(text + len, size - len, "%s%s: %u", len ? ", " : "", names[i],
+				 setup->restored[i]);
+	}
+}
+
 int link_setup_apply(struct link_setup *setup, const struct net_view *view,
 		     const struct link *links, size_t count)
 {
@@ -347,6 +396,7 @@ int link_setup_apply(struct link_setup *setup, const struct net_view *view,
 
 	if (!wanted)
 		return -ENOMEM;
+	memset(setup->restored, 0, sizeof(setup->restored));
 	for (size_t i = 0; i < count; i++)
 		for (enum ip_family family = 0; family < IP_FAMILIES; family++)
 			want_path(wanted, &links[i], family);
@@ -355,8 +405,38 @@ int link_setup_apply(struct link_setup *setup, const struct net_view *view,
 		err = raise_limits(setup);
 	if (setup->pm && !err)
 		err = apply_endpoints(setup, wanted);
+	setup->last = *wanted;
 	free(wanted);
+	tell_restored(setup);
 	return err;
+}
+
+const char *link_setup_restored(const struct link_setup *setup)
+{
+	return setup->restored_text;
+}
+
+bool link_setup_is_disturbed(struct link_setup *setup)
+{
+	struct mptcp_pm_endpoint there[MPTCP_PM_ENDPOINTS_MAX];
+	struct mptcp_pm_limits now;
+	size_t there_count;
+
+	if (!setup->pm || setup->last.endpoint_count == 0 ||
+	    mptcp_pm_list(setup->pm, there, &there_count))
+		return false;
+	for (size_t i = 0; i < setup->last.endpoint_count; i++) {
+		const struct mptcp_pm_endpoint *shall = &setup->last.endpoints[i];
+		const struct mptcp_pm_endpoint *is =
+			find_endpoint(there, there_count, &shall->address);
+
+		if (is_recorded(setup, &shall->address) &&
+		    (!is || is->flags & MPTCP_PM_FLAG_IMPLICIT || is->device != shall->device ||
+		     is->backup != shall->backup))
+			return true;
+	}
+	return setup->data.has_limits && mptcp_pm_get_limits(setup->pm, &now) == 0 &&
+	       are_lowered(&setup->data.raised, &now);
 }
 
 void link_setup_close(struct link_setup *setup)

@@ -19,6 +19,14 @@ struct link_setup *link_setup_open(struct netlink *netlink);
 int link_setup_apply(struct link_setup *setup, const struct net_view *view,
 		     const struct link *links, size_t count);
 
+/* What the last link_setup_apply() has put back because somebody else had deleted it, as "rules: 2,
+ * routes: 1"; "" when it was nothing. */
+const char *link_setup_restored(const struct link_setup *setup);
+
+/* Whether endpoints or limits, of whose changes the kernel tells nobody, are not as they were set.
+ */
+bool link_setup_is_disturbed(struct link_setup *setup);
+
 /* As link_setup_apply() with no links, and the limits as they were. NULL is allowed. */
 void link_setup_close(struct link_setup *setup);
 

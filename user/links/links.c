@@ -21,6 +21,7 @@
 #include "links/link_probe.h"
 #include "links/link_quota.h"
 #include "links/link_setup.h"
+#include "links/link_upkeep.h"
 #include "net/netlink.h"
 #include "net/way.h"
 #include "shared/exit_state.h"
@@ -41,6 +42,7 @@ struct links {
 	struct link_quota *metered;
 	struct link_demotion demotion;
 	char reason[96];
+	struct link_upkeep upkeep;
 	struct link links[LINKS_MAX];
 	struct link_rates meters[LINKS_MAX]; /* parallel to links */
 	size_t count;
@@ -81,6 +83,8 @@ static void set_up(struct links *links, const struct net_view *view)
 	if (!links->setup)
 		return;
 	err = link_setup_apply(links->setup, view, links->links, links->count);
+	link_upkeep_note(&links->upkeep, link_setup_restored(links->setup),
+			 err == -EPERM ? 0 : err);
 	if (err == -EPERM) {
 		only_look(links, "no CAP_NET_ADMIN");
 	} else if (err) {
@@ -278,6 +282,7 @@ static void on_meter(struct ev_loop *loop, ev_timer *timer, int events)
 					     links->meters, links->count) ||
 			  changed;
 		changed = look_for_demotion(links) || changed;
+		changed = link_setup_is_disturbed(links->setup) || changed;
 	}
 	if (changed)
 		sync_links(links);
@@ -347,6 +352,7 @@ static void end(struct links *links)
 	memset(links->meters, 0, sizeof(links->meters));
 	links->demotion = (struct link_demotion){0};
 	links->reason[0] = '\0';
+	links->upkeep.fault[0] = '\0';
 }
 
 static int begin(struct links *links)
@@ -475,6 +481,11 @@ const struct link *links_list(const struct links *links, size_t *count)
 const char *links_reason(const struct links *links)
 {
 	return links->reason;
+}
+
+const struct link_upkeep *links_upkeep(const struct links *links)
+{
+	return &links->upkeep;
 }
 
 const struct link_rates *links_meter(const struct links *links, size_t index)

@@ -14,6 +14,7 @@
 
 struct config;
 struct ev_loop;
+struct link_upkeep;
 struct links;
 
 /* The choices for new connections are others than before. */
@@ -45,6 +46,8 @@ const struct link_event *links_event(const struct links *links, size_t index);
 
 /* The link that has this address; NULL if none has, or links is NULL. */
 const struct link *links_find(const struct links *links, const union address *address);
+
+const struct link_upkeep *links_upkeep(const struct links *links);
 
 /* Why links are only looked at, not set up; "" when they are set up, or there are none. */
 const char *links_reason(const struct links *links);

@@ -192,7 +192,7 @@ static void status_sums_both_workers(void **state)
 	assert_count(part, "active", a->sessions_active + b->sessions_active);
 	assert_count(part, "total", a->sessions_total + b->sessions_total);
 	part = get(status, "links");
-	assert_members(part, 5);
+	assert_members(part, 9);
 	assert_text(part, "mode", "listed");
 	assert_text(part, "reason", "");
 	assert_count(part, "count", 0);
@@ -599,7 +599,8 @@ static void no_links_are_empty_lists(void **state)
 
 	(void)state;
 	assert_string_equal(json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN),
-			    "{\"reason\":\"\",\"links\":[],\"events\":[]}");
+			    "{\"reason\":\"\",\"fault\":\"\",\"put_back\":0,\"last\":\"\","
+			    "\"last_age_s\":0.000,\"links\":[],\"events\":[]}");
 	json_object_put(answer);
 }
 

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What hawserd has set up for its links is put back when others delete it, and no connection fails
+meanwhile; what cannot be put back is said."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import threading
+import time
+
+import pytest
+
+import handshakes
+import peers
+from daemon import Hawserd
+from links import LINK, bare_bed
+from test_link_setup import kernel
+from topology import SERVER4, SERVER6, near
+from waiting import until
+
+FIRST = 28000
+
+
+@pytest.fixture
+def bare(build, bed, tmp_path):
+    with bare_bed(build, tmp_path, bed.mptcp) as made:
+        yield made
+
+
+def rules_of(family: int) -> list[str]:
+    return [f"-{family} rule del from {address[family == 6]} priority {FIRST + number}"
+            for number, address in enumerate((near("a"), near("b")), 1)]
+
+
+DELETIONS = {
+    **{f"rules-{family}": rules_of(family) for family in (4, 6)},
+    **{f"all-rules-{family}": [f"-{family} rule flush protocol 104"] for family in (4, 6)},
+    **{f"routes-{family}": [f"-{family} route flush table {FIRST + 1}",
+                            f"-{family} route flush table {FIRST + 2}"] for family in (4, 6)},
+    "endpoints": ["mptcp endpoint flush"],
+    "limits": ["mptcp limits set subflow 0 add_addr_accepted 0"],
+}
+
+
+class Clients:
+    """New connections by the proxy to both families, one after the other, as long as it is entered."""
+
+    def __init__(self, bed, daemon) -> None:
+        self._daemon, self._stop = daemon, threading.Event()
+        self._server = peers.Server(bed.server, peers.echo)
+        self.failed, self.made = [], 0
+        self._threads = [threading.Thread(target=self._run, args=(address,))
+                         for address in (SERVER4, SERVER6)]
+
+    def _run(self, address: str) -> None:
+        while not self._stop.is_set():
+            try:
+                with self._daemon.connect() as sock:
+                    handshakes.socks5(sock, address, self._server.port)
+                    sock.sendall(b"x")
+                    assert sock.recv(1) == b"x"
+                self.made += 1
+            except (OSError, AssertionError) as problem:
+                self.failed.append(problem)
+            time.sleep(0.02)
+
+    def __enter__(self) -> Clients:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        self._server.close()
+
+
+@pytest.mark.parametrize("what", DELETIONS)
+def test_is_put_back(bare, what):
+    if not bare.mptcp and what in ("endpoints", "limits"):
+        pytest.skip("without MPTCP there are none")
+    daemon = Hawserd(bare, *LINK)
+    running = kernel(bare)
+    with Clients(bare, daemon) as clients:
+        for count in range(1, 3):
+            for command in DELETIONS[what]:
+                bare.router.run("ip", *command.split())
+            until(lambda: kernel(bare) == running or ids_apart(kernel(bare)) == ids_apart(running),
+                  seconds=5)
+            until(lambda: daemon.status()["links"]["put_back"], lambda n: n >= count)  # pylint: disable=cell-var-from-loop
+            made = clients.made
+            until(lambda: clients.made > made + 4)  # pylint: disable=cell-var-from-loop
+    assert clients.failed == []
+    links = daemon.status()["links"]
+    assert links["fault"] == "" and what.rpartition("-")[0].removeprefix("all-") in links["last"]
+    assert f"({links['last']}); put back" in daemon.log()
+    assert "put back" in daemon.run_cli("links").stderr
+    daemon.finish()
+
+
+def ids_apart(state: dict[str, str]) -> dict[str, list[str]]:
+    """Endpoints have new ids, and rules of one priority another order."""
+    return {command: sorted(line if "endpoint" not in command else line.replace("id ", "").split()[0]
+                            for line in text.splitlines()) for command, text in state.items()}
+
+
+def test_ours_is_no_disturbance(bare):
+    """What hawserd changes by itself, or a link that goes, is not counted."""
+    daemon = Hawserd(bare, *LINK)
+    for state in "down", "up":
+        bare.router.run("ip", "link", "set", "dev", "b", state)
+        until(lambda: daemon.status()["links"]["up"], lambda up: up == (1 if state == "down" else 2))  # pylint: disable=cell-var-from-loop
+    time.sleep(1.5)
+    links = daemon.status()["links"]
+    assert (links["put_back"], links["last"]) == (0, ""), links
+    daemon.finish()
+
+
+@pytest.mark.mptcp
+def test_cannot_be_put_back(bare):
+    """Others have all the endpoints that the kernel keeps: it is said, until there is room."""
+    daemon = Hawserd(bare, *LINK)
+    others = [f"198.51.100.{number}" for number in range(1, 9)]
+    bare.router.batch("ip", ["mptcp endpoint flush",
+                             *(f"mptcp endpoint add {each} signal" for each in others)])
+    until(lambda: daemon.status()["links"]["fault"], seconds=20)
+    assert "cannot be set up" in daemon.run_cli("status").stdout
+    assert "cannot be set up" in daemon.run_cli("links").stderr
+    process = bare.router.start([bare.build / "hawser", "--control", daemon.control, "doctor"],
+                                bare.mounts, stdout=subprocess.PIPE, text=True)
+    found = process.communicate(timeout=60)[0]
+    assert "cannot be set up" in found
+    assert re.search(r"fail  ipv4 endpoint .*\n +fix: kill -HUP ", found), found
+    bare.router.run("ip", "mptcp", "endpoint", "flush")
+    until(lambda: daemon.status()["links"]["fault"] == "")
+    assert len(bare.router.run("ip", "mptcp", "endpoint").splitlines()) == 4
+    daemon.finish()

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How the set-up of links lasts: what others have deleted of it, and what cannot be put back. */
+#ifndef HAWSER_LINKS_LINK_UPKEEP_H
+#define HAWSER_LINKS_LINK_UPKEEP_H
+
+#include <stdint.h>
+
+struct link_upkeep {
+	char fault[96];	       /* why what is needed cannot be set up; "" when it is */
+	unsigned int failures; /* in a row */
+	uint64_t put_back;     /* how often others have deleted what was set up */
+	double put_back_s;     /* when it was last */
+	char what[80];	       /* it was then */
+};
+
+/* After each link_setup_apply(): restored is what link_setup_restored() says, err what it has
+ * returned. */
+void link_upkeep_note(struct link_upkeep *upkeep, const char *restored, int err);
+
+#endif
