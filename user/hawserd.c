@@ -22,6 +22,7 @@
 #include "config/options.h"
 #include "daemon/control.h"
 #include "daemon/heartbeat.h"
+#include "daemon/interception.h"
 #include "daemon/listen_set.h"
 #include "daemon/open_files.h"
 #include "daemon/privileges.h"
@@ -62,6 +63,7 @@ struct daemon {
 	struct control *control;
 	struct heartbeat *heartbeat;
 	struct exit_memory *exits;
+	struct interception *interception;
 	struct run_redirect *run;
 	struct report_source report;
 	ev_signal hangup;
@@ -320,6 +322,7 @@ static void on_terminate(struct ev_loop *loop, ev_signal *signal, int events)
 		stop(daemon);
 		return;
 	}
+	interception_stop(daemon->interception);
 	heartbeat_stop(daemon->heartbeat);
 	run_redirect_listen(daemon->run, NULL);
 	workers_configure(daemon, false);
@@ -385,6 +388,7 @@ static void on_hangup(struct ev_loop *loop, ev_signal *signal, int events)
 	heartbeat_start(daemon->heartbeat, new);
 	exit_memory_configure(daemon->exits, new);
 	links_configure(daemon->links, new);
+	interception_configure(daemon->interception, new);
 	privileges_check(new);
 	config_put(old);
 	log_info("configuration reloaded");
@@ -504,10 +508,15 @@ static int run(struct daemon *daemon)
 	if (err)
 		return err;
 	daemon->heartbeat = heartbeat_open(daemon->loop, daemon->workers, daemon->worker_count);
-	if (!daemon->heartbeat) {
+	if (daemon->heartbeat)
+		daemon->interception =
+			interception_open(daemon->loop, daemon->heartbeat, daemon->links,
+					  daemon->control ? daemon->config->control : NULL);
+	if (!daemon->interception) {
 		log_error("%s", strerror(ENOMEM));
 		return -ENOMEM;
 	}
+	daemon->report.interception = daemon->interception;
 	watch_signal(daemon, &daemon->hangup, SIGHUP, on_hangup);
 	watch_signal(daemon, &daemon->terminate, SIGTERM, on_terminate);
 	watch_signal(daemon, &daemon->interrupt, SIGINT, on_interrupt);
@@ -518,6 +527,7 @@ static int run(struct daemon *daemon)
 	daemon->drain.data = daemon;
 	workers_configure(daemon, true);
 	heartbeat_start(daemon->heartbeat, daemon->config);
+	interception_configure(daemon->interception, daemon->config);
 	say_what_is_offered(daemon->config, daemon->sockmap, daemon->local);
 	ev_run(daemon->loop, 0);
 	return 0;
@@ -526,6 +536,7 @@ static int run(struct daemon *daemon)
 static void fini(struct daemon *daemon)
 {
 	control_close(daemon->control);
+	interception_close(daemon->interception);
 	heartbeat_close(daemon->heartbeat);
 	for (size_t w = 0; w < daemon->worker_count; w++)
 		worker_stop(daemon->workers[w]);

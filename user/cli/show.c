@@ -104,6 +104,18 @@ static void show_links_summary(struct json_object *links)
 		   *fault ? ", " : "", fault);
 }
 
+/* Nothing when nobody wants it. */
+static void show_interception(struct json_object *interception)
+{
+	const char *fault = json_text(interception, "fault");
+
+	if (!json_object_get_boolean(json_member(interception, "wanted")))
+		return;
+	print_line("interception", "%s%s%s, put back %" PRIu64 " times", *fault ? "broken: " : "up",
+		   fault, *fault ? "; the LAN is routed" : "",
+		   json_count(interception, "put_back"));
+}
+
 void show_status(struct json_object *answer)
 {
 	struct json_object *sessions = json_member(answer, "sessions");
@@ -123,6 +135,7 @@ void show_status(struct json_object *answer)
 	show_kernel(json_member(answer, "kernel"));
 	show_listeners(json_member(answer, "listeners"));
 	show_links_summary(json_member(answer, "links"));
+	show_interception(json_member(answer, "interception"));
 	print_line("sessions", "%" PRIu64 " active, %" PRIu64 " total",
 		   json_count(sessions, "active"), json_count(sessions, "total"));
 	print_line("bytes", "%s up, %s down", figure_bytes(up, json_count(bytes, "up"), " "),

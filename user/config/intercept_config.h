@@ -33,6 +33,7 @@ struct domain {
 
 struct intercept_config {
 	enum intercept_method method;
+	bool up;		 /* in force while hawserd runs */
 	bool transparent_source; /* dial from the client's address */
 	bool prefer_name;	 /* tell exits the name that a client sends, not the address */
 	bool auto_bypass;	 /* route around us what does not speak MPTCP */

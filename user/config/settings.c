@@ -165,6 +165,7 @@ const struct setting settings[] = {
 	{SECTION_LISTEN, "exit-name", KEEP(item.exit_name)},
 	{SECTION_LISTEN, "transparent", BOOLEAN(draft, item.listen.transparent)},
 
+	{SECTION_INTERCEPT, "up", BOOLEAN(config, intercept.up)},
 	{SECTION_INTERCEPT, "method", WORD(config, intercept.method, intercept_method_words),
 	 OPTION("--intercept", NULL, "how 'hawser intercept' takes connections")},
 	{SECTION_INTERCEPT, "lan", LIST(value_interface, struct interface, intercept.lan),

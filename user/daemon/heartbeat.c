@@ -31,6 +31,7 @@ struct heartbeat {
 	struct steer_maps maps; /* open during a beat: `up` may replace them at any time */
 	int complained;		/* of this -errno last */
 	int maps_complained;	/* the same, of the maps */
+	bool paused;
 	/* Of auto-bypass: */
 	struct worker *const *workers;
 	size_t worker_count;
@@ -97,12 +98,14 @@ static void heartbeat_beat_map(struct heartbeat *heartbeat, bool alive)
 static void heartbeat_on_beat(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
 	struct heartbeat *heartbeat = timer->data;
-	int err = nft_set_renew(ALIVE, heartbeat->families, heartbeat->family_count,
-				ALIVE_TIMEOUT_MS);
+	int err = 0;
 
 	(void)loop;
 	(void)events;
-	heartbeat_beat_map(heartbeat, true);
+	if (!heartbeat->paused)
+		err = nft_set_renew(ALIVE, heartbeat->families, heartbeat->family_count,
+				    ALIVE_TIMEOUT_MS);
+	heartbeat_beat_map(heartbeat, !heartbeat->paused);
 	if (heartbeat->auto_bypass)
 		heartbeat_take_detours(heartbeat);
 	steer_maps_close(&heartbeat->maps);
@@ -158,9 +161,8 @@ void heartbeat_start(struct heartbeat *heartbeat, const struct config *config)
 	}
 }
 
-void heartbeat_stop(struct heartbeat *heartbeat)
+static void heartbeat_say_dead(struct heartbeat *heartbeat)
 {
-	ev_timer_stop(heartbeat->loop, &heartbeat->beat);
 	if (heartbeat->family_count > 0) {
 		heartbeat_beat_map(heartbeat, false);
 		steer_maps_close(&heartbeat->maps);
@@ -168,7 +170,22 @@ void heartbeat_stop(struct heartbeat *heartbeat)
 	/* One by one: what has timed out already cannot be deleted. */
 	for (size_t i = 0; i < heartbeat->family_count; i++)
 		(void)nft_set_delete(ALIVE, &heartbeat->families[i], 1);
+}
+
+void heartbeat_stop(struct heartbeat *heartbeat)
+{
+	ev_timer_stop(heartbeat->loop, &heartbeat->beat);
+	heartbeat_say_dead(heartbeat);
 	heartbeat->family_count = 0;
+}
+
+void heartbeat_pause(struct heartbeat *heartbeat, bool paused)
+{
+	if (paused && !heartbeat->paused)
+		heartbeat_say_dead(heartbeat);
+	if (!paused && heartbeat->paused && ev_is_active(&heartbeat->beat))
+		ev_feed_event(heartbeat->loop, &heartbeat->beat, EV_TIMER);
+	heartbeat->paused = paused;
 }
 
 void heartbeat_close(struct heartbeat *heartbeat)

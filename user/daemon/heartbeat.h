@@ -4,6 +4,8 @@
 #ifndef HAWSER_DAEMON_HEARTBEAT_H
 #define HAWSER_DAEMON_HEARTBEAT_H
 
+#include <stdbool.h>
+
 #include "config/config.h"
 
 struct ev_loop;
@@ -19,6 +21,10 @@ void heartbeat_start(struct heartbeat *heartbeat, const struct config *config);
 
 /* New connections are routed from now on, by any method that asks. */
 void heartbeat_stop(struct heartbeat *heartbeat);
+
+/* Says no more, or again, that hawserd lives, so that new connections are routed; the rest goes on.
+ */
+void heartbeat_pause(struct heartbeat *heartbeat, bool paused);
 
 /* Stops, too. NULL does nothing. */
 void heartbeat_close(struct heartbeat *heartbeat);

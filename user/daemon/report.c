@@ -14,6 +14,7 @@
 #include "base/control_socket.h"
 #include "base/json.h"
 #include "config/config.h"
+#include "daemon/interception.h"
 #include "daemon/report_intercept.h"
 #include "daemon/report_links.h"
 #include "daemon/report_put.h"
@@ -196,6 +197,7 @@ static struct json_object *report_status(const struct report_source *source,
 	put_text(status, "kernel_version", kernel_version_format(kernel_version_get(), kernel));
 	put(status, "kernel", report_kernel(source->sockmap));
 	put(status, "links", report_links_summary(source));
+	put(status, "interception", interception_report(source->interception));
 	put(status, "local_accel", report_local(source, &sum));
 	put(status, "listeners", report_listeners(config));
 	put(status, "sessions",
@@ -411,9 +413,13 @@ static struct json_object *answer_intercept(const struct report_source *source,
 					    struct json_object *request)
 {
 	const struct stats sum = sum_stats(source);
+	struct json_object *answer =
+		report_intercept_settings(source->config, source->links, source->config->control);
 
 	(void)request;
-	return report_intercept(source->config, &sum);
+	report_intercept_figures(answer, &sum);
+	put(answer, "kept", interception_report(source->interception));
+	return answer;
 }
 
 static const struct {

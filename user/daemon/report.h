@@ -7,6 +7,7 @@
 
 struct sockmap;
 struct config;
+struct interception;
 struct json_object;
 struct links;
 struct local;
@@ -20,7 +21,8 @@ struct report_source {
 	size_t worker_count;
 	const struct local *local; /* NULL: not asked for */
 	const struct links *links; /* NULL: none */
-	double started;		   /* CLOCK_MONOTONIC seconds */
+	const struct interception *interception;
+	double started; /* CLOCK_MONOTONIC seconds */
 };
 
 /* The answer to one command ("status", "sessions"), of which request may say more; an object with

@@ -6,6 +6,7 @@
 
 #include "config/intercept_method.h"
 #include "daemon/report_put.h"
+#include "links/links.h"
 #include "shared/exit_state.h"
 
 static struct json_object *report_prefixes(const struct prefix *list, size_t count)
@@ -94,7 +95,20 @@ static void report_exit_addresses(const struct config *config, struct json_objec
 		}
 }
 
-struct json_object *report_intercept(const struct config *whole, const struct stats *sum)
+static struct json_object *report_link_devices(const struct links *links)
+{
+	struct json_object *array = json_object_new_array();
+	size_t count = 0;
+	const struct link *list = links ? links_list(links, &count) : NULL;
+
+	for (size_t i = 0; i < count; i++)
+		if (list[i].config.role != LINK_ROLE_OFF)
+			append(array, json_object_new_string(list[i].config.device));
+	return array;
+}
+
+struct json_object *report_intercept_settings(const struct config *whole, const struct links *links,
+					      const char *control)
 {
 	const struct intercept_config *config = &whole->intercept;
 	struct json_object *answer = json_object_new_object();
@@ -112,11 +126,17 @@ struct json_object *report_intercept(const struct config *whole, const struct st
 	put(bypass, "mac", report_macs(config->bypass_mac, config->bypass_mac_count));
 	put(bypass, "domain", report_domains(config->bypass_domain, config->bypass_domain_count));
 	put(answer, "bypass", bypass);
-	put_count(answer, "sessions", sum->protocols[PROTOCOL_TRANSPARENT]);
 	put(answer, "transparent_source", json_object_new_boolean(config->transparent_source));
 	put(answer, "prefer_name", json_object_new_boolean(config->prefer_name));
 	put(answer, "auto_bypass", json_object_new_boolean(config->auto_bypass));
 	put_count(answer, "auto_bypass_retry", whole->tcp_only.retry);
-	put_count(answer, "bypassed_by_name", sum->bypassed_by_name);
+	put_text(answer, "control", control ? control : "");
+	put(answer, "links", report_link_devices(links));
 	return answer;
+}
+
+void report_intercept_figures(struct json_object *answer, const struct stats *sum)
+{
+	put_count(answer, "sessions", sum->protocols[PROTOCOL_TRANSPARENT]);
+	put_count(answer, "bypassed_by_name", sum->bypassed_by_name);
 }

@@ -8,7 +8,14 @@
 #include "config/config.h"
 #include "session/stats.h"
 
-/* The caller's. sum: of all workers. */
-struct json_object *report_intercept(const struct config *config, const struct stats *sum);
+struct links;
+
+/* What rules are made of. links: NULL when there are none; control: where this hawserd answers. The
+ * caller's. */
+struct json_object *report_intercept_settings(const struct config *config,
+					      const struct links *links, const char *control);
+
+/* Adds what has become of connections. sum: of all workers. */
+void report_intercept_figures(struct json_object *answer, const struct stats *sum);
 
 #endif

@@ -6,20 +6,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "doctor/nft_walk.h"
-#include "intercept/nft.h"
-
-struct json_object *doctor_list_rules(void)
-{
-	struct nft *ruleset = nft_may_ask() ? nft_open() : NULL;
-	struct json_object *rules = NULL;
-	const char *text;
-
-	if (ruleset && nft_list(ruleset, "list ruleset", &text) == 0)
-		rules = json_tokener_parse(text);
-	nft_close(ruleset);
-	return rules;
-}
+#include "intercept/nft_walk.h"
 
 /* What is caught on its way comes by many ports, and has the rules of `hawser intercept`. */
 static bool is_for_others(struct json_object *listener, union address *address)

@@ -5,10 +5,6 @@
 
 #include "doctor/doctor_private.h"
 
-/* nftables' rules as nft_walk_drops() takes them, owned by the caller; NULL if they cannot be had.
- */
-struct json_object *doctor_list_rules(void);
-
 /* A check of doctor_host_checks. */
 bool doctor_look_firewall(struct doctor *doctor, const struct doctor_subject *subject,
 			  struct doctor_finding *out);

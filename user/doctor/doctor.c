@@ -17,8 +17,9 @@
 #include "cli/arguments.h"
 #include "cli/control_client.h"
 #include "cli/die.h"
-#include "doctor/check_firewall.h"
 #include "doctor/doctor_private.h"
+#include "intercept/apply.h"
+#include "intercept/obstacle.h"
 #include "net/kernel.h"
 #include "net/netlink.h"
 
@@ -64,6 +65,7 @@ static void ask_hawserd(struct doctor *doctor)
 	doctor->status = ask(&connection, "status");
 	doctor->link_answer = ask(&connection, "links");
 	doctor->exit_answer = ask(&connection, "exits");
+	doctor->intercept_answer = ask(&connection, "intercept");
 	for (int i = 0; i < PROBE_TRIES && is_any_untried(doctor->exit_answer); i++) {
 		json_object_put(doctor->exit_answer);
 		nanosleep(&pause, NULL);
@@ -109,6 +111,7 @@ static void take_links(struct doctor *doctor)
 
 static void ask_kernel(struct doctor *doctor)
 {
+	struct intercept_fault fault;
 	struct mptcp_pm *pm;
 	int err;
 
@@ -123,7 +126,19 @@ static void ask_kernel(struct doctor *doctor)
 		pm && mptcp_pm_list(pm, doctor->endpoints, &doctor->endpoint_count) == 0 &&
 		mptcp_pm_get_limits(pm, &doctor->limits) == 0;
 	mptcp_pm_close(pm);
-	doctor->rules = doctor_list_rules();
+	doctor->rules = intercept_list_rules();
+	doctor->intercepted = doctor->rules ? intercept_in_force(&fault) : NULL;
+}
+
+/* Where nobody has anything to do with it, nothing is said of it. */
+static void walk_interception(struct doctor *doctor)
+{
+	const struct doctor_subject subject = {.kind = "interception", .name = ""};
+
+	if (!doctor_is_intercepting(doctor))
+		return;
+	doctor_head(doctor, subject.kind, "");
+	(void)doctor_do(doctor, doctor_intercept_checks, &subject);
 }
 
 /* What is known not to work is not waited for later. */
@@ -239,6 +254,7 @@ int doctor_main(const struct command *command, int argc, char **argv)
 	ask_kernel(doctor);
 	doctor_head(doctor, "host", "");
 	if (doctor_do(doctor, doctor_host_checks, &host)) {
+		walk_interception(doctor);
 		for (size_t i = 0; i < doctor->link_count; i++)
 			walk_link(doctor, &doctor->links[i]);
 		walk_exits(doctor);
@@ -253,6 +269,8 @@ int doctor_main(const struct command *command, int argc, char **argv)
 	json_object_put(doctor->status);
 	json_object_put(doctor->link_answer);
 	json_object_put(doctor->exit_answer);
+	json_object_put(doctor->intercept_answer);
+	json_object_put(doctor->intercepted);
 	json_object_put(doctor->rules);
 	json_object_put(doctor->checks);
 	free(doctor);

@@ -53,11 +53,13 @@ struct doctor {
 	struct json_object *status; /* hawserd's answers; NULL: it does not answer */
 	struct json_object *link_answer;
 	struct json_object *exit_answer;
-	struct json_object *rules; /* of nftables; NULL: not known */
-	int control_errno;	   /* why it does not */
-	bool mptcp;		   /* this kernel has it, and it is switched on */
-	bool set_up;		   /* hawserd sets up the links */
-	bool endpoints_known;	   /* and the limits */
+	struct json_object *intercept_answer;
+	struct json_object *intercepted; /* what is in force; NULL: not known */
+	struct json_object *rules;	 /* of nftables; NULL: not known */
+	int control_errno;		 /* why it does not */
+	bool mptcp;			 /* this kernel has it, and it is switched on */
+	bool set_up;			 /* hawserd sets up the links */
+	bool endpoints_known;		 /* and the limits */
 	struct mptcp_pm_limits limits;
 	struct netlink *netlink;
 	struct net_view view;
@@ -72,7 +74,7 @@ struct doctor {
 
 /* What one check looks at; NULL and 0 where it is about something else. */
 struct doctor_subject {
-	const char *kind; /* "host", "link", "exit", "destination" */
+	const char *kind; /* "host", "interception", "link", "exit", "destination" */
 	const char *name;
 	const struct doctor_link *link;
 	enum ip_family family;
@@ -90,6 +92,7 @@ struct doctor_check {
 
 /* The tables end with a check without a name. */
 extern const struct doctor_check doctor_host_checks[];
+extern const struct doctor_check doctor_intercept_checks[];
 extern const struct doctor_check doctor_link_checks[];
 extern const struct doctor_check doctor_family_checks[]; /* of a link, for each family */
 extern const struct doctor_check doctor_target_checks[];
@@ -101,6 +104,9 @@ bool doctor_is_disturbed(struct json_object *kept);
 #define DOCTOR_DISTURBED_MEND                                                                      \
 	"tell who does it to leave it: systemd-networkd by ManageForeignRoutingPolicyRules=no "    \
 	"and ManageForeignRoutes=no, a firewall by not flushing all tables"
+
+/* Whether interception is up, or anybody means it to be. */
+bool doctor_is_intercepting(struct doctor *doctor);
 
 /* A number of /proc/sys; -1 where there is no such setting. */
 long doctor_read_setting(const char *path);

@@ -65,9 +65,14 @@ static int ask_kernel(uint16_t message, uint8_t family, const char *table)
 	return err;
 }
 
-bool nft_may_ask(void)
+int nft_probe(void)
 {
-	return ask_kernel(NFT_MSG_GETGEN, NFPROTO_UNSPEC, NULL) == 0;
+	return ask_kernel(NFT_MSG_GETGEN, NFPROTO_UNSPEC, NULL);
+}
+
+int nft_find_table(const char *name)
+{
+	return ask_kernel(NFT_MSG_GETTABLE, NFPROTO_INET, name);
 }
 
 int nft_run(struct nft *ruleset, const char *commands)
@@ -96,7 +101,7 @@ int nft_list(struct nft *ruleset, const char *command, const char **text)
 
 int nft_list_table(struct nft *ruleset, const char *name, const char **text)
 {
-	const int err = ask_kernel(NFT_MSG_GETTABLE, NFPROTO_INET, name);
+	const int err = nft_find_table(name);
 	char command[64];
 
 	if (err) {

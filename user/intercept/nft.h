@@ -3,16 +3,18 @@
 #ifndef HAWSER_INTERCEPT_NFT_H
 #define HAWSER_INTERCEPT_NFT_H
 
-#include <stdbool.h>
-
 struct nft;
 
 /* NULL when out of memory. */
 struct nft *nft_open(void);
 void nft_close(struct nft *ruleset); /* NULL does nothing */
 
-/* Whether this process may look at rules at all: libnftables complains on standard error. */
-bool nft_may_ask(void);
+/* Whether nftables may be asked at all: libnftables complains on standard error. 0 or -errno:
+ * -EPERM without CAP_NET_ADMIN. */
+int nft_probe(void);
+
+/* Whether there is such a table of the family inet. 0, -ENOENT when not, or another -errno. */
+int nft_find_table(const char *name);
 
 /* Runs commands as `nft -f` does, in one transaction. 0, or -EINVAL with nft_error() set. */
 int nft_run(struct nft *ruleset, const char *commands);
@@ -21,8 +23,7 @@ int nft_run(struct nft *ruleset, const char *commands);
  * the next call. Protocols, states and the like are numbers: names depend on files of the host. */
 int nft_list(struct nft *ruleset, const char *command, const char **text);
 
-/* As nft_list(), a table of the family inet; or the kernel's -errno: -ENOENT when there is no
- * such table. */
+/* As nft_list(), a table of the family inet; or as nft_find_table(). */
 int nft_list_table(struct nft *ruleset, const char *name, const char **text);
 
 /* The first line of what nft said of the last command that failed. */

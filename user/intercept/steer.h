@@ -21,6 +21,9 @@ int steer_down(void);
 /* Whether it is on any interface. */
 bool steer_is_up(void);
 
+/* Whether it is on this interface, and knows that. */
+bool steer_is_on(const char *interface);
+
 /* As intercept_state(); NULL: it is not up, or may not be looked at. */
 struct json_object *steer_state(void);
 

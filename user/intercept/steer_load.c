@@ -98,6 +98,18 @@ static int size_map(struct bpf_map *map, struct json_object *list)
 	return bpf_map__set_max_entries(map, count ? (__u32)count : 1);
 }
 
+/* Nobody changes them any more, by whatever tool; those that only hawserd may are left open. */
+static int freeze(const struct steer_bpf *skeleton)
+{
+	const struct bpf_map *const maps[] = {skeleton->maps.destinations, skeleton->maps.sources,
+					      skeleton->maps.macs, skeleton->maps.ports};
+
+	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
+		if (bpf_map_freeze(bpf_map__fd(maps[i])))
+			return -errno;
+	return 0;
+}
+
 static int first_beat(const struct steer_bpf *skeleton)
 {
 	struct steer_maps maps;
@@ -139,6 +151,8 @@ int steer_load(const struct intercept_plan *plan, struct steer_bpf **out)
 		err = add_macs(skeleton->maps.macs, mac);
 	if (!err)
 		err = add_ports(skeleton->maps.ports, json_member(plan->bypass, "port"));
+	if (!err)
+		err = freeze(skeleton);
 	if (!err)
 		err = first_beat(skeleton);
 	if (err)

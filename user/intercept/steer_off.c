@@ -27,6 +27,11 @@ bool steer_is_up(void)
 	return false;
 }
 
+bool steer_is_on(const char *interface)
+{
+	return false;
+}
+
 struct json_object *steer_state(void)
 {
 	return NULL;

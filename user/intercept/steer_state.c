@@ -188,6 +188,26 @@ bool steer_is_up(void)
 	return program >= 0;
 }
 
+bool steer_is_on(const char *interface)
+{
+	const __u32 ifindex = if_nametoindex(interface);
+	struct hawser_steer_lan lan;
+	struct steer_maps maps;
+	bool is_on = false;
+	int program;
+
+	libbpf_set_print(NULL);
+	program = tc_hook_find(tc_hook_probe(), ifindex);
+	if (program < 0)
+		return false;
+	if (steer_maps_open(&maps, program) == 0) {
+		is_on = bpf_map_lookup_elem(maps.fds[STEER_MAP_LAN], &ifindex, &lan) == 0;
+		steer_maps_close(&maps);
+	}
+	close(program);
+	return is_on;
+}
+
 struct json_object *steer_state(void)
 {
 	struct json_object *state;

@@ -2,84 +2,56 @@
 /* The rule and the route that TPROXY needs, by rtnetlink. */
 #include "intercept/tproxy_route.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 
-#include <libmnl/libmnl.h>
+#include "net/netlink.h"
 
-#define MESSAGE_BYTES 256
-#define ANSWER_BYTES  8192 /* what libmnl advises, which is no constant */
+/* Nobody's (RFC 5737, RFC 3849). */
+#define SOMEWHERE4 "192.0.2.1"
+#define SOMEWHERE6 "2001:db8::1"
 
-/* Sends one request and reads its acknowledgement. 0 or -errno. */
-static int converse(struct nlmsghdr *request)
+static int change_rule(struct netlink *netlink, int family, uint16_t type, uint16_t flags)
 {
-	struct mnl_socket *netlink = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	char answer[ANSWER_BYTES];
-	ssize_t len;
-	int err = 0;
+	struct nlmsghdr *request = netlink_begin(netlink, type, flags);
+	struct fib_rule_hdr *rule = mnl_nlmsg_put_extra_header(request, sizeof(*rule));
 
-	if (!netlink)
-		return -errno;
-	request->nlmsg_seq = 1;
-	if (mnl_socket_bind(netlink, 0, MNL_SOCKET_AUTOPID) < 0 ||
-	    mnl_socket_sendto(netlink, request, request->nlmsg_len) < 0) {
-		err = -errno;
-		goto out;
-	}
-	len = mnl_socket_recvfrom(netlink, answer, sizeof(answer));
-	if (len < 0 ||
-	    mnl_cb_run(answer, (size_t)len, 1, mnl_socket_get_portid(netlink), NULL, NULL) < 0)
-		err = -errno;
-out:
-	mnl_socket_close(netlink);
-	return err;
-}
-
-static int change_rule(int family, uint16_t type, uint16_t flags)
-{
-	char buffer[MESSAGE_BYTES] = {0};
-	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
-	struct fib_rule_hdr *rule;
-
-	request->nlmsg_type = type;
-	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
-	rule = mnl_nlmsg_put_extra_header(request, sizeof(*rule));
 	rule->family = (uint8_t)family;
 	rule->action = FR_ACT_TO_TBL;
 	mnl_attr_put_u32(request, FRA_PRIORITY, STEER_PRIORITY);
 	mnl_attr_put_u32(request, FRA_FWMARK, STEER_MARK);
 	mnl_attr_put_u32(request, FRA_FWMASK, STEER_MARK);
 	mnl_attr_put_u32(request, FRA_TABLE, STEER_TABLE);
-	return converse(request);
+	return netlink_send(netlink, NULL, NULL);
 }
 
-static int change_route(int family, uint16_t type, uint16_t flags)
+static int change_route(struct netlink *netlink, int family, uint16_t type, uint16_t flags)
 {
-	char buffer[MESSAGE_BYTES] = {0};
-	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
-	struct rtmsg *route;
+	struct nlmsghdr *request = netlink_begin(netlink, type, flags);
+	struct rtmsg *route = mnl_nlmsg_put_extra_header(request, sizeof(*route));
 
-	request->nlmsg_type = type;
-	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
-	route = mnl_nlmsg_put_extra_header(request, sizeof(*route));
 	route->rtm_family = (uint8_t)family;
 	route->rtm_protocol = RTPROT_STATIC;
 	route->rtm_scope = RT_SCOPE_HOST;
 	route->rtm_type = RTN_LOCAL;
 	mnl_attr_put_u32(request, RTA_TABLE, STEER_TABLE);
 	mnl_attr_put_u32(request, RTA_OIF, if_nametoindex("lo"));
-	return converse(request);
+	return netlink_send(netlink, NULL, NULL);
 }
 
 int tproxy_route_add(int family)
 {
-	int err = change_route(family, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
+	struct netlink *netlink = netlink_open(NETLINK_ROUTE);
+	int err =
+		netlink ? change_route(netlink, family, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE)
+			: -errno;
 
-	if (err)
-		return err;
-	err = change_rule(family, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL);
+	if (!err)
+		err = change_rule(netlink, family, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL);
+	netlink_close(netlink);
 	return err == -EEXIST ? 0 : err;
 }
 
@@ -91,14 +63,63 @@ static bool is_absent(int err)
 
 int tproxy_route_remove(int family)
 {
+	struct netlink *netlink = netlink_open(NETLINK_ROUTE);
 	int rule_err;
 	int route_err;
 
+	if (!netlink)
+		return -errno;
 	do {
-		rule_err = change_rule(family, RTM_DELRULE, 0);
+		rule_err = change_rule(netlink, family, RTM_DELRULE, 0);
 	} while (!rule_err);
-	route_err = change_route(family, RTM_DELROUTE, 0);
+	route_err = change_route(netlink, family, RTM_DELROUTE, 0);
+	netlink_close(netlink);
 	if (!is_absent(rule_err))
 		return rule_err;
 	return route_err && !is_absent(route_err) ? route_err : 0;
+}
+
+static int on_answer(const struct nlmsghdr *header, void *context)
+{
+	const struct rtmsg *route = mnl_nlmsg_get_payload(header);
+	uint32_t table = route->rtm_table;
+	const struct nlattr *attribute;
+
+	mnl_attr_for_each(attribute, header, sizeof(*route))
+	{
+		if (mnl_attr_get_type(attribute) == RTA_TABLE &&
+		    mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0)
+			table = mnl_attr_get_u32(attribute);
+	}
+	*(bool *)context = route->rtm_type == RTN_LOCAL && table == STEER_TABLE;
+	return MNL_CB_STOP;
+}
+
+int tproxy_route_works(int family)
+{
+	struct netlink *netlink = netlink_open(NETLINK_ROUTE);
+	unsigned char to[sizeof(struct in6_addr)];
+	struct nlmsghdr *request;
+	struct rtmsg *route;
+	bool works = false;
+	int err;
+
+	if (!netlink)
+		return -errno;
+	request = netlink_begin(netlink, RTM_GETROUTE, 0);
+	/* One message is the whole answer. */
+	request->nlmsg_flags &= (uint16_t)~NLM_F_ACK;
+	route = mnl_nlmsg_put_extra_header(request, sizeof(*route));
+	route->rtm_family = (uint8_t)family;
+	route->rtm_flags = RTM_F_LOOKUP_TABLE;
+	route->rtm_dst_len = family == AF_INET6 ? 128 : 32;
+	inet_pton(family, family == AF_INET6 ? SOMEWHERE6 : SOMEWHERE4, to);
+	mnl_attr_put(request, RTA_DST, route->rtm_dst_len / 8U, to);
+	mnl_attr_put_u32(request, RTA_MARK, STEER_MARK);
+	err = netlink_send(netlink, on_answer, &works);
+	netlink_close(netlink);
+	/* Without the rule there may be no route at all. */
+	if (err == -ENETUNREACH || err == -EHOSTUNREACH || err == -EACCES || err == -EINVAL)
+		return 0;
+	return err ? err : works;
 }

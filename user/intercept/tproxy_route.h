@@ -16,4 +16,7 @@
 int tproxy_route_add(int family);
 int tproxy_route_remove(int family);
 
+/* Whether the kernel delivers here, by our table, what has our mark. 1 or 0, or -errno. */
+int tproxy_route_works(int family);
+
 #endif

@@ -54,7 +54,8 @@ class Lan(Bed):
 
     def hawser(self, *arguments: str, control: str = "/nonexistent") -> str:
         """What the CLI prints, run on the router; RuntimeError with its complaint if it fails."""
-        return self.router.run(str(self.build / "hawser"), "--control", control, *arguments)
+        return self.router.run("nsenter", f"--mount={self.mounts.path}", "--",
+                               str(self.build / "hawser"), "--control", control, *arguments)
 
     def skip_without(self, method: str) -> None:
         if method == "bpf" and not self.has_bpf:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Pure: whether a packet is one that a match of an nftables rule means. */
-#ifndef HAWSER_DOCTOR_NFT_MATCH_H
-#define HAWSER_DOCTOR_NFT_MATCH_H
+#ifndef HAWSER_INTERCEPT_NFT_MATCH_H
+#define HAWSER_INTERCEPT_NFT_MATCH_H
 
 #include <json-c/json.h>
 #include <stdbool.h>
@@ -13,6 +13,7 @@ struct nft_packet {
 	bool in;
 	union address to;   /* with its port; any address stands for one that is not known */
 	const char *device; /* by which it comes or leaves; "": not known */
+	uint32_t mark;	    /* a bit of it that is certainly set; 0: nothing is known */
 };
 
 /* In this order, so that NO and YES are each other's opposites. */

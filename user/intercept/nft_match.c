@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Whether a packet is one that a match of an nftables rule means. */
-#include "doctor/nft_match.h"
+#include "intercept/nft_match.h"
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
@@ -112,7 +112,24 @@ static enum match match_meta(const struct nft_packet *packet, const char *key,
 	if (strcmp(key, packet->in ? "iifname" : "oifname") == 0 ||
 	    strcmp(key, packet->in ? "iif" : "oif") == 0)
 		return match_word(packet->device, value);
+	/* Others may have set other bits. */
+	if (strcmp(key, "mark") == 0 && json_object_is_type(value, json_type_int))
+		return (json_object_get_uint64(value) & packet->mark) == packet->mark ? MATCH_MAYBE
+										      : MATCH_NO;
 	return MATCH_MAYBE;
+}
+
+/* "meta mark and MASK": certain where the mask has the known bit alone. */
+static enum match match_masked(const struct nft_packet *packet, struct json_object *pair,
+			       struct json_object *value)
+{
+	struct json_object *meta = json_member(json_object_array_get_idx(pair, 0), "meta");
+	const uint64_t mask = json_object_get_uint64(json_object_array_get_idx(pair, 1));
+
+	if (!packet->mark || strcmp(json_text(meta, "key"), "mark") != 0 || mask != packet->mark ||
+	    !json_object_is_type(value, json_type_int))
+		return MATCH_MAYBE;
+	return match_of(json_object_get_uint64(value) == mask);
 }
 
 enum match nft_match_value(const struct nft_packet *packet, struct json_object *key,
@@ -120,12 +137,15 @@ enum match nft_match_value(const struct nft_packet *packet, struct json_object *
 {
 	struct json_object *payload = json_member(key, "payload");
 	struct json_object *meta = json_member(key, "meta");
+	struct json_object *masked = json_member(key, "&");
 
 	value = bare(value);
 	if (payload)
 		return match_payload(packet, payload, value);
 	if (meta)
 		return match_meta(packet, json_text(meta, "key"), value);
+	if (json_length(masked) == 2)
+		return match_masked(packet, masked, value);
 	if (strcmp(json_text(json_member(key, "ct"), "key"), "state") == 0)
 		return match_number(NF_CT_STATE_BIT(IP_CT_NEW), value);
 	return MATCH_MAYBE;

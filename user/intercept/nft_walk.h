@@ -2,13 +2,13 @@
 /* Pure: what the nftables rules of this host do to packets, as far as it is certain. A match that
  * is not understood may match or not. The format is that of libnftables-json(5), with numbers where
  * there is a name for one, too. */
-#ifndef HAWSER_DOCTOR_NFT_WALK_H
-#define HAWSER_DOCTOR_NFT_WALK_H
+#ifndef HAWSER_INTERCEPT_NFT_WALK_H
+#define HAWSER_INTERCEPT_NFT_WALK_H
 
 #include <json-c/json.h>
 #include <stdbool.h>
 
-#include "doctor/nft_match.h"
+#include "intercept/nft_match.h"
 
 #define NFT_WALK_PLACE_MAX 128
 

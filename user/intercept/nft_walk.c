@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What the nftables rules of this host do to packets, as far as it is certain. */
-#include "doctor/nft_walk.h"
+#include "intercept/nft_walk.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
-#include "doctor/nft_match.h"
+#include "intercept/nft_match.h"
 
 #define DEPTH_MAX 16 /* NFT_JUMP_STACK_SIZE of the kernel */
 

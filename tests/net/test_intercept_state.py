@@ -1,0 +1,391 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What interception has put into the kernel is put back when others delete it, by any method; what
+cannot be is said, and the LAN is routed meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import platform
+import signal
+import socket
+import threading
+import time
+
+import pytest
+
+from lan import _SYS_BPF, CLIENTS, METHODS, SERVERS, asks  # pylint: disable=protected-access
+from lan_fixtures import interceptor, lan, serve  # pylint: disable=unused-import
+from test_steer import old_kernel  # pylint: disable=unused-import
+from topology import CLIENT4, SERVER4
+from waiting import until
+
+_BPF_PROG_DETACH, _BPF_PROG_QUERY, _BPF_TCX_INGRESS = 9, 16, 46
+
+RULES = ("ip -4 rule del priority 684", "ip -6 rule del priority 684")
+ROUTES = ("ip -4 route flush table 8684", "ip -6 route flush table 8684")
+TABLE = ("nft flush ruleset", "nft delete table inet hawser", "nft flush chain inet hawser first",
+         "nft flush chain inet hawser prerouting", "nft flush set inet hawser lan")
+DELETIONS = [
+    *(("tproxy", each) for each in (*RULES, *ROUTES, *TABLE, "nft flush set inet hawser ready")),
+    *(("redirect", each) for each in TABLE),
+    *(("bpf", each) for each in (*RULES, *ROUTES, "tcx", "map")),
+]
+
+
+class Detach(ctypes.Structure):
+    """What BPF_PROG_DETACH takes."""
+    _fields_ = [("ifindex", ctypes.c_uint32), ("program", ctypes.c_uint32),
+                ("type", ctypes.c_uint32), ("more", ctypes.c_uint8 * 52)]
+
+
+class Query(ctypes.Structure):
+    """What BPF_PROG_QUERY takes."""
+    _fields_ = [("ifindex", ctypes.c_uint32), ("type", ctypes.c_uint32), ("flags", ctypes.c_uint64),
+                ("programs", ctypes.c_uint64), ("count", ctypes.c_uint32),
+                ("more", ctypes.c_uint8 * 36)]
+
+
+def bpf(lan, command: int, attribute: ctypes.Structure) -> None:
+    with lan.router.entered():
+        assert ctypes.CDLL(None, use_errno=True).syscall(
+            _SYS_BPF[platform.machine()], command, ctypes.byref(attribute),
+            ctypes.sizeof(attribute)) == 0, ctypes.get_errno()
+
+
+def map_of_program(lan, name: str) -> int:
+    """Of the one on the LAN's interface: programs of other network namespaces have such maps, too."""
+    programs = (ctypes.c_uint32 * 1)()
+    bpf(lan, _BPF_PROG_QUERY, Query(index(lan), _BPF_TCX_INGRESS, 0, ctypes.addressof(programs), 1))
+    program = json.loads(lan.router.run("bpftool", "-j", "prog", "show", "id", str(programs[0])))
+    found = [json.loads(lan.router.run("bpftool", "-j", "map", "show", "id", str(number)))
+             for number in program["map_ids"]]
+    return next(each["id"] for each in found if each.get("name") == name)
+
+
+def index(lan) -> int:
+    with lan.router.entered():
+        return socket.if_nametoindex("lan")
+
+
+def delete(lan, what: str) -> None:
+    if what == "tcx":
+        bpf(lan, _BPF_PROG_DETACH, Detach(index(lan), 0, _BPF_TCX_INGRESS))
+    elif what == "map":
+        key = [f"{byte}" for byte in index(lan).to_bytes(4, "little")]
+        lan.router.run("bpftool", "map", "delete", "id", str(map_of_program(lan, "lan")), "key", *key)
+    else:
+        lan.router.run(*what.split())
+
+
+class Clients:
+    """New connections of both families, one after the other, as long as it is entered."""
+
+    def __init__(self, lan, port: int) -> None:
+        self._lan, self._port, self._stop = lan, port, threading.Event()
+        self.failed, self.made = 0, 0
+        self._threads = [threading.Thread(target=self._run, args=(SERVERS[family],))
+                         for family in (4, 6)]
+
+    def _run(self, address: str) -> None:
+        while not self._stop.is_set():
+            try:
+                assert asks(self._lan, address, self._port)
+                self.made += 1
+            except (OSError, AssertionError):
+                self.failed += 1
+            time.sleep(0.02)
+
+    def __enter__(self) -> Clients:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def kept(daemon) -> dict:
+    return daemon.status()["interception"]
+
+
+def is_taken(lan, port: int) -> bool:
+    """Of both families."""
+    return all(asks(lan, SERVERS[family], port) != CLIENTS[family] for family in (4, 6))
+
+
+def turns(lan, port: int, taken: bool) -> None:
+    """Without any chain of NAT the kernel resets what was redirected just before."""
+    def has_turned() -> bool:
+        try:
+            return is_taken(lan, port) == taken
+        except ConnectionResetError:
+            return False
+    until(has_turned)
+
+
+@pytest.mark.parametrize(("method", "what"), DELETIONS, ids=[" ".join(each) for each in DELETIONS])
+def test_is_put_back(lan, interceptor, serve, method, what):
+    """Soon, with a line and a count, and no connection fails meanwhile."""
+    server = serve()
+    daemon = interceptor(method)
+    daemon.up()
+    before = lan.steering()
+    with Clients(lan, server.port) as clients:
+        for count in 1, 2:
+            until(lambda: kept(daemon)["wanted"])
+            delete(lan, what)
+            until(lambda: kept(daemon)["put_back"], lambda n: n == count, seconds=5)  # pylint: disable=cell-var-from-loop
+            made = clients.made
+            until(lambda: clients.made > made + 4)  # pylint: disable=cell-var-from-loop
+        until(lambda: is_taken(lan, server.port))
+    # Without any chain of NAT, the kernel translates no packet of what was redirected before.
+    assert clients.failed <= (8 if (method, "chain" in what) == ("redirect", False) else 0)
+    assert lan.steering() == before
+    state = kept(daemon)
+    assert (state["put_back"], state["fault"]) == (2, ""), state
+    assert state["last"] and state["last"] in daemon.log()
+    assert "put back" in lan.hawser("intercept", "show", control=daemon.control)
+
+
+def test_filter_is_put_back(lan, old_kernel, interceptor, serve):
+    """Where the program is a filter of clsact."""
+    server = serve()
+    daemon = interceptor("bpf")
+    daemon.up()
+    until(lambda: kept(daemon)["wanted"])
+    for number, what in enumerate(("tc filter del dev lan ingress", "tc qdisc del dev lan clsact"), 1):
+        delete(lan, what)
+        until(lambda: kept(daemon)["put_back"], lambda n: n == number)  # pylint: disable=cell-var-from-loop
+        assert is_taken(lan, server.port)
+
+
+def test_lists_of_the_program_are_frozen(lan, interceptor):
+    daemon = interceptor("bpf", "--bypass-destination", f"{SERVER4}/32")
+    daemon.up()
+    with pytest.raises(RuntimeError, match="Operation not permitted"):
+        lan.router.run("bpftool", "map", "delete", "id", str(map_of_program(lan, "destinations")),
+                       "key", "64", "0", "0", "0", "4", "0", "0", "0", *SERVER4.split("."), *["0"] * 12)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_down_stays_down(lan, interceptor, serve, method):
+    """Nobody's deletion but ours is undone: also not by the next hawserd, or a reload."""
+    server = serve()
+    daemon = interceptor(method)
+    before = lan.steering()
+    daemon.up()
+    until(lambda: kept(daemon)["wanted"])
+    daemon.down()
+    until(lambda: not kept(daemon)["wanted"])
+    daemon.signal(signal.SIGHUP)
+    until(lambda: "configuration reloaded" in daemon.log())
+    daemon.signal(signal.SIGKILL)
+    daemon.wait()
+    again = interceptor(method, directory=daemon.directory)
+    time.sleep(1.5)
+    assert asks(lan, SERVER4, server.port) == CLIENT4
+    assert kept(again)["put_back"] == 0 and lan.steering() == before
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_deleted_while_hawserd_was_dead(lan, interceptor, serve, method):
+    """The next one on the same control socket brings it back; down needs none of them."""
+    server = serve()
+    daemon = interceptor(method)
+    before = lan.steering()
+    daemon.up()
+    running = lan.steering()
+    daemon.signal(signal.SIGKILL)
+    daemon.wait()
+    for what in (*RULES[:1], *ROUTES[1:]) if method != "redirect" else TABLE[:1]:
+        delete(lan, what)
+    if method == "bpf":
+        delete(lan, "tcx")
+    again = interceptor(method, directory=daemon.directory)
+    until(lambda: is_taken(lan, server.port))
+    assert lan.steering() == running
+    again.signal(signal.SIGKILL)
+    again.wait()
+    daemon.down()
+    assert lan.steering() == before
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_up_is_a_setting(lan, interceptor, serve, tmp_path, method):
+    """It comes and goes with hawserd, but for who takes it down by hand."""
+    server = serve()
+    before = lan.steering()
+    file = tmp_path / "conf"
+    text = f'intercept {{ method = "{method}"  lan = {{ "lan" }} %s }}\n'
+    file.write_text(text % "up = yes", "utf-8")
+    daemon = interceptor(method, "-c", str(file))
+    until(lambda: is_taken(lan, server.port))
+    for what in "no", "yes":
+        file.write_text(text % f"up = {what}", "utf-8")
+        daemon.signal(signal.SIGHUP)
+        turns(lan, server.port, what == "yes")
+    daemon.signal(signal.SIGTERM)
+    assert daemon.wait() == 0
+    assert lan.steering() == before
+    daemon = interceptor(method, "-c", str(file))
+    until(lambda: is_taken(lan, server.port))
+    daemon.down()
+    time.sleep(1.5)
+    assert asks(lan, SERVER4, server.port) == CLIENT4
+    daemon.signal(signal.SIGHUP)
+    time.sleep(0.5)
+    assert asks(lan, SERVER4, server.port) == CLIENT4
+
+
+@pytest.mark.parametrize("up", ["no", "gone"])
+def test_a_setting_that_is_off_after_a_crash(lan, interceptor, serve, tmp_path, up):
+    """What hawserd has brought up by itself is not mistaken for somebody's wish."""
+    server = serve()
+    before = lan.steering()
+    file = tmp_path / "conf"
+    file.write_text('intercept { up = yes  lan = { "lan" } }\n', "utf-8")
+    first = interceptor("tproxy", "-c", str(file))
+    until(lambda: is_taken(lan, server.port))
+    first.signal(signal.SIGKILL)
+    first.wait()
+    file.write_text('intercept { lan = { "lan" } %s }\n' % ("up = no" if up == "no" else ""), "utf-8")
+    second = interceptor("tproxy", "-c", str(file), directory=first.directory)
+    until(lambda: lan.steering() == before)
+    assert not kept(second)["wanted"] and asks(lan, SERVER4, server.port) == CLIENT4
+
+
+def test_a_reload_changes_what_is_in_force(lan, interceptor, serve, tmp_path):
+    """The method, what is bypassed, and the LAN; what --lan or --method said by hand holds."""
+    server = serve()
+    file = tmp_path / "conf"
+    text = 'intercept { method = "%s"  lan = { "lan" } %s }\n'
+    file.write_text(text % ("tproxy", ""), "utf-8")
+    daemon = interceptor("tproxy", "-c", str(file))
+    lan.hawser("intercept", "up", control=daemon.control)
+    for method in "bpf", "tproxy":
+        file.write_text(text % (method, ""), "utf-8")
+        daemon.signal(signal.SIGHUP)
+        until(lambda: daemon.show().get("method") == method)  # pylint: disable=cell-var-from-loop
+        assert is_taken(lan, server.port)
+    file.write_text(text % ("bpf", f"bypass-port = {{ {server.port} }}"), "utf-8")
+    lan.hawser("--method", "tproxy", "intercept", "up", control=daemon.control)
+    until(lambda: kept(daemon)["wanted"])
+    daemon.signal(signal.SIGHUP)
+    until(lambda: asks(lan, SERVER4, server.port) == CLIENT4)
+    assert daemon.show()["method"] == "tproxy"
+    assert kept(daemon)["put_back"] == 0
+
+
+def test_without_the_right(lan, interceptor, serve):
+    """It is said that nothing is put back; what is up works on."""
+    server = serve()
+    daemon = interceptor("tproxy", prefix=("setpriv", "--bounding-set", "-net_admin", "--inh-caps",
+                                           "-net_admin", "--pdeathsig", "KILL", "--"))
+    daemon.up()
+    assert "what others delete is not put back" in daemon.log()
+    time.sleep(1.2)
+    assert is_taken(lan, server.port) and not kept(daemon)["wanted"]
+
+
+# What cannot be put back, or would cut the LAN off.
+
+@pytest.mark.parametrize("method", ["tproxy", "bpf"])
+@pytest.mark.parametrize("family", [4, 6])
+def test_a_rule_before_ours(lan, interceptor, serve, method, family):
+    """It takes the marked packets: the LAN is routed, and it is said, until it has gone."""
+    server = serve()
+    daemon = interceptor(method)
+    daemon.up()
+    until(lambda: kept(daemon)["wanted"])
+    rule = ("priority", "100", "lookup", "main")
+    lan.router.run("ip", f"-{family}", "rule", "add", *rule)
+    try:
+        until(lambda: kept(daemon)["fault"])
+        assert asks(lan, SERVERS[family], server.port) == CLIENTS[family]
+        shown = lan.hawser("intercept", "show", control=daemon.control)
+        assert "broken" in shown and "684" in shown
+        assert "broken" in daemon.run_cli("status").stdout
+    finally:
+        lan.router.run("ip", f"-{family}", "rule", "del", *rule)
+    until(lambda: is_taken(lan, server.port))
+    assert kept(daemon)["fault"] == ""
+
+
+def firewall(*rules: str) -> str:
+    return "\n".join(("table inet guard {", "chain in {", "type filter hook input priority 0; policy drop",
+                      "ct state established,related accept", "iifname lo accept",
+                      "meta l4proto icmpv6 accept", *rules, "}", "}"))
+
+
+@contextlib.contextmanager
+def guarded(lan, text: str):
+    lan.router.run("nft", "-f", "-", text=text)
+    try:
+        yield
+    finally:
+        lan.router.run("nft", "delete", "table", "inet", "guard")
+
+
+def mend(complaint: str) -> str:
+    """The command that a complaint gives."""
+    return complaint.partition("fix: ")[2].partition(" (")[0].partition("; or ")[0].strip()
+
+
+FIREWALLS = [firewall(), firewall("tcp dport 22 accept", "iifname \"lan\" reject"),
+             firewall("iifname \"a\" accept", "meta nfproto ipv6 accept"),
+             firewall("tcp dport { 22, 53 } accept", "udp dport 53 accept")]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("text", FIREWALLS, ids=range(len(FIREWALLS)))
+def test_firewall(lan, interceptor, serve, method, text):
+    """Refused with the command that mends it; that which closes later has the LAN routed."""
+    server = serve()
+    daemon = interceptor(method)
+    before = lan.steering()
+    with guarded(lan, text):
+        with pytest.raises(RuntimeError, match="chain inet guard in") as refusal:
+            daemon.up()
+        assert asks(lan, SERVER4, server.port) == CLIENT4
+        command = mend(str(refusal.value))
+        for _ in range(3):  # a family after the other, where both are closed
+            lan.router.run(*command.split())
+            try:
+                daemon.up()
+                break
+            except RuntimeError as again:
+                command = mend(str(again))
+        assert is_taken(lan, server.port)
+    assert is_taken(lan, server.port)
+    until(lambda: kept(daemon)["wanted"])
+    with guarded(lan, text):
+        until(lambda: "guard" in kept(daemon)["fault"])
+        assert asks(lan, SERVER4, server.port) == CLIENT4
+    until(lambda: is_taken(lan, server.port))
+    daemon.down()
+    assert lan.steering() == before
+
+
+@pytest.mark.parametrize("rules", [
+    ("meta mark and 0x1000000 == 0x1000000 accept",), ("meta mark and 0x1000000 != 0x0 accept",),
+    ("iifname \"lan\" accept",), ("iifname \"l*\" ct state new jump more",),
+    ("ip saddr 10.77.0.0/24 accept", "ip6 saddr fd00::/8 accept")])
+def test_open_firewall(lan, interceptor, serve, rules):
+    """What lets connections in, or may, is no reason to refuse."""
+    server = serve()
+    daemon = interceptor("tproxy")
+    with guarded(lan, firewall(*rules).replace("chain in", "chain more { accept; }\nchain in")):
+        daemon.up()
+        assert is_taken(lan, server.port)
+
+
+@pytest.mark.parametrize("device", ["a", "b"])
+def test_a_link_is_no_lan(lan, interceptor, device):
+    """What leads to the Internet: by its default route, or as hawserd's link."""
+    daemon = interceptor("tproxy", *(("--link", "dsl=b") if device == "b" else ()))
+    with pytest.raises(RuntimeError, match=f"{device} leads to the Internet"):
+        lan.hawser("--lan", f"lan,{device}", "intercept", "up", control=daemon.control)

@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Keeps interception in force. The kernel's events say when to look; what has none is looked at
+ * every second. What is wanted is in a file (intercept/wanted.h), so that `down` needs no hawserd,
+ * and a hawserd that was killed is followed by one that knows. */
+#include "daemon/interception.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "daemon/heartbeat.h"
+#include "daemon/report_intercept.h"
+#include "daemon/report_put.h"
+#include "intercept/apply.h"
+#include "intercept/nft.h"
+#include "intercept/obstacle.h"
+#include "intercept/wanted.h"
+#include "intercept/watch.h"
+
+#define LOOK_S 1.
+/* After an event, so that a firewall that is loaded anew is there as a whole; and while the CLI is
+ * at work. */
+#define SOON_S 0.05
+/* After what could not be put back. */
+#define RETRY_S 2.
+/* So many times as long as the last look at the firewall took, until the next: it may have any
+ * number of rules, and others change them all the time. */
+#define FIREWALL_SHARE 20
+
+struct interception {
+	struct ev_loop *loop;
+	struct heartbeat *heartbeat;
+	const struct links *links;
+	const struct config *config;
+	char *control;
+	struct intercept_watch *watch;
+	ev_io ios[INTERCEPT_WATCH_FDS];
+	ev_timer look;
+	ev_timer soon;
+	struct intercept_events events; /* not yet looked into */
+	bool bring_up;			/* the setting wants it, and no file says so yet */
+	bool reconfigured;
+	char *wish;  /* the file's text; NULL: nothing is wanted of this hawserd */
+	char *rules; /* those in force, by this method */
+	enum intercept_method method;
+	struct intercept_fault fault;
+	double retry_s;
+	double firewall_s; /* when it may be looked at again */
+	uint64_t put_back;
+	double put_back_s; /* when it was last */
+	char last[INTERCEPT_TEXT_MAX];
+};
+
+static void replace(char **text, char *with)
+{
+	free(*text);
+	*text = with;
+}
+
+static bool is_broken(const struct interception *in)
+{
+	return *in->fault.seen;
+}
+
+/* What we have caused ourselves; others' rules may have changed meanwhile. */
+static void forget_events(struct interception *in)
+{
+	if (in->watch)
+		intercept_watch_read(in->watch, &in->events);
+	in->events.table = in->events.route = false;
+}
+
+/* New connections are routed from now on. */
+static void fail(struct interception *in, const struct intercept_fault *fault)
+{
+	if (strcmp(in->fault.seen, fault->seen) != 0)
+		log_warning("interception: %s; the LAN is routed%s%s", fault->seen,
+			    *fault->mend ? "; fix: " : "", fault->mend);
+	in->fault = *fault;
+	in->retry_s = clock_monotonic_s() + RETRY_S;
+	heartbeat_pause(in->heartbeat, true);
+	intercept_pause_tproxy();
+	forget_events(in);
+}
+
+static void forget(struct interception *in)
+{
+	replace(&in->wish, NULL);
+	replace(&in->rules, NULL);
+	in->fault = (struct intercept_fault){0};
+	heartbeat_pause(in->heartbeat, false);
+}
+
+/* What is in force is as it is to be. */
+static void succeed(struct interception *in, const struct intercept_plan *plan)
+{
+	in->fault = (struct intercept_fault){0};
+	replace(&in->rules, nft_rules_text(plan));
+	in->method = plan->method;
+	heartbeat_pause(in->heartbeat, false);
+	forget_events(in);
+}
+
+static void put_in_force(struct interception *in, const struct intercept_plan *plan,
+			 const char *missing)
+{
+	struct intercept_fault fault = {0};
+	const bool again = is_broken(in);
+
+	if (!intercept_apply(plan, &fault)) {
+		fail(in, &fault);
+		return;
+	}
+	if (intercept_lacks(plan, &fault)) {
+		struct intercept_fault stuck = {0};
+
+		intercept_blame(&stuck, "%s does not do its work: something comes before it",
+				fault.seen);
+		intercept_mend(&stuck, "ip rule: none before 684 may be for packets with mark "
+				       "0x1000000");
+		fail(in, &stuck);
+		return;
+	}
+	succeed(in, plan);
+	if (!*missing && *fault.seen)
+		log_warning("interception: %s", fault.seen);
+	if (again) {
+		log_info("interception: in force again, %s", intercept_method_words[plan->method]);
+	} else if (!*missing) {
+		log_info("interception: in force, %s", intercept_method_words[plan->method]);
+	} else {
+		in->put_back++;
+		in->put_back_s = clock_monotonic_s();
+		snprintf(in->last, sizeof(in->last), "%s", missing);
+		log_warning("interception: somebody deleted or changed %s; put back (%" PRIu64
+			    " times by now)",
+			    missing, in->put_back);
+	}
+}
+
+/* The rules of others are looked at if there is reason to, and not all the time. */
+static bool is_obstructed(struct interception *in, const struct intercept_plan *plan,
+			  struct intercept_fault *fault)
+{
+	const double start_s = clock_monotonic_s();
+	const bool obstructed = intercept_is_obstructed(plan, fault);
+	const double end_s = clock_monotonic_s();
+	const double pause_s = (end_s - start_s) * FIREWALL_SHARE;
+
+	in->firewall_s = end_s + (pause_s > LOOK_S ? pause_s : LOOK_S);
+	return obstructed;
+}
+
+/* Whether the settings make other rules than those in force. */
+static bool has_changed(const struct interception *in, const struct intercept_plan *plan)
+{
+	char *rules = nft_rules_text(plan);
+	const bool changed =
+		!in->rules || !rules || plan->method != in->method || strcmp(rules, in->rules) != 0;
+
+	free(rules);
+	return changed;
+}
+
+static void keep(struct interception *in, const struct intercept_plan *plan, bool fresh,
+		 const struct intercept_events *events)
+{
+	struct intercept_fault fault = {0};
+	const bool broken = is_broken(in);
+	/* A wish that the CLI leaves is in force already; one from before our start may not be. */
+	const bool is_new = in->reconfigured && has_changed(in, plan);
+	const bool too_soon = clock_monotonic_s() < in->firewall_s;
+	bool lacks;
+
+	if (intercept_bridge_spoils(plan, &fault)) {
+		fail(in, &fault);
+		return;
+	}
+	in->events.firewall = events->firewall && too_soon;
+	if (broken && !fresh && !is_new && (!events->firewall || too_soon) &&
+	    clock_monotonic_s() < in->retry_s)
+		return;
+	if ((broken || is_new || (events->firewall && !too_soon)) &&
+	    is_obstructed(in, plan, &fault)) {
+		fail(in, &fault);
+		return;
+	}
+	in->reconfigured = false;
+	lacks = intercept_lacks(plan, &fault);
+	if (!lacks && events->table && !fresh) {
+		intercept_blame(&fault, "the content of the nftables table " INTERCEPT_TABLE);
+		lacks = true;
+	}
+	if (lacks || is_new || broken)
+		put_in_force(in, plan, lacks && !is_new && !fresh ? fault.seen : "");
+	else if (fresh)
+		succeed(in, plan);
+}
+
+/* What the file says, if it is for this hawserd. */
+static struct json_object *read_wish(const struct interception *in, const char *text)
+{
+	struct json_object *words = json_tokener_parse(text);
+
+	if (strcmp(json_text(words, "control"), in->control) == 0)
+		return words;
+	json_object_put(words);
+	return NULL;
+}
+
+/* Left by a hawserd that was killed, of a setting that is off now. */
+static bool is_outdated(const struct interception *in, struct json_object *words)
+{
+	return json_object_get_boolean(json_member(words, "setting")) && !in->config->intercept.up;
+}
+
+static void take_wish(struct interception *in, const struct intercept_wanted *wanted,
+		      const struct intercept_events *events)
+{
+	char *text = intercept_wanted_read(wanted);
+	struct json_object *words = text ? read_wish(in, text) : NULL;
+	struct json_object *settings;
+	struct intercept_plan plan;
+	struct intercept_fault fault = {0};
+	bool fresh;
+
+	if (words && is_outdated(in, words)) {
+		intercept_wanted_remove(wanted);
+		(void)intercept_withdraw(&fault);
+		json_object_put(words);
+		words = NULL;
+	}
+	if (!words) {
+		free(text);
+		forget(in);
+		return;
+	}
+	fresh = !in->wish || strcmp(text, in->wish) != 0;
+	replace(&in->wish, text);
+	settings = report_intercept_settings(in->config, in->links, in->control);
+	if (intercept_plan_make(&plan, settings, json_member(words, "lan"),
+				json_object_get_string(json_member(words, "method")), &fault))
+		keep(in, &plan, fresh, events);
+	else
+		fail(in, &fault);
+	json_object_put(settings);
+	json_object_put(words);
+}
+
+/* Writes down what the setting wants. */
+static int bring_up(struct interception *in)
+{
+	struct json_object *settings =
+		report_intercept_settings(in->config, in->links, in->control);
+	struct intercept_wanted wanted = {.fd = -1};
+	struct intercept_fault fault = {0};
+	struct intercept_plan plan;
+	int err = 0;
+
+	if (!intercept_plan_make(&plan, settings, NULL, NULL, &fault) ||
+	    intercept_lan_is_wan(&plan, settings, &fault)) {
+		fail(in, &fault);
+	} else {
+		err = intercept_wanted_open(&wanted, RUN_FILE_TRY);
+		if (!err)
+			err = intercept_wanted_write(&wanted, in->control, NULL, NULL, true);
+		if (err && err != -EWOULDBLOCK) {
+			intercept_blame(&fault, "%s: %s", wanted.path, strerror(-err));
+			fail(in, &fault);
+		}
+	}
+	intercept_wanted_close(&wanted);
+	json_object_put(settings);
+	return err;
+}
+
+static void look(struct interception *in)
+{
+	struct intercept_wanted wanted;
+	struct intercept_events events;
+	int err;
+
+	if (in->bring_up)
+		in->bring_up = bring_up(in) == -EWOULDBLOCK;
+	err = intercept_wanted_open(&wanted, RUN_FILE_FIND_TRY);
+	if (err == -EWOULDBLOCK) {
+		ev_timer_again(in->loop, &in->soon);
+		return;
+	}
+	/* All that came before we held the file is somebody's who held it, or older than the look.
+	 */
+	if (in->watch)
+		intercept_watch_read(in->watch, &in->events);
+	events = in->events;
+	in->events = (struct intercept_events){0};
+	if (!err)
+		take_wish(in, &wanted, &events);
+	else if (in->wish)
+		forget(in);
+	/* What the CLI brings up later is made of the settings as they are. */
+	if (err)
+		in->reconfigured = in->bring_up;
+	intercept_wanted_close(&wanted);
+}
+
+static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)events;
+	look(timer->data);
+}
+
+static void on_soon(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)events;
+	ev_timer_stop(loop, timer);
+	look(timer->data);
+}
+
+static void on_event(struct ev_loop *loop, ev_io *io, int events)
+{
+	struct interception *in = io->data;
+	const struct intercept_events *seen = &in->events;
+
+	(void)events;
+	intercept_watch_read(in->watch, &in->events);
+	if ((seen->table || seen->route) && !ev_is_active(&in->soon))
+		ev_timer_again(loop, &in->soon);
+}
+
+static void watch_events(struct interception *in)
+{
+	int fds[INTERCEPT_WATCH_FDS];
+
+	in->watch = intercept_watch_open();
+	if (!in->watch) {
+		log_warning("interception: no events of the kernel: %s", strerror(errno));
+		return;
+	}
+	intercept_watch_fds(in->watch, fds);
+	for (int i = 0; i < INTERCEPT_WATCH_FDS; i++) {
+		ev_io *io = &in->ios[i];
+
+		ev_io_init(io, on_event, fds[i], EV_READ);
+		io->data = in;
+		if (fds[i] >= 0)
+			ev_io_start(in->loop, io);
+	}
+}
+
+static bool has_transparent_listener(const struct config *config)
+{
+	for (size_t i = 0; i < config->listen_count; i++)
+		if (config->listen[i].transparent)
+			return true;
+	return false;
+}
+
+/* What the setting has brought up, unless another hawserd has it by now. */
+static void take_down(struct interception *in)
+{
+	struct intercept_fault fault = {0};
+	struct intercept_wanted wanted;
+	char *text = NULL;
+
+	if (in->wish && intercept_wanted_open(&wanted, RUN_FILE_FIND) == 0) {
+		text = intercept_wanted_read(&wanted);
+		if (text && strcmp(text, in->wish) == 0) {
+			intercept_wanted_remove(&wanted);
+			if (!intercept_withdraw(&fault))
+				log_warning("interception: %s", fault.seen);
+		}
+		intercept_wanted_close(&wanted);
+	}
+	free(text);
+	forget(in);
+}
+
+struct interception *interception_open(struct ev_loop *loop, struct heartbeat *heartbeat,
+				       const struct links *links, const char *control)
+{
+	struct interception *in = calloc(1, sizeof(*in));
+	ev_timer *timer;
+
+	if (!in)
+		return NULL;
+	in->loop = loop;
+	in->heartbeat = heartbeat;
+	in->links = links;
+	in->control = control ? strdup(control) : NULL;
+	timer = &in->look;
+	ev_timer_init(timer, on_look, 0., LOOK_S);
+	timer->data = in;
+	timer = &in->soon;
+	ev_timer_init(timer, on_soon, 0., SOON_S);
+	timer->data = in;
+	return in;
+}
+
+void interception_configure(struct interception *in, const struct config *config)
+{
+	const bool was_up = in->config && in->config->intercept.up;
+
+	if (was_up && !config->intercept.up)
+		take_down(in);
+	in->bring_up = config->intercept.up && !was_up;
+	in->reconfigured = true;
+	in->config = config;
+	if (!in->control && in->bring_up)
+		log_error("interception: up = yes needs the control socket");
+	if (!in->control || !has_transparent_listener(config)) {
+		interception_stop(in);
+		return;
+	}
+	if (nft_probe() == -EPERM) {
+		log_warning("interception: no CAP_NET_ADMIN: what others delete is not put back");
+		interception_stop(in);
+		return;
+	}
+	if (!in->watch)
+		watch_events(in);
+	ev_timer_again(in->loop, &in->look);
+	look(in);
+}
+
+void interception_stop(struct interception *in)
+{
+	ev_timer_stop(in->loop, &in->look);
+	ev_timer_stop(in->loop, &in->soon);
+	for (int i = 0; in->watch && i < INTERCEPT_WATCH_FDS; i++)
+		ev_io_stop(in->loop, &in->ios[i]);
+	intercept_watch_close(in->watch);
+	in->watch = NULL;
+}
+
+void interception_close(struct interception *in)
+{
+	if (!in)
+		return;
+	interception_stop(in);
+	if (in->config && in->config->intercept.up)
+		take_down(in);
+	free(in->wish);
+	free(in->rules);
+	free(in->control);
+	free(in);
+}
+
+struct json_object *interception_report(const struct interception *in)
+{
+	struct json_object *object = json_object_new_object();
+
+	put(object, "wanted", json_object_new_boolean(in && (in->wish || is_broken(in))));
+	put_text(object, "fault", in ? in->fault.seen : "");
+	put_text(object, "mend", in ? in->fault.mend : "");
+	put_count(object, "put_back", in ? in->put_back : 0);
+	put_text(object, "last", in ? in->last : "");
+	put_seconds(object, "last_age_s",
+		    in && in->put_back ? clock_monotonic_s() - in->put_back_s : 0);
+	return object;
+}
