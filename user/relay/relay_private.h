@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What relay.c, the pair of flows, relay_end.c, its end, and relay_sockmap.c, its way into the
- * sockmap and back, share. */
+/* What relay.c, the pair of flows, relay_end.c, its end, relay_rate.c, its turns at a rate, and
+ * relay_sockmap.c, its way into the sockmap and back, share. */
 #ifndef HAWSER_RELAY_RELAY_PRIVATE_H
 #define HAWSER_RELAY_RELAY_PRIVATE_H
 

@@ -228,8 +228,8 @@ static void session_refuse_handshake(struct session *session, enum cause cause,
 	hangup_add(&env->relay.hangup, &session->relay.client.hangup, session->relay.client.fd,
 		   HANGUP_DEATH, session_on_client_hup, session);
 	session_enter(session, SESSION_DELAYING);
-	session_arm(session, auth_penalty_note(env->penalty, &session->client,
-					       loop_clock_s(env->relay.loop)));
+	session_arm(session,
+		    auth_penalty_note(env->penalty, &session->client, clock_monotonic_s()));
 }
 
 static void session_on_relay(struct relay *relay, enum relay_event event, enum cause cause)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What session.c, one session's life, session_deadline.c, how long that may take,
- * session_transparent.c, how some begin, session_http.c, those of many requests, and
- * session_list.c, what is asked of all, share. */
+ * session_doorway.c, how one gets in, session_transparent.c, how some begin, session_http.c, those
+ * of many requests, and session_list.c, what is asked of all, share. */
 #ifndef HAWSER_SESSION_SESSION_PRIVATE_H
 #define HAWSER_SESSION_SESSION_PRIVATE_H
 
