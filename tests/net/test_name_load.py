@@ -5,6 +5,7 @@ with a zone."""
 from __future__ import annotations
 
 import json
+import os
 import socket
 
 import pytest
@@ -167,3 +168,29 @@ def test_name_server_with_a_zone(bed, hawserd, server, first):
     finally:
         path.write_text(before, "ascii")
         bed.router.run("ip", "-6", "address", "del", "fe80::53/64", "dev", device)
+
+
+def test_two_changes_in_one_second(bed, hawserd, dns, server):
+    """Of the same length, which is all that a clock of whole seconds would show."""
+    dns.records["host.test"] = [SERVER4]
+    path = bed.scratch / "resolv.conf"
+    good = path.read_text("ascii")
+    try:
+        path.write_text(good.replace("127.0.0.1", "127.0.0.7"), "ascii")
+        second = int(path.stat().st_mtime)
+        os.utime(path, ns=(second * 10**9, second * 10**9))
+        daemon = hawserd(*ONE_WORKER)
+        with pytest.raises(Refused):
+            daemon.dial("host.test", server.port)
+        path.write_text(good, "ascii")
+        os.utime(path, ns=(second * 10**9 + 500, second * 10**9 + 500))
+
+        def resolves() -> bool:
+            try:
+                return bool(daemon.dial("host.test", server.port))
+            except Refused:
+                return False
+
+        until(resolves)
+    finally:
+        path.write_text(good, "ascii")

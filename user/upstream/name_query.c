@@ -6,6 +6,7 @@
 #include <ev.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 
 #include "upstream/name_servers.h"
@@ -21,6 +22,7 @@ struct name_asker {
 	struct ev_loop *loop;
 	struct name_servers *servers;
 	struct name_query *idle;
+	struct stat read; /* resolv.conf, when it was */
 };
 
 struct name_query {
@@ -228,12 +230,24 @@ struct name_asker *name_asker_open(struct ev_loop *loop)
 	if (!asker)
 		return NULL;
 	asker->loop = loop;
+	(void)stat(NAME_SERVERS_FILE, &asker->read);
 	asker->servers = name_servers_load();
 	if (!asker->servers) {
 		free(asker);
 		return NULL;
 	}
 	return asker;
+}
+
+bool name_asker_is_current(const struct name_asker *asker)
+{
+	const struct stat *then = &asker->read;
+	struct stat now = {0};
+
+	(void)stat(NAME_SERVERS_FILE, &now);
+	return now.st_ino == then->st_ino && now.st_size == then->st_size &&
+	       now.st_mtim.tv_sec == then->st_mtim.tv_sec &&
+	       now.st_mtim.tv_nsec == then->st_mtim.tv_nsec;
 }
 
 void name_asker_close(struct name_asker *asker)

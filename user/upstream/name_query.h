@@ -19,6 +19,9 @@ struct name_query;
  * lacks. */
 struct name_asker *name_asker_open(struct ev_loop *loop);
 
+/* Whether resolv.conf still is the file that it was then. */
+bool name_asker_is_current(const struct name_asker *asker);
+
 /* No query may be under way. */
 void name_asker_close(struct name_asker *asker);
 

@@ -16,7 +16,6 @@
 
 #include "base/log.h"
 
-#define RESOLV_CONF "/etc/resolv.conf"
 /* c-ares asks each server in turn, so a dead first one costs this much. */
 #define TRY_TIMEOUT_MS 1500
 #define TRIES	       3
@@ -36,7 +35,8 @@ static void add_zone(struct name_servers *servers, const struct in6_addr *addres
 	struct name_servers_zones *zones = &servers->zones;
 
 	if (interface == 0)
-		log_warning(RESOLV_CONF ": there is no interface %s: its name server is not asked",
+		log_warning(NAME_SERVERS_FILE
+			    ": there is no interface %s: its name server is not asked",
 			    name);
 	if (interface == 0 || zones->count == NAME_SERVERS_MAX)
 		return;
@@ -72,7 +72,7 @@ static void add_server(struct name_servers *servers, char *text)
 
 static void read_servers(struct name_servers *servers)
 {
-	FILE *file = fopen(RESOLV_CONF, "re");
+	FILE *file = fopen(NAME_SERVERS_FILE, "re");
 	char line[512];
 	char text[INET6_ADDRSTRLEN + 1 + IF_NAMESIZE];
 

@@ -8,7 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NAME_SERVERS_MAX 8
+#define NAME_SERVERS_FILE "/etc/resolv.conf"
+#define NAME_SERVERS_MAX  8
 
 struct name_servers;
 

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "links/link_choice.h"
 #include "upstream/name_query.h"
+#include "upstream/name_servers.h"
 
 /* Long enough to spare the name server a client that insists, short enough for who mends it. */
 #define NOT_FOUND_S 5.
@@ -173,6 +174,12 @@ static void on_answer(void *context, enum cause cause, const union address *addr
 	if (cause != CAUSE_NONE && name->asked > 0)
 		return;
 	stop_asking(name);
+	/* libev compares whole seconds: a file that changed twice in one would stay unread. It
+	 * stays among those that are asked for, and so is asked of the new name servers. */
+	if (cause == CAUSE_RESOLVE_FAILED && !name_asker_is_current(resolver->asker)) {
+		ev_feed_event(resolver->loop, &resolver->resolv_conf, EV_STAT);
+		return;
+	}
 	list_remove(&resolver->running, name);
 	/* Who is told may ask again at once. */
 	if (cause == CAUSE_NAME_NOT_FOUND || cause == CAUSE_RESOLVE_FAILED) {
@@ -390,7 +397,7 @@ struct resolver *resolver_open(struct ev_loop *loop, uint32_t questions_max)
 		free(resolver);
 		return NULL;
 	}
-	ev_stat_init(&resolver->resolv_conf, on_resolv_conf, "/etc/resolv.conf", 0.);
+	ev_stat_init(&resolver->resolv_conf, on_resolv_conf, NAME_SERVERS_FILE, 0.);
 	resolver->resolv_conf.data = resolver;
 	ev_stat_start(loop, &resolver->resolv_conf);
 	return resolver;
