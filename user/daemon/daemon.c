@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Opens what the daemon consists of, watches signals, and closes it. */
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "accel/local.h"
+#include "accel/sockmap.h"
+#include "accel/sockmap_probe.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/announce.h"
+#include "daemon/control.h"
+#include "daemon/daemon_private.h"
+#include "daemon/heartbeat.h"
+#include "daemon/interception.h"
+#include "daemon/open_files.h"
+#include "daemon/privileges.h"
+#include "daemon/worker.h"
+#include "intercept/run_redirect.h"
+#include "links/links.h"
+#include "shared/affinity.h"
+#include "shared/auth_penalty.h"
+#include "shared/recent_dials.h"
+#include "upstream/exit_memory.h"
+
+/* A slot of the sockmap takes about 250 bytes of kernel memory, used or not. */
+#define SOCKMAP_SLOTS_MAX 16384
+
+#define MINUTE_S 60.
+
+void daemon_configure_workers(struct daemon *daemon, bool listening)
+{
+	size_t count = daemon->config->listen_count;
+	int *fds = calloc(count, sizeof(*fds));
+
+	if (!fds)
+		listening = false;
+	for (size_t w = 0; w < daemon->worker_count; w++) {
+		for (size_t i = 0; listening && i < count; i++)
+			fds[i] = daemon->listening.fds[i * daemon->worker_count + w];
+		worker_configure(daemon->workers[w], daemon->config, listening ? fds : NULL);
+	}
+	free(fds);
+}
+
+static int workers_start(struct daemon *daemon, const struct open_files *files)
+{
+	unsigned int count = daemon->config->workers;
+	sigset_t all;
+	sigset_t before;
+
+	daemon->workers = calloc(count, sizeof(struct worker *));
+	if (!daemon->workers)
+		return -ENOMEM;
+	/* Signals are the main thread's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	while (daemon->worker_count < count) {
+		struct worker *worker = worker_start(&(struct worker_options){
+			.index = (unsigned int)daemon->worker_count,
+			.count = count,
+			.queries_max = files->queries,
+			.unheard_max = files->unheard,
+			.sockmap = daemon->sockmap,
+			.local = daemon->local,
+			.penalty = daemon->penalty,
+			.recent_dials = daemon->recent_dials,
+			.affinity = daemon->affinity,
+			.run = daemon->run,
+		});
+
+		if (!worker)
+			break;
+		daemon->workers[daemon->worker_count++] = worker;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (daemon->worker_count < count) {
+		log_error("cannot start worker %zu of %u: %s", daemon->worker_count + 1, count,
+			  strerror(errno));
+		return -errno;
+	}
+	return 0;
+}
+
+/* Of each worker: two for every session of its share, but no more memory than this takes. */
+static unsigned int sockmap_slots(const struct open_files *files, const struct config *config)
+{
+	const uint64_t slots = 2 + 2 * (uint64_t)files->sessions / config->workers;
+
+	return slots < SOCKMAP_SLOTS_MAX ? (unsigned int)slots : SOCKMAP_SLOTS_MAX;
+}
+
+static int sockmap_start(struct daemon *daemon, const struct open_files *files)
+{
+	const struct config *config = daemon->config;
+
+	daemon->sockmap = sockmap_open(&(struct sockmap_options){
+		.off = !config->relay.bpf,
+		.pin_path = config->relay.bpf_pins,
+		.workers = config->workers,
+		.slots = sockmap_slots(files, config),
+		.budget_bytes = config->relay.tune.sockmap_bytes,
+		.simulate_refusal = getenv("HAWSER_TEST_REFUSE_BPF") != NULL,
+	});
+	if (!daemon->sockmap) {
+		log_error("%s", strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	sockmap_probe(daemon->sockmap);
+	return 0;
+}
+
+/* What the kernel refuses is no error: clients are then served by TCP. */
+static int local_start(struct daemon *daemon)
+{
+	const struct config *config = daemon->config;
+
+	if (!config->relay.local_accel)
+		return 0;
+	daemon->local = local_open(&(struct local_options){
+		.off = !config->relay.bpf,
+		.cgroup = config->relay.local_accel,
+		.workers = config->workers,
+		.slots = LOCAL_SLOTS / config->workers,
+	});
+	if (!daemon->local) {
+		log_error("%s", strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	local_listen(daemon->local, config->listen, config->listen_count);
+	return 0;
+}
+
+static void on_links(void *context, const struct link_choices *choices)
+{
+	struct daemon *daemon = context;
+
+	for (size_t w = 0; w < daemon->worker_count; w++)
+		worker_set_links(daemon->workers[w], choices);
+}
+
+static int start_links(struct daemon *daemon)
+{
+	daemon->links = links_open(daemon->loop, daemon->config, on_links, daemon);
+	if (daemon->links)
+		return 0;
+	log_error("%s", strerror(ENOMEM));
+	return -ENOMEM;
+}
+
+static struct json_object *on_control(void *context, const char *command,
+				      struct json_object *request)
+{
+	struct daemon *daemon = context;
+
+	/* The only command that changes something. */
+	if (strcmp(command, "run") == 0)
+		return run_redirect_answer(daemon->run, request);
+	return report_answer(&daemon->report, command, request);
+}
+
+/* Without a control socket the daemon still proxies: only a path that was asked for must work. */
+static const char *control_error_text(int err)
+{
+	switch (err) {
+	case EADDRINUSE:
+		return "another hawserd answers there; --control chooses another";
+	case EPERM:
+		return "its directory belongs to somebody else; --control chooses another";
+	case EACCES:
+		return "others may write to its directory, or it is closed to hawserd; --control "
+		       "chooses another";
+	default:
+		return strerror(err);
+	}
+}
+
+static int open_control(struct daemon *daemon)
+{
+	const char *path = daemon->config->control;
+
+	daemon->control = control_open(daemon->loop, path, on_control, daemon);
+	if (daemon->control)
+		return 0;
+	log_write(daemon->config->control_is_default ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR,
+		  "control socket %s: %s", path, control_error_text(errno));
+	return daemon->config->control_is_default ? 0 : -errno;
+}
+
+static void on_minute(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	const struct daemon *daemon = timer->data;
+
+	(void)loop;
+	(void)events;
+	auth_penalty_log(daemon->penalty);
+}
+
+static void on_hangup(struct ev_loop *loop, ev_signal *signal, int events)
+{
+	(void)loop;
+	(void)events;
+	(void)reload(signal->data);
+}
+
+static void on_terminate(struct ev_loop *loop, ev_signal *signal, int events)
+{
+	(void)loop;
+	(void)events;
+	drain_begin(signal->data);
+}
+
+static void on_interrupt(struct ev_loop *loop, ev_signal *signal, int events)
+{
+	(void)loop;
+	(void)events;
+	daemon_stop(signal->data);
+}
+
+static void watch_signal(struct daemon *daemon, ev_signal *watcher, int number,
+			 void (*callback)(struct ev_loop *, ev_signal *, int))
+{
+	ev_signal_init(watcher, callback, number);
+	watcher->data = daemon;
+	ev_signal_start(daemon->loop, watcher);
+}
+
+static int run(struct daemon *daemon)
+{
+	struct open_files files;
+	int err = open_files_share(daemon->config, &files);
+
+	if (err)
+		return err;
+	err = listen_set_open(&daemon->listening, daemon->config, daemon->config->workers, NULL);
+	if (err)
+		return err;
+	daemon->loop = ev_default_loop(EVFLAG_AUTO | EVFLAG_NOENV);
+	if (!daemon->loop) {
+		log_error("cannot make an event loop");
+		return -ENOMEM;
+	}
+	err = sockmap_start(daemon, &files);
+	if (err)
+		return err;
+	err = local_start(daemon);
+	if (err)
+		return err;
+	daemon->penalty = auth_penalty_open();
+	daemon->recent_dials = recent_dials_open();
+	daemon->affinity = affinity_open();
+	if (!daemon->penalty || !daemon->recent_dials || !daemon->affinity ||
+	    reload_adopt(daemon->config, NULL)) {
+		log_error("%s", strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	daemon->run = run_redirect_open(daemon->loop, !daemon->config->relay.bpf);
+	if (!daemon->run) {
+		log_error("%s", strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	run_redirect_listen(daemon->run, daemon->config);
+	daemon->exits = exit_memory_open(daemon->loop);
+	if (!daemon->exits) {
+		log_error("%s", strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	exit_memory_configure(daemon->exits, daemon->config);
+	err = privileges_drop(daemon->config);
+	if (err)
+		return err;
+	err = workers_start(daemon, &files);
+	if (err)
+		return err;
+	err = start_links(daemon);
+	if (err)
+		return err;
+	daemon->report = (struct report_source){.config = daemon->config,
+						.sockmap = daemon->sockmap,
+						.workers = daemon->workers,
+						.worker_count = daemon->worker_count,
+						.local = daemon->local,
+						.links = daemon->links,
+						.started = clock_monotonic_s()};
+	err = open_control(daemon);
+	if (err)
+		return err;
+	daemon->heartbeat = heartbeat_open(daemon->loop, daemon->workers, daemon->worker_count);
+	if (daemon->heartbeat)
+		daemon->interception =
+			interception_open(daemon->loop, daemon->heartbeat, daemon->links,
+					  daemon->control ? daemon->config->control : NULL);
+	if (!daemon->interception) {
+		log_error("%s", strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	daemon->report.interception = daemon->interception;
+	watch_signal(daemon, &daemon->hangup, SIGHUP, on_hangup);
+	watch_signal(daemon, &daemon->terminate, SIGTERM, on_terminate);
+	watch_signal(daemon, &daemon->interrupt, SIGINT, on_interrupt);
+	ev_timer_init(&daemon->minute, on_minute, MINUTE_S, MINUTE_S);
+	daemon->minute.data = daemon;
+	ev_timer_start(daemon->loop, &daemon->minute);
+	drain_init(daemon);
+	daemon_configure_workers(daemon, true);
+	heartbeat_start(daemon->heartbeat, daemon->config);
+	interception_configure(daemon->interception, daemon->config);
+	announce(daemon->config, daemon->sockmap, daemon->local);
+	ev_run(daemon->loop, 0);
+	return 0;
+}
+
+static void fini(struct daemon *daemon)
+{
+	control_close(daemon->control);
+	interception_close(daemon->interception);
+	heartbeat_close(daemon->heartbeat);
+	for (size_t w = 0; w < daemon->worker_count; w++)
+		worker_stop(daemon->workers[w]);
+	free(daemon->workers);
+	exit_memory_close(daemon->exits);
+	/* Last of what sessions use. */
+	links_close(daemon->links);
+	sockmap_close(daemon->sockmap);
+	local_close(daemon->local);
+	run_redirect_close(daemon->run);
+	auth_penalty_close(daemon->penalty);
+	recent_dials_close(daemon->recent_dials);
+	affinity_close(daemon->affinity);
+	listen_set_close(&daemon->listening);
+	if (daemon->loop)
+		ev_loop_destroy(daemon->loop);
+	config_put(daemon->config);
+}
+
+int daemon_run(const struct options *options, struct config *config)
+{
+	struct daemon daemon = {.options = options, .config = config};
+	int err = run(&daemon);
+
+	fini(&daemon);
+	return err;
+}

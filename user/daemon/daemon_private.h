@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of the daemon's life share: start, reload, drain. */
+#ifndef HAWSER_DAEMON_DAEMON_PRIVATE_H
+#define HAWSER_DAEMON_DAEMON_PRIVATE_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config/config.h"
+#include "daemon/listen_set.h"
+#include "daemon/report.h"
+
+struct daemon {
+	struct ev_loop *loop;
+	const struct options *options;
+	struct config *config;
+	struct listen_set listening;
+	struct sockmap *sockmap;
+	struct worker **workers;
+	size_t worker_count;
+	struct local *local;
+	struct auth_penalty *penalty;
+	struct recent_dials *recent_dials;
+	struct affinity *affinity;
+	struct links *links;
+	struct control *control;
+	struct heartbeat *heartbeat;
+	struct exit_memory *exits;
+	struct interception *interception;
+	struct run_redirect *run;
+	struct report_source report;
+	ev_signal hangup;
+	ev_signal terminate;
+	ev_signal interrupt;
+	ev_timer minute;
+	ev_timer drain;
+	ev_tstamp drain_until;
+};
+
+/* Has all workers take the configuration, and listen or not. */
+void daemon_configure_workers(struct daemon *daemon, bool listening);
+
+/* Gives a configuration what outlives a reload, as far as it is in both: accounts of tokens, and
+ * what is known of exits. old is NULL at the start. 0, or -ENOMEM after logging. */
+int reload_adopt(struct config *new, const struct config *old);
+
+/* Takes the file as it is now. On failure all stays as it was. 0 or -errno. */
+int reload(struct daemon *daemon);
+
+/* After drain_init(): begins, or if it has begun, ends at once. */
+void drain_init(struct daemon *daemon);
+void drain_begin(struct daemon *daemon);
+bool drain_has_begun(const struct daemon *daemon);
+
+/* Ends daemon_run(). */
+void daemon_stop(struct daemon *daemon);
+
+#endif

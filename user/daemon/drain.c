@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Draining: no new sessions, and those that there are get some time to end. */
+#include "base/log.h"
+#include "base/loop_clock.h"
+#include "daemon/daemon_private.h"
+#include "daemon/heartbeat.h"
+#include "daemon/interception.h"
+#include "daemon/worker.h"
+#include "intercept/run_redirect.h"
+
+/* While draining, how often to look whether the last session has ended. */
+#define DRAIN_POLL_S 0.1
+
+void daemon_stop(struct daemon *daemon)
+{
+	ev_break(daemon->loop, EVBREAK_ALL);
+}
+
+static void on_drain_poll(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct daemon *daemon = timer->data;
+	uint64_t active = 0;
+
+	(void)events;
+	for (size_t w = 0; w < daemon->worker_count; w++) {
+		struct stats stats;
+
+		worker_get_stats(daemon->workers[w], &stats);
+		active += stats.sessions_active;
+	}
+	if (active > 0 && loop_clock_s(loop) < daemon->drain_until)
+		return;
+	if (active > 0)
+		log_warning("drain time is over: %llu sessions are cut",
+			    (unsigned long long)active);
+	daemon_stop(daemon);
+}
+
+bool drain_has_begun(const struct daemon *daemon)
+{
+	return ev_is_active(&daemon->drain);
+}
+
+void drain_init(struct daemon *daemon)
+{
+	ev_timer_init(&daemon->drain, on_drain_poll, 0., DRAIN_POLL_S);
+	daemon->drain.data = daemon;
+}
+
+void drain_begin(struct daemon *daemon)
+{
+	if (drain_has_begun(daemon)) {
+		daemon_stop(daemon);
+		return;
+	}
+	interception_stop(daemon->interception);
+	heartbeat_stop(daemon->heartbeat);
+	run_redirect_listen(daemon->run, NULL);
+	daemon_configure_workers(daemon, false);
+	listen_set_close(&daemon->listening);
+	log_info("draining for up to %g s; another SIGTERM stops at once",
+		 daemon->config->timeouts.drain_s);
+	daemon->drain_until = loop_clock_s(daemon->loop) + daemon->config->timeouts.drain_s;
+	ev_timer_again(daemon->loop, &daemon->drain);
+	on_drain_poll(daemon->loop, &daemon->drain, 0);
+}

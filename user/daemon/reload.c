@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A new configuration takes the place of the old one. */
+#include <errno.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "accel/local.h"
+#include "auth/gate.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "config/config_load.h"
+#include "daemon/daemon_private.h"
+#include "daemon/heartbeat.h"
+#include "daemon/interception.h"
+#include "daemon/privileges.h"
+#include "intercept/run_redirect.h"
+#include "links/links.h"
+#include "shared/exit_state.h"
+#include "upstream/exit_memory.h"
+
+/* What is known of an exit that is in old, too; else nothing is known of it. NULL without memory.
+ */
+static struct exit_state *adopt_exit(const struct exit_config *exit, const struct config *old)
+{
+	char text[DESTINATION_TEXT_MAX];
+	char old_text[DESTINATION_TEXT_MAX];
+
+	destination_format(&exit->destination, text);
+	for (size_t i = 0; old && i < old->exit_count; i++) {
+		const struct exit_config *same = &old->exits[i];
+
+		if (strcmp(same->name, exit->name) == 0 &&
+		    strcmp(destination_format(&same->destination, old_text), text) == 0 &&
+		    sodium_memcmp(same->tokens.token, exit->tokens.token,
+				  sizeof(*exit->tokens.token)) == 0)
+			return exit_state_get(same->state);
+	}
+	return exit_state_new();
+}
+
+int reload_adopt(struct config *new, const struct config *old)
+{
+	int err = gates_adopt(new->gates, new->gate_count, old ? old->gates : NULL,
+			      old ? old->gate_count : 0, clock_now_ms());
+
+	for (size_t i = 0; !err && i < new->exit_count; i++) {
+		new->exits[i].state = adopt_exit(&new->exits[i], old);
+		err = new->exits[i].state ? 0 : -ENOMEM;
+		if (!err && new->exits[i].destination.host[0] == '\0')
+			exit_state_set_address(new->exits[i].state,
+					       &new->exits[i].destination.address);
+	}
+	if (err)
+		log_error("%s", strerror(-err));
+	return err;
+}
+
+static void warn_of_what_needs_a_restart(const struct config *old, const struct config *new)
+{
+	if (old->workers != new->workers)
+		log_warning("workers stays %u until a restart", old->workers);
+	if (old->relay.bpf != new->relay.bpf ||
+	    strcmp(old->relay.bpf_pins, new->relay.bpf_pins) != 0)
+		log_warning("bpf and bpf-pins stay as they were until a restart");
+	if (old->relay.tune.sockmap_bytes != new->relay.tune.sockmap_bytes)
+		log_warning("sockmap-bytes stays %u until a restart",
+			    old->relay.tune.sockmap_bytes);
+	if (strcmp(old->control, new->control) != 0)
+		log_warning("control stays %s until a restart", old->control);
+	if (strcmp(old->relay.local_accel ? old->relay.local_accel : "",
+		   new->relay.local_accel ? new->relay.local_accel : "") != 0)
+		log_warning("local-accel stays %s until a restart",
+			    old->relay.local_accel ? old->relay.local_accel : "off");
+}
+
+int reload(struct daemon *daemon)
+{
+	struct config *old = daemon->config;
+	struct config *new;
+	struct listen_set listening;
+
+	if (drain_has_begun(daemon)) {
+		log_warning("not reloading: draining");
+		return -EBUSY;
+	}
+	new = config_load(daemon->options);
+	if (!new || reload_adopt(new, old) ||
+	    listen_set_open(&listening, new, daemon->worker_count, &daemon->listening)) {
+		log_error("the configuration stays as it was");
+		config_put(new);
+		return -EINVAL;
+	}
+	gates_revoke(new->gates, new->gate_count, old->gates, old->gate_count);
+	warn_of_what_needs_a_restart(old, new);
+	log_set_level(new->log_level);
+	daemon->config = new;
+	daemon->report.config = new;
+	/* Until the workers have let go of them, the old sockets must stay open. */
+	struct listen_set closing = daemon->listening;
+
+	daemon->listening = listening;
+	local_listen(daemon->local, new->listen, new->listen_count);
+	daemon_configure_workers(daemon, true);
+	listen_set_close(&closing);
+	run_redirect_listen(daemon->run, new);
+	heartbeat_start(daemon->heartbeat, new);
+	exit_memory_configure(daemon->exits, new);
+	links_configure(daemon->links, new);
+	interception_configure(daemon->interception, new);
+	privileges_check(new);
+	config_put(old);
+	log_info("configuration reloaded");
+	return 0;
+}
