@@ -11,6 +11,7 @@
 #include "config/config_load.h"
 #include "config/options.h"
 #include "daemon/daemon.h"
+#include "daemon/start_check.h"
 #include "net/kernel.h"
 
 #define EXIT_CONFIG 2
@@ -20,15 +21,19 @@ static int check(const struct options *options, const struct config *config)
 {
 	const char *file = options_file(options);
 
-	(void)config;
+	if (start_check(config))
+		return EXIT_FAILURE;
 	printf("%s: ok\n", file ? file : "configuration");
 	return EXIT_SUCCESS;
 }
 
 static int serve(const struct options *options, struct config *config)
 {
+	const char *file = options_file(options);
+
 	log_set_level(config->log_level);
 	log_begin_service();
+	log_info("configuration: %s", file ? file : "no file, the command line and defaults");
 	kernel_probe();
 	return daemon_run(options, config) ? EXIT_FAILURE : EXIT_SUCCESS;
 }

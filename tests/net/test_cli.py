@@ -151,7 +151,7 @@ def test_too_few_descriptors(build, tmp_path, limit):
                            "--workers", "2", "--control", tmp_path / "socket"],
                           capture_output=True, text=True, timeout=10, check=False)
     assert done.returncode == 1
-    line, = done.stderr.splitlines()
+    _, line = done.stderr.splitlines()
     assert "too few file descriptors" in line and str(limit) in line and "ulimit -n" in line
 
 

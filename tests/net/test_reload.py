@@ -127,11 +127,11 @@ def test_reload_of_who_is_allowed(daemon, file):
 
 
 @pytest.mark.parametrize("broken", [
-    "relay { tier = magic }", "nonsense", 'listen "x" { address = "10.99.0.1:1080" }'])
-def test_reload_of_a_broken_file(daemon, file, broken):
-    """All stays as it was; the last cannot be bound, as no such address is there."""
+    "relay { tier = magic }", "nonsense", f'listen "x" {{ address = "{LAN4}:1099" }}'])
+def test_reload_of_a_broken_file(bed, daemon, file, broken):
+    """All stays as it was; the last cannot be bound, as somebody else listens there."""
     before = daemon.status()["listeners"]
-    with through(daemon) as (client, server):
+    with peers.listen(bed.router, LAN4, 1099), through(daemon) as (client, server):
         file.write_text(text("upstream { mptcp = off }", broken, ports=(PORT, 1081)), "utf-8")
         reload(daemon, "stays as it was")
         status = daemon.status()

@@ -39,6 +39,11 @@ static _Atomic uint64_t dropped;
 static pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t told; /* of those dropped; behind the mutex */
 
+static _Thread_local struct {
+	char *out;
+	size_t size;
+} collected;
+
 void log_set_level(enum log_level level)
 {
 	atomic_store_explicit(&threshold, (int)level, memory_order_relaxed);
@@ -123,6 +128,23 @@ static bool tell_dropped(void)
 	return true;
 }
 
+void log_collect(char *out, size_t size)
+{
+	collected.out = out;
+	collected.size = size;
+	if (out)
+		*out = '\0';
+}
+
+static void collect(enum log_level level, const char *text, size_t len)
+{
+	const size_t used = collected.out ? strlen(collected.out) : 0;
+
+	if (collected.out && level <= LOG_LEVEL_WARNING)
+		snprintf(collected.out + used, collected.size - used, "%s%s%.*s", used ? "; " : "",
+			 level == LOG_LEVEL_WARNING ? levels[level].text : "", (int)len, text);
+}
+
 void log_write(enum log_level level, const char *format, ...)
 {
 	char line[PREFIX_MAX_BYTES + MESSAGE_MAX_BYTES + 1];
@@ -145,6 +167,7 @@ void log_write(enum log_level level, const char *format, ...)
 	for (size_t i = start; i < end; i++)
 		if ((unsigned char)line[i] < ' ' || line[i] == '\x7f')
 			line[i] = '?';
+	collect(level, line + start, end - start);
 	line[end++] = '\n';
 	pthread_mutex_lock(&writing);
 	if (!tell_dropped() || !write_now(line, end))

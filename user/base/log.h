@@ -3,6 +3,7 @@
 #ifndef HAWSER_BASE_LOG_H
 #define HAWSER_BASE_LOG_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
@@ -18,6 +19,10 @@ void log_begin_service(void);
 /* Writes one line "LEVEL: message", for info without the level; a message longer than 1000 bytes is
  * cut. A line that standard error cannot take at once is dropped and counted. Keeps errno. */
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Until the next call, what this thread warns of and its errors are also put into out, "; " between
+ * them. NULL: nowhere. */
+void log_collect(char *out, size_t size);
 
 /* Lines, since start. The next line that is written says so. */
 uint64_t log_dropped(void);

@@ -17,6 +17,7 @@ static const struct question {
 	const char *command;
 	void (*show)(struct json_object *answer);
 	bool takes_id;
+	bool once;
 	bool with_exits; /* people want to know, too, whether sessions have an exit */
 } questions[] = {
 	{.command = "status", .show = show_status, .with_exits = true},
@@ -25,6 +26,7 @@ static const struct question {
 	{.command = "flows", .show = show_flows},
 	{.command = "links", .show = show_links, .with_exits = true},
 	{.command = "exits", .show = show_exits},
+	{.command = "reload", .show = show_reload, .once = true},
 };
 
 static uint64_t parse_id(const char *command, const char *text)
@@ -64,9 +66,7 @@ static void leave_watch(int signal_number)
 int ask_main(const struct command *command, int argc, char **argv)
 {
 	const struct question *question = questions;
-	struct usage usage = {.options = CLI_TAKES(CLI_CONTROL) | CLI_TAKES(CLI_JSON) |
-					 CLI_TAKES(CLI_WATCH),
-			      .words = ""};
+	struct usage usage = {.options = CLI_TAKES(CLI_CONTROL) | CLI_TAKES(CLI_JSON), .words = ""};
 	struct arguments arguments;
 	struct connection connection;
 	struct timespec pause;
@@ -74,6 +74,8 @@ int ask_main(const struct command *command, int argc, char **argv)
 
 	while (strcmp(question->command, command->name) != 0)
 		question++;
+	if (!question->once)
+		usage.options |= CLI_TAKES(CLI_WATCH);
 	if (question->takes_id) {
 		usage.words = "ID";
 		usage.words_max = 1;

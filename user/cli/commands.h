@@ -5,7 +5,8 @@
 
 #include "cli/arguments.h"
 
-/* status, sessions, session, flows, links and exits: one question to hawserd, and its answer. */
+/* status, sessions, session, flows, links, exits and reload: one question to hawserd, and its
+ * answer. */
 int ask_main(const struct command *command, int argc, char **argv);
 
 int top_main(const struct command *command, int argc, char **argv);

@@ -68,8 +68,11 @@ static void show_listeners(struct json_object *list)
 		struct json_object *entry = json_object_array_get_idx(list, i);
 		const char *to = json_text(entry, "to");
 
-		print_line(i ? "" : "listeners", "%s %s%s%s", json_text(entry, "address"),
-			   json_text(entry, "kind"), *to ? " to " : "", to);
+		const bool waiting = json_object_get_boolean(json_member(entry, "waiting"));
+
+		print_line(i ? "" : "listeners", "%s %s%s%s%s", json_text(entry, "address"),
+			   json_text(entry, "kind"), *to ? " to " : "", to,
+			   waiting ? ", waits: no interface has this address" : "");
 	}
 }
 
@@ -116,6 +119,31 @@ static void show_interception(struct json_object *interception)
 		   json_count(interception, "put_back"));
 }
 
+static void show_configuration(struct json_object *configuration)
+{
+	struct json_object *reload = json_member(configuration, "reload");
+	const char *file = json_text(configuration, "file");
+	const char *said = json_text(reload, "said");
+	char age[FIGURE_TEXT_MAX];
+
+	print_line("file", "%s", *file ? file : "none");
+	if (reload)
+		print_line("reloaded", "%s ago, %s%s%s",
+			   figure_duration(age, json_seconds(reload, "age_s"), " "),
+			   json_object_get_boolean(json_member(reload, "ok")) ? "ok" : "failed",
+			   *said ? ": " : "", said);
+}
+
+void show_reload(struct json_object *answer)
+{
+	const char *file = json_text(answer, "file");
+	const char *said = json_text(answer, "said");
+
+	printf("%s reloaded\n", *file ? file : "command line");
+	if (*said)
+		puts(said);
+}
+
 void show_status(struct json_object *answer)
 {
 	struct json_object *sessions = json_member(answer, "sessions");
@@ -129,6 +157,9 @@ void show_status(struct json_object *answer)
 	print_line("hawserd", "%s, pid %" PRIu64 ", workers %" PRIu64, json_text(answer, "version"),
 		   json_count(answer, "pid"), json_count(answer, "workers"));
 	print_line("uptime", "%s", figure_duration(uptime, json_seconds(answer, "uptime_s"), " "));
+	if (json_object_get_boolean(json_member(answer, "draining")))
+		print_line("draining", "takes no new sessions, and ends with the last one");
+	show_configuration(json_member(answer, "configuration"));
 	print_line("settings", "mptcp %s, tier %s, congestion %s", json_text(answer, "mptcp"),
 		   json_text(answer, "tier"), json_text(answer, "congestion"));
 	print_line("kernel", "%s", json_text(answer, "kernel_version"));

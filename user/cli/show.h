@@ -15,6 +15,7 @@ void show_flows(struct json_object *answer);
 void show_exits(struct json_object *answer);
 void show_session(struct json_object *answer);
 void show_links(struct json_object *answer);
+void show_reload(struct json_object *answer);
 
 /* A line that says how many exits are up; nothing without exits. */
 void show_exits_summary(struct json_object *answer);

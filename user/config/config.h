@@ -36,6 +36,7 @@ struct listen_config {
 	bool forward;		 /* to is valid; else, if neither, SOCKS and HTTP CONNECT */
 	struct destination to;	 /* host "" with an address, or a name */
 	const struct gate *gate; /* takes tokens; one of the configuration's. NULL: none */
+	bool is_default;	 /* nobody asked for it */
 	bool serves_exit;	 /* by --serve-exit, so that it must get a gate */
 };
 

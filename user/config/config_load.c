@@ -31,14 +31,15 @@ struct config *config_load(const struct options *options)
 {
 	struct draft draft = {.config = config_new()};
 	struct cfg_t *file = NULL;
+	const char *path = options_file(options);
 	bool loaded = false;
 
 	if (!draft.config) {
 		log_error("configuration: %s", strerror(ENOMEM));
 		return NULL;
 	}
-	if (options_file(options)) {
-		file = config_file_parse(options_file(options));
+	if (path) {
+		file = config_file_parse(path);
 		if (!file || config_file_apply(file, &draft))
 			goto out;
 	}

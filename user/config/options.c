@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "config/settings.h"
@@ -51,8 +52,10 @@ static void print_help(void)
 		if (settings[i].option)
 			printf("  %-34s %s%s\n", option_form(&settings[i], form, sizeof(form)),
 			       settings[i].help, settings[i].repeats ? " *" : "");
-	printf("\n* may be given many times. Without --socks, --forward, --transparent or a\n"
-	       "file that has a listener: --socks 127.0.0.1:1080 --socks [::1]:1080\n");
+	printf("\n* may be given many times. Without any option " CONFIG_FILE_DEFAULT
+	       " is read, if\n"
+	       "it is there. Without --socks, --forward, --transparent or a file that has a\n"
+	       "listener: --socks 127.0.0.1:1080 --socks [::1]:1080\n");
 }
 
 /* Of what getopt_long() returned or left in optopt; NULL if it knows none. */
@@ -111,7 +114,8 @@ static int take_option(struct options *options, const struct setting *setting)
 static int take_word(struct options *options, const char *word)
 {
 	for (size_t i = 0; i < settings_count; i++)
-		if ((settings[i].act == OPTION_VERSION || settings[i].act == OPTION_HELP) &&
+		if (settings[i].option &&
+		    (settings[i].act == OPTION_VERSION || settings[i].act == OPTION_HELP) &&
 		    strcmp(word, settings[i].option + strlen("--")) == 0)
 			return take_option(options, &settings[i]);
 	log_error("%s: not an option; see --help", word);
@@ -152,6 +156,8 @@ const struct options *options_parse(int argc, char **argv)
 		free(options);
 		exit(exit_code);
 	}
+	/* What was read once must be there when it is read again. */
+	options->file = options_file(options);
 	return options;
 }
 
@@ -167,6 +173,8 @@ bool options_check_only(const struct options *options)
 
 const char *options_file(const struct options *options)
 {
+	if (!options->file && options->count == 0 && access(CONFIG_FILE_DEFAULT, F_OK) == 0)
+		return CONFIG_FILE_DEFAULT;
 	return options->file;
 }
 

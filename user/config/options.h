@@ -18,7 +18,10 @@ void options_free(const struct options *options);
 /* True for --check: validate and exit. */
 bool options_check_only(const struct options *options);
 
-/* FILE of -c FILE, or NULL. */
+/* Read when it is there and the command line neither names a file nor sets anything. */
+#define CONFIG_FILE_DEFAULT "/etc/hawser/hawser.conf"
+
+/* The file that is to be read: FILE of -c FILE, or the default; NULL: none. */
 const char *options_file(const struct options *options);
 
 /* Puts what the command line said into the draft, after the file. 0, or -EINVAL after logging. */

@@ -165,6 +165,7 @@ static int add_default_listeners(struct draft *draft)
 
 		settings_begin_item(draft, &value);
 		draft->item.address = value;
+		draft->item.listen.is_default = true;
 		err = settings_add_listener(draft);
 	}
 	return err;

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "net/kernel.h"
+#include "net/local_address.h"
 
 static void say_feature(const struct feature_state *feature)
 {
@@ -23,6 +24,9 @@ void announce(const struct config *config, const struct sockmap *sockmap, const 
 		const struct listen_config *listen = &config->listen[i];
 
 		address_format(&listen->address, text);
+		/* The warning has said so. */
+		if (local_address_check(&listen->address))
+			continue;
 		if (listen->forward)
 			log_info("listening on %s, forwarding to %s", text,
 				 destination_format(&listen->to, to));

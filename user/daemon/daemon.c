@@ -12,11 +12,12 @@
 #include "accel/sockmap_probe.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "config/options.h"
 #include "daemon/announce.h"
-#include "daemon/control.h"
 #include "daemon/daemon_private.h"
 #include "daemon/heartbeat.h"
 #include "daemon/interception.h"
+#include "daemon/listen_watch.h"
 #include "daemon/open_files.h"
 #include "daemon/privileges.h"
 #include "daemon/worker.h"
@@ -152,45 +153,6 @@ static int start_links(struct daemon *daemon)
 	return -ENOMEM;
 }
 
-static struct json_object *on_control(void *context, const char *command,
-				      struct json_object *request)
-{
-	struct daemon *daemon = context;
-
-	/* The only command that changes something. */
-	if (strcmp(command, "run") == 0)
-		return run_redirect_answer(daemon->run, request);
-	return report_answer(&daemon->report, command, request);
-}
-
-/* Without a control socket the daemon still proxies: only a path that was asked for must work. */
-static const char *control_error_text(int err)
-{
-	switch (err) {
-	case EADDRINUSE:
-		return "another hawserd answers there; --control chooses another";
-	case EPERM:
-		return "its directory belongs to somebody else; --control chooses another";
-	case EACCES:
-		return "others may write to its directory, or it is closed to hawserd; --control "
-		       "chooses another";
-	default:
-		return strerror(err);
-	}
-}
-
-static int open_control(struct daemon *daemon)
-{
-	const char *path = daemon->config->control;
-
-	daemon->control = control_open(daemon->loop, path, on_control, daemon);
-	if (daemon->control)
-		return 0;
-	log_write(daemon->config->control_is_default ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR,
-		  "control socket %s: %s", path, control_error_text(errno));
-	return daemon->config->control_is_default ? 0 : -errno;
-}
-
 static void on_minute(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	const struct daemon *daemon = timer->data;
@@ -253,8 +215,9 @@ static int run(struct daemon *daemon)
 	daemon->penalty = auth_penalty_open();
 	daemon->recent_dials = recent_dials_open();
 	daemon->affinity = affinity_open();
+	daemon->listen_watch = listen_watch_open(daemon->loop);
 	if (!daemon->penalty || !daemon->recent_dials || !daemon->affinity ||
-	    reload_adopt(daemon->config, NULL)) {
+	    !daemon->listen_watch || reload_adopt(daemon->config, NULL)) {
 		log_error("%s", strerror(ENOMEM));
 		return -ENOMEM;
 	}
@@ -285,8 +248,9 @@ static int run(struct daemon *daemon)
 						.worker_count = daemon->worker_count,
 						.local = daemon->local,
 						.links = daemon->links,
-						.started = clock_monotonic_s()};
-	err = open_control(daemon);
+						.started = clock_monotonic_s(),
+						.file = options_file(daemon->options)};
+	err = control_take(daemon);
 	if (err)
 		return err;
 	daemon->heartbeat = heartbeat_open(daemon->loop, daemon->workers, daemon->worker_count);
@@ -309,6 +273,7 @@ static int run(struct daemon *daemon)
 	daemon_configure_workers(daemon, true);
 	heartbeat_start(daemon->heartbeat, daemon->config);
 	interception_configure(daemon->interception, daemon->config);
+	listen_watch_follow(daemon->listen_watch, daemon->config);
 	announce(daemon->config, daemon->sockmap, daemon->local);
 	ev_run(daemon->loop, 0);
 	return 0;
@@ -316,7 +281,7 @@ static int run(struct daemon *daemon)
 
 static void fini(struct daemon *daemon)
 {
-	control_close(daemon->control);
+	control_release(daemon);
 	interception_close(daemon->interception);
 	heartbeat_close(daemon->heartbeat);
 	for (size_t w = 0; w < daemon->worker_count; w++)
@@ -331,6 +296,7 @@ static void fini(struct daemon *daemon)
 	auth_penalty_close(daemon->penalty);
 	recent_dials_close(daemon->recent_dials);
 	affinity_close(daemon->affinity);
+	listen_watch_close(daemon->listen_watch);
 	listen_set_close(&daemon->listening);
 	if (daemon->loop)
 		ev_loop_destroy(daemon->loop);

@@ -16,6 +16,7 @@ struct daemon {
 	const struct options *options;
 	struct config *config;
 	struct listen_set listening;
+	struct listen_watch *listen_watch;
 	struct sockmap *sockmap;
 	struct worker **workers;
 	size_t worker_count;
@@ -25,6 +26,7 @@ struct daemon {
 	struct affinity *affinity;
 	struct links *links;
 	struct control *control;
+	ev_timer control_wait;
 	struct heartbeat *heartbeat;
 	struct exit_memory *exits;
 	struct interception *interception;
@@ -45,13 +47,19 @@ void daemon_configure_workers(struct daemon *daemon, bool listening);
  * what is known of exits. old is NULL at the start. 0, or -ENOMEM after logging. */
 int reload_adopt(struct config *new, const struct config *old);
 
-/* Takes the file as it is now. On failure all stays as it was. 0 or -errno. */
+/* Takes the file as it is now. On failure all stays as it was. 0 or -errno. What is said of it is
+ * in daemon->report.reload. */
 int reload(struct daemon *daemon);
 
 /* After drain_init(): begins, or if it has begun, ends at once. */
 void drain_init(struct daemon *daemon);
 void drain_begin(struct daemon *daemon);
 bool drain_has_begun(const struct daemon *daemon);
+
+/* Opens the control socket, or waits until a hawserd that drains lets go of it. 0; or -errno, after
+ * logging, when it was asked for and cannot be had. */
+int control_take(struct daemon *daemon);
+void control_release(struct daemon *daemon);
 
 /* Ends daemon_run(). */
 void daemon_stop(struct daemon *daemon);

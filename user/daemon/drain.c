@@ -5,6 +5,7 @@
 #include "daemon/daemon_private.h"
 #include "daemon/heartbeat.h"
 #include "daemon/interception.h"
+#include "daemon/listen_watch.h"
 #include "daemon/worker.h"
 #include "intercept/run_redirect.h"
 
@@ -54,9 +55,11 @@ void drain_begin(struct daemon *daemon)
 		return;
 	}
 	interception_stop(daemon->interception);
+	daemon->report.draining = true;
 	heartbeat_stop(daemon->heartbeat);
 	run_redirect_listen(daemon->run, NULL);
 	daemon_configure_workers(daemon, false);
+	listen_watch_follow(daemon->listen_watch, NULL);
 	listen_set_close(&daemon->listening);
 	log_info("draining for up to %g s; another SIGTERM stops at once",
 		 daemon->config->timeouts.drain_s);

@@ -4,114 +4,78 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/log.h"
-#include "net/mptcp.h"
+#include "daemon/listen_open.h"
 #include "net/socket.h"
 
-#define BACKLOG 4096 /* the kernel caps it at net.core.somaxconn */
-
-static int listen_open_as(const struct listen_config *listen_to, const struct tune *tune,
-			  bool want_mptcp)
+static bool same_port(const union address *a, const union address *b)
 {
-	const union address *address = &listen_to->address;
-	const bool transparent = listen_to->transparent;
-	const int on = 1;
-	int fd = mptcp_socket(address->sa.sa_family, want_mptcp);
-	int err = 0;
-
-	if (fd < 0)
-		return fd;
-	socket_bound(fd, tune->receive_bytes, tune->unsent_bytes);
-	if (transparent)
-		err = socket_set_transparent(fd, address->sa.sa_family, true);
-	if (err) {
-		close(fd);
-		return err;
-	}
-	if (listen_to->gate)
-		socket_take_early(fd);
-	/* V6ONLY: "[::]:1080" and "0.0.0.0:1080" are two listeners that may exist side by side. */
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
-	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) ||
-	    (address->sa.sa_family == AF_INET6 &&
-	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on))) ||
-	    bind(fd, &address->sa, address_length(address)) || listen(fd, BACKLOG)) {
-		err = -errno;
-		close(fd);
-		return err;
-	}
-	return fd;
-}
-
-static int listen_open(const struct listen_config *listen, const struct tune *tune, size_t workers)
-{
-	const int off = 0;
-	/* An MPTCP listener takes TCP clients as well, and gives them plain TCP sockets. */
-	int fd = listen_open_as(listen, tune, true);
-
-	/* Before 5.17 MPTCP sockets do not know IP_TRANSPARENT. */
-	if (listen->transparent && (fd == -EOPNOTSUPP || fd == -ENOPROTOOPT))
-		fd = listen_open_as(listen, tune, false);
-	/* bpf_sk_assign() refuses sockets with it before 6.6. */
-	if (fd >= 0 && listen->transparent && workers == 1)
-		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &off, sizeof(off));
-	return fd;
-}
-
-/* SO_REUSEPORT would let a second hawserd take half of the first one's clients unnoticed. A socket
- * without it is refused where anybody listens. 0 or -errno. */
-static int listen_check_free(const union address *address)
-{
-	const int on = 1;
-	int fd = mptcp_socket(address->sa.sa_family, false);
-	int err = 0;
-
-	if (fd < 0)
-		return fd;
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
-	    (address->sa.sa_family == AF_INET6 &&
-	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on))) ||
-	    bind(fd, &address->sa, address_length(address)))
-		err = -errno;
-	close(fd);
-	return err;
+	return a->sa.sa_family == b->sa.sa_family && address_port(a) == address_port(b);
 }
 
 /* The sockets of that address in old, or NULL. */
 static int *listen_set_find(const struct listen_set *old, const union address *address)
 {
 	for (size_t i = 0; old && i < old->count; i++)
-		if (address_same_ip(&old->addresses[i], address) &&
-		    address_port(&old->addresses[i]) == address_port(address))
+		if (same_port(&old->addresses[i], address) &&
+		    address_same_ip(&old->addresses[i], address) && old->fds[i * old->workers] >= 0)
 			return &old->fds[i * old->workers];
 	return NULL;
 }
 
-static int listen_set_alloc(struct listen_set *set, size_t count, size_t workers)
+/* Whether to be shared with others of the same user. */
+static void set_shared(const int *fds, size_t workers, bool shared)
 {
-	*set = (struct listen_set){.count = count, .workers = workers};
-	set->addresses = calloc(count, sizeof(*set->addresses));
-	set->fds = calloc(count * workers, sizeof(*set->fds));
-	if (!set->addresses || !set->fds)
-		return -ENOMEM;
-	for (size_t i = 0; i < count * workers; i++)
-		set->fds[i] = -1;
-	return 0;
+	const int value = shared;
+
+	for (size_t w = 0; w < workers; w++)
+		(void)setsockopt(fds[w], SOL_SOCKET, SO_REUSEPORT, &value, sizeof(value));
 }
 
-static int listen_complain(const struct listen_config *listen, int err)
+/* bpf_sk_assign() refuses sockets with SO_REUSEPORT before 6.6. */
+static void listen_set_settle(const struct listen_set *set)
 {
-	char text[ADDRESS_TEXT_MAX];
+	for (size_t i = 0; i < set->count; i++)
+		if (set->fds[i * set->workers] >= 0)
+			set_shared(&set->fds[i * set->workers], set->workers,
+				   set->workers > 1 || !set->transparent[i]);
+}
 
-	log_error("listen on %s: %s%s", address_format(&listen->address, text), strerror(-err),
-		  listen->transparent && err == -EPERM
-			  ? "; a transparent listener needs CAP_NET_ADMIN or CAP_NET_RAW"
-			  : "");
-	return err;
+/* Whether old listens on all addresses where the new one is one of them, or the other way around.
+ * Then the kernel does not refuse a second socket, as the address is ours. */
+static bool listen_set_make_way(const struct listen_set *old, const union address *address)
+{
+	bool ours = false;
+
+	for (size_t i = 0; old && i < old->count; i++) {
+		if (!same_port(&old->addresses[i], address) ||
+		    address_is_any(&old->addresses[i]) == address_is_any(address))
+			continue;
+		set_shared(&old->fds[i * old->workers], old->workers, true);
+		ours = true;
+	}
+	return ours;
+}
+
+static int listen_set_alloc(struct listen_set *set, const struct config *config, size_t workers)
+{
+	const size_t count = config->listen_count;
+
+	*set = (struct listen_set){.count = count, .workers = workers};
+	set->addresses = calloc(count, sizeof(*set->addresses));
+	set->transparent = calloc(count, sizeof(*set->transparent));
+	set->fds = calloc(count * workers, sizeof(*set->fds));
+	for (size_t i = 0; set->fds && i < count * workers; i++)
+		set->fds[i] = -1;
+	if (!set->addresses || !set->transparent || !set->fds)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		set->addresses[i] = config->listen[i].address;
+		set->transparent[i] = config->listen[i].transparent;
+	}
+	return 0;
 }
 
 /* A listener that is kept may become transparent. What it was is not put back on failure: until
@@ -127,55 +91,76 @@ static int listen_set_convert(const struct listen_config *listen, const int *fds
 	return 0;
 }
 
+/* Those of one listener, for all workers. 0 or -errno, which has been logged. */
+static int listen_set_open_one(const struct listen_config *listen, const struct tune *tune,
+			       int *fds, size_t workers, const struct listen_set *old)
+{
+	enum listen_address judged = listen_address_judge(listen);
+	int err = 0;
+
+	if (judged == LISTEN_ADDRESS_NEVER)
+		return 0;
+	if (judged == LISTEN_ADDRESS_OFF)
+		return -EADDRNOTAVAIL;
+	if (!listen_set_make_way(old, &listen->address))
+		err = listen_check_free(listen);
+	for (size_t w = 0; !err && w < workers; w++) {
+		fds[w] = listen_open(listen, tune);
+		if (fds[w] < 0)
+			err = fds[w];
+	}
+	return err ? listen_complain(listen, err) : 0;
+}
+
 /* Opens what old does not have. */
 static int listen_set_open_new(struct listen_set *set, const struct config *config,
 			       const struct listen_set *old)
 {
-	for (size_t i = 0; i < set->count * set->workers; i++) {
-		const struct listen_config *listen = &config->listen[i / set->workers];
+	int err = 0;
+
+	for (size_t i = 0; !err && i < set->count; i++) {
+		const struct listen_config *listen = &config->listen[i];
 		const int *kept = listen_set_find(old, &listen->address);
-		const bool is_first = i % set->workers == 0;
 
-		if (kept) {
-			int err = is_first ? listen_set_convert(listen, kept, set->workers) : 0;
-
-			if (err)
-				return listen_complain(listen, err);
-			continue;
-		}
-		set->fds[i] = is_first ? listen_check_free(&listen->address) : 0;
-		if (set->fds[i] == 0)
-			set->fds[i] = listen_open(listen, &config->relay.tune, set->workers);
-		if (set->fds[i] < 0)
-			return listen_complain(listen, set->fds[i]);
+		if (!kept)
+			err = listen_set_open_one(listen, &config->relay.tune,
+						  &set->fds[i * set->workers], set->workers, old);
+		else if ((err = listen_set_convert(listen, kept, set->workers)))
+			(void)listen_complain(listen, err);
 	}
-	return 0;
+	return err;
+}
+
+static void listen_set_take(struct listen_set *set, struct listen_set *old)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		int *kept = listen_set_find(old, &set->addresses[i]);
+
+		for (size_t w = 0; kept && w < set->workers; w++) {
+			set->fds[i * set->workers + w] = kept[w];
+			kept[w] = -1;
+			if (!set->transparent[i])
+				socket_set_transparent(set->fds[i * set->workers + w],
+						       set->addresses[i].sa.sa_family, false);
+		}
+	}
 }
 
 int listen_set_open(struct listen_set *set, const struct config *config, size_t workers,
 		    struct listen_set *old)
 {
-	int err = listen_set_alloc(set, config->listen_count, workers);
+	int err = listen_set_alloc(set, config, workers);
 
-	for (size_t i = 0; !err && i < set->count; i++)
-		set->addresses[i] = config->listen[i].address;
 	if (!err)
 		err = listen_set_open_new(set, config, old);
 	if (err) {
 		listen_set_close(set);
+		if (old)
+			listen_set_settle(old);
 		return err;
 	}
-	for (size_t i = 0; i < set->count; i++) {
-		int *kept = listen_set_find(old, &set->addresses[i]);
-
-		for (size_t w = 0; kept && w < workers; w++) {
-			set->fds[i * workers + w] = kept[w];
-			kept[w] = -1;
-			if (!config->listen[i].transparent)
-				socket_set_transparent(set->fds[i * workers + w],
-						       set->addresses[i].sa.sa_family, false);
-		}
-	}
+	listen_set_take(set, old);
+	listen_set_settle(set);
 	return 0;
 }
 
@@ -185,6 +170,7 @@ void listen_set_close(struct listen_set *set)
 		if (set->fds[i] >= 0)
 			close(set->fds[i]);
 	free(set->addresses);
+	free(set->transparent);
 	free(set->fds);
 	*set = (struct listen_set){0};
 }

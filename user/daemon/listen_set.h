@@ -4,13 +4,16 @@
 #ifndef HAWSER_DAEMON_LISTEN_SET_H
 #define HAWSER_DAEMON_LISTEN_SET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "config/config.h"
 
-/* fds[i * workers + w] listens on config->listen[i] for worker w. */
+/* fds[i * workers + w] listens on config->listen[i] for worker w; -1 where this host cannot have
+ * what is only a default. */
 struct listen_set {
 	union address *addresses;
+	bool *transparent;
 	int *fds;
 	size_t count; /* of addresses */
 	size_t workers;

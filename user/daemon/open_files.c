@@ -12,7 +12,7 @@
 #include "upstream/resolver.h"
 
 /* The main thread's: loop, netlink, files that are being read; half of them for BPF. */
-#define FDS_MAIN 52
+#define FDS_MAIN 53
 /* Loop, mailbox, hangup, ticks, netlink, resolv.conf, an exit's probe. */
 #define FDS_WORKER 12
 /* Echo sockets, and connects to exits while links are in doubt. */

@@ -10,9 +10,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/config_load.h"
+#include "config/options.h"
 #include "daemon/daemon_private.h"
 #include "daemon/heartbeat.h"
 #include "daemon/interception.h"
+#include "daemon/listen_watch.h"
 #include "daemon/privileges.h"
 #include "intercept/run_redirect.h"
 #include "links/links.h"
@@ -74,7 +76,7 @@ static void warn_of_what_needs_a_restart(const struct config *old, const struct 
 			    old->relay.local_accel ? old->relay.local_accel : "off");
 }
 
-int reload(struct daemon *daemon)
+static int take(struct daemon *daemon)
 {
 	struct config *old = daemon->config;
 	struct config *new;
@@ -96,6 +98,7 @@ int reload(struct daemon *daemon)
 	log_set_level(new->log_level);
 	daemon->config = new;
 	daemon->report.config = new;
+	daemon->report.file = options_file(daemon->options);
 	/* Until the workers have let go of them, the old sockets must stay open. */
 	struct listen_set closing = daemon->listening;
 
@@ -103,6 +106,7 @@ int reload(struct daemon *daemon)
 	local_listen(daemon->local, new->listen, new->listen_count);
 	daemon_configure_workers(daemon, true);
 	listen_set_close(&closing);
+	listen_watch_follow(daemon->listen_watch, new);
 	run_redirect_listen(daemon->run, new);
 	heartbeat_start(daemon->heartbeat, new);
 	exit_memory_configure(daemon->exits, new);
@@ -112,4 +116,18 @@ int reload(struct daemon *daemon)
 	config_put(old);
 	log_info("configuration reloaded");
 	return 0;
+}
+
+int reload(struct daemon *daemon)
+{
+	struct report_reload *last = &daemon->report.reload;
+	int err;
+
+	log_collect(last->said, sizeof(last->said));
+	err = take(daemon);
+	log_collect(NULL, 0);
+	last->failed = err != 0;
+	last->at_s = clock_monotonic_s();
+	last->time_s = (double)clock_now_ms() / 1e3;
+	return err;
 }

@@ -22,6 +22,7 @@
 #include "links/links.h"
 #include "net/kernel.h"
 #include "net/kernel_version.h"
+#include "net/local_address.h"
 #include "session/stats.h"
 #include "shared/exit_state.h"
 
@@ -60,6 +61,8 @@ static struct json_object *report_listeners(const struct config *config)
 		put_text(entry, "kind", config_listen_kind(listen));
 		if (listen->forward)
 			put_text(entry, "to", destination_format(&listen->to, to));
+		put(entry, "waiting",
+		    json_object_new_boolean(local_address_check(&listen->address) != 0));
 		append(list, entry);
 	}
 	return list;
@@ -152,6 +155,24 @@ static struct json_object *report_links_summary(const struct report_source *sour
 	return object;
 }
 
+static struct json_object *report_configuration(const struct report_source *source)
+{
+	const struct report_reload *reload = &source->reload;
+	struct json_object *object = json_object_new_object();
+	struct json_object *last;
+
+	put_text(object, "file", source->file ? source->file : "");
+	if (reload->at_s == 0)
+		return object;
+	last = json_object_new_object();
+	put(last, "ok", json_object_new_boolean(!reload->failed));
+	put_seconds(last, "time", reload->time_s);
+	put_seconds(last, "age_s", clock_monotonic_s() - reload->at_s);
+	put_text(last, "said", reload->said);
+	put(object, "reload", last);
+	return object;
+}
+
 static const char *congestion_name(const struct config *config)
 {
 	switch (config->congestion) {
@@ -189,6 +210,8 @@ static struct json_object *report_status(const struct report_source *source,
 	put_text(status, "version", HAWSER_VERSION);
 	put_count(status, "pid", (uint64_t)getpid());
 	put_seconds(status, "uptime_s", clock_monotonic_s() - source->started);
+	put(status, "draining", json_object_new_boolean(source->draining));
+	put(status, "configuration", report_configuration(source));
 	put_count(status, "workers", source->worker_count);
 	put_count(status, "rounds", sum.rounds);
 	put_text(status, "mptcp", config_mptcp_name(config->mptcp));

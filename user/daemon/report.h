@@ -3,6 +3,7 @@
 #ifndef HAWSER_DAEMON_REPORT_H
 #define HAWSER_DAEMON_REPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct sockmap;
@@ -13,6 +14,14 @@ struct links;
 struct local;
 struct worker;
 
+/* How the last reload went. */
+struct report_reload {
+	double at_s;   /* CLOCK_MONOTONIC; 0: there was none */
+	double time_s; /* since 1970 */
+	bool failed;
+	char said[1024]; /* errors and warnings; "": none */
+};
+
 /* What the answers are made from; the pointers are borrowed. */
 struct report_source {
 	const struct config *config;
@@ -22,7 +31,10 @@ struct report_source {
 	const struct local *local; /* NULL: not asked for */
 	const struct links *links; /* NULL: none */
 	const struct interception *interception;
-	double started; /* CLOCK_MONOTONIC seconds */
+	double started;	  /* CLOCK_MONOTONIC seconds */
+	const char *file; /* of the configuration; NULL: none */
+	struct report_reload reload;
+	bool draining;
 };
 
 /* The answer to one command ("status", "sessions"), of which request may say more; an object with

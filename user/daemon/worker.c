@@ -205,10 +205,11 @@ static void worker_do_configure(struct worker *worker, void *argument)
 	config_put(worker->env.config);
 	worker->env.config = config_get(call->config);
 	worker->listeners = call->listeners;
-	worker->listener_count = call->fds ? call->config->listen_count : 0;
-	for (size_t i = 0; i < worker->listener_count; i++)
-		listener_start(&worker->listeners[i], &worker->env, &call->config->listen[i],
-			       call->fds[i]);
+	worker->listener_count = 0;
+	for (size_t i = 0; call->fds && i < call->config->listen_count; i++)
+		if (call->fds[i] >= 0)
+			listener_start(&worker->listeners[worker->listener_count++], &worker->env,
+				       &call->config->listen[i], call->fds[i]);
 	worker_begin_torture(worker);
 	session_end_revoked(&worker->env);
 	if (worker->prober)

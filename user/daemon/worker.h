@@ -41,7 +41,8 @@ struct worker_options {
 struct worker *worker_start(const struct worker_options *options);
 
 /* From now on config (a reference is taken) holds for new sessions, and fds[i] is listened to for
- * config->listen[i]; what was listened to before is not any more. fds == NULL: to nothing. */
+ * config->listen[i], where it is not -1; what was listened to before is not any more. fds == NULL:
+ * to nothing. */
 void worker_configure(struct worker *worker, const struct config *config, const int *fds);
 
 /* New connections begin on these links from now on; choices is copied. */

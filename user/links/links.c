@@ -28,6 +28,8 @@
 
 /* After the kernel could not be asked or changed. */
 #define RETRY_S 1.
+/* While another hawserd manages them. */
+#define TAKEOVER_S 0.25
 /* How often the interfaces' counters are read. */
 #define METER_S 1.
 
@@ -37,6 +39,7 @@ struct links {
 	struct netlink *netlink;
 	struct link_events *events;
 	ev_timer retry;
+	ev_timer takeover;
 	struct link_setup *setup; /* NULL: only looked at */
 	struct link_probes *probes;
 	struct link_quota *metered;
@@ -322,9 +325,30 @@ static void clean_up(void)
 	netlink_close(netlink);
 }
 
+/* A hawserd that drains ends after its last session. */
+static void on_takeover(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct links *links = timer->data;
+
+	(void)events;
+	links->setup = link_setup_open(links->netlink);
+	if (!links->setup && errno == EWOULDBLOCK)
+		return;
+	ev_timer_stop(loop, timer);
+	if (!links->setup) {
+		only_look(links, strerror(errno));
+		return;
+	}
+	log_info("links: the other hawserd has let go of them");
+	links->reason[0] = '\0';
+	sync_links(links);
+	aim_probes(links);
+}
+
 /* Takes hold of what may be set up. */
 static void begin_setup(struct links *links)
 {
+	ev_timer_stop(links->loop, &links->takeover);
 	links->reason[0] = '\0';
 	if (links->config->links.mode == LINKS_MANUAL) {
 		snprintf(links->reason, sizeof(links->reason), "links = manual");
@@ -332,15 +356,19 @@ static void begin_setup(struct links *links)
 		return;
 	}
 	links->setup = link_setup_open(links->netlink);
-	if (!links->setup)
-		only_look(links,
-			  errno == EWOULDBLOCK ? "another hawserd manages them" : strerror(errno));
+	if (!links->setup && errno == EWOULDBLOCK) {
+		only_look(links, "another hawserd manages them");
+		ev_timer_again(links->loop, &links->takeover);
+	} else if (!links->setup) {
+		only_look(links, strerror(errno));
+	}
 }
 
 static void end(struct links *links)
 {
 	ev_timer_stop(links->loop, &links->retry);
 	ev_timer_stop(links->loop, &links->meter);
+	ev_timer_stop(links->loop, &links->takeover);
 	link_events_close(links->events);
 	links->events = NULL;
 	link_setup_close(links->setup);
@@ -437,6 +465,7 @@ struct links *links_open(struct ev_loop *loop, const struct config *config,
 	struct links *links = calloc(1, sizeof(*links));
 	ev_timer *retry;
 	ev_timer *meter;
+	ev_timer *takeover;
 
 	if (!links)
 		return NULL;
@@ -457,6 +486,9 @@ struct links *links_open(struct ev_loop *loop, const struct config *config,
 	meter = &links->meter;
 	ev_timer_init(meter, on_meter, 0., METER_S);
 	meter->data = links;
+	takeover = &links->takeover;
+	ev_timer_init(takeover, on_takeover, 0., TAKEOVER_S);
+	takeover->data = links;
 	links_configure(links, config);
 	return links;
 }

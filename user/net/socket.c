@@ -16,6 +16,10 @@
 #define SO_NETNS_COOKIE 71
 #endif
 
+#ifndef IPV6_FREEBIND
+#define IPV6_FREEBIND 78
+#endif
+
 #define KEEPALIVE_PROBES 4
 #define EARLY_BACKLOG	 256 /* of connections whose handshake is not done */
 
@@ -78,6 +82,15 @@ int socket_set_transparent(int fd, int family, bool transparent)
 	if (family == AF_INET6)
 		return setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &on, sizeof(on)) ? -errno : 0;
 	return setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &on, sizeof(on)) ? -errno : 0;
+}
+
+int socket_set_freebind(int fd, int family)
+{
+	const int on = 1;
+
+	if (family == AF_INET6)
+		return setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof(on)) ? -errno : 0;
+	return setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on)) ? -errno : 0;
 }
 
 int socket_bind_foreign(int fd, const union address *address)

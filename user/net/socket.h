@@ -41,6 +41,9 @@ int socket_bind_foreign(int fd, const union address *address);
 /* Likewise, a socket may then take packets for any address. */
 int socket_set_transparent(int fd, int family, bool transparent);
 
+/* Has the socket listen on an address that no interface has yet. 0 or -errno. */
+int socket_set_freebind(int fd, int family);
+
 /* The local address; AF_UNSPEC if there is none. */
 void socket_local_address(int fd, union address *out);
 

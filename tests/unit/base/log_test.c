@@ -231,6 +231,29 @@ static void test_service(void **state)
 			    " warning: timed\n<4>warning: w\n<6>i\n");
 }
 
+static void test_collected(void **state)
+{
+	int saved;
+	int fd = log_capture(&saved);
+	char said[32];
+
+	(void)state;
+	log_collect(said, sizeof(said));
+	assert_string_equal(said, "");
+	log_info("i");
+	log_error("e\n%d", 1);
+	log_warning("w");
+	assert_string_equal(said, "e?1; warning: w");
+	log_error("a line that is longer than there is room");
+	assert_int_equal(strlen(said), sizeof(said) - 1);
+	log_error("another");
+	log_collect(NULL, 0);
+	log_error("not for it");
+	assert_int_equal(strlen(said), sizeof(said) - 1);
+	log_restore(fd, saved);
+	assert_non_null(strstr(fixture_log, "error: not for it\n"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +264,7 @@ int main(void)
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_nobody_reads),
 		cmocka_unit_test(test_two_threads_go_on),
+		cmocka_unit_test(test_collected),
 		cmocka_unit_test(test_service),
 	};
 

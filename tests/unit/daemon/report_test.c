@@ -184,7 +184,7 @@ static void status_sums_both_workers(void **state)
 	fill_stats(&workers[0].stats, 1000);
 	fill_stats(&workers[1].stats, (uint64_t)1 << 40);
 	status = ask(&config, workers, "status");
-	assert_members(status, 24);
+	assert_members(status, 26);
 	assert_count(status, "rounds", a->rounds + b->rounds);
 
 	part = get(status, "sessions");
@@ -285,10 +285,10 @@ static void status_describes_the_daemon(void **state)
 
 	list = get(status, "listeners");
 	assert_int_equal(json_object_array_length(list), 3);
-	assert_members(json_object_array_get_idx(list, 0), 2);
+	assert_members(json_object_array_get_idx(list, 0), 3);
 	assert_text(json_object_array_get_idx(list, 0), "address", "[::1]:1080");
 	assert_text(json_object_array_get_idx(list, 0), "kind", "socks");
-	assert_members(json_object_array_get_idx(list, 1), 3);
+	assert_members(json_object_array_get_idx(list, 1), 4);
 	assert_text(json_object_array_get_idx(list, 1), "address", "127.0.0.1:2222");
 	assert_text(json_object_array_get_idx(list, 1), "kind", "forward");
 	assert_text(json_object_array_get_idx(list, 1), "to", "example.org:22");

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A new hawserd that starts while an old one drains: it gets the control socket and the links when the
+old one lets go of them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from daemon import ALLOW, LISTEN
+from links import LINK
+from namespace import MountNamespace
+from sessions import through
+from waiting import until
+
+
+def ask(control: str, command: str) -> dict:
+    """{} when nobody answers."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(10)
+        try:
+            connection.connect(control)
+            connection.sendall(json.dumps({"command": command}).encode() + b"\n")
+            with connection.makefile("rb") as answer:
+                return json.loads(answer.readline())
+        except (OSError, ValueError):
+            return {}
+
+
+class Newcomer:
+    """A hawserd with a control socket that another one may still have."""
+
+    def __init__(self, bed, directory: Path, *options: str, prefix: tuple[str, ...] = ()) -> None:
+        self.log_file = Path(tempfile.mkdtemp(dir=directory)) / "log"
+        with self.log_file.open("w") as log:
+            self.process = bed.router.start(
+                [*prefix, str(bed.build / "hawserd"), *options],
+                None if prefix else bed.mounts, stderr=log)
+
+    def log(self) -> str:
+        return self.log_file.read_text("utf-8")
+
+    def waits(self) -> bool:
+        return "taken over when that lets go of it" in self.log()
+
+    def has(self, control: str) -> bool:
+        return ask(control, "status").get("pid") == self.process.pid
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+        assert self.process.wait(10) == 0, self.log()
+
+
+@pytest.fixture
+def newcomer(bed, tmp_path) -> Iterator:
+    started = []
+
+    def start(*options: str, **settings) -> Newcomer:
+        started.append(Newcomer(bed, tmp_path, *options, **settings))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.process.kill()
+        one.process.wait()
+
+
+@pytest.fixture
+def run_of_its_own() -> Iterator[tuple[str, ...]]:
+    """Words before a command that has an empty /run."""
+    mounts = MountNamespace({}, empty=("/run",))
+    yield ("/usr/bin/nsenter", f"--mount={mounts.path}", "--")
+    mounts.close()
+
+
+def drain(daemon) -> None:
+    daemon.signal(signal.SIGTERM)
+    until(lambda: "draining" in daemon.log())
+    assert daemon.status()["draining"] is True
+    assert "takes no new sessions" in daemon.run_cli("status").stdout
+
+
+@pytest.mark.parametrize("end", ["its last session ends", "it is stopped", "it is killed"])
+def test_control_socket_and_links(hawserd, newcomer, end):
+    """The path was asked for, and the old one has both until its end."""
+    old = hawserd(*LINK)
+    with through(old):
+        drain(old)
+        new = newcomer(*LISTEN, *ALLOW, *LINK, "--control", old.control)
+        until(new.waits)
+        until(lambda: "another hawserd manages them" in new.log())
+        assert ask(old.control, "status")["pid"] == old.pid
+        if end != "its last session ends":
+            old.signal(signal.SIGINT if end == "it is stopped" else signal.SIGKILL)
+    assert old.wait() == (-signal.SIGKILL if end == "it is killed" else 0)
+    until(lambda: new.has(old.control))
+    until(lambda: ask(old.control, "status")["links"]["set_up"] is True)
+    assert ask(old.control, "status")["links"]["reason"] == ""
+    assert "links: the other hawserd has let go of them" in new.log()
+    rules = old.namespace.run("ip", "rule", "list")
+    new.stop()
+    assert not Path(old.control).exists()
+    assert len(old.namespace.run("ip", "rule", "list").splitlines()) < len(rules.splitlines())
+
+
+def test_default_control_socket(newcomer, run_of_its_own):
+    """Nobody asked for it: it is waited for, whatever the one does that has it."""
+    first = newcomer("--socks", "127.0.0.1:1081", prefix=run_of_its_own)
+    control = f"/proc/{first.process.pid}/root/run/hawser/control.sock"
+    until(lambda: first.has(control))
+    second = newcomer("--socks", "127.0.0.1:1082", prefix=run_of_its_own)
+    control = control.replace(str(first.process.pid), str(second.process.pid))
+    until(second.waits)
+    assert first.has(control)
+    first.stop()
+    until(lambda: second.has(control))
+    second.stop()
+
+
+def test_one_that_serves_is_not_waited_for(hawserd, newcomer):
+    """By who was told to have its control socket."""
+    old = hawserd()
+    new = newcomer("--socks", "127.0.0.1:1081", "--control", old.control)
+    assert new.process.wait(20) == 1
+    assert "another hawserd answers there" in new.log()
