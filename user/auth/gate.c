@@ -8,6 +8,8 @@
 
 #include <sodium.h>
 
+#include "base/clock.h"
+#include "base/log.h"
 #include "shared/token_state.h"
 
 /* An unknown name costs the sender as much time as a wrong key: nobody can try names. */
@@ -36,10 +38,21 @@ static bool names_us(const struct gate *gate, const struct hop_auth *auth)
 static enum hop_status judge(const struct token *token, const struct hop_auth *auth,
 			     uint64_t now_ms)
 {
+	double full_s;
+
 	switch (token_state_check(token->token_state, auth->time_ms, auth->nonce, now_ms)) {
 	case REPLAY_FRESH:
-		return token_state_begin(token->token_state, token->sessions_max) ? HOP_ACCEPTED
-										  : HOP_BUSY;
+		if (!token_state_begin(token->token_state, token->sessions_max)) {
+			if (token_state_is_full(token->token_state, clock_monotonic_s()))
+				log_warning("token %s has all of its sessions=%u; more are refused",
+					    token->name, token->sessions_max);
+			return HOP_BUSY;
+		}
+		full_s = token_state_has_room(token->token_state, clock_monotonic_s());
+		if (full_s > 0)
+			log_info("token %s has room for sessions again, after %.0f s", token->name,
+				 full_s);
+		return HOP_ACCEPTED;
 	case REPLAY_TIME:
 		return HOP_CLOCK;
 	default:

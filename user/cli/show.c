@@ -119,6 +119,25 @@ static void show_interception(struct json_object *interception)
 		   json_count(interception, "put_back"));
 }
 
+/* Those of this exit that have no room. */
+static void show_full_tokens(struct json_object *list)
+{
+	char age[FIGURE_TEXT_MAX];
+
+	for (size_t i = 0; i < json_length(list); i++) {
+		struct json_object *token = json_object_array_get_idx(list, i);
+
+		if (json_member(token, "full_for_s"))
+			print_line("token",
+				   "%s is full for %s: %" PRIu64 " of %" PRIu64
+				   " sessions; more are refused",
+				   json_text(token, "name"),
+				   figure_duration(age, json_seconds(token, "full_for_s"), " "),
+				   json_count(token, "sessions"),
+				   json_count(token, "sessions_max"));
+	}
+}
+
 static void show_configuration(struct json_object *configuration)
 {
 	struct json_object *reload = json_member(configuration, "reload");
@@ -167,6 +186,7 @@ void show_status(struct json_object *answer)
 	show_listeners(json_member(answer, "listeners"));
 	show_links_summary(json_member(answer, "links"));
 	show_interception(json_member(answer, "interception"));
+	show_full_tokens(json_member(answer, "tokens"));
 	print_line("sessions", "%" PRIu64 " active, %" PRIu64 " total",
 		   json_count(sessions, "active"), json_count(sessions, "total"));
 	print_line("bytes", "%s up, %s down", figure_bytes(up, json_count(bytes, "up"), " "),
@@ -309,14 +329,49 @@ size_t count_exits_up(struct json_object *answer)
 	return up;
 }
 
+/* The one that went down last, as from then on there is none. */
+static double seconds_without_exit(struct json_object *list)
+{
+	double least = -1;
+
+	for (size_t i = 0; i < json_length(list); i++) {
+		const double down_s =
+			json_seconds(json_object_array_get_idx(list, i), "down_for_s");
+
+		if (least < 0 || down_s < least)
+			least = down_s;
+	}
+	return least;
+}
+
+bool exits_trouble(struct json_object *answer, char *out, size_t size)
+{
+	struct json_object *list = json_member(answer, "exits");
+	const bool refused = strcmp(json_text(answer, "when_no_exit"), "refuse") == 0;
+	const char *way = refused ? "new sessions are refused" : "new sessions go directly";
+	size_t full = 0;
+	char age[FIGURE_TEXT_MAX];
+
+	for (size_t i = 0; i < json_length(list); i++)
+		full += json_member(json_object_array_get_idx(list, i), "full_for_s") != NULL;
+	*out = '\0';
+	if (json_length(list) > 0 && count_exits_up(answer) == 0)
+		snprintf(out, size, "no exit for %s: %s",
+			 figure_duration(age, seconds_without_exit(list), " "), way);
+	else if (full > 0)
+		snprintf(out, size, "%zu full (sessions= of the token): %s", full,
+			 full < count_exits_up(answer) ? "others are used" : way);
+	return *out;
+}
+
 void show_exits_summary(struct json_object *answer)
 {
 	struct json_object *list = json_member(answer, "exits");
-	const size_t up = count_exits_up(answer);
+	char trouble[EXITS_TROUBLE_MAX];
 
 	if (json_length(list) > 0)
-		print_line("exits", "%zu of %zu up%s", up, json_length(list),
-			   up > 0 ? "" : ": sessions take the way that when-no-exit says");
+		print_line("exits", "%zu of %zu up%s%s", count_exits_up(answer), json_length(list),
+			   exits_trouble(answer, trouble, sizeof(trouble)) ? "; " : "", trouble);
 }
 
 static void print_avoided(struct json_object *exit)

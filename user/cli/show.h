@@ -3,6 +3,7 @@
 #ifndef HAWSER_CLI_SHOW_H
 #define HAWSER_CLI_SHOW_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct json_object;
@@ -16,6 +17,12 @@ void show_exits(struct json_object *answer);
 void show_session(struct json_object *answer);
 void show_links(struct json_object *answer);
 void show_reload(struct json_object *answer);
+
+#define EXITS_TROUBLE_MAX 128
+/* Says what becomes of new sessions when no exit takes them, or not all do. False and "": all is
+ * well.
+ */
+bool exits_trouble(struct json_object *answer, char *out, size_t size);
 
 /* A line that says how many exits are up; nothing without exits. */
 void show_exits_summary(struct json_object *answer);

@@ -245,6 +245,7 @@ static void draw_all(struct top *top)
 		least(json_length(json_member(top->detail, "subflows")), room - sessions - links);
 	size_t exits = json_length(json_member(top->exits, "exits"));
 	char exit_text[64] = "";
+	char trouble[EXITS_TROUBLE_MAX];
 
 	erase();
 	top->line = 0;
@@ -253,6 +254,10 @@ static void draw_all(struct top *top)
 			 count_exits_up(top->exits), exits);
 	draw(top, A_BOLD, "hawser: %zu sessions, %zu links%s   up, down: session; q: quit",
 	     top->row_count, json_length(json_member(top->links, "links")), exit_text);
+	if (exits_trouble(top->exits, trouble, sizeof(trouble))) {
+		draw(top, A_BOLD, "exits: %s", trouble);
+		room -= room > sessions + links + subflows;
+	}
 	draw_links(top, links);
 	draw_sessions(top, room - links - subflows);
 	/* At the bottom, unless there is no room for that. */

@@ -10,6 +10,7 @@
 
 #include "accel/local.h"
 #include "accel/sockmap.h"
+#include "auth/gate.h"
 #include "base/clock.h"
 #include "base/control_socket.h"
 #include "base/json.h"
@@ -25,6 +26,7 @@
 #include "net/local_address.h"
 #include "session/stats.h"
 #include "shared/exit_state.h"
+#include "shared/token_state.h"
 
 static struct json_object *report_feature(const struct feature_state *state)
 {
@@ -173,6 +175,30 @@ static struct json_object *report_configuration(const struct report_source *sour
 	return object;
 }
 
+/* Of an exit. */
+static struct json_object *report_tokens(const struct config *config)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < config->gate_count; i++) {
+		const struct token_set *tokens = &config->gates[i]->tokens;
+
+		for (size_t j = 0; j < tokens->count; j++) {
+			const struct token *token = &tokens->token[j];
+			const double full_s = token_state_full_s(token->token_state);
+			struct json_object *entry = json_object_new_object();
+
+			put_text(entry, "name", token->name);
+			put_count(entry, "sessions", token_state_sessions(token->token_state));
+			put_count(entry, "sessions_max", token->sessions_max);
+			if (full_s > 0)
+				put_seconds(entry, "full_for_s", clock_monotonic_s() - full_s);
+			append(list, entry);
+		}
+	}
+	return list;
+}
+
 static const char *congestion_name(const struct config *config)
 {
 	switch (config->congestion) {
@@ -223,6 +249,7 @@ static struct json_object *report_status(const struct report_source *source,
 	put(status, "interception", interception_report(source->interception));
 	put(status, "local_accel", report_local(source, &sum));
 	put(status, "listeners", report_listeners(config));
+	put(status, "tokens", report_tokens(config));
 	put(status, "sessions",
 	    report_pair("active", sum.sessions_active, "total", sum.sessions_total));
 	put(status, "bytes", report_pair("up", sum.relay.bytes_up, "down", sum.relay.bytes_down));
@@ -375,6 +402,10 @@ static struct json_object *report_exit(const struct exit_config *config)
 	put_seconds(exit, "rtt_s", facts.rtt_s);
 	put(exit, "clock_offset_ms", json_object_new_int64(facts.clock_offset_ms));
 	put(exit, "sessions", report_pair("active", facts.sessions, "total", facts.sessions_total));
+	if (facts.state == EXIT_DOWN)
+		put_seconds(exit, "down_for_s", clock_monotonic_s() - facts.down_s);
+	if (facts.full_s > 0)
+		put_seconds(exit, "full_for_s", clock_monotonic_s() - facts.full_s);
 	put_count(exit, "probes", facts.probes);
 	put_count(exit, "failures", facts.failures);
 	for (size_t i = 0; i < facts.avoided_count; i++)
@@ -396,6 +427,8 @@ static struct json_object *report_exits(const struct report_source *source,
 	(void)request;
 	for (size_t i = 0; i < source->config->exit_count; i++)
 		append(list, report_exit(&source->config->exits[i]));
+	put_text(answer, "when_no_exit",
+		 source->config->when_no_exit == WHEN_NO_EXIT_DIRECT ? "direct" : "refuse");
 	put(answer, "exits", list);
 	return answer;
 }

@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/episode.h"
+
 /* Between two probes of an exit that is down. */
 #define PROBE_DOWN_S 1.
 /* So many answers in a row bring an exit up again: more for one that went down soon after it had
@@ -33,9 +35,10 @@ struct exit_state {
 	pthread_mutex_t lock; /* of all below; taken a few times for each session's opening */
 	unsigned int references;
 	struct exit_facts facts;
-	unsigned int answers;			     /* in a row, while down */
-	unsigned int answers_needed;		     /* to be up */
-	double up_s;				     /* since when */
+	unsigned int answers;	     /* in a row, while down */
+	unsigned int answers_needed; /* to be up */
+	double up_s;		     /* since when */
+	struct episode full;
 	double answer_s;			     /* the last one */
 	double probe_s;				     /* the last one */
 	double early_s;				     /* from then on with Fast Open */
@@ -90,9 +93,10 @@ bool exit_state_is_usable(struct exit_state *exit)
 	return usable;
 }
 
-void exit_state_answered(struct exit_state *exit, double rtt_s, double now_s)
+double exit_state_answered(struct exit_state *exit, double rtt_s, double now_s)
 {
 	struct exit_facts *facts = &exit->facts;
+	double down_s = 0;
 
 	pthread_mutex_lock(&exit->lock);
 	facts->rtt_s += facts->rtt_s > 0 ? (rtt_s - facts->rtt_s) * RTT_SHARE : rtt_s;
@@ -100,10 +104,33 @@ void exit_state_answered(struct exit_state *exit, double rtt_s, double now_s)
 	exit->answers++;
 	if (facts->state == EXIT_UNTRIED ||
 	    (facts->state == EXIT_DOWN && exit->answers >= exit->answers_needed)) {
+		if (facts->state == EXIT_DOWN)
+			down_s = now_s - facts->down_s;
 		facts->state = EXIT_UP;
 		exit->up_s = now_s;
 	}
 	pthread_mutex_unlock(&exit->lock);
+	return down_s;
+}
+
+bool exit_state_is_full(struct exit_state *exit, double now_s)
+{
+	bool is_new;
+
+	pthread_mutex_lock(&exit->lock);
+	is_new = episode_goes_on(&exit->full, now_s);
+	pthread_mutex_unlock(&exit->lock);
+	return is_new;
+}
+
+double exit_state_has_room(struct exit_state *exit, double now_s)
+{
+	double full_s;
+
+	pthread_mutex_lock(&exit->lock);
+	full_s = episode_ends(&exit->full, now_s);
+	pthread_mutex_unlock(&exit->lock);
+	return full_s;
 }
 
 static void go_down(struct exit_state *exit, double now_s)
@@ -116,6 +143,7 @@ static void go_down(struct exit_state *exit, double now_s)
 	else if (again && exit->answers_needed < ANSWERS_MAX)
 		exit->answers_needed *= 2;
 	exit->facts.state = EXIT_DOWN;
+	exit->facts.down_s = now_s;
 }
 
 bool exit_state_failed(struct exit_state *exit, enum cause cause, double started_s, double now_s)
@@ -212,6 +240,7 @@ void exit_state_describe(struct exit_state *exit, struct exit_facts *out)
 {
 	pthread_mutex_lock(&exit->lock);
 	*out = exit->facts;
+	out->full_s = exit->full.since_s;
 	for (size_t i = 0; i < exit->avoided_count; i++)
 		out->avoided[i] = exit->avoided[i].address;
 	out->avoided_count = exit->avoided_count;

@@ -32,6 +32,8 @@ struct exit_facts {
 	uint64_t failures;
 	enum cause last_failure; /* CAUSE_NONE: none yet */
 	double last_failure_s;	 /* when; now_s of that call */
+	double down_s;		 /* since when; of EXIT_DOWN */
+	double full_s;		 /* since when it has no room for our token; 0: it has */
 	union address avoided[EXIT_AVOIDED_MAX];
 	size_t avoided_count;
 };
@@ -46,12 +48,18 @@ void exit_state_put(struct exit_state *exit);
 
 bool exit_state_is_usable(struct exit_state *exit);
 
-/* It answered with proof that it is the exit, rtt_s after it was asked. */
-void exit_state_answered(struct exit_state *exit, double rtt_s, double now_s);
+/* It answered with proof that it is the exit, rtt_s after it was asked. Returns for how long it was
+ * down, if that is over now, else 0. */
+double exit_state_answered(struct exit_state *exit, double rtt_s, double now_s);
 
 /* An attempt that began at started_s failed because of it. Returns whether it is down from now on,
  * and was not before; never so when it has answered another attempt meanwhile. */
 bool exit_state_failed(struct exit_state *exit, enum cause cause, double started_s, double now_s);
+
+/* It answered, but our token has as many sessions as it may. Returns whether that is new. */
+bool exit_state_is_full(struct exit_state *exit, double now_s);
+/* It took a session. Returns for how long it was full, if that is over now, else 0. */
+double exit_state_has_room(struct exit_state *exit, double now_s);
 
 /* It answered at this address; the last one of each family is kept. */
 void exit_state_set_address(struct exit_state *exit, const union address *address);

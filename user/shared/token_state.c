@@ -6,12 +6,15 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/episode.h"
+
 struct token_state {
 	atomic_uint references;
 	atomic_bool revoked;
 	atomic_uint sessions;
-	pthread_mutex_t lock; /* of replay; held once in a handshake, for about a microsecond */
+	pthread_mutex_t lock; /* of the next two; held in a handshake, for about a microsecond */
 	struct replay_window *replay;
+	struct episode full;
 	struct fair_rate rates[2]; /* down, up; only tokens with a rate have a use for them */
 };
 
@@ -69,6 +72,36 @@ bool token_state_begin(struct token_state *token_state, uint32_t max)
 	}
 	token_state_get(token_state);
 	return true;
+}
+
+bool token_state_is_full(struct token_state *token_state, double now_s)
+{
+	bool is_new;
+
+	pthread_mutex_lock(&token_state->lock);
+	is_new = episode_goes_on(&token_state->full, now_s);
+	pthread_mutex_unlock(&token_state->lock);
+	return is_new;
+}
+
+double token_state_has_room(struct token_state *token_state, double now_s)
+{
+	double full_s;
+
+	pthread_mutex_lock(&token_state->lock);
+	full_s = episode_ends(&token_state->full, now_s);
+	pthread_mutex_unlock(&token_state->lock);
+	return full_s;
+}
+
+double token_state_full_s(struct token_state *token_state)
+{
+	double since_s;
+
+	pthread_mutex_lock(&token_state->lock);
+	since_s = token_state->full.since_s;
+	pthread_mutex_unlock(&token_state->lock);
+	return since_s;
 }
 
 void token_state_end(struct token_state *token_state)

@@ -121,6 +121,28 @@ static void hop_finish(struct hop *hop, enum hop_outcome outcome, enum cause cau
 	notify(context, &result);
 }
 
+/* What becomes of new sessions, where no exit is left; else "". */
+static const char *hop_otherwise(const struct hop *hop)
+{
+	const struct config *config = hop->config;
+
+	for (size_t i = 0; i < config->exit_count; i++)
+		if (exit_state_is_usable(config->exits[i].state))
+			return "";
+	return config->when_no_exit == WHEN_NO_EXIT_DIRECT
+		       ? "; no exit is left: new sessions go directly"
+		       : "; no exit is left: new sessions are refused";
+}
+
+/* With proof that it is the exit. */
+static void hop_answered(const struct hop *hop, double rtt_s)
+{
+	const double down_s = exit_state_answered(hop->exit->state, rtt_s, clock_monotonic_s());
+
+	if (down_s > 0)
+		log_info("exit %s is up again, after %.0f s", hop->exit->name, down_s);
+}
+
 /* By the exit's fault, or that of the way to it. */
 static void hop_fail(struct hop *hop, enum cause cause)
 {
@@ -131,7 +153,8 @@ static void hop_fail(struct hop *hop, enum cause cause)
 	/* What we lack ourselves is not to be held against it. */
 	else if (cause != CAUSE_RESOURCES && !hop->blamed &&
 		 exit_state_failed(exit->state, cause, hop->started_s, clock_monotonic_s()))
-		log_warning("exit %s is down: %s", exit->name, cause_info(cause)->text);
+		log_warning("exit %s is down: %s%s", exit->name, cause_info(cause)->text,
+			    hop_otherwise(hop));
 	hop_finish(hop, hop->first_left ? HOP_EXIT_LOST : HOP_EXIT_FAILED, cause);
 }
 
@@ -205,7 +228,14 @@ static void hop_declined(struct hop *hop, double rtt_s)
 		return;
 	case HOP_BUSY:
 		/* It is well, but has nothing for us. */
-		exit_state_answered(hop->exit->state, rtt_s, clock_monotonic_s());
+		hop_answered(hop, rtt_s);
+		if (exit_state_is_full(hop->exit->state, clock_monotonic_s()))
+			log_warning("exit %s takes no more sessions of token %s: it has as many as "
+				    "sessions= in the exit's token file allows%s",
+				    hop->exit->name, hop->exit->tokens.token->name,
+				    hop->config->when_no_exit == WHEN_NO_EXIT_DIRECT
+					    ? "; without another exit they go directly"
+					    : "");
 		hop_finish(hop, HOP_EXIT_FAILED, CAUSE_LIMIT);
 		return;
 	default:
@@ -218,6 +248,7 @@ static bool hop_read_message(struct hop *hop)
 {
 	const double rtt_s = clock_monotonic_s() - hop->asked_s;
 	const enum hop_event event = hop_answers_read(&hop->answers, hop->in);
+	double full_s;
 
 	hop->in_len = 0;
 	switch (event) {
@@ -229,7 +260,11 @@ static bool hop_read_message(struct hop *hop)
 		exit_state_set_address(hop->exit->state, &hop->peer);
 		if (hop->transport == TRANSPORT_TCP && socket_early_lost(hop->fd))
 			exit_state_lost_early(hop->exit->state, clock_monotonic_s());
-		exit_state_answered(hop->exit->state, rtt_s, clock_monotonic_s());
+		hop_answered(hop, rtt_s);
+		full_s = exit_state_has_room(hop->exit->state, clock_monotonic_s());
+		if (full_s > 0)
+			log_info("exit %s takes sessions of token %s again, after %.0f s",
+				 hop->exit->name, hop->exit->tokens.token->name, full_s);
 		ev_timer_stop(hop->loop, &hop->silence);
 		/* From now on it is the destination that is waited for. */
 		if (!hop->probe)

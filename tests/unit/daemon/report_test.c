@@ -184,7 +184,7 @@ static void status_sums_both_workers(void **state)
 	fill_stats(&workers[0].stats, 1000);
 	fill_stats(&workers[1].stats, (uint64_t)1 << 40);
 	status = ask(&config, workers, "status");
-	assert_members(status, 26);
+	assert_members(status, 27);
 	assert_count(status, "rounds", a->rounds + b->rounds);
 
 	part = get(status, "sessions");

@@ -229,12 +229,48 @@ static void only_so_many_are_avoided(void **state)
 	assert_int_equal(facts.avoided_count, EXIT_AVOIDED_MAX);
 }
 
+static void it_says_how_long_it_was_down(void **state)
+{
+	struct exit_facts facts;
+
+	(void)state;
+	assert_float_equal(exit_state_answered(exit_, 0.1, 100), 0, 0);
+	exit_state_failed(exit_, CAUSE_EXIT_SILENT, 101, 103);
+	exit_state_failed(exit_, CAUSE_EXIT_SILENT, 101, 120);
+	exit_state_describe(exit_, &facts);
+	assert_float_equal(facts.down_s, 103, 0);
+	assert_float_equal(exit_state_answered(exit_, 0.1, 143), 0, 0);
+	assert_float_equal(exit_state_answered(exit_, 0.1, 144), 41, 0.001);
+	assert_float_equal(exit_state_answered(exit_, 0.1, 145), 0, 0);
+}
+
+/* It is up all the while. */
+static void it_says_how_long_it_was_full(void **state)
+{
+	struct exit_facts facts;
+
+	(void)state;
+	exit_state_answered(exit_, 0.1, 100);
+	assert_float_equal(exit_state_has_room(exit_, 101), 0, 0);
+	assert_true(exit_state_is_full(exit_, 102));
+	assert_false(exit_state_is_full(exit_, 110));
+	exit_state_describe(exit_, &facts);
+	assert_float_equal(facts.full_s, 102, 0);
+	assert_int_equal(facts.state, EXIT_UP);
+	assert_float_equal(exit_state_has_room(exit_, 111), 0, 0);
+	assert_float_equal(exit_state_has_room(exit_, 121), 8, 0.001);
+	exit_state_describe(exit_, &facts);
+	assert_float_equal(facts.full_s, 0, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(one_failure_is_down),
 		TEST(a_lost_attempt_is_none),
 		TEST(it_comes_back_with_hysteresis),
+		TEST(it_says_how_long_it_was_down),
+		TEST(it_says_how_long_it_was_full),
 		TEST(probes_are_for_the_idle_and_the_dead),
 		cmocka_unit_test(the_best_usable_one_is_chosen),
 		cmocka_unit_test_setup_teardown(an_address_is_avoided_until_it_answers_twice, setup,
