@@ -10,12 +10,12 @@
 
 #include "accel/local.h"
 #include "accel/sockmap.h"
-#include "auth/gate.h"
 #include "base/clock.h"
 #include "base/control_socket.h"
 #include "base/json.h"
 #include "config/config.h"
 #include "daemon/interception.h"
+#include "daemon/report_exits.h"
 #include "daemon/report_intercept.h"
 #include "daemon/report_links.h"
 #include "daemon/report_put.h"
@@ -25,8 +25,6 @@
 #include "net/kernel_version.h"
 #include "net/local_address.h"
 #include "session/stats.h"
-#include "shared/exit_state.h"
-#include "shared/token_state.h"
 
 static struct json_object *report_feature(const struct feature_state *state)
 {
@@ -98,16 +96,6 @@ static struct json_object *report_errors(const uint64_t *counts)
 	return object;
 }
 
-static struct json_object *report_pair(const char *first, uint64_t first_count, const char *second,
-				       uint64_t second_count)
-{
-	struct json_object *object = json_object_new_object();
-
-	put_count(object, first, first_count);
-	put_count(object, second, second_count);
-	return object;
-}
-
 static struct json_object *report_tcp_only(const struct tcp_only_counts *counts)
 {
 	struct json_object *object = json_object_new_object();
@@ -173,30 +161,6 @@ static struct json_object *report_configuration(const struct report_source *sour
 	put_text(last, "said", reload->said);
 	put(object, "reload", last);
 	return object;
-}
-
-/* Of an exit. */
-static struct json_object *report_tokens(const struct config *config)
-{
-	struct json_object *list = json_object_new_array();
-
-	for (size_t i = 0; i < config->gate_count; i++) {
-		const struct token_set *tokens = &config->gates[i]->tokens;
-
-		for (size_t j = 0; j < tokens->count; j++) {
-			const struct token *token = &tokens->token[j];
-			const double full_s = token_state_full_s(token->token_state);
-			struct json_object *entry = json_object_new_object();
-
-			put_text(entry, "name", token->name);
-			put_count(entry, "sessions", token_state_sessions(token->token_state));
-			put_count(entry, "sessions_max", token->sessions_max);
-			if (full_s > 0)
-				put_seconds(entry, "full_for_s", clock_monotonic_s() - full_s);
-			append(list, entry);
-		}
-	}
-	return list;
 }
 
 static const char *congestion_name(const struct config *config)
@@ -385,54 +349,6 @@ static struct json_object *report_flows(const struct report_source *source,
 	return report_rows(source, "flows", append_flows);
 }
 
-static struct json_object *report_exit(const struct exit_config *config)
-{
-	struct json_object *exit = json_object_new_object();
-	char address[DESTINATION_TEXT_MAX];
-	struct json_object *avoided = json_object_new_array();
-	struct exit_facts facts;
-	char ip[ADDRESS_TEXT_MAX];
-
-	exit_state_describe(config->state, &facts);
-	put_text(exit, "name", config->name);
-	put_text(exit, "address", destination_format(&config->destination, address));
-	put_text(exit, "state", exit_state_name(facts.state));
-	put_count(exit, "priority", config->priority);
-	put_count(exit, "weight", config->weight);
-	put_seconds(exit, "rtt_s", facts.rtt_s);
-	put(exit, "clock_offset_ms", json_object_new_int64(facts.clock_offset_ms));
-	put(exit, "sessions", report_pair("active", facts.sessions, "total", facts.sessions_total));
-	if (facts.state == EXIT_DOWN)
-		put_seconds(exit, "down_for_s", clock_monotonic_s() - facts.down_s);
-	if (facts.full_s > 0)
-		put_seconds(exit, "full_for_s", clock_monotonic_s() - facts.full_s);
-	put_count(exit, "probes", facts.probes);
-	put_count(exit, "failures", facts.failures);
-	for (size_t i = 0; i < facts.avoided_count; i++)
-		append(avoided, json_object_new_string(address_format_ip(&facts.avoided[i], ip)));
-	put(exit, "avoided", avoided);
-	if (facts.last_failure != CAUSE_NONE) {
-		put_text(exit, "last_failure", cause_info(facts.last_failure)->name);
-		put_seconds(exit, "last_failure_age_s", clock_monotonic_s() - facts.last_failure_s);
-	}
-	return exit;
-}
-
-static struct json_object *report_exits(const struct report_source *source,
-					struct json_object *request)
-{
-	struct json_object *answer = json_object_new_object();
-	struct json_object *list = json_object_new_array();
-
-	(void)request;
-	for (size_t i = 0; i < source->config->exit_count; i++)
-		append(list, report_exit(&source->config->exits[i]));
-	put_text(answer, "when_no_exit",
-		 source->config->when_no_exit == WHEN_NO_EXIT_DIRECT ? "direct" : "refuse");
-	put(answer, "exits", list);
-	return answer;
-}
-
 /* Of the one session whose number the request has as "id". */
 static struct json_object *report_one_session(const struct report_source *source,
 					      struct json_object *request)
@@ -456,6 +372,13 @@ static struct json_object *report_one_session(const struct report_source *source
 	}
 	free(detail);
 	return answer;
+}
+
+static struct json_object *answer_exits(const struct report_source *source,
+					struct json_object *request)
+{
+	(void)request;
+	return report_exits(source->config);
 }
 
 static struct json_object *answer_links(const struct report_source *source,
@@ -484,7 +407,7 @@ static const struct {
 				      struct json_object *request);
 } commands[] = {
 	{"status", report_status},	 {"sessions", report_sessions},	  {"flows", report_flows},
-	{"exits", report_exits},	 {"intercept", answer_intercept}, {"links", answer_links},
+	{"exits", answer_exits},	 {"intercept", answer_intercept}, {"links", answer_links},
 	{"session", report_one_session},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

@@ -25,6 +25,17 @@ static inline void put_text(struct json_object *object, const char *key, const c
 	put(object, key, json_object_new_string(text));
 }
 
+/* Two counts. */
+static inline struct json_object *report_pair(const char *first, uint64_t first_count,
+					      const char *second, uint64_t second_count)
+{
+	struct json_object *object = json_object_new_object();
+
+	put_count(object, first, first_count);
+	put_count(object, second, second_count);
+	return object;
+}
+
 /* In milliseconds at best. */
 static inline void put_seconds(struct json_object *object, const char *key, double seconds)
 {
