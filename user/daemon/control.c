@@ -32,7 +32,7 @@ static const char memory_line[] = ERROR_LINE("hawserd is out of memory");
 static const char overlong_line[] =
 	ERROR_LINE("request longer than " NUMBER_TEXT(CONTROL_REQUEST_MAX) " bytes");
 static const char malformed_line[] =
-	ERROR_LINE("malformed request, legal: one line such as {\\\"command\\\":\\\"status\\\"}");
+	ERROR_LINE("malformed request; expected one line such as {\\\"command\\\":\\\"status\\\"}");
 
 struct client {
 	struct control *control;

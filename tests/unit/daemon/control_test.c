@@ -267,7 +267,7 @@ static void refuses_garbage(void **state)
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		client_send(fd, lines[i]);
 		assert_string_equal(fixture_receive(fixture, fd),
-				    "{\"error\":\"malformed request, legal: one line such as "
+				    "{\"error\":\"malformed request; expected one line such as "
 				    "{\\\"command\\\":\\\"status\\\"}\"}");
 	}
 	assert_int_equal(fixture->answered, 0);
