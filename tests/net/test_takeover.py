@@ -109,6 +109,26 @@ def test_control_socket_and_links(hawserd, newcomer, end):
     assert len(old.namespace.run("ip", "rule", "list").splitlines()) < len(rules.splitlines())
 
 
+def test_interception(bed, hawserd, newcomer, tmp_path):
+    """What the setting wants is kept in force by whoever has the control socket."""
+    file = tmp_path / "conf"
+    file.write_text('intercept { up = yes  lan = { "lan" } }\n', "utf-8")
+    options = ("-c", str(file), "--transparent", "127.0.0.1:1090")
+    old = hawserd(*options)
+    until(lambda: old.status()["interception"] and old.status()["interception"]["fault"] == "")
+    with through(old):
+        drain(old)
+        new = newcomer(*LISTEN, *ALLOW, *options, "--control", old.control)
+        until(new.waits)
+        old.signal(signal.SIGINT)
+    assert old.wait() == 0
+    until(lambda: new.has(old.control))
+    until(lambda: (ask(old.control, "status").get("interception") or {}).get("wanted") is True)
+    until(lambda: "table inet hawser" in bed.router.run("nft", "list", "tables"))
+    new.stop()
+    assert "hawser" not in bed.router.run("nft", "list", "tables")
+
+
 def test_default_control_socket(newcomer, run_of_its_own):
     """Nobody asked for it: it is waited for, whatever the one does that has it."""
     first = newcomer("--socks", "127.0.0.1:1081", prefix=run_of_its_own)

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "daemon/control.h"
 #include "daemon/daemon_private.h"
+#include "daemon/interception.h"
 #include "daemon/report_put.h"
 #include "intercept/run_redirect.h"
 
@@ -115,10 +116,13 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
 	daemon->control = control_open(loop, path, on_control, daemon);
 	if (!daemon->control && errno == EADDRINUSE)
 		return;
-	if (daemon->control)
+	if (daemon->control) {
 		log_info("control socket %s: the other hawserd has let go of it", path);
-	else
+		interception_has_control(daemon->interception, path);
+		interception_configure(daemon->interception, daemon->config);
+	} else {
 		log_warning("control socket %s: %s", path, control_error_text(errno));
+	}
 	ev_timer_stop(loop, timer);
 }
 

@@ -405,6 +405,13 @@ struct interception *interception_open(struct ev_loop *loop, struct heartbeat *h
 	return in;
 }
 
+void interception_has_control(struct interception *in, const char *control)
+{
+	free(in->control);
+	in->control = strdup(control);
+	in->config = NULL; /* it could not bring up what that wants */
+}
+
 void interception_configure(struct interception *in, const struct config *config)
 {
 	const bool was_up = in->config && in->config->intercept.up;

@@ -16,6 +16,9 @@ struct heartbeat;
 struct interception *interception_open(struct ev_loop *loop, struct heartbeat *heartbeat,
 				       const struct links *links, const char *control);
 
+/* This hawserd answers on the path now, where another did; configure it then. */
+void interception_has_control(struct interception *interception, const char *control);
+
 /* From now on config, which is borrowed, holds; its listeners are open. */
 void interception_configure(struct interception *interception, const struct config *config);
 
