@@ -1,17 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "net/kernel_version.h"
 
+#include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 
+/* "6.1.190" and whatever follows; a second number is needed. */
 static bool read_numbers(const char *text, struct kernel_version *out)
 {
-	struct kernel_version found = {0};
+	unsigned long numbers[3] = {0};
+	int count = 0;
+	char *end;
 
-	if (!text || sscanf(text, "%u.%u.%u", &found.major, &found.minor, &found.patch) < 2)
+	while (text && count < 3 && isdigit((unsigned char)*text)) {
+		numbers[count++] = strtoul(text, &end, 10);
+		text = *end == '.' ? end + 1 : NULL;
+	}
+	if (count < 2)
 		return false;
-	*out = found;
+	*out = (struct kernel_version){(unsigned int)numbers[0], (unsigned int)numbers[1],
+				       (unsigned int)numbers[2]};
 	return true;
 }
 
