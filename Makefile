@@ -229,16 +229,17 @@ lint: setup-check ## check format, clang-tidy, man pages, warnings of gcc and cl
 format: ## reformat the C sources
 	@clang-format -i $(SOURCES)
 
-.PHONY: install
+# Where each file goes.
+INSTALLED := sbin/hawserd bin/hawser share/man/man1/hawser.1 share/man/man5/hawser.conf.5 share/man/man8/hawserd.8
+.PHONY: install uninstall
 install: all ## install to $(DESTDIR)$(PREFIX)
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(BUILD)/hawserd $(DESTDIR)$(PREFIX)/sbin/
-	install -m 755 $(BUILD)/hawser $(DESTDIR)$(PREFIX)/bin/
-	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
-		$(DESTDIR)$(PREFIX)/share/man/man8
-	install -m 644 man/hawser.1 $(DESTDIR)$(PREFIX)/share/man/man1/
-	install -m 644 man/hawser.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/
-	install -m 644 man/hawserd.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	install -D -m 755 $(BUILD)/hawserd $(DESTDIR)$(PREFIX)/sbin/hawserd
+	install -D -m 755 $(BUILD)/hawser $(DESTDIR)$(PREFIX)/bin/hawser
+	install -D -m 644 man/hawser.1 $(DESTDIR)$(PREFIX)/share/man/man1/hawser.1
+	install -D -m 644 man/hawser.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/hawser.conf.5
+	install -D -m 644 man/hawserd.8 $(DESTDIR)$(PREFIX)/share/man/man8/hawserd.8
+uninstall: ## remove what install put there; /etc/hawser and /var/lib/hawser stay
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,$(INSTALLED))
 
 .PHONY: clean
 clean: ## remove build/
