@@ -20,8 +20,7 @@ struct sockmap_pair {
 	const struct tune *tune;
 	enum sockmap_pair_state state;
 	const char *reason;
-	struct course up;
-	struct course down;
+	struct course courses[DIRECTIONS];
 	struct poll_watch drain;
 	sockmap_pair_fn *notify;
 	void *owner;
@@ -38,8 +37,9 @@ struct sockmap_pair *sockmap_pair_new(const struct sockmap_pair_request *request
 	pair->tune = request->tune;
 	pair->notify = request->notify;
 	pair->owner = request->owner;
-	err = sockmap_flow_prepare(&pair->up.flow, &pair->down.flow, request->worker,
-				   request->client, request->server, request->session);
+	err = sockmap_flow_prepare(&pair->courses[UP].flow, &pair->courses[DOWN].flow,
+				   request->worker, request->client, request->server,
+				   request->session);
 	if (!err)
 		return pair;
 	free(pair);
@@ -55,18 +55,18 @@ static void course_remember(struct course *course, const struct course *opposite
 
 int sockmap_pair_enter(struct sockmap_pair *pair)
 {
-	int err = sockmap_flow_enter(&pair->up.flow);
+	int err = sockmap_flow_enter(&pair->courses[UP].flow);
 
 	if (err)
 		return err;
 	pair->state = SOCKMAP_PAIR_IN;
-	err = sockmap_flow_enter(&pair->down.flow);
+	err = sockmap_flow_enter(&pair->courses[DOWN].flow);
 	if (err) {
 		sockmap_pair_leave(pair, "the other direction could not enter the sockmap");
 		return err;
 	}
-	course_remember(&pair->up, &pair->down);
-	course_remember(&pair->down, &pair->up);
+	course_remember(&pair->courses[UP], &pair->courses[DOWN]);
+	course_remember(&pair->courses[DOWN], &pair->courses[UP]);
 	return 0;
 }
 
@@ -79,8 +79,8 @@ static void sockmap_pair_look(void *owner)
 {
 	struct sockmap_pair *pair = owner;
 	/* Both are asked: each is to stop redirecting. */
-	bool up = course_drained(&pair->up);
-	bool down = course_drained(&pair->down);
+	bool up = course_drained(&pair->courses[UP]);
+	bool down = course_drained(&pair->courses[DOWN]);
 
 	if (!up || !down)
 		return;
@@ -105,9 +105,9 @@ void sockmap_pair_leave(struct sockmap_pair *pair, const char *reason)
 	sockmap_pair_look_soon(pair);
 }
 
-void sockmap_pair_give_up(struct sockmap_pair *pair, bool up)
+void sockmap_pair_give_up(struct sockmap_pair *pair, enum direction direction)
 {
-	(up ? &pair->up : &pair->down)->given_up = true;
+	pair->courses[direction].given_up = true;
 	if (pair->state == SOCKMAP_PAIR_LEAVING)
 		sockmap_pair_look_soon(pair);
 }
@@ -117,8 +117,8 @@ void sockmap_pair_free(struct sockmap_pair *pair)
 	if (!pair)
 		return;
 	poller_stop(&pair->drain);
-	sockmap_flow_release(&pair->up.flow);
-	sockmap_flow_release(&pair->down.flow);
+	sockmap_flow_release(&pair->courses[UP].flow);
+	sockmap_flow_release(&pair->courses[DOWN].flow);
 	free(pair);
 }
 
@@ -132,14 +132,14 @@ const char *sockmap_pair_reason(const struct sockmap_pair *pair)
 	return pair->reason;
 }
 
-struct sockmap_flow *sockmap_pair_direction(struct sockmap_pair *pair, bool up)
+struct sockmap_flow *sockmap_pair_direction(struct sockmap_pair *pair, enum direction direction)
 {
-	return up ? &pair->up.flow : &pair->down.flow;
+	return &pair->courses[direction].flow;
 }
 
-uint64_t sockmap_pair_take_count(struct sockmap_pair *pair, bool up)
+uint64_t sockmap_pair_take_count(struct sockmap_pair *pair, enum direction direction)
 {
-	struct course *course = up ? &pair->up : &pair->down;
+	struct course *course = &pair->courses[direction];
 	uint64_t redirected = sockmap_flow_redirected(&course->flow);
 	uint64_t n = redirected - course->counted;
 
@@ -167,16 +167,15 @@ static void sockmap_pair_on_event(void *owner, enum hawser_event_kind kind)
 {
 	struct sockmap_flow *flow = owner;
 	struct course *course = (struct course *)((char *)flow - offsetof(struct course, flow));
-	bool up = flow->direction == HAWSER_UP;
+	const enum direction direction = flow->direction == HAWSER_UP ? UP : DOWN;
+	struct course *first = course - direction;
 	struct sockmap_pair *pair =
-		(struct sockmap_pair *)((char *)course -
-					(up ? offsetof(struct sockmap_pair, up)
-					    : offsetof(struct sockmap_pair, down)));
+		(struct sockmap_pair *)((char *)first - offsetof(struct sockmap_pair, courses));
 
 	switch (kind) {
 	case HAWSER_EVENT_LOW:
 		if (pair->state == SOCKMAP_PAIR_IN)
-			course_refill(pair, course, up ? &pair->down : &pair->up);
+			course_refill(pair, course, &first[direction == UP ? DOWN : UP]);
 		break;
 	case HAWSER_EVENT_PASSED:
 		/* Also when this is an old event: its flow may have entered again. */

@@ -10,6 +10,7 @@
 
 #include "accel/sockmap.h"
 #include "accel/sockmap_flow.h"
+#include "base/direction.h"
 #include "base/poller.h"
 #include "config/tune.h"
 
@@ -53,7 +54,7 @@ int sockmap_pair_enter(struct sockmap_pair *pair);
 void sockmap_pair_leave(struct sockmap_pair *pair, const char *reason);
 
 /* Nothing more will reach the target of this direction, so leaving does not wait for it. */
-void sockmap_pair_give_up(struct sockmap_pair *pair, bool up);
+void sockmap_pair_give_up(struct sockmap_pair *pair, enum direction direction);
 
 /* Releases both directions; sockmap_pair_free(NULL) does nothing. */
 void sockmap_pair_free(struct sockmap_pair *pair);
@@ -64,10 +65,10 @@ enum sockmap_pair_state sockmap_pair_state(const struct sockmap_pair *pair);
 /* Why it left last; NULL if it never did. */
 const char *sockmap_pair_reason(const struct sockmap_pair *pair);
 
-struct sockmap_flow *sockmap_pair_direction(struct sockmap_pair *pair, bool up);
+struct sockmap_flow *sockmap_pair_direction(struct sockmap_pair *pair, enum direction direction);
 
 /* Bytes that the kernel moved since the last call. */
-uint64_t sockmap_pair_take_count(struct sockmap_pair *pair, bool up);
+uint64_t sockmap_pair_take_count(struct sockmap_pair *pair, enum direction direction);
 
 /* When sockmap_event_fd() is readable. */
 void sockmap_pair_read_events(struct sockmap_worker *worker);

@@ -2,8 +2,8 @@
 /* Whether a pair of directions is chatty, and how soon again after that went wrong. */
 #include "accel/sockmap_policy.h"
 
-bool sockmap_policy_moved(struct sockmap_policy *policy, const struct tune *tune, bool up, size_t n,
-			  ev_tstamp now)
+bool sockmap_policy_moved(struct sockmap_policy *policy, const struct tune *tune,
+			  enum direction direction, size_t n, ev_tstamp now)
 {
 	bool chatty;
 
@@ -15,9 +15,9 @@ bool sockmap_policy_moved(struct sockmap_policy *policy, const struct tune *tune
 		policy->bytes = 0;
 	}
 	policy->bytes += n;
-	if (up == policy->up)
+	if (direction == policy->last)
 		return false;
-	policy->up = up;
+	policy->last = direction;
 	policy->turns++;
 	chatty = policy->turns >= tune->chat_turns &&
 		 policy->bytes <= (uint64_t)policy->turns * tune->chat_bytes;

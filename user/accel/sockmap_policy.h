@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/direction.h"
 #include "config/tune.h"
 
 struct sockmap_policy {
@@ -18,12 +19,12 @@ struct sockmap_policy {
 	uint32_t turns;	      /* in that window */
 	uint32_t backoff_ms;  /* after the next exit; 0: the shortest */
 	uint64_t bytes;	      /* in that window */
-	bool up;	      /* the direction that moved last */
+	enum direction last;  /* that moved */
 };
 
 /* Takes note of n bytes that user space moved. Whether the pair is chatty now. */
-bool sockmap_policy_moved(struct sockmap_policy *policy, const struct tune *tune, bool up, size_t n,
-			  ev_tstamp now);
+bool sockmap_policy_moved(struct sockmap_policy *policy, const struct tune *tune,
+			  enum direction direction, size_t n, ev_tstamp now);
 
 /* Whether the last exit is long enough ago. */
 bool sockmap_policy_may_enter(const struct sockmap_policy *policy, ev_tstamp now);

@@ -16,12 +16,12 @@ struct leg *leg_other(struct relay *relay, const struct leg *leg)
 
 struct flow *flow_from(struct relay *relay, const struct leg *leg)
 {
-	return leg == &relay->client ? &relay->up : &relay->down;
+	return leg == &relay->client ? &relay->flows[UP] : &relay->flows[DOWN];
 }
 
 struct flow *flow_to(struct relay *relay, const struct leg *leg)
 {
-	return leg == &relay->client ? &relay->down : &relay->up;
+	return leg == &relay->client ? &relay->flows[DOWN] : &relay->flows[UP];
 }
 
 static void relay_on_hup(void *owner, bool dead);
@@ -98,7 +98,7 @@ void relay_count(struct relay *relay, const struct flow *flow, uint64_t bytes)
 
 	if (bytes == 0)
 		return;
-	*(flow == &relay->up ? &counters->bytes_up : &counters->bytes_down) += bytes;
+	*(flow == &relay->flows[UP] ? &counters->bytes_up : &counters->bytes_down) += bytes;
 	relay->last_activity = loop_clock_s(relay->env->loop);
 	if (relay->server.transport == TRANSPORT_MPTCP ||
 	    relay->client.transport == TRANSPORT_MPTCP)
@@ -228,13 +228,15 @@ void relay_prepare(struct relay *relay, const struct relay_config *config, uint6
 	relay->session = session;
 	relay->unfit = !relay->env->sockmap || mode == TIER_MODE_COPY || mode == TIER_MODE_SPLICE ||
 		       !relay_fits_sockmap(relay);
-	flow_init(&relay->up, client->fd, client->transport, server->fd, server->transport, mode);
-	flow_init(&relay->down, server->fd, server->transport, client->fd, client->transport, mode);
+	flow_init(&relay->flows[UP], client->fd, client->transport, server->fd, server->transport,
+		  mode);
+	flow_init(&relay->flows[DOWN], server->fd, server->transport, client->fd, client->transport,
+		  mode);
 }
 
 void relay_set_local(struct relay *relay, struct local_client *local)
 {
-	flow_set_local(&relay->up, local);
+	flow_set_local(&relay->flows[UP], local);
 	relay->unfit = true;
 }
 
@@ -245,8 +247,8 @@ void relay_start(struct relay *relay)
 	relay->client.io.data = relay;
 	relay->server.io.data = relay;
 	relay->last_activity = loop_clock_s(relay->env->loop);
-	relay_pump(relay, &relay->up, &relay->client, &relay->server);
-	relay_pump(relay, &relay->down, &relay->server, &relay->client);
+	relay_pump(relay, &relay->flows[UP], &relay->client, &relay->server);
+	relay_pump(relay, &relay->flows[DOWN], &relay->server, &relay->client);
 	relay_settle(relay);
 }
 
@@ -258,10 +260,10 @@ void relay_stop(struct relay *relay)
 	ev_io_stop(relay->env->loop, &relay->server.io);
 	hangup_remove(&relay->env->hangup, &relay->client.hangup);
 	hangup_remove(&relay->env->hangup, &relay->server.hangup);
-	tick_stop(&relay->env->ticker, &relay->up.tick);
-	tick_stop(&relay->env->ticker, &relay->down.tick);
-	flow_drop(&relay->up, &relay->env->buffers);
-	flow_drop(&relay->down, &relay->env->buffers);
+	tick_stop(&relay->env->ticker, &relay->flows[UP].tick);
+	tick_stop(&relay->env->ticker, &relay->flows[DOWN].tick);
+	flow_drop(&relay->flows[UP], &relay->env->buffers);
+	flow_drop(&relay->flows[DOWN], &relay->env->buffers);
 	relay_refresh(relay);
 	sockmap_pair_free(relay->pair);
 	relay->pair = NULL;
@@ -272,7 +274,7 @@ void relay_stop(struct relay *relay)
 
 void relay_shake(struct relay *relay, unsigned int dice)
 {
-	struct flow *flow = dice & 1 ? &relay->up : &relay->down;
+	struct flow *flow = dice & 1 ? &relay->flows[UP] : &relay->flows[DOWN];
 	struct leg *source = dice & 1 ? &relay->client : &relay->server;
 	struct ticker *ticker = &relay->env->ticker;
 
@@ -316,5 +318,5 @@ const char *relay_reason(const struct relay *relay, const struct flow *flow)
 
 bool relay_half_closed(const struct relay *relay)
 {
-	return relay->up.eof || relay->down.eof;
+	return relay->flows[UP].eof || relay->flows[DOWN].eof;
 }

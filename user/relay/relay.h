@@ -10,6 +10,7 @@
 #include "accel/sockmap_pair.h"
 #include "accel/sockmap_policy.h"
 #include "base/cause.h"
+#include "base/direction.h"
 #include "base/poller.h"
 #include "relay/flow.h"
 #include "relay/hangup.h"
@@ -52,9 +53,8 @@ struct relay {
 	struct relay_env *env;
 	struct leg client;
 	struct leg server;
-	struct flow up;	  /* client to server */
-	struct flow down; /* server to client */
-	enum cause end;	  /* set: nothing more is taken, and it ends by resets */
+	struct flow flows[DIRECTIONS];
+	enum cause end; /* set: nothing more is taken, and it ends by resets */
 	const struct relay_config *config;
 	uint64_t session; /* its number, for output */
 	struct sockmap_policy policy;

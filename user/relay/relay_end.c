@@ -27,7 +27,7 @@ void relay_leg_died(struct relay *relay, struct leg *leg)
 	leg->dead = true;
 	flow_from(relay, leg)->resting = false;
 	if (relay->pair)
-		sockmap_pair_give_up(relay->pair, to == &relay->up);
+		sockmap_pair_give_up(relay->pair, to == &relay->flows[UP] ? UP : DOWN);
 	flow_drop(to, &relay->env->buffers);
 	flow_finish(relay, to);
 }
@@ -45,8 +45,8 @@ void relay_fail(struct relay *relay, enum cause cause)
 	relay->end = cause;
 	if (relay->pair)
 		sockmap_pair_leave(relay->pair, cause_info(cause)->text);
-	for (int up = 0; up <= 1; up++) {
-		struct flow *flow = up ? &relay->up : &relay->down;
+	for (enum direction d = UP; d < DIRECTIONS; d++) {
+		struct flow *flow = &relay->flows[d];
 
 		flow->eof = true;
 		if (flow->held.len == 0)
@@ -73,7 +73,7 @@ void relay_flow_ended(struct relay *relay, struct flow *flow, struct leg *source
 
 static bool relay_all_given(const struct relay *relay)
 {
-	return relay->up.finished && relay->down.finished && !relay_in_sockmap(relay);
+	return relay->flows[UP].finished && relay->flows[DOWN].finished && !relay_in_sockmap(relay);
 }
 
 bool relay_is_over(struct relay *relay)
@@ -81,9 +81,9 @@ bool relay_is_over(struct relay *relay)
 	if (relay->client.dead && relay->server.dead)
 		return true;
 	/* What is closed in order, the kernel goes on to deliver. */
-	return relay_all_given(relay) &&
-	       (relay_outcome(relay) == CAUSE_NONE || (leg_drained(&relay->client, &relay->down) &&
-						       leg_drained(&relay->server, &relay->up)));
+	return relay_all_given(relay) && (relay_outcome(relay) == CAUSE_NONE ||
+					  (leg_drained(&relay->client, &relay->flows[DOWN]) &&
+					   leg_drained(&relay->server, &relay->flows[UP])));
 }
 
 /* The leg that died may have passed bytes that have not come to its queue yet. */
@@ -121,9 +121,9 @@ void relay_await_end(struct relay *relay)
 
 void relay_look(struct relay *relay)
 {
-	bool progressed = leg_progressed(&relay->client, &relay->down);
+	bool progressed = leg_progressed(&relay->client, &relay->flows[DOWN]);
 
-	progressed |= leg_progressed(&relay->server, &relay->up);
+	progressed |= leg_progressed(&relay->server, &relay->flows[UP]);
 	relay_refresh(relay);
 	if (progressed)
 		relay->last_activity = loop_clock_s(relay->env->loop);

@@ -20,12 +20,12 @@ struct turn {
 
 struct relay_rate {
 	uint64_t bytes_per_s;
-	struct turn turns[2]; /* down, up */
+	struct turn turns[DIRECTIONS];
 };
 
 static struct turn *turn_of(struct relay *relay, const struct flow *flow)
 {
-	return &relay->rate->turns[flow == &relay->up];
+	return &relay->rate->turns[flow - relay->flows];
 }
 
 static void turn_stop(struct turn *turn)
@@ -54,14 +54,14 @@ int relay_set_rate(struct relay *relay, struct token_state *token_state, uint64_
 	if (!relay->rate)
 		return -ENOMEM;
 	relay->rate->bytes_per_s = bytes_per_s;
-	for (int up = 0; up <= 1; up++) {
-		struct turn *turn = &relay->rate->turns[up];
+	for (enum direction d = UP; d < DIRECTIONS; d++) {
+		struct turn *turn = &relay->rate->turns[d];
 
 		*turn = (struct turn){.relay = relay,
-				      .flow = up ? &relay->up : &relay->down,
-				      .source = up ? &relay->client : &relay->server,
-				      .target = up ? &relay->server : &relay->client,
-				      .fair = account_rate(token_state, up)};
+				      .flow = &relay->flows[d],
+				      .source = d == UP ? &relay->client : &relay->server,
+				      .target = d == UP ? &relay->server : &relay->client,
+				      .fair = token_state_rate(token_state, d)};
 		ev_init(&turn->rest, turn_on_rested);
 		turn->rest.data = turn;
 	}
@@ -106,8 +106,8 @@ void relay_rate_stop(struct relay *relay)
 {
 	if (!relay->rate)
 		return;
-	for (int up = 0; up <= 1; up++)
-		turn_stop(&relay->rate->turns[up]);
+	for (enum direction d = UP; d < DIRECTIONS; d++)
+		turn_stop(&relay->rate->turns[d]);
 	free(relay->rate);
 	relay->rate = NULL;
 }

@@ -28,8 +28,8 @@ bool relay_is_chatty(struct relay *relay, const struct flow *flow, uint64_t n)
 		return false;
 	if (relay->config->tier == TIER_MODE_SOCKMAP)
 		return sockmap_policy_may_enter(&relay->policy, now);
-	return sockmap_policy_moved(&relay->policy, &relay->config->tune, flow == &relay->up, n,
-				    now);
+	return sockmap_policy_moved(&relay->policy, &relay->config->tune,
+				    flow == &relay->flows[UP] ? UP : DOWN, n, now);
 }
 
 /* libev leaves the descriptor of a stopped watcher in its epoll set until that brings an event
@@ -50,8 +50,8 @@ static void relay_on_park(void *owner, enum sockmap_pair_event event)
 	} else {
 		sockmap_policy_left(&relay->policy, &relay->config->tune,
 				    loop_clock_s(relay->env->loop));
-		relay_pump(relay, &relay->up, &relay->client, &relay->server);
-		relay_pump(relay, &relay->down, &relay->server, &relay->client);
+		relay_pump(relay, &relay->flows[UP], &relay->client, &relay->server);
+		relay_pump(relay, &relay->flows[DOWN], &relay->server, &relay->client);
 	}
 	relay_settle(relay);
 }
@@ -76,14 +76,14 @@ static int relay_enter_sockmap(struct relay *relay)
 			return -errno;
 	}
 	err = sockmap_pair_enter(relay->pair);
-	for (int up = 0; up <= 1; up++) {
-		struct sockmap_flow *in_kernel = sockmap_pair_direction(relay->pair, up);
-		struct flow *flow = up ? &relay->up : &relay->down;
+	for (enum direction d = UP; d < DIRECTIONS; d++) {
+		struct sockmap_flow *in_kernel = sockmap_pair_direction(relay->pair, d);
+		struct flow *flow = &relay->flows[d];
 
 		if (sockmap_flow_mode(in_kernel) != SOCKMAP_FLOW_OUT)
 			flow_set_sockmap(flow, in_kernel);
 		if (in_kernel->source_error)
-			relay_source_failed(relay, flow, up ? &relay->client : &relay->server);
+			relay_source_failed(relay, flow, d == UP ? &relay->client : &relay->server);
 	}
 	return err;
 }
@@ -94,7 +94,7 @@ void relay_try_sockmap(struct relay *relay)
 	int err;
 
 	if (relay_in_sockmap(relay) || relay->unfit || relay_half_closed(relay) ||
-	    relay->up.held.len > 0 || relay->down.held.len > 0)
+	    relay->flows[UP].held.len > 0 || relay->flows[DOWN].held.len > 0)
 		return;
 	err = relay_enter_sockmap(relay);
 	if (!err) {
@@ -106,8 +106,8 @@ void relay_try_sockmap(struct relay *relay)
 		sockmap_policy_left(&relay->policy, &relay->config->tune, now);
 	}
 	if (relay_in_sockmap(relay)) {
-		tick_stop(&relay->env->ticker, &relay->up.tick);
-		tick_stop(&relay->env->ticker, &relay->down.tick);
+		tick_stop(&relay->env->ticker, &relay->flows[UP].tick);
+		tick_stop(&relay->env->ticker, &relay->flows[DOWN].tick);
 		leg_watch_nothing(relay, &relay->client);
 		leg_watch_nothing(relay, &relay->server);
 	}
@@ -117,9 +117,9 @@ void relay_refresh(struct relay *relay)
 {
 	if (!relay->pair)
 		return;
-	for (int up = 0; up <= 1; up++) {
-		struct flow *flow = up ? &relay->up : &relay->down;
-		uint64_t bytes = sockmap_pair_take_count(relay->pair, up);
+	for (enum direction d = UP; d < DIRECTIONS; d++) {
+		struct flow *flow = &relay->flows[d];
+		uint64_t bytes = sockmap_pair_take_count(relay->pair, d);
 
 		flow->bytes += bytes;
 		relay_count(relay, flow, bytes);

@@ -197,13 +197,13 @@ int opening_hand_over(struct opening *opening, struct relay *relay, const union 
 	int err;
 
 	handshake_reply(&opening->handshake, CAUSE_NONE, bound, &answer);
-	err = flow_hold(&relay->down, answer.bytes, answer.len);
+	err = flow_hold(&relay->flows[DOWN], answer.bytes, answer.len);
 	if (!err)
 		err = opening_gather(opening, &first, &len);
 	if (err)
 		return err;
 	relay->client.uncounted = (int64_t)(opening->received - len);
-	relay->up.bytes += len;
+	relay->flows[UP].bytes += len;
 	relay->env->counters->bytes_up += len;
-	return first_sent ? 0 : flow_hold(&relay->up, first, len);
+	return first_sent ? 0 : flow_hold(&relay->flows[UP], first, len);
 }

@@ -106,12 +106,12 @@ void session_end(struct session *session, enum cause cause)
 	log_write(cause == CAUSE_BYTES_LOST ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
 		  "session %llu: ended: %s; %llu bytes up, %llu down",
 		  (unsigned long long)session->id, cause_info(cause)->text,
-		  (unsigned long long)session->relay.up.bytes,
-		  (unsigned long long)session->relay.down.bytes);
+		  (unsigned long long)session->relay.flows[UP].bytes,
+		  (unsigned long long)session->relay.flows[DOWN].bytes);
 	ev_timer_stop(env->relay.loop, &session->deadline);
 	session_close_opening(session);
 	relay_stop(&session->relay);
-	local_counts_add(&env->stats.local, local_client_close(session->relay.up.local));
+	local_counts_add(&env->stats.local, local_client_close(session->relay.flows[UP].local));
 	for (size_t i = 0; i < 2; i++) {
 		if (fds[i] >= 0 && cut)
 			socket_reset(fds[i]);
@@ -294,14 +294,14 @@ void session_tunnel(struct session *session, const uint8_t *down, size_t len)
 {
 	struct relay *relay = &session->relay;
 	struct opening *opening = session->opening;
-	const uint64_t up_bytes = relay->up.bytes, down_bytes = relay->down.bytes;
+	const uint64_t up_bytes = relay->flows[UP].bytes, down_bytes = relay->flows[DOWN].bytes;
 
 	relay_prepare(relay, &session->config->relay, session->id);
-	relay->up.bytes = up_bytes + opening->in_len;
-	relay->down.bytes = down_bytes;
+	relay->flows[UP].bytes = up_bytes + opening->in_len;
+	relay->flows[DOWN].bytes = down_bytes;
 	relay->env->counters->bytes_up += opening->in_len;
-	if (flow_hold(&relay->down, down, len) ||
-	    flow_hold(&relay->up, opening->in, opening->in_len))
+	if (flow_hold(&relay->flows[DOWN], down, len) ||
+	    flow_hold(&relay->flows[UP], opening->in, opening->in_len))
 		session_end(session, CAUSE_RESOURCES);
 	else
 		session_start_relay(session);

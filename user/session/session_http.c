@@ -205,7 +205,7 @@ static bool pump_up_once(struct session *session, bool *more)
 	result = http_body_take(&http->up, buffer, (size_t)n, &consumed, &payload);
 	if (result == PARSE_BAD)
 		return http_fail(session, CAUSE_BAD_REQUEST);
-	http_count(session, &session->relay.up, payload);
+	http_count(session, &session->relay.flows[UP], payload);
 	if (put_back(opening, buffer + consumed, (size_t)n - consumed)) {
 		session_end(session, CAUSE_RESOURCES);
 		return false;
@@ -344,7 +344,7 @@ void session_http_connected(struct session *session, bool head_sent)
 	http->origin = handshake->destination;
 	http_body_begin(&http->up, handshake->http.framing, handshake->http.length);
 	relay->last_activity = loop_clock_s(relay->env->loop);
-	http_count(session, &relay->up, handshake->head_len);
+	http_count(session, &relay->flows[UP], handshake->head_len);
 	session_enter(session, SESSION_EXCHANGING);
 	if (!head_sent &&
 	    pending_put(&http->to_origin, relay->server.fd, handshake->head, handshake->head_len))

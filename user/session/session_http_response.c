@@ -170,7 +170,7 @@ static bool read_head(struct session *session)
 		return http_no_response(session);
 	http->answered = true;
 	http->in_len += (size_t)n;
-	http_count(session, &session->relay.down, (size_t)n);
+	http_count(session, &session->relay.flows[DOWN], (size_t)n);
 	return take_heads(session);
 }
 
@@ -188,6 +188,6 @@ bool http_pump_down(struct session *session)
 		return true;
 	if (n < 0 || (n == 0 && http->down.framing != HTTP_BODY_UNTIL_CLOSE))
 		return http_cut_short(session);
-	http_count(session, &session->relay.down, (size_t)n);
+	http_count(session, &session->relay.flows[DOWN], (size_t)n);
 	return take_body(session, (size_t)n);
 }

@@ -84,12 +84,14 @@ static void session_describe(struct session *session, struct session_row *row)
 	};
 	snprintf(row->exit, sizeof(row->exit), "%s", session_exit_name(session));
 	if (relaying) {
-		flow_describe(relay, &relay->up, &row->up);
-		flow_describe(relay, &relay->down, &row->down);
+		flow_describe(relay, &relay->flows[UP], &row->up);
+		flow_describe(relay, &relay->flows[DOWN], &row->down);
 	}
 	if (http) {
-		row->up = (struct flow_row){"copy", "HTTP requests", .bytes = relay->up.bytes};
-		row->down = (struct flow_row){"copy", "HTTP requests", .bytes = relay->down.bytes};
+		row->up =
+			(struct flow_row){"copy", "HTTP requests", .bytes = relay->flows[UP].bytes};
+		row->down = (struct flow_row){"copy", "HTTP requests",
+					      .bytes = relay->flows[DOWN].bytes};
 	}
 	if (session->destination)
 		snprintf(row->destination, sizeof(row->destination), "%s", session->destination);

@@ -15,7 +15,7 @@ struct token_state {
 	pthread_mutex_t lock; /* of the next two; held in a handshake, for about a microsecond */
 	struct replay_window *replay;
 	struct episode full;
-	struct fair_rate rates[2]; /* down, up; only tokens with a rate have a use for them */
+	struct fair_rate rates[DIRECTIONS]; /* only tokens with a rate have a use for them */
 };
 
 struct token_state *token_state_new(uint64_t now_ms)
@@ -115,9 +115,9 @@ uint32_t token_state_sessions(struct token_state *token_state)
 	return atomic_load(&token_state->sessions);
 }
 
-struct fair_rate *account_rate(struct token_state *token_state, bool up)
+struct fair_rate *token_state_rate(struct token_state *token_state, enum direction direction)
 {
-	return &token_state->rates[up];
+	return &token_state->rates[direction];
 }
 
 void token_state_revoke(struct token_state *token_state)

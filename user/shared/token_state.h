@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/direction.h"
 #include "shared/fair_rate.h"
 #include "shared/replay_window.h"
 
@@ -37,7 +38,7 @@ double token_state_full_s(struct token_state *token_state);
 uint32_t token_state_sessions(struct token_state *token_state);
 
 /* What its sessions have of its rate, each way; not locked by the account. */
-struct fair_rate *account_rate(struct token_state *token_state, bool up);
+struct fair_rate *token_state_rate(struct token_state *token_state, enum direction direction);
 
 void token_state_revoke(struct token_state *token_state);
 bool token_state_is_revoked(struct token_state *token_state);
