@@ -123,13 +123,14 @@ def test_what_comes_back_is_not_taken_again(lan, interceptor, method):
         lan.client.sysctl("ipv4/ip_forward", before)
 
 
-@pytest.mark.parametrize("cause", ["refused", "host-unreachable"])
-def test_failure_is_a_reset(lan, interceptor, cause):
-    daemon = interceptor("tproxy")
+@pytest.mark.parametrize("method", METHODS)
+def test_failure_is_a_reset(lan, interceptor, method):
+    """Where it is accepted before it is dialled."""
+    daemon = interceptor(method, "--connect-first", "no")
     daemon.up()
-    with causes.unreachable(lan, cause) as (address, port):
+    with causes.unreachable(lan, "refused") as (address, port):
         assert is_reset(lan, address, port)
-    daemon.await_error(cause)
+    daemon.await_error("refused")
 
 
 @pytest.mark.parametrize("mptcp", [False, True])

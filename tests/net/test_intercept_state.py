@@ -28,7 +28,9 @@ ROUTES = ("ip -4 route flush table 8684", "ip -6 route flush table 8684")
 TABLE = ("nft flush ruleset", "nft delete table inet hawser", "nft flush chain inet hawser first",
          "nft flush chain inet hawser prerouting", "nft flush set inet hawser lan")
 DELETIONS = [
-    *(("tproxy", each) for each in (*RULES, *ROUTES, *TABLE, "nft flush set inet hawser ready")),
+    *(("tproxy", each) for each in (*RULES, *ROUTES, *TABLE, "nft flush set inet hawser ready",
+                                    "nft flush chain inet hawser take",
+                                    "nft flush chain inet hawser postrouting")),
     *(("redirect", each) for each in TABLE),
     *(("bpf", each) for each in (*RULES, *ROUTES, "tcx", "map")),
 ]
@@ -137,6 +139,8 @@ def test_is_put_back(lan, interceptor, serve, method, what):
     with Clients(lan, server.port) as clients:
         for count in 1, 2:
             until(lambda: kept(daemon)["wanted"])
+            if method == "tproxy":
+                daemon.await_holding()
             delete(lan, what)
             until(lambda: kept(daemon)["put_back"], lambda n: n == count, seconds=5)  # pylint: disable=cell-var-from-loop
             made = clients.made
@@ -149,6 +153,18 @@ def test_is_put_back(lan, interceptor, serve, method, what):
     assert (state["put_back"], state["fault"]) == (2, ""), state
     assert state["last"] and state["last"] in daemon.log()
     assert "put back" in lan.hawser("intercept", "show", control=daemon.control)
+
+
+def test_what_the_heartbeat_says_is_its_own(lan, interceptor):
+    """Nobody else has changed the rules when it comes and goes; what is deleted comes with the next."""
+    daemon = interceptor("tproxy")
+    daemon.up()
+    until(lambda: kept(daemon)["wanted"])
+    for _ in range(2):
+        daemon.await_holding()
+        delete(lan, "nft flush set inet hawser holding")
+    daemon.await_holding()
+    assert kept(daemon)["put_back"] == 0, kept(daemon)
 
 
 def test_filter_is_put_back(lan, old_kernel, interceptor, serve):
@@ -368,6 +384,28 @@ def test_firewall(lan, interceptor, serve, method, text):
     until(lambda: is_taken(lan, server.port))
     daemon.down()
     assert lan.steering() == before
+
+
+def test_firewall_against_what_is_received_again(lan, interceptor, serve):
+    """Of connect-first; refused, too, and not when nothing is held."""
+    server = serve()
+    first = interceptor("tproxy")
+    text = firewall("iifname \"lan\" accept").replace("iifname lo", "iifname lo meta mark 0")
+    with guarded(lan, text):
+        with pytest.raises(RuntimeError, match="taken from lo") as refusal:
+            first.up()
+        assert asks(lan, SERVER4, server.port) == CLIENT4
+        first.signal(signal.SIGTERM)
+        first.wait()
+        daemon = interceptor("tproxy", "--connect-first", "no")
+        daemon.up()
+        assert is_taken(lan, server.port)
+        daemon.down()
+        daemon.signal(signal.SIGTERM)
+        daemon.wait()
+        lan.router.run(*mend(str(refusal.value)).split())
+        interceptor("tproxy").up()
+        assert is_taken(lan, server.port)
 
 
 @pytest.mark.parametrize("rules", [

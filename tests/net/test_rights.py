@@ -43,8 +43,9 @@ def sets(names: set[str]) -> int:
     (("--no-bpf",), ALWAYS),
     ((), ALWAYS | BPF),
     (("--no-bpf", "--links=auto"), ALWAYS | {"net_raw"}),
-    (("--no-bpf", *TRANSPARENT), ALWAYS | BPF | {"sys_admin"}),
-], ids=["least", "bpf", "links", "transparent"])
+    (("--no-bpf", *TRANSPARENT), ALWAYS | BPF | {"sys_admin", "net_raw"}),
+    (("--no-bpf", "--connect-first=no", *TRANSPARENT), ALWAYS | BPF | {"sys_admin"}),
+], ids=["least", "bpf", "links", "transparent", "accepts-first"])
 def test_keeps_what_it_needs(hawserd, options, kept):
     """In each thread, and nothing can bring more back."""
     daemon = hawserd(*options)

@@ -17,6 +17,11 @@ void descriptors_limit(enum descriptor_use use, uint32_t max)
 	atomic_store(&uses[use].max, max);
 }
 
+uint32_t descriptors_max(enum descriptor_use use)
+{
+	return atomic_load(&uses[use].max);
+}
+
 bool descriptors_take(enum descriptor_use use, uint32_t count)
 {
 	uint32_t used = atomic_load(&uses[use].used);

@@ -18,6 +18,8 @@ enum descriptor_use {
 /* Before that there is no limit. */
 void descriptors_limit(enum descriptor_use use, uint32_t max);
 
+uint32_t descriptors_max(enum descriptor_use use);
+
 /* Takes so many; false when there are not so many left. */
 bool descriptors_take(enum descriptor_use use, uint32_t count);
 void descriptors_give(enum descriptor_use use, uint32_t count);

@@ -54,6 +54,7 @@ struct config *config_new(void)
 		.exit_answer_s = EXIT_ANSWER_S_DEFAULT,
 		.exit_probe_s = EXIT_PROBE_S_DEFAULT,
 		.sticky_s = STICKY_S_DEFAULT,
+		.intercept = {.connect_first = true},
 		.workers = default_workers(),
 		.log_level = LOG_LEVEL_INFO,
 		.timeouts = {.handshake_s = 10,
@@ -102,6 +103,19 @@ static void config_free(struct config *config)
 	intercept_config_fini(&config->intercept);
 	free(config->links.link);
 	free(config);
+}
+
+bool config_is_transparent(const struct config *config)
+{
+	for (size_t i = 0; i < config->listen_count; i++)
+		if (config->listen[i].transparent)
+			return true;
+	return false;
+}
+
+bool config_connects_first(const struct config *config)
+{
+	return config->intercept.connect_first && config_is_transparent(config);
 }
 
 const struct config *config_get(const struct config *config)

@@ -151,6 +151,11 @@ bool config_accepts_proxy(const struct config *config, const union address *peer
 /* Whether what a client asked for is among those that are sent one. */
 bool config_sends_proxy(const struct config *config, const struct destination *destination);
 
+/* Whether there is a transparent listener, ... */
+bool config_is_transparent(const struct config *config);
+/* ... whose connections are to be dialled before they are accepted. */
+bool config_connects_first(const struct config *config);
+
 /* "socks", "forward" or "transparent"; for output. */
 const char *config_listen_kind(const struct listen_config *listen);
 

@@ -36,6 +36,7 @@ struct intercept_config {
 	bool up;		 /* in force while hawserd runs */
 	bool transparent_source; /* dial from the client's address */
 	bool prefer_name;	 /* tell exits the name that a client sends, not the address */
+	bool connect_first;	 /* accept what has been dialled, where the method can */
 	bool auto_bypass;	 /* route around us what does not speak MPTCP */
 	struct interface *lan;
 	size_t lan_count;

@@ -187,6 +187,8 @@ const struct setting settings[] = {
 		"use plain TCP for intercepted connections to this domain")},
 	{SECTION_INTERCEPT, "transparent-source", BOOLEAN(config, intercept.transparent_source),
 	 OPTION("--transparent-source", "yes|no", "dial from the client's address")},
+	{SECTION_INTERCEPT, "connect-first", BOOLEAN(config, intercept.connect_first),
+	 OPTION("--connect-first", "yes|no", "accept a connection when its dial stands")},
 	{SECTION_INTERCEPT, "auto-bypass", BOOLEAN(config, intercept.auto_bypass),
 	 OPTION("--auto-bypass", "yes|no", "bypass hawserd for servers without MPTCP")},
 	{SECTION_INTERCEPT, "prefer-name", BOOLEAN(config, intercept.prefer_name),

@@ -23,8 +23,10 @@
 #include "daemon/worker.h"
 #include "intercept/run_redirect.h"
 #include "links/links.h"
+#include "session/hold.h"
 #include "shared/affinity.h"
 #include "shared/auth_penalty.h"
+#include "shared/meeting.h"
 #include "shared/recent_dials.h"
 #include "upstream/exit_memory.h"
 
@@ -71,6 +73,7 @@ static int workers_start(struct daemon *daemon, const struct open_files *files)
 			.penalty = daemon->penalty,
 			.recent_dials = daemon->recent_dials,
 			.affinity = daemon->affinity,
+			.dialled = daemon->dialled,
 			.run = daemon->run,
 		});
 
@@ -215,8 +218,9 @@ static int run(struct daemon *daemon)
 	daemon->penalty = auth_penalty_open();
 	daemon->recent_dials = recent_dials_open();
 	daemon->affinity = affinity_open();
+	daemon->dialled = hold_meeting();
 	daemon->listen_watch = listen_watch_open(daemon->loop);
-	if (!daemon->penalty || !daemon->recent_dials || !daemon->affinity ||
+	if (!daemon->penalty || !daemon->recent_dials || !daemon->affinity || !daemon->dialled ||
 	    !daemon->listen_watch || reload_adopt(daemon->config, NULL)) {
 		log_error("%s", strerror(ENOMEM));
 		return -ENOMEM;
@@ -296,6 +300,7 @@ static void fini(struct daemon *daemon)
 	auth_penalty_close(daemon->penalty);
 	recent_dials_close(daemon->recent_dials);
 	affinity_close(daemon->affinity);
+	meeting_close(daemon->dialled);
 	listen_watch_close(daemon->listen_watch);
 	listen_set_close(&daemon->listening);
 	if (daemon->loop)

@@ -24,6 +24,7 @@ struct daemon {
 	struct auth_penalty *penalty;
 	struct recent_dials *recent_dials;
 	struct affinity *affinity;
+	struct meeting *dialled;
 	struct links *links;
 	struct control *control;
 	ev_timer control_wait;

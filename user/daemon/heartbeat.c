@@ -22,6 +22,8 @@
 #define ALIVE_TIMEOUT_MS 1500
 
 #define ALIVE "alive"
+/* What first packets may be held; INTERCEPT_HOLD_GROUP is read. */
+#define HOLDING "holding"
 
 struct heartbeat {
 	struct ev_loop *loop;
@@ -105,6 +107,9 @@ static void heartbeat_on_beat(struct ev_loop *loop, struct ev_timer *timer, int 
 	if (!heartbeat->paused)
 		err = nft_set_renew(ALIVE, heartbeat->families, heartbeat->family_count,
 				    ALIVE_TIMEOUT_MS);
+	if (!heartbeat->paused && worker_holds(heartbeat->workers[0]))
+		(void)nft_set_renew(HOLDING, heartbeat->families, heartbeat->family_count,
+				    ALIVE_TIMEOUT_MS);
 	heartbeat_beat_map(heartbeat, !heartbeat->paused);
 	if (heartbeat->auto_bypass)
 		heartbeat_take_detours(heartbeat);
@@ -168,8 +173,10 @@ static void heartbeat_say_dead(struct heartbeat *heartbeat)
 		steer_maps_close(&heartbeat->maps);
 	}
 	/* One by one: what has timed out already cannot be deleted. */
-	for (size_t i = 0; i < heartbeat->family_count; i++)
+	for (size_t i = 0; i < heartbeat->family_count; i++) {
 		(void)nft_set_delete(ALIVE, &heartbeat->families[i], 1);
+		(void)nft_set_delete(HOLDING, &heartbeat->families[i], 1);
+	}
 }
 
 void heartbeat_stop(struct heartbeat *heartbeat)

@@ -356,14 +356,6 @@ static void watch_events(struct interception *in)
 	}
 }
 
-static bool has_transparent_listener(const struct config *config)
-{
-	for (size_t i = 0; i < config->listen_count; i++)
-		if (config->listen[i].transparent)
-			return true;
-	return false;
-}
-
 /* What the setting has brought up, unless another hawserd has it by now. */
 static void take_down(struct interception *in)
 {
@@ -423,7 +415,7 @@ void interception_configure(struct interception *in, const struct config *config
 	in->config = config;
 	if (!in->control && in->bring_up)
 		log_error("interception: up = yes needs the control socket");
-	if (!in->control || !has_transparent_listener(config)) {
+	if (!in->control || !config_is_transparent(config)) {
 		interception_stop(in);
 		return;
 	}

@@ -9,10 +9,12 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "daemon/control.h"
+#include "session/hold.h"
 #include "upstream/resolver.h"
 
-/* The main thread's: loop, netlink, files that are being read; half of them for BPF. */
-#define FDS_MAIN 53
+/* The main thread's: loop, netlink, files that are being read; half of them for BPF. And to hold.
+ */
+#define FDS_MAIN (53 + HOLD_FDS)
 /* Loop, mailbox, hangup, ticks, netlink, resolv.conf, an exit's probe. */
 #define FDS_WORKER 12
 /* Echo sockets, and connects to exits while links are in doubt. */

@@ -27,18 +27,15 @@ static bool watches_links(const struct config *config)
 	return links_are_wanted(&config->links);
 }
 
-static bool is_transparent(const struct config *config)
-{
-	for (size_t i = 0; i < config->listen_count; i++)
-		if (config->listen[i].transparent)
-			return true;
-	return false;
-}
-
 /* The sockmap, clients on the same host, and hawser run, which asks for it later. */
 static bool uses_bpf(const struct config *config)
 {
-	return config->relay.bpf || config->relay.local_accel || is_transparent(config);
+	return config->relay.bpf || config->relay.local_accel || config_is_transparent(config);
+}
+
+static bool sends_raw_packets(const struct config *config)
+{
+	return watches_links(config) || config_connects_first(config);
 }
 
 static const struct right {
@@ -52,12 +49,12 @@ static const struct right {
 	/* A reload may bring a listener on port 443, and a password file of another user. */
 	{"CAP_NET_BIND_SERVICE", CAP_NET_BIND_SERVICE, always, ""},
 	{"CAP_DAC_READ_SEARCH", CAP_DAC_READ_SEARCH, always, ""},
-	/* Echo requests by one interface. */
-	{"CAP_NET_RAW", CAP_NET_RAW, watches_links, "links"},
+	/* Echo requests by one interface; a client's first packet, received again, or answered. */
+	{"CAP_NET_RAW", CAP_NET_RAW, sends_raw_packets, "links and connect-first"},
 	{"CAP_BPF", CAP_BPF, uses_bpf, "BPF"},
 	{"CAP_PERFMON", CAP_PERFMON, uses_bpf, "BPF"},
 	/* Maps of the interception by BPF are found by their numbers. */
-	{"CAP_SYS_ADMIN", CAP_SYS_ADMIN, is_transparent, "a transparent listener"},
+	{"CAP_SYS_ADMIN", CAP_SYS_ADMIN, config_is_transparent, "a transparent listener"},
 };
 #define RIGHT_COUNT (sizeof(rights) / sizeof(rights[0]))
 

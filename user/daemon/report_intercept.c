@@ -127,6 +127,10 @@ struct json_object *report_intercept_settings(const struct config *whole, const 
 	put(bypass, "domain", report_domains(config->bypass_domain, config->bypass_domain_count));
 	put(answer, "bypass", bypass);
 	put(answer, "transparent_source", json_object_new_boolean(config->transparent_source));
+	put(answer, "connect_first", json_object_new_boolean(config->connect_first));
+	/* Links may have routes of their own, and an exit has others. */
+	put(answer, "needs_route",
+	    json_object_new_boolean(whole->exit_count == 0 && !links_are_wanted(&whole->links)));
 	put(answer, "prefer_name", json_object_new_boolean(config->prefer_name));
 	put(answer, "auto_bypass", json_object_new_boolean(config->auto_bypass));
 	put_count(answer, "auto_bypass_retry", whole->tcp_only.retry);

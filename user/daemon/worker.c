@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/loop_clock.h"
 #include "daemon/listener.h"
+#include "session/hold.h"
 #include "session/session.h"
 #include "upstream/exit_prober.h"
 #include "upstream/resolver.h"
@@ -34,6 +35,7 @@ struct worker {
 	ev_io sockmap; /* events of the sockmap program */
 	ev_timer torture;
 	struct exit_prober *prober; /* NULL but in the first worker */
+	struct hold *hold;	    /* the same */
 	worker_fn *call;
 	void *argument;
 	sem_t answered;
@@ -109,6 +111,7 @@ static void worker_free(struct worker *worker)
 {
 	if (worker->loop) {
 		exit_prober_close(worker->prober);
+		hold_close(worker->hold);
 		resolver_close(worker->env.resolver);
 		hangup_fini(&worker->env.relay.hangup);
 		tick_fini(&worker->env.relay.ticker);
@@ -139,6 +142,7 @@ struct worker *worker_start(const struct worker_options *options)
 	env->recent_dials = options->recent_dials;
 	env->affinity = options->affinity;
 	env->run = options->run;
+	env->dialled = options->dialled;
 	env->local = local_worker(options->local, options->index);
 	env->next_id = options->index + 1;
 	env->id_step = options->count;
@@ -167,10 +171,13 @@ struct worker *worker_start(const struct worker_options *options)
 	subflow_watch_init(&env->subflow_watch, env);
 	env->relay.mptcp_moved = subflow_watch_wake;
 	env->relay.mptcp_moved_arg = &env->subflow_watch;
-	if (env->resolver && options->index == 0)
+	if (env->resolver && options->index == 0) {
 		worker->prober = exit_prober_open(worker->loop, env->resolver,
 						  &env->mptcp_blackhole, &env->links);
-	if (!env->resolver || !env->tcp_only || (options->index == 0 && !worker->prober)) {
+		worker->hold = hold_open(env);
+	}
+	if (!env->resolver || !env->tcp_only ||
+	    (options->index == 0 && (!worker->prober || !worker->hold))) {
 		err = ENOMEM;
 		goto out;
 	}
@@ -214,6 +221,9 @@ static void worker_do_configure(struct worker *worker, void *argument)
 	session_end_revoked(&worker->env);
 	if (worker->prober)
 		exit_prober_configure(worker->prober, worker->env.config);
+	if (worker->hold)
+		hold_configure(worker->hold,
+			       call->fds && config_connects_first(worker->env.config));
 }
 
 void worker_configure(struct worker *worker, const struct config *config, const int *fds)
@@ -281,6 +291,11 @@ struct session_row *worker_get_sessions(struct worker *worker, size_t *count)
 	return call.rows;
 }
 
+bool worker_holds(const struct worker *worker)
+{
+	return hold_is_ready(worker->hold);
+}
+
 static void worker_do_take_detours(struct worker *worker, void *argument)
 {
 	struct auto_bypass *out = argument;
@@ -320,6 +335,8 @@ static void worker_do_stop(struct worker *worker, void *argument)
 	(void)argument;
 	for (size_t i = 0; i < worker->listener_count; i++)
 		listener_stop(&worker->listeners[i]);
+	if (worker->hold)
+		hold_configure(worker->hold, false);
 	session_end_all(&worker->env, CAUSE_STOPPED);
 	ev_break(worker->loop, EVBREAK_ALL);
 }

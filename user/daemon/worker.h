@@ -18,6 +18,7 @@ struct affinity;
 struct auth_penalty;
 struct link_choices;
 struct local;
+struct meeting;
 struct recent_dials;
 struct run_redirect;
 struct worker;
@@ -35,6 +36,7 @@ struct worker_options {
 	struct recent_dials *recent_dials; /* the same */
 	struct affinity *affinity;	   /* the same */
 	struct run_redirect *run;	   /* the same */
+	struct meeting *dialled;	   /* the same */
 };
 
 /* Starts a worker that listens to nothing yet. NULL on error, with errno set. */
@@ -54,6 +56,9 @@ void worker_get_stats(struct worker *worker, struct stats *out);
 /* Rows of all its sessions, malloc'ed, to be freed by the caller. NULL and 0 when there are none or
  * no memory. */
 struct session_row *worker_get_sessions(struct worker *worker, size_t *count);
+
+/* Whether rules may bring it first packets to hold; of the first worker. */
+bool worker_holds(const struct worker *worker);
 
 /* Moves what it found of destinations into *out. */
 void worker_take_detours(struct worker *worker, struct auto_bypass *out);

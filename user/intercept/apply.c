@@ -118,10 +118,27 @@ static bool remove_program(struct intercept_fault *fault)
 	return !err || intercept_blame(fault, "bpf: cannot remove the program: %s", strerror(-err));
 }
 
+/* A kernel may lack what holding takes. */
+static bool load_tproxy(struct nft *ruleset, const struct intercept_plan *plan,
+			struct intercept_fault *fault)
+{
+	struct intercept_plan without = *plan;
+
+	if (load_rules(ruleset, plan, fault))
+		return true;
+	without.hold = false;
+	if (!plan->hold || !load_rules(ruleset, &without, fault))
+		return false;
+	intercept_blame(fault, "without connect-first, which needs nft_log, nfnetlink_log and "
+			       "nft_nat of the kernel: connections are accepted before they are "
+			       "dialled");
+	return true;
+}
+
 static bool tproxy_up(struct nft *ruleset, const struct intercept_plan *plan,
 		      struct intercept_fault *fault)
 {
-	return marked_up(ruleset, plan, load_rules, fault) &&
+	return marked_up(ruleset, plan, load_tproxy, fault) &&
 	       run(ruleset, INTERCEPT_READY, fault) && remove_program(fault);
 }
 

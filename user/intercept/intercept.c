@@ -173,10 +173,12 @@ static void print_counters(struct json_object *counters)
 		const char *meaning;
 	} rows[] = {
 		{"caught", "sent to hawserd"},
+		{"held", "first packets held until the dial stood, or failed"},
 		{"bypassed", "routed, by bypass-destination, -source, -port or -mac"},
 		{"auto_bypassed", "routed, by auto-bypass: the destination does not speak MPTCP"},
 		{"local",
 		 "routed, since they are to or from this router, or lead back into the LAN"},
+		{"unroutable", "routed, since there is no route for the router to say so"},
 		{"mptcp", "routed, since redirect cannot take clients that speak MPTCP"},
 		{"missed", "routed, since hawserd did not listen"},
 	};

@@ -24,6 +24,9 @@
 #define FIRST_PACKET "tcp flags & (fin | syn | rst | ack) == syn"
 #define LATER_PACKET "tcp flags & (fin | syn | rst | ack) != syn"
 
+/* A second, of each family; what comes besides is accepted before it is dialled. */
+#define HOLD_RATE "1000"
+
 /* Of each family; what comes when they are full is taken. */
 #define AUTO_BYPASS_MAX "16384"
 
@@ -77,6 +80,8 @@ static void put_sets(FILE *out, const struct intercept_plan *plan)
 		fputs("\tset alive {\n\t\ttype nf_proto\n\t\tflags timeout\n\t}\n", out);
 	else
 		fputs("\tset ready {\n\t\ttype nf_proto\n\t}\n", out);
+	if (plan->hold)
+		fputs("\tset holding {\n\t\ttype nf_proto\n\t\tflags timeout\n\t}\n", out);
 }
 
 /* What is left alone by any method. */
@@ -97,6 +102,9 @@ static void put_bypass(FILE *out, const struct intercept_plan *plan)
 	for (size_t i = 0; i < json_object_array_length(plan->lan); i++)
 		fprintf(out, "\t\tfib daddr oifname \"%s\" counter name local return\n",
 			json_object_get_string(json_object_array_get_idx(plan->lan, i)));
+	/* The router's own answer tells the client at once. */
+	if (plan->needs_route)
+		fputs("\t\tfib daddr oif missing counter name unroutable return\n", out);
 	for (size_t i = 0; i < sizeof(matches) / sizeof(*matches); i++)
 		fprintf(out, "\t\t%s counter name bypassed return\n", matches[i]);
 	for (int i = 0; plan->auto_bypass && i < INTERCEPT_FAMILIES; i++)
@@ -118,14 +126,66 @@ static void put_address(FILE *out, const union address *address)
 		fputs(address_format(address, text), out);
 }
 
+/* To the listener of a family, if there is one; what follows happens only when it lives. */
+static void put_to_listener(FILE *out, const struct intercept_plan *plan, int family,
+			    const char *condition, const char *then)
+{
+	if (plan->listener[family].sa.sa_family == AF_UNSPEC)
+		return;
+	fprintf(out, "\t\tmeta nfproto %s meta l4proto tcp %stproxy %s to ", family_names[family],
+		condition, family == INTERCEPT_IPV6 ? "ip6" : "ip");
+	put_address(out, &plan->listener[family]);
+	fprintf(out, " %s\n", then);
+}
+
+/* hawserd gets a copy and has it come in again, by the loopback interface with the mark, when the
+ * dial stands. What is too much for it is accepted first, and so is a further subflow of a
+ * connection that is there. */
+static void put_hold(FILE *out, const struct intercept_plan *plan)
+{
+	static const char few[] = "meta nfproto @holding limit rate " HOLD_RATE
+				  "/second burst " HOLD_RATE " packets ";
+	static const char few_simple[] =
+		"ip6 nexthdr tcp meta nfproto @holding limit rate " HOLD_RATE
+		"/second burst " HOLD_RATE " packets ";
+	char hold[64];
+
+	snprintf(hold, sizeof(hold), "counter name held log group %d drop", INTERCEPT_HOLD_GROUP);
+	fputs("\t\ttcp option mptcp subtype 1 goto take\n", out);
+	for (int i = 0; i < INTERCEPT_FAMILIES; i++)
+		put_to_listener(out, plan, i, i == INTERCEPT_IPV6 ? few_simple : few, hold);
+}
+
+/* What comes in again passes the NAT of other people, who may not look at the interface. */
+static void put_admitted(FILE *out)
+{
+	fprintf(out,
+		"\tchain postrouting {\n"
+		"\t\ttype nat hook postrouting priority srcnat - 1; policy accept;\n"
+		"\t\toifname != \"lo\" return\n"
+		"\t\tmeta mark & 0x%x == 0 return\n"
+		"\t\tmeta nfproto ipv4 snat ip to ip saddr\n"
+		"\t\tmeta nfproto ipv6 snat ip6 to ip6 saddr\n"
+		"\t}\n",
+		STEER_MARK);
+}
+
 static void put_tproxy(FILE *out, const struct intercept_plan *plan)
 {
 	static const char from_lan[] = "\t\tiifname != @lan return\n";
+	char take[96];
 
+	fputs("\tchain prerouting {\n"
+	      "\t\ttype filter hook prerouting priority mangle; policy accept;\n"
+	      "\t\tmeta l4proto != tcp return\n",
+	      out);
+	if (plan->hold)
+		fprintf(out,
+			"\t\tiifname \"lo\" meta mark & 0x%x != 0 " FIRST_PACKET " jump take\n"
+			/* Nobody took it. The client says it again. */
+			"\t\tiifname \"lo\" meta mark & 0x%x != 0 " FIRST_PACKET " drop\n",
+			STEER_MARK, STEER_MARK);
 	fprintf(out,
-		"\tchain prerouting {\n"
-		"\t\ttype filter hook prerouting priority mangle; policy accept;\n"
-		"\t\tmeta l4proto != tcp return\n"
 		/* What is for a client's address that hawserd dialled from comes in by any link. */
 		"%s"
 		"\t\t" LATER_PACKET " socket transparent 1 meta mark set meta mark or 0x%x accept\n"
@@ -136,16 +196,16 @@ static void put_tproxy(FILE *out, const struct intercept_plan *plan)
 		plan->transparent_source ? from_lan : "");
 	fputs("\tchain first {\n", out);
 	put_bypass(out, plan);
-	for (int i = 0; i < INTERCEPT_FAMILIES; i++) {
-		if (plan->listener[i].sa.sa_family == AF_UNSPEC)
-			continue;
-		fprintf(out, "\t\tmeta nfproto %s meta l4proto tcp tproxy %s to ", family_names[i],
-			i == INTERCEPT_IPV6 ? "ip6" : "ip");
-		put_address(out, &plan->listener[i]);
-		fprintf(out, " meta mark set meta mark or 0x%x counter name caught accept\n",
-			STEER_MARK);
-	}
+	if (plan->hold)
+		put_hold(out, plan);
+	fputs("\t\tgoto take\n\t}\n\tchain take {\n", out);
+	snprintf(take, sizeof(take), "meta mark set meta mark or 0x%x counter name caught accept",
+		 STEER_MARK);
+	for (int i = 0; i < INTERCEPT_FAMILIES; i++)
+		put_to_listener(out, plan, i, "", take);
 	fputs("\t\tcounter name missed\n\t}\n", out);
+	if (plan->hold)
+		put_admitted(out);
 }
 
 static void put_redirect(FILE *out, const struct intercept_plan *plan)
@@ -200,6 +260,10 @@ char *nft_rules_text(const struct intercept_plan *plan)
 		fputs("\tcounter mptcp { }\n", out);
 	if (plan->auto_bypass)
 		fputs("\tcounter auto_bypassed { }\n", out);
+	if (plan->needs_route)
+		fputs("\tcounter unroutable { }\n", out);
+	if (plan->hold)
+		fputs("\tcounter held { }\n", out);
 	put_sets(out, plan);
 	if (plan->method == INTERCEPT_REDIRECT)
 		put_redirect(out, plan);

@@ -9,6 +9,8 @@
 
 #define INTERCEPT_TABLE_NAME "hawser"
 #define INTERCEPT_TABLE	     "inet " INTERCEPT_TABLE_NAME
+/* Of nfnetlink_log: first packets that hawserd holds until the dial stands. */
+#define INTERCEPT_HOLD_GROUP 684
 #define INTERCEPT_READY	     "add element " INTERCEPT_TABLE " ready { ipv4, ipv6 }\n"
 
 enum { INTERCEPT_IPV4, INTERCEPT_IPV6, INTERCEPT_FAMILIES };
@@ -19,6 +21,8 @@ struct intercept_plan {
 	enum intercept_method method;
 	struct json_object *lan;    /* array of names of interfaces */
 	struct json_object *bypass; /* as in hawserd's answer; NULL: none */
+	bool hold;		    /* first packets, until hawserd admits them; by TPROXY */
+	bool needs_route;	    /* what has none is left alone */
 	bool transparent_source;    /* hawserd has connections from clients' addresses */
 	uint32_t auto_bypass;	    /* one in so many to what has no MPTCP is taken; 0: all are */
 	union address listener[INTERCEPT_FAMILIES]; /* AF_UNSPEC: the family is left alone */

@@ -25,6 +25,12 @@ static const char *lan_name(const struct intercept_plan *plan, size_t i)
 	return json_object_get_string(json_object_array_get_idx(plan->lan, i));
 }
 
+/* By which a LAN's packets come. What was held comes in again. */
+static const char *device_name(const struct intercept_plan *plan, size_t i)
+{
+	return i < json_length(plan->lan) ? lan_name(plan, i) : "lo";
+}
+
 /* Of all bridges of this network namespace. */
 static bool nf_call_is_on(const char *table)
 {
@@ -110,11 +116,11 @@ bool intercept_firewall_drops(const struct intercept_plan *plan, struct json_obj
 {
 	char place[NFT_WALK_PLACE_MAX];
 
-	for (size_t i = 0; rules && i < json_length(plan->lan); i++) {
+	for (size_t i = 0; rules && i < json_length(plan->lan) + plan->hold; i++) {
 		for (int family = 0; family < INTERCEPT_FAMILIES; family++) {
 			static const unsigned char any[16];
 			const int af = intercept_families[family];
-			struct nft_packet packet = {.in = true, .device = lan_name(plan, i)};
+			struct nft_packet packet = {.in = true, .device = device_name(plan, i)};
 			const bool marks = intercept_plan_marks(plan);
 
 			if (!intercept_plan_has(plan, family))

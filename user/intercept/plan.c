@@ -93,6 +93,9 @@ bool intercept_plan_make(struct intercept_plan *plan, struct json_object *settin
 	if (json_object_get_boolean(json_member(settings, "auto_bypass")))
 		plan->auto_bypass =
 			(uint32_t)json_object_get_int64(json_member(settings, "auto_bypass_retry"));
+	plan->hold = plan->method == INTERCEPT_TPROXY &&
+		     json_object_get_boolean(json_member(settings, "connect_first"));
+	plan->needs_route = json_object_get_boolean(json_member(settings, "needs_route"));
 	if (plan->transparent_source && plan->method != INTERCEPT_TPROXY)
 		return intercept_blame(fault, "transparent-source needs the method tproxy");
 	if (!choose_listeners(plan, json_member(settings, "listeners")))

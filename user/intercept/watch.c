@@ -82,7 +82,8 @@ static void take_route(const struct nlmsghdr *header, void *context)
 /* What hawserd itself, or time, changes. */
 static bool is_living_set(const char *name)
 {
-	return strcmp(name, "alive") == 0 || strncmp(name, "auto_bypass", 11) == 0;
+	return strcmp(name, "alive") == 0 || strcmp(name, "holding") == 0 ||
+	       strncmp(name, "auto_bypass", 11) == 0;
 }
 
 /* Of all kinds of object, the first attribute is the table's name; of elements the second is their

@@ -419,14 +419,19 @@ static void session_name(struct session *session, const struct destination *dest
 		memcpy(session->destination, text, size);
 }
 
+struct egress_policy session_lan_egress(const struct config *config)
+{
+	return (struct egress_policy){.kind = EGRESS_NOT_OWN,
+				      .allow = config->own_allow,
+				      .allow_count = config->own_allow_count};
+}
+
 /* Which addresses the client may be connected to. */
 static struct egress_policy session_egress(const struct session *session)
 {
 	const struct handshake *handshake = &session->opening->handshake;
 	const struct config *config = session->config;
-	struct egress_policy policy = {.kind = EGRESS_NOT_OWN,
-				       .allow = config->own_allow,
-				       .allow_count = config->own_allow_count};
+	struct egress_policy policy = session_lan_egress(config);
 
 	if (session->token_state)
 		return (struct egress_policy){.kind = EGRESS_NOT_SPECIAL,
@@ -451,40 +456,66 @@ void session_watch_client(struct session *session)
 		   HANGUP_DEATH, session_on_client_hup, session);
 }
 
-void session_dial(struct session *session)
+struct dial_request session_dial_request(struct session_env *env, const struct config *config)
 {
-	struct opening *opening = session->opening;
-	struct session_env *env = session->env;
-	const struct destination *destination = &opening->handshake.destination;
+	return (struct dial_request){.loop = env->relay.loop,
+				     .resolver = env->resolver,
+				     .tcp_only = env->tcp_only,
+				     .mptcp_blackhole = &env->mptcp_blackhole,
+				     .links = &env->links,
+				     .affinity = env->affinity,
+				     .config = config,
+				     .recent_dials = env->recent_dials,
+				     .auto_bypass = &env->auto_bypass};
+}
+
+/* The destination is known. */
+static void session_set_out(struct session *session)
+{
+	const struct handshake *handshake = &session->opening->handshake;
 
 	/* Requests of one client are one session. */
-	if (session->protocol != opening->handshake.protocol)
-		env->stats.protocols[opening->handshake.protocol]++;
-	session->protocol = opening->handshake.protocol;
-	doorway_leave(&env->doorway, &opening->place);
-	session_name(session, destination);
+	if (session->protocol != handshake->protocol)
+		session->env->stats.protocols[handshake->protocol]++;
+	session->protocol = handshake->protocol;
+	doorway_leave(&session->env->doorway, &session->opening->place);
+	session_name(session, &handshake->destination);
+	session_enter(session, SESSION_RESOLVING);
+}
+
+void session_adopt(struct session *session, struct early_dial *early)
+{
+	const struct dial_result result = early->result;
+
+	/* The exit that it leaves by is of that configuration. */
+	config_put(session->config);
+	session->config = early->config;
+	free(early);
+	descriptors_give(DESCRIPTORS_SESSION, 1);
+	session_set_out(session);
+	session_enter(session, SESSION_CONNECTING);
+	if (!session_introduce(session)) {
+		session_relay(session, &result);
+		return;
+	}
+	close(result.fd);
+	session_fail(session, CAUSE_RESOURCES);
+}
+
+void session_dial(struct session *session)
+{
+	struct dial_request request = session_dial_request(session->env, session->config);
+
+	request.destination = &session->opening->handshake.destination;
+	request.client = &session->client;
+	request.plain = session->plain;
 	session_drop_server(session);
 	session_watch_client(session);
-	session_enter(session, SESSION_RESOLVING);
-	if (session_introduce(session) ||
-	    session_start_dial(session,
-			       &(struct dial_request){
-				       .loop = env->relay.loop,
-				       .resolver = env->resolver,
-				       .tcp_only = env->tcp_only,
-				       .mptcp_blackhole = &env->mptcp_blackhole,
-				       .links = &env->links,
-				       .affinity = env->affinity,
-				       .config = session->config,
-				       .destination = destination,
-				       .client = &session->client,
-				       .egress = session_egress(session),
-				       .recent_dials = env->recent_dials,
-				       .plain = session->plain,
-				       /* The client of a run has its loopback address. */
-				       .transparent = session->protocol == PROTOCOL_TRANSPARENT &&
-						      !session->from_run,
-				       .auto_bypass = &env->auto_bypass}))
+	session_set_out(session);
+	request.egress = session_egress(session);
+	/* The client of a run has its loopback address. */
+	request.transparent = session->protocol == PROTOCOL_TRANSPARENT && !session->from_run;
+	if (session_introduce(session) || session_start_dial(session, &request))
 		session_fail(session, CAUSE_RESOURCES);
 }
 

@@ -21,6 +21,7 @@
 struct affinity;
 struct auth_penalty;
 struct local_worker;
+struct meeting;
 struct recent_dials;
 struct resolver;
 struct run_redirect;
@@ -41,6 +42,7 @@ struct session_env {
 	struct recent_dials *recent_dials; /* the same */
 	struct affinity *affinity;	   /* the same */
 	struct run_redirect *run;	   /* the same */
+	struct meeting *dialled;	   /* the same: connections that wait for their session */
 	const struct config *config;	   /* for sessions that start from now on */
 	struct session *sessions;	   /* all of them */
 	struct session *spare;		   /* memory for those to come */

@@ -7,7 +7,9 @@
 
 #include <stdbool.h>
 
+#include "auth/egress_policy.h"
 #include "session/session.h"
+#include "upstream/dial.h"
 
 enum session_state {
 	SESSION_HANDSHAKE,
@@ -73,6 +75,21 @@ void session_refuse(struct session *session, enum cause cause, const struct hand
 /* The same with the refusal that the protocol has for this cause. */
 void session_fail(struct session *session, enum cause cause);
 
+/* What a dial needs of the worker; the rest is the caller's to fill in. */
+struct dial_request session_dial_request(struct session_env *env, const struct config *config);
+
+/* Where clients who came without a token may go. */
+struct egress_policy session_lan_egress(const struct config *config);
+
+/* A connection that was made before its session, by a configuration that was in force then. */
+struct early_dial {
+	struct dial_result result;
+	const struct config *config; /* with a reference */
+};
+
+/* Has the session go on with it; the destination is known. early is freed. */
+void session_adopt(struct session *session, struct early_dial *early);
+
 /* The client gets nothing more; waits for it to close, and then ends for this cause. */
 void session_linger(struct session *session, enum cause cause);
 
@@ -112,6 +129,14 @@ void session_judge_guesses(struct session *session);
 
 /* Of session_transparent.c: in place of a handshake. */
 void session_start_transparent(struct session *session);
+
+/* Whether a transparent client's connection can be dialled before it is accepted: not if the name
+ * counts that it will send. */
+bool session_can_hold(const struct session_env *env, const union address *client,
+		      const union address *to);
+
+/* Whether it is the address of an exit. */
+bool session_is_for_exit(const struct config *config, const union address *to);
 
 /* Whether the client of a forward is a connection that hawserd has just made, so that a dial would
  * bring the next one. Says so in the log. */

@@ -11,16 +11,21 @@
 #include "session/original_destination.h"
 #include "session/session_private.h"
 #include "shared/exit_state.h"
+#include "shared/meeting.h"
 #include "shared/recent_dials.h"
 
 /* What a wrong rule does to many connections is logged once in so long. */
 #define COMPLAINT_LOG_S 60.
 
 /* For the exit that it leaves by. */
+static bool exits_want_name(const struct config *config)
+{
+	return config->intercept.prefer_name && config->exit_count > 0;
+}
+
 static bool session_wants_name(const struct session *session)
 {
-	return session->config->intercept.prefer_name && session->config->exit_count > 0 &&
-	       !session->plain;
+	return exits_want_name(session->config) && !session->plain;
 }
 
 /* The destination keeps its address besides: only an exit is to look the name up. A name without a
@@ -87,6 +92,18 @@ static void session_complain(const struct session *session, const char *what)
 		    address_format(&session->client, text), what);
 }
 
+bool session_can_hold(const struct session_env *env, const union address *client,
+		      const union address *to)
+{
+	const struct config *config = env->config;
+
+	if (client_speaks_first(address_port(to)) &&
+	    (exits_want_name(config) || config->intercept.bypass_domain_count > 0))
+		return false;
+	/* One that comes back is for its session to complain of. */
+	return !recent_dials_has(env->recent_dials, client, to, clock_monotonic_s());
+}
+
 static bool is_loop(const struct session *session, const union address *to)
 {
 	if (!recent_dials_has(session->env->recent_dials, &session->client, to,
@@ -106,13 +123,13 @@ bool session_is_loop(const struct session *session, const struct destination *fo
 	return is_loop(session, &to);
 }
 
-static bool is_an_exit(const struct config *config, const union address *address)
+bool session_is_for_exit(const struct config *config, const union address *to)
 {
 	union address known[EXIT_ADDRESSES_MAX];
 
 	for (size_t i = 0; i < config->exit_count; i++)
 		for (size_t n = exit_state_get_addresses(config->exits[i].state, known); n > 0; n--)
-			if (address_same_ip(&known[n - 1], address))
+			if (address_same_ip(&known[n - 1], to))
 				return true;
 	return false;
 }
@@ -121,7 +138,7 @@ static bool is_an_exit(const struct config *config, const union address *address
  * were made. A session of ours that dials a transparent listener ends there. */
 static bool session_is_bypassed_by_address(const struct session *session, const union address *to)
 {
-	return is_an_exit(session->config, to) ||
+	return session_is_for_exit(session->config, to) ||
 	       (session->from_run &&
 		(route_is_own(session->env->links.routes, to) != 0 ||
 		 intercept_config_bypasses_address(&session->config->intercept, to)));
@@ -130,6 +147,7 @@ static bool session_is_bypassed_by_address(const struct session *session, const 
 void session_start_transparent(struct session *session)
 {
 	struct destination *destination = &session->opening->handshake.destination;
+	struct early_dial *early = NULL;
 	enum cause cause = CAUSE_NONE;
 
 	session->protocol = session->opening->handshake.protocol = PROTOCOL_TRANSPARENT;
@@ -151,5 +169,11 @@ void session_start_transparent(struct session *session)
 	session->env->stats.protocols[PROTOCOL_TRANSPARENT]++;
 	destination->port = address_port(&destination->address);
 	session->plain = session_is_bypassed_by_address(session, &destination->address);
-	session_begin_peeking(session);
+	if (!session->from_run)
+		early = meeting_take(session->env->dialled, &session->client,
+				     &destination->address);
+	if (early)
+		session_adopt(session, early);
+	else
+		session_begin_peeking(session);
 }

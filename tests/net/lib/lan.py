@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import json
 import platform
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -88,8 +89,9 @@ class Lan(Bed):
         return count
 
     def steering(self) -> str:
-        """All that decides where packets go on the router."""
-        return "\n".join([self.router.run("nft", "-s", "list", "ruleset"),
+        """All that decides where packets go on the router, but for what hawserd's heartbeat says."""
+        ruleset = self.router.run("nft", "-s", "list", "ruleset")
+        return "\n".join([re.sub(r"(set holding {[^}]*)\n\s*elements = {[^}]*}", r"\1", ruleset),
                           self.router.run("tc", "qdisc"), f"{self.tcx()} by tcx",
                           *(self.router.run("ip", family, "rule") for family in ("-4", "-6")),
                           *(self.router.run("ip", family, "route", "show", "table", "all")
@@ -111,6 +113,11 @@ class Interceptor(Hawserd):
                         control=self.control)
         if self.method == "redirect":
             time.sleep(0.6)  # until it says again that it lives
+
+    def await_holding(self) -> None:
+        """Until the heartbeat says that first packets may be held."""
+        until(lambda: self.bed.router.run("nft", "list", "set", "inet", "hawser", "holding"),
+              lambda text: "elements" in text)
 
     def down(self) -> None:
         self.bed.hawser("intercept", "down")

@@ -97,6 +97,38 @@ static void sets_have_what_is_bypassed(void **state)
 	free(text);
 }
 
+static void first_packets_are_held_where_they_can_be(void **state)
+{
+	struct intercept_plan plan = {.method = INTERCEPT_TPROXY,
+				      .lan = json_tokener_parse("[\"lan\"]"),
+				      .hold = true,
+				      .needs_route = true};
+	char *text;
+
+	(void)state;
+	assert_int_equal(address_parse("127.0.0.1:1090", &plan.listener[INTERCEPT_IPV4]), 0);
+	text = nft_rules_text(&plan);
+	assert_non_null(text);
+	ASSERT_HAS(text, "set holding {");
+	/* Only while there is a listener. */
+	ASSERT_HAS(text, "tproxy ip to 127.0.0.1:1090 counter name held log group 684 drop");
+	ASSERT_LACKS(text, "tproxy ip6");
+	ASSERT_HAS(text, "tcp option mptcp subtype 1 goto take");
+	ASSERT_HAS(text, "iifname \"lo\" meta mark & 0x1000000 != 0 ");
+	ASSERT_HAS(text, " jump take\n");
+	ASSERT_HAS(text, "fib daddr oif missing counter name unroutable return");
+	free(text);
+	plan.hold = plan.needs_route = false;
+	text = nft_rules_text(&plan);
+	assert_non_null(text);
+	ASSERT_LACKS(text, "held");
+	ASSERT_LACKS(text, "holding");
+	ASSERT_LACKS(text, "type nat");
+	ASSERT_LACKS(text, "oif missing");
+	free(text);
+	json_object_put(plan.lan);
+}
+
 static void auto_bypass_lets_some_through(void **state)
 {
 	struct intercept_plan plan = {.method = INTERCEPT_TPROXY,
@@ -192,6 +224,7 @@ int main(void)
 		cmocka_unit_test(redirect_asks_whether_hawserd_lives),
 		cmocka_unit_test(a_family_without_listener_is_left_alone),
 		cmocka_unit_test(sets_have_what_is_bypassed),
+		cmocka_unit_test(first_packets_are_held_where_they_can_be),
 		cmocka_unit_test(auto_bypass_lets_some_through),
 		cmocka_unit_test(no_table_is_down),
 		cmocka_unit_test(a_listing_is_understood),
