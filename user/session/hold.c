@@ -32,7 +32,7 @@
 
 /* So many in a row that no session took are more than clients that gave up: what is received again
  * does not arrive. */
-#define LOST_MAX 32
+#define LOST_MAX 8
 
 /* Until it is tried again; each time twice as long. */
 #define PAUSE_S	    30.
