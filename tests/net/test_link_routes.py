@@ -36,7 +36,7 @@ def start(bare):
     started: list[Hawserd] = []
 
     def begin(*options: str) -> Hawserd:
-        started.append(Hawserd(bare, *options))
+        started.append(Hawserd(bare, "--sticky", "no", *options))
         return started[-1]
 
     yield begin
