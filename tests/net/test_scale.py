@@ -72,7 +72,7 @@ def test_idle_sessions_cost_little(bed, hawserd):
 def test_limit_of_open_files(bed, hawserd):
     """A storm of connections past the limit: those that are connected go on, and when the storm is
     over all is as before."""
-    daemon = hawserd(open_files=80)
+    daemon = hawserd(open_files=120)
     with peers.listen(bed.server) as listening, through(daemon) as (client, server), \
             contextlib.ExitStack() as storm:
         slowest = 0.0
@@ -88,7 +88,7 @@ def test_limit_of_open_files(bed, hawserd):
             slowest = max(slowest, time.monotonic() - started)
         assert slowest < 1.5
         until(lambda: daemon.status()["accept"]["pauses"])
-        assert sum(daemon.open_files().values()) <= 80
+        assert sum(daemon.open_files().values()) <= 120
         storm.close()
         until(lambda: drain(listening) or daemon.status()["sessions"],
               lambda sessions: sessions == {"active": 1, "total": 1 + STORM}, seconds=30)
