@@ -13,6 +13,8 @@ V       ?= 0
 SOAK_SECONDS ?= 600
 # Test files that run side by side; they mostly wait.
 TEST_JOBS ?= 2
+# After so long `make check` ends, and fails.
+RUN_SECONDS ?= $(if $(filter 1,$(SAN)),5400,1380)
 # One subject's tests, by a part of the files' names (make check) or the program's name (make unit).
 T       =
 # 0: skip the tests that need network namespaces.
@@ -135,7 +137,7 @@ check: setup-check ## install what is missing, build, run all tests (T=exits: th
 	$(if $(TESTS),,$(error T=$(T): no test file is called so; there are \
 		$(patsubst test_%.py,%,$(notdir $(TEST_FILES)))))
 	@$(MAKE) --no-print-directory T= all $(TEST_PARTS)
-	@HAWSER_BUILD=$(BUILD) HAWSER_NET=$(NET) $(PYTHON) -m pytest -p no:cacheprovider \
+	@HAWSER_BUILD=$(BUILD) HAWSER_NET=$(NET) HAWSER_RUN_S=$(RUN_SECONDS) $(PYTHON) -m pytest -p no:cacheprovider \
 		-n $(if $(filter 1,$(words $(TESTS:tests=many tests))),0,$(TEST_JOBS)) --dist loadfile $(TESTS) $(PYTEST_ARGS)
 
 .PHONY: check-fresh
@@ -191,7 +193,7 @@ build/fuzz/%: build/fuzz/tests/fuzz/%.o $(FUZZ_LIB)
 .PHONY: soak
 soak: setup-check ## ten minutes of torture, garbage handshakes, links that swallow packets (SOAK_SECONDS=600 SEED=1 SAN=1)
 	@$(MAKE) --no-print-directory all $(TORTURE) $(EMULATOR)
-	@HAWSER_BUILD=$(BUILD) SOAK_SECONDS=$(SOAK_SECONDS) $(PYTHON) -m pytest -p no:cacheprovider \
+	@HAWSER_BUILD=$(BUILD) SOAK_SECONDS=$(SOAK_SECONDS) PYTEST_TIMEOUT=$$((3 * $(SOAK_SECONDS) + 240)) $(PYTHON) -m pytest -p no:cacheprovider \
 		-s tests/net/test_exit_load.py tests/net/test_link_swallow.py tests/net/test_torture.py \
 		$(PYTEST_ARGS)
 

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from _pytest.runner import runtestprotocol
 
+pytest_plugins = ("deadlines",)
+
 ROOT = Path(__file__).resolve().parent.parent
 NET_TESTS = ROOT / "tests" / "net"
 sys.path[:0] = [*(str(ROOT / part) for part in ("testbed", "bench", "tests/net/lib"))]

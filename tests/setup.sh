@@ -11,8 +11,8 @@ run="gcc make pkg-config libc6-dev libev-dev libc-ares-dev libconfuse-dev libjso
 libsodium-dev libncurses-dev libnftables-dev libnftnl-dev libmnl-dev libbpf-dev libelf-dev zlib1g-dev
 clang llvm bpftool"
 check="clang-format clang-tidy curl git iproute2 libclang-rt-dev libcmocka-dev locales mandoc
-netcat-openbsd nftables openssh-client openssh-server openssl python3 python3-pytest python3-pytest-xdist
-python3-requests util-linux wget"
+netcat-openbsd nftables openssh-client openssh-server openssl python3 python3-pytest python3-pytest-timeout
+python3-pytest-xdist python3-requests util-linux wget"
 fresh="debootstrap git util-linux"
 
 case "${1:-}" in

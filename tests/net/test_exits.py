@@ -21,7 +21,7 @@ import hop
 import peers
 from bed import Bed
 from daemon import Hawserd
-from exit_net import PORTS, Net, exits, hello, states, totals
+from exit_net import PORTS, Net, exits, hello, hellos_until, states, totals
 from filled import measured_while_full
 from handshakes import Refused, at_end, read
 from pattern import MEGABYTE, Stream, together
@@ -340,16 +340,13 @@ def test_one_address_is_silent(bed, net, echo, dns, hawserd, dead, living):
     family = "ip6" if ":" in dead else "ip"
     with bed.rules(f"{family} daddr {dead} tcp dport {PORTS['one']} counter drop"):
         router = hawserd("--exit", f"exits.test:{PORTS['one']}", "--exit-token", str(net.tokens),
-                         "--when-no-exit", "refuse", "--exit-probe", "1")
+                         "--when-no-exit", "refuse", "--exit-probe", "1", "--sticky", "no")
 
         def dropped() -> bool:
             return "packets 0 " not in bed.server.run("nft", "list", "ruleset")
 
-        total = 0
         # Which of two A is tried first is left to chance.
-        while total < 6 or not dropped():
-            hello(router, echo.port)
-            total += 1
+        total = hellos_until(router, echo.port, dropped, least=6)
         (known,) = until(lambda: list(exits(router).values()), lambda one: one[0]["probes"] >= 2)
         assert known["state"] == "up" and known["failures"] == 0
         assert known["sessions"]["total"] == total
@@ -392,10 +389,10 @@ def test_one_address_takes_and_does_not_answer(bed, net, echo, dns, hawserd, dea
 
     serve_at(net, hawserd, living)
     router = hawserd("--exit", f"exits.test:{PORTS['one']}", "--exit-token", str(net.tokens),
-                     "--when-no-exit", "refuse", "--exit-probe", "600", "--exit-answer", "1")
+                     "--when-no-exit", "refuse", "--exit-probe", "600", "--exit-answer", "1",
+                     "--sticky", "no")
     with half_dead(bed, dead, how):
-        while not avoided():
-            hello(router, echo.port)
+        hellos_until(router, echo.port, avoided)
         assert avoided() == [dead]
         assert f": {dead}: " in router.log()
         assert max(hello(router, echo.port) for _ in range(8)) < 0.4
@@ -404,8 +401,7 @@ def test_one_address_takes_and_does_not_answer(bed, net, echo, dns, hawserd, dea
         assert f"{dead} does not answer" in router.run_cli("exits").stdout
     alive = serve_at(net, hawserd, dead)
     until(avoided, lambda seen: seen == [], seconds=20)
-    while alive.status()["sessions"]["total"] == 0:
-        hello(router, echo.port)
+    hellos_until(router, echo.port, lambda: alive.status()["sessions"]["total"])
     assert router.errors() == {}
 
 

@@ -178,8 +178,7 @@ def test_silent_name_server(hawserd, dns, server):
         started = time.monotonic()
         waiting.sendall(b"\x05\x01\x00\x05\x01\x00\x03\x0bsilent.test\x00\x50")
         assert read(waiting, 2) == b"\x05\x00"
-        while not dns.asked:
-            time.sleep(0.01)
+        until(lambda: dns.asked)
         assert dial(daemon, "server.test", server.port) < NOISE_S
         assert dial(daemon, SERVER4, server.port) < NOISE_S
         assert dial(daemon, "host.test", server.port) < NOISE_S
@@ -199,8 +198,7 @@ def test_client_that_leaves_while_resolving(hawserd, dns):
     daemon = hawserd()
     with daemon.connect() as client:
         client.sendall(b"\x05\x01\x00\x05\x01\x00\x03\x09host.test\x00\x50")
-        while len(dns.asked) < 2:
-            time.sleep(0.01)
+        until(lambda: dns.asked, lambda asked: len(asked) >= 2)
         peers.reset(client)
     daemon.await_error("client-gone")
     # The answers come when nobody waits for them.

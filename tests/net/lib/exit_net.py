@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Callable
 
 import hop
 from daemon import Hawserd
@@ -77,3 +78,13 @@ def hello(router: Hawserd, port: int, host: str = SERVER4) -> float:
         client.sendall(b"hello")
         assert read(client, 5) == b"hello"
     return time.monotonic() - started
+
+
+def hellos_until(router: Hawserd, port: int, enough: Callable[[], object], least: int = 1) -> int:
+    """Sessions one after the other, at least so many, until it is enough, which is left to chance.
+    How many they were."""
+    for count in range(1, 200):
+        hello(router, port)
+        if count >= least and enough():
+            return count
+    raise AssertionError("200 sessions and not enough")
