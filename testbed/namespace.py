@@ -28,6 +28,9 @@ _SIGNS_OF_THE_KERNEL = ("Unknown device type", "qdisc kind is unknown", "Could n
 _ENVIRONMENT = {**os.environ, "LC_ALL": "C", 
                 "PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"}
 
+# Twenty times what the slowest takes on a busy machine.
+_PATIENCE_S = 60
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -144,7 +147,7 @@ class Namespace(_Held):
         it fails, Unavailable when that is the kernel's doing."""
         with self.entered():
             done = subprocess.run(command, input=text, capture_output=True, text=True, check=False,
-                                  env=_ENVIRONMENT)
+                                  env=_ENVIRONMENT, timeout=_PATIENCE_S)
         if done.returncode == 0:
             return done.stdout
         complaint = f"{' '.join(command)}: {done.stderr.strip()}"

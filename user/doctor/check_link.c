@@ -208,6 +208,23 @@ static bool look_route(struct doctor *doctor, const struct doctor_subject *subje
 	return true;
 }
 
+/* If neither does, it is said of the link. */
+static bool look_path_use(struct doctor *doctor, const struct doctor_subject *subject,
+			  struct doctor_finding *out)
+{
+	const struct doctor_link *link = subject->link;
+	const struct doctor_path *path = &link->paths[subject->family];
+
+	(void)doctor;
+	if (!path->routed || path->taken || path->works ||
+	    !(link->paths[IP_V4].works || link->paths[IP_V6].works))
+		return false;
+	doctor_saw(out, DOCTOR_FAIL, "hawserd does not use it: what it asks there does not answer");
+	doctor_mend(out, "check the modem and the provider at %s ('hawser links' shows since when)",
+		    link->device);
+	return true;
+}
+
 static int on_route(const struct nlmsghdr *header, void *context)
 {
 	const struct nlattr *attribute;
@@ -363,9 +380,7 @@ static bool look_gateway(struct doctor *doctor, const struct doctor_subject *sub
 }
 
 const struct doctor_check doctor_family_checks[] = {
-	{"route", look_route, true},
-	{"rule", look_rule, false},
-	{"endpoint", look_endpoint, false},
-	{"gateway", look_gateway, true},
-	{NULL, NULL, false},
+	{"route", look_route, true},	 {"use", look_path_use, true},
+	{"rule", look_rule, false},	 {"endpoint", look_endpoint, false},
+	{"gateway", look_gateway, true}, {NULL, NULL, false},
 };
