@@ -285,9 +285,11 @@ def test_killed_with_its_guardian(daemon, home):
     """The next run removes what is left."""
     with running(daemon, home, "sh", "-c", "echo ready; exec sleep 1000") as process:
         assert process.stdout.readline() == "ready\n"
-        # Besides the command, only hawser and its guardian are here.
-        for pid in (home.path / "cgroup.procs").read_text("ascii").split():
-            os.kill(int(pid), signal.SIGKILL)
+        # Besides the command, only hawser and its guardian are here. Neither sees the other's end.
+        pids = [int(pid) for pid in (home.path / "cgroup.procs").read_text("ascii").split()]
+        for number in signal.SIGSTOP, signal.SIGKILL:
+            for pid in pids:
+                os.kill(pid, number)
         process.wait(TIMEOUT_S)
         assert len(left(home)) == 1
         assert run(daemon, home, "true").returncode == 0
