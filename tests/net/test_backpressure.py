@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from pattern import MEGABYTE, Stream, together
+from pattern import JOIN_S, MEGABYTE, Stream, together
 from sessions import through
 from waiting import until
 
@@ -32,6 +32,8 @@ class Flow:
         self.slow_taken = 0
 
     def send(self) -> None:
+        self._sent = self._source.send(self._stream.part(0, 1))
+        time.sleep(JOIN_S)
         while self._sent < TOTAL:
             part = self._stream.part(self._sent, min(1 << 16, TOTAL - self._sent))
             self._sent += self._source.send(part)

@@ -38,6 +38,11 @@ def naps_per_s(daemon) -> float:
     return (naps(daemon) - before) / SECONDS
 
 
+def await_rest(daemon) -> None:
+    """On a busy machine it may still get there during the first look."""
+    until(lambda: naps_per_s(daemon), lambda rate: rate < NAPS_PER_S_MAX)
+
+
 def test_sessions_that_wait_to_be_drained(bed, hawserd):
     """The server has reset them, and the client does not read what came before."""
     daemon = hawserd()
@@ -51,7 +56,7 @@ def test_sessions_that_wait_to_be_drained(bed, hawserd):
         for _, server in crowd.ends:
             peers.reset(server)
         time.sleep(SECONDS)
-        assert naps_per_s(daemon) < NAPS_PER_S_MAX
+        await_rest(daemon)
         assert daemon.active() == 20
         for client, _ in crowd.ends:
             peers.reset(client)
@@ -75,7 +80,7 @@ def test_ticks_of_a_reader_that_has_stopped(hawserd):
         threading.Thread(target=pour, daemon=True).start()
         until(take_and_look)
         until(lambda: daemon.session()["tick_down_us"], lambda tick: tick == 0)
-        assert naps_per_s(daemon) < NAPS_PER_S_MAX
+        await_rest(daemon)
         assert until(take_and_look)
         peers.reset(client)
         until(daemon.active, lambda active: active == 0)

@@ -286,11 +286,13 @@ def test_killed_with_its_guardian(daemon, home):
     with running(daemon, home, "sh", "-c", "echo ready; exec sleep 1000") as process:
         assert process.stdout.readline() == "ready\n"
         # Besides the command, only hawser and its guardian are here. Neither sees the other's end.
-        pids = [int(pid) for pid in (home.path / "cgroup.procs").read_text("ascii").split()]
+        members = home.path / "cgroup.procs"
+        pids = [int(pid) for pid in members.read_text("ascii").split()]
         for number in signal.SIGSTOP, signal.SIGKILL:
             for pid in pids:
                 os.kill(pid, number)
         process.wait(TIMEOUT_S)
+        until(lambda: members.read_text("ascii"), lambda pids: pids == "")
         assert len(left(home)) == 1
         assert run(daemon, home, "true").returncode == 0
         assert left(home) == []
