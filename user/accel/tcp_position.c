@@ -22,12 +22,16 @@
  * microseconds apart, as far as the calls take. */
 #define TRIES 16
 
+/* Older kernels know less of what *info holds: the rest is zero. */
+static int info_get(int fd, int level, int option, void *info, socklen_t len)
+{
+	memset(info, 0, len);
+	return getsockopt(fd, level, option, info, &len) ? -errno : 0;
+}
+
 static int tcp_info_get(int fd, struct tcp_info *info)
 {
-	socklen_t len = sizeof(*info);
-
-	*info = (struct tcp_info){0};
-	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &len) ? -errno : 0;
+	return info_get(fd, IPPROTO_TCP, TCP_INFO, info, sizeof(*info));
 }
 
 static int received_bytes(int fd, uint64_t *bytes)
@@ -64,29 +68,6 @@ static int expected_seq(int fd, uint32_t *seq)
 	return err;
 }
 
-int tcp_position_origin(int fd, uint32_t *origin)
-{
-	uint64_t before = 0;
-	uint64_t after = 0;
-	uint32_t seq = 0;
-
-	for (int i = 0; i < TRIES; i++) {
-		int err = received_bytes(fd, &before);
-
-		if (!err)
-			err = expected_seq(fd, &seq);
-		if (!err)
-			err = received_bytes(fd, &after);
-		if (err)
-			return err;
-		if (before == after) {
-			*origin = seq - (uint32_t)before;
-			return 0;
-		}
-	}
-	return -EAGAIN;
-}
-
 /* Counts without taking. A peek at all of it would end at an urgent byte; SIOCINQ would do, but not
  * once the socket is in a map: newer kernels then count another queue. */
 static int unread_bytes(int fd, uint32_t *bytes)
@@ -120,43 +101,48 @@ static int unread_bytes(int fd, uint32_t *bytes)
 	return 0;
 }
 
-int tcp_position_read(int fd, uint64_t *taken, uint32_t *waiting)
+/* Both of one moment: how many bytes have been received, and what else is asked for. */
+static int at_once(int fd, int (*ask)(int fd, uint32_t *value), uint64_t *received, uint32_t *value)
 {
-	uint64_t before = 0;
 	uint64_t after = 0;
 
 	for (int i = 0; i < TRIES; i++) {
-		int err = received_bytes(fd, &before);
+		int err = received_bytes(fd, received);
 
 		if (!err)
-			err = unread_bytes(fd, waiting);
+			err = ask(fd, value);
 		if (!err)
 			err = received_bytes(fd, &after);
 		if (err)
 			return err;
-		if (before == after) {
-			*taken = before - *waiting;
+		if (*received == after)
 			return 0;
-		}
 	}
 	return -EAGAIN;
 }
 
-static int mptcp_info_get(int fd, struct mptcp_info *info)
+int tcp_position_origin(int fd, uint32_t *origin)
 {
-	socklen_t len = sizeof(*info);
+	uint64_t received = 0;
+	uint32_t seq = 0;
+	int err = at_once(fd, expected_seq, &received, &seq);
 
-	*info = (struct mptcp_info){0};
-	return getsockopt(fd, SOL_MPTCP, MPTCP_INFO, info, &len) ? -errno : 0;
+	*origin = seq - (uint32_t)received;
+	return err;
 }
 
-static int mptcp_written(int fd, uint64_t *written)
+int tcp_position_read(int fd, uint64_t *taken, uint32_t *waiting)
 {
-	struct mptcp_info info;
-	int err = mptcp_info_get(fd, &info);
+	uint64_t received = 0;
+	int err = at_once(fd, unread_bytes, &received, waiting);
 
-	*written = info.mptcpi_write_seq;
+	*taken = err ? 0 : received - *waiting;
 	return err;
+}
+
+static int mptcp_info_get(int fd, struct mptcp_info *info)
+{
+	return info_get(fd, SOL_MPTCP, MPTCP_INFO, info, sizeof(*info));
 }
 
 int tcp_position_acknowledged(int fd, bool mptcp, uint64_t *acknowledged)
@@ -177,8 +163,13 @@ int tcp_position_acknowledged(int fd, bool mptcp, uint64_t *acknowledged)
 
 int tcp_position_written(int fd, bool mptcp, enum tcp_position_error error, uint64_t *written)
 {
-	if (mptcp)
-		return mptcp_written(fd, written);
+	if (mptcp) {
+		struct mptcp_info info;
+		int err = mptcp_info_get(fd, &info);
+
+		*written = info.mptcpi_write_seq;
+		return err;
+	}
 	for (int i = 0; i < TRIES; i++) {
 		struct tcp_info info;
 		uint64_t acked;
