@@ -43,12 +43,13 @@ static enum hop_status judge(const struct token *token, const struct hop_auth *a
 	switch (token_state_check(token->token_state, auth->time_ms, auth->nonce, now_ms)) {
 	case REPLAY_FRESH:
 		if (!token_state_begin(token->token_state, token->sessions_max)) {
-			if (token_state_is_full(token->token_state, clock_monotonic_s()))
+			if (episode_goes_on(token_state_full(token->token_state),
+					    clock_monotonic_s()))
 				log_warning("token %s has all of its sessions=%u; more are refused",
 					    token->name, token->sessions_max);
 			return HOP_BUSY;
 		}
-		full_s = token_state_has_room(token->token_state, clock_monotonic_s());
+		full_s = episode_ends(token_state_full(token->token_state), clock_monotonic_s());
 		if (full_s > 0)
 			log_info("token %s has room for sessions again, after %.0f s", token->name,
 				 full_s);

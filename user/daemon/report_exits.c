@@ -63,7 +63,7 @@ struct json_object *report_tokens(const struct config *config)
 
 		for (size_t j = 0; j < tokens->count; j++) {
 			const struct token *token = &tokens->token[j];
-			const double full_s = token_state_full_s(token->token_state);
+			const double full_s = episode_since_s(token_state_full(token->token_state));
 			struct json_object *entry = json_object_new_object();
 
 			put_text(entry, "name", token->name);

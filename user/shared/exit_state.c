@@ -3,9 +3,8 @@
 #include "shared/exit_state.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
-
-#include "base/episode.h"
 
 /* Between two probes of an exit that is down. */
 #define PROBE_DOWN_S 1.
@@ -32,20 +31,21 @@ struct avoided {
 };
 
 struct exit_state {
-	pthread_mutex_t lock; /* of all below; taken a few times for each session's opening */
-	unsigned int references;
-	struct exit_facts facts;
-	unsigned int answers;	     /* in a row, while down */
-	unsigned int answers_needed; /* to be up */
-	double up_s;		     /* since when */
+	atomic_uint references;
+	_Atomic double early_s; /* from then on with Fast Open */
+	_Atomic int64_t clock_offset_ms;
+	atomic_bool name_late;
 	struct episode full;
+	pthread_mutex_t lock; /* of all below; taken a few times for each session's opening */
+	struct exit_facts facts;
+	unsigned int answers;			     /* in a row, while down */
+	unsigned int answers_needed;		     /* to be up */
+	double up_s;				     /* since when */
 	double answer_s;			     /* the last one */
 	double probe_s;				     /* the last one */
-	double early_s;				     /* from then on with Fast Open */
 	union address addresses[EXIT_ADDRESSES_MAX]; /* IPv4, IPv6; AF_UNSPEC: unknown */
 	struct avoided avoided[EXIT_AVOIDED_MAX];
 	size_t avoided_count;
-	bool name_late;
 };
 
 struct exit_state *exit_state_new(void)
@@ -55,29 +55,21 @@ struct exit_state *exit_state_new(void)
 	if (!exit)
 		return NULL;
 	pthread_mutex_init(&exit->lock, NULL);
-	exit->references = 1;
+	exit->full = (struct episode)EPISODE_INITIALIZER;
+	atomic_init(&exit->references, 1);
 	exit->answers_needed = ANSWERS_MIN;
 	return exit;
 }
 
 struct exit_state *exit_state_get(struct exit_state *exit)
 {
-	pthread_mutex_lock(&exit->lock);
-	exit->references++;
-	pthread_mutex_unlock(&exit->lock);
+	atomic_fetch_add(&exit->references, 1);
 	return exit;
 }
 
 void exit_state_put(struct exit_state *exit)
 {
-	bool last;
-
-	if (!exit)
-		return;
-	pthread_mutex_lock(&exit->lock);
-	last = --exit->references == 0;
-	pthread_mutex_unlock(&exit->lock);
-	if (!last)
+	if (!exit || atomic_fetch_sub(&exit->references, 1) != 1)
 		return;
 	pthread_mutex_destroy(&exit->lock);
 	free(exit);
@@ -113,24 +105,9 @@ double exit_state_answered(struct exit_state *exit, double rtt_s, double now_s)
 	return down_s;
 }
 
-bool exit_state_is_full(struct exit_state *exit, double now_s)
+struct episode *exit_state_full(struct exit_state *exit)
 {
-	bool is_new;
-
-	pthread_mutex_lock(&exit->lock);
-	is_new = episode_goes_on(&exit->full, now_s);
-	pthread_mutex_unlock(&exit->lock);
-	return is_new;
-}
-
-double exit_state_has_room(struct exit_state *exit, double now_s)
-{
-	double full_s;
-
-	pthread_mutex_lock(&exit->lock);
-	full_s = episode_ends(&exit->full, now_s);
-	pthread_mutex_unlock(&exit->lock);
-	return full_s;
+	return &exit->full;
 }
 
 static void go_down(struct exit_state *exit, double now_s)
@@ -167,42 +144,28 @@ bool exit_state_failed(struct exit_state *exit, enum cause cause, double started
 
 int64_t exit_state_clock_offset_ms(struct exit_state *exit)
 {
-	int64_t offset_ms;
-
-	pthread_mutex_lock(&exit->lock);
-	offset_ms = exit->facts.clock_offset_ms;
-	pthread_mutex_unlock(&exit->lock);
-	return offset_ms;
+	return atomic_load(&exit->clock_offset_ms);
 }
 
 void exit_state_set_clock_offset_ms(struct exit_state *exit, int64_t offset_ms)
 {
-	pthread_mutex_lock(&exit->lock);
-	exit->facts.clock_offset_ms = offset_ms;
-	pthread_mutex_unlock(&exit->lock);
+	atomic_store(&exit->clock_offset_ms, offset_ms);
 }
 
 void exit_state_lost_early(struct exit_state *exit, double now_s)
 {
-	pthread_mutex_lock(&exit->lock);
-	exit->early_s = now_s + NOT_EARLY_S;
-	pthread_mutex_unlock(&exit->lock);
+	atomic_store(&exit->early_s, now_s + NOT_EARLY_S);
 }
 
 bool exit_state_takes_early(struct exit_state *exit, double now_s)
 {
-	bool takes;
-
-	pthread_mutex_lock(&exit->lock);
-	takes = now_s >= exit->early_s;
-	pthread_mutex_unlock(&exit->lock);
-	return takes;
+	return now_s >= atomic_load(&exit->early_s);
 }
 
 void exit_state_begin(struct exit_state *exit)
 {
+	exit_state_get(exit);
 	pthread_mutex_lock(&exit->lock);
-	exit->references++;
 	exit->facts.sessions++;
 	exit->facts.sessions_total++;
 	pthread_mutex_unlock(&exit->lock);
@@ -240,7 +203,8 @@ void exit_state_describe(struct exit_state *exit, struct exit_facts *out)
 {
 	pthread_mutex_lock(&exit->lock);
 	*out = exit->facts;
-	out->full_s = exit->full.since_s;
+	out->clock_offset_ms = exit_state_clock_offset_ms(exit);
+	out->full_s = episode_since_s(&exit->full);
 	for (size_t i = 0; i < exit->avoided_count; i++)
 		out->avoided[i] = exit->avoided[i].address;
 	out->avoided_count = exit->avoided_count;
@@ -352,19 +316,12 @@ size_t exit_state_get_addresses(struct exit_state *exit, union address out[EXIT_
 	return count;
 }
 
-void exit_set_name_late(struct exit_state *exit, bool late)
+void exit_state_set_name_late(struct exit_state *exit, bool late)
 {
-	pthread_mutex_lock(&exit->lock);
-	exit->name_late = late;
-	pthread_mutex_unlock(&exit->lock);
+	atomic_store(&exit->name_late, late);
 }
 
-bool exit_name_is_late(struct exit_state *exit)
+bool exit_state_name_is_late(struct exit_state *exit)
 {
-	bool late;
-
-	pthread_mutex_lock(&exit->lock);
-	late = exit->name_late;
-	pthread_mutex_unlock(&exit->lock);
-	return late;
+	return atomic_load(&exit->name_late);
 }

@@ -9,6 +9,7 @@
 
 #include "base/address.h"
 #include "base/cause.h"
+#include "shared/episode.h"
 
 struct exit_state;
 
@@ -56,10 +57,8 @@ double exit_state_answered(struct exit_state *exit, double rtt_s, double now_s);
  * and was not before; never so when it has answered another attempt meanwhile. */
 bool exit_state_failed(struct exit_state *exit, enum cause cause, double started_s, double now_s);
 
-/* It answered, but our token has as many sessions as it may. Returns whether that is new. */
-bool exit_state_is_full(struct exit_state *exit, double now_s);
-/* It took a session. Returns for how long it was full, if that is over now, else 0. */
-double exit_state_has_room(struct exit_state *exit, double now_s);
+/* It answers, but our token has as many sessions as it may. */
+struct episode *exit_state_full(struct exit_state *exit);
 
 /* It answered at this address; the last one of each family is kept. */
 void exit_state_set_address(struct exit_state *exit, const union address *address);
@@ -78,8 +77,8 @@ size_t exit_state_get_addresses(struct exit_state *exit, union address out[EXIT_
 
 /* Whether its name was answered late, or not, the last time: then the addresses that are known are
  * used at once. */
-void exit_set_name_late(struct exit_state *exit, bool late);
-bool exit_name_is_late(struct exit_state *exit);
+void exit_state_set_name_late(struct exit_state *exit, bool late);
+bool exit_state_name_is_late(struct exit_state *exit);
 
 /* What to add to our clock to have the exit's. */
 int64_t exit_state_clock_offset_ms(struct exit_state *exit);

@@ -6,13 +6,11 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "base/episode.h"
-
 struct token_state {
 	atomic_uint references;
 	atomic_bool revoked;
 	atomic_uint sessions;
-	pthread_mutex_t lock; /* of the next two; held in a handshake, for about a microsecond */
+	pthread_mutex_t lock; /* of replay; held in a handshake, for about a microsecond */
 	struct replay_window *replay;
 	struct episode full;
 	struct fair_rate rates[DIRECTIONS]; /* only tokens with a rate have a use for them */
@@ -29,6 +27,7 @@ struct token_state *token_state_new(uint64_t now_ms)
 		free(token_state);
 		return NULL;
 	}
+	token_state->full = (struct episode)EPISODE_INITIALIZER;
 	atomic_init(&token_state->references, 1);
 	pthread_mutex_init(&token_state->lock, NULL);
 	for (size_t i = 0; i < 2; i++)
@@ -74,34 +73,9 @@ bool token_state_begin(struct token_state *token_state, uint32_t max)
 	return true;
 }
 
-bool token_state_is_full(struct token_state *token_state, double now_s)
+struct episode *token_state_full(struct token_state *token_state)
 {
-	bool is_new;
-
-	pthread_mutex_lock(&token_state->lock);
-	is_new = episode_goes_on(&token_state->full, now_s);
-	pthread_mutex_unlock(&token_state->lock);
-	return is_new;
-}
-
-double token_state_has_room(struct token_state *token_state, double now_s)
-{
-	double full_s;
-
-	pthread_mutex_lock(&token_state->lock);
-	full_s = episode_ends(&token_state->full, now_s);
-	pthread_mutex_unlock(&token_state->lock);
-	return full_s;
-}
-
-double token_state_full_s(struct token_state *token_state)
-{
-	double since_s;
-
-	pthread_mutex_lock(&token_state->lock);
-	since_s = token_state->full.since_s;
-	pthread_mutex_unlock(&token_state->lock);
-	return since_s;
+	return &token_state->full;
 }
 
 void token_state_end(struct token_state *token_state)

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/direction.h"
+#include "shared/episode.h"
 #include "shared/fair_rate.h"
 #include "shared/replay_window.h"
 
@@ -28,12 +29,9 @@ enum replay_verdict token_state_check(struct token_state *token_state, uint64_t 
 /* Counts a session and takes a reference for it; false when there are max already (0: no limit). */
 bool token_state_begin(struct token_state *token_state, uint32_t max);
 void token_state_end(struct token_state *token_state);
-/* A session was refused, or taken: as exit_state_is_full() and exit_state_has_room(). */
-bool token_state_is_full(struct token_state *token_state, double now_s);
-double token_state_has_room(struct token_state *token_state, double now_s);
 
-/* Since when sessions are refused; 0: they are not. */
-double token_state_full_s(struct token_state *token_state);
+/* Sessions are refused, as it has all of them. */
+struct episode *token_state_full(struct token_state *token_state);
 
 uint32_t token_state_sessions(struct token_state *token_state);
 

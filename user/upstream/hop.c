@@ -229,7 +229,7 @@ static void hop_declined(struct hop *hop, double rtt_s)
 	case HOP_BUSY:
 		/* It is well, but has nothing for us. */
 		hop_answered(hop, rtt_s);
-		if (exit_state_is_full(hop->exit->state, clock_monotonic_s()))
+		if (episode_goes_on(exit_state_full(hop->exit->state), clock_monotonic_s()))
 			log_warning("exit %s takes no more sessions of token %s: it has as many as "
 				    "sessions= in the exit's token file allows%s",
 				    hop->exit->name, hop->exit->tokens.token->name,
@@ -261,7 +261,7 @@ static bool hop_read_message(struct hop *hop)
 		if (hop->transport == TRANSPORT_TCP && socket_early_lost(hop->fd))
 			exit_state_lost_early(hop->exit->state, clock_monotonic_s());
 		hop_answered(hop, rtt_s);
-		full_s = exit_state_has_room(hop->exit->state, clock_monotonic_s());
+		full_s = episode_ends(exit_state_full(hop->exit->state), clock_monotonic_s());
 		if (full_s > 0)
 			log_info("exit %s takes sessions of token %s again, after %.0f s",
 				 hop->exit->name, hop->exit->tokens.token->name, full_s);
@@ -386,7 +386,7 @@ static void hop_on_dial(void *context, enum dial_event event, const struct dial_
 		return;
 	hop->dial = NULL;
 	if (result->name != DIAL_NAME_UNKNOWN)
-		exit_set_name_late(hop->exit->state, result->name == DIAL_NAME_LATE);
+		exit_state_set_name_late(hop->exit->state, result->name == DIAL_NAME_LATE);
 	if (event == DIAL_FAILED && hop->skipped) {
 		/* Better than nothing. */
 		hop->avoids = hop->skipped = false;
@@ -466,7 +466,7 @@ static void hop_begin(struct hop *hop)
 		.skip_context = hop,
 		.known = known,
 		.known_count = exit_state_get_addresses(exit, known),
-		.known_at_once = !hop->probe && exit_name_is_late(exit),
+		.known_at_once = !hop->probe && exit_state_name_is_late(exit),
 		.ask_every_link = hop->probe,
 		.spread = true,
 		.every_link = true,

@@ -251,14 +251,14 @@ static void it_says_how_long_it_was_full(void **state)
 
 	(void)state;
 	exit_state_answered(exit_, 0.1, 100);
-	assert_float_equal(exit_state_has_room(exit_, 101), 0, 0);
-	assert_true(exit_state_is_full(exit_, 102));
-	assert_false(exit_state_is_full(exit_, 110));
+	assert_float_equal(episode_ends(exit_state_full(exit_), 101), 0, 0);
+	assert_true(episode_goes_on(exit_state_full(exit_), 102));
+	assert_false(episode_goes_on(exit_state_full(exit_), 110));
 	exit_state_describe(exit_, &facts);
 	assert_float_equal(facts.full_s, 102, 0);
 	assert_int_equal(facts.state, EXIT_UP);
-	assert_float_equal(exit_state_has_room(exit_, 111), 0, 0);
-	assert_float_equal(exit_state_has_room(exit_, 121), 8, 0.001);
+	assert_float_equal(episode_ends(exit_state_full(exit_), 111), 0, 0);
+	assert_float_equal(episode_ends(exit_state_full(exit_), 121), 8, 0.001);
 	exit_state_describe(exit_, &facts);
 	assert_float_equal(facts.full_s, 0, 0);
 }

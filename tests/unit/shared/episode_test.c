@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Told once when it begins and once when it is over. */
-#include "base/episode.h"
+#include "shared/episode.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,17 +11,19 @@
 
 static void begins_once(void **state)
 {
-	struct episode episode = {0};
+	struct episode episode = EPISODE_INITIALIZER;
 
 	(void)state;
+	assert_float_equal(episode_since_s(&episode), 0, 0);
 	assert_true(episode_goes_on(&episode, 100));
 	assert_false(episode_goes_on(&episode, 101));
 	assert_false(episode_goes_on(&episode, 150));
+	assert_float_equal(episode_since_s(&episode), 100, 0);
 }
 
 static void is_over_after_a_while(void **state)
 {
-	struct episode episode = {0};
+	struct episode episode = EPISODE_INITIALIZER;
 
 	(void)state;
 	assert_float_equal(episode_ends(&episode, 90), 0, 0);
@@ -38,7 +40,7 @@ static void is_over_after_a_while(void **state)
 /* It began and ended in one moment. */
 static void of_a_moment_is_one_too(void **state)
 {
-	struct episode episode = {0};
+	struct episode episode = EPISODE_INITIALIZER;
 
 	(void)state;
 	episode_goes_on(&episode, 100);
