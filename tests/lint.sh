@@ -49,7 +49,7 @@ step "clang-tidy" tidy
 # It is set back and forth: only what is compared with a calendar or another host may read it.
 steady() {
 	! grep -nE '\b(ev_now|ev_time|ev_periodic_init|gettimeofday|time)\(|CLOCK_REALTIME' user/*.c user/*/*.c |
-		grep -vE '^user/(base/clock|base/log|daemon/report_links|links/link_history|links/links)\.c:'
+		grep -vE '^user/(base/clock|base/log|daemon/report_links|links/link_history|links/links_watch)\.c:'
 }
 step "intervals by a steady clock" steady
 step "man pages" mandoc -Tlint -Wwarning man/*.[158]

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What session.c, one session's life, session_deadline.c, how long that may take,
- * session_doorway.c, how one gets in, session_transparent.c, how some begin, session_http.c, those
- * of many requests, and session_list.c, what is asked of all, share. */
+/* What session.c, one session's life, and the parts of that share: session_client.c, what the
+ * client says, session_refuse.c, how it is refused, session_dial.c and session_relay.c, where it
+ * goes, session_deadline.c, how long that may take, session_doorway.c, how one gets in,
+ * session_transparent.c, how some begin, session_http.c, those of many requests, and
+ * session_list.c, what is asked of all. */
 #ifndef HAWSER_SESSION_SESSION_PRIVATE_H
 #define HAWSER_SESSION_SESSION_PRIVATE_H
 
@@ -66,14 +68,43 @@ void session_end(struct session *session, enum cause cause);
 /* Checks the transition and sets the deadline. */
 void session_enter(struct session *session, enum session_state state);
 
-/* The destination is known. A connection that there was to another one is closed. */
-void session_dial(struct session *session);
+/* Options that a client's socket and a server's have alike. */
+void session_prepare_socket(const struct session *session, int fd);
 
-/* Sends out, which holds the refusal, and waits for the client to close. */
+/* What was needed until it relays. */
+void session_close_opening(struct session *session);
+
+/* Closes the connection to the server, if there is one. */
+void session_drop_server(struct session *session);
+
+/* Of session_client.c: */
+void session_init_client(struct session *session);
+
+/* The client's address is known. */
+void session_begin(struct session *session);
+
+/* Nothing is read from the client but whether it is still there. */
+void session_watch_client(struct session *session);
+
+/* The client may send its next request. */
+void session_await_request(struct session *session);
+
+/* Of session_refuse.c: sends out, which holds the refusal, and waits for the client to close. */
 void session_refuse(struct session *session, enum cause cause, const struct handshake_out *out);
 
 /* The same with the refusal that the protocol has for this cause. */
 void session_fail(struct session *session, enum cause cause);
+
+/* As session_refuse(), for a handshake that failed. It must not be cheap to try again and again. */
+void session_refuse_handshake(struct session *session, enum cause cause,
+			      const struct handshake_out *out);
+
+/* The client gets nothing more; waits for it to close, and then ends for this cause. */
+void session_linger(struct session *session, enum cause cause);
+
+/* Of session_dial.c: the destination is known. A connection that there was to another one is
+ * closed. */
+void session_dial(struct session *session);
 
 /* What a dial needs of the worker; the rest is the caller's to fill in. */
 struct dial_request session_dial_request(struct session_env *env, const struct config *config);
@@ -90,19 +121,8 @@ struct early_dial {
 /* Has the session go on with it; the destination is known. early is freed. */
 void session_adopt(struct session *session, struct early_dial *early);
 
-/* The client gets nothing more; waits for it to close, and then ends for this cause. */
-void session_linger(struct session *session, enum cause cause);
-
-/* For session_http.c: */
-
-/* Nothing is read from the client but whether it is still there. */
-void session_watch_client(struct session *session);
-
-/* Closes the connection to the server, if there is one. */
-void session_drop_server(struct session *session);
-
-/* The client may send its next request. */
-void session_await_request(struct session *session);
+/* Of session_relay.c: there is a connection to the destination. */
+void session_connected(struct session *session, const struct dial_result *result);
 
 /* From now on bytes are relayed; down comes first for the client. */
 void session_tunnel(struct session *session, const uint8_t *down, size_t len);

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* At every event the kernel is asked for the whole picture again, so that no event that was lost or
+ * misread leaves a trace; what follows from it is set up and told. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "links/link_probe.h"
+#include "links/link_quota.h"
+#include "links/link_setup.h"
+#include "links/links_private.h"
+
+void links_choose(struct links *links)
+{
+	struct link_choices choices = {0};
+
+	if (links->setup)
+		link_choices_make(&choices, links->links, links->count,
+				  link_probes_news(links->probes));
+	if (link_choices_same(&choices, &links->choices))
+		return;
+	links->choices = choices;
+	links->changed(links->context, &choices);
+}
+
+static void set_up(struct links *links, const struct net_view *view)
+{
+	int err;
+
+	if (!links->setup)
+		return;
+	err = link_setup_apply(links->setup, view, links->links, links->count);
+	link_upkeep_note(&links->upkeep, link_setup_restored(links->setup),
+			 err == -EPERM ? 0 : err);
+	if (err == -EPERM) {
+		links_only_look(links, "no CAP_NET_ADMIN");
+	} else if (err) {
+		/* An interface that has gone meanwhile, as a rule: that has an event of its own. */
+		log_debug("links: set-up: %s; again in %g s", strerror(-err), RETRY_S);
+		ev_timer_again(links->loop, &links->retry);
+	}
+}
+
+static void find_silent(const struct links *links, bool silent[LINKS_MAX][IP_FAMILIES])
+{
+	for (size_t i = 0; i < links->count; i++)
+		for (enum ip_family family = 0; family < IP_FAMILIES; family++)
+			silent[i][family] =
+				link_probes_silent(links->probes, &links->links[i], family);
+}
+
+/* Returns whether to look again after LINK_WITHDRAWN_S. */
+static bool find_paths(struct links *links, const struct net_view *view)
+{
+	bool silent[LINKS_MAX][IP_FAMILIES] = {0};
+	bool again = false;
+
+	find_silent(links, silent);
+	for (size_t i = 0; i < links->count; i++) {
+		/* As good as silent, to who has the same address. */
+		silent[i][IP_V4] |= links->links[i].state == LINK_STATE_QUOTA;
+		silent[i][IP_V6] |= links->links[i].state == LINK_STATE_QUOTA;
+		link_find_paths(&links->links[i], view, clock_monotonic_s(), &again);
+	}
+	links_share_addresses(links->links, links->count, silent);
+	return again;
+}
+
+/* Who looks on only takes nothing out. */
+static void take_out_silent(struct links *links)
+{
+	bool silent[LINKS_MAX][IP_FAMILIES] = {0};
+
+	link_probes_follow(links->probes, links->links, links->setup ? links->count : 0);
+	find_silent(links, silent);
+	links_take_out(links->links, links->count, silent);
+}
+
+/* Found by themselves, and their interfaces have gone. */
+static void forget_gone(struct links *links)
+{
+	const bool crowded = links->count == LINKS_MAX;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < links->count; i++) {
+		if (link_is_over(&links->links[i], crowded, clock_monotonic_s()))
+			continue;
+		links->meters[kept] = links->meters[i];
+		links->links[kept++] = links->links[i];
+	}
+	memset(&links->meters[kept], 0, sizeof(links->meters[0]) * (links->count - kept));
+	links->count = kept;
+}
+
+static void collect(struct links *links, struct net_view *view)
+{
+	const char *left_out;
+
+	forget_gone(links);
+	links_obey_vpn(&links->config->links, view);
+	left_out = links_collect(&links->config->links, view, links->links, &links->count);
+	if (left_out && strcmp(left_out, links->left_out) != 0)
+		log_warning(
+			"links: no room for %s: there are %d already, which is what is possible",
+			left_out, LINKS_MAX);
+	snprintf(links->left_out, sizeof(links->left_out), "%s", left_out ? left_out : "");
+}
+
+void links_sync(struct links *links)
+{
+	struct link before[LINKS_MAX];
+	struct net_view view;
+	int err = net_view_load(&view, links->netlink);
+	bool again = false;
+
+	ev_timer_stop(links->loop, &links->retry);
+	if (err) {
+		log_warning("links: the kernel does not tell about them: %s; again in %g s",
+			    strerror(-err), RETRY_S);
+		ev_timer_again(links->loop, &links->retry);
+		goto out;
+	}
+	collect(links, &view);
+	memcpy(before, links->links, sizeof(before));
+	do {
+		again = find_paths(links, &view) || again;
+		if (links->setup)
+			link_quota_mark(links->metered, links->links, links->count);
+		take_out_silent(links);
+	} while (links->setup && link_quota_reconsider(links->metered, clock_monotonic_s(),
+						       links->links, links->count));
+	if (links->setup)
+		link_demotion_mark(&links->demotion, links->links, links->count);
+	for (size_t i = 0; i < links->count; i++)
+		link_history_note(&links->history, &links->links[i], &before[i]);
+	if (again)
+		ev_timer_again(links->loop, &links->retry);
+	set_up(links, &view);
+	links_choose(links);
+out:
+	net_view_free(&view);
+}

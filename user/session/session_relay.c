@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From a connection to a relay. */
+#include <errno.h>
+
+#include "accel/local.h"
+#include "net/socket.h"
+#include "session/congestion.h"
+#include "session/opening.h"
+#include "session/session_http.h"
+#include "session/session_private.h"
+#include "shared/exit_state.h"
+
+/* A client in the cgroup may send past TCP from now on. */
+static void session_accelerate(struct session *session)
+{
+	struct relay *relay = &session->relay;
+	struct local_client *local;
+
+	/* It is not its socket that is at the other end of ours. */
+	if (session->opening->proxied_to.sa.sa_family != AF_UNSPEC)
+		return;
+	local = local_client_open(session->env->local, relay->client.fd, &session->client,
+				  session->opening->received, session->id);
+
+	if (local)
+		relay_set_local(relay, local);
+}
+
+/* 0 or -ENOMEM. */
+static int session_limit_rate(struct session *session)
+{
+	if (!session->token_state || session->opening->handshake.token->rate == 0)
+		return 0;
+	return relay_set_rate(&session->relay, session->token_state,
+			      session->opening->handshake.token->rate);
+}
+
+/* What was held has been given to the relay. */
+static void session_start_relay(struct session *session)
+{
+	struct relay *relay = &session->relay;
+
+	if (session_limit_rate(session)) {
+		session_end(session, CAUSE_RESOURCES);
+		return;
+	}
+	session_accelerate(session);
+	session_close_opening(session);
+	/* Many at once leave much, and idle ones do not end soon. */
+	heap_trim_soon(&session->env->heap);
+	session_enter(session, SESSION_RELAYING);
+	relay_start(relay);
+}
+
+void session_tunnel(struct session *session, const uint8_t *down, size_t len)
+{
+	struct relay *relay = &session->relay;
+	struct opening *opening = session->opening;
+	const uint64_t up_bytes = relay->flows[UP].bytes, down_bytes = relay->flows[DOWN].bytes;
+
+	relay_prepare(relay, &session->config->relay, session->id);
+	relay->flows[UP].bytes = up_bytes + opening->in_len;
+	relay->flows[DOWN].bytes = down_bytes;
+	relay->env->counters->bytes_up += opening->in_len;
+	if (flow_hold(&relay->flows[DOWN], down, len) ||
+	    flow_hold(&relay->flows[UP], opening->in, opening->in_len))
+		session_end(session, CAUSE_RESOURCES);
+	else
+		session_start_relay(session);
+}
+
+void session_connected(struct session *session, const struct dial_result *result)
+{
+	struct relay *relay = &session->relay;
+	const enum transport transport = result->transport;
+	const int fd = result->fd;
+	union address bound = result->bound;
+
+	relay->server.fd = fd;
+	relay->server.transport = transport;
+	relay->server.uncounted = (int64_t)result->taken;
+	session->env->stats.server_transport[transport]++;
+	session->exit = result->exit;
+	if (session->exit)
+		exit_state_begin(session->exit);
+	else
+		socket_local_address(fd, &bound);
+	/* Not before it is connected: a socket that fell back then passes options on to its TCP. */
+	session_prepare_socket(session, fd);
+	congestion_choose(session->config, fd, transport);
+	congestion_choose(session->config, relay->client.fd, relay->client.transport);
+	if (session->protocol == PROTOCOL_HTTP) {
+		session_http_connected(
+			session, result->first_sent && session->opening->handshake.http.repeatable);
+		return;
+	}
+	relay_prepare(relay, &session->config->relay, session->id);
+	if (opening_hand_over(session->opening, relay, &bound, result->first_sent))
+		session_end(session, CAUSE_RESOURCES);
+	else
+		session_start_relay(session);
+}
