@@ -11,7 +11,7 @@ import time
 import pytest
 
 import peers
-from exit_net import Net, exits, hello, states, totals
+from exit_net import echo, exits, hello, net, states, totals  # pylint: disable=unused-import
 from handshakes import read
 from topology import SERVER4
 from waiting import until
@@ -45,16 +45,6 @@ def clock(build, tmp_path):
         return made[-1]
 
     return make
-
-
-@pytest.fixture
-def net(bed, hawserd, tmp_path):
-    return Net(bed, hawserd, tmp_path)
-
-
-@pytest.fixture
-def echo(serve):
-    return serve(peers.echo, mptcp=True)
 
 
 def one_exit(net, clock, where: str):

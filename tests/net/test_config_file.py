@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from pathlib import Path
 
 import pytest
 
 import peers
 from namespace import MountNamespace
-from test_reload import text
+from test_reload import daemon, file, text  # pylint: disable=unused-import
 from test_start import start
 from topology import LAN4
 from waiting import until
@@ -65,18 +64,6 @@ def test_default_file_is_broken(bed):
 def test_check_of_the_default_file(bed):
     status, said = hawserd_with(bed, "relay { tier = copy }\n", "--check")
     assert (status, said) == (0, f"{DEFAULT}: ok\n")
-
-
-@pytest.fixture
-def file(tmp_path) -> Path:
-    path = tmp_path / "hawser.conf"
-    path.write_text(text(), "utf-8")
-    return path
-
-
-@pytest.fixture
-def daemon(hawserd, file):
-    return hawserd("-c", str(file), listen=False)
 
 
 def test_named_file(daemon, file):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 import peers
-from exit_net import PORTS, Net, states
+from exit_net import PORTS, net, states  # pylint: disable=unused-import
 from handshakes import at_end, read
 from pattern import MEGABYTE, Stream, together
 from topology import SERVER4
@@ -22,11 +22,6 @@ pytestmark = pytest.mark.mptcp
 TOTAL = 2 * MEGABYTE
 # What the kernel of a late reader holds for it.
 NARROW = 1 << 16
-
-
-@pytest.fixture
-def net(bed, hawserd, tmp_path):
-    return Net(bed, hawserd, tmp_path)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ import pytest
 import hop
 import peers
 from crowd import IDLE_BYTES_MAX, Crowd, open_files_limit, with_asan
-from exit_net import PORTS, Net, exits, hello, states
+from exit_net import PORTS, exits, hello, net, states  # pylint: disable=unused-import
 from handshakes import at_end, read, read_socks5_reply, socks5_request
 from pattern import Stream, together
 from topology import SERVER4
@@ -36,11 +36,6 @@ HOUR_MS = 3_600_000
 # busy machine is not to be taken for a dead exit, and no session is to go on without one.
 ROUTER = """daemon { workers = 1 }
             upstream { when-no-exit = refuse  exit-answer = 20  exit-probe = 600 }"""
-
-
-@pytest.fixture
-def net(bed, hawserd, tmp_path):
-    return Net(bed, hawserd, tmp_path)
 
 
 def await_joined(router) -> None:

@@ -9,15 +9,10 @@ import pytest
 
 import hop
 import peers
-from exit_net import Net, exits, hello, states
+from exit_net import exits, hello, net, states  # pylint: disable=unused-import
 from sessions import through
 from terminal import Terminal
 from waiting import until
-
-
-@pytest.fixture
-def net(bed, hawserd, tmp_path):
-    return Net(bed, hawserd, tmp_path)
 
 
 def lines(router, *commands: str) -> list[str]:

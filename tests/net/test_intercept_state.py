@@ -10,13 +10,14 @@ import json
 import platform
 import signal
 import socket
-import threading
 import time
+from functools import partial
 
 import pytest
 
 from lan import _SYS_BPF, CLIENTS, METHODS, SERVERS, asks  # pylint: disable=protected-access
 from lan_fixtures import interceptor, lan, serve  # pylint: disable=unused-import
+from repeated import Repeated
 from test_steer import old_kernel  # pylint: disable=unused-import
 from topology import CLIENT4, SERVER4
 from waiting import until
@@ -81,33 +82,8 @@ def delete(lan, what: str) -> None:
         lan.router.run(*what.split())
 
 
-class Clients:
-    """New connections of both families, one after the other, as long as it is entered."""
-
-    def __init__(self, lan, port: int) -> None:
-        self._lan, self._port, self._stop = lan, port, threading.Event()
-        self.failed, self.made = 0, 0
-        self._threads = [threading.Thread(target=self._run, args=(SERVERS[family],))
-                         for family in (4, 6)]
-
-    def _run(self, address: str) -> None:
-        while not self._stop.is_set():
-            try:
-                assert asks(self._lan, address, self._port)
-                self.made += 1
-            except (OSError, AssertionError):
-                self.failed += 1
-            time.sleep(0.02)
-
-    def __enter__(self) -> Clients:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
+def is_answered(lan, address: str, port: int) -> None:
+    assert asks(lan, address, port)
 
 
 def kept(daemon) -> dict:
@@ -136,7 +112,8 @@ def test_is_put_back(lan, interceptor, serve, method, what):
     daemon = interceptor(method)
     daemon.up()
     before = lan.steering()
-    with Clients(lan, server.port) as clients:
+    with Repeated(*(partial(is_answered, lan, SERVERS[family], server.port)
+                    for family in (4, 6))) as clients:
         for count in 1, 2:
             until(lambda: kept(daemon)["wanted"])
             if method == "tproxy":
@@ -147,7 +124,7 @@ def test_is_put_back(lan, interceptor, serve, method, what):
             until(lambda: clients.made > made + 4)  # pylint: disable=cell-var-from-loop
         until(lambda: is_taken(lan, server.port))
     # Without any chain of NAT, the kernel translates no packet of what was redirected before.
-    assert clients.failed <= (8 if (method, "chain" in what) == ("redirect", False) else 0)
+    assert len(clients.failed) <= (8 if (method, "chain" in what) == ("redirect", False) else 0)
     assert lan.steering() == before
     state = kept(daemon)
     assert (state["put_back"], state["fault"]) == (2, ""), state

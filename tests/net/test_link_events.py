@@ -13,7 +13,7 @@ import pytest
 import peers
 from bed import Bed
 from daemon import Hawserd
-from links import LINK, bare_bed
+from links import bare, daemon  # pylint: disable=unused-import
 from topology import LINKS, SERVER4, far, near
 from waiting import until
 
@@ -21,19 +21,6 @@ RATE = 50  # Mbit/s of each link
 # From the return of a link to payload on it, of a connection that runs.
 RETURN_S = 2
 PAYLOAD = 200_000  # bytes that no handshake has
-
-
-@pytest.fixture
-def bare(build, bed, tmp_path):
-    with bare_bed(build, tmp_path, bed.mptcp, RATE, RATE) as made:
-        yield made
-
-
-@pytest.fixture
-def daemon(bare):
-    running = Hawserd(bare, *LINK)
-    yield running
-    running.finish()
 
 
 def sources(bed: Bed) -> set[str]:

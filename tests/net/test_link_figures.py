@@ -11,18 +11,12 @@ import pytest
 
 from daemon import Hawserd
 from handshakes import read
-from links import LINK, bare_bed
+from links import LINK, bare  # pylint: disable=unused-import
 from sessions import through
 from topology import CLIENT4, LAN4, LINKS, SERVER4, far, near
 from waiting import until
 
 MEGABYTE = 1_000_000
-
-
-@pytest.fixture
-def bare(build, bed, tmp_path):
-    with bare_bed(build, tmp_path, bed.mptcp) as made:
-        yield made
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from bed import Bed
 from daemon import Hawserd
 from downloads import download
 from handshakes import NO_PASSWORD, read, read_socks5_reply, socks5_request
-from links import bare_bed
+from links import bare  # pylint: disable=unused-import
 from pattern import MEGABYTE, Stream, together
 from topology import SERVER4, near
 from waiting import until
@@ -26,12 +26,6 @@ NETWORK_UNREACHABLE = 3
 OUR_LINK = f'link dsl {{ device = a  rate-down = {RATE}M  rate-up = {RATE}M }}\n'
 # What a link may carry that is not in use: neighbours looking for each other.
 NEXT_TO_NOTHING = 5000
-
-
-@pytest.fixture
-def bare(build, bed, tmp_path):
-    with bare_bed(build, tmp_path, bed.mptcp, RATE, RATE) as made:
-        yield made
 
 
 @pytest.fixture

@@ -15,19 +15,13 @@ import pytest
 import peers
 from bed import Bed
 from daemon import Hawserd
-from links import LINK, bare_bed
+from links import LINK, bare  # pylint: disable=unused-import
 from namespace import Unavailable
 from topology import LINKS, SERVER4, SERVER6, far, near
 from waiting import until
 
 GATEWAY4, GATEWAY6 = far("b")
 SECOND4 = "10.77.2.9"
-
-
-@pytest.fixture
-def bare(build, bed, tmp_path):
-    with bare_bed(build, tmp_path, bed.mptcp) as made:
-        yield made
 
 
 @pytest.fixture

@@ -6,22 +6,15 @@ from __future__ import annotations
 
 import signal
 
-import pytest
 
 from bed import Bed
 from daemon import Hawserd
-from links import LINK, bare_bed
+from links import LINK, bare  # pylint: disable=unused-import
 from topology import LINKS, far, near
 from waiting import until
 from waiting import until
 
 FIRST = 28000  # of our routing tables and rules
-
-
-@pytest.fixture
-def bare(build, bed, tmp_path):
-    with bare_bed(build, tmp_path, bed.mptcp) as made:
-        yield made
 
 
 def kernel(bed: Bed) -> dict[str, str]:

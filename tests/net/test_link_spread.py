@@ -17,18 +17,12 @@ import peers
 from bed import Bed
 from daemon import Hawserd
 from handshakes import NO_PASSWORD, socks5_request
-from links import LINK, bare_bed, began_on
+from links import LINK, bare, began_on  # pylint: disable=unused-import
 from topology import CLIENT4, LAN4, LINKS, SERVER4, SERVER6, near
 from waiting import until
 
 RATE = 50  # Mbit/s of each link
 DOWNLOADS = 8
-
-
-@pytest.fixture
-def bare(build, bed, tmp_path):
-    with bare_bed(build, tmp_path, bed.mptcp, RATE, RATE) as made:
-        yield made
 
 
 @pytest.fixture

@@ -4,28 +4,24 @@ meanwhile; what cannot be put back is said."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
-import threading
 import time
+from functools import partial
 
 import pytest
 
 import handshakes
 import peers
 from daemon import Hawserd
-from links import LINK, bare_bed
+from links import LINK, bare  # pylint: disable=unused-import
+from repeated import Repeated
 from test_link_setup import kernel
 from topology import SERVER4, SERVER6, near
 from waiting import until
 
 FIRST = 28000
-
-
-@pytest.fixture
-def bare(build, bed, tmp_path):
-    with bare_bed(build, tmp_path, bed.mptcp) as made:
-        yield made
 
 
 def rules_of(family: int) -> list[str]:
@@ -43,38 +39,12 @@ DELETIONS = {
 }
 
 
-class Clients:
-    """New connections by the proxy to both families, one after the other, as long as it is entered."""
-
-    def __init__(self, bed, daemon) -> None:
-        self._daemon, self._stop = daemon, threading.Event()
-        self._server = peers.Server(bed.server, peers.echo)
-        self.failed, self.made = [], 0
-        self._threads = [threading.Thread(target=self._run, args=(address,))
-                         for address in (SERVER4, SERVER6)]
-
-    def _run(self, address: str) -> None:
-        while not self._stop.is_set():
-            try:
-                with self._daemon.connect() as sock:
-                    handshakes.socks5(sock, address, self._server.port)
-                    sock.sendall(b"x")
-                    assert sock.recv(1) == b"x"
-                self.made += 1
-            except (OSError, AssertionError) as problem:
-                self.failed.append(problem)
-            time.sleep(0.02)
-
-    def __enter__(self) -> Clients:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-        self._server.close()
+def echoes(daemon, address: str, port: int) -> None:
+    """A new connection by the proxy."""
+    with daemon.connect() as sock:
+        handshakes.socks5(sock, address, port)
+        sock.sendall(b"x")
+        assert sock.recv(1) == b"x"
 
 
 @pytest.mark.parametrize("what", DELETIONS)
@@ -83,7 +53,9 @@ def test_is_put_back(bare, what):
         pytest.skip("without MPTCP there are none")
     daemon = Hawserd(bare, *LINK)
     running = kernel(bare)
-    with Clients(bare, daemon) as clients:
+    with contextlib.closing(peers.Server(bare.server, peers.echo)) as server, \
+            Repeated(*(partial(echoes, daemon, address, server.port)
+                       for address in (SERVER4, SERVER6))) as clients:
         for count in range(1, 3):
             for command in DELETIONS[what]:
                 bare.router.run("ip", *command.split())

@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 
 import peers
-from cgroup import Cgroup
 from lan import PORT, SERVERS, Interceptor
 from lan_fixtures import lan  # pylint: disable=unused-import
-from namespace import Unavailable
+from local_clients import cgroup  # pylint: disable=unused-import
 from topology import LAN4
 from waiting import until
 
@@ -98,15 +97,10 @@ def client(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def home(lan):
+def home(lan, cgroup):
     """The cgroup that runs begin in: one of our own, so that others' do not show."""
     lan.skip_without("bpf")
-    try:
-        made = Cgroup()
-    except Unavailable as reason:
-        pytest.skip(str(reason))
-    with made:
-        yield made
+    return cgroup
 
 
 @pytest.fixture(scope="module")

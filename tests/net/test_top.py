@@ -10,23 +10,10 @@ import pytest
 
 import peers
 from daemon import Hawserd
-from links import LINK, bare_bed
+from links import bare, daemon  # pylint: disable=unused-import
 from terminal import Terminal
 from topology import CLIENT4, SERVER4, near
 from waiting import until
-
-
-@pytest.fixture
-def bare(build, bed, tmp_path):
-    with bare_bed(build, tmp_path, bed.mptcp) as made:
-        yield made
-
-
-@pytest.fixture
-def daemon(bare):
-    running = Hawserd(bare, *LINK)
-    yield running
-    running.finish()
 
 
 def top(daemon: Hawserd, *options: str, **settings) -> Terminal:

@@ -7,7 +7,10 @@ import signal
 import time
 from collections.abc import Callable
 
+import pytest
+
 import hop
+import peers
 from daemon import Hawserd
 from handshakes import read
 from topology import SERVER4, SERVER6
@@ -88,3 +91,13 @@ def hellos_until(router: Hawserd, port: int, enough: Callable[[], object], least
         if count >= least and enough():
             return count
     raise AssertionError("200 sessions and not enough")
+
+
+@pytest.fixture
+def net(bed, hawserd, tmp_path):
+    return Net(bed, hawserd, tmp_path)
+
+
+@pytest.fixture
+def echo(serve):
+    return serve(peers.echo, mptcp=True)

@@ -7,8 +7,11 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import pytest
+
 import peers
 from namespace import Namespace
+from topology import SERVER4
 
 
 @dataclass
@@ -122,3 +125,33 @@ class Client:
             status, _, body = self.read()
             assert status == 200
             yield body
+
+
+@pytest.fixture
+def origin_of(bed, hawserd):
+    """Makes origins; they stop before the daemons are looked at."""
+    made: list[HttpOrigin] = []
+
+    def make(answer, **settings) -> HttpOrigin:
+        made.append(HttpOrigin(bed.server, answer, **settings))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def named(name: bytes):
+    """Answers with its name and the request's target, and keeps the connection."""
+    return lambda request, _: response(name + request.line.split()[1].encode())
+
+
+def get(origin: HttpOrigin, path: str = "/", *fields: str, version: str = "1.1") -> str:
+    lines = [f"GET http://{SERVER4}:{origin.port}{path} HTTP/{version}",
+             f"Host: {SERVER4}:{origin.port}", *fields, "", ""]
+    return "\r\n".join(lines)
+
+
+def post(origin: HttpOrigin, body: bytes, path: str = "/", *fields: str) -> bytes:
+    return get(origin, path, f"Content-Length: {len(body)}", *fields).replace(
+        "GET", "POST", 1).encode() + body

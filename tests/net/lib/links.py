@@ -6,6 +6,8 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+import pytest
+
 import peers
 from bed import Bed
 from daemon import Hawserd
@@ -43,3 +45,18 @@ def began_on(daemon: Hawserd, listening: socket.socket, host: str = SERVER4,
             peers.accept(listening) as server:
         address = server.getpeername()[0]
     return next(link for link in LINKS if address in near(link))
+
+
+@pytest.fixture
+def bare(request, build, bed, tmp_path):
+    """RATE of the test's file is that of each link, in Mbit/s."""
+    rate = getattr(request.module, "RATE", 100)
+    with bare_bed(build, tmp_path, bed.mptcp, rate, rate) as made:
+        yield made
+
+
+@pytest.fixture
+def daemon(bare):
+    running = Hawserd(bare, *LINK)
+    yield running
+    running.finish()

@@ -170,4 +170,19 @@ static inline void assert_one_line(const char *text)
 		fail_msg("not one line: \"%s\"", text);
 }
 
+static inline union address address_of(const char *text)
+{
+	union address address;
+
+	assert_int_equal(address_parse(text, &address), 0);
+	return address;
+}
+
+static inline void assert_allows(const struct config *config, const char *client, bool allowed)
+{
+	union address address = address_of(client);
+
+	assert_int_equal(config_access(config, &address) == ACCESS_OPEN, allowed);
+}
+
 #endif

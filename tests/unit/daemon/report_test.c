@@ -1,77 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The answers, of two made-up workers: the linker puts __wrap_NAME in place of the worker's NAME.
- */
-#include "daemon/report.h"
-
-#include <json-c/json.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "base/log.h"
-
-#include "config/config.h"
-#include "daemon/worker.h"
-#include "net/kernel.h"
-
-struct fake_worker {
-	struct stats stats;
-	const struct session_row *rows;
-	size_t row_count;
-};
-
-void __wrap_worker_get_stats(struct worker *worker, struct stats *out);
-struct session_row *__wrap_worker_get_sessions(struct worker *worker, size_t *count);
-
-void __wrap_worker_get_stats(struct worker *worker, struct stats *out)
-{
-	*out = ((struct fake_worker *)worker)->stats;
-}
-
-struct session_row *__wrap_worker_get_sessions(struct worker *worker, size_t *count)
-{
-	const struct fake_worker *fake = (struct fake_worker *)worker;
-	size_t bytes = fake->row_count * sizeof(*fake->rows);
-	struct session_row *rows = bytes ? malloc(bytes) : NULL;
-
-	*count = fake->row_count;
-	if (rows)
-		memcpy(rows, fake->rows, bytes);
-	return rows;
-}
-
-bool __wrap_worker_get_session(struct worker *worker, uint64_t id, struct session_detail *out);
-
-/* A worker's rows, with two made-up subflows upstream. */
-bool __wrap_worker_get_session(struct worker *worker, uint64_t id, struct session_detail *out)
-{
-	const struct fake_worker *fake = (struct fake_worker *)worker;
-
-	for (size_t i = 0; i < fake->row_count; i++) {
-		if (fake->rows[i].id != id)
-			continue;
-		*out = (struct session_detail){.row = fake->rows[i], .upstream_count = 2};
-		out->upstream[0] = (struct subflow){.state = 1,
-						    .rtt_us = 20001,
-						    .cwnd = 10,
-						    .bytes_sent = 1,
-						    .bytes_received = 2,
-						    .bytes_retransmitted = 3,
-						    .retransmissions = 4,
-						    .backup = SUBFLOW_BACKUP_NO};
-		out->upstream[1].backup = SUBFLOW_BACKUP_YES;
-		return true;
-	}
-	return false;
-}
+/* What is said of the daemon, by all commands but those about sessions. */
+#include "report_fixture.h"
 
 /* Every counter gets another value: base, base + 1... */
 static void fill_stats(struct stats *stats, uint64_t base)
@@ -100,75 +29,6 @@ static void fill_stats(struct stats *stats, uint64_t base)
 	stats->local.clients = base++;
 	stats->local.redirected = base++;
 	stats->local.passed = base;
-}
-
-static double monotonic_seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-static struct sockmap *sockmap;
-
-/* What these two workers lead to; text is the request, as JSON. */
-static struct json_object *ask_with(const struct config *config, struct fake_worker workers[2],
-				    const char *command, const char *text)
-{
-	struct json_object *request = json_tokener_parse(text);
-	struct worker *pointers[] = {(struct worker *)&workers[0], (struct worker *)&workers[1]};
-	struct report_source source = {
-		.config = config,
-		.sockmap = sockmap,
-		.workers = pointers,
-		.worker_count = 2,
-		.started = monotonic_seconds() - 100,
-	};
-	struct json_object *answer = report_answer(&source, command, request);
-
-	json_object_put(request);
-	assert_non_null(answer);
-	return answer;
-}
-
-static struct json_object *ask(const struct config *config, struct fake_worker workers[2],
-			       const char *command)
-{
-	return ask_with(config, workers, command, "{}");
-}
-
-static struct json_object *get(struct json_object *object, const char *key)
-{
-	struct json_object *value = NULL;
-
-	if (!json_object_object_get_ex(object, key, &value))
-		fail_msg("no member \"%s\"", key);
-	return value;
-}
-
-static void assert_text(struct json_object *object, const char *key, const char *expected)
-{
-	assert_true(json_object_is_type(get(object, key), json_type_string));
-	assert_string_equal(json_object_get_string(get(object, key)), expected);
-}
-
-static void assert_count(struct json_object *object, const char *key, uint64_t expected)
-{
-	assert_true(json_object_is_type(get(object, key), json_type_int));
-	assert_int_equal(json_object_get_uint64(get(object, key)), expected);
-}
-
-static void assert_seconds(struct json_object *object, const char *key, const char *expected)
-{
-	assert_true(json_object_is_type(get(object, key), json_type_double));
-	assert_string_equal(json_object_to_json_string(get(object, key)), expected);
-}
-
-static void assert_members(struct json_object *object, int expected)
-{
-	assert_true(json_object_is_type(object, json_type_object));
-	assert_int_equal(json_object_object_length(object), expected);
 }
 
 static void status_sums_both_workers(void **state)
@@ -349,137 +209,6 @@ static void status_names_each_mode(void **state)
 	}
 }
 
-static void sessions_are_complete_and_sorted(void **state)
-{
-	struct session_row first_rows[] = {
-		{.id = 9, .state = "handshake", .up = {.tier = "-"}, .down = {.tier = "-"}},
-		{.id = 3, .state = "resolving", .up = {.tier = "-"}, .down = {.tier = "-"}},
-	};
-	struct session_row second_rows[] = {
-		{
-			.id = 4,
-			.destination = "example.org:443",
-			.exit = "vps",
-			.state = "relaying",
-			.protocol = PROTOCOL_SOCKS5,
-			.client_transport = TRANSPORT_TCP,
-			.server_transport = TRANSPORT_MPTCP,
-			.client_subflows = 1,
-			.server_subflows = 2,
-			.up = {.tier = "splice", .bytes = 77},
-			.down = {.tier = "copy", .tick_us = 2000, .bytes = (uint64_t)5 << 40},
-			.age_s = 61.5,
-			.idle_s = 0.1254,
-		},
-	};
-	struct fake_worker workers[2] = {
-		{.rows = first_rows, .row_count = 2},
-		{.rows = second_rows, .row_count = 1},
-	};
-	const struct config config = {0};
-	struct json_object *answer;
-	struct json_object *list;
-	struct json_object *row;
-
-	(void)state;
-	assert_int_equal(address_parse("192.0.2.7:40000", &second_rows[0].client), 0);
-	answer = ask(&config, workers, "sessions");
-	assert_members(answer, 1);
-	list = get(answer, "sessions");
-	assert_int_equal(json_object_array_length(list), 3);
-	assert_count(json_object_array_get_idx(list, 0), "id", 3);
-	assert_count(json_object_array_get_idx(list, 2), "id", 9);
-
-	row = json_object_array_get_idx(list, 1);
-	assert_members(row, 18);
-	assert_count(row, "id", 4);
-	assert_text(row, "client", "192.0.2.7:40000");
-	assert_text(row, "destination", "example.org:443");
-	assert_text(row, "exit", "vps");
-	assert_text(row, "state", "relaying");
-	assert_text(row, "protocol", "socks5");
-	assert_text(row, "client_transport", "tcp");
-	assert_count(row, "client_subflows", 1);
-	assert_text(row, "upstream_transport", "mptcp");
-	assert_count(row, "upstream_subflows", 2);
-	assert_text(row, "tier_up", "splice");
-	assert_count(row, "tick_up_us", 0);
-	assert_count(row, "tick_down_us", 2000);
-	assert_text(row, "tier_down", "copy");
-	assert_count(row, "bytes_up", 77);
-	assert_count(row, "bytes_down", (uint64_t)5 << 40);
-	assert_seconds(row, "age_s", "61.500");
-	assert_seconds(row, "idle_s", "0.125");
-	json_object_put(answer);
-}
-
-static void flows_are_complete_and_sorted(void **state)
-{
-	struct session_row first_rows[] = {
-		{.id = 9, .up = {.tier = "-", .reason = "-"}, .down = {.tier = "-", .reason = "-"}},
-	};
-	struct session_row second_rows[] = {
-		{
-			.id = 4,
-			.up = {.tier = "sockmap",
-			       .reason = "chat",
-			       .bytes = 1,
-			       .held = 2,
-			       .redirected = 3,
-			       .passed = 4,
-			       .granted = 5,
-			       .entries = 6,
-			       .exits = 7},
-			.down = {.tier = "copy", .reason = "bulk", .tick_us = 4000},
-		},
-	};
-	struct fake_worker workers[2] = {
-		{.rows = first_rows, .row_count = 1},
-		{.rows = second_rows, .row_count = 1},
-	};
-	const struct config config = {0};
-	struct json_object *answer = ask(&config, workers, "flows");
-	struct json_object *list = get(answer, "flows");
-	struct json_object *row;
-
-	(void)state;
-	assert_members(answer, 1);
-	assert_int_equal(json_object_array_length(list), 4);
-	row = json_object_array_get_idx(list, 0);
-	assert_members(row, 12);
-	assert_count(row, "session", 4);
-	assert_text(row, "direction", "up");
-	assert_text(row, "tier", "sockmap");
-	assert_text(row, "reason", "chat");
-	assert_count(row, "tick_us", 0);
-	assert_count(row, "bytes", 1);
-	assert_count(row, "held", 2);
-	assert_count(row, "redirected", 3);
-	assert_count(row, "passed", 4);
-	assert_count(row, "granted", 5);
-	assert_count(row, "entries", 6);
-	assert_count(row, "exits", 7);
-	row = json_object_array_get_idx(list, 1);
-	assert_count(row, "session", 4);
-	assert_text(row, "direction", "down");
-	assert_count(row, "tick_us", 4000);
-	assert_count(json_object_array_get_idx(list, 2), "session", 9);
-	assert_text(json_object_array_get_idx(list, 3), "direction", "down");
-	json_object_put(answer);
-}
-
-static void no_sessions_is_an_empty_list(void **state)
-{
-	struct fake_worker workers[2] = {0};
-	const struct config config = {0};
-	struct json_object *answer = ask(&config, workers, "sessions");
-
-	(void)state;
-	assert_string_equal(json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN),
-			    "{\"sessions\":[]}");
-	json_object_put(answer);
-}
-
 static void assert_list(struct json_object *object, const char *key, const char *expected)
 {
 	assert_string_equal(json_object_to_json_string_ext(get(object, key),
@@ -548,49 +277,6 @@ static void intercept_tells_what_rules_are_made_of(void **state)
 	json_object_put(answer);
 }
 
-static void one_session_with_its_subflows(void **state)
-{
-	static const char *const refused[][2] = {
-		{"{\"id\":6}", "no such session"},
-		{"{\"id\":-5}", "no such session"},
-		{"{\"id\":\"5\"}", "no \"id\"; expected {\"command\":\"session\",\"id\":1}"},
-		{"{}", "no \"id\"; expected {\"command\":\"session\",\"id\":1}"},
-	};
-	const struct session_row row = {
-		.id = 5, .state = "relaying", .up = {.tier = "copy"}, .down = {.tier = "copy"}};
-	struct fake_worker workers[2] = {{.row_count = 0}, {.rows = &row, .row_count = 1}};
-	const struct config config = {0};
-	struct json_object *answer = ask_with(&config, workers, "session", "{\"id\":5}");
-	struct json_object *subflow;
-
-	(void)state;
-	assert_members(answer, 2);
-	assert_count(get(answer, "session"), "id", 5);
-	assert_int_equal(json_object_array_length(get(answer, "subflows")), 2);
-	subflow = json_object_array_get_idx(get(answer, "subflows"), 0);
-	assert_members(subflow, 12);
-	assert_text(subflow, "leg", "upstream");
-	assert_text(subflow, "link", "");
-	assert_text(subflow, "local", "-");
-	assert_text(subflow, "state", "established");
-	assert_count(subflow, "rtt_us", 20001);
-	assert_count(subflow, "cwnd", 10);
-	assert_count(subflow, "bytes_sent", 1);
-	assert_count(subflow, "bytes_received", 2);
-	assert_count(subflow, "bytes_retransmitted", 3);
-	assert_count(subflow, "retransmissions", 4);
-	assert_false(json_object_get_boolean(get(subflow, "backup")));
-	subflow = json_object_array_get_idx(get(answer, "subflows"), 1);
-	assert_true(json_object_get_boolean(get(subflow, "backup")));
-	json_object_put(answer);
-	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
-		answer = ask_with(&config, workers, "session", refused[i][0]);
-		assert_members(answer, 1);
-		assert_text(answer, "error", refused[i][1]);
-		json_object_put(answer);
-	}
-}
-
 static void no_links_are_empty_lists(void **state)
 {
 	struct fake_worker workers[2] = {0};
@@ -630,11 +316,7 @@ int main(void)
 		cmocka_unit_test(status_describes_the_daemon),
 		cmocka_unit_test(status_tells_what_the_kernel_offers),
 		cmocka_unit_test(status_names_each_mode),
-		cmocka_unit_test(sessions_are_complete_and_sorted),
-		cmocka_unit_test(flows_are_complete_and_sorted),
-		cmocka_unit_test(no_sessions_is_an_empty_list),
 		cmocka_unit_test(intercept_tells_what_rules_are_made_of),
-		cmocka_unit_test(one_session_with_its_subflows),
 		cmocka_unit_test(no_links_are_empty_lists),
 		cmocka_unit_test(unknown_commands_are_refused),
 	};

@@ -1,88 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a link is found to be, of made-up pictures of the network. */
-#include "links/link.h"
-
-#include <arpa/inet.h>
-#include <linux/if_addr.h>
-#include <linux/rtnetlink.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#define DSL 7
-#define LTE 8
-
-static struct net_device devices[3];
-static struct net_address addresses[8];
-static struct net_route routes[8];
-static struct net_view view;
-static double now_s;
-
-static union address ip(const char *text)
-{
-	struct prefix prefix;
-
-	if (strcmp(text, "-") == 0)
-		return (union address){0};
-	assert_int_equal(prefix_parse(text, &prefix), 0);
-	return prefix.base;
-}
-
-static void has_address(int device, const char *text, uint8_t bits, uint32_t flags)
-{
-	addresses[view.address_count++] = (struct net_address){
-		.device = device, .address = ip(text), .bits = bits, .flags = flags};
-}
-
-static void has_route(int device, const char *gateway, uint32_t table, uint32_t metric)
-{
-	const union address address = ip(gateway);
-
-	routes[view.route_count++] = (struct net_route){.device = device,
-							.family = address_family(&address),
-							.gateway = address,
-							.table = table,
-							.metric = metric};
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	view = (struct net_view){.devices = devices,
-				 .device_count = 3,
-				 .addresses = addresses,
-				 .routes = routes,
-				 .ways = {{DSL, RT_TABLE_MAIN}, {DSL, RT_TABLE_MAIN}}};
-	now_s = 1000;
-	devices[0] = (struct net_device){1, "lo", .up = true, .running = true, .loopback = true};
-	devices[1] = (struct net_device){DSL, "dsl0", .up = true, .running = true};
-	devices[2] = (struct net_device){LTE, "lte0", .up = true, .running = true};
-	return 0;
-}
-
-static struct link dsl(void)
-{
-	return (struct link){.config = {.name = "dsl", .device = "dsl0"}, .table = 28001};
-}
-
-/* Whether to look again. */
-static bool look(struct link *link)
-{
-	bool again = false;
-
-	link_find_paths(link, &view, now_s, &again);
-	return again;
-}
-
-static void assert_ip(const union address *address, const char *expected)
-{
-	char text[ADDRESS_TEXT_MAX];
-
-	assert_string_equal(address_format_ip(address, text), expected);
-}
+/* What a link is found to be. */
+#include "link_fixture.h"
 
 static void states_in_order(void **state)
 {
@@ -119,19 +37,6 @@ static void states_in_order(void **state)
 	assert_false(link.paths[IP_V4].routed);
 }
 
-static void without_carrier_it_stays_routed(void **state)
-{
-	struct link link = dsl();
-
-	(void)state;
-	has_address(DSL, "192.0.2.7", 24, 0);
-	has_route(DSL, "192.0.2.1", RT_TABLE_MAIN, 0);
-	devices[1].running = false;
-	look(&link);
-	assert_true(link.paths[IP_V4].routed);
-	assert_false(link.paths[IP_V4].works);
-}
-
 static void the_best_address(void **state)
 {
 	struct link link = dsl();
@@ -152,76 +57,6 @@ static void the_best_address(void **state)
 	has_address(DSL, "2001:db8::6", 64, 0);
 	look(&link);
 	assert_ip(&link.paths[IP_V6].address, "2001:db8::5");
-}
-
-static void the_best_route(void **state)
-{
-	struct link link = dsl();
-
-	(void)state;
-	has_address(DSL, "192.0.2.7", 24, 0);
-	has_route(LTE, "192.0.2.9", RT_TABLE_MAIN, 0);
-	has_route(DSL, "192.0.2.8", 28001, 0);
-	routes[1].ours = true;
-	look(&link);
-	assert_string_equal(link_state_name(link.state), "no-gateway");
-	has_route(DSL, "192.0.2.1", 100, 0);
-	look(&link);
-	assert_ip(&link.paths[IP_V4].gateway, "192.0.2.1");
-	has_route(DSL, "192.0.2.2", RT_TABLE_MAIN, 200);
-	look(&link);
-	assert_ip(&link.paths[IP_V4].gateway, "192.0.2.2");
-	has_route(DSL, "192.0.2.3", RT_TABLE_MAIN, 100);
-	look(&link);
-	assert_ip(&link.paths[IP_V4].gateway, "192.0.2.3");
-	link.config.gateway[IP_V4] = ip("198.51.100.1");
-	look(&link);
-	assert_ip(&link.paths[IP_V4].gateway, "198.51.100.1");
-}
-
-/* The kernel forgets routes when an interface goes down, and a gateway of the same subnet serves
- * again. */
-static void a_gateway_is_remembered(void **state)
-{
-	struct link link = dsl();
-
-	(void)state;
-	has_address(DSL, "192.0.2.7", 25, 0);
-	has_address(DSL, "2001:db8::7", 64, 0);
-	has_route(DSL, "192.0.2.1", RT_TABLE_MAIN, 0);
-	has_route(DSL, "fe80::1", RT_TABLE_MAIN, 0);
-	look(&link);
-	view.address_count = view.route_count = 0;
-	devices[1].up = devices[1].running = false;
-	look(&link);
-	assert_false(link.paths[IP_V4].routed);
-	devices[1].up = devices[1].running = true;
-	has_address(DSL, "192.0.2.8", 25, 0);
-	has_address(DSL, "2001:db8::7", 64, 0);
-	look(&link);
-	assert_true(link.paths[IP_V4].works);
-	assert_ip(&link.paths[IP_V4].gateway, "192.0.2.1");
-	assert_true(link.paths[IP_V6].works);
-	assert_ip(&link.paths[IP_V6].gateway, "fe80::1");
-	addresses[0].address = ip("192.0.2.129");
-	look(&link);
-	assert_false(link.paths[IP_V4].works);
-	assert_true(link.paths[IP_V6].works);
-	addresses[0].address = ip("192.0.2.8");
-	look(&link);
-	assert_false(link.paths[IP_V4].works);
-}
-
-static void point_to_point_needs_no_gateway(void **state)
-{
-	struct link link = dsl();
-
-	(void)state;
-	has_address(DSL, "192.0.2.7", 32, 0);
-	devices[1].no_gateway = true;
-	look(&link);
-	assert_true(link.paths[IP_V4].works);
-	assert_ip(&link.paths[IP_V4].gateway, "-");
 }
 
 static void links_that_are_collected(void **state)
@@ -257,129 +92,6 @@ static void links_that_are_collected(void **state)
 	assert_int_equal(count, 3);
 	assert_int_equal(links[1].table, 28001);
 	assert_int_equal(links[2].table, 28003);
-}
-
-static void a_withdrawn_route_ends_it(void **state)
-{
-	struct link link = dsl();
-
-	(void)state;
-	has_address(DSL, "2001:db8::7", 64, 0);
-	has_route(DSL, "fe80::1", RT_TABLE_MAIN, 1024);
-	assert_false(look(&link));
-	view.route_count = 0;
-	assert_true(look(&link));
-	assert_true(link.paths[IP_V6].works);
-	now_s += LINK_WITHDRAWN_S / 2;
-	assert_true(look(&link));
-	now_s += LINK_WITHDRAWN_S;
-	assert_false(look(&link));
-	assert_string_equal(link_state_name(link.state), "no-gateway");
-	now_s += 100;
-	look(&link);
-	assert_false(link.paths[IP_V6].routed);
-	has_route(DSL, "fe80::2", RT_TABLE_MAIN, 1024);
-	look(&link);
-	assert_true(link.paths[IP_V6].works);
-}
-
-/* Some DHCP clients take the route out and put it back at each renewal. */
-static void a_route_that_is_renewed_ends_nothing(void **state)
-{
-	struct link link = dsl();
-
-	(void)state;
-	has_address(DSL, "192.0.2.7", 24, 0);
-	has_route(DSL, "192.0.2.1", RT_TABLE_MAIN, 0);
-	look(&link);
-	for (int i = 0; i < 3; i++) {
-		view.route_count = 0;
-		look(&link);
-		assert_true(link.paths[IP_V4].works);
-		view.route_count = 1;
-		now_s += LINK_WITHDRAWN_S / 2;
-		look(&link);
-		assert_true(link.paths[IP_V4].works);
-	}
-}
-
-/* Also where none is needed, and when the kernel has dropped it with the address, which is back. */
-static void a_withdrawn_route_of_a_modem(void **state)
-{
-	struct link link = dsl();
-
-	(void)state;
-	devices[1].no_gateway = true;
-	has_address(DSL, "192.0.2.7", 32, 0);
-	has_route(DSL, "-", RT_TABLE_MAIN, 0);
-	look(&link);
-	view.route_count = 0;
-	link.shaken = true;
-	look(&link);
-	now_s += 10;
-	assert_false(look(&link));
-	assert_true(link.paths[IP_V4].works);
-	view.route_count = 1;
-	look(&link);
-	view.route_count = 0;
-	look(&link);
-	now_s += 10;
-	look(&link);
-	assert_string_equal(link_state_name(link.state), "no-gateway");
-}
-
-static void a_route_without_gateway(void **state)
-{
-	struct link link = dsl();
-
-	(void)state;
-	has_address(DSL, "192.0.2.7", 24, 0);
-	has_route(DSL, "-", RT_TABLE_MAIN, 0);
-	look(&link);
-	assert_string_equal(link_state_name(link.state), "up");
-	assert_ip(&link.paths[IP_V4].gateway, "-");
-	/* It is remembered as one with a gateway is. */
-	view.route_count = 0;
-	devices[1].up = devices[1].running = false;
-	look(&link);
-	devices[1].up = devices[1].running = true;
-	look(&link);
-	assert_true(link.paths[IP_V4].works);
-}
-
-static void a_gateway_of_the_other_family(void **state)
-{
-	struct link link = dsl();
-
-	(void)state;
-	has_address(DSL, "192.0.2.7", 32, 0);
-	has_route(DSL, "fe80::1", RT_TABLE_MAIN, 0);
-	routes[0].family = IP_V4;
-	look(&link);
-	assert_true(link.paths[IP_V4].works);
-	assert_ip(&link.paths[IP_V4].gateway, "fe80::1");
-}
-
-static void a_preferred_source(void **state)
-{
-	struct link link = dsl();
-
-	(void)state;
-	has_address(DSL, "192.0.2.7", 24, 0);
-	has_address(DSL, "192.0.2.8", 24, IFA_F_SECONDARY);
-	has_address(1, "198.51.100.7", 32, 0);
-	has_route(DSL, "192.0.2.1", RT_TABLE_MAIN, 0);
-	look(&link);
-	assert_ip(&link.paths[IP_V4].address, "192.0.2.7");
-	routes[0].source = ip("192.0.2.8");
-	look(&link);
-	assert_ip(&link.paths[IP_V4].address, "192.0.2.8");
-	routes[0].source = ip("198.51.100.7"); /* the loopback interface has it */
-	look(&link);
-	assert_ip(&link.paths[IP_V4].address, "198.51.100.7");
-	routes[0].source = ip("198.51.100.8"); /* nobody has it any more */
-	look(&link);
-	assert_ip(&link.paths[IP_V4].address, "192.0.2.7");
 }
 
 static void a_vpn_takes_all(void **state)
@@ -498,18 +210,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(states_in_order, setup),
-		cmocka_unit_test_setup(without_carrier_it_stays_routed, setup),
 		cmocka_unit_test_setup(the_best_address, setup),
-		cmocka_unit_test_setup(the_best_route, setup),
-		cmocka_unit_test_setup(a_gateway_is_remembered, setup),
-		cmocka_unit_test_setup(point_to_point_needs_no_gateway, setup),
 		cmocka_unit_test_setup(links_that_are_collected, setup),
-		cmocka_unit_test_setup(a_withdrawn_route_ends_it, setup),
-		cmocka_unit_test_setup(a_route_that_is_renewed_ends_nothing, setup),
-		cmocka_unit_test_setup(a_withdrawn_route_of_a_modem, setup),
-		cmocka_unit_test_setup(a_route_without_gateway, setup),
-		cmocka_unit_test_setup(a_gateway_of_the_other_family, setup),
-		cmocka_unit_test_setup(a_preferred_source, setup),
 		cmocka_unit_test_setup(a_vpn_takes_all, setup),
 		cmocka_unit_test_setup(a_new_name_each_time, setup),
 		cmocka_unit_test_setup(the_same_address_twice, setup),
