@@ -84,7 +84,7 @@ def test_reload(daemon, file):
 def test_reload_that_warns(daemon, file):
     file.write_text(text("daemon { workers = 7 }"), "utf-8")
     done = daemon.run_cli("reload")
-    assert done.returncode == 0 and "until a restart" in done.stdout
+    assert done.returncode == 0 and "until hawserd restarts" in done.stdout
 
 
 @pytest.mark.parametrize(("line", "says"), [

@@ -85,7 +85,7 @@ def test_silent_clients(bed, hawserd, user, echo, tmp_path, door):
             assert works(client)
         assert time.monotonic() - started < HANDSHAKE_S, "this machine is too slow for this test"
         assert daemon.errors()["crowded"] > SILENT / 2
-        assert 0 < log_lines(daemon, "do not say where they want to go") <= 2
+        assert 0 < log_lines(daemon, "connect and request nothing") <= 2
         assert log_lines(daemon, "accepting pauses") == 0
     until(daemon.active, lambda active: active == 0)
 

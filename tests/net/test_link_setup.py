@@ -100,7 +100,7 @@ def test_without_the_right(bare):
     links = daemon.status()["links"]
     assert (links["count"], links["up"], links["set_up"]) == (2, 2, False)
     assert "CAP_NET_ADMIN" in links["reason"]
-    assert "figures only, nothing is set up: no CAP_NET_ADMIN" in daemon.log()
+    assert "links: counted, but not set up: no CAP_NET_ADMIN" in daemon.log()
     assert "2 of 2 up, not set up: no CAP_NET_ADMIN" in daemon.run_cli("status").stdout
     daemon.finish()
     assert kernel(bare) == before

@@ -47,7 +47,7 @@ class Newcomer:
         return self.log_file.read_text("utf-8")
 
     def waits(self) -> bool:
-        return "taken over when that lets go of it" in self.log()
+        return "when the other releases it" in self.log()
 
     def has(self, control: str) -> bool:
         return ask(control, "status").get("pid") == self.process.pid
@@ -102,7 +102,7 @@ def test_control_socket_and_links(hawserd, newcomer, end):
     until(lambda: new.has(old.control))
     until(lambda: ask(old.control, "status")["links"]["set_up"] is True)
     assert ask(old.control, "status")["links"]["reason"] == ""
-    assert "links: the other hawserd has let go of them" in new.log()
+    assert "links: the other hawserd has released them" in new.log()
     rules = old.namespace.run("ip", "rule", "list")
     new.stop()
     assert not Path(old.control).exists()

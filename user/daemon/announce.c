@@ -49,7 +49,9 @@ void announce(const struct config *config, const struct sockmap *sockmap, const 
 	if (config->relay.local_accel)
 		say_feature(local_feature(local));
 	if (config->mptcp == MPTCP_MODE_ON && !kernel_feature(FEATURE_MPTCP)->available)
-		log_warning("mptcp = on, but the kernel has none: every connection will fail");
+		log_warning("mptcp = on, but this kernel has no MPTCP: every connection will fail; "
+			    "expected "
+			    "mptcp = auto or off");
 	if (socks)
 		log_info("try: curl -x socks5h://%s http://example.org/",
 			 address_format(&socks->address, text));

@@ -117,7 +117,7 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
 	if (!daemon->control && errno == EADDRINUSE)
 		return;
 	if (daemon->control) {
-		log_info("control socket %s: the other hawserd has let go of it", path);
+		log_info("control socket %s: the other hawserd has released it", path);
 		interception_has_control(daemon->interception, path);
 		interception_configure(daemon->interception, daemon->config);
 	} else {
@@ -141,8 +141,8 @@ int control_take(struct daemon *daemon)
 		return 0;
 	err = errno;
 	if (err == EADDRINUSE && (is_default || holder_drains(path))) {
-		log_warning("control socket %s: another hawserd answers there; it is taken over "
-			    "when that lets go of it",
+		log_warning("control socket %s: another hawserd answers there; this one takes it "
+			    "over when the other releases it",
 			    path);
 		ev_timer_again(daemon->loop, wait);
 		return 0;

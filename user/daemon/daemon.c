@@ -98,6 +98,12 @@ static unsigned int sockmap_slots(const struct open_files *files, const struct c
 	return slots < SOCKMAP_SLOTS_MAX ? (unsigned int)slots : SOCKMAP_SLOTS_MAX;
 }
 
+static int no_memory(void)
+{
+	log_error("cannot start: out of memory");
+	return -ENOMEM;
+}
+
 static int sockmap_start(struct daemon *daemon, const struct open_files *files)
 {
 	const struct config *config = daemon->config;
@@ -110,10 +116,8 @@ static int sockmap_start(struct daemon *daemon, const struct open_files *files)
 		.budget_bytes = config->relay.tune.sockmap_bytes,
 		.simulate_refusal = getenv("HAWSER_TEST_REFUSE_BPF") != NULL,
 	});
-	if (!daemon->sockmap) {
-		log_error("%s", strerror(ENOMEM));
-		return -ENOMEM;
-	}
+	if (!daemon->sockmap)
+		return no_memory();
 	sockmap_probe(daemon->sockmap);
 	return 0;
 }
@@ -131,10 +135,8 @@ static int local_start(struct daemon *daemon)
 		.workers = config->workers,
 		.slots = LOCAL_SLOTS / config->workers,
 	});
-	if (!daemon->local) {
-		log_error("%s", strerror(ENOMEM));
-		return -ENOMEM;
-	}
+	if (!daemon->local)
+		return no_memory();
 	local_listen(daemon->local, config->listen, config->listen_count);
 	return 0;
 }
@@ -152,8 +154,7 @@ static int start_links(struct daemon *daemon)
 	daemon->links = links_open(daemon->loop, daemon->config, on_links, daemon);
 	if (daemon->links)
 		return 0;
-	log_error("%s", strerror(ENOMEM));
-	return -ENOMEM;
+	return no_memory();
 }
 
 static void on_minute(struct ev_loop *loop, ev_timer *timer, int events)
@@ -206,7 +207,7 @@ static int run(struct daemon *daemon)
 		return err;
 	daemon->loop = ev_default_loop(EVFLAG_AUTO | EVFLAG_NOENV);
 	if (!daemon->loop) {
-		log_error("cannot make an event loop");
+		log_error("cannot start: no event loop: neither epoll nor poll works");
 		return -ENOMEM;
 	}
 	err = sockmap_start(daemon, &files);
@@ -221,21 +222,15 @@ static int run(struct daemon *daemon)
 	daemon->dialled = hold_meeting();
 	daemon->listen_watch = listen_watch_open(daemon->loop);
 	if (!daemon->penalty || !daemon->recent_dials || !daemon->affinity || !daemon->dialled ||
-	    !daemon->listen_watch || reload_adopt(daemon->config, NULL)) {
-		log_error("%s", strerror(ENOMEM));
-		return -ENOMEM;
-	}
+	    !daemon->listen_watch || reload_adopt(daemon->config, NULL))
+		return no_memory();
 	daemon->run = run_redirect_open(daemon->loop, !daemon->config->relay.bpf);
-	if (!daemon->run) {
-		log_error("%s", strerror(ENOMEM));
-		return -ENOMEM;
-	}
+	if (!daemon->run)
+		return no_memory();
 	run_redirect_listen(daemon->run, daemon->config);
 	daemon->exits = exit_memory_open(daemon->loop);
-	if (!daemon->exits) {
-		log_error("%s", strerror(ENOMEM));
-		return -ENOMEM;
-	}
+	if (!daemon->exits)
+		return no_memory();
 	exit_memory_configure(daemon->exits, daemon->config);
 	err = privileges_drop(daemon->config);
 	if (err)
@@ -262,10 +257,8 @@ static int run(struct daemon *daemon)
 		daemon->interception =
 			interception_open(daemon->loop, daemon->heartbeat, daemon->links,
 					  daemon->control ? daemon->config->control : NULL);
-	if (!daemon->interception) {
-		log_error("%s", strerror(ENOMEM));
-		return -ENOMEM;
-	}
+	if (!daemon->interception)
+		return no_memory();
 	daemon->report.interception = daemon->interception;
 	watch_signal(daemon, &daemon->hangup, SIGHUP, on_hangup);
 	watch_signal(daemon, &daemon->terminate, SIGTERM, on_terminate);

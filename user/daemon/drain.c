@@ -32,7 +32,7 @@ static void on_drain_poll(struct ev_loop *loop, ev_timer *timer, int events)
 	if (active > 0 && loop_clock_s(loop) < daemon->drain_until)
 		return;
 	if (active > 0)
-		log_warning("drain time is over: %llu sessions are cut",
+		log_warning("drain time is over: %llu sessions are reset",
 			    (unsigned long long)active);
 	daemon_stop(daemon);
 }

@@ -90,8 +90,9 @@ static void heartbeat_beat_map(struct heartbeat *heartbeat, bool alive)
 	if (!err)
 		err = steer_maps_beat(&heartbeat->maps, alive);
 	if (err && err != -ENOENT && err != heartbeat->maps_complained) {
-		log_warning("bpf: cannot say that hawserd lives: %s; with --method bpf, 'hawser "
-			    "intercept' needs it to have CAP_SYS_ADMIN and CAP_NET_ADMIN",
+		log_warning("bpf: cannot tell the steering program that hawserd runs: %s; 'hawser "
+			    "intercept --method bpf' needs a hawserd with CAP_SYS_ADMIN and "
+			    "CAP_NET_ADMIN",
 			    strerror(-err));
 		heartbeat->maps_complained = err;
 	}
@@ -115,8 +116,8 @@ static void heartbeat_on_beat(struct ev_loop *loop, struct ev_timer *timer, int 
 		heartbeat_take_detours(heartbeat);
 	steer_maps_close(&heartbeat->maps);
 	if (err && err != -ENOENT && err != heartbeat->complained) {
-		log_warning("nftables: cannot say that hawserd lives: %s; with --method redirect, "
-			    "'hawser intercept' needs it to have CAP_NET_ADMIN",
+		log_warning("nftables: cannot tell the rules that hawserd runs: %s; 'hawser "
+			    "intercept --method redirect' needs a hawserd with CAP_NET_ADMIN",
 			    strerror(-err));
 		heartbeat->complained = err;
 	}

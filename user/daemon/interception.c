@@ -122,7 +122,7 @@ static void put_in_force(struct interception *in, const struct intercept_plan *p
 	if (intercept_lacks(plan, &fault)) {
 		struct intercept_fault stuck = {0};
 
-		intercept_blame(&stuck, "%s does not do its work: something comes before it",
+		intercept_blame(&stuck, "%s has no effect: another rule comes before it",
 				fault.seen);
 		intercept_mend(&stuck, "ip rule: none before 684 may be for packets with mark "
 				       "0x1000000");
@@ -342,7 +342,10 @@ static void watch_events(struct interception *in)
 
 	in->watch = intercept_watch_open();
 	if (!in->watch) {
-		log_warning("interception: no events of the kernel: %s", strerror(errno));
+		log_warning(
+			"interception: cannot listen for the kernel's events: %s; changes are seen "
+			"later",
+			strerror(errno));
 		return;
 	}
 	intercept_watch_fds(in->watch, fds);
@@ -414,7 +417,7 @@ void interception_configure(struct interception *in, const struct config *config
 	in->reconfigured = true;
 	in->config = config;
 	if (!in->control && in->bring_up)
-		log_error("interception: up = yes needs the control socket");
+		log_error("interception: up = yes needs a control socket, and hawserd has none");
 	if (!in->control || !config_is_transparent(config)) {
 		interception_stop(in);
 		return;

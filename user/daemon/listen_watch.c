@@ -80,7 +80,10 @@ struct listen_watch *listen_watch_open(struct ev_loop *loop)
 	watch->loop = loop;
 	watch->monitor = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (!watch->monitor || subscribe(watch->monitor)) {
-		log_warning("addresses that come and go are not logged: %s", strerror(errno));
+		log_warning("cannot watch the addresses of this host: %s; those that come and go "
+			    "are not "
+			    "logged",
+			    strerror(errno));
 		return watch;
 	}
 	io = &watch->events;

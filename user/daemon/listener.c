@@ -27,7 +27,7 @@ static void listener_pause(struct listener *listener, const char *why)
 
 	env->stats.accept_pauses++;
 	if (env->last_pause == 0. || now - env->last_pause > PAUSE_LOG_S)
-		log_warning("accepting pauses: %s; %llu sessions go on", why,
+		log_warning("accepting pauses: %s; the %llu sessions that there are continue", why,
 			    (unsigned long long)env->stats.sessions_active);
 	env->last_pause = now;
 	ev_io_stop(env->relay.loop, &listener->io);

@@ -54,25 +54,25 @@ int reload_adopt(struct config *new, const struct config *old)
 					       &new->exits[i].destination.address);
 	}
 	if (err)
-		log_error("%s", strerror(-err));
+		log_error("cannot take the configuration: %s", strerror(-err));
 	return err;
 }
 
 static void warn_of_what_needs_a_restart(const struct config *old, const struct config *new)
 {
 	if (old->workers != new->workers)
-		log_warning("workers stays %u until a restart", old->workers);
+		log_warning("workers stays %u until hawserd restarts", old->workers);
 	if (old->relay.bpf != new->relay.bpf ||
 	    strcmp(old->relay.bpf_pins, new->relay.bpf_pins) != 0)
-		log_warning("bpf and bpf-pins stay as they were until a restart");
+		log_warning("bpf and bpf-pins stay as they were until hawserd restarts");
 	if (old->relay.tune.sockmap_bytes != new->relay.tune.sockmap_bytes)
-		log_warning("sockmap-bytes stays %u until a restart",
+		log_warning("sockmap-bytes stays %u until hawserd restarts",
 			    old->relay.tune.sockmap_bytes);
 	if (strcmp(old->control, new->control) != 0)
-		log_warning("control stays %s until a restart", old->control);
+		log_warning("control stays %s until hawserd restarts", old->control);
 	if (strcmp(old->relay.local_accel ? old->relay.local_accel : "",
 		   new->relay.local_accel ? new->relay.local_accel : "") != 0)
-		log_warning("local-accel stays %s until a restart",
+		log_warning("local-accel stays %s until hawserd restarts",
 			    old->relay.local_accel ? old->relay.local_accel : "off");
 }
 
@@ -83,13 +83,13 @@ static int take(struct daemon *daemon)
 	struct listen_set listening;
 
 	if (drain_has_begun(daemon)) {
-		log_warning("not reloading: draining");
+		log_warning("not reloaded: hawserd is draining");
 		return -EBUSY;
 	}
 	new = config_load(daemon->options);
 	if (!new || reload_adopt(new, old) ||
 	    listen_set_open(&listening, new, daemon->worker_count, &daemon->listening)) {
-		log_error("the configuration stays as it was");
+		log_error("not reloaded: the configuration before stays in force");
 		config_put(new);
 		return -EINVAL;
 	}

@@ -23,8 +23,9 @@ static int check_listener(const struct listen_config *listen)
 	if (judged != LISTEN_ADDRESS_NEVER)
 		err = listen_check_free(listen);
 	if (err == -EADDRINUSE) {
-		log_warning("listen on %s: in use now; by the hawserd that runs?",
-			    address_format(&listen->address, text));
+		log_warning(
+			"listen on %s: the address is in use now, perhaps by a hawserd that runs",
+			address_format(&listen->address, text));
 		err = 0;
 	}
 	return err ? listen_complain(listen, err) : 0;

@@ -122,7 +122,7 @@ static bool look_routing(struct doctor *doctor, const struct doctor_subject *sub
 		return true;
 	}
 	doctor_saw(out, DOCTOR_FAIL,
-		   "%s does not do its work: it was deleted, or something comes "
+		   "%s has no effect: it was deleted, or something comes "
 		   "before it",
 		   fault.seen);
 	doctor_mend(out, "hawser intercept up; ip rule: none before 684 may be for packets with "

@@ -181,7 +181,7 @@ static struct probe *open_probe(struct link_probes *probes, const struct link *l
 	probe->fd = open_socket(probe, link);
 	if (probe->fd < 0) {
 		if (!probes->refused)
-			log_info("links: no probes through %s: %s", link->config.name,
+			log_info("links: cannot send probes through %s: %s", link->config.name,
 				 strerror(-probe->fd));
 		probes->refused = true;
 		free(probe);

@@ -51,7 +51,8 @@ static void save(struct link_quota *metered, struct entry *entry)
 		return;
 	err = quota_file_put(metered->file, entry->name, &entry->usage);
 	if (err && err != metered->save_error)
-		log_warning("quota: %s: %s; what link %s has used will be forgotten",
+		log_warning("quota: cannot write to %s: %s; a restart will forget what link %s has "
+			    "used",
 			    metered->state_dir, strerror(-err), entry->name);
 	metered->save_error = err;
 	entry->saved = entry->usage;

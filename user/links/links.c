@@ -24,7 +24,7 @@
 void links_only_look(struct links *links, const char *reason)
 {
 	snprintf(links->reason, sizeof(links->reason), "%s", reason);
-	log_warning("links: figures only, nothing is set up: %s", reason);
+	log_warning("links: counted, but not set up: %s", reason);
 	link_setup_close(links->setup);
 	links->setup = NULL;
 }
@@ -77,7 +77,7 @@ static void on_takeover(struct ev_loop *loop, ev_timer *timer, int events)
 		links_only_look(links, strerror(errno));
 		return;
 	}
-	log_info("links: the other hawserd has let go of them");
+	log_info("links: the other hawserd has released them");
 	links->reason[0] = '\0';
 	links_sync(links);
 	links_aim_probes(links);
@@ -180,7 +180,7 @@ void links_configure(struct links *links, const struct config *config)
 		end(links);
 		clean_up();
 	} else if ((err = begin(links))) {
-		log_warning("links: the kernel does not tell about them: %s", strerror(-err));
+		log_warning("links: cannot read interfaces and routes: %s", strerror(-err));
 		snprintf(links->reason, sizeof(links->reason), "%s", strerror(-err));
 	} else {
 		if (config->links.mode == LINKS_MANUAL) {

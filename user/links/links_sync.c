@@ -39,7 +39,7 @@ static void set_up(struct links *links, const struct net_view *view)
 		links_only_look(links, "no CAP_NET_ADMIN");
 	} else if (err) {
 		/* An interface that has gone meanwhile, as a rule: that has an event of its own. */
-		log_debug("links: set-up: %s; again in %g s", strerror(-err), RETRY_S);
+		log_debug("links: cannot set up: %s; again in %g s", strerror(-err), RETRY_S);
 		ev_timer_again(links->loop, &links->retry);
 	}
 }
@@ -103,9 +103,9 @@ static void collect(struct links *links, struct net_view *view)
 	links_obey_vpn(&links->config->links, view);
 	left_out = links_collect(&links->config->links, view, links->links, &links->count);
 	if (left_out && strcmp(left_out, links->left_out) != 0)
-		log_warning(
-			"links: no room for %s: there are %d already, which is what is possible",
-			left_out, LINKS_MAX);
+		log_warning("links: %s is left out: there are %d links already, and hawserd "
+			    "manages no more",
+			    left_out, LINKS_MAX);
 	snprintf(links->left_out, sizeof(links->left_out), "%s", left_out ? left_out : "");
 }
 
@@ -118,7 +118,7 @@ void links_sync(struct links *links)
 
 	ev_timer_stop(links->loop, &links->retry);
 	if (err) {
-		log_warning("links: the kernel does not tell about them: %s; again in %g s",
+		log_warning("links: cannot read interfaces and routes: %s; again in %g s",
 			    strerror(-err), RETRY_S);
 		ev_timer_again(links->loop, &links->retry);
 		goto out;

@@ -312,7 +312,7 @@ static void hold_begin_reading(struct hold *hold)
 			syn_socket_close(&hold->socket);
 	}
 	if (err) {
-		complain(hold, "no packets to hold", err);
+		complain(hold, "cannot see the packets of clients", err);
 		return;
 	}
 	ev_io_init(&hold->io, hold_on_readable, nflog_fd(hold->log), EV_READ);

@@ -19,8 +19,8 @@ static void log_crowd(struct session *session)
 	env->crowded_out++;
 	if (env->crowd_logged_s != 0. && now_s - env->crowd_logged_s < CROWD_LOG_S)
 		return;
-	log_warning("too many clients do not say where they want to go: %llu closed since the last "
-		    "such line, one of %zu from %s just now",
+	log_warning("too many clients connect and request nothing: %llu closed since the last such "
+		    "line, one of %zu from %s just now",
 		    (unsigned long long)env->crowded_out,
 		    doorway_count(&env->doorway, &session->client),
 		    address_format_ip(&session->client, text));

@@ -157,7 +157,7 @@ void session_start_transparent(struct session *session)
 		cause = original_destination(session->relay.client.fd, session->config,
 					     session->env->links.routes, &destination->address);
 	if (cause == CAUSE_NO_ORIGINAL)
-		session_complain(session, "the kernel does not tell where it wanted to go: it "
+		session_complain(session, "the kernel does not tell its destination: it "
 					  "speaks MPTCP and came by REDIRECT (or dialled the "
 					  "listener itself); TPROXY works with MPTCP clients");
 	if (cause == CAUSE_NONE && !session->from_run && is_loop(session, &destination->address))

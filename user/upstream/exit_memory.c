@@ -88,8 +88,8 @@ static void save(struct exit_memory *memory)
 	}
 	err = text_file_replace(memory->config->state_dir, FILE_NAME, text);
 	if (err && err != memory->error)
-		log_warning("exits: %s/" FILE_NAME ": %s; a start without a name server will not "
-			    "find them",
+		log_warning("exits: cannot write %s/" FILE_NAME ": %s; a start without a name "
+			    "server will not find the exits",
 			    memory->config->state_dir, strerror(-err));
 	memory->error = err;
 	memory->written_s = clock_monotonic_s();

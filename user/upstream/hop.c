@@ -103,7 +103,7 @@ static bool hop_leave_address(struct hop *hop, enum cause cause)
 	if (hop->accepted || !hop->others || hop->silent_count == EXIT_AVOIDED_MAX)
 		return false;
 	if (exit_state_avoid(hop->exit, &hop->peer, clock_monotonic_s()))
-		log_warning("exit %s: %s: %s; its other addresses come first now",
+		log_warning("exit %s: %s: %s; its other addresses are tried first from now on",
 			    hop->request.exit->name, address_format_ip(&hop->peer, text),
 			    cause_info(cause)->text);
 	hop->silent[hop->silent_count++] = hop->peer;

@@ -36,7 +36,7 @@ static void add_zone(struct name_servers *servers, const struct in6_addr *addres
 
 	if (interface == 0)
 		log_warning(NAME_SERVERS_FILE
-			    ": there is no interface %s: its name server is not asked",
+			    ": there is no interface %s: the name server there is not asked",
 			    name);
 	if (interface == 0 || zones->count == NAME_SERVERS_MAX)
 		return;
@@ -101,7 +101,7 @@ struct name_servers *name_servers_load(void)
 		ares_destroy(channel);
 	}
 	if (err) {
-		log_error("resolver: %s", ares_strerror(err));
+		log_error("resolver: c-ares cannot start: %s", ares_strerror(err));
 		name_servers_free(servers);
 		return NULL;
 	}
