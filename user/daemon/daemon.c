@@ -152,9 +152,7 @@ static void on_links(void *context, const struct link_choices *choices)
 static int start_links(struct daemon *daemon)
 {
 	daemon->links = links_open(daemon->loop, daemon->config, on_links, daemon);
-	if (daemon->links)
-		return 0;
-	return no_memory();
+	return daemon->links ? 0 : no_memory();
 }
 
 static void on_minute(struct ev_loop *loop, ev_timer *timer, int events)

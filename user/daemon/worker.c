@@ -172,8 +172,11 @@ struct worker *worker_start(const struct worker_options *options)
 	env->relay.mptcp_moved = subflow_watch_wake;
 	env->relay.mptcp_moved_arg = &env->subflow_watch;
 	if (env->resolver && options->index == 0) {
-		worker->prober = exit_prober_open(worker->loop, env->resolver,
-						  &env->mptcp_blackhole, &env->links);
+		worker->prober = exit_prober_open(
+			&(struct dial_env){.loop = worker->loop,
+					   .resolver = env->resolver,
+					   .mptcp_blackhole = &env->mptcp_blackhole,
+					   .links = &env->links});
 		worker->hold = hold_open(env);
 	}
 	if (!env->resolver || !env->tcp_only ||

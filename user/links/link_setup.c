@@ -187,9 +187,8 @@ static int drop_moved(struct link_setup *setup, const struct wanted *wanted,
 		const struct mptcp_pm_endpoint *is = find_endpoint(there, there_count, &address);
 		const struct mptcp_pm_endpoint *shall =
 			find_endpoint(wanted->endpoints, wanted->endpoint_count, &address);
-		int failed = 0;
-
 		const bool is_ours = is && !(is->flags & MPTCP_PM_FLAG_IMPLICIT);
+		int failed = 0;
 
 		if (is_ours && (!shall || is->device == shall->device))
 			continue;

@@ -41,9 +41,7 @@ static struct json_object *read_root(const char *path)
 	if (root && json_object_is_type(json_member(root, "links"), json_type_object))
 		return root;
 	if (root || access(path, F_OK) == 0)
-		log_warning(
-			"quota: %s is no quota file of hawserd; links begin at 0 bytes",
-			path);
+		log_warning("quota: %s is no quota file of hawserd; links begin at 0 bytes", path);
 	json_object_put(root);
 	return NULL;
 }

@@ -10,14 +10,7 @@
 
 static int add_route(struct net_view *view, const struct net_route *found)
 {
-	struct net_route *route = NET_VIEW_GROW(view->routes, view->route_count);
-
-	if (!route) {
-		errno = ENOMEM;
-		return MNL_CB_ERROR;
-	}
-	*route = *found;
-	return MNL_CB_OK;
+	return NET_VIEW_ADD(view->routes, view->route_count, found);
 }
 
 /* RTA_VIA: a family, and an address of it. */
@@ -124,14 +117,7 @@ static int on_route(const struct nlmsghdr *header, void *context)
 
 static int add_nexthop(struct net_view *view, const struct net_nexthop *found)
 {
-	struct net_nexthop *nexthop = NET_VIEW_GROW(view->nexthops, view->nexthop_count);
-
-	if (!nexthop) {
-		errno = ENOMEM;
-		return MNL_CB_ERROR;
-	}
-	*nexthop = *found;
-	return MNL_CB_OK;
+	return NET_VIEW_ADD(view->nexthops, view->nexthop_count, found);
 }
 
 static int add_members(struct net_view *view, uint32_t id, const struct nlattr *group)

@@ -47,38 +47,33 @@ static int on_device(const struct nlmsghdr *header, void *context)
 {
 	const struct ifinfomsg *message = mnl_nlmsg_get_payload(header);
 	struct net_view *view = context;
-	struct net_device *device = NET_VIEW_GROW(view->devices, view->device_count);
+	const bool up = message->ifi_flags & IFF_UP;
+	struct net_device found = {.index = message->ifi_index,
+				   .up = up,
+				   .running = up && message->ifi_flags & IFF_RUNNING,
+				   .loopback = message->ifi_flags & IFF_LOOPBACK,
+				   .no_gateway = message->ifi_flags & IFF_POINTOPOINT};
 	const struct nlattr *attribute;
 
-	if (!device) {
-		errno = ENOMEM;
-		return MNL_CB_ERROR;
-	}
-	device->index = message->ifi_index;
-	device->up = message->ifi_flags & IFF_UP;
-	device->running = device->up && message->ifi_flags & IFF_RUNNING;
-	device->loopback = message->ifi_flags & IFF_LOOPBACK;
-	device->no_gateway = message->ifi_flags & IFF_POINTOPOINT;
 	mnl_attr_for_each(attribute, header, sizeof(*message))
 	{
 		struct rtnl_link_stats64 stats;
 
 		if (mnl_attr_get_type(attribute) == IFLA_IFNAME &&
 		    mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0) {
-			strncpy(device->name, mnl_attr_get_str(attribute),
-				sizeof(device->name) - 1);
+			strncpy(found.name, mnl_attr_get_str(attribute), sizeof(found.name) - 1);
 		} else if (mnl_attr_get_type(attribute) == IFLA_LINKINFO) {
-			read_kind(attribute, device);
+			read_kind(attribute, &found);
 		} else if (mnl_attr_get_type(attribute) == IFLA_STATS64 &&
 			   mnl_attr_get_payload_len(attribute) >=
 				   offsetof(struct rtnl_link_stats64, rx_errors)) {
 			memcpy(&stats, mnl_attr_get_payload(attribute),
 			       offsetof(struct rtnl_link_stats64, rx_errors));
-			device->rx_bytes = stats.rx_bytes;
-			device->tx_bytes = stats.tx_bytes;
+			found.rx_bytes = stats.rx_bytes;
+			found.tx_bytes = stats.tx_bytes;
 		}
 	}
-	return MNL_CB_OK;
+	return NET_VIEW_ADD(view->devices, view->device_count, &found);
 }
 
 static int on_address(const struct nlmsghdr *header, void *context)
@@ -88,7 +83,6 @@ static int on_address(const struct nlmsghdr *header, void *context)
 				    .bits = message->ifa_prefixlen,
 				    .flags = message->ifa_flags};
 	struct net_view *view = context;
-	struct net_address *address;
 	const struct nlattr *attribute;
 	bool local = false;
 
@@ -114,13 +108,7 @@ static int on_address(const struct nlmsghdr *header, void *context)
 	}
 	if (found.address.sa.sa_family == AF_UNSPEC)
 		return MNL_CB_OK;
-	address = NET_VIEW_GROW(view->addresses, view->address_count);
-	if (!address) {
-		errno = ENOMEM;
-		return MNL_CB_ERROR;
-	}
-	*address = found;
-	return MNL_CB_OK;
+	return NET_VIEW_ADD(view->addresses, view->address_count, &found);
 }
 
 static int on_rule(const struct nlmsghdr *header, void *context)
@@ -128,7 +116,6 @@ static int on_rule(const struct nlmsghdr *header, void *context)
 	const struct fib_rule_hdr *message = mnl_nlmsg_get_payload(header);
 	struct net_rule found = {.table = message->table};
 	struct net_view *view = context;
-	struct net_rule *rule;
 	const struct nlattr *attribute;
 	uint8_t protocol = 0;
 
@@ -155,28 +142,22 @@ static int on_rule(const struct nlmsghdr *header, void *context)
 	}
 	if (protocol != LINK_PROTOCOL || !is_ours(found.priority))
 		return MNL_CB_OK;
-	rule = NET_VIEW_GROW(view->rules, view->rule_count);
-	if (!rule) {
-		errno = ENOMEM;
-		return MNL_CB_ERROR;
-	}
-	*rule = found;
-	return MNL_CB_OK;
+	return NET_VIEW_ADD(view->rules, view->rule_count, &found);
 }
 
-void *net_view_grow(void **array, size_t *count, size_t size)
+int net_view_add(void **array, size_t *count, const void *element, size_t size)
 {
-	char *grown = *array;
-
 	if ((*count & (*count - 1)) == 0) {
-		grown = reallocarray(*array, *count ? *count * 2 : 1, size);
-		if (!grown)
-			return NULL;
+		char *grown = reallocarray(*array, *count ? *count * 2 : 1, size);
+
+		if (!grown) {
+			errno = ENOMEM;
+			return MNL_CB_ERROR;
+		}
 		*array = grown;
 	}
-	grown += size * (*count)++;
-	memset(grown, 0, size);
-	return grown;
+	memcpy((char *)*array + size * (*count)++, element, size);
+	return MNL_CB_OK;
 }
 
 bool net_view_family_of(uint8_t af, enum ip_family *out)

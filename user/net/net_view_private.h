@@ -6,11 +6,12 @@
 #include "net/net_view.h"
 #include "net/netlink.h"
 
-/* Makes room for one more element and returns it, zeroed; NULL without memory. Arrays grow by
- * doubling at powers of two. */
-void *net_view_grow(void **array, size_t *count, size_t size);
+/* Adds one more element. Arrays grow by doubling at powers of two. MNL_CB_OK, or MNL_CB_ERROR with
+ * errno ENOMEM. */
+int net_view_add(void **array, size_t *count, const void *element, size_t size);
 
-#define NET_VIEW_GROW(array, count) net_view_grow((void **)&(array), &(count), sizeof(*(array)))
+#define NET_VIEW_ADD(array, count, element)                                                        \
+	net_view_add((void **)&(array), &(count), (element), sizeof(*(array)))
 
 /* False for families other than IP. */
 bool net_view_family_of(uint8_t af, enum ip_family *out);

@@ -3,7 +3,6 @@
 #include <errno.h>
 
 #include "base/log.h"
-#include "net/socket.h"
 #include "net/way.h"
 #include "proto/proxy_protocol.h"
 #include "session/opening.h"

@@ -104,13 +104,13 @@ static struct egress_policy session_egress(const struct session *session)
 
 struct dial_request session_dial_request(struct session_env *env, const struct config *config)
 {
-	return (struct dial_request){.loop = env->relay.loop,
-				     .resolver = env->resolver,
+	return (struct dial_request){.env = {.loop = env->relay.loop,
+					     .resolver = env->resolver,
+					     .mptcp_blackhole = &env->mptcp_blackhole,
+					     .links = &env->links,
+					     .affinity = env->affinity,
+					     .config = config},
 				     .tcp_only = env->tcp_only,
-				     .mptcp_blackhole = &env->mptcp_blackhole,
-				     .links = &env->links,
-				     .affinity = env->affinity,
-				     .config = config,
 				     .recent_dials = env->recent_dials,
 				     .auto_bypass = &env->auto_bypass};
 }

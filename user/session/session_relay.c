@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From a connection to a relay. */
-#include <errno.h>
-
 #include "accel/local.h"
 #include "net/socket.h"
 #include "session/congestion.h"

@@ -2,7 +2,6 @@
 /* The course of a dial: which address is tried next, and when. */
 #include "upstream/dial.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -47,10 +46,10 @@ void dial_attempt_ended(struct dial *dial)
 /* Closes the attempts but keep, forgets the lookups, frees. */
 static void dial_free(struct dial *dial, const struct dial_attempt *keep)
 {
-	ev_timer_stop(dial->request.loop, &dial->begin);
-	ev_timer_stop(dial->request.loop, &dial->resolution);
-	ev_timer_stop(dial->request.loop, &dial->delay);
-	ev_timer_stop(dial->request.loop, &dial->patience);
+	ev_timer_stop(dial->request.env.loop, &dial->begin);
+	ev_timer_stop(dial->request.env.loop, &dial->resolution);
+	ev_timer_stop(dial->request.env.loop, &dial->delay);
+	ev_timer_stop(dial->request.env.loop, &dial->patience);
 	for (size_t i = 0; i < IP_FAMILIES; i++)
 		if (dial->family[i].lookup)
 			lookup_cancel(dial->family[i].lookup);
@@ -59,7 +58,7 @@ static void dial_free(struct dial *dial, const struct dial_attempt *keep)
 
 		if (attempt->io.fd < 0)
 			continue;
-		ev_io_stop(dial->request.loop, &attempt->io);
+		ev_io_stop(dial->request.env.loop, &attempt->io);
 		if (attempt != keep)
 			close(attempt->io.fd);
 		dial_attempt_ended(dial);
@@ -92,16 +91,16 @@ void dial_cancel(struct dial *dial)
 
 bool dial_sticks(const struct dial *dial, const union address *to, struct affinity_asker *out)
 {
-	if (!dial->request.affinity || dial->request.config->sticky_s == 0)
+	if (!dial->request.env.affinity || dial->request.env.config->sticky_s == 0)
 		return false;
 	*out = (struct affinity_asker){
-		.affinity = dial->request.affinity,
+		.affinity = dial->request.env.affinity,
 		.pair = dial->request.pair.hash
 				? dial->request.pair
-				: affinity_pair(dial->request.affinity, &dial->client,
-						dial->destination.host, to),
-		.keep_s = dial->request.config->sticky_s,
-		.now_s = loop_clock_s(dial->request.loop),
+				: affinity_pair(dial->request.env.affinity, dial->request.client,
+						dial->request.destination->host, to),
+		.keep_s = dial->request.env.config->sticky_s,
+		.now_s = loop_clock_s(dial->request.env.loop),
 	};
 	return true;
 }
@@ -141,11 +140,11 @@ static const struct link_choice *dial_other_link(const struct dial *dial, enum i
 						 uint32_t tried, bool *later)
 {
 	const struct link_choice *link =
-		link_picker_other(dial->request.links, family, tried, false);
+		link_picker_other(dial->request.env.links, family, tried, false);
 
 	if (link)
 		return link;
-	link = link_picker_other(dial->request.links, family, tried, true);
+	link = link_picker_other(dial->request.env.links, family, tried, true);
 	if (!link || dial->attempts_active == 0 ||
 	    clock_monotonic_s() - dial->connecting_s >= BACKUP_DELAY_S)
 		return link;
@@ -167,8 +166,8 @@ static const union address *dial_pick_again(const struct dial *dial,
 		*link = dial_other_link(dial, address_family(&attempt->address), tried, later);
 		if (!*link)
 			continue;
-		if (dial->request.links->choices.news)
-			link_news_overtaken(dial->request.links->choices.news,
+		if (dial->request.env.links->choices.news)
+			link_news_overtaken(dial->request.env.links->choices.news,
 					    (unsigned int)attempt->slot);
 		return &attempt->address;
 	}
@@ -203,23 +202,23 @@ void dial_next(struct dial *dial)
 		dial->attempts_active++;
 		err = dial_attempt_start(attempt, link);
 		if (err == 0) {
-			ev_timer_again(dial->request.loop, &dial->delay);
+			ev_timer_again(dial->request.env.loop, &dial->delay);
 			return;
 		}
 		dial_attempt_failed(attempt, cause_from_errno(-err));
 	}
 	if (later) {
-		ev_timer_again(dial->request.loop, &dial->delay);
+		ev_timer_again(dial->request.env.loop, &dial->delay);
 		return;
 	}
-	ev_timer_stop(dial->request.loop, &dial->delay);
+	ev_timer_stop(dial->request.env.loop, &dial->delay);
 	if (dial->attempts_active == 0 && !dial_is_resolving(dial))
 		dial_finish(dial, NULL, TRANSPORT_NONE);
 }
 
 void dial_connect(struct dial *dial)
 {
-	ev_timer_stop(dial->request.loop, &dial->resolution);
+	ev_timer_stop(dial->request.env.loop, &dial->resolution);
 	if (!dial->connecting) {
 		dial->connecting = true;
 		dial->connecting_s = clock_monotonic_s();
@@ -242,14 +241,7 @@ struct dial *dial_start(const struct dial_request *request, dial_fn *notify, voi
 	if (!dial)
 		return NULL;
 	dial->request = *request;
-	dial->destination = *request->destination;
-	dial->request.destination = &dial->destination;
-	dial->client = *request->client;
-	dial->request.client = &dial->client;
-	for (size_t i = 0; i < request->known_count; i++)
-		dial->known[i] = request->known[i];
-	dial->request.known = dial->known;
-	if (request->transparent && request->config->intercept.transparent_source)
+	if (request->transparent && request->env.config->intercept.transparent_source)
 		dial->source = *request->client;
 	/* RFC 8305 section 4: the families take turns, IPv6 first. */
 	dial->turn = IP_V6;

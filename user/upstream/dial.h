@@ -53,24 +53,29 @@ struct dial_result {
  * DIAL_FAILED the dial is gone. */
 typedef void dial_fn(void *context, enum dial_event event, const struct dial_result *result);
 
-struct dial_request {
+/* What many dials share; outlives them. */
+struct dial_env {
 	struct ev_loop *loop;
 	struct resolver *resolver;
-	struct tcp_only *tcp_only; /* asked and told with MPTCP_MODE_AUTO; NULL: always MPTCP */
 	struct mptcp_blackhole *mptcp_blackhole;
 	struct link_picker *links; /* also says which addresses are ours */
-	struct affinity *affinity; /* NULL: links take turns */
+	struct affinity *affinity; /* NULL: links take turns, exits' addresses are drawn by lot */
+	const struct config *config;
+};
+
+struct dial_request {
+	struct dial_env env;
+	struct tcp_only *tcp_only; /* asked and told with MPTCP_MODE_AUTO; NULL: always MPTCP */
 	struct affinity_pair pair; /* what goes the same way; hash 0: client and destination */
 	struct recent_dials *recent_dials; /* told of this one; NULL: none is */
-	const struct config *config;
-	const struct destination *destination; /* copied */
-	const union address *client;	       /* who asks; copied */
-	struct egress_policy egress;	       /* judges each address that is tried */
+	const struct destination *destination;
+	const union address *client; /* who asks */
+	struct egress_policy egress; /* judges each address that is tried */
 	/* Addresses that are not to be tried; context is skip_context. NULL: all are. */
 	bool (*skip)(void *context, const union address *address);
 	void *skip_context;
 	const union address *known; /* where the name led before, for when it leads nowhere, or not
-				       soon; copied, as many as EXIT_ADDRESSES_MAX at most */
+				       soon */
 	size_t known_count;
 	bool known_at_once;
 	bool ask_every_link; /* name servers are asked by each */
@@ -83,7 +88,7 @@ struct dial_request {
 	struct auto_bypass *auto_bypass; /* told what has no MPTCP, with auto-bypass */
 };
 
-/* NULL when out of memory. All but destination and client must outlive the dial. */
+/* NULL when out of memory. All that the request points to must outlive the dial. */
 struct dial *dial_start(const struct dial_request *request, dial_fn *notify, void *context);
 
 /* Ends all attempts; notify is not called any more. */

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/descriptors.h"
 #include "base/log.h"
 #include "base/loop_clock.h"
 #include "links/link_choice.h"
@@ -31,7 +30,7 @@ static enum cause attempt_check(const struct dial_attempt *attempt, enum transpo
 	/* The kernel ends it without an error when its link is taken out meanwhile. */
 	if (*transport != TRANSPORT_TCP && !socket_is_connected(attempt->io.fd))
 		return CAUSE_NETWORK_UNREACHABLE;
-	if (dial->request.config->mptcp == MPTCP_MODE_ON && !dial->request.plain &&
+	if (dial->request.env.config->mptcp == MPTCP_MODE_ON && !dial->request.plain &&
 	    *transport != TRANSPORT_MPTCP)
 		return CAUSE_NOT_MPTCP;
 	return CAUSE_NONE;
@@ -46,7 +45,7 @@ void dial_attempt_failed(struct dial_attempt *attempt, enum cause cause)
 	attempt->final = cause != CAUSE_NETWORK_UNREACHABLE && cause != CAUSE_HOST_UNREACHABLE &&
 			 cause != CAUSE_CONNECT_TIMEOUT;
 	if (attempt->io.fd >= 0) {
-		ev_io_stop(attempt->dial->request.loop, &attempt->io);
+		ev_io_stop(attempt->dial->request.env.loop, &attempt->io);
 		close(attempt->io.fd);
 		attempt->io.fd = -1;
 	}
@@ -58,8 +57,9 @@ static bool attempt_is_ours(const struct dial_attempt *attempt)
 {
 	const struct dial *dial = attempt->dial;
 
-	return !mptcp_tells_fallback() || mptcp_blackhole_likely(dial->request.mptcp_blackhole,
-								 loop_clock_s(dial->request.loop));
+	return !mptcp_tells_fallback() ||
+	       mptcp_blackhole_likely(dial->request.env.mptcp_blackhole,
+				      loop_clock_s(dial->request.env.loop));
 }
 
 /* The kernel may lose what arrives on a connection that fell back. One that listens for a single
@@ -68,10 +68,11 @@ static bool attempt_wants_anew(const struct dial_attempt *attempt, enum transpor
 {
 	const struct dial *dial = attempt->dial;
 
-	return transport == TRANSPORT_FALLBACK && dial->request.config->mptcp == MPTCP_MODE_AUTO &&
-	       dial->request.tcp_only && dial->source.sa.sa_family == AF_UNSPEC &&
+	return transport == TRANSPORT_FALLBACK &&
+	       dial->request.env.config->mptcp == MPTCP_MODE_AUTO && dial->request.tcp_only &&
+	       dial->source.sa.sa_family == AF_UNSPEC &&
 	       address_port(&attempt->address) <
-		       dial->request.config->relay.tune.redial_below_port &&
+		       dial->request.env.config->relay.tune.redial_below_port &&
 	       !attempt_is_ours(attempt);
 }
 
@@ -79,15 +80,15 @@ static bool attempt_wants_anew(const struct dial_attempt *attempt, enum transpor
 static void attempt_learn(const struct dial_attempt *attempt, enum transport transport)
 {
 	struct dial *dial = attempt->dial;
-	const double now = loop_clock_s(dial->request.loop);
+	const double now = loop_clock_s(dial->request.env.loop);
 
-	if (attempt->anew || dial->request.config->mptcp != MPTCP_MODE_AUTO ||
+	if (attempt->anew || dial->request.env.config->mptcp != MPTCP_MODE_AUTO ||
 	    !dial->request.tcp_only)
 		return;
 	if (transport == TRANSPORT_FALLBACK && attempt_is_ours(attempt))
 		return;
 	if (tcp_only_note(dial->request.tcp_only, &attempt->address, transport, now) &&
-	    dial->request.config->intercept.auto_bypass)
+	    dial->request.env.config->intercept.auto_bypass)
 		auto_bypass_note(dial->request.auto_bypass, &attempt->address,
 				 transport == TRANSPORT_MPTCP);
 }
@@ -95,15 +96,15 @@ static void attempt_learn(const struct dial_attempt *attempt, enum transport tra
 static bool attempt_wants_mptcp(const struct dial_attempt *attempt)
 {
 	const struct dial *dial = attempt->dial;
-	struct tcp_only_config rule = dial->request.config->tcp_only;
+	struct tcp_only_config rule = dial->request.env.config->tcp_only;
 
 	if (dial->request.plain || attempt->anew)
 		return false;
 	/* What is known to have no MPTCP is routed around us by then, so this one is the one in
 	 * many that comes through to find out. */
-	if (dial->request.transparent && dial->request.config->intercept.auto_bypass)
+	if (dial->request.transparent && dial->request.env.config->intercept.auto_bypass)
 		rule.sample_after_s = SAMPLE_AFTER_S;
-	switch (dial->request.config->mptcp) {
+	switch (dial->request.env.config->mptcp) {
 	case MPTCP_MODE_ON:
 		return true;
 	case MPTCP_MODE_OFF:
@@ -111,7 +112,7 @@ static bool attempt_wants_mptcp(const struct dial_attempt *attempt)
 	default:
 		return !dial->request.tcp_only ||
 		       !tcp_only_choose(dial->request.tcp_only, &attempt->address, &rule,
-					loop_clock_s(dial->request.loop));
+					loop_clock_s(dial->request.env.loop));
 	}
 }
 
@@ -130,7 +131,7 @@ static int attempt_choose_link(struct dial_attempt *attempt, int fd, const struc
 	const bool sticks = !(dial->request.every_link && dial->attempt_count > 1) &&
 			    dial_sticks(dial, &attempt->address, &asker);
 	int err = link ? 0
-		       : link_picker_choose(dial->request.links, &attempt->address,
+		       : link_picker_choose(dial->request.env.links, &attempt->address,
 					    sticks ? &asker : NULL, &link);
 
 	if (!link)
@@ -149,11 +150,12 @@ static int attempt_choose_link(struct dial_attempt *attempt, int fd, const struc
 static int attempt_judge(const struct dial_attempt *attempt)
 {
 	const struct dial *dial = attempt->dial;
-	struct netlink *routes = dial->request.links->routes;
-	int err = egress_check(&dial->request.egress, routes, &dial->client, &attempt->address);
+	struct netlink *routes = dial->request.env.links->routes;
+	int err = egress_check(&dial->request.egress, routes, dial->request.client,
+			       &attempt->address);
 
 	if (!err)
-		err = own_listener_is_at(dial->request.config, routes, &attempt->address);
+		err = own_listener_is_at(dial->request.env.config, routes, &attempt->address);
 	return err > 0 ? -EACCES : err;
 }
 
@@ -171,7 +173,7 @@ static void attempt_remember(const struct dial_attempt *attempt, int fd)
 int dial_attempt_start(struct dial_attempt *attempt, const struct link_choice *link)
 {
 	struct dial *dial = attempt->dial;
-	const struct tune *tune = &dial->request.config->relay.tune;
+	const struct tune *tune = &dial->request.env.config->relay.tune;
 	const union address *to = &attempt->address;
 	int err = attempt_judge(attempt);
 	int fd;
@@ -198,7 +200,7 @@ int dial_attempt_start(struct dial_attempt *attempt, const struct link_choice *l
 	attempt_remember(attempt, fd);
 	ev_io_init(&attempt->io, attempt_on_writable, fd, EV_WRITE);
 	attempt->io.data = attempt;
-	ev_io_start(dial->request.loop, &attempt->io);
+	ev_io_start(dial->request.env.loop, &attempt->io);
 	return 0;
 }
 
@@ -207,7 +209,7 @@ static int attempt_anew(struct dial_attempt *attempt)
 {
 	struct dial *dial = attempt->dial;
 
-	ev_io_stop(dial->request.loop, &attempt->io);
+	ev_io_stop(dial->request.env.loop, &attempt->io);
 	close(attempt->io.fd);
 	attempt->io.fd = -1;
 	attempt->anew = true;

@@ -46,7 +46,7 @@ static void dial_order(const struct dial *dial, struct candidates *family)
 		const struct address_key key = address_key(&addresses[i]);
 
 		ways[i] = (struct affinity_way){
-			.id = affinity_hash(dial->request.affinity, &key, sizeof(key)),
+			.id = affinity_hash(dial->request.env.affinity, &key, sizeof(key)),
 			.weight = 1};
 	}
 	for (size_t i = family->next; i + 1 < family->count; i++) {
@@ -74,7 +74,7 @@ static void dial_add_named(struct dial *dial, const union address *addresses, si
 	for (size_t i = 0; i < count; i++) {
 		union address address = addresses[i];
 
-		address_set_port(&address, dial->destination.port);
+		address_set_port(&address, dial->request.destination->port);
 		dial_add(dial, &address);
 	}
 }
@@ -82,7 +82,7 @@ static void dial_add_named(struct dial *dial, const union address *addresses, si
 /* Where the name led before: who is there has to prove that it is the exit. False: nowhere. */
 static bool dial_use_known(struct dial *dial)
 {
-	dial_add_named(dial, dial->known, dial->request.known_count);
+	dial_add_named(dial, dial->request.known, dial->request.known_count);
 	if (dial_known(dial) == 0)
 		return false;
 	dial->name = DIAL_NAME_LATE;
@@ -120,12 +120,12 @@ static void dial_on_lookup(void *context, int af, enum cause cause, const union 
 		if (dial->attempts_active == 0)
 			dial_next(dial);
 		else if (!ev_is_active(&dial->delay))
-			ev_timer_again(dial->request.loop, &dial->delay);
+			ev_timer_again(dial->request.env.loop, &dial->delay);
 	} else if (dial_known(dial) == 0) {
 		if (!dial_is_resolving(dial) && !dial_use_known(dial))
 			dial_finish(dial, NULL, TRANSPORT_NONE);
 	} else if (dial->family[IP_V6].pending) {
-		ev_timer_again(dial->request.loop, &dial->resolution);
+		ev_timer_again(dial->request.env.loop, &dial->resolution);
 	} else {
 		dial_connect(dial);
 	}
@@ -134,8 +134,9 @@ static void dial_on_lookup(void *context, int af, enum cause cause, const union 
 static void dial_lookup(struct dial *dial, int af)
 {
 	struct lookup *lookup = resolver_start(
-		dial->request.resolver, dial->destination.host, af, &dial->client,
-		dial->request.ask_every_link ? dial->request.links : NULL, dial_on_lookup, dial);
+		dial->request.env.resolver, dial->request.destination->host, af,
+		dial->request.client, dial->request.ask_every_link ? dial->request.env.links : NULL,
+		dial_on_lookup, dial);
 
 	/* Without one it has answered already, and the dial may be gone. */
 	if (lookup)
@@ -148,15 +149,15 @@ static void dial_on_begin(struct ev_loop *loop, ev_timer *timer, int events)
 
 	(void)loop;
 	(void)events;
-	if (dial->destination.host[0] == '\0') {
-		dial_add(dial, &dial->destination.address);
+	if (dial->request.destination->host[0] == '\0') {
+		dial_add(dial, &dial->request.destination->address);
 		dial_connect(dial);
 		return;
 	}
 	dial->family[IP_V6].pending = true;
 	dial->family[IP_V4].pending = true;
 	if (dial->request.known_count > 0)
-		ev_timer_start(dial->request.loop, &dial->patience);
+		ev_timer_start(dial->request.env.loop, &dial->patience);
 	dial_lookup(dial, AF_INET6);
 	dial_lookup(dial, AF_INET);
 }
@@ -177,5 +178,5 @@ void dial_start_names(struct dial *dial)
 	dial->begin.data = dial;
 	dial->resolution.data = dial;
 	dial->patience.data = dial;
-	ev_feed_event(dial->request.loop, &dial->begin, EV_CUSTOM);
+	ev_feed_event(dial->request.env.loop, &dial->begin, EV_CUSTOM);
 }

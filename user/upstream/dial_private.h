@@ -8,7 +8,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "shared/exit_state.h"
 #include "upstream/dial.h"
 #include "upstream/name_query.h"
 
@@ -36,10 +35,7 @@ struct dial_attempt {
 };
 
 struct dial {
-	struct dial_request request; /* points to the next three */
-	struct destination destination;
-	union address client;
-	union address known[EXIT_ADDRESSES_MAX];
+	struct dial_request request;
 	enum dial_name name;
 	union address source; /* to dial from; AF_UNSPEC: the kernel's choice */
 	bool connecting;

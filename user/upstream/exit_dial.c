@@ -58,17 +58,12 @@ int exit_dial_choose(const struct config *config, uint64_t tried,
 	return count > 0 ? exits[affinity_choose(asker, AFFINITY_EXIT, ways, count)] : -1;
 }
 
-static void exit_dial_free(struct exit_dial *dial)
+void exit_dial_cancel(struct exit_dial *dial)
 {
-	ev_timer_stop(dial->request.loop, &dial->begin);
+	ev_timer_stop(dial->request.env.loop, &dial->begin);
 	if (dial->hop)
 		hop_cancel(dial->hop);
 	free(dial);
-}
-
-void exit_dial_cancel(struct exit_dial *dial)
-{
-	exit_dial_free(dial);
 }
 
 static void finish(struct exit_dial *dial, const struct dial_result *result)
@@ -76,7 +71,7 @@ static void finish(struct exit_dial *dial, const struct dial_result *result)
 	dial_fn *notify = dial->notify;
 	void *context = dial->context;
 
-	exit_dial_free(dial);
+	exit_dial_cancel(dial);
 	notify(context, result->fd >= 0 ? DIAL_CONNECTED : DIAL_FAILED, result);
 }
 
@@ -88,7 +83,7 @@ static void fail(struct exit_dial *dial, enum cause cause)
 static void on_hop(void *context, const struct hop_result *result)
 {
 	struct exit_dial *dial = context;
-	const struct exit_config *exit = &dial->request.config->exits[dial->current];
+	const struct exit_config *exit = &dial->request.env.config->exits[dial->current];
 
 	dial->hop = NULL;
 	switch (result->outcome) {
@@ -124,9 +119,9 @@ static struct affinity_asker ask(const struct exit_dial *dial)
 {
 	const struct dial_request *request = &dial->request;
 	struct affinity_asker asker = {
-		.affinity = request->affinity,
-		.keep_s = request->config->sticky_s,
-		.now_s = loop_clock_s(request->loop),
+		.affinity = request->env.affinity,
+		.keep_s = request->env.config->sticky_s,
+		.now_s = loop_clock_s(request->env.loop),
 	};
 
 	if (asker.keep_s > 0)
@@ -141,24 +136,18 @@ static struct affinity_asker ask(const struct exit_dial *dial)
 
 static void next(struct exit_dial *dial)
 {
-	const struct config *config = dial->request.config;
+	const struct config *config = dial->request.env.config;
 	const struct affinity_asker asker = ask(dial);
 
 	dial->current = exit_dial_choose(config, dial->tried, &asker);
 	if (dial->current >= 0) {
-		dial->hop = hop_start(
-			&(struct hop_request){.loop = dial->request.loop,
-					      .resolver = dial->request.resolver,
-					      .mptcp_blackhole = dial->request.mptcp_blackhole,
-					      .links = dial->request.links,
-					      .affinity = dial->request.affinity,
-					      .pair = asker.pair,
-					      .config = config,
-					      .exit = &config->exits[dial->current],
-					      .destination = &dial->destination,
-					      .first = dial->first,
-					      .first_len = dial->first_len},
-			on_hop, dial);
+		dial->hop = hop_start(&(struct hop_request){.env = dial->request.env,
+							    .pair = asker.pair,
+							    .exit = &config->exits[dial->current],
+							    .destination = &dial->destination,
+							    .first = dial->first,
+							    .first_len = dial->first_len},
+				      on_hop, dial);
 		if (!dial->hop)
 			fail(dial, CAUSE_RESOURCES);
 	} else {
@@ -195,6 +184,6 @@ struct exit_dial *exit_dial_start(const struct dial_request *request, const void
 	dial->context = context;
 	ev_init(&dial->begin, on_begin);
 	dial->begin.data = dial;
-	ev_feed_event(request->loop, &dial->begin, EV_CUSTOM);
+	ev_feed_event(request->env.loop, &dial->begin, EV_CUSTOM);
 	return dial;
 }

@@ -3,7 +3,6 @@
  * "addresses": ["192.0.2.7"]}}}. Only addresses at which the exit has proved itself. */
 #include "upstream/exit_memory.h"
 
-#include <errno.h>
 #include <ev.h>
 #include <limits.h>
 #include <stdio.h>

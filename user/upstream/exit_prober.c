@@ -21,12 +21,8 @@ struct probe {
 };
 
 struct exit_prober {
-	struct ev_loop *loop;
-	struct resolver *resolver;
-	struct mptcp_blackhole *mptcp_blackhole;
-	struct link_picker *links;
-	const struct config *config; /* NULL: none yet */
-	struct probe *probes;	     /* one for each of its exits */
+	struct dial_env env;  /* without a configuration until there are exits */
+	struct probe *probes; /* one for each of its exits */
 	size_t count;
 	ev_timer look;
 };
@@ -47,14 +43,9 @@ static void on_probe(void *context, const struct hop_result *result)
 /* at: this address of it; NULL: any. */
 static void start(struct exit_prober *prober, struct probe *probe, const union address *at)
 {
-	probe->hop = hop_start(&(struct hop_request){.loop = prober->loop,
-						     .resolver = prober->resolver,
-						     .mptcp_blackhole = prober->mptcp_blackhole,
-						     .links = prober->links,
-						     .config = prober->config,
-						     .exit = probe->exit,
-						     .at = at},
-			       on_probe, probe);
+	probe->hop =
+		hop_start(&(struct hop_request){.env = prober->env, .exit = probe->exit, .at = at},
+			  on_probe, probe);
 }
 
 static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
@@ -71,25 +62,20 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
 
 		if (probe->hop)
 			continue;
-		if (exit_state_wants_probe(exit, prober->config->exit_probe_s, now_s))
+		if (exit_state_wants_probe(exit, prober->env.config->exit_probe_s, now_s))
 			start(prober, probe, NULL);
 		else if (exit_state_wants_avoided_probe(exit, now_s, &avoided))
 			start(prober, probe, &avoided);
 	}
 }
 
-struct exit_prober *exit_prober_open(struct ev_loop *loop, struct resolver *resolver,
-				     struct mptcp_blackhole *mptcp_blackhole,
-				     struct link_picker *links)
+struct exit_prober *exit_prober_open(const struct dial_env *env)
 {
 	struct exit_prober *prober = calloc(1, sizeof(*prober));
 
 	if (!prober)
 		return NULL;
-	prober->loop = loop;
-	prober->resolver = resolver;
-	prober->mptcp_blackhole = mptcp_blackhole;
-	prober->links = links;
+	prober->env = *env;
 	ev_timer_init(&prober->look, on_look, 0., LOOK_S);
 	prober->look.data = prober;
 	return prober;
@@ -97,15 +83,15 @@ struct exit_prober *exit_prober_open(struct ev_loop *loop, struct resolver *reso
 
 static void forget(struct exit_prober *prober)
 {
-	ev_timer_stop(prober->loop, &prober->look);
+	ev_timer_stop(prober->env.loop, &prober->look);
 	for (size_t i = 0; i < prober->count; i++)
 		if (prober->probes[i].hop)
 			hop_cancel(prober->probes[i].hop);
 	free(prober->probes);
 	prober->probes = NULL;
 	prober->count = 0;
-	config_put(prober->config);
-	prober->config = NULL;
+	config_put(prober->env.config);
+	prober->env.config = NULL;
 }
 
 void exit_prober_close(struct exit_prober *prober)
@@ -126,10 +112,10 @@ void exit_prober_configure(struct exit_prober *prober, const struct config *conf
 		log_error("out of memory: exits are not probed until the next reload");
 		return;
 	}
-	prober->config = config_get(config);
+	prober->env.config = config_get(config);
 	prober->count = config->exit_count;
 	for (size_t i = 0; i < prober->count; i++)
 		prober->probes[i] = (struct probe){.prober = prober, .exit = &config->exits[i]};
 	ev_timer_set(&prober->look, 0., LOOK_S);
-	ev_timer_start(prober->loop, &prober->look);
+	ev_timer_start(prober->env.loop, &prober->look);
 }

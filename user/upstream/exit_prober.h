@@ -3,17 +3,12 @@
 #ifndef HAWSER_UPSTREAM_EXIT_PROBER_H
 #define HAWSER_UPSTREAM_EXIT_PROBER_H
 
-struct config;
-struct ev_loop;
-struct link_picker;
-struct mptcp_blackhole;
-struct exit_prober;
-struct resolver;
+#include "upstream/dial.h"
 
-/* NULL when out of memory. All three outlive it. */
-struct exit_prober *exit_prober_open(struct ev_loop *loop, struct resolver *resolver,
-				     struct mptcp_blackhole *mptcp_blackhole,
-				     struct link_picker *links);
+struct exit_prober;
+
+/* NULL when out of memory. env: without configuration and affinity. */
+struct exit_prober *exit_prober_open(const struct dial_env *env);
 void exit_prober_close(struct exit_prober *prober); /* NULL is allowed */
 
 /* From now on for the exits of config, to which a reference is taken. */

@@ -17,8 +17,8 @@
 
 static void hop_close(struct hop *hop)
 {
-	ev_io_stop(hop->request.loop, &hop->io);
-	ev_timer_stop(hop->request.loop, &hop->silence);
+	ev_io_stop(hop->request.env.loop, &hop->io);
+	ev_timer_stop(hop->request.env.loop, &hop->silence);
 	if (hop->dial)
 		dial_cancel(hop->dial);
 	hop->dial = NULL;
@@ -30,17 +30,12 @@ static void hop_close(struct hop *hop)
 	hop->out = NULL;
 }
 
-static void hop_free(struct hop *hop)
+void hop_cancel(struct hop *hop)
 {
-	ev_timer_stop(hop->request.loop, &hop->deadline);
+	ev_timer_stop(hop->request.env.loop, &hop->deadline);
 	hop_close(hop);
 	sodium_memzero(&hop->answers, sizeof(hop->answers));
 	free(hop);
-}
-
-void hop_cancel(struct hop *hop)
-{
-	hop_free(hop);
 }
 
 void hop_finish(struct hop *hop, enum hop_outcome outcome, enum cause cause)
@@ -57,18 +52,18 @@ void hop_finish(struct hop *hop, enum hop_outcome outcome, enum cause cause)
 	void *context = hop->context;
 
 	if (outcome == HOP_CONNECTED) {
-		ev_io_stop(hop->request.loop, &hop->io);
-		ev_timer_stop(hop->request.loop, &hop->silence);
+		ev_io_stop(hop->request.env.loop, &hop->io);
+		ev_timer_stop(hop->request.env.loop, &hop->silence);
 		hop->fd = -1;
 	}
-	hop_free(hop);
+	hop_cancel(hop);
 	notify(context, &result);
 }
 
 /* What becomes of new sessions, where no exit is left; else "". */
 static const char *hop_otherwise(const struct hop *hop)
 {
-	const struct config *config = hop->request.config;
+	const struct config *config = hop->request.env.config;
 
 	for (size_t i = 0; i < config->exit_count; i++)
 		if (exit_state_is_usable(config->exits[i].state))
@@ -140,10 +135,10 @@ static void hop_on_deadline(struct ev_loop *loop, ev_timer *timer, int events)
 static void hop_begin_silence(struct hop *hop)
 {
 	const double rtt_s = socket_rtt_us(hop->fd) / 1e6;
-	const double half_s = hop->request.config->exit_answer_s / 2;
+	const double half_s = hop->request.env.config->exit_answer_s / 2;
 
 	hop->silence.repeat = 2 * rtt_s > half_s ? 2 * rtt_s : half_s;
-	ev_timer_again(hop->request.loop, &hop->silence);
+	ev_timer_again(hop->request.env.loop, &hop->silence);
 }
 
 static void hop_on_dial(void *context, enum dial_event event, const struct dial_result *result)
@@ -171,7 +166,7 @@ static void hop_on_dial(void *context, enum dial_event event, const struct dial_
 	hop->transport = result->transport;
 	/* The round trip of the handshake is none of the answer's. */
 	if (hop->silent_count == 0)
-		ev_timer_again(hop->request.loop, &hop->deadline);
+		ev_timer_again(hop->request.env.loop, &hop->deadline);
 	if (hop->others)
 		hop_begin_silence(hop);
 	hop_exchange(hop);
@@ -194,7 +189,7 @@ static bool hop_skips(void *context, const union address *address)
 static bool hop_may_send_early(const struct hop *hop)
 {
 	return exit_state_takes_early(hop->exit, clock_monotonic_s()) &&
-	       !link_picker_has_others(hop->request.links);
+	       !link_picker_has_others(hop->request.env.links);
 }
 
 void hop_connect(struct hop *hop)
@@ -202,30 +197,24 @@ void hop_connect(struct hop *hop)
 	/* The configuration chose the exit: it may be anywhere. */
 	static const union address ourselves = {
 		.in6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT}};
-	struct destination destination = hop->request.exit->destination;
-	union address known[EXIT_ADDRESSES_MAX];
 	struct dial_request request;
 
 	hop_close(hop);
+	hop->exit_at = hop->request.exit->destination;
 	if (hop->request.at) {
-		destination.host[0] = '\0';
-		destination.address = hop->at;
+		hop->exit_at.host[0] = '\0';
+		hop->exit_at.address = hop->at;
 	}
 	request = (struct dial_request){
-		.loop = hop->request.loop,
-		.resolver = hop->request.resolver,
-		.mptcp_blackhole = hop->request.mptcp_blackhole,
-		.links = hop->request.links,
-		.affinity = hop->request.affinity,
+		.env = hop->request.env,
 		.pair = hop->request.pair,
-		.config = hop->request.config,
-		.destination = &destination,
+		.destination = &hop->exit_at,
 		.client = &ourselves,
 		.egress.kind = EGRESS_ANYWHERE,
 		.skip = hop_skips,
 		.skip_context = hop,
-		.known = known,
-		.known_count = exit_state_get_addresses(hop->exit, known),
+		.known = hop->known,
+		.known_count = exit_state_get_addresses(hop->exit, hop->known),
 		.known_at_once = hop->request.destination && exit_state_name_is_late(hop->exit),
 		.ask_every_link = !hop->request.destination,
 		.spread = true,
@@ -235,7 +224,7 @@ void hop_connect(struct hop *hop)
 	hop->dial = dial_start(&request, hop_on_dial, hop);
 	/* Reported from the loop, since hop_start() has not returned. */
 	if (!hop->dial)
-		ev_feed_event(hop->request.loop, &hop->deadline, EV_CUSTOM);
+		ev_feed_event(hop->request.env.loop, &hop->deadline, EV_CUSTOM);
 }
 
 struct hop *hop_start(const struct hop_request *request, hop_fn *notify, void *context)
@@ -262,11 +251,11 @@ struct hop *hop_start(const struct hop_request *request, hop_fn *notify, void *c
 	hop->context = context;
 	hop->started_s = clock_monotonic_s();
 	ev_init(&hop->io, NULL);
-	ev_timer_init(&hop->deadline, hop_on_deadline, 0., request->config->exit_answer_s);
+	ev_timer_init(&hop->deadline, hop_on_deadline, 0., request->env.config->exit_answer_s);
 	hop->deadline.data = hop;
-	ev_timer_init(&hop->silence, hop_on_silence, 0., request->config->exit_answer_s / 2);
+	ev_timer_init(&hop->silence, hop_on_silence, 0., request->env.config->exit_answer_s / 2);
 	hop->silence.data = hop;
-	ev_timer_again(hop->request.loop, &hop->deadline);
+	ev_timer_again(hop->request.env.loop, &hop->deadline);
 	hop_connect(hop);
 	return hop;
 }

@@ -4,21 +4,12 @@
 #ifndef HAWSER_UPSTREAM_HOP_H
 #define HAWSER_UPSTREAM_HOP_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/address.h"
-#include "base/cause.h"
-#include "config/config.h"
-#include "net/mptcp.h"
-#include "shared/affinity.h"
+#include "upstream/dial.h"
 
-struct ev_loop;
 struct hop;
-struct link_picker;
-struct mptcp_blackhole;
-struct resolver;
 
 enum hop_outcome {
 	HOP_CONNECTED,		/* to the destination; fd is the receiver's */
@@ -42,13 +33,8 @@ typedef void hop_fn(void *context, const struct hop_result *result);
 
 /* All but destination and first must outlive the hop. */
 struct hop_request {
-	struct ev_loop *loop;
-	struct resolver *resolver;
-	struct mptcp_blackhole *mptcp_blackhole;
-	struct link_picker *links;
-	struct affinity *affinity; /* NULL: links take turns, and addresses are drawn by lot */
+	struct dial_env env;
 	struct affinity_pair pair; /* the client's, with affinity */
-	const struct config *config;
 	const struct exit_config *exit;
 	const struct destination *destination; /* NULL: a probe */
 	const union address *at; /* of a probe: it is this address of the exit that is asked, and

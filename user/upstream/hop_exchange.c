@@ -50,7 +50,7 @@ static void hop_declined(struct hop *hop, double rtt_s)
 			log_warning("exit %s takes no more sessions of token %s: it has as many as "
 				    "sessions= in the exit's token file allows%s",
 				    hop->request.exit->name, hop->request.exit->tokens.token->name,
-				    hop->request.config->when_no_exit == WHEN_NO_EXIT_DIRECT
+				    hop->request.env.config->when_no_exit == WHEN_NO_EXIT_DIRECT
 					    ? "; without another exit they go directly"
 					    : "");
 		hop_finish(hop, HOP_EXIT_FAILED, CAUSE_LIMIT);
@@ -83,10 +83,10 @@ static bool hop_read_message(struct hop *hop)
 			log_info("exit %s takes sessions of token %s again, after %.0f s",
 				 hop->request.exit->name, hop->request.exit->tokens.token->name,
 				 full_s);
-		ev_timer_stop(hop->request.loop, &hop->silence);
+		ev_timer_stop(hop->request.env.loop, &hop->silence);
 		/* From now on it is the destination that is waited for. */
 		if (hop->request.destination)
-			ev_timer_stop(hop->request.loop, &hop->deadline);
+			ev_timer_stop(hop->request.env.loop, &hop->deadline);
 		return true;
 	case HOP_EVENT_REPLIED:
 		hop_finish(hop,
@@ -144,9 +144,9 @@ static bool hop_write(struct hop *hop)
 	/* From now on nobody else may get them, whatever becomes of this connection. */
 	if (hop->out_at > hop->out_len - hop->request.first_len)
 		hop->first_left = true;
-	ev_io_stop(hop->request.loop, &hop->io);
+	ev_io_stop(hop->request.env.loop, &hop->io);
 	ev_io_set(&hop->io, hop->fd, hop->out_at < hop->out_len ? EV_READ | EV_WRITE : EV_READ);
-	ev_io_start(hop->request.loop, &hop->io);
+	ev_io_start(hop->request.env.loop, &hop->io);
 	return true;
 }
 

@@ -14,6 +14,8 @@ struct hop {
 	struct destination destination;
 	union address at;
 	struct exit_state *exit;
+	struct destination exit_at; /* where it is dialled */
+	union address known[EXIT_ADDRESSES_MAX];
 	struct dial *dial; /* NULL once connected */
 	int fd;
 	union address peer;

@@ -78,7 +78,7 @@ static void on_exit_dial(void *context, enum dial_event event, const struct dial
 	}
 	upstream->by_exit = NULL;
 	if (event == DIAL_FAILED && result->no_exit &&
-	    upstream->request.config->when_no_exit == WHEN_NO_EXIT_DIRECT)
+	    upstream->request.env.config->when_no_exit == WHEN_NO_EXIT_DIRECT)
 		go_direct(upstream);
 	else
 		finish(upstream, event, result);

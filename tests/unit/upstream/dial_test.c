@@ -125,15 +125,14 @@ static void on_dial(void *context, enum dial_event event, const struct dial_resu
 static enum cause dial(void)
 {
 	const int before = dials_ended;
-	const struct dial_request request = {.loop = loop,
-					     .tcp_only = memory,
-					     .links = &links,
-					     .config = &config,
-					     .destination = &to,
-					     .client = &to.address,
-					     .plain = plain,
-					     .transparent = transparent,
-					     .auto_bypass = &auto_bypass};
+	const struct dial_request request = {
+		.env = {.loop = loop, .links = &links, .config = &config},
+		.tcp_only = memory,
+		.destination = &to,
+		.client = &to.address,
+		.plain = plain,
+		.transparent = transparent,
+		.auto_bypass = &auto_bypass};
 
 	assert_non_null(dial_start(&request, on_dial, NULL));
 	ev_run(loop, 0);
