@@ -89,7 +89,7 @@ static int take(struct daemon *daemon)
 	new = config_load(daemon->options);
 	if (!new || reload_adopt(new, old) ||
 	    listen_set_open(&listening, new, daemon->worker_count, &daemon->listening)) {
-		log_error("not reloaded: the configuration before stays in force");
+		log_error("the configuration stays as it was");
 		config_put(new);
 		return -EINVAL;
 	}
