@@ -1,53 +1,62 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Two links in one connection, to be watched on one machine: the same download through hawserd over
-link a, over link b, and over both. Links with delay, jitter or loss are the emulator's, and show what
-each congestion control makes of them. The client uses hawserd's SOCKS5, or knows nothing of it."""
+"""Two links in one connection, to be watched on one machine: the same download over link a, over
+link b, and over both. The router runs what a router runs, a hawserd that sets up both links and
+knows an exit; the server speaks plain TCP, and so does the client. Links with delay, jitter or loss
+are the emulator's. The client uses hawserd's SOCKS5, or knows nothing of it."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import paths  # noqa: F401
+import router
 from emulator import BINARY as EMULATOR
-from namespace import IPPROTO_MPTCP, MountNamespace, Namespace, Unavailable
-from topology import LAN4, LAN_PREFIX4, LINKS, SERVER4, Topology, near
+from namespace import Namespace, Unavailable
+from processes import HAWSER, HAWSERD, Failed
+from topology import LAN4, LINKS, Topology
 
-ROOT = Path(__file__).resolve().parent.parent
-SOCKS_PORT, SERVER_PORT, TRANSPARENT_PORT = 1080, 8000, 1090
-# What links with delay or loss are tried with, where the kernel has it.
-CONGESTIONS = ("cubic", "bbr")
+# An address of the server's that is not the exit's: what goes to an exit itself is not intercepted.
+WEB4, WEB_PORT, TRANSPARENT_PORT = "10.77.9.2", 8000, 1090
 MODES = {"socks": "hawserd's SOCKS5", "transparent": "it, and knows nothing of hawserd"}
-# Until congestion control has found the rate.
-SETTLING_S = 2
+# Until congestion control has found the rate: a start, and round trips of the slowest link.
+SETTLING_S, SETTLING_RTTS = 2, 25
+# In which hawserd finds out whether a link does harm; a trial takes 5 of them.
+JUDGING_S = 60
+HARM, MANY_S = 0.95, 1e6
 TIMEOUT_S = 10
 
 
-class Failure(Exception):
-    """Ends the demo with a message."""
+@dataclass
+class Sight:
+    """What a download over these links came to; links: what hawserd said of them then."""
+    mbits: float
+    links: dict[str, dict]
+    tried: set[str]
 
 
-def serve(namespace: Namespace, congestion: list[str]) -> None:
-    """An MPTCP server that sends to everybody as fast as they read, with the congestion control
-    that is the one item of the list at that time, or the system's if it is empty."""
-    listening = namespace.socket(socket.AF_INET, protocol=IPPROTO_MPTCP)
-    listening.bind((SERVER4, SERVER_PORT))
+def serve(namespace: Namespace) -> None:
+    """A plain server that sends to everybody as fast as they read."""
+    namespace.run("ip", "addr", "add", f"{WEB4}/32", "dev", "lo")
+    listening = namespace.socket(socket.AF_INET)
+    listening.bind((WEB4, WEB_PORT))
     listening.listen()
 
     def send(sock: socket.socket) -> None:
         data = os.urandom(1 << 20)
         with contextlib.suppress(OSError), sock:
-            for name in congestion:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, name.encode())
             while True:
                 sock.sendall(data)
 
@@ -57,32 +66,6 @@ def serve(namespace: Namespace, congestion: list[str]) -> None:
             threading.Thread(target=send, args=(accepted,), daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
-
-
-def start_hawserd(topology: Topology, binary: Path, control: Path) -> subprocess.Popen:
-    # With files of its own, so that it does not meet a hawserd of this machine.
-    daemon = topology.router.start(
-        [str(binary), "--socks", f"{LAN4}:{SOCKS_PORT}", "--allow", LAN_PREFIX4,
-         "--transparent", f"127.0.0.1:{TRANSPARENT_PORT}", "--control", str(control),
-         "--timeout", "drain=1", "--log-level", "warning"],
-        MountNamespace({}, empty=["/run"]), stdin=subprocess.DEVNULL)
-    end = time.monotonic() + TIMEOUT_S
-    while time.monotonic() < end:
-        if daemon.poll() is not None:
-            raise Failure(f"hawserd ended at once, with status {daemon.returncode}")
-        with contextlib.suppress(ConnectionRefusedError), \
-                connect(topology.client, LAN4, SOCKS_PORT):
-            # It listens before it opens that.
-            if control.exists():
-                return daemon
-        time.sleep(0.05)
-    raise Failure("hawserd does not listen")
-
-
-def intercept(topology: Topology, cli: Path, control: Path) -> None:
-    """Has hawserd take the client's connections on their way."""
-    topology.client.run("ip", "route", "add", "default", "via", LAN4)
-    topology.router.run(str(cli), "--control", str(control), "--lan", "lan", "intercept", "up")
 
 
 def connect(namespace: Namespace, address: str, port: int) -> socket.socket:
@@ -100,110 +83,136 @@ def connect(namespace: Namespace, address: str, port: int) -> socket.socket:
 def download(namespace: Namespace, mode: str) -> socket.socket:
     """Connects to the server; or asks hawserd for it, by SOCKS5 (RFC 1928)."""
     if mode == "transparent":
-        return connect(namespace, SERVER4, SERVER_PORT)
-    client = connect(namespace, LAN4, SOCKS_PORT)
-    client.sendall(b"\x05\x01\x00" + b"\x05\x01\x00\x01" + socket.inet_aton(SERVER4)
-                   + SERVER_PORT.to_bytes(2, "big"))
+        return connect(namespace, WEB4, WEB_PORT)
+    client = connect(namespace, LAN4, router.PROXY_PORT)
+    client.sendall(b"\x05\x01\x00" + b"\x05\x01\x00\x01" + socket.inet_aton(WEB4)
+                   + WEB_PORT.to_bytes(2, "big"))
     answer = b""
     while len(answer) < 12:
         chunk = client.recv(12 - len(answer))
         if not chunk:
-            raise Failure("hawserd closed the connection")
+            raise Failed("hawserd closed the connection")
         answer += chunk
     if answer[3] != 0:
-        raise Failure(f"hawserd cannot reach the server: SOCKS5 reply {answer[3]}")
+        raise Failed(f"hawserd cannot reach the server: SOCKS5 reply {answer[3]}")
     return client
-
-
-def subflow_bytes(router: Namespace) -> dict[str, int]:
-    """What hawserd's subflows have received by each link."""
-    received = dict.fromkeys(LINKS, 0)
-    output = router.run("ss", "-tinHO", "state", "established", "dst", SERVER4)
-    for line in output.splitlines():
-        for link in LINKS:
-            if near(link)[0] in line:
-                _, _, figures = line.partition(" bytes_received:")
-                received[link] += int(figures.split()[0]) if figures else 0
-    return received
 
 
 def mbits(count: int, seconds: float) -> float:
     return count * 8e-6 / seconds
 
 
-def measure(topology: Topology, links: str, seconds: int, mode: str) -> float:
-    """Downloads over these links, printing each second. Returns Mbit/s, settled."""
-    topology.use(links)
-    print(f"\n{name(links)}\n{'second':>8}" + "".join(f"{'subflow ' + link:>12}" for link in LINKS)
-          + f"{'download':>12}   Mbit/s")
-    settled_at = settled_bytes = total = 0
-    with download(topology.client, mode) as client:
-        last_at, last_total = time.monotonic(), 0
-        last_subflows = subflow_bytes(topology.router)
-        for second in range(1, SETTLING_S + seconds + 1):
-            while (now := time.monotonic()) < last_at + 1:
-                chunk = client.recv(1 << 20)
-                if not chunk:
-                    raise Failure("the download ended early")
-                total += len(chunk)
-            subflows = subflow_bytes(topology.router)
-            rates = [mbits(subflows[link] - last_subflows[link], now - last_at) for link in LINKS]
-            print(f"{second:>8}" + "".join(f"{rate:>12.1f}" for rate in rates)
-                  + f"{mbits(total - last_total, now - last_at):>12.1f}", flush=True)
-            last_at, last_total, last_subflows = now, total, subflows
-            if second == SETTLING_S:
-                settled_at, settled_bytes = now, total
-    return mbits(total - settled_bytes, last_at - settled_at)
-
-
 def name(links: str) -> str:
     return "both links" if len(links) > 1 else f"link {links}"
 
 
-def stop(daemon: subprocess.Popen, cli: Path, control: Path) -> None:
-    """Clients have gone, but on a link that loses packets it may be long until more of a download
-    arrives, by which hawserd learns of that. It gives up waiting when the drain time is over."""
-    daemon.terminate()
-    try:
-        daemon.wait(TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        left = subprocess.run([cli, "--control", control, "--json", "sessions"],
-                              capture_output=True, text=True, check=False)
-        raise Failure(f"hawserd does not end: {left.stdout or left.stderr}") from None
+def congestion(server: Namespace) -> str:
+    """What the exit's connections to the router are sent with."""
+    known = server.sysctl("ipv4/tcp_available_congestion_control").split()
+    words = server.run("ss", "-tinHO", "state", "established", "sport", "=",
+                       f":{router.EXIT_PORT}").split()
+    return ", ".join(sorted({word for word in words if word in known})) or "nothing"
 
 
-@contextlib.contextmanager
-def scene(topology: Topology, build: Path, mode: str) -> Iterator[list[str]]:
-    """hawserd and the server, which sends with the congestion control in the list."""
-    print("between a router, which runs hawserd, and a server that speaks MPTCP; a plain TCP client\n"
-          f"behind the router downloads through {MODES[mode]}.")
-    congestion: list[str] = []
-    serve(topology.server, congestion)
-    with tempfile.TemporaryDirectory() as scratch:
-        control = Path(scratch, "control.sock")
-        daemon = start_hawserd(topology, build / "hawserd", control)
-        if mode == "transparent":
-            intercept(topology, build / "hawser", control)
-        yield congestion
-        if daemon.poll() is not None:
-            raise Failure(f"hawserd ended, with status {daemon.returncode}")
-        stop(daemon, build / "hawser", control)
+class Demo:
+    def __init__(self, topology: Topology, directory: Path, mode: str, seconds: int,
+                 rtts: dict[str, float]) -> None:
+        self._topology, self._directory = topology, directory
+        self._mode, self._seconds, self._rtts = mode, seconds, rtts
+
+    def _start_router(self, stack: contextlib.ExitStack, links: str) -> router.Daemon:
+        options = ["--transparent", f"127.0.0.1:{TRANSPARENT_PORT}"]
+        daemon = router.start_router(stack, self._topology, self._directory, links,
+                                     *options if self._mode == "transparent" else [])
+        if self._mode == "transparent":
+            daemon.cli("--lan", "lan", "intercept", "up")
+            stack.callback(daemon.cli, "intercept", "down")
+        return daemon
+
+    def _links(self, daemon: router.Daemon) -> dict[str, dict]:
+        return {link["name"]: link for link in json.loads(daemon.cli("--json", "links"))["links"]}
+
+    def measure(self, links: str) -> Sight:
+        """Downloads over these links, printing each second."""
+        with contextlib.ExitStack() as stack:
+            daemon = self._start_router(stack, links)
+            print(f"\n{name(links)}\n{'second':>8}"
+                  + "".join(f"{'on link ' + link:>12}" for link in LINKS)
+                  + f"{'download':>12}   Mbit/s")
+            with download(self._topology.client, self._mode) as client:
+                return self._watch(daemon, links, client)
+
+    def _carried(self) -> list[int]:
+        return [self._topology.link_bytes(link)[0] for link in LINKS]
+
+    def _watch(self, daemon: router.Daemon, links: str, client: socket.socket) -> Sight:
+        """Figures count from when the rates have settled and hawserd tries no link."""
+        began = at = time.monotonic()
+        settled_at = began + SETTLING_S + SETTLING_RTTS * max(self._rtts[link] for link in links)
+        states: dict[str, dict] = {}
+        counted_at, counted, total, tried = 0.0, 0, 0, set()
+        carried = self._carried()
+        while not counted_at or at < counted_at + self._seconds:
+            last_at, last_total, last_carried = at, total, carried
+            while (at := time.monotonic()) < last_at + 1:
+                chunk = client.recv(1 << 20)
+                if not chunk:
+                    raise Failed("the download ended early")
+                total += len(chunk)
+            carried, last_states, states = self._carried(), states, self._links(daemon)
+            rates = [mbits(now - before, at - last_at)
+                     for now, before in zip(carried, last_carried)]
+            unusual = {link: state["state"] for link, state in states.items()
+                       if link in links and state["state"] != "up"}
+            tried |= {link for link, state in unusual.items() if state == "trial"}
+            print(f"{round(at - began):>8}" + "".join(f"{rate:>12.1f}" for rate in rates)
+                  + f"{mbits(total - last_total, at - last_at):>12.1f}"
+                  + "".join(f"   link {link}: {state}" for link, state in unusual.items()),
+                  flush=True)
+            changed = any(states[link]["state"] != last_states[link]["state"]
+                          for link in last_states)
+            if changed and at < began + JUDGING_S:
+                settled_at, counted_at = max(settled_at, at + SETTLING_S), 0.0
+            if not counted_at and at >= settled_at and "trial" not in unusual.values():
+                counted_at, counted = at, total
+        if links == LINKS:
+            print(f"the exit sends with {congestion(self._topology.server)}")
+        return Sight(mbits(total - counted, at - counted_at), states, tried)
 
 
-def ratio(speeds: dict[str, float]) -> float:
-    return speeds[LINKS] / max(speeds[link] for link in LINKS)
+def explain(sights: dict[str, Sight], rtts: dict[str, float]) -> list[str]:
+    """Why both links carry less than their sum, where one of them is of no use to the other."""
+    both, better = sights[LINKS], max(LINKS, key=lambda link: sights[link].mbits)
+    lines = []
+    for link in LINKS:
+        if demoted := both.links[link].get("demoted"):
+            lines.append(f"link {link} is demoted: with it all carried "
+                         f"{demoted['with'] * 8 / MANY_S:.1f} Mbit/s, without it "
+                         f"{demoted['without'] * 8 / MANY_S:.1f}")
+    if not lines and both.mbits < HARM * sights[better].mbits:
+        worse, = set(LINKS) - {better}
+        lines.append(f"both carry less than link {better} alone: what link {worse} still owes, at "
+                     f"{rtts[worse] * 1000:g} ms there and back, holds up\nwhat came by link "
+                     f"{better}, as far as `receive-bytes` goes (docs/performance.md).")
+        lines.append(f"hawserd tried it without link {worse}, and saw no gain of a tenth."
+                     if worse in both.tried else
+                     "hawserd tries it without a link that answers in 100 ms or more, three times "
+                     "as late as the\nother, and carries at most a fifth; "
+                     f"this does not hold for link {worse}.")
+        lines.append(f"`role = backup` in the section of link {worse} decides (hawser.conf(5)).")
+    return lines
 
 
-def run(build: Path, rates: list[float], seconds: int, mode: str) -> None:
-    with Topology(*rates) as topology:
-        print(f"links of {rates[0]:g} and {rates[1]:g} Mbit/s", end=" ")
-        with scene(topology, build, mode):
-            speeds = {links: measure(topology, links, seconds, mode)
-                      for links in (*LINKS, LINKS)}
+def report(sights: dict[str, Sight], rtts: dict[str, float]) -> None:
+    speeds = {links: sight.mbits for links, sight in sights.items()}
     print(f"\n{'':12}{'Mbit/s':>8}")
     for links, speed in speeds.items():
         print(f"{name(links):12}{speed:>8.1f}")
-    print(f"ratio {ratio(speeds):.2f}")
+    alone = [speeds[link] for link in LINKS]
+    print(f"share of the sum {speeds[LINKS] / sum(alone):.2f}\n"
+          f"ratio to the better link {speeds[LINKS] / max(alone):.2f}")
+    for line in explain(sights, rtts):
+        print(line)
 
 
 def describe(link: str, settings: dict[str, float]) -> str:
@@ -215,25 +224,22 @@ def describe(link: str, settings: dict[str, float]) -> str:
     return text
 
 
-def run_emulated(build: Path, settings: dict[str, dict[str, float]], seconds: int,
-                 mode: str) -> None:
-    with Topology(emulated=settings) as topology:
-        print("\n".join(describe(link, settings[link]) for link in LINKS))
-        available = topology.server.sysctl("ipv4/tcp_available_congestion_control").split()
-        speeds: dict[str, dict[str, float]] = {}
-        with scene(topology, build, mode) as congestion:
-            for each in [each for each in CONGESTIONS if each in available] or available[:1]:
-                congestion[:] = [each]
-                print(f"\n--- the server sends with {each}", end="")
-                speeds[each] = {links: measure(topology, links, seconds, mode)
-                                for links in (*LINKS, LINKS)}
-    print(f"\n{'Mbit/s':12}" + "".join(f"{name(links):>12}" for links in (*LINKS, LINKS))
-          + f"{'ratio':>8}")
-    for each, row in speeds.items():
-        print(f"{each:12}" + "".join(f"{speed:>12.1f}" for speed in row.values())
-              + f"{ratio(row):>8.2f}")
-    best = max(speeds, key=lambda each: speeds[each][LINKS])
-    print(f"with {best}:\nratio {ratio(speeds[best]):.2f}")
+def run(settings: dict[str, dict[str, float]], emulated: bool, seconds: int, mode: str) -> None:
+    rtts = {link: settings[link]["delay"] / 500 for link in LINKS}
+    made = (Topology(emulated=settings) if emulated
+            else Topology(*(settings[link]["rate"] for link in LINKS)))
+    with router.leave_links_alone(made) as topology, contextlib.ExitStack() as stack:
+        print("\n".join(describe(link, settings[link]) for link in LINKS)
+              + "\nbetween a router and its exit, which both run hawserd. A client behind the router "
+              f"downloads through\n{MODES[mode]}, from a server beside the exit; both speak plain "
+              "TCP.", flush=True)
+        serve(topology.server)
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        router.start_exit(stack, topology, directory)
+        if mode == "transparent":
+            topology.client.run("ip", "route", "add", "default", "via", LAN4)
+        demo = Demo(topology, directory, mode, seconds, rtts)
+        report({links: demo.measure(links) for links in (*LINKS, LINKS)}, rtts)
 
 
 def main() -> int:
@@ -255,8 +261,9 @@ def main() -> int:
                             help="by which the delay varies, at most the delay, default 0")
         parser.add_argument(f"--loss-{link}", type=number(0, 50), default=0, metavar="PERCENT",
                             help="of the packets, 0 to 50, default 0")
-    parser.add_argument("--seconds", type=int, default=6, choices=range(1, 3601), metavar="N",
-                        help=f"of each download, after {SETTLING_S} s to settle; default 6")
+    parser.add_argument("--seconds", type=int, choices=range(1, 3601), metavar="N",
+                        help="of each download that count, once its rate has settled; default 6, or "
+                             "10 with delay, as BBR lowers its rate now and then")
     parser.add_argument("--mode", default="socks", choices=list(MODES),
                         help="how the client's connection comes to hawserd; default socks")
     options = parser.parse_args()
@@ -266,18 +273,14 @@ def main() -> int:
         if settings[link]["jitter"] > settings[link]["delay"]:
             parser.error(f"--jitter-{link} is more than --delay-{link}")
     emulated = any(settings[link][key] for link in LINKS for key in ("delay", "jitter", "loss"))
-    build = (ROOT / os.environ.get("HAWSER_BUILD", "build")).resolve()
     try:
         if os.geteuid() != 0:
-            raise Failure("needs root, as it makes network namespaces")
-        for needed in [build / "hawserd", build / "hawser"] + [EMULATOR] * emulated:
-            if not needed.exists():
-                raise Failure(f"{needed} is not there; run make demo")
-        if emulated:
-            run_emulated(build, settings, options.seconds, options.mode)
-        else:
-            run(build, [options.rate_a, options.rate_b], options.seconds, options.mode)
-    except (Failure, Unavailable, OSError, RuntimeError, subprocess.SubprocessError) as failure:
+            raise Failed("needs root, as it makes network namespaces")
+        for needed in [HAWSERD, HAWSER] + [EMULATOR] * emulated:
+            if not os.path.exists(needed):
+                raise Failed(f"{needed} is not there; run make demo")
+        run(settings, emulated, options.seconds or (10 if emulated else 6), options.mode)
+    except (Failed, Unavailable, OSError, RuntimeError, subprocess.SubprocessError) as failure:
         print(f"demo: {failure}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -286,4 +289,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(main())

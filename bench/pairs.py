@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, field
@@ -19,17 +18,18 @@ from pathlib import Path
 
 import paths  # noqa: F401
 import processes
+import router
 from emulator import BINARY as EMULATOR
 from figures import Spread
-from namespace import MountNamespace, Unavailable
+from namespace import Unavailable
 from processes import HAWSER, HAWSERD, LOAD, Failed
 from report import absolute_text, ratio_text, table
-from topology import LAN4, LAN_PREFIX4, LINKS, SERVER4, Topology, far
+from topology import LAN4, LINKS, SERVER4, Topology
 
 DIRECTIONS = ("download", "upload")
 BOTH, BETTER = "both", "better"
 _OF_SUM, _OF_BETTER = 0.85, 0.95
-_PROXY_PORT, _EXIT_PORT, _PORT = 1080, 1081, 5001
+_PORT = 5001
 _SKIPPED = 77
 
 
@@ -80,69 +80,33 @@ class Measured:
         return Spread.of([both / better for both, better in zip(*self.rates.values())])
 
 
-def _topology(pair: Pair) -> Topology:
-    """Addresses and default routes, as two DHCP clients leave them; the rest is hawserd's."""
-    made = Topology(emulated=dict(zip(LINKS, (pair.a, pair.b))))
-    gateway = far("b")[0]
-    made.router.batch("ip", ["mptcp endpoint flush",
-                             f"route add default via {gateway} dev b metric 2000"])
-    return made
-
-
-def _write(directory: Path, name: str, text: str) -> Path:
-    path = directory / name
-    path.touch(0o600)
-    path.write_text(text, "ascii")
-    return path
-
-
 class Run:
     """One measurement, everything started afresh."""
 
     def __init__(self, topology: Topology, stack: contextlib.ExitStack) -> None:
         self._topology, self._stack = topology, stack
         self._directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        token = subprocess.run([HAWSER, "token", "new", "bench"], capture_output=True, text=True,
-                               check=True).stdout
-        self._tokens = _write(self._directory, "tokens", token)
-
-    def _start_hawserd(self, namespace, address: str, port: int, *options: str) -> None:
-        """With a /run of its own, so that it meets no other hawserd."""
-        mounts = self._stack.enter_context(contextlib.closing(MountNamespace({}, ["/run"])))
-        process = processes.start(self._stack, namespace, HAWSERD, "--control", "/run/control",
-                                  "--log-level", "warning", "--timeout", "drain=1", *options,
-                                  mounts=mounts)
-        processes.wait_for(namespace, address, port, process)
 
     def start(self, contender: str) -> None:
-        server, router = self._topology.server, self._topology.router
+        server = self._topology.server
         processes.wait_for(server, SERVER4, _PORT, processes.start(
             self._stack, server, LOAD, "serve", f"--listen={SERVER4}:{_PORT}"))
-        self._start_hawserd(server, SERVER4, _EXIT_PORT, "--serve-exit", f"{SERVER4}:{_EXIT_PORT}",
-                            "--tokens", str(self._tokens), "--exit-name", "exit",
-                            "--exit-allow", f"{SERVER4}/32")
-        off = "role = off" if contender == BETTER else ""
-        config = _write(self._directory, "router.conf", f"""
-            link "a" {{ device = "a" }}
-            link "b" {{ device = "b" {off} }}
-            exit "exit" {{ address = "{SERVER4}" port = {_EXIT_PORT}
-                          token-file = "{self._tokens}" }}
-            upstream {{ when-no-exit = refuse }}
-            """)
-        self._start_hawserd(router, LAN4, _PROXY_PORT, "-c", str(config), "--socks",
-                            f"{LAN4}:{_PROXY_PORT}", "--allow", LAN_PREFIX4)
+        router.start_exit(self._stack, self._topology, self._directory)
+        router.start_router(self._stack, self._topology, self._directory,
+                            LINKS if contender == BOTH else LINKS[0])
 
     def transfer(self, direction: str, settle_s: float, seconds: float) -> float:
         load = processes.start(
             self._stack, self._topology.client, LOAD, "run", f"--to={SERVER4}:{_PORT}",
-            f"--proxy={LAN4}:{_PROXY_PORT}", f"--work={direction}", f"--warm-up={settle_s}",
+            f"--proxy={LAN4}:{router.PROXY_PORT}", f"--work={direction}", f"--warm-up={settle_s}",
             f"--seconds={seconds}")
         found = processes.result(load, settle_s + seconds + processes.PATIENCE_S)
         return found["mbit_per_s"]
 
 
 def _measure(pair: Pair, direction: str, contender: str, args: argparse.Namespace) -> float:
-    with _topology(pair) as topology, contextlib.ExitStack() as stack:
+    topology = Topology(emulated=dict(zip(LINKS, (pair.a, pair.b))))
+    with router.leave_links_alone(topology), contextlib.ExitStack() as stack:
         run = Run(topology, stack)
         run.start(contender)
         return run.transfer(direction, args.settle + pair.settle_s, args.seconds)

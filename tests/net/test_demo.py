@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""bench/demo.py runs what a router runs, tells the share of the sum, and never shows a second link
+that is of no use without saying why."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from conftest import ROOT
+
+sys.path.append(str(ROOT / "bench"))
+import demo  # noqa: E402
+from topology import LINKS  # noqa: E402
+
+
+def figure(output: str, what: str) -> float:
+    (found,) = re.findall(rf"^{what} +([0-9.]+)$", output, re.MULTILINE)
+    return float(found)
+
+
+@pytest.mark.mptcp
+def test_tells_the_share(build):
+    """A client that knows of no proxy, whose router and exit are set up as the manual says."""
+    done = subprocess.run([sys.executable, "-B", str(ROOT / "bench" / "demo.py"), "--rate-a", "40",
+                           "--rate-b", "10", "--seconds", "1", "--mode", "transparent"],
+                          capture_output=True, text=True, check=False, timeout=90)
+    assert done.returncode == 0, done.stdout + done.stderr
+    alone = [figure(done.stdout, f"link {link}") for link in LINKS]
+    both = figure(done.stdout, "both links")
+    assert 1 < both < 60 and all(1 < rate < 45 for rate in alone), done.stdout
+    assert figure(done.stdout, "share of the sum") == pytest.approx(both / sum(alone), abs=0.02)
+    assert figure(done.stdout, "ratio to the better link") == \
+        pytest.approx(both / max(alone), abs=0.02)
+    assert re.search(r"^the exit sends with \w+$", done.stdout, re.MULTILINE)
+
+
+def explained(mbits: float, tried: set[str], **states: dict) -> str:
+    links = {link: {"state": "up", **states.get(link, {})} for link in LINKS}
+    sights = {link: demo.Sight(rate, links, set()) for link, rate in zip(LINKS, (50, 5))}
+    sights[LINKS] = demo.Sight(mbits, links, tried)
+    return "\n".join(demo.explain(sights, {"a": 0.02, "b": 0.6}))
+
+
+@pytest.mark.parametrize(("mbits", "tried", "states", "reason"), [
+    (54, set(), {}, None),
+    (48, {"b"}, {}, None),
+    (49, {"b"}, {"b": {"demoted": {"with": 3e6, "without": 6e6}}}, "24.0 Mbit/s, without it 48.0"),
+    (25, {"b"}, {}, "tried it without link b, and saw no gain"),
+    (25, set(), {}, "does not hold for link b"),
+])
+def test_says_why(mbits, tried, states, reason):
+    said = explained(mbits, tried, **states)
+    assert reason in said if reason else said == ""
+    assert mbits != 25 or ("600 ms" in said and "role = backup" in said)
+
+
+@pytest.mark.parametrize("words", [("--rate-b", "0"), ("--delay-a", "-1"),
+                                   ("--jitter-b", "5"), ("--mode", "nonsense")])
+def test_refuses_nonsense(words):
+    done = subprocess.run([sys.executable, "-B", str(ROOT / "bench" / "demo.py"), *words],
+                          capture_output=True, text=True, check=False, timeout=20)
+    assert done.returncode == 2 and words[0] in done.stderr
