@@ -102,6 +102,7 @@ $(BUILD)/unit/accel/off_test: $(call obj,$(OFF_SRCS))
 # Their fakes stand in for the real functions.
 $(BUILD)/unit/relay/tick_policy_test: ALL_LDFLAGS += -Wl,--wrap=socket_rtt_us,--wrap=socket_receive_rtt_us
 $(BUILD)/unit/relay/relay_end_test: ALL_LDFLAGS += -Wl,--wrap=socket_received_bytes
+$(BUILD)/unit/relay/relay_pause_test: ALL_LDFLAGS += -Wl,--wrap=send,--wrap=splice
 $(BUILD)/unit/daemon/report_test $(BUILD)/unit/daemon/report_sessions_test: ALL_LDFLAGS += -Wl,--wrap=worker_get_stats,--wrap=worker_get_sessions,--wrap=worker_get_session
 $(BUILD)/unit/upstream/tcp_only_test: ALL_LDFLAGS += -Wl,--wrap=crypto_shorthash
 $(BUILD)/unit/net/socket_reset_test: ALL_LDFLAGS += -Wl,--wrap=setsockopt,--wrap=connect

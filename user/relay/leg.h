@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/write_pause.h"
 #include "net/mptcp.h"
 #include "relay/flow.h"
 #include "relay/hangup.h"
@@ -16,6 +17,7 @@ struct leg {
 	int fd; /* -1: none */
 	enum transport transport;
 	ev_io io;
+	struct write_pause pause;
 	struct hangup_watch hangup;
 	bool dead; /* was reset or failed: what it sent may still be read */
 	/* Bytes that were read from the socket and that its flow does not count, a handshake as a

@@ -49,7 +49,7 @@ static void leg_watch(struct relay *relay, struct leg *leg)
 	if (!from->eof && from->held.len == 0 && !from->tick.active && !from->resting &&
 	    !(leg->dead && from->sockmap))
 		events |= EV_READ;
-	if (to->held.len > 0)
+	if (to->held.len > 0 && !write_pause_holds(&leg->pause))
 		events |= EV_WRITE;
 	if (!in_sockmap)
 		leg_watch_io(relay, leg, events);
@@ -160,6 +160,22 @@ void relay_settle(struct relay *relay)
 	}
 }
 
+static void relay_on_writable(struct relay *relay, struct leg *leg)
+{
+	struct flow *to = flow_to(relay, leg);
+	const size_t held = to->held.len;
+
+	relay_pump(relay, to, leg_other(relay, leg), leg);
+	write_pause_tried(&leg->pause, relay->env->loop, held == 0 || to->held.len != held);
+}
+
+static void relay_on_pause_over(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)events;
+	relay_settle(timer->data);
+}
+
 static void relay_on_io(struct ev_loop *loop, ev_io *io, int events)
 {
 	struct relay *relay = io->data;
@@ -171,7 +187,7 @@ static void relay_on_io(struct ev_loop *loop, ev_io *io, int events)
 		return;
 	}
 	if (events & EV_WRITE)
-		relay_pump(relay, flow_to(relay, leg), other, leg);
+		relay_on_writable(relay, leg);
 	if (events & EV_READ)
 		relay_pump(relay, flow_from(relay, leg), leg, other);
 	relay_settle(relay);
@@ -213,6 +229,8 @@ void relay_init(struct relay *relay, struct relay_env *env, relay_notify_fn *not
 	relay->server.fd = -1;
 	ev_init(&relay->client.io, relay_on_io);
 	ev_init(&relay->server.io, relay_on_io);
+	write_pause_init(&relay->client.pause, relay_on_pause_over, relay);
+	write_pause_init(&relay->server.pause, relay_on_pause_over, relay);
 }
 
 void relay_prepare(struct relay *relay, const struct relay_config *config, uint64_t session)
@@ -258,6 +276,8 @@ void relay_stop(struct relay *relay)
 	relay_rate_stop(relay);
 	ev_io_stop(relay->env->loop, &relay->client.io);
 	ev_io_stop(relay->env->loop, &relay->server.io);
+	write_pause_stop(&relay->client.pause, relay->env->loop);
+	write_pause_stop(&relay->server.pause, relay->env->loop);
 	hangup_remove(&relay->env->hangup, &relay->client.hangup);
 	hangup_remove(&relay->env->hangup, &relay->server.hangup);
 	tick_stop(&relay->env->ticker, &relay->flows[UP].tick);

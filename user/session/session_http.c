@@ -33,8 +33,12 @@ void http_count(struct session *session, struct flow *flow, size_t n)
 
 static void stop_watching(struct session *session)
 {
-	ev_io_stop(session->env->relay.loop, &session->http->client);
-	ev_io_stop(session->env->relay.loop, &session->http->server);
+	struct ev_loop *loop = session->env->relay.loop;
+
+	ev_io_stop(loop, &session->http->client);
+	ev_io_stop(loop, &session->http->server);
+	write_pause_stop(&session->http->to_client_pause, loop);
+	write_pause_stop(&session->http->to_origin_pause, loop);
 }
 
 /* All that is of one request. */
@@ -252,13 +256,35 @@ static void settle(struct session *session)
 	if (!http->up.done && !http->origin_deaf && http->to_origin.len == 0)
 		client |= EV_READ;
 	if (http->to_client.len > 0)
-		client |= EV_WRITE;
+		client |= write_pause_holds(&http->to_client_pause) ? 0 : EV_WRITE;
 	else if (!http->down.done || !http->headed)
 		server |= EV_READ;
-	if (http->to_origin.len > 0)
+	if (http->to_origin.len > 0 && !write_pause_holds(&http->to_origin_pause))
 		server |= EV_WRITE;
 	watch(session, &http->client, client);
 	watch(session, &http->server, server);
+}
+
+static void on_pause_over(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)events;
+	settle(timer->data);
+}
+
+/* 0 or -errno, as pending_send(). */
+static int send_pending(struct session *session, struct pending *pending, struct write_pause *pause,
+			int fd)
+{
+	struct ev_loop *loop = session->env->relay.loop;
+	const size_t len = pending->len;
+	const int err = pending_send(pending, fd);
+	const bool took = pending->len < len;
+
+	write_pause_tried(pause, loop, err || took || len == 0);
+	if (took)
+		session->relay.last_activity = loop_clock_s(loop);
+	return err;
 }
 
 static void on_client(struct ev_loop *loop, ev_io *io, int events)
@@ -267,13 +293,13 @@ static void on_client(struct ev_loop *loop, ev_io *io, int events)
 	struct session_http *http = session->http;
 	int err;
 
+	(void)loop;
 	if (events & EV_WRITE) {
-		err = pending_send(&http->to_client, io->fd);
+		err = send_pending(session, &http->to_client, &http->to_client_pause, io->fd);
 		if (err) {
 			http_client_is_gone(session, err);
 			return;
 		}
-		session->relay.last_activity = loop_clock_s(loop);
 	}
 	if (!(events & EV_READ) || pump_up(session))
 		settle(session);
@@ -284,15 +310,15 @@ static void on_server(struct ev_loop *loop, ev_io *io, int events)
 	struct session *session = io->data;
 	struct session_http *http = session->http;
 
+	(void)loop;
 	/* It has nothing to say before it is asked; mostly it closes. */
 	if (session->state != SESSION_EXCHANGING) {
 		session_drop_server(session);
 		return;
 	}
 	if (events & EV_WRITE) {
-		if (pending_send(&http->to_origin, io->fd))
+		if (send_pending(session, &http->to_origin, &http->to_origin_pause, io->fd))
 			on_origin_deaf(http);
-		session->relay.last_activity = loop_clock_s(loop);
 		if (!pump_up(session))
 			return;
 	}
@@ -319,6 +345,8 @@ void session_http_request(struct session *session)
 		ev_init(&http->client, on_client);
 		ev_init(&http->server, on_server);
 		http->client.data = http->server.data = session;
+		write_pause_init(&http->to_client_pause, on_pause_over, session);
+		write_pause_init(&http->to_origin_pause, on_pause_over, session);
 	}
 	/* A connection that has served may be closed any moment. What may not be said twice gets a
 	 * new one. */

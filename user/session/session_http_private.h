@@ -5,6 +5,7 @@
 
 #include <ev.h>
 
+#include "base/write_pause.h"
 #include "session/pending.h"
 #include "session/session_private.h"
 
@@ -13,6 +14,7 @@
 
 struct session_http {
 	ev_io client, server;
+	struct write_pause to_client_pause, to_origin_pause;
 	struct destination origin; /* of the connection, if there is one */
 	bool served;		   /* it has carried a request before */
 	bool answered;		   /* a response has begun, be it an interim one */

@@ -18,6 +18,7 @@
 static void hop_close(struct hop *hop)
 {
 	ev_io_stop(hop->request.env.loop, &hop->io);
+	write_pause_stop(&hop->pause, hop->request.env.loop);
 	ev_timer_stop(hop->request.env.loop, &hop->silence);
 	if (hop->dial)
 		dial_cancel(hop->dial);

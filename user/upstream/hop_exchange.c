@@ -130,6 +130,22 @@ static void hop_read(struct hop *hop)
 	}
 }
 
+static void hop_watch(struct hop *hop)
+{
+	const bool writes = hop->out_at < hop->out_len && !write_pause_holds(&hop->pause);
+
+	ev_io_stop(hop->request.env.loop, &hop->io);
+	ev_io_set(&hop->io, hop->fd, writes ? EV_READ | EV_WRITE : EV_READ);
+	ev_io_start(hop->request.env.loop, &hop->io);
+}
+
+static void hop_on_pause_over(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)events;
+	hop_watch(timer->data);
+}
+
 /* False: the hop is gone. */
 static bool hop_write(struct hop *hop)
 {
@@ -144,9 +160,8 @@ static bool hop_write(struct hop *hop)
 	/* From now on nobody else may get them, whatever becomes of this connection. */
 	if (hop->out_at > hop->out_len - hop->request.first_len)
 		hop->first_left = true;
-	ev_io_stop(hop->request.env.loop, &hop->io);
-	ev_io_set(&hop->io, hop->fd, hop->out_at < hop->out_len ? EV_READ | EV_WRITE : EV_READ);
-	ev_io_start(hop->request.env.loop, &hop->io);
+	write_pause_tried(&hop->pause, hop->request.env.loop, n > 0);
+	hop_watch(hop);
 	return true;
 }
 
@@ -189,6 +204,7 @@ void hop_exchange(struct hop *hop)
 {
 	ev_io_init(&hop->io, hop_on_io, hop->fd, EV_READ);
 	hop->io.data = hop;
+	write_pause_init(&hop->pause, hop_on_pause_over, hop);
 	hop->taken = 0;
 	hop->asked_s = clock_monotonic_s();
 	if (hop_write_head(hop))

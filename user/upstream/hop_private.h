@@ -5,6 +5,7 @@
 
 #include <ev.h>
 
+#include "base/write_pause.h"
 #include "proto/hop_message.h"
 #include "shared/exit_state.h"
 #include "upstream/hop.h"
@@ -21,6 +22,7 @@ struct hop {
 	union address peer;
 	enum transport transport;
 	ev_io io;
+	struct write_pause pause;
 	ev_timer deadline; /* of the exit's answer */
 	ev_timer silence;  /* of one address, when there are others */
 	double started_s;  /* of clock_monotonic_s(), as is the next */

@@ -9,11 +9,13 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 
+#include "base/write_pause.h"
 #include "upstream/name_servers.h"
 
 /* A socket of c-ares'. */
 struct ares_io {
 	ev_io io;
+	struct write_pause pause; /* of all that it is waited for */
 	struct name_query *query;
 	struct ares_io *next;
 };
@@ -89,11 +91,24 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 	put_idle(query);
 }
 
+static void on_pause_over(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct ares_io *socket = timer->data;
+
+	(void)events;
+	ev_io_start(loop, &socket->io);
+}
+
 static void on_io(struct ev_loop *loop, ev_io *io, int events)
 {
-	struct name_query *query = ((struct ares_io *)io)->query;
+	struct ares_io *socket = (struct ares_io *)io;
+	struct name_query *query = socket->query;
 
-	(void)loop;
+	/* Unless c-ares says otherwise, in what follows. */
+	if (events & EV_WRITE)
+		write_pause_tried(&socket->pause, loop, false);
+	if (write_pause_holds(&socket->pause))
+		ev_io_stop(loop, io);
 	ares_process_fd(query->channel, events & EV_READ ? io->fd : ARES_SOCKET_BAD,
 			events & EV_WRITE ? io->fd : ARES_SOCKET_BAD);
 	arm(query);
@@ -108,8 +123,10 @@ static void on_socket_state(void *data, ares_socket_t fd, int readable, int writ
 	while (*at && (*at)->io.fd != fd)
 		at = &(*at)->next;
 	found = *at;
-	if (found)
+	if (found) {
 		ev_io_stop(query->asker->loop, &found->io);
+		write_pause_stop(&found->pause, query->asker->loop);
+	}
 	if (!readable && !writable) {
 		if (found) {
 			*at = found->next;
@@ -122,6 +139,7 @@ static void on_socket_state(void *data, ares_socket_t fd, int readable, int writ
 		if (!found)
 			return; /* the query runs into its timeout */
 		found->query = query;
+		write_pause_init(&found->pause, on_pause_over, found);
 		found->next = query->ios;
 		query->ios = found;
 	}

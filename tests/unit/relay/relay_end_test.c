@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Bytes that the kernel lost end a relay by a reset, but not before all that was given has been
  * acknowledged; what others have read is not lost. */
-#include "relay/relay.h"
-
 #include <sys/ioctl.h>
 
 #include <linux/sockios.h>
 
-#include "../accel/sockmap_fixture.h"
-#include "config/config.h"
+#include "relay_fixture.h"
 
 #define TOTAL (1 << 19)
 #define HEAD  54 /* bytes that a hop has read */
@@ -25,12 +22,7 @@ uint64_t __wrap_socket_received_bytes(int fd)
 }
 
 static struct {
-	struct relay_env env;
-	struct relay relay;
-	struct relay_counters counters;
-	struct relay_config config;
-	int client; /* far ends */
-	int server;
+	struct relay_fixture fixture;
 	bool ended;
 	enum cause cause;
 	int unacknowledged; /* of the client, when it ended */
@@ -47,42 +39,23 @@ static void on_relay(struct relay *relay, enum relay_event event, enum cause cau
 
 static int set_up(void **state)
 {
-	struct relay *relay = &bench.relay;
-
 	(void)state;
 	memset(&bench, 0, sizeof(bench));
-	bench.env.loop = ev_loop_new(EVBACKEND_EPOLL);
-	bench.env.counters = &bench.counters;
-	assert_int_equal(io_buffers_init(&bench.env.buffers), 0);
-	assert_int_equal(hangup_init(&bench.env.hangup, bench.env.loop), 0);
-	assert_int_equal(tick_init(&bench.env.ticker, bench.env.loop), 0);
-	poller_init(&bench.env.poller, bench.env.loop);
-	bench.config.tune = tune_default;
-	relay_init(relay, &bench.env, on_relay);
-	assert_true(fixture_connect(IPPROTO_TCP, &relay->client.fd, &bench.client));
-	assert_true(fixture_connect(IPPROTO_TCP, &relay->server.fd, &bench.server));
+	relay_fixture_open(&bench.fixture, on_relay);
 	return 0;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	relay_stop(&bench.relay);
-	hangup_fini(&bench.env.hangup);
-	tick_fini(&bench.env.ticker);
-	io_buffers_fini(&bench.env.buffers);
-	ev_loop_destroy(bench.env.loop);
-	close(bench.relay.client.fd);
-	close(bench.relay.server.fd);
-	close(bench.client);
-	close(bench.server);
+	relay_fixture_close(&bench.fixture);
 	return 0;
 }
 
 static void run_for_ms(int ms)
 {
 	for (int i = 0; i < ms && !bench.ended; i++) {
-		ev_run(bench.env.loop, EVRUN_NOWAIT);
+		ev_run(bench.fixture.env.loop, EVRUN_NOWAIT);
 		fixture_sleep_us(1000);
 	}
 }
@@ -93,17 +66,17 @@ static void relay_all(void)
 	static const char bytes[TOTAL];
 	const int narrow = 1 << 14;
 
-	setsockopt(bench.client, SOL_SOCKET, SO_RCVBUF, &narrow, sizeof(narrow));
-	relay_prepare(&bench.relay, &bench.config, 1);
+	setsockopt(bench.fixture.client, SOL_SOCKET, SO_RCVBUF, &narrow, sizeof(narrow));
+	relay_prepare(&bench.fixture.relay, &bench.fixture.config, 1);
 	/* As if it had. */
-	bench.relay.server.transport = TRANSPORT_FALLBACK;
-	bench.relay.server.uncounted = HEAD;
-	relay_start(&bench.relay);
+	bench.fixture.relay.server.transport = TRANSPORT_FALLBACK;
+	bench.fixture.relay.server.uncounted = HEAD;
+	relay_start(&bench.fixture.relay);
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(send(bench.server, bytes, TOTAL / 2, 0), TOTAL / 2);
+		assert_int_equal(send(bench.fixture.server, bytes, TOTAL / 2, 0), TOTAL / 2);
 		run_for_ms(50);
 	}
-	shutdown(bench.server, SHUT_WR);
+	shutdown(bench.fixture.server, SHUT_WR);
 	run_for_ms(200);
 }
 
@@ -113,12 +86,12 @@ static size_t read_late(void)
 	size_t total = 0;
 
 	for (int i = 0; i < 5000 && !bench.ended; i++) {
-		ssize_t n = recv(bench.client, bytes, sizeof(bytes), MSG_DONTWAIT);
+		ssize_t n = recv(bench.fixture.client, bytes, sizeof(bytes), MSG_DONTWAIT);
 
 		total += n > 0 ? (size_t)n : 0;
 		run_for_ms(1);
 	}
-	for (ssize_t n; (n = recv(bench.client, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0;)
+	for (ssize_t n; (n = recv(bench.fixture.client, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0;)
 		total += (size_t)n;
 	return total;
 }
@@ -141,7 +114,7 @@ static void what_others_have_read_is_not_lost(void **state)
 	(void)state;
 	received = HEAD + TOTAL + 1;
 	relay_all();
-	shutdown(bench.client, SHUT_WR);
+	shutdown(bench.fixture.client, SHUT_WR);
 	read_late();
 	assert_true(bench.ended);
 	assert_int_equal(bench.cause, CAUSE_NONE);
@@ -156,9 +129,9 @@ static void nobody_is_waited_for_who_is_dead(void **state)
 	received = HEAD + TOTAL + LOST;
 	relay_all();
 	assert_false(bench.ended);
-	setsockopt(bench.client, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-	close(bench.client);
-	bench.client = -1;
+	setsockopt(bench.fixture.client, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	close(bench.fixture.client);
+	bench.fixture.client = -1;
 	run_for_ms(5000);
 	assert_true(bench.ended);
 	assert_int_equal(bench.cause, CAUSE_BYTES_LOST);
