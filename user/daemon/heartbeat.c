@@ -196,6 +196,12 @@ void heartbeat_pause(struct heartbeat *heartbeat, bool paused)
 	heartbeat->paused = paused;
 }
 
+void heartbeat_end_taken(struct heartbeat *heartbeat)
+{
+	for (size_t w = 0; w < heartbeat->worker_count; w++)
+		worker_end_taken(heartbeat->workers[w]);
+}
+
 void heartbeat_close(struct heartbeat *heartbeat)
 {
 	if (!heartbeat)

@@ -26,6 +26,10 @@ void heartbeat_stop(struct heartbeat *heartbeat);
  */
 void heartbeat_pause(struct heartbeat *heartbeat, bool paused);
 
+/* Rules bring nothing more, also of what they have brought: ends it (session_end_taken()), as a
+ * kernel that knows a socket of ours forwards no packet for it, and the client would wait. */
+void heartbeat_end_taken(struct heartbeat *heartbeat);
+
 /* Stops, too. NULL does nothing. */
 void heartbeat_close(struct heartbeat *heartbeat);
 

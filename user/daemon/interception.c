@@ -99,6 +99,14 @@ static void forget(struct interception *in)
 	heartbeat_pause(in->heartbeat, false);
 }
 
+/* And another hawserd does not look after it, either. */
+static void end(struct interception *in)
+{
+	if (in->wish && in->method != INTERCEPT_REDIRECT)
+		heartbeat_end_taken(in->heartbeat);
+	forget(in);
+}
+
 /* What is in force is as it is to be. */
 static void succeed(struct interception *in, const struct intercept_plan *plan)
 {
@@ -227,6 +235,7 @@ static void take_wish(struct interception *in, const struct intercept_wanted *wa
 {
 	char *text = intercept_wanted_read(wanted);
 	struct json_object *words = text ? read_wish(in, text) : NULL;
+	const bool others = text && !words;
 	struct json_object *settings;
 	struct intercept_plan plan;
 	struct intercept_fault fault = {0};
@@ -240,7 +249,10 @@ static void take_wish(struct interception *in, const struct intercept_wanted *wa
 	}
 	if (!words) {
 		free(text);
-		forget(in);
+		if (others)
+			forget(in);
+		else
+			end(in);
 		return;
 	}
 	fresh = !in->wish || strcmp(text, in->wish) != 0;
@@ -304,7 +316,7 @@ static void look(struct interception *in)
 	if (!err)
 		take_wish(in, &wanted, &events);
 	else if (in->wish)
-		forget(in);
+		end(in);
 	/* What the CLI brings up later is made of the settings as they are. */
 	if (err)
 		in->reconfigured = in->bring_up;
@@ -376,7 +388,7 @@ static void take_down(struct interception *in)
 		intercept_wanted_close(&wanted);
 	}
 	free(text);
-	forget(in);
+	end(in);
 }
 
 struct interception *interception_open(struct ev_loop *loop, struct heartbeat *heartbeat,

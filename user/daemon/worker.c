@@ -312,6 +312,17 @@ void worker_take_detours(struct worker *worker, struct auto_bypass *out)
 	worker_call(worker, worker_do_take_detours, out);
 }
 
+static void worker_do_end_taken(struct worker *worker, void *argument)
+{
+	(void)argument;
+	session_end_taken(&worker->env);
+}
+
+void worker_end_taken(struct worker *worker)
+{
+	worker_call(worker, worker_do_end_taken, NULL);
+}
+
 struct session_call {
 	uint64_t id;
 	struct session_detail *out;

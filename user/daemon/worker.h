@@ -63,6 +63,9 @@ bool worker_holds(const struct worker *worker);
 /* Moves what it found of destinations into *out. */
 void worker_take_detours(struct worker *worker, struct auto_bypass *out);
 
+/* As session_end_taken(). */
+void worker_end_taken(struct worker *worker);
+
 /* Describes the session of this number; false if the worker has none. */
 bool worker_get_session(struct worker *worker, uint64_t id, struct session_detail *out);
 

@@ -5,6 +5,7 @@
 
 #include "base/loop_clock.h"
 #include "net/mptcp.h"
+#include "net/way.h"
 #include "session/session_private.h"
 #include "shared/token_state.h"
 
@@ -26,6 +27,28 @@ void session_end_revoked(struct session_env *env)
 		next = session->next;
 		if (session->token_state && token_state_is_revoked(session->token_state))
 			session_end(session, CAUSE_REVOKED);
+	}
+}
+
+/* Its client's side has an address of somebody else's. */
+static bool session_is_taken(const struct session *session)
+{
+	union address at;
+	socklen_t len = sizeof(at);
+
+	return session->protocol == PROTOCOL_TRANSPARENT && !session->from_run &&
+	       getsockname(session->relay.client.fd, &at.sa, &len) == 0 &&
+	       route_is_own(session->env->links.routes, &at) == 0;
+}
+
+void session_end_taken(struct session_env *env)
+{
+	struct session *next;
+
+	for (struct session *session = env->sessions; session; session = next) {
+		next = session->next;
+		if (session_is_taken(session))
+			session_end(session, CAUSE_STOPPED);
 	}
 }
 
