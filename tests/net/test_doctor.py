@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
+import threading
 
 import pytest
 
 import hop
 import peers
 from doctor_site import PORT, Report, site  # pylint: disable=unused-import
+from namespace import Namespace
 from topology import CLIENT4, LAN4, LINKS, SERVER4, SERVER6, far, near
 from waiting import until
 
@@ -342,6 +345,62 @@ def test_automatic_links_without_a_default_route(site, tmp_path):
         report = Report(site.run("--json", "doctor", control=hawserd.control, host=namespace))
     assert report.found["links"]["verdict"] == "fail"
     assert "no default route" in report.seen("links")
+
+
+def test_more_links_than_there_may_be(site):
+    """One for each of 18 interfaces with a default route would be two too many."""
+    with contextlib.ExitStack() as leave:
+        namespace = Namespace()
+        leave.callback(namespace.close)
+        names = [f"{end}{number}" for number in range(9) for end in "vw"]
+        namespace.batch("ip", [f"link add {v} type veth peer name {w}"
+                               for v, w in zip(names[::2], names[1::2])]
+                        + [f"link set {name} up" for name in names]
+                        + [f"route add default dev {name} metric {metric}"
+                           for metric, name in enumerate(names, 1)])
+        hawserd = site.start(leave, "--links", "auto", "--socks", "127.0.0.1:1082",
+                             namespace=namespace)
+        links = hawserd.doctor("host")["links"]
+    assert links["verdict"] == "warn" and links["seen"].startswith("16, which"), links
+    assert "links = listed" in links["mend"]
+
+
+@contextlib.contextmanager
+def answering(path, daemon, change):
+    """A control socket whose answers are the daemon's, changed."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    client, _ = listening.accept()
+                    with client, client.makefile("rw") as lines:
+                        for line in lines:
+                            answer = daemon.ask(json.loads(line)["command"])
+                            change(answer)
+                            lines.write(json.dumps(answer) + "\n")
+                            lines.flush()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+
+
+def test_one_of_its_addresses_does_not_answer(site, tmp_path):
+    def change(answer: dict) -> None:
+        for exit_ in answer.get("exits", []):
+            if isinstance(exit_, dict):
+                exit_["avoided"] = ["192.0.2.1"]
+
+    with answering(tmp_path / "control", site.router, change):
+        report = site.doctor(control=str(tmp_path / "control"))
+    assert report.faults() == {"one addresses": "warn"}
+    assert "192.0.2.1" in report.seen("one addresses")
+    assert "--serve-exit" in report.mend("one addresses")
 
 
 def test_no_hawserd(site, tmp_path):

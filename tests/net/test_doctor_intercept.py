@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import subprocess
 
 import pytest
 
@@ -18,11 +16,7 @@ from waiting import until
 
 def look(daemon) -> dict[str, dict]:
     """The doctor's lines about interception, by their check."""
-    command = [daemon.bed.build / "hawser", "--control", daemon.control, "--json", "doctor"]
-    process = daemon.namespace.start(command, daemon.bed.mounts, stdout=subprocess.PIPE)
-    answer, _ = process.communicate(timeout=60)
-    return {check["check"]: check for check in json.loads(answer)["checks"]
-            if check["subject"] == "interception"}
+    return daemon.doctor("interception")
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -34,6 +28,22 @@ def test_all_is_well(lan, interceptor, method):
     found = look(daemon)
     assert {each["verdict"] for each in found.values()} == {"ok"}, found
     assert f"up, {method}" in found["state"]["seen"]
+
+
+@pytest.mark.parametrize(("method", "options", "verdict", "seen"), [
+    ("tproxy", (), "ok", "once their destination is"),
+    ("tproxy", ("--connect-first", "no"), "ok", "connect-first = no"),
+    ("redirect", (), "ok", "always by redirect"), ("bpf", (), "ok", "always by bpf"),
+    ("tproxy", ("setpriv", "--bounding-set", "-net_raw"), "warn", "holds no first packets")])
+def test_connect_first(lan, interceptor, method, options, verdict, seen):
+    """Who has no right to send what was held accepts first."""
+    prefix = options if options[:1] == ("setpriv",) else ()
+    daemon = interceptor(method, *(() if prefix else options), prefix=prefix)
+    daemon.up()
+    until(lambda: kept(daemon)["wanted"])
+    found = look(daemon)["connect-first"]
+    assert (found["verdict"], seen in found["seen"]) == (verdict, True), found
+    assert (verdict == "warn") == ("CAP_NET_RAW" in found["mend"])
 
 
 @pytest.mark.parametrize("method", METHODS)

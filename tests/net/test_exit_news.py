@@ -70,6 +70,9 @@ def test_a_token_at_its_limit(bed, net, serve):
         assert router.log().count("exit one takes no more sessions of token home") == 1
         assert exit_.status()["tokens"][0]["full_for_s"] >= 0
         assert "home is full for" in exit_.run_cli("status").stdout
+        for who, subject, check in (exit_, "host", "tokens"), (router, "exit", "room"):
+            said = who.doctor(subject)[check]
+            assert said["verdict"] == "warn" and "sessions=N" in said["mend"], said
         for line in lines(router, "status", "links"):
             assert line.endswith("1 of 1 up; 1 full (sessions= of the token): new sessions go "
                                  "directly")

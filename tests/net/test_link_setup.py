@@ -86,6 +86,9 @@ def test_two_at_once(bare):
     running = kernel(bare)
     second = start(bare, *LINK, "--socks", "127.0.0.1:1081", listen=False)
     assert "another hawserd" in second.log()
+    said = second.doctor("host")["links"]
+    assert said["verdict"] == "warn" and "another hawserd" in said["seen"], said
+    assert said["mend"].startswith("stop the other hawserd")
     stop(second)
     assert kernel(bare) == running
     stop(first)

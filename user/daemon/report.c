@@ -397,6 +397,8 @@ static struct json_object *answer_intercept(const struct report_source *source,
 
 	(void)request;
 	report_intercept_figures(answer, &sum);
+	put(answer, "holds",
+	    json_object_new_boolean(source->worker_count > 0 && worker_holds(source->workers[0])));
 	put(answer, "kept", interception_report(source->interception));
 	return answer;
 }

@@ -127,6 +127,7 @@ struct json_object *report_links(const struct links *links)
 	for (size_t i = 0; links && (event = links_event(links, i)); i++)
 		append(events, report_event(event));
 	put_text(answer, "reason", links ? links_reason(links) : "");
+	put_text(answer, "left_out", links ? links_left_out(links) : "");
 	report_links_upkeep(answer, links);
 	put(answer, "links", list);
 	put(answer, "events", events);

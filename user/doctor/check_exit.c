@@ -27,7 +27,10 @@ static bool look_name(struct doctor *doctor, const struct doctor_subject *subjec
 	}
 	error = doctor_dns_find(destination->host, target->addresses);
 	if (error) {
-		doctor_saw(out, DOCTOR_FAIL, "%s: %s", destination->host, error);
+		doctor_saw(out, DOCTOR_FAIL, "%s: %s%s", destination->host, error,
+			   strcmp(json_text(target->exit, "state"), "up") == 0
+				   ? "; hawserd goes on with addresses that it knew"
+				   : "");
 		doctor_mend(out, "see dns above, or use an address in place of the name");
 		return true;
 	}
@@ -100,6 +103,37 @@ static bool look_answers(struct doctor *doctor, const struct doctor_subject *sub
 	return true;
 }
 
+/* Of the token that this router has. */
+static bool look_room(struct doctor *doctor, const struct doctor_subject *subject,
+		      struct doctor_finding *out)
+{
+	struct json_object *full = json_member(subject->target->exit, "full_for_s");
+
+	(void)doctor;
+	if (!full)
+		return false;
+	doctor_saw(out, DOCTOR_WARN, "it has had no room for more sessions of our token for %.0f s",
+		   json_object_get_double(full));
+	doctor_mend(out, "%s", mend_of("limit"));
+	return true;
+}
+
+/* What answers no more, of several. */
+static bool look_avoided(struct doctor *doctor, const struct doctor_subject *subject,
+			 struct doctor_finding *out)
+{
+	struct json_object *avoided = json_member(subject->target->exit, "avoided");
+
+	(void)doctor;
+	if (json_length(avoided) == 0)
+		return false;
+	doctor_saw(out, DOCTOR_WARN, "it does not answer at %s, and at another address it does",
+		   json_object_get_string(json_object_array_get_idx(avoided, 0)));
+	doctor_mend(out, "on the exit, --serve-exit at every address that its name has; or take "
+			 "that address out of the name");
+	return true;
+}
+
 static bool look_clock(struct doctor *doctor, const struct doctor_subject *subject,
 		       struct doctor_finding *out)
 {
@@ -148,6 +182,7 @@ static bool look_family(struct doctor *doctor, const struct doctor_subject *subj
 
 const struct doctor_check doctor_target_checks[] = {
 	{"name", look_name, true},    {"answers", look_answers, false},
+	{"room", look_room, false},   {"addresses", look_avoided, false},
 	{"clock", look_clock, false}, {"links", look_family, true},
 	{NULL, NULL, false},
 };

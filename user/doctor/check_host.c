@@ -285,6 +285,29 @@ static bool look_dns(struct doctor *doctor, const struct doctor_subject *subject
 	return true;
 }
 
+/* Of this host as an exit. */
+static bool look_tokens(struct doctor *doctor, const struct doctor_subject *subject,
+			struct doctor_finding *out)
+{
+	struct json_object *tokens = json_member(doctor->status, "tokens");
+
+	(void)subject;
+	for (size_t i = 0; i < json_length(tokens); i++) {
+		struct json_object *token = json_object_array_get_idx(tokens, i);
+		struct json_object *full = json_member(token, "full_for_s");
+
+		if (!full)
+			continue;
+		doctor_saw(out, DOCTOR_WARN,
+			   "token %s has had all its %" PRIu64 " sessions for %.0f s",
+			   json_text(token, "name"), json_count(token, "sessions_max"),
+			   json_object_get_double(full));
+		doctor_mend(out, "raise sessions=N of this token in the --tokens file, and reload");
+		return true;
+	}
+	return false;
+}
+
 /* links = auto and no link: there is no default route, or a tunnel has it. */
 static void say_no_link(const struct doctor *doctor, struct doctor_finding *out)
 {
@@ -330,7 +353,9 @@ static bool look_links(struct doctor *doctor, const struct doctor_subject *subje
 	} else if (*reason && strcmp(reason, "links = manual") != 0) {
 		doctor_saw(out, DOCTOR_WARN, "%zu, but hawserd cannot set them up: %s",
 			   doctor->link_count, reason);
-		doctor_mend(out, "run hawserd as root or with CAP_NET_ADMIN");
+		doctor_mend(out, strstr(reason, "another hawserd")
+					 ? "stop the other hawserd (see ps); this one takes over"
+					 : "run hawserd as root or with CAP_NET_ADMIN");
 	} else if (*json_text(doctor->link_answer, "fault")) {
 		doctor_saw(out, DOCTOR_FAIL, "%zu, which %s", doctor->link_count,
 			   json_text(doctor->link_answer, "fault"));
@@ -343,6 +368,10 @@ static bool look_links(struct doctor *doctor, const struct doctor_subject *subje
 			   doctor->link_count, json_count(doctor->link_answer, "put_back"),
 			   json_text(doctor->link_answer, "last"));
 		doctor_mend(out, DOCTOR_DISTURBED_MEND);
+	} else if (*json_text(doctor->link_answer, "left_out")) {
+		doctor_saw(out, DOCTOR_WARN, "%zu, which are as many as there may be: %s is none",
+			   doctor->link_count, json_text(doctor->link_answer, "left_out"));
+		doctor_mend(out, "name those that matter in link sections, and links = listed");
 	} else {
 		doctor_saw(out, DOCTOR_OK, "%zu, set up by %s", doctor->link_count,
 			   *reason ? "the administrator (links = manual)" : "hawserd");
@@ -364,5 +393,6 @@ const struct doctor_check doctor_host_checks[] = {
 	{"firewall", doctor_look_firewall, false},
 	{"links", look_links, false},
 	{"dns", look_dns, false},
+	{"tokens", look_tokens, false},
 	{NULL, NULL, false},
 };

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "doctor/doctor_private.h"
@@ -130,6 +131,36 @@ static bool look_routing(struct doctor *doctor, const struct doctor_subject *sub
 	return true;
 }
 
+/* Whether a client is accepted before its destination has answered, which it cannot take back. */
+static bool look_holding(struct doctor *doctor, const struct doctor_subject *subject,
+			 struct doctor_finding *out)
+{
+	struct json_object *answer = doctor->intercept_answer;
+	const char *method = json_text(doctor->intercepted, "method");
+
+	(void)subject;
+	if (!is_up(doctor) || !answer)
+		return false;
+	if (strcmp(method, intercept_method_words[INTERCEPT_TPROXY]) != 0) {
+		doctor_saw(out, DOCTOR_OK,
+			   "clients are accepted before their destination, as always by %s: every "
+			   "port looks open",
+			   method);
+	} else if (!json_object_get_boolean(json_member(answer, "connect_first"))) {
+		doctor_saw(out, DOCTOR_OK,
+			   "clients are accepted before their destination (connect-first = no)");
+	} else if (json_object_get_boolean(json_member(answer, "holds"))) {
+		doctor_saw(out, DOCTOR_OK, "clients are accepted once their destination is");
+	} else {
+		doctor_saw(out, DOCTOR_WARN,
+			   "clients are accepted before their destination: hawserd holds no first "
+			   "packets");
+		doctor_mend(out, "hawserd's log says why (connect-first); it needs CAP_NET_RAW, "
+				 "nfnetlink_log and a firewall that accepts its own packets on lo");
+	}
+	return true;
+}
+
 static bool look_bridge(struct doctor *doctor, const struct doctor_subject *subject,
 			struct doctor_finding *out)
 {
@@ -184,11 +215,8 @@ static bool look_forwarding(struct doctor *doctor, const struct doctor_subject *
 }
 
 const struct doctor_check doctor_intercept_checks[] = {
-	{"state", look_state, false},
-	{"lan", look_lan, false},
-	{"forwarding", look_forwarding, false},
-	{"bridge", look_bridge, false},
-	{"firewall", look_firewall, false},
-	{"routing", look_routing, false},
-	{NULL, NULL, false},
+	{"state", look_state, false},		{"lan", look_lan, false},
+	{"forwarding", look_forwarding, false}, {"connect-first", look_holding, false},
+	{"bridge", look_bridge, false},		{"firewall", look_firewall, false},
+	{"routing", look_routing, false},	{NULL, NULL, false},
 };

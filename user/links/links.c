@@ -246,6 +246,11 @@ const char *links_reason(const struct links *links)
 	return links->reason;
 }
 
+const char *links_left_out(const struct links *links)
+{
+	return links->left_out;
+}
+
 const struct link_upkeep *links_upkeep(const struct links *links)
 {
 	return &links->upkeep;

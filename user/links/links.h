@@ -52,4 +52,7 @@ const struct link_upkeep *links_upkeep(const struct links *links);
 /* Why links are only looked at, not set up; "" when they are set up, or there are none. */
 const char *links_reason(const struct links *links);
 
+/* An interface that is no link as there are LINKS_MAX already; "": none. */
+const char *links_left_out(const struct links *links);
+
 #endif

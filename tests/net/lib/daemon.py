@@ -112,6 +112,15 @@ class Hawserd:
         return subprocess.run([self.bed.build / "hawser", "--control", self.control, *arguments],
                               capture_output=True, text=True, timeout=30, check=False)
 
+    def doctor(self, subject: str) -> dict[str, dict]:
+        """What the doctor says where it runs, of subjects of this kind or name, by check."""
+        process = self.namespace.start(
+            [self.bed.build / "hawser", "--control", self.control, "--json", "doctor"],
+            self.bed.mounts, stdout=subprocess.PIPE)
+        answer, _ = process.communicate(timeout=60)
+        return {check["check"]: check for check in json.loads(answer)["checks"]
+                if subject in (check["subject"], check.get("name"))}
+
     # What it costs.
 
     def open_files(self) -> dict[str, int]:
