@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import signal
 import subprocess
 import time
 from functools import partial
@@ -18,7 +19,7 @@ from daemon import Hawserd
 from links import LINK, bare  # pylint: disable=unused-import
 from repeated import Repeated
 from test_link_setup import kernel
-from topology import SERVER4, SERVER6, near
+from topology import SERVER4, SERVER6, far, near
 from waiting import until
 
 FIRST = 28000
@@ -37,6 +38,33 @@ DELETIONS = {
     "endpoints": ["mptcp endpoint flush"],
     "limits": ["mptcp limits set subflow 0 add_addr_accepted 0"],
 }
+
+
+@pytest.mark.mptcp
+@pytest.mark.parametrize("commands", [
+    ["link set dev b down", "link set dev b up", "addr add {1}/64 dev b nodad"],
+    ["addr del {0}/24 dev b", "addr add {0}/24 dev b"],
+    ["addr flush dev b scope global", "addr add {0}/24 dev b", "addr add {1}/64 dev b nodad"]])
+def test_nobody_deleted_what_an_interface_lost(bare, commands):
+    """Down and up again, or an address gone and there again, before hawserd looks."""
+    daemon = Hawserd(bare, *LINK, "--workers", "1")
+    try:
+        until(lambda: [link["state"] for link in daemon.ask("links")["links"]],
+              lambda states: states == ["up", "up"])
+        daemon.signal(signal.SIGSTOP)
+        for command in commands:
+            bare.router.run("ip", *command.format(*near("b")).split())
+        for family, gateway in zip("46", far("b")):
+            bare.router.run("ip", f"-{family}", "route", "replace", "default", "via", gateway,
+                            "dev", "b", "metric", "2000")
+        daemon.signal(signal.SIGCONT)
+        until(lambda: [link["state"] for link in daemon.ask("links")["links"]],
+              lambda states: states == ["up", "up"])
+        assert "default" in bare.router.run("ip", "route", "show", "table", str(FIRST + 2))
+        assert daemon.ask("links")["put_back"] == 0, daemon.log()
+    finally:
+        daemon.signal(signal.SIGCONT)
+        daemon.finish()
 
 
 def echoes(daemon, address: str, port: int) -> None:

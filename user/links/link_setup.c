@@ -410,6 +410,17 @@ int link_setup_apply(struct link_setup *setup, const struct net_view *view,
 	return err;
 }
 
+void link_setup_shaken(struct link_setup *setup, int device)
+{
+	struct wanted *last = &setup->last;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < last->route_count; i++)
+		if (last->routes[i].device != device)
+			last->routes[kept++] = last->routes[i];
+	last->route_count = kept;
+}
+
 const char *link_setup_restored(const struct link_setup *setup)
 {
 	return setup->restored_text;

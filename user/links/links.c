@@ -19,7 +19,7 @@
 #include "net/netlink.h"
 
 /* While another hawserd manages them. */
-#define TAKEOVER_S 0.25
+#define TAKEOVER_S 0.05
 
 void links_only_look(struct links *links, const char *reason)
 {
@@ -48,6 +48,8 @@ static void on_shaken(void *context, int device)
 	for (size_t i = 0; i < links->count; i++)
 		if (links->links[i].device == device)
 			links->links[i].shaken = true;
+	if (links->setup)
+		link_setup_shaken(links->setup, device);
 }
 
 /* What a hawserd that was killed has left, where now there is nothing to set up. */
