@@ -60,7 +60,11 @@ void link_choices_make(struct link_choices *choices, const struct link *links, s
 int link_picker_init(struct link_picker *picker, unsigned int offset)
 {
 	*picker = (struct link_picker){.offset = offset, .routes = netlink_open(NETLINK_ROUTE)};
-	return picker->routes ? 0 : -errno;
+	if (!picker->routes)
+		return -errno;
+	/* Without it, each dial asks. */
+	(void)way_remember(picker->routes);
+	return 0;
 }
 
 void link_picker_fini(struct link_picker *picker)

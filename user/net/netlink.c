@@ -16,6 +16,8 @@
 struct netlink {
 	struct mnl_socket *socket;
 	unsigned int seq;
+	void *memory;
+	void (*release)(void *memory);
 	/* As libmnl wants messages aligned. */
 	_Alignas(struct nlmsghdr) char request[REQUEST_BYTES];
 	_Alignas(struct nlmsghdr) char answer[ANSWER_BYTES];
@@ -48,9 +50,22 @@ void netlink_close(struct netlink *netlink)
 {
 	if (!netlink)
 		return;
+	if (netlink->release)
+		netlink->release(netlink->memory);
 	if (netlink->socket)
 		mnl_socket_close(netlink->socket);
 	free(netlink);
+}
+
+void netlink_attach(struct netlink *netlink, void *memory, void (*release)(void *memory))
+{
+	netlink->memory = memory;
+	netlink->release = release;
+}
+
+void *netlink_attached(const struct netlink *netlink)
+{
+	return netlink->memory;
 }
 
 struct nlmsghdr *netlink_begin(struct netlink *netlink, uint16_t type, uint16_t flags)

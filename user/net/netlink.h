@@ -14,6 +14,11 @@ struct netlink;
 struct netlink *netlink_open(int bus);
 void netlink_close(struct netlink *netlink); /* NULL is allowed */
 
+/* What whoever asks by this socket remembers of the answers; release() gets it when the socket is
+ * closed. NULL: nothing. */
+void netlink_attach(struct netlink *netlink, void *memory, void (*release)(void *memory));
+void *netlink_attached(const struct netlink *netlink);
+
 /* Begins a message in the socket's own buffer; extra bytes of header, zeroed, follow nlmsghdr and
  * are returned. The message is complete when it is sent. */
 struct nlmsghdr *netlink_begin(struct netlink *netlink, uint16_t type, uint16_t flags);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "net/netlink.h"
+#include "net/way_memory.h"
 
 struct found {
 	uint8_t type;
@@ -84,7 +85,17 @@ static int find(struct netlink *netlink, const union address *to, struct found *
 	return err;
 }
 
-int route_find_default(struct netlink *netlink, const union address *to)
+int way_remember(struct netlink *netlink)
+{
+	struct way_memory *memory = way_memory_open();
+
+	if (!memory)
+		return -errno;
+	netlink_attach(netlink, memory, way_memory_close);
+	return 0;
+}
+
+static int ask_default(struct netlink *netlink, const union address *to)
 {
 	struct found found;
 	int err = find(netlink, to, &found);
@@ -94,6 +105,19 @@ int route_find_default(struct netlink *netlink, const union address *to)
 	if (err)
 		return err;
 	return found.bits == 0 && found.type == RTN_UNICAST ? found.way.device : -EEXIST;
+}
+
+int route_find_default(struct netlink *netlink, const union address *to)
+{
+	struct way_memory *memory = netlink_attached(netlink);
+	int answer;
+
+	if (way_memory_find(memory, WAY_DEFAULT, to, &answer))
+		return answer;
+	answer = ask_default(netlink, to);
+	if (answer >= 0 || answer == -EEXIST)
+		way_memory_keep(memory, WAY_DEFAULT, to, answer);
+	return answer;
 }
 
 struct net_way net_way_find(struct netlink *netlink, enum ip_family family)
@@ -125,16 +149,13 @@ static int on_route_type(const struct nlmsghdr *header, void *context)
 	return MNL_CB_STOP;
 }
 
-int route_is_own(struct netlink *netlink, const union address *to)
+static int ask_own(struct netlink *netlink, const union address *to)
 {
 	unsigned char type = RTN_UNSPEC;
 	struct nlmsghdr *header;
 	union address plain = *to;
 	int err;
 
-	/* connect() takes these for loopback. */
-	if (address_is_any(to) || address_is_loopback(to))
-		return 1;
 	if (to->sa.sa_family == AF_INET6) /* and it takes v4-mapped ones for IPv4 */
 		address_from_bytes(&plain, AF_INET6, &to->in6.sin6_addr, address_port(to));
 	header = begin_question(netlink, &plain, 0);
@@ -162,4 +183,21 @@ int route_is_own(struct netlink *netlink, const union address *to)
 	default:
 		return 1;
 	}
+}
+
+int route_is_own(struct netlink *netlink, const union address *to)
+{
+	struct way_memory *memory;
+	int own;
+
+	/* connect() takes these for loopback. */
+	if (address_is_any(to) || address_is_loopback(to))
+		return 1;
+	memory = netlink_attached(netlink);
+	if (way_memory_find(memory, WAY_IS_OWN, to, &own))
+		return own;
+	own = ask_own(netlink, to);
+	if (own >= 0)
+		way_memory_keep(memory, WAY_IS_OWN, to, own);
+	return own;
 }

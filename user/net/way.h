@@ -22,6 +22,10 @@ struct net_way {
 /* Asks for destinations of which only a default route knows. */
 struct net_way net_way_find(struct netlink *netlink, enum ip_family family);
 
+/* Has the two functions below remember what the kernel answers by this socket (net/way_memory.h).
+ * 0, or -errno: they always ask. */
+int way_remember(struct netlink *netlink);
+
 /* The interface of the default route that leads to a destination; 0 when there is no route at all.
  * -EEXIST: a more specific route, or one of another kind, leads there. */
 int route_find_default(struct netlink *netlink, const union address *to);
