@@ -19,8 +19,8 @@ struct link_setup *link_setup_open(struct netlink *netlink);
 int link_setup_apply(struct link_setup *setup, const struct net_view *view,
 		     const struct link *links, size_t count);
 
-/* The interface was down, or lost an address, whatever it is by now: the kernel dropped routes by it,
- * and nobody else did. */
+/* The interface was down, or lost an address, whatever it is by now: the kernel dropped routes by
+ * it, and nobody else did. */
 void link_setup_shaken(struct link_setup *setup, int device);
 
 /* What the last link_setup_apply() has put back because somebody else had deleted it, as "rules: 2,

@@ -67,8 +67,8 @@ void session_end_all(struct session_env *env, enum cause cause);
 /* Ends those whose token was revoked. */
 void session_end_revoked(struct session_env *env);
 
-/* Ends those whose client was taken by TPROXY or by a program of ours, and so has a connection to an
- * address that is not this host's. */
+/* Ends those whose client was taken by TPROXY or by a program of ours, and so has a connection to
+ * an address that is not this host's. */
 void session_end_taken(struct session_env *env);
 
 /* Counts what the kernel moved by itself into env->stats. */
