@@ -60,45 +60,6 @@ def test_mptcp_client(lan, interceptor, serve, method, family):
         exchange(near, far, MEGABYTE)
 
 
-NAT = """
-    table inet foreign {
-        chain c {
-            type nat hook postrouting priority srcnat;
-            oifname a masquerade;
-        }
-    }"""
-
-
-@pytest.mark.parametrize("others", [False, True], ids=["no other NAT", "another NAT"])
-@pytest.mark.parametrize("method", METHODS)
-def test_down_under_a_connection(lan, interceptor, serve, method, others):
-    """The kernel translates only while somebody has a rule for that; then what was redirected goes
-    on. Everything else ends at once, and does not hang: the kernel drops what is to be forwarded
-    and has a socket here."""
-    server = serve(peers.echo)
-    daemon = interceptor(method)
-    if others:
-        lan.router.run("nft", "-f", "-", text=NAT)
-    try:
-        daemon.up()
-        with peers.connect(lan.client, SERVER4, server.port) as sock:
-            sock.sendall(b"1")
-            assert sock.recv(1) == b"1"
-            daemon.relaying()
-            until(lambda: daemon.status()["interception"]["wanted"])
-            daemon.down()
-            sock.settimeout(3)
-            try:
-                sock.sendall(b"2")
-                goes_on = sock.recv(1) == b"2"
-            except (ConnectionResetError, BrokenPipeError):
-                goes_on = False
-        assert goes_on == (method == "redirect" and others)
-    finally:
-        if others:
-            lan.router.run("nft", "delete", "table", "inet", "foreign")
-
-
 def test_redirect_leaves_mptcp_clients_alone(lan, interceptor, serve):
     server = serve(mptcp=True)
     daemon = interceptor("redirect")
