@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 import peers
-from lan import METHODS
+from lan import LISTEN, METHODS
 from lan_fixtures import interceptor, lan, serve  # pylint: disable=unused-import
 from topology import SERVER4
 from waiting import until
@@ -48,3 +50,23 @@ def test_down_under_a_connection(lan, interceptor, serve, method, others):
     finally:
         if others:
             lan.router.run("nft", "delete", "table", "inet", "foreign")
+
+
+@pytest.mark.parametrize("method", ["tproxy", "bpf"])
+def test_another_method_under_a_connection(lan, interceptor, serve, method):
+    """A redirect does nothing for it."""
+    server = serve(peers.echo)
+    daemon = interceptor(method, listeners=LISTEN["redirect"])
+    daemon.up()
+    until(lambda: daemon.status()["interception"]["wanted"])
+    with peers.connect(lan.client, SERVER4, server.port) as sock:
+        sock.sendall(b"1")
+        assert sock.recv(1) == b"1"
+        lan.hawser("--lan", "lan", "--method", "redirect", "intercept", "up",
+                   control=daemon.control)
+        sock.settimeout(3)
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            while True:
+                sock.sendall(b"2")
+                sock.recv(1)
+                time.sleep(0.1)

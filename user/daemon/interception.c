@@ -111,6 +111,8 @@ static void end(struct interception *in)
 static void succeed(struct interception *in, const struct intercept_plan *plan)
 {
 	in->fault = (struct intercept_fault){0};
+	if (in->rules && in->method != INTERCEPT_REDIRECT && plan->method == INTERCEPT_REDIRECT)
+		heartbeat_end_taken(in->heartbeat);
 	replace(&in->rules, nft_rules_text(plan));
 	in->method = plan->method;
 	heartbeat_pause(in->heartbeat, false);
