@@ -11,8 +11,8 @@ SAN     ?= 0
 V       ?= 0
 # How long `make soak` lasts.
 SOAK_SECONDS ?= 600
-# Test files that run side by side; they mostly wait.
-TEST_JOBS ?= 2
+# Test files that run side by side, also on two cores: they mostly wait.
+TEST_JOBS ?= 4
 # After so long `make check` ends, and fails.
 RUN_SECONDS ?= $(if $(filter 1,$(SAN)),5400,1380)
 # One subject's tests, by a part of the files' names (make check) or the program's name (make unit).

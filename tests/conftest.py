@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from _pytest.runner import runtestprotocol
 
-pytest_plugins = ("deadlines",)
+pytest_plugins = ("deadlines", "order")
 
 ROOT = Path(__file__).resolve().parent.parent
 NET_TESTS = ROOT / "tests" / "net"

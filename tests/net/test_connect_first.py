@@ -26,6 +26,11 @@ from waiting import until
 FAILS = {"host-unreachable": errno.EHOSTUNREACH, "network-unreachable": errno.ENETUNREACH}
 CODES = {"host-unreachable": ("host-unreachable", "addr-unreachable"),
          "network-unreachable": ("net-unreachable", "no-route")}
+# Without a round-trip time an answer comes while connect() still has the socket: the kernel hears no
+# "unreachable" then, and tries again a second later.
+LAN = {"emulated": {"a": {"delay": 1}}}
+# Dials end soon after those who asked for them have gone.
+BRIEF = ("--timeout", "connect=2")
 # Of the server, for a while.
 OTHER4 = "10.77.9.50"
 # Nobody's, and nobody has a route to it.
@@ -92,7 +97,7 @@ def test_without_route(lan, interceptor, method, family):
 
 
 def test_silence_is_silence(lan, interceptor):
-    daemon = interceptor("tproxy")
+    daemon = interceptor("tproxy", *BRIEF)
     hold(daemon)
     with unreachable(lan, "connect-timeout") as (address, port):
         assert fails_with(lan, address, port, patience_s=1.5) == errno.ETIMEDOUT
@@ -157,14 +162,14 @@ def test_happy_eyeballs(lan, interceptor, tmp_path, program, cause):
 @pytest.mark.parametrize("by_exit", [False, True])
 def test_port_scan(lan, interceptor, tmp_path, by_exit):
     """Open ports look open, closed ones closed, filtered ones filtered; by an exit, too."""
-    options: tuple[str, ...] = ()
+    options: tuple[str, ...] = BRIEF
     net = Net(lan, lambda *words, **more: Hawserd(lan, *words, **more), tmp_path)
     if by_exit:
         net.serve("one")
         config = tmp_path / "router.conf"
         config.write_text(f'exit "one" {{ address = "{SERVER4}" port = 1081 '
                           f'token-file = "{net.tokens}" }}\n', "ascii")
-        options = ("-c", str(config))
+        options += ("-c", str(config))
     # Not the exit's own address, which is bypassed.
     lan.server.run("ip", "address", "add", f"{OTHER4}/32", "dev", "lo")
     daemon = interceptor("tproxy", *options)

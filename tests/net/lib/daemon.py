@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import handshakes
@@ -59,8 +58,6 @@ class Hawserd:
         self.pid = self.process.pid
         until(self._ready, seconds=30)
         self._pooled_pipe_fds = POOLED_PIPE_FDS * self.status()["workers"]
-        # The daemon may not have closed its end of the last question yet.
-        time.sleep(0.02)
         self.baseline = self.open_files()
 
     def _ready(self) -> bool:
@@ -78,7 +75,10 @@ class Hawserd:
             control.connect(self.control)
             control.sendall(json.dumps({"command": command}).encode() + b"\n")
             with control.makefile("rb") as answer:
-                return json.loads(answer.readline())
+                line = answer.readline()
+                control.shutdown(socket.SHUT_WR)
+                answer.read()  # it has closed its end then
+                return json.loads(line)
 
     def status(self) -> dict:
         return self.ask("status")

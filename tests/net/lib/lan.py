@@ -9,7 +9,6 @@ import json
 import platform
 import re
 import socket
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -112,11 +111,14 @@ class Interceptor(Hawserd):
         self.bed.hawser("--lan", "lan", "--method", self.method, *arguments, "intercept", "up",
                         control=self.control)
         if self.method == "redirect":
-            time.sleep(0.6)  # until it says again that it lives
+            self._await_beat("alive")
 
     def await_holding(self) -> None:
         """Until the heartbeat says that first packets may be held."""
-        until(lambda: self.bed.router.run("nft", "list", "set", "inet", "hawser", "holding"),
+        self._await_beat("holding")
+
+    def _await_beat(self, what: str) -> None:
+        until(lambda: self.bed.router.run("nft", "list", "set", "inet", "hawser", what),
               lambda text: "elements" in text)
 
     def down(self) -> None:

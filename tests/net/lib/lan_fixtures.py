@@ -11,9 +11,12 @@ from peers import Server
 
 
 @pytest.fixture(scope="module")
-def lan(build, tmp_path_factory):
+def lan(request, build, tmp_path_factory):
+    """With the settings LAN of the test file."""
+    settings = {"rate_a": 1000, "rate_b": 1000, "rate_lan": 2000,
+                **getattr(request.module, "LAN", {})}
     try:
-        made = Lan(build, tmp_path_factory.mktemp("lan"), rate_a=1000, rate_b=1000, rate_lan=2000)
+        made = Lan(build, tmp_path_factory.mktemp("lan"), **settings)
     except Unavailable as reason:
         pytest.skip(str(reason))
     with made:

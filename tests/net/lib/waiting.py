@@ -14,7 +14,9 @@ def until(what: Callable[[], Value], expected: Callable[[Value], bool] = bool,
           seconds: float = 10) -> Value:
     """Asks what() until its answer is as expected, and returns it; else an AssertionError."""
     end = time.monotonic() + seconds
+    pause = 0.001
     while not expected(value := what()):
         assert time.monotonic() < end, f"after {seconds} s still {value!r:.2000}"
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(2 * pause, 0.02)
     return value
