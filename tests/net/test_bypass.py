@@ -116,12 +116,20 @@ def test_client_leaves_while_its_name_is_awaited(lan, interceptor, serve):
     serve(peers.silent, port=443)
     daemon = interceptor("tproxy", "--bypass-domain", "bank.test")
     daemon.up()
-    with peers.connect(lan.client, SERVER4, 443) as sock:
-        sock.sendall(hello("bank.test")[:20])
-        until(daemon.sessions, lambda sessions: [s["state"] for s in sessions] == ["peeking"])
-        peers.reset(sock)
+
+    def leaves_in_time() -> bool:
+        """The name is awaited for no longer than 0.3 s."""
+        with peers.connect(lan.client, SERVER4, 443) as sock:
+            sock.sendall(hello("bank.test")[:20])
+            state = daemon.session()["state"]
+            peers.reset(sock)
+        until(daemon.sessions, lambda left: not left)
+        return state == "peeking"
+
+    until(leaves_in_time, seconds=30)
     # What it sent may be read before its reset, so that the server is dialled all the same.
-    until(daemon.errors, lambda errors: list(errors) in (["client-gone"], ["reset"]))
+    assert set(daemon.errors()) <= {"client-gone", "reset"}
+    assert sum(daemon.errors().values()) == daemon.status()["sessions"]["total"]
 
 
 # By an exit.
