@@ -426,4 +426,15 @@ int hawser_steer(struct __sk_buff *skb)
 	return NEXT_PROGRAM;
 }
 
+/* Not for the LAN: whether what is handed over is taken. */
+SEC("?tc")
+int hawser_steer_try(struct __sk_buff *skb)
+{
+	struct packet packet = {};
+
+	if (parse(skb, &packet) && packet.flags == TCP_FLAGS_FIRST)
+		count(hand_over(skb, &packet) ? HAWSER_STEER_CAUGHT : HAWSER_STEER_MISSED);
+	return NEXT_PROGRAM;
+}
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -5,18 +5,18 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import signal
 import socket
 import struct
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
 import handshakes
+import lacking
 import peers
-from lan import CLIENTS, SERVERS, asks
+from lan import CLIENTS, PORT, SERVERS, asks
 from lan_fixtures import interceptor, lan, serve  # pylint: disable=unused-import
 from namespace import MountNamespace
 from topology import CLIENT4, SERVER4
@@ -35,7 +35,7 @@ def old_kernel(lan, tmp_path):
     scripts.mkdir()
     for name in "hawserd", "hawser":
         script = scripts / name
-        script.write_text(f"#!/bin/sh\nexec {sys.executable} {Path(__file__).parent}/lib/old_kernel.py "
+        script.write_text(f"#!/bin/sh\nexec {shlex.join(lacking.words('tcx'))} "
                           f"{(build / name).resolve()} \"$@\"\n", "ascii")
         script.chmod(0o755)
     lan.build = scripts
@@ -122,6 +122,40 @@ def test_own_clsact(lan, old_kernel, interceptor, serve):
         assert filters(lan) == ""
     lan.router.run("tc", "qdisc", "del", "dev", "lan", "clsact")
     assert lan.steering() == before
+
+
+def is_free(lan) -> bool:
+    """Whether a socket that shares its port may listen beside hawserd's."""
+    with lan.router.socket(socket.AF_INET) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            sock.bind(("127.0.0.1", PORT))
+            sock.listen()
+        except OSError:
+            return False
+    return True
+
+
+def listening(lan) -> int:
+    return lan.router.run("ss", "-Hltn", "src", f"127.0.0.1:{PORT}").count("LISTEN")
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_kernel_that_takes_no_shared_listener(lan, interceptor, serve, shared):
+    """All workers accept from one socket then, which does not share its port, and does so again
+    after a reload: before Linux 6.6, and where it cannot be tried."""
+    server = serve()
+    daemon = interceptor("bpf", "--workers", "3", prefix=() if shared else lacking.words("netns"))
+    could_share = "BPF takes a shared listener: yes" in daemon.log()
+    assert shared or not could_share
+    daemon.up()
+    for reloads in range(2):
+        assert listening(lan) == (3 if could_share else 1)
+        assert is_free(lan) == could_share
+        for family in (4, 6) * 4:
+            assert asks(lan, SERVERS[family], server.port) != CLIENTS[family]
+        daemon.signal(signal.SIGHUP)
+        until(daemon.log, lambda log, count=reloads: log.count("configuration reloaded") > count)
 
 
 def test_without_btf(lan, interceptor, serve):

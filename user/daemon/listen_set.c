@@ -3,11 +3,13 @@
 #include "daemon/listen_set.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "daemon/listen_open.h"
+#include "intercept/steer.h"
 #include "net/socket.h"
 
 static bool same_port(const union address *a, const union address *b)
@@ -34,13 +36,19 @@ static void set_shared(const int *fds, size_t workers, bool shared)
 		(void)setsockopt(fds[w], SOL_SOCKET, SO_REUSEPORT, &value, sizeof(value));
 }
 
-/* bpf_sk_assign() refuses sockets with SO_REUSEPORT before 6.6. */
+/* All workers accept from one socket where that is the only kind that BPF can bring connections to.
+ */
+static bool wants_one_socket(bool transparent)
+{
+	return transparent && !steer_takes_shared();
+}
+
 static void listen_set_settle(const struct listen_set *set)
 {
 	for (size_t i = 0; i < set->count; i++)
 		if (set->fds[i * set->workers] >= 0)
 			set_shared(&set->fds[i * set->workers], set->workers,
-				   set->workers > 1 || !set->transparent[i]);
+				   !wants_one_socket(set->transparent[i]));
 }
 
 /* Whether old listens on all addresses where the new one is one of them, or the other way around.
@@ -91,6 +99,18 @@ static int listen_set_convert(const struct listen_config *listen, const int *fds
 	return 0;
 }
 
+/* For worker w, those before have theirs: another socket, or the same once more. fd or -errno. */
+static int open_next(const struct listen_config *listen, const struct tune *tune, const int *fds,
+		     size_t w)
+{
+	int fd;
+
+	if (w == 0 || !wants_one_socket(listen->transparent))
+		return listen_open(listen, tune);
+	fd = fcntl(fds[0], F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
 /* Those of one listener, for all workers. 0 or -errno, which has been logged. */
 static int listen_set_open_one(const struct listen_config *listen, const struct tune *tune,
 			       int *fds, size_t workers, const struct listen_set *old)
@@ -105,7 +125,7 @@ static int listen_set_open_one(const struct listen_config *listen, const struct 
 	if (!listen_set_make_way(old, &listen->address))
 		err = listen_check_free(listen);
 	for (size_t w = 0; !err && w < workers; w++) {
-		fds[w] = listen_open(listen, tune);
+		fds[w] = open_next(listen, tune, fds, w);
 		if (fds[w] < 0)
 			err = fds[w];
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The listening sockets: one per address and worker (SO_REUSEPORT). Opens them, hands them over
+/* The listening sockets: one per address and worker (SO_REUSEPORT), or one that all workers accept
+ * from, where a transparent listener must not share its port. Opens them, hands them over
  * from one configuration to the next, accepts nothing. */
 #ifndef HAWSER_DAEMON_LISTEN_SET_H
 #define HAWSER_DAEMON_LISTEN_SET_H

@@ -197,10 +197,6 @@ int steer_up(const struct intercept_plan *plan, char *reason, size_t size)
 	if (detach_others(hook, places, count))
 		explain(-EPERM, reason, size,
 			"cannot remove the program from the interfaces of before");
-	/* bpf_sk_assign() takes a listener that shares its port since the kernel that has tcx. */
-	else if (hook != STEER_TCX)
-		snprintf(reason, size,
-			 "before Linux 6.6, this method works only with hawserd --workers=1");
 out:
 	for (size_t i = 0; i < count; i++)
 		if (places[i].replaced >= 0)

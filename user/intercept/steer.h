@@ -24,6 +24,10 @@ bool steer_is_up(void);
 /* Whether it is on this interface, and knows that. */
 bool steer_is_on(const char *interface);
 
+/* Whether the program takes listeners with SO_REUSEPORT on this kernel, tried once; false also
+ * where that cannot be tried. For hawserd's main thread. */
+bool steer_takes_shared(void);
+
 /* As intercept_state(); NULL: it is not up, or may not be looked at. */
 struct json_object *steer_state(void);
 

@@ -32,6 +32,11 @@ bool steer_is_on(const char *interface)
 	return false;
 }
 
+bool steer_takes_shared(void)
+{
+	return true;
+}
+
 struct json_object *steer_state(void)
 {
 	return NULL;
