@@ -108,6 +108,10 @@ $(BUILD)/unit/upstream/tcp_only_test: ALL_LDFLAGS += -Wl,--wrap=crypto_shorthash
 $(BUILD)/unit/net/socket_reset_test: ALL_LDFLAGS += -Wl,--wrap=setsockopt,--wrap=connect
 $(BUILD)/unit/net/mptcp_test: ALL_LDFLAGS += -Wl,--wrap=socket,--wrap=getsockopt
 $(BUILD)/unit/net/way_memory_test: ALL_LDFLAGS += -Wl,--wrap=clock_monotonic_s
+$(BUILD)/unit/net/mptcp_options_test: ALL_LDFLAGS += -Wl,--wrap=setsockopt,--wrap=socket
+$(BUILD)/unit/net/splice_probe_test: ALL_LDFLAGS += -Wl,--wrap=splice
+$(BUILD)/unit/relay/flow_test: ALL_LDFLAGS += -Wl,--wrap=kernel_feature
+$(BUILD)/unit/accel/sockmap_test: ALL_LDFLAGS += -Wl,--wrap=bpf_prog_attach
 $(BUILD)/unit/net/mptcp_blackhole_test: ALL_LDFLAGS += -Wl,--wrap=fopen
 $(BUILD)/unit/links/link_choice_test: ALL_LDFLAGS += -Wl,--wrap=route_find_default
 $(BUILD)/unit/auth/egress_policy_test: ALL_LDFLAGS += -Wl,--wrap=route_is_own

@@ -23,7 +23,7 @@ from crowd import IDLE, Crowd, open_files_limit, with_asan
 from daemon import Hawserd
 from handshakes import NO_PASSWORD, read, read_socks5_reply, socks5_request
 from pattern import MEGABYTE, Stream, exchange, together
-from sessions import through
+from sessions import auto_tier, through
 from topology import SERVER4
 from waiting import until
 
@@ -151,8 +151,11 @@ def test_an_mptcp_leg_says_why_not(hawserd):
             assert tiers(daemon) == {"sockmap"}
         else:
             assert feature["reason"]
-            assert tiers(daemon) == {"copy"}
-            assert reasons(daemon) == {"a leg is an MPTCP socket"}
+            found = flows(daemon)
+            assert found["up"]["tier"] == auto_tier(daemon, "tcp", "mptcp")
+            assert found["down"]["tier"] == auto_tier(daemon, "mptcp", "tcp")
+            assert {flow["reason"] for flow in found.values() if flow["tier"] == "copy"} <= \
+                {"a leg is an MPTCP socket"}
 
 
 # Bytes: the traps of entering, leaving and ending.

@@ -87,6 +87,8 @@ static void local_refused(struct local *local, const char *what, int err)
 	if (err == -EPERM)
 		local_off(local, "not permitted: needs root, or CAP_BPF, CAP_PERFMON and "
 				 "CAP_NET_ADMIN");
+	else if (err == -EINVAL)
+		local_off(local, "%s: %s; is CONFIG_CGROUP_BPF missing?", what, strerror(-err));
 	else
 		local_off(local, "%s: %s", what, strerror(-err));
 }
@@ -240,7 +242,7 @@ struct local *local_open(const struct local_options *options)
 		return local;
 	err = local_load(local, options);
 	if (!err) {
-		what = "maps";
+		what = "the kernel does not give the maps";
 		err = local_equip(local, options->workers);
 	}
 	if (err) {
@@ -252,7 +254,8 @@ struct local *local_open(const struct local_options *options)
 	if (options->cgroup) {
 		err = local_attach(local, options->cgroup);
 		if (err) {
-			local_refused(local, "attaching to the cgroup", err);
+			local_refused(local,
+				      "the kernel does not attach the programs to the cgroup", err);
 			return local;
 		}
 	}

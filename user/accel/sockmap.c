@@ -162,8 +162,6 @@ static int sockmap_equip(struct sockmap *sockmap, unsigned int workers)
 	const struct sockmap_bpf *skeleton = sockmap->skeleton;
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	size_t bytes = (size_t)sockmap->slots * workers * sizeof(*sockmap->flows);
-	int program = bpf_program__fd(skeleton->progs.hawser_sockmap);
-	int sources = bpf_map__fd(skeleton->maps.sources);
 
 	bytes = (bytes + page - 1) / page * page;
 	sockmap->flows = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -182,6 +180,15 @@ static int sockmap_equip(struct sockmap *sockmap, unsigned int workers)
 		if (err)
 			return err;
 	}
+	return 0;
+}
+
+/* 0 or -errno. */
+static int sockmap_attach(const struct sockmap *sockmap)
+{
+	const int program = bpf_program__fd(sockmap->skeleton->progs.hawser_sockmap);
+	const int sources = bpf_map__fd(sockmap->skeleton->maps.sources);
+
 	/* The second, without a parser of its own, is the older spelling of the first. */
 	if (bpf_prog_attach(program, sources, BPF_SK_SKB_VERDICT, 0) &&
 	    bpf_prog_attach(program, sources, BPF_SK_SKB_STREAM_VERDICT, 0))
@@ -219,6 +226,7 @@ static void sockmap_pin_all(struct sockmap *sockmap, const char *path)
 struct sockmap *sockmap_open(const struct sockmap_options *options)
 {
 	struct sockmap *sockmap = calloc(1, sizeof(*sockmap));
+	const char *what = "the kernel does not load the program";
 	int err;
 
 	if (!sockmap)
@@ -237,13 +245,16 @@ struct sockmap *sockmap_open(const struct sockmap_options *options)
 	libbpf_log_start();
 	/* libbpf raises RLIMIT_MEMLOCK by itself on the kernels that need it (before 5.11). */
 	err = sockmap_load(sockmap, options);
-	if (err)
-		feature_off(sockmap, SOCKMAP_PROGRAM, "the kernel does not load the program", err);
-	else
+	if (!err) {
+		what = "maps and rings";
 		err = sockmap_equip(sockmap, options->workers);
+	}
+	if (!err) {
+		what = "the kernel does not attach the program to a sockmap";
+		err = sockmap_attach(sockmap);
+	}
 	if (err) {
-		if (!sockmap->features[SOCKMAP_PROGRAM].reason[0])
-			feature_off(sockmap, SOCKMAP_PROGRAM, "maps and rings", err);
+		feature_off(sockmap, SOCKMAP_PROGRAM, what, err);
 		for (unsigned int i = SOCKMAP_TCP; i < SOCKMAP_FEATURE_COUNT; i++)
 			feature_off(sockmap, i, "no program", 0);
 		return sockmap;

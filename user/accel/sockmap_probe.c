@@ -180,12 +180,14 @@ static int probe_pair(struct sockmap_worker *worker, int protocol, uint32_t over
 	if (overlap_bytes > 0)
 		err = connection_open_overlapping(&in, overlap_bytes);
 	else
-		err = loopback_open(&in, protocol, 0);
+		err = loopback_open(&in, protocol, protocol, 0);
 	if (!err)
-		err = loopback_open(&out, protocol, SMALL_BYTES);
+		err = loopback_open(&out, protocol, protocol, SMALL_BYTES);
 	if (!err)
 		err = sockmap_flow_prepare(&up, &down, worker, in.near, out.near, 0);
-	if (err)
+	if (protocol == IPPROTO_MPTCP && (err == -EPROTONOSUPPORT || err == -ENOPROTOOPT))
+		snprintf(reason, size, "no MPTCP");
+	else if (err)
 		snprintf(reason, size, "no connection over loopback to try with: %s",
 			 strerror(-err));
 	else

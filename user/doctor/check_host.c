@@ -15,6 +15,7 @@
 #include "doctor/dns.h"
 #include "doctor/doctor_private.h"
 #include "net/kernel.h"
+#include "net/mptcp_options.h"
 
 /* Of ip-sysctl.rst: to ask for it, to serve it, and to serve on listeners that did not ask for it.
  */
@@ -102,6 +103,30 @@ static bool look_mptcp(struct doctor *doctor, const struct doctor_subject *subje
 	} else {
 		doctor_saw(out, DOCTOR_OK, "the kernel has MPTCP");
 	}
+	return true;
+}
+
+static bool look_options(struct doctor *doctor, const struct doctor_subject *subject,
+			 struct doctor_finding *out)
+{
+	const struct mptcp_option *refused[MPTCP_OPTIONS_MAX];
+	const size_t count = doctor->mptcp ? mptcp_options_try(refused) : 0;
+	char text[sizeof(out->seen)] = "";
+	bool harms = false;
+
+	(void)subject;
+	for (size_t i = 0; i < count; i++) {
+		const size_t len = strlen(text);
+
+		harms = harms || refused[i]->harms;
+		snprintf(text + len, sizeof(text) - len, "%swithout %s, %s", i ? "; " : "",
+			 refused[i]->name, refused[i]->without);
+	}
+	if (count == 0)
+		return false;
+	doctor_saw(out, harms ? DOCTOR_WARN : DOCTOR_OK, "MPTCP sockets lack options: %s", text);
+	if (harms)
+		doctor_mend(out, "use a newer kernel");
 	return true;
 }
 
@@ -232,8 +257,8 @@ static bool look_abilities(struct doctor *doctor, const struct doctor_subject *s
 			   struct doctor_finding *out)
 {
 	struct json_object *list = json_member(doctor->status, "kernel");
-	char has[128] = "";
-	char lacks[96] = "";
+	char has[192] = "";
+	char lacks[192] = "";
 
 	(void)subject;
 	for (size_t i = 0; i < json_length(list); i++) {
@@ -384,6 +409,7 @@ const struct doctor_check doctor_host_checks[] = {
 	{"namespace", look_namespace, true},
 	{"rights", look_rights, false},
 	{"mptcp", look_mptcp, false},
+	{"options", look_options, false},
 	{"resets", look_resets, false},
 	{"path manager", look_path_manager, false},
 	{"limits", look_limits, false},

@@ -16,7 +16,7 @@ enum doctor_verdict { DOCTOR_OK, DOCTOR_WARN, DOCTOR_FAIL, DOCTOR_VERDICTS };
 
 struct doctor_finding {
 	enum doctor_verdict verdict;
-	char seen[256];
+	char seen[640];
 	char mend[256]; /* a command or setting; "" when all is well */
 };
 

@@ -251,6 +251,7 @@ struct json_object *run_redirect_answer(struct run_redirect *steer, struct json_
 {
 	struct json_object *cgroup = NULL;
 	struct json_object *netns = NULL;
+	const char *what = "load the programs";
 	char text[160];
 	int err;
 
@@ -269,15 +270,17 @@ struct json_object *run_redirect_answer(struct run_redirect *steer, struct json_
 		return json_error("hawserd runs in another network namespace, and cannot take "
 				  "connections of this one");
 	err = load(steer);
-	if (!err)
+	if (!err) {
+		what = "attach programs to the cgroup";
 		err = attach(steer, json_object_get_string(cgroup));
+	}
 	if (!err)
 		return families_answer(steer);
 	if (err == -EPERM)
 		return json_error("hawserd may not use BPF; it needs root, or CAP_BPF and "
 				  "CAP_NET_ADMIN");
-	snprintf(text, sizeof(text), "the kernel does not attach programs to the cgroup: %s",
-		 strerror(-err));
+	snprintf(text, sizeof(text), "the kernel does not %s: %s%s", what, strerror(-err),
+		 err == -EINVAL ? "; is CONFIG_CGROUP_BPF missing?" : "");
 	return json_error(text);
 }
 

@@ -12,16 +12,25 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "net/kernel_version.h"
+#include "net/diag_probe.h"
+#include "net/mptcp_options.h"
 #include "net/reset_probe.h"
+#include "net/splice_probe.h"
 
 static struct feature_state features[FEATURE_COUNT] = {
-	[FEATURE_MPTCP] = {.name = "mptcp"},   [FEATURE_MPTCP_RESET] = {.name = "mptcp-reset"},
-	[FEATURE_SPLICE] = {.name = "splice"}, [FEATURE_SPLICE_MPTCP] = {.name = "splice-mptcp"},
+	[FEATURE_MPTCP] = {.name = "mptcp"},
+	[FEATURE_MPTCP_RESET] = {.name = "mptcp-reset"},
+	[FEATURE_MPTCP_OPTIONS] = {.name = "mptcp-options"},
+	[FEATURE_SUBFLOW_DIAG] = {.name = "subflow-diag"},
+	[FEATURE_SPLICE] = {.name = "splice"},
+	[FEATURE_SPLICE_FROM_MPTCP] = {.name = "splice-from-mptcp"},
+	[FEATURE_SPLICE_TO_MPTCP] = {.name = "splice-to-mptcp"},
+	[FEATURE_BUFFERS] = {.name = "bounded-buffers"},
 	[FEATURE_BBR] = {.name = "bbr"},
 };
 
 static uint32_t rmem_max = 4U << 20;
+static uint32_t wmem_max = 4U << 20;
 
 static void feature_set(enum feature feature, bool available, const char *reason)
 {
@@ -79,18 +88,65 @@ out:
 		close(fd);
 }
 
-/* Before 7.0 splice(2) copies from an MPTCP socket, page by page; that cannot be seen from outside.
- */
-static void probe_splice_mptcp(void)
+static void probe_splice_mptcp(enum feature feature, enum splice_direction direction)
 {
-	const bool native = kernel_version_get().major >= 7;
+	char reason[sizeof(features->reason)] = "";
+	bool passes = false;
 
 	if (!features[FEATURE_MPTCP].available)
-		feature_set(FEATURE_SPLICE_MPTCP, false, "no MPTCP");
+		snprintf(reason, sizeof(reason), "no MPTCP");
 	else if (!features[FEATURE_SPLICE].available)
-		feature_set(FEATURE_SPLICE_MPTCP, false, "no splice(2)");
+		snprintf(reason, sizeof(reason), "no splice(2)");
 	else
-		feature_set(FEATURE_SPLICE_MPTCP, native, "the kernel copies (before 7.0)");
+		passes = splice_probe(IPPROTO_MPTCP, direction, reason, sizeof(reason));
+	feature_set(feature, passes, reason);
+}
+
+static void probe_mptcp_options(void)
+{
+	const struct mptcp_option *refused[MPTCP_OPTIONS_MAX];
+	const size_t count = mptcp_options_try(refused);
+	char reason[sizeof(features->reason)] = "the kernel refuses";
+
+	for (size_t i = 0; i < count; i++) {
+		const size_t len = strlen(reason);
+
+		snprintf(reason + len, sizeof(reason) - len, "%s %s", i ? "," : "",
+			 refused[i]->name);
+	}
+	if (!features[FEATURE_MPTCP].available)
+		feature_set(FEATURE_MPTCP_OPTIONS, false, "no MPTCP");
+	else
+		feature_set(FEATURE_MPTCP_OPTIONS, count == 0, reason);
+}
+
+static void probe_subflow_diag(void)
+{
+	const int err = diag_probe_tcp();
+
+	if (!features[FEATURE_MPTCP].available)
+		feature_set(FEATURE_SUBFLOW_DIAG, false, "no MPTCP");
+	else if (!err && !features[FEATURE_BUFFERS].available)
+		feature_set(FEATURE_SUBFLOW_DIAG, false, features[FEATURE_BUFFERS].reason);
+	else if (err == -EPROTONOSUPPORT || err == -ENOENT)
+		feature_set(FEATURE_SUBFLOW_DIAG, false, "the kernel lacks CONFIG_INET_DIAG");
+	else
+		feature_set(FEATURE_SUBFLOW_DIAG, !err, strerror(-err));
+}
+
+static void probe_buffers(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+	const int bytes = (int)(rmem_max / 2);
+
+	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) == 0)
+		feature_set(FEATURE_BUFFERS, true, "");
+	else if (errno == EPERM)
+		feature_set(FEATURE_BUFFERS, false, "not permitted: needs CAP_NET_ADMIN");
+	else
+		feature_set(FEATURE_BUFFERS, false, strerror(errno));
+	if (fd >= 0)
+		close(fd);
 }
 
 static void probe_bbr(void)
@@ -108,9 +164,10 @@ static void probe_bbr(void)
 	}
 }
 
-static void probe_rmem(void)
+/* The third of the figures in a file; *out stays if it cannot be read. */
+static void read_third(const char *path, uint32_t *out)
 {
-	FILE *file = fopen("/proc/sys/net/ipv4/tcp_rmem", "re");
+	FILE *file = fopen(path, "re");
 	char line[96];
 	char *at = line;
 	unsigned long figure = 0;
@@ -122,16 +179,21 @@ static void probe_rmem(void)
 			figure = strtoul(at, &at, 10);
 	fclose(file);
 	if (figure > 0 && figure <= INT32_MAX)
-		rmem_max = (uint32_t)figure;
+		*out = (uint32_t)figure;
 }
 
 void kernel_probe(void)
 {
-	probe_rmem();
+	read_third("/proc/sys/net/ipv4/tcp_rmem", &rmem_max);
+	read_third("/proc/sys/net/ipv4/tcp_wmem", &wmem_max);
+	probe_buffers();
 	probe_mptcp();
 	probe_mptcp_reset();
+	probe_mptcp_options();
+	probe_subflow_diag();
 	probe_splice();
-	probe_splice_mptcp();
+	probe_splice_mptcp(FEATURE_SPLICE_FROM_MPTCP, SPLICE_FROM_SOCKET);
+	probe_splice_mptcp(FEATURE_SPLICE_TO_MPTCP, SPLICE_TO_SOCKET);
 	probe_bbr();
 }
 
@@ -143,6 +205,11 @@ const struct feature_state *kernel_feature(enum feature feature)
 uint32_t kernel_rmem_max(void)
 {
 	return rmem_max;
+}
+
+uint32_t kernel_wmem_max(void)
+{
+	return wmem_max;
 }
 
 int kernel_congestion_usable(const char *name)

@@ -19,17 +19,18 @@ bool loopback_wait(int fd, short events)
 	return poll(&poll_fd, 1, STEP_MS) == 1;
 }
 
-int loopback_open(struct loopback *connection, int protocol, int small_bytes)
+int loopback_open(struct loopback *connection, int listener_protocol, int far_protocol,
+		  int small_bytes)
 {
 	const int type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
 	struct sockaddr_in address = {.sin_family = AF_INET};
 	socklen_t len = sizeof(address);
-	int listener = socket(AF_INET, type, protocol);
+	int listener = socket(AF_INET, type, listener_protocol);
 	const int segment = SEGMENT_BYTES;
 	int err = 0;
 
 	connection->near = -1;
-	connection->far = socket(AF_INET, type, protocol);
+	connection->far = socket(AF_INET, type, far_protocol);
 	if (listener < 0 || connection->far < 0)
 		goto fail;
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

@@ -10,9 +10,11 @@ struct loopback {
 	int far;
 };
 
-/* protocol: IPPROTO_TCP or IPPROTO_MPTCP. small_bytes: of the sending buffer of near and the
- * receiving one of far; 0: leave them. 0 or -errno; close it in any case. */
-int loopback_open(struct loopback *connection, int protocol, int small_bytes);
+/* The protocols of the listener and of far: IPPROTO_TCP or IPPROTO_MPTCP, which falls back where
+ * the other is TCP. small_bytes: of the sending buffer of near and the receiving one of far; 0:
+ * leave them. 0 or -errno; close it in any case. */
+int loopback_open(struct loopback *connection, int listener_protocol, int far_protocol,
+		  int small_bytes);
 void loopback_close(struct loopback *connection);
 
 /* Whether the events of poll(2) come within a second; a loopback needs microseconds. */

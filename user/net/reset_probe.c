@@ -30,7 +30,7 @@ bool reset_probe_mptcp(char *reason, size_t size)
 {
 	for (int accepted = 0; accepted <= 1; accepted++) {
 		struct loopback connection;
-		const int err = loopback_open(&connection, IPPROTO_MPTCP, 0);
+		const int err = loopback_open(&connection, IPPROTO_MPTCP, IPPROTO_MPTCP, 0);
 		const int seen = err ? 0 : reset_and_look(&connection, accepted);
 
 		loopback_close(&connection);

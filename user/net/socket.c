@@ -6,6 +6,9 @@
 #include <linux/sockios.h>
 #include <linux/tcp.h> /* its tcp_info is newer than glibc's */
 #include <netinet/in.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -23,26 +26,40 @@
 #define KEEPALIVE_PROBES 4
 #define EARLY_BACKLOG	 256 /* of connections whose handshake is not done */
 
-static void set_int(int fd, int level, int option, int value)
+/* The kernel's own range of ports, where it cannot be read; and so many are tried. */
+#define PORT_FIRST 32768
+#define PORT_LAST  60999
+#define PORT_TRIES 16
+
+/* 0 or -errno. Where a refusal is passed over, kernel.h tells of it in a feature. */
+static int set_int(int fd, int level, int option, int value)
 {
-	(void)setsockopt(fd, level, option, &value, sizeof(value));
+	return setsockopt(fd, level, option, &value, sizeof(value)) ? -errno : 0;
 }
 
 /* Urgent bytes stay in their place in the stream. On MPTCP sockets, which refuse this, they do so
  * anyway. */
 static void keep_urgent_in_place(int fd)
 {
-	set_int(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+	(void)set_int(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+}
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
 }
 
 void socket_bound(int fd, uint32_t receive_bytes, uint32_t unsent_bytes)
 {
-	uint32_t most = kernel_rmem_max();
-	uint32_t size = receive_bytes < most ? receive_bytes : most;
+	const uint32_t size = smaller(receive_bytes, kernel_rmem_max());
+	/* As much as the first window of a peer that is a hawserd, too. */
+	const uint32_t send_size = smaller(receive_bytes / 2, kernel_wmem_max());
 
 	/* The kernel doubles what it is given, for its own bookkeeping (socket(7)). */
-	set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, (int)(size / 2));
-	set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, (int)unsent_bytes);
+	(void)set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, (int)(size / 2));
+	/* The MPTCP sockets of 6.1 do not know it. */
+	if (set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, (int)unsent_bytes))
+		(void)set_int(fd, SOL_SOCKET, SO_SNDBUFFORCE, (int)(send_size / 2));
 	/* Of two that come before anybody looks at the socket, the first would be gone. */
 	keep_urgent_in_place(fd);
 }
@@ -50,13 +67,13 @@ void socket_bound(int fd, uint32_t receive_bytes, uint32_t unsent_bytes)
 void socket_prepare(int fd, uint32_t unsent_bytes, uint32_t keepalive_idle_s,
 		    uint32_t keepalive_interval_s)
 {
-	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	(void)set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	keep_urgent_in_place(fd);
-	set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, (int)unsent_bytes);
-	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-	set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)keepalive_idle_s);
-	set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)keepalive_interval_s);
-	set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
+	(void)set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, (int)unsent_bytes);
+	(void)set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	(void)set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)keepalive_idle_s);
+	(void)set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)keepalive_interval_s);
+	(void)set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
 }
 
 bool socket_is_connected(int fd)
@@ -100,10 +117,8 @@ int socket_bind_foreign(int fd, const union address *address)
 
 	if (err)
 		return err;
-	/* The port is chosen at connect(), when it is known whom it must differ for. */
-	set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
 	address_set_port(&any_port, 0);
-	return bind(fd, &any_port.sa, address_length(&any_port)) ? -errno : 0;
+	return socket_bind_source(fd, &any_port);
 }
 
 void socket_local_address(int fd, union address *out)
@@ -115,9 +130,55 @@ void socket_local_address(int fd, union address *out)
 		out->sa.sa_family = AF_UNSPEC;
 }
 
+/* The range of ports that the kernel chooses from. */
+static void port_range(uint32_t *first, uint32_t *count)
+{
+	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+	char line[32] = "";
+	char *end = line;
+	unsigned long low;
+	unsigned long high;
+
+	if (file && !fgets(line, sizeof(line), file))
+		line[0] = '\0';
+	if (file)
+		fclose(file);
+	low = strtoul(line, &end, 10);
+	high = strtoul(end, NULL, 10);
+	if (low == 0 || high < low || high > UINT16_MAX) {
+		low = PORT_FIRST;
+		high = PORT_LAST;
+	}
+	*first = (uint32_t)low;
+	*count = (uint32_t)(high - low) + 1;
+}
+
+/* Where a port must be chosen before it is known whom it must differ for: one that nobody has, and
+ * if there is none, one that others who allow it have. */
+static int bind_early(int fd, const union address *source)
+{
+	union address chosen = *source;
+	uint32_t first;
+	uint32_t count;
+	int err;
+
+	(void)set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	err = bind(fd, &source->sa, address_length(source)) ? -errno : 0;
+	if (err != -EADDRINUSE)
+		return err;
+	port_range(&first, &count);
+	for (int i = 0; err == -EADDRINUSE && i < PORT_TRIES; i++) {
+		address_set_port(&chosen, (uint16_t)(first + randombytes_uniform(count)));
+		err = bind(fd, &chosen.sa, address_length(&chosen)) ? -errno : 0;
+	}
+	return err;
+}
+
 int socket_bind_source(int fd, const union address *source)
 {
-	set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+	/* Nor do they know this. */
+	if (set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1))
+		return bind_early(fd, source);
 	return bind(fd, &source->sa, address_length(source)) ? -errno : 0;
 }
 
@@ -133,12 +194,12 @@ static struct tcp_info tcp_info(int fd)
 
 void socket_take_early(int fd)
 {
-	set_int(fd, IPPROTO_TCP, TCP_FASTOPEN, EARLY_BACKLOG);
+	(void)set_int(fd, IPPROTO_TCP, TCP_FASTOPEN, EARLY_BACKLOG);
 }
 
 void socket_send_early(int fd)
 {
-	set_int(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1);
+	(void)set_int(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1);
 }
 
 bool socket_early_lost(int fd)

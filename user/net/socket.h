@@ -19,12 +19,15 @@
  * matters, too: a sender with two MPTCP subflows that runs into the end of a 64 KiB window may send
  * wrong bytes (run on 6.18; see docs/kernel-notes.md).
  *
+ * Where unsent bytes cannot be bounded, the send buffer is given half of receive_bytes.
+ *
  * Needs CAP_NET_ADMIN; without it autotuning stays, since net.core.rmem_max would make too small a
  * receive buffer. */
 void socket_bound(int fd, uint32_t receive_bytes, uint32_t unsent_bytes);
 
 /* What every relayed socket gets once it is connected: no Nagle delay, urgent data in line,
- * keepalive, a bound on unsent bytes. Options that an older kernel lacks are left out. */
+ * keepalive, a bound on unsent bytes. Options that an older kernel lacks are left out; its status
+ * names them (net/mptcp_options.h). */
 void socket_prepare(int fd, uint32_t unsent_bytes, uint32_t keepalive_idle_s,
 		    uint32_t keepalive_interval_s);
 
@@ -48,7 +51,9 @@ int socket_set_freebind(int fd, int family);
 void socket_local_address(int fd, union address *out);
 
 /* Binds a socket that will connect to this address, its port being chosen with the connection, so
- * that two connections may share one. 0 or -errno. */
+ * that two connections may share one. Where the kernel cannot wait for that, they share one only
+ * when none is left, and connect() says EADDRNOTAVAIL if they lead to the same peer. 0 or -errno.
+ */
 int socket_bind_source(int fd, const union address *source);
 
 /* TCP Fast Open (RFC 7413), where net.ipv4.tcp_fastopen and the peer allow it; else nothing

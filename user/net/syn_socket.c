@@ -17,13 +17,18 @@ static int open_raw(int family)
 {
 	const int one = 1;
 	const int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW);
+	int err;
 
-	if (fd >= 0 && family == AF_INET6)
-		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_HDRINCL, &one, sizeof(one));
-	return fd;
+	if (fd < 0 || family != AF_INET6 ||
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_HDRINCL, &one, sizeof(one)) == 0)
+		return fd;
+	err = errno;
+	close(fd);
+	errno = err;
+	return -1;
 }
 
-/* It would be given every message that comes. */
+/* It would be given every message that comes; they would wait in its queue, and no more. */
 static int open_icmp(int family)
 {
 	const struct icmp_filter filter4 = {.data = ~0U};

@@ -11,8 +11,17 @@
 /* What a tick may bring, as a multiple of what it should. */
 #define TICK_ROOM 2
 
-static void flow_choose_tier(struct flow *flow, enum tier_mode mode, bool both_tcp, bool from_mptcp)
+/* Whether splice(2) passes pages on from such a source, or to such a target. */
+static bool passes_pages(enum transport transport, enum feature feature)
 {
+	return transport == TRANSPORT_TCP || kernel_feature(feature)->available;
+}
+
+static void flow_choose_tier(struct flow *flow, enum tier_mode mode, enum transport source,
+			     enum transport target)
+{
+	const bool both_tcp = source == TRANSPORT_TCP && target == TRANSPORT_TCP;
+
 	flow->tier = &tier_copy;
 	if (mode == TIER_MODE_COPY) {
 		flow->reason = "tier = copy";
@@ -24,11 +33,12 @@ static void flow_choose_tier(struct flow *flow, enum tier_mode mode, bool both_t
 	} else if (both_tcp) {
 		flow->tier = &tier_splice;
 		flow->reason = "both legs are TCP";
-	} else if (from_mptcp && kernel_feature(FEATURE_SPLICE_MPTCP)->available) {
+	} else if (passes_pages(source, FEATURE_SPLICE_FROM_MPTCP) &&
+		   passes_pages(target, FEATURE_SPLICE_TO_MPTCP)) {
 		flow->tier = &tier_splice;
-		flow->reason = "the kernel splices from MPTCP without copying";
+		flow->reason = "the kernel splices MPTCP without copying";
 	} else {
-		/* Both directions of splice copy on MPTCP sockets, in small pieces. */
+		/* There splice copies as well, and in small pieces. */
 		flow->reason = "a leg is an MPTCP socket";
 	}
 }
@@ -37,9 +47,7 @@ void flow_init(struct flow *flow, int source, enum transport source_transport, i
 	       enum transport target_transport, enum tier_mode mode)
 {
 	*flow = (struct flow){.source = source, .target = target};
-	flow_choose_tier(flow, mode,
-			 source_transport == TRANSPORT_TCP && target_transport == TRANSPORT_TCP,
-			 source_transport == TRANSPORT_MPTCP && target_transport == TRANSPORT_TCP);
+	flow_choose_tier(flow, mode, source_transport, target_transport);
 }
 
 int flow_hold(struct flow *flow, const void *bytes, size_t len)

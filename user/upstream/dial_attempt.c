@@ -18,6 +18,8 @@
 /* By then the main thread has told the kernel to route around us, if it does. */
 #define SAMPLE_AFTER_S 2.
 
+#define PORT_TRIES_MAX 16
+
 /* CAUSE_NONE if the connection may be used. */
 static enum cause attempt_check(const struct dial_attempt *attempt, enum transport *transport)
 {
@@ -170,16 +172,15 @@ static void attempt_remember(const struct dial_attempt *attempt, int fd)
 			 clock_monotonic_s());
 }
 
-int dial_attempt_start(struct dial_attempt *attempt, const struct link_choice *link)
+/* A socket that connects, or -errno. link NULL: whose turn it is. */
+static int attempt_connect(struct dial_attempt *attempt, const struct link_choice *link)
 {
-	struct dial *dial = attempt->dial;
+	const struct dial *dial = attempt->dial;
 	const struct tune *tune = &dial->request.env.config->relay.tune;
 	const union address *to = &attempt->address;
-	int err = attempt_judge(attempt);
+	int err = 0;
 	int fd;
 
-	if (err)
-		return err;
 	fd = mptcp_socket(to->sa.sa_family, attempt_wants_mptcp(attempt));
 	if (fd < 0)
 		return fd;
@@ -197,6 +198,25 @@ int dial_attempt_start(struct dial_attempt *attempt, const struct link_choice *l
 		close(fd);
 		return err;
 	}
+	return fd;
+}
+
+int dial_attempt_start(struct dial_attempt *attempt, const struct link_choice *link)
+{
+	struct dial *dial = attempt->dial;
+	int fd = attempt_judge(attempt);
+
+	if (fd)
+		return fd;
+	/* Where ports are shared (net/socket.c), one that has led to this destination before is no
+	 * good. */
+	for (int tries = 0; tries < PORT_TRIES_MAX; tries++) {
+		fd = attempt_connect(attempt, link);
+		if (fd != -EADDRNOTAVAIL)
+			break;
+	}
+	if (fd < 0)
+		return fd;
 	attempt_remember(attempt, fd);
 	ev_io_init(&attempt->io, attempt_on_writable, fd, EV_WRITE);
 	attempt->io.data = attempt;

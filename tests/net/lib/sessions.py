@@ -21,3 +21,13 @@ def through(daemon: Hawserd, pair: tuple[str, str] = ("tcp", "tcp"),
             daemon.dial(SERVER4, peers.port_of(listening), client) as near, \
             peers.accept(listening) as far:
         yield near, far
+
+
+def auto_tier(daemon: Hawserd, source: str, target: str) -> str:
+    """What moves a flow between two such sockets by --tier=auto, while the sockmap does not: pages
+    are passed on where hawserd has found by trial that the kernel does so. "mptcp" is also what has
+    fallen back."""
+    needed = {"splice"} | ({"splice-from-mptcp"} if source == "mptcp" else set()) \
+        | ({"splice-to-mptcp"} if target == "mptcp" else set())
+    off = {each["feature"] for each in daemon.status()["kernel"] if not each["available"]}
+    return "copy" if needed & off else "splice"

@@ -18,6 +18,24 @@
 
 #define SLOTS 16
 
+/* Kinds of attachments that the kernel does not know. */
+static const enum bpf_attach_type *refused_types;
+static size_t refused_count;
+
+int __wrap_bpf_prog_attach(int program, int to, enum bpf_attach_type type, unsigned int flags);
+int __real_bpf_prog_attach(int program, int to, enum bpf_attach_type type, unsigned int flags);
+
+int __wrap_bpf_prog_attach(int program, int to, enum bpf_attach_type type, unsigned int flags)
+{
+	for (size_t i = 0; i < refused_count; i++) {
+		if (type == refused_types[i]) {
+			errno = EOPNOTSUPP;
+			return -EOPNOTSUPP;
+		}
+	}
+	return __real_bpf_prog_attach(program, to, type, flags);
+}
+
 static const struct sockmap_options plain = {
 	.workers = 2, .slots = SLOTS, .budget_bytes = FIXTURE_BUDGET_BYTES};
 
@@ -90,6 +108,44 @@ static void test_works(void **state)
 	sockmap_close(sockmap);
 	assert_int_equal(count_fds(), fds);
 	sockmap_close(NULL);
+}
+
+/* Whether it has moved bytes, where some kinds of attachments are refused. */
+static bool works_without(const enum bpf_attach_type *types, size_t count)
+{
+	struct sockmap *sockmap;
+	bool works;
+
+	refused_types = types;
+	refused_count = count;
+	sockmap = open_with(&plain);
+	refused_count = 0;
+	works = sockmap_feature(sockmap, SOCKMAP_TCP)->available;
+	if (!works) {
+		assert_off(sockmap);
+		assert_string_equal(sockmap_feature(sockmap, SOCKMAP_PROGRAM)->reason,
+				    "the kernel does not attach the program to a sockmap: "
+				    "Operation not supported");
+	}
+	sockmap_close(sockmap);
+	return works;
+}
+
+/* What takes a parser of a stream is refused without CONFIG_BPF_STREAM_PARSER; what does not, by
+ * kernels that only know the older name of it. */
+static void test_without_a_kind_of_attachment(void **state)
+{
+	static const enum bpf_attach_type parsers[] = {BPF_SK_SKB_STREAM_PARSER,
+						       BPF_SK_SKB_STREAM_VERDICT};
+	static const enum bpf_attach_type newer[] = {BPF_SK_SKB_VERDICT};
+	static const enum bpf_attach_type all[] = {BPF_SK_SKB_STREAM_PARSER,
+						   BPF_SK_SKB_STREAM_VERDICT, BPF_SK_SKB_VERDICT};
+
+	(void)state;
+	skip_if_refused();
+	assert_true(works_without(parsers, 2));
+	assert_true(works_without(newer, 1));
+	assert_false(works_without(all, 3));
 }
 
 static void test_simulated_refusal(void **state)
@@ -407,6 +463,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_works),
+		cmocka_unit_test(test_without_a_kind_of_attachment),
 		cmocka_unit_test(test_simulated_refusal),
 		cmocka_unit_test(test_unprivileged),
 		cmocka_unit_test(test_loads_without_btf),

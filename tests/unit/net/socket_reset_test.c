@@ -78,7 +78,7 @@ static void check(int protocol, bool accepted, enum traffic traffic)
 	int *end = accepted ? &pair.near : &pair.far;
 	int other;
 
-	assert_int_equal(loopback_open(&pair, protocol, 0), 0);
+	assert_int_equal(loopback_open(&pair, protocol, protocol, 0), 0);
 	other = accepted ? pair.far : pair.near;
 	if (traffic == UNREAD)
 		fill(other, UNREAD_BYTES);
