@@ -9,8 +9,9 @@ from pathlib import PurePath
 import pytest
 
 # Mostly as they wait for what takes hawserd, or the kernel, its time. The longest first.
-LONG = ("link_exit", "ends", "exits", "intercept_state", "link_demotion", "link_metered", "torture",
-        "open_files", "sockmap", "exact", "doctor", "intercept", "connect_first", "urgent")
+LONG = ("intercept_state", "intercept", "exact", "sockmap", "link_exit", "link_demotion", "urgent",
+        "ends", "http_bodies", "http_forward", "tick", "sticky", "connect_first", "torture", "bypass",
+        "doctor", "last_bytes", "open_files", "backpressure", "link_metered")
 
 
 def unit_of(nodeid: str) -> str:
