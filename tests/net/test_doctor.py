@@ -456,7 +456,7 @@ def test_bad_usage(site, words, named):
 
 
 @pytest.mark.parametrize("spoil", [
-    "-4 rule del priority 28002", "-6 rule del priority 28000 from {near6}",
+    "-4 rule del priority 902", "-6 rule del priority 900 from {near6}",
     "-4 route flush table 28002", "mptcp endpoint delete id {endpoint}"])
 def test_removed_behind_its_back(site, spoil):
     """It is there again before anybody has to ask."""

@@ -26,7 +26,7 @@ PAYLOAD = 200_000  # bytes that no handshake has
 def sources(bed: Bed) -> set[str]:
     """The addresses that our rules of links are for."""
     rules = "".join(bed.router.run("ip", f"-{family}", "rule") for family in (4, 6))
-    return {line.split()[2] for line in rules.splitlines() if line.startswith("2800")}
+    return {line.split()[2] for line in rules.splitlines() if line.startswith("90")}
 
 
 @contextlib.contextmanager

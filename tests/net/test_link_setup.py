@@ -14,7 +14,7 @@ from topology import LINKS, far, near
 from waiting import until
 from waiting import until
 
-FIRST = 28000  # of our routing tables and rules
+TABLE, RULE = 28000, 900  # the first of our routing tables and rules
 
 
 def kernel(bed: Bed) -> dict[str, str]:
@@ -43,11 +43,11 @@ def test_what_is_set_up(bare):
     after = kernel(bare)
     for number, link in enumerate(LINKS, 1):
         for family, address, gateway in zip((4, 6), near(link), far(link)):
-            assert f"{FIRST + number}:\tfrom {address} lookup {FIRST + number} proto 104" \
+            assert f"{RULE + number}:\tfrom {address} lookup {TABLE + number} proto 104" \
                 in after[f"-{family} rule"]
-            assert f"{FIRST}:\tfrom {address} lookup main suppress_prefixlength 0 proto 104" \
+            assert f"{RULE}:\tfrom {address} lookup main suppress_prefixlength 0 proto 104" \
                 in after[f"-{family} rule"]
-            assert f"default via {gateway} dev {link} table {FIRST + number} proto 104" \
+            assert f"default via {gateway} dev {link} table {TABLE + number} proto 104" \
                 in after[f"-{family} route show table all"]
     if bare.mptcp:
         assert set(bare.endpoints()) == expected(LINKS)
@@ -155,7 +155,7 @@ def test_reload(bare, tmp_path):
     until(lambda: "configuration reloaded" in daemon.log())
     after = kernel(bare)
     assert f"from {near('a')[0]}" not in after["-4 rule"]
-    assert f"{FIRST + 2}:\tfrom {near('b')[0]} lookup {FIRST + 2}" in after["-4 rule"]
+    assert f"{RULE + 2}:\tfrom {near('b')[0]} lookup {TABLE + 2}" in after["-4 rule"]
     if bare.mptcp:
         assert set(bare.endpoints()) == expected("b")
         assert after["mptcp endpoint"].count("backup") == 2
@@ -174,10 +174,10 @@ def test_reload(bare, tmp_path):
 
 def test_what_others_set_up_is_left_alone(bare):
     run = bare.router.run
-    run("ip", "rule", "add", "priority", str(FIRST), "from", near("a")[0], "lookup", "77")
-    run("ip", "rule", "add", "priority", str(FIRST + 1), "to", "192.0.2.1", "lookup", "77")
-    run("ip", "route", "add", "default", "via", far("a")[0], "table", str(FIRST + 1))
-    run("ip", "route", "add", "192.0.2.0/24", "dev", "a", "table", str(FIRST + 2))
+    run("ip", "rule", "add", "priority", str(RULE), "from", near("a")[0], "lookup", "77")
+    run("ip", "rule", "add", "priority", str(RULE + 1), "to", "192.0.2.1", "lookup", "77")
+    run("ip", "route", "add", "default", "via", far("a")[0], "table", str(TABLE + 1))
+    run("ip", "route", "add", "192.0.2.0/24", "dev", "a", "table", str(TABLE + 2))
     if bare.mptcp:
         run("ip", "mptcp", "endpoint", "add", near("a")[0], "dev", "a", "signal", "id", "77")
         run("ip", "mptcp", "limits", "set", "subflow", "8", "add_addr_accepted", "1")

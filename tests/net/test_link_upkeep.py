@@ -22,19 +22,19 @@ from test_link_setup import kernel
 from topology import SERVER4, SERVER6, far, near
 from waiting import until
 
-FIRST = 28000
+TABLE, RULE = 28000, 900
 
 
 def rules_of(family: int) -> list[str]:
-    return [f"-{family} rule del from {address[family == 6]} priority {FIRST + number}"
+    return [f"-{family} rule del from {address[family == 6]} priority {RULE + number}"
             for number, address in enumerate((near("a"), near("b")), 1)]
 
 
 DELETIONS = {
     **{f"rules-{family}": rules_of(family) for family in (4, 6)},
     **{f"all-rules-{family}": [f"-{family} rule flush protocol 104"] for family in (4, 6)},
-    **{f"routes-{family}": [f"-{family} route flush table {FIRST + 1}",
-                            f"-{family} route flush table {FIRST + 2}"] for family in (4, 6)},
+    **{f"routes-{family}": [f"-{family} route flush table {TABLE + 1}",
+                            f"-{family} route flush table {TABLE + 2}"] for family in (4, 6)},
     "endpoints": ["mptcp endpoint flush"],
     "limits": ["mptcp limits set subflow 0 add_addr_accepted 0"],
 }

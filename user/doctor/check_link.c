@@ -302,7 +302,7 @@ static bool look_rule(struct doctor *doctor, const struct doctor_subject *subjec
 			   device);
 		doctor_mend(out,
 			    "ip rule show; then 'ip rule del priority N' for the rule before %d",
-			    LINK_RANGE_FIRST);
+			    LINK_PRIORITY_FIRST);
 	} else {
 		doctor_saw(out, DOCTOR_FAIL, "packets from %s leave by %s", address, device);
 		doctor_mend(out,

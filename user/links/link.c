@@ -213,7 +213,7 @@ static struct link *find_link(struct link *links, size_t count, const char *devi
 static void append(struct link links[LINKS_MAX], size_t *count, const struct link_config *config,
 		   bool automatic)
 {
-	uint32_t table = LINK_RANGE_FIRST + 1;
+	uint32_t table = LINK_TABLE_FIRST + 1;
 
 	for (size_t i = 0; i < *count; i++) {
 		if (links[i].table == table) {
@@ -353,7 +353,7 @@ bool link_is_backup(const struct link *link)
 
 unsigned int link_slot(uint32_t table)
 {
-	return table - LINK_RANGE_FIRST - 1;
+	return table - LINK_TABLE_FIRST - 1;
 }
 
 const char *link_state_name(enum link_state state)

@@ -85,13 +85,14 @@ static void want_path(struct wanted *wanted, const struct link *link, enum ip_fa
 	/* What the main table knows better than by a default route, as the way to the LAN, holds
 	 * for the link's address too. */
 	wanted->rules[wanted->rule_count++] = (struct net_rule){.family = family,
-								.priority = LINK_RANGE_FIRST,
+								.priority = LINK_PRIORITY_FIRST,
 								.table = RT_TABLE_MAIN,
 								.from = path->address};
-	wanted->rules[wanted->rule_count++] = (struct net_rule){.family = family,
-								.priority = link->table,
-								.table = link->table,
-								.from = path->address};
+	wanted->rules[wanted->rule_count++] =
+		(struct net_rule){.family = family,
+				  .priority = LINK_PRIORITY_FIRST + link->table - LINK_TABLE_FIRST,
+				  .table = link->table,
+				  .from = path->address};
 	/* The kernel has one endpoint for an address, even if two links have the same. */
 	if (uses && !has_endpoint(wanted, &path->address))
 		wanted->endpoints[wanted->endpoint_count++] =

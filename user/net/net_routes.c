@@ -106,8 +106,8 @@ static int on_route(const struct nlmsghdr *header, void *context)
 			break;
 		}
 	}
-	found.ours = message->rtm_protocol == LINK_PROTOCOL && found.table >= LINK_RANGE_FIRST &&
-		     found.table <= LINK_RANGE_LAST;
+	found.ours = message->rtm_protocol == LINK_PROTOCOL && found.table >= LINK_TABLE_FIRST &&
+		     found.table <= LINK_TABLE_LAST;
 	/* As a rule the kernel tells the next hops of an object, too; with
 	 * net.ipv4.nexthop_compat_mode=0 it does not. */
 	if (found.device || hops)

@@ -14,9 +14,9 @@
 /* A dump that was overtaken by a change is begun anew so often. */
 #define TRIES 5
 
-static bool is_ours(uint32_t number)
+static bool is_ours(uint32_t priority)
 {
-	return number >= LINK_RANGE_FIRST && number <= LINK_RANGE_LAST;
+	return priority >= LINK_PRIORITY_FIRST && priority <= LINK_PRIORITY_LAST;
 }
 
 /* A tunnel, whoever made it; "tun" stands for all that a program holds the other end of. */

@@ -13,10 +13,13 @@
 #include "net/way.h"
 
 /* All that is ours carries this protocol number ("ip route", "ip rule": proto 104) and has its
- * table or priority in this range; else it is somebody else's. */
-#define LINK_PROTOCOL	 104
-#define LINK_RANGE_FIRST 28000
-#define LINK_RANGE_LAST	 28999
+ * table or its priority in these ranges; else it is somebody else's. Our rules come before those of
+ * mwan3 (from 1001), which lead by a mark wherever an address belongs. */
+#define LINK_PROTOCOL	    104
+#define LINK_TABLE_FIRST    28000
+#define LINK_TABLE_LAST	    28999
+#define LINK_PRIORITY_FIRST 900
+#define LINK_PRIORITY_LAST  999
 
 struct netlink;
 

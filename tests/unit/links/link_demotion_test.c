@@ -32,7 +32,7 @@ static int setup(void **state)
 	for (size_t i = 0; i < COUNT; i++) {
 		links[i].config.role = LINK_ROLE_SHARED;
 		links[i].device = (int)i + 1;
-		links[i].table = LINK_RANGE_FIRST + 1 + (uint32_t)i;
+		links[i].table = LINK_TABLE_FIRST + 1 + (uint32_t)i;
 		links[i].paths[IP_V4].works = true;
 	}
 	sights[DSL] = (struct link_sight){.rtt_us = 20000, .ping_us = 20000};
