@@ -79,6 +79,14 @@ static bool is_harmless(struct json_object *statement)
 	       json_object_object_get_ex(statement, "mangle", NULL);
 }
 
+/* What holds for some packets only: the rule goes on, or the next one comes. */
+static bool is_condition(struct json_object *statement)
+{
+	return json_object_object_get_ex(statement, "limit", NULL) ||
+	       json_object_object_get_ex(statement, "quota", NULL) ||
+	       json_object_object_get_ex(statement, "ct count", NULL);
+}
+
 /* Statements run in their order until one does not match or decides. */
 static unsigned walk_rule(const struct look *look, struct json_object *statements)
 {
@@ -101,9 +109,13 @@ static unsigned walk_rule(const struct look *look, struct json_object *statement
 		}
 		if (is_harmless(statement))
 			continue;
+		if (is_condition(statement)) {
+			fate |= FATE_NEXT;
+			continue;
+		}
 		its = map ? fate_of_map(look, map) : fate_of_verdict(look, statement);
 		if (!map && its == FATE_NEXT && !json_member(statement, "jump"))
-			its = FATE_ANY; /* limits, queues, those of iptables, ... */
+			its = FATE_ANY; /* queues, those of iptables, ... */
 		fate |= its & ~FATE_NEXT;
 		if (!(its & FATE_NEXT))
 			return fate;
