@@ -49,7 +49,7 @@ int sockmap_pin(const char *directory, const int fds[static SOCKMAP_PIN_COUNT], 
 			 err == -ENOENT || err == -EPERM ? "; mount -t bpf bpf /sys/fs/bpf" : "");
 		return err;
 	}
-	if (statfs(directory, &fs) || fs.f_type != BPF_FS_MAGIC) {
+	if (statfs(directory, &fs) || (uint32_t)fs.f_type != BPF_FS_MAGIC) {
 		snprintf(reason, size, "not a bpffs; mount -t bpf bpf /sys/fs/bpf");
 		rmdir(directory);
 		return -EINVAL;

@@ -2,6 +2,9 @@
 /* Echo requests of given sizes through one interface. */
 #include "doctor/ping.h"
 
+/* linux/errqueue.h needs it before itself, and not all C libraries bring it. */
+#include <time.h>
+
 #include <errno.h>
 #include <linux/errqueue.h>
 #include <net/if.h>

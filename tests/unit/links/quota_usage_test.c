@@ -69,7 +69,9 @@ static void shorter_months_begin_on_their_last_day(void **state)
 	assert_month(at(2027, 2, 28), 31, "2027-02-28", "2027-03-31");
 	assert_month(at(2028, 2, 28), 31, "2028-01-31", "2028-02-29");
 	assert_month(at(2028, 2, 29), 30, "2028-02-29", "2028-03-30");
-	assert_month(at(2100, 2, 28), 29, "2100-02-28", "2100-03-29");
+	/* With glibc, 32-bit machines know no time after 2038. */
+	if (sizeof(time_t) > 4)
+		assert_month(at(2100, 2, 28), 29, "2100-02-28", "2100-03-29");
 	assert_month(at(2027, 4, 30), 31, "2027-04-30", "2027-05-31");
 }
 
