@@ -7,6 +7,9 @@ CC      ?= gcc
 PYTHON  ?= /usr/bin/python3
 PREFIX  ?= /usr/local
 DESTDIR ?=
+# Where the control socket, and what survives restarts of the host, are without a setting.
+RUN_DIR ?= /run
+STATE_DIR ?= /var/lib/hawser
 SAN     ?= 0
 V       ?= 0
 # How long `make soak` lasts.
@@ -34,6 +37,7 @@ MODE    ?= socks
 
 ifneq ($(CROSS_COMPILE),)
 CC := $(CROSS_COMPILE)gcc
+AR := $(CROSS_COMPILE)ar
 endif
 
 # SAN=1 builds beside the plain build, never over it.
@@ -52,12 +56,17 @@ endif
 
 include bpf/bpf.mk
 
+# 0: without `hawser top`, and so without ncurses.
+TOP     ?= 1
+WITHOUT += $(if $(filter 0,$(TOP)),user/cli/top.c,user/cli/top_off.c)
 # libev ships no pkg-config file.
-PKGS     := libcares libconfuse json-c libsodium libnftables libnftnl libmnl ncurses
+PKGS     := libcares libconfuse json-c libsodium libnftables libnftnl libmnl $(if $(filter 0,$(TOP)),,ncurses)
 PKG_CONFIG ?= $(CROSS_COMPILE)pkg-config
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CFLAGS   ?= -O2 -g
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DHAWSER_VERSION='"$(VERSION)"' $(WARN) $(WERROR) \
+# Where offsets have 32 bits, stat() fails for files of file systems with larger numbers.
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DHAWSER_VERSION='"$(VERSION)"' \
+	     -DHAWSER_RUN_DIR='"$(RUN_DIR)"' -DSTATE_DIR_DEFAULT='"$(STATE_DIR)"' $(WARN) $(WERROR) \
 	     $(shell $(PKG_CONFIG) --cflags $(PKGS)) -Iuser -Iinclude -I. $(HAWSER_BPF_CFLAGS) -MMD -MP -pthread \
 	     $(CFLAGS) $(SANFLAGS)
 ALL_LDFLAGS = $(LDFLAGS) $(SANFLAGS) -pthread -Wl,--as-needed
@@ -121,10 +130,10 @@ $(BUILD)/unit/links/link_journal_test: ALL_LDFLAGS += -Wl,--wrap=geteuid
 $(BUILD)/unit/upstream/dial_test: ALL_LDFLAGS += -Wl,--wrap=mptcp_socket,--wrap=mptcp_transport \
 	-Wl,--wrap=mptcp_tells_fallback,--wrap=mptcp_blackhole_likely
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -path '$(BUILD)/cross*' -prune -o -name '*.d' -print 2>/dev/null)
 
-.PHONY: setup-run setup-check setup-fresh
-setup-run setup-check setup-fresh: setup-%:
+.PHONY: setup-run setup-check setup-cross setup-fresh
+setup-run setup-check setup-cross setup-fresh: setup-%:
 	@sh tests/setup.sh $*
 
 .PHONY: run
@@ -149,6 +158,14 @@ check: setup-check ## install what is missing, build, run all tests (T=exits: th
 .PHONY: check-fresh
 check-fresh: setup-fresh ## run README's two commands on a fresh, minimal Debian 12 of their own (T=, PYTEST_ARGS=)
 	@exec sh tests/fresh.sh
+
+.PHONY: check-cross
+check-cross: ## build for other processors and C libraries, and run unit tests there (ARCHS='armhf musl')
+	@exec sh tests/cross.sh $(ARCHS)
+
+# Without linking.
+.PHONY: compile
+compile: $(call obj,$(LIB_SRCS) user/hawserd.c user/hawser.c)
 
 .PHONY: unit
 unit: $(if $(T),$(UNIT_WANTED),$(UNIT_BINS)) ## build the unit tests (T=dial: build and run tests/unit/dial_test.c)
@@ -248,6 +265,21 @@ install: all ## install to $(DESTDIR)$(PREFIX)
 	install -D -m 644 man/hawserd.8 $(DESTDIR)$(PREFIX)/share/man/man8/hawserd.8
 uninstall: ## remove what install put there; /etc/hawser and /var/lib/hawser stay
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,$(INSTALLED))
+
+.PHONY: ready
+ready: $(BPF_PROGRAMS:%=$(BPF_DIST)/%.skel.h)
+
+# What distributions build from: what git has, and the BPF skeletons that a host without bpftool needs.
+RELEASE := hawser-$(VERSION)
+.PHONY: dist
+dist: setup-run ## make the release tarball of what is committed, with its checksum, for packages
+	@$(MAKE) --no-print-directory $(BUILD)/$(RELEASE).tar.gz
+	@cd $(BUILD) && sha256sum $(RELEASE).tar.gz
+.PHONY: $(BUILD)/$(RELEASE).tar.gz
+$(BUILD)/$(RELEASE).tar.gz: $(BPF_PROGRAMS:%=$(BPF_DIST)/%.skel.h)
+	@echo "  TAR     $@"
+	$(Q)git archive --format=tar --prefix=$(RELEASE)/bpf/ready/ $(addprefix --add-file=,$^) \
+		--prefix=$(RELEASE)/ HEAD | gzip -9n >$@.tmp && mv $@.tmp $@
 
 .PHONY: clean
 clean: ## remove build/

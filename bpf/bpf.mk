@@ -8,12 +8,14 @@ BPF     ?= 1
 CLANG   ?= clang
 # bpfeb for a target of the other byte order.
 BPF_TARGET ?= bpf
+# Takes DWARF out, half of an object. BTF stays, with the lines of the source.
+LLVM_STRIP ?= llvm-strip
 BPFTOOL ?= $(or $(shell command -v bpftool),/usr/sbin/bpftool)
 
 BPF_SRCS := $(addprefix user/,accel/sockmap.c accel/sockmap_pin.c accel/local.c base/libbpf_log.c \
 	intercept/run_redirect.c intercept/steer.c intercept/steer_load.c intercept/steer_maps.c \
 	intercept/steer_probe.c intercept/steer_state.c intercept/tc_hook.c)
-OFF_SRCS := $(wildcard user/*/*_off.c)
+OFF_SRCS := $(filter-out user/cli/%,$(wildcard user/*/*_off.c))
 BPF_TESTS := $(addprefix tests/unit/accel/,local_test.c sockmap_test.c sockmap_flow_test.c \
 	sockmap_flow_end_test.c sockmap_flow_stream_test.c)
 
@@ -26,22 +28,39 @@ BPF_OBJ  := $(BUILD)/bpf
 BPF_INCLUDES = $(addprefix -I,$(wildcard \
 		/usr/include/$(subst -pc-,-,$(subst -unknown-,-,$(shell $(CC) -dumpmachine)))))
 BPF_CFLAGS ?= -O2 -g -mcpu=v3 -Wall -Wextra -Werror
-BPF_SKELS := $(patsubst bpf/%.bpf.c,$(BPF_OBJ)/%.skel.h,$(wildcard bpf/*.bpf.c))
+BPF_PROGRAMS := $(patsubst bpf/%.bpf.c,%,$(wildcard bpf/*.bpf.c))
+# A release has them ready, for both byte orders and for hosts without clang and bpftool.
+BPF_READY := $(wildcard bpf/ready)
+BPF_SKELS := $(if $(BPF_READY),,$(BPF_PROGRAMS:%=$(BPF_OBJ)/%.skel.h))
 
 # A system header: generated code is not ours to judge.
-HAWSER_BPF_CFLAGS := -isystem $(BPF_OBJ)
+HAWSER_BPF_CFLAGS := -isystem $(or $(BPF_READY),$(BPF_OBJ))
 HAWSER_BPF_LIBS   := -lbpf -lelf -lz
 
 $(BPF_OBJ)/%.bpf.o: bpf/%.bpf.c bpf/bpf.mk
 	@echo "  BPF     $@"
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) -target $(BPF_TARGET) $(BPF_CFLAGS) $(BPF_INCLUDES) -MMD -MP -c -o $@ $<
+	$(Q)$(CLANG) -target $(BPF_TARGET) $(BPF_CFLAGS) $(BPF_INCLUDES) -MMD -MP -c -o $@ $< && \
+		$(LLVM_STRIP) -g $@
 
 # Written beside it and moved: half a skeleton must not look like one.
 $(BPF_OBJ)/%.skel.h: $(BPF_OBJ)/%.bpf.o
 	@echo "  SKEL    $@"
 	$(Q){ echo '/* NOLINTBEGIN: generated */' && $(BPFTOOL) gen skeleton $< name $*_bpf && \
 		echo '/* NOLINTEND */'; } >$@.tmp && mv $@.tmp $@
+
+# For BPF_READY.
+BPF_DIST := $(BUILD)/dist
+$(BPF_DIST)/%.bpfel.o $(BPF_DIST)/%.bpfeb.o: bpf/%.bpf.c bpf/bpf.mk
+	@echo "  BPF     $(@D)/$*.bpfel.o, $*.bpfeb.o"
+	@mkdir -p $(@D)
+	$(Q)for order in bpfel bpfeb; do $(CLANG) -target $$order $(BPF_CFLAGS) $(BPF_INCLUDES) -c \
+		-o $(BPF_DIST)/$*.$$order.o $< && $(LLVM_STRIP) -g $(BPF_DIST)/$*.$$order.o || exit; done
+
+$(BPF_DIST)/%.skel.h: $(BPF_DIST)/%.bpfel.o $(BPF_DIST)/%.bpfeb.o bpf/ready.py
+	@echo "  SKEL    $@"
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@.one
+	$(Q)$(PYTHON) bpf/ready.py $@.one $(BPF_DIST)/$*.bpfeb.o >$@.tmp && mv $@.tmp $@
 
 # Said here because -MMD leaves system headers out.
 $(patsubst %.c,$(BUILD)/%.o,$(BPF_SRCS) $(BPF_TESTS)): $(BPF_SKELS)

@@ -1,26 +1,31 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Installs the distribution packages that are missing. Usage: setup.sh run|check|fresh
+# Installs the distribution packages that are missing. Usage: setup.sh run|check|cross|fresh
 set -eu
 # A minimal system has no other locale, and su(1) leaves out the directories that dpkg needs.
 export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
 
 # What each is for: the build and the daemon (run); besides these the tests and lint (check); `make
-# check-fresh` (fresh).
+# check-cross` (cross), `make check-fresh` (fresh).
 run="gcc make pkg-config libc6-dev libev-dev libc-ares-dev libconfuse-dev libjson-c-dev
 libsodium-dev libncurses-dev libnftables-dev libnftnl-dev libmnl-dev libbpf-dev libelf-dev zlib1g-dev
 clang llvm bpftool"
-check="clang-format clang-tidy curl git iproute2 libclang-rt-dev libcmocka-dev locales mandoc
+check="busybox-static clang-format clang-tidy curl git iproute2 libclang-rt-dev libcmocka-dev locales mandoc
 netcat-openbsd nftables openssh-client openssh-server openssl python3 python3-pytest python3-pytest-timeout
 python3-pytest-xdist python3-requests util-linux wget"
+cross="gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-mips-linux-gnu gcc-mipsel-linux-gnu
+gcc-riscv64-linux-gnu gcc-s390x-linux-gnu libc6-dev-arm64-cross libc6-dev-armhf-cross
+libc6-dev-mips-cross libc6-dev-mipsel-cross libc6-dev-riscv64-cross libc6-dev-s390x-cross musl-tools
+qemu-user-static"
 fresh="debootstrap git util-linux"
 
 case "${1:-}" in
 run) packages=$run ;;
 check) packages="$run $check" ;;
+cross) packages="$run $cross" ;;
 fresh) packages=$fresh ;;
 *)
-	echo "usage: setup.sh run|check|fresh" >&2
+	echo "usage: setup.sh run|check|cross|fresh" >&2
 	exit 2
 	;;
 esac

@@ -10,7 +10,7 @@ const char *control_default_path(char *out, unsigned int size)
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 
 	if (geteuid() == 0)
-		snprintf(out, size, "/run/hawser/control.sock");
+		snprintf(out, size, HAWSER_RUN_DIR "/hawser/control.sock");
 	else if (runtime && runtime[0] == '/')
 		snprintf(out, size, "%s/hawser/control.sock", runtime);
 	else

@@ -17,8 +17,11 @@
 #include "config/tune.h"
 #include "proto/handshake.h"
 
+/* make STATE_DIR=… */
+#ifndef STATE_DIR_DEFAULT
 #define STATE_DIR_DEFAULT "/var/lib/hawser"
-#define BPF_PINS_DEFAULT  "/sys/fs/bpf/hawser"
+#endif
+#define BPF_PINS_DEFAULT "/sys/fs/bpf/hawser"
 
 #define CONGESTION_NAME_MAX 16 /* TCP_CA_NAME_MAX of the kernel, with its NUL */
 
