@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Checks ARCHITECTURE.md, README.md and docs/: every file and file:function that they name exists, every link leads
+"""Checks ARCHITECTURE.md, the READMEs and docs/: every file and file:function that they name exists, every link leads
 somewhere. Usage: lint_docs.py"""
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "ARCHITECTURE.md", ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "ARCHITECTURE.md", ROOT / "README.md", ROOT / "openwrt/README.md",
+         *sorted((ROOT / "docs").glob("*.md"))]
 CODE = re.compile(r"`([A-Za-z0-9_./]+\.(?:bpf\.c|c|h|py|sh|mk|md))(?::(?:struct )?([a-z_0-9]+)(?:\(\))?)?`")
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 
