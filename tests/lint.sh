@@ -57,4 +57,5 @@ step "layers of user/" python3 tests/lint_layers.py
 step "names in documents" python3 tests/lint_docs.py
 step "shell scripts" sh -n tests/setup.sh
 step "shell scripts" sh -n tests/fresh.sh
+step "shell scripts" sh -n tests/cross.sh
 exit $failed

@@ -36,7 +36,7 @@ def test_fields(package):
     assert found["conffile"] == ["/etc/config/hawser", "/etc/hawser/"]
     depends = set(found["depends"][0].split())
     assert ({"+libbpf", "+libncurses"} <= depends) == (package == "hawser")
-    assert {"@KERNEL_MPTCP", "+nftables-json", "+kmod-nft-tproxy", "+kmod-nft-socket"} <= depends
+    assert {"+nftables-json", "+kmod-nft-tproxy", "+kmod-nft-socket"} <= depends
 
 
 @pytest.mark.parametrize(("package", "has_bpf"), [("hawser", True), ("hawser-nobpf", False)])
