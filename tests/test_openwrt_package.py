@@ -133,7 +133,7 @@ def test_release_builds_without_clang_and_bpftool(release):
     """What has skeletons in it, as far as that; the rest is as it is in git."""
     wanted = [f"build/{path.relative_to(release).with_suffix('.o')}" for path in release.glob("user/*/*.c")
               if ".skel.h" in path.read_text("utf-8")]
-    assert len(wanted) == 5
+    assert wanted
     done = subprocess.run(["make", "-s", "-C", release, "CLANG=/bin/false", "BPFTOOL=/bin/false",
                            "WERROR=-Werror", "CFLAGS=-O0", *wanted], capture_output=True, text=True, check=False,
                           timeout=300)
