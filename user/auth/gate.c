@@ -16,14 +16,16 @@
 static const uint8_t no_key[TOKEN_KEY_BYTES];
 
 static const struct token *verify(const struct gate *gate, const struct hop_auth *auth,
-				  const uint8_t *request, size_t request_len)
+				  const uint8_t *request, size_t request_len, const char **why)
 {
 	const struct token *token = token_set_find(&gate->tokens, auth->token, auth->token_len);
 	const bool verified =
 		hop_auth_verify(auth, request, request_len, token ? token->key : no_key);
 
+	*why = token ? "wrong key" : "no such token";
 	if (!verified || !token || !token->token_state)
 		return NULL;
+	*why = "revoked";
 	/* A worker that has not got the new configuration yet must not let it in any more. */
 	return token_state_is_revoked(token->token_state) ? NULL : token;
 }
@@ -63,13 +65,18 @@ static enum hop_status judge(const struct token *token, const struct hop_auth *a
 
 enum hop_status gate_admit(const struct gate *gate, const struct hop_auth *auth,
 			   const uint8_t *request, size_t request_len, uint64_t now_ms,
-			   const struct token **token, uint8_t answer[static HOP_ANSWER_BYTES])
+			   const struct token **token, uint8_t answer[static HOP_ANSWER_BYTES],
+			   const char **why)
 {
-	const struct token *sender = verify(gate, auth, request, request_len);
+	const struct token *sender = verify(gate, auth, request, request_len, why);
 	enum hop_status status = HOP_REFUSED;
 
-	if (sender && names_us(gate, auth))
+	if (sender && names_us(gate, auth)) {
+		*why = "seen before: recorded and sent again";
 		status = judge(sender, auth, now_ms);
+	} else if (sender) {
+		*why = "meant for an exit of another name";
+	}
 	hop_answer_write(answer, status, now_ms, auth->nonce, sender ? sender->key : NULL);
 	*token = status == HOP_ACCEPTED ? sender : NULL;
 	return status;

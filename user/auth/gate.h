@@ -14,10 +14,12 @@ struct gate {
 
 /* Judges the message and the SOCKS5 request behind it, and writes the answer. With HOP_ACCEPTED,
  * *token is that of the sender, and a session of its account has begun: token_state_end() when it
- * is over. Else *token is NULL. now_ms: since 1970. */
+ * is over. Else *token is NULL, and with HOP_REFUSED *why is what the sender is not told. now_ms:
+ * since 1970. */
 enum hop_status gate_admit(const struct gate *gate, const struct hop_auth *auth,
 			   const uint8_t *request, size_t request_len, uint64_t now_ms,
-			   const struct token **token, uint8_t answer[static HOP_ANSWER_BYTES]);
+			   const struct token **token, uint8_t answer[static HOP_ANSWER_BYTES],
+			   const char **why);
 
 /* For the main thread, before a new configuration's gates are used: gives each token the account
  * that the same token (name and key) has in old, or a new one. old may be NULL with old_count 0. 0

@@ -3,6 +3,7 @@
 #include "auth/users.h"
 
 #include <sodium.h>
+#include <stdbool.h>
 #include <string.h>
 
 /* A NUL would vanish in the padding and make "a\0" the same as "a". */
@@ -11,15 +12,15 @@ static bool is_plain(const char *text, size_t len, size_t max)
 	return len <= max && memchr(text, '\0', len) == NULL;
 }
 
-bool users_check(const struct users *users, const char *name, size_t name_len, const char *password,
-		 size_t password_len)
+const char *users_check(const struct users *users, const char *name, size_t name_len,
+			const char *password, size_t password_len)
 {
 	struct user given = {0};
-	unsigned int found = 0;
+	size_t found = 0; /* from 1 */
 
 	if (!is_plain(name, name_len, USER_NAME_MAX) ||
 	    !is_plain(password, password_len, USER_PASSWORD_MAX))
-		return false;
+		return NULL;
 	memcpy(given.name, name, name_len);
 	memcpy(given.password, password, password_len);
 
@@ -31,8 +32,8 @@ bool users_check(const struct users *users, const char *name, size_t name_len, c
 		unsigned int same_password =
 			sodium_memcmp(given.password, user->password, sizeof(given.password)) == 0;
 
-		found |= same_name & same_password;
+		found |= (i + 1) * (same_name & same_password);
 	}
 	sodium_memzero(&given, sizeof(given));
-	return found != 0;
+	return found ? users->user[found - 1].name : NULL;
 }

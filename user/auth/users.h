@@ -3,7 +3,6 @@
 #ifndef HAWSER_AUTH_USERS_H
 #define HAWSER_AUTH_USERS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "proto/handshake.h"
@@ -19,8 +18,8 @@ struct users {
 };
 
 /* Compares in constant time, whether the name exists or not. name and password need not be
- * NUL-terminated. */
-bool users_check(const struct users *users, const char *name, size_t name_len, const char *password,
-		 size_t password_len);
+ * NUL-terminated. The name as users has it, or NULL if the password is not right. */
+const char *users_check(const struct users *users, const char *name, size_t name_len,
+			const char *password, size_t password_len);
 
 #endif

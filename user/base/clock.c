@@ -27,6 +27,11 @@ uint64_t clock_now_ms(void)
 	return (uint64_t)((epoch_ns + read_ns(CLOCK_BOOTTIME)) / 1000000);
 }
 
+uint64_t clock_calendar_ms(void)
+{
+	return (uint64_t)read_ns(CLOCK_REALTIME) / 1000000;
+}
+
 uint64_t clock_monotonic_ns(void)
 {
 	return (uint64_t)read_ns(CLOCK_MONOTONIC);

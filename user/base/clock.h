@@ -9,6 +9,9 @@
  * since then, also while the host slept. Steps of the clock after that do not move it. */
 uint64_t clock_now_ms(void);
 
+/* The same, as this host's clock says now: to be shown, and to find the day. */
+uint64_t clock_calendar_ms(void);
+
 /* As bpf_ktime_get_ns() tells it. */
 uint64_t clock_monotonic_ns(void);
 

@@ -163,6 +163,17 @@ void show_reload(struct json_object *answer)
 		puts(said);
 }
 
+/* Nothing while it is off. */
+static void show_access_log(struct json_object *log)
+{
+	const char *fault = json_text(log, "fault");
+
+	if (*json_text(log, "to"))
+		print_line("access log", "%s, %" PRIu64 " lines, %" PRIu64 " dropped%s%s",
+			   json_text(log, "to"), json_count(log, "lines"),
+			   json_count(log, "dropped"), *fault ? ": " : "", fault);
+}
+
 void show_status(struct json_object *answer)
 {
 	struct json_object *sessions = json_member(answer, "sessions");
@@ -206,6 +217,7 @@ void show_status(struct json_object *answer)
 		   json_count(json_member(answer, "sockmap"), "refused"));
 	print_line("accepting", "%" PRIu64 " pauses, %" PRIu64 " errors",
 		   json_count(accept, "pauses"), json_count(accept, "errors"));
+	show_access_log(json_member(answer, "access_log"));
 	if (json_count(answer, "log_dropped") > 0)
 		print_line("log", "%" PRIu64 " lines dropped: nobody read them",
 			   json_count(answer, "log_dropped"));
@@ -235,6 +247,7 @@ static void add_session(struct table *table, struct json_object *session)
 
 	table_add(table, "%" PRIu64, json_count(session, "id"));
 	table_add(table, "%s", json_text(session, "client"));
+	table_add(table, "%s", json_text(session, "user"));
 	table_add(table, "%s", json_text(session, "destination"));
 	table_add(table, "%s", json_text(session, "state"));
 	table_add(table, "%s", known(json_text(session, "protocol")));
@@ -251,11 +264,11 @@ static void add_session(struct table *table, struct json_object *session)
 void show_sessions(struct json_object *answer)
 {
 	static const struct column columns[] = {
-		{"ID", COLUMN_RIGHT},	{"CLIENT", COLUMN_LEFT}, {"DESTINATION", COLUMN_LEFT},
-		{"STATE", COLUMN_LEFT}, {"IN", COLUMN_LEFT},	 {"FROM", COLUMN_LEFT},
-		{"TO", COLUMN_LEFT},	{"EXIT", COLUMN_LEFT},	 {"TIER", COLUMN_LEFT},
-		{"UP", COLUMN_RIGHT},	{"DOWN", COLUMN_RIGHT},	 {"AGE", COLUMN_RIGHT},
-		{"IDLE", COLUMN_RIGHT},
+		{"ID", COLUMN_RIGHT},	      {"CLIENT", COLUMN_LEFT}, {"USER", COLUMN_LEFT},
+		{"DESTINATION", COLUMN_LEFT}, {"STATE", COLUMN_LEFT},  {"IN", COLUMN_LEFT},
+		{"FROM", COLUMN_LEFT},	      {"TO", COLUMN_LEFT},     {"EXIT", COLUMN_LEFT},
+		{"TIER", COLUMN_LEFT},	      {"UP", COLUMN_RIGHT},    {"DOWN", COLUMN_RIGHT},
+		{"AGE", COLUMN_RIGHT},	      {"IDLE", COLUMN_RIGHT},
 	};
 
 	table_show(columns, sizeof(columns) / sizeof(columns[0]), json_member(answer, "sessions"),

@@ -100,6 +100,7 @@ static void config_free(struct config *config)
 	free(config->state_dir);
 	free(config->relay.bpf_pins);
 	free(config->relay.local_accel);
+	free(config->access_log);
 	intercept_config_fini(&config->intercept);
 	free(config->links.link);
 	free(config);

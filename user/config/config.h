@@ -124,6 +124,7 @@ struct config {
 	bool control_is_default;
 	char *state_dir; /* for what survives a restart of the host */
 	enum log_level log_level;
+	char *access_log; /* a path, "syslog" or "syslog:PATH"; NULL: off */
 	struct timeouts timeouts;
 	struct intercept_config intercept;
 	atomic_uint references;

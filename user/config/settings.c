@@ -56,6 +56,24 @@ static int set_sticky(const struct value *value, const struct limits *limits, vo
 	return 0;
 }
 
+static const char *const access_log_words[] = {"off", NULL};
+
+static int set_access_log(const struct value *value, const struct limits *limits, void *out)
+{
+	char **at = out;
+
+	if (strcmp(value->text, access_log_words[0]) == 0) {
+		free(*at);
+		*at = NULL;
+		return 0;
+	}
+	if (value->text[0] != '/' && strcmp(value->text, "syslog") != 0 &&
+	    strncmp(value->text, "syslog:/", strlen("syslog:/")) != 0)
+		return value_refuse(value, "expected a path from /, syslog, syslog:PATH of its "
+					   "socket, or off");
+	return value_text(value, limits, out);
+}
+
 static int set_tick(const struct value *value, const struct limits *limits, void *out)
 {
 	struct tick_config *tick = out;
@@ -307,6 +325,10 @@ const struct setting settings[] = {
 	 OPTION("--state-dir", "PATH", "directory for what survives restarts of the host")},
 	{SECTION_DAEMON, "log-level", WORD(config, log_level, log_level_words),
 	 OPTION("--log-level", "LEVEL", "error, warning, info or debug")},
+	{SECTION_DAEMON, "access-log", .parse = set_access_log, AT(config, char *, access_log),
+	 .limits.words = access_log_words,
+	 OPTION("--access-log", "PATH|syslog[:PATH]|off",
+		"where sessions are told of at their end")},
 	{SECTION_NONE, .act = OPTION_CHECK,
 	 OPTION("--check", NULL, "check the configuration and exit")},
 	{SECTION_NONE, .act = OPTION_VERSION,

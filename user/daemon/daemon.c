@@ -10,6 +10,7 @@
 #include "accel/local.h"
 #include "accel/sockmap.h"
 #include "accel/sockmap_probe.h"
+#include "access_log/access_log.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/options.h"
@@ -70,6 +71,7 @@ static int workers_start(struct daemon *daemon, const struct open_files *files)
 			.unheard_max = files->unheard,
 			.sockmap = daemon->sockmap,
 			.local = daemon->local,
+			.access_log = daemon->access_log,
 			.penalty = daemon->penalty,
 			.recent_dials = daemon->recent_dials,
 			.affinity = daemon->affinity,
@@ -185,6 +187,15 @@ static void on_interrupt(struct ev_loop *loop, ev_signal *signal, int events)
 	daemon_stop(signal->data);
 }
 
+static void on_reopen(struct ev_loop *loop, ev_signal *signal, int events)
+{
+	const struct daemon *daemon = signal->data;
+
+	(void)loop;
+	(void)events;
+	access_log_reopen(daemon->access_log);
+}
+
 static void watch_signal(struct daemon *daemon, ev_signal *watcher, int number,
 			 void (*callback)(struct ev_loop *, ev_signal *, int))
 {
@@ -214,13 +225,14 @@ static int run(struct daemon *daemon)
 	err = local_start(daemon);
 	if (err)
 		return err;
+	daemon->access_log = access_log_open(daemon->loop);
 	daemon->penalty = auth_penalty_open();
 	daemon->recent_dials = recent_dials_open();
 	daemon->affinity = affinity_open();
 	daemon->dialled = hold_meeting();
 	daemon->listen_watch = listen_watch_open(daemon->loop);
-	if (!daemon->penalty || !daemon->recent_dials || !daemon->affinity || !daemon->dialled ||
-	    !daemon->listen_watch || reload_adopt(daemon->config, NULL))
+	if (!daemon->access_log || !daemon->penalty || !daemon->recent_dials || !daemon->affinity ||
+	    !daemon->dialled || !daemon->listen_watch || reload_adopt(daemon->config, NULL))
 		return no_memory();
 	daemon->run = run_redirect_open(daemon->loop, !daemon->config->relay.bpf);
 	if (!daemon->run)
@@ -231,6 +243,9 @@ static int run(struct daemon *daemon)
 		return no_memory();
 	exit_memory_configure(daemon->exits, daemon->config);
 	err = privileges_drop(daemon->config);
+	if (err)
+		return err;
+	err = access_log_follow(daemon->access_log, daemon->config->access_log);
 	if (err)
 		return err;
 	err = workers_start(daemon, &files);
@@ -244,6 +259,7 @@ static int run(struct daemon *daemon)
 						.workers = daemon->workers,
 						.worker_count = daemon->worker_count,
 						.local = daemon->local,
+						.access_log = daemon->access_log,
 						.links = daemon->links,
 						.started = clock_monotonic_s(),
 						.file = options_file(daemon->options)};
@@ -261,6 +277,7 @@ static int run(struct daemon *daemon)
 	watch_signal(daemon, &daemon->hangup, SIGHUP, on_hangup);
 	watch_signal(daemon, &daemon->terminate, SIGTERM, on_terminate);
 	watch_signal(daemon, &daemon->interrupt, SIGINT, on_interrupt);
+	watch_signal(daemon, &daemon->reopen, SIGUSR1, on_reopen);
 	ev_timer_init(&daemon->minute, on_minute, MINUTE_S, MINUTE_S);
 	daemon->minute.data = daemon;
 	ev_timer_start(daemon->loop, &daemon->minute);
@@ -288,6 +305,7 @@ static void fini(struct daemon *daemon)
 	sockmap_close(daemon->sockmap);
 	local_close(daemon->local);
 	run_redirect_close(daemon->run);
+	access_log_close(daemon->access_log);
 	auth_penalty_close(daemon->penalty);
 	recent_dials_close(daemon->recent_dials);
 	affinity_close(daemon->affinity);

@@ -21,6 +21,7 @@ struct daemon {
 	struct worker **workers;
 	size_t worker_count;
 	struct local *local;
+	struct access_log *access_log;
 	struct auth_penalty *penalty;
 	struct recent_dials *recent_dials;
 	struct affinity *affinity;
@@ -36,6 +37,7 @@ struct daemon {
 	ev_signal hangup;
 	ev_signal terminate;
 	ev_signal interrupt;
+	ev_signal reopen;
 	ev_timer minute;
 	ev_timer drain;
 	ev_tstamp drain_until;

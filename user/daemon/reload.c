@@ -6,6 +6,7 @@
 #include <sodium.h>
 
 #include "accel/local.h"
+#include "access_log/access_log.h"
 #include "auth/gate.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -88,7 +89,9 @@ static int take(struct daemon *daemon)
 	}
 	new = config_load(daemon->options);
 	if (!new || reload_adopt(new, old) ||
+	    access_log_follow(daemon->access_log, new->access_log) ||
 	    listen_set_open(&listening, new, daemon->worker_count, &daemon->listening)) {
+		(void)access_log_follow(daemon->access_log, old->access_log);
 		log_error("the configuration stays as it was");
 		config_put(new);
 		return -EINVAL;

@@ -10,6 +10,7 @@
 
 #include "accel/local.h"
 #include "accel/sockmap.h"
+#include "access_log/access_log.h"
 #include "base/clock.h"
 #include "base/control_socket.h"
 #include "base/json.h"
@@ -163,6 +164,18 @@ static struct json_object *report_configuration(const struct report_source *sour
 	return object;
 }
 
+static struct json_object *report_access_log(struct access_log *log)
+{
+	struct json_object *object = json_object_new_object();
+	const struct access_log_state state = access_log_state(log);
+
+	put_text(object, "to", state.where);
+	put_count(object, "lines", state.lines);
+	put_count(object, "dropped", state.dropped);
+	put_text(object, "fault", state.fault);
+	return object;
+}
+
 static const char *congestion_name(const struct config *config)
 {
 	switch (config->congestion) {
@@ -227,6 +240,8 @@ static struct json_object *report_status(const struct report_source *source,
 			sum.relay.sockmap_refused));
 	put(status, "accept",
 	    report_pair("pauses", sum.accept_pauses, "errors", sum.accept_errors));
+	if (source->access_log)
+		put(status, "access_log", report_access_log(source->access_log));
 	put(status, "log_dropped", json_object_new_uint64(log_dropped()));
 	return status;
 }
@@ -238,6 +253,7 @@ static struct json_object *report_session(const struct session_row *row)
 
 	put_count(session, "id", row->id);
 	put_text(session, "client", address_format(&row->client, client));
+	put_text(session, "user", row->user);
 	put_text(session, "destination", row->destination);
 	put_text(session, "exit", row->exit);
 	put_text(session, "state", row->state);

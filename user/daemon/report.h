@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct access_log;
 struct sockmap;
 struct config;
 struct interception;
@@ -28,8 +29,9 @@ struct report_source {
 	const struct sockmap *sockmap;
 	struct worker **workers;
 	size_t worker_count;
-	const struct local *local; /* NULL: not asked for */
-	const struct links *links; /* NULL: none */
+	const struct local *local;     /* NULL: not asked for */
+	const struct links *links;     /* NULL: none */
+	struct access_log *access_log; /* NULL: none */
 	const struct interception *interception;
 	double started;	  /* CLOCK_MONOTONIC seconds */
 	const char *file; /* of the configuration; NULL: none */

@@ -138,6 +138,7 @@ struct worker *worker_start(const struct worker_options *options)
 	env->relay.hangup.epoll_fd = -1;
 	env->relay.ticker.timer_fd = -1;
 	env->doorway.max = options->unheard_max;
+	env->access_log = options->access_log;
 	env->penalty = options->penalty;
 	env->recent_dials = options->recent_dials;
 	env->affinity = options->affinity;

@@ -14,6 +14,7 @@
 #include "session/stats.h"
 #include "upstream/auto_bypass.h"
 
+struct access_log;
 struct affinity;
 struct auth_penalty;
 struct link_choices;
@@ -32,6 +33,7 @@ struct worker_options {
 	uint32_t unheard_max;		   /* clients that have not said where to, at once */
 	struct sockmap *sockmap;	   /* outlives the worker */
 	struct local *local;		   /* the same; NULL: off */
+	struct access_log *access_log;	   /* the same */
 	struct auth_penalty *penalty;	   /* the same */
 	struct recent_dials *recent_dials; /* the same */
 	struct affinity *affinity;	   /* the same */

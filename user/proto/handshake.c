@@ -4,6 +4,7 @@
 #include "proto/handshake_private.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 static const struct dialogue {
@@ -70,6 +71,22 @@ void handshake_reply(const struct handshake *handshake, enum cause cause,
 {
 	if (dialogues[handshake->protocol].reply)
 		dialogues[handshake->protocol].reply(handshake, cause, bound, out);
+}
+
+void handshake_name_login(struct handshake *handshake, const char *name, size_t len)
+{
+	snprintf(handshake->login, sizeof(handshake->login), "%.*s",
+		 (int)(len < LOGIN_TEXT_MAX ? len : LOGIN_TEXT_MAX), name);
+}
+
+bool handshake_check_password(struct handshake *handshake, const char *name, size_t name_len,
+			      const char *password, size_t password_len)
+{
+	handshake_name_login(handshake, name, name_len);
+	handshake->user = handshake->judge->password(handshake->users, name, name_len, password,
+						     password_len);
+	handshake->wrong_password = !handshake->user;
+	return handshake->user;
 }
 
 void handshake_out_append(struct handshake_out *out, const void *bytes, size_t len)

@@ -22,6 +22,7 @@ struct users;
 #define USER_NAME_MAX	  255		/* RFC 1929 section 2 */
 #define USER_PASSWORD_MAX 255
 #define HANDSHAKE_OUT_MAX 512 /* every answer fits */
+#define LOGIN_TEXT_MAX	  63  /* of a name that failed, so much is told */
 
 enum protocol {
 	PROTOCOL_NONE, /* no byte seen yet */
@@ -43,13 +44,14 @@ enum access {
 
 /* Who decides whether a password or a token is right; the handshake only asks. */
 struct handshake_judge {
-	bool (*password)(const struct users *users, const char *name, size_t name_len,
-			 const char *password, size_t password_len);
+	/* As users_check(). */
+	const char *(*password)(const struct users *users, const char *name, size_t name_len,
+				const char *password, size_t password_len);
 	/* As gate_admit(). */
 	enum hop_status (*token)(const struct gate *gate, const struct hop_auth *auth,
 				 const uint8_t *request, size_t request_len,
 				 const struct token **token,
-				 uint8_t answer[static HOP_ANSWER_BYTES]);
+				 uint8_t answer[static HOP_ANSWER_BYTES], const char **why);
 };
 
 struct handshake {
@@ -61,6 +63,10 @@ struct handshake {
 	/* The token that the gate let in, with a session begun on its account: the caller's to end,
 	 * also after PARSE_BAD. NULL without one. */
 	const struct token *token;
+	/* Whose password was right, of users; NULL: none was asked for. */
+	const char *user;
+	char login[LOGIN_TEXT_MAX + 1]; /* the name that was given last, cut; with PARSE_BAD */
+	const char *why;  /* with PARSE_BAD: what was wrong with a token; NULL: see cause */
 	bool probe;	  /* with PARSE_DONE: wants the success and nothing else; no destination */
 	enum cause cause; /* set when PARSE_BAD */
 	bool wrong_password;		/* with PARSE_BAD: a guess, perhaps */

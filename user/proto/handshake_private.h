@@ -29,6 +29,13 @@ void http_proxy_reply(const struct handshake *handshake, enum cause cause,
 		      const union address *bound, struct handshake_out *out);
 void http_proxy_next(struct handshake *handshake);
 
+/* Notes a name that was given, before it is judged. */
+void handshake_name_login(struct handshake *handshake, const char *name, size_t len);
+
+/* Has a password judged, and notes who that is. */
+bool handshake_check_password(struct handshake *handshake, const char *name, size_t name_len,
+			      const char *password, size_t password_len);
+
 /* All answers of one dialogue together fit. */
 void handshake_out_append(struct handshake_out *out, const void *bytes, size_t len);
 

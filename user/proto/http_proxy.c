@@ -124,7 +124,7 @@ static const struct refusal *read_request(struct span head, struct request *requ
 }
 
 /* The value of Proxy-Authorization: RFC 7617. */
-static bool check_basic(const struct handshake *handshake, struct span value)
+static bool check_basic(struct handshake *handshake, struct span value)
 {
 	char text[USER_NAME_MAX + 1 + USER_PASSWORD_MAX];
 	struct span name, password = {text, 0};
@@ -136,13 +136,12 @@ static bool check_basic(const struct handshake *handshake, struct span value)
 	ok = sodium_base642bin((unsigned char *)text, sizeof(text), value.at, value.len, NULL,
 			       &password.len, NULL, sodium_base64_VARIANT_ORIGINAL) == 0 &&
 	     span_cut(&password, ':', &name) &&
-	     handshake->judge->password(handshake->users, name.at, name.len, password.at,
-					password.len);
+	     handshake_check_password(handshake, name.at, name.len, password.at, password.len);
 	sodium_memzero(text, sizeof(text));
 	return ok;
 }
 
-static const struct refusal *check_access(const struct handshake *handshake, struct span fields)
+static const struct refusal *check_access(struct handshake *handshake, struct span fields)
 {
 	struct span value;
 

@@ -83,11 +83,8 @@ static enum parse read_password(struct handshake *handshake, const uint8_t *in, 
 
 	/* A client of an open listener may insist on a password; then any will do. */
 	if (handshake->access == ACCESS_PASSWORD &&
-	    !handshake->judge->password(handshake->users, name, name_len, name + name_len + 1,
-					password_len)) {
-		handshake->wrong_password = true;
+	    !handshake_check_password(handshake, name, name_len, name + name_len + 1, password_len))
 		return refuse(handshake, CAUSE_AUTH_FAILED, out);
-	}
 	*used = 3 + name_len + password_len;
 	append_pair(out, PASSWORD_VERSION, 0);
 	handshake->stage = STAGE_REQUEST;
@@ -148,8 +145,9 @@ static enum parse read_token(struct handshake *handshake, const uint8_t *in, siz
 	if (size == 0 || len - (size_t)auth_size < (size_t)size)
 		return PARSE_MORE;
 	hop_auth_read(in, (size_t)auth_size, &auth);
+	handshake_name_login(handshake, auth.token, auth.token_len);
 	status = handshake->judge->token(handshake->gate, &auth, in + auth_size, (size_t)size,
-					 &handshake->token, answer);
+					 &handshake->token, answer, &handshake->why);
 	handshake_out_append(out, answer, sizeof(answer));
 	handshake->cause = causes[status];
 	if (status != HOP_ACCEPTED)

@@ -79,6 +79,7 @@ void session_drop_server(struct session *session)
 	if (server->fd < 0)
 		return;
 	session_http_unwatch(session);
+	session_record_look(session);
 	close(server->fd);
 	server->fd = -1;
 	server->transport = TRANSPORT_NONE;
@@ -104,6 +105,7 @@ void session_end(struct session *session, enum cause cause)
 						 session->protocol == PROTOCOL_TRANSPARENT);
 
 	relay_refresh(&session->relay);
+	session_record_end(session, cause);
 	log_write(cause == CAUSE_BYTES_LOST ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
 		  "session %llu: ended: %s; %llu bytes up, %llu down",
 		  (unsigned long long)session->id, cause_info(cause)->text,
@@ -140,10 +142,12 @@ static void session_on_relay(struct relay *relay, enum relay_event event, enum c
 {
 	struct session *session = container_of(relay, struct session, relay);
 
-	if (event == RELAY_ENDED)
+	if (event == RELAY_ENDED) {
 		session_end(session, cause);
-	else
-		session_arm_deadline(session);
+		return;
+	}
+	session_record_look(session);
+	session_arm_deadline(session);
 }
 
 static struct session *session_new(struct session_env *env, int fd, const union address *client,

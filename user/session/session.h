@@ -18,6 +18,7 @@
 #include "session/subflow_watch.h"
 #include "upstream/auto_bypass.h"
 
+struct access_log;
 struct affinity;
 struct auth_penalty;
 struct local_worker;
@@ -38,7 +39,8 @@ struct session_env {
 	struct link_picker links;
 	struct subflow_watch subflow_watch;
 	struct local_worker *local;	   /* NULL: off */
-	struct auth_penalty *penalty;	   /* of all workers */
+	struct access_log *access_log;	   /* of all workers */
+	struct auth_penalty *penalty;	   /* the same */
 	struct recent_dials *recent_dials; /* the same */
 	struct affinity *affinity;	   /* the same */
 	struct run_redirect *run;	   /* the same */

@@ -97,6 +97,7 @@ static void session_on_client(struct ev_loop *loop, ev_io *io, int events)
 	session_judge_guesses(session);
 	result = opening_advance(session->opening, io->fd, &refusal);
 	session->token_state = handshake->token ? handshake->token->token_state : NULL;
+	session->user = handshake->token ? handshake->token->name : handshake->user;
 	switch (result) {
 	case PARSE_DONE:
 		session_on_handshake(session);

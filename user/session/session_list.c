@@ -72,8 +72,7 @@ static void flow_describe(const struct relay *relay, const struct flow *flow, st
 	}
 }
 
-/* "" for none. The exits are those of the configuration that the session began with. */
-static const char *session_exit_name(const struct session *session)
+const char *session_exit_name(const struct session *session)
 {
 	const struct config *config = session->config;
 
@@ -106,6 +105,7 @@ static void session_describe(struct session *session, struct session_row *row)
 		.idle_s = now - (relaying || http ? relay->last_activity : session->started),
 	};
 	snprintf(row->exit, sizeof(row->exit), "%s", session_exit_name(session));
+	snprintf(row->user, sizeof(row->user), "%s", session->user ? session->user : "");
 	if (relaying) {
 		flow_describe(relay, &relay->flows[UP], &row->up);
 		flow_describe(relay, &relay->flows[DOWN], &row->down);

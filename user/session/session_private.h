@@ -2,8 +2,8 @@
 /* What session.c, one session's life, and the parts of that share: session_client.c, what the
  * client says, session_refuse.c, how it is refused, session_dial.c and session_relay.c, where it
  * goes, session_deadline.c, how long that may take, session_doorway.c, how one gets in,
- * session_transparent.c, how some begin, session_http.c, those of many requests, and
- * session_list.c, what is asked of all. */
+ * session_transparent.c, how some begin, session_http.c, those of many requests,
+ * session_record.c, what is told of one, and session_list.c, what is asked of all. */
 #ifndef HAWSER_SESSION_SESSION_PRIVATE_H
 #define HAWSER_SESSION_SESSION_PRIVATE_H
 
@@ -31,6 +31,7 @@ enum session_state {
 #define SHORT_DESTINATION_BYTES 48
 
 struct session_block;
+struct session_record;
 
 struct session {
 	struct session_env *env;
@@ -42,6 +43,8 @@ struct session {
 	struct session_http *http;	 /* NULL without plain HTTP requests, and as opening */
 	struct exit_state *exit;	 /* that carries it; NULL: none */
 	struct token_state *token_state; /* of the token that it came with; NULL: without */
+	const char *user;		 /* or token, by which it got in, the configuration's */
+	struct session_record *record;	 /* for the access log; NULL: none */
 	char *destination;		 /* as text, for output; NULL while unknown */
 	char short_destination[SHORT_DESTINATION_BYTES]; /* where destination is, if it fits */
 	uint64_t id;
@@ -53,6 +56,7 @@ struct session {
 	enum cause cause; /* why it was refused */
 	bool plain;	  /* bypassed: dialled as TCP */
 	bool from_run;	  /* its client is of `hawser run` */
+	bool told;	  /* that it did not get in */
 	struct relay relay;
 };
 
@@ -146,6 +150,17 @@ bool session_was_attempt(const struct session *session, enum cause cause);
 /* Before a handshake goes on: who guesses too fast finds no password right, by whichever connection
  * the next guess comes. */
 void session_judge_guesses(struct session *session);
+
+/* Of session_list.c: "" for none. */
+const char *session_exit_name(const struct session *session);
+
+/* Of session_record.c: a connection to the server is there, moves, and is over. */
+void session_record_connected(struct session *session);
+void session_record_look(struct session *session);
+void session_record_end(struct session *session, enum cause cause);
+
+/* A line in the log of who did not get in. */
+void session_tell_refused(struct session *session, enum cause cause);
 
 /* Of session_transparent.c: in place of a handshake. */
 void session_start_transparent(struct session *session);

@@ -66,7 +66,9 @@ void session_refuse_handshake(struct session *session, enum cause cause,
 			      const struct handshake_out *out)
 {
 	struct opening *opening = session->opening;
-	struct session_env *env = session->env;
+	const struct session_env *env = session->env;
+	double delay_s;
+	bool tell;
 
 	if (!session_was_attempt(session, cause)) {
 		session_refuse(session, cause, out);
@@ -76,6 +78,8 @@ void session_refuse_handshake(struct session *session, enum cause cause,
 	opening->refusal = *out;
 	session_watch_client(session);
 	session_enter(session, SESSION_DELAYING);
-	session_arm(session,
-		    auth_penalty_note(env->penalty, &session->client, clock_monotonic_s()));
+	delay_s = auth_penalty_note(env->penalty, &session->client, clock_monotonic_s(), &tell);
+	if (tell)
+		session_tell_refused(session, cause);
+	session_arm(session, delay_s);
 }

@@ -88,11 +88,13 @@ void session_connected(struct session *session, const struct dial_result *result
 	congestion_choose(session->config, fd, transport);
 	congestion_choose(session->config, relay->client.fd, relay->client.transport);
 	if (session->protocol == PROTOCOL_HTTP) {
+		session_record_connected(session);
 		session_http_connected(
 			session, result->first_sent && session->opening->handshake.http.repeatable);
 		return;
 	}
 	relay_prepare(relay, &session->config->relay, session->id);
+	session_record_connected(session);
 	if (opening_hand_over(session->opening, relay, &bound, result->first_sent))
 		session_end(session, CAUSE_RESOURCES);
 	else

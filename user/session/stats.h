@@ -57,6 +57,7 @@ struct session_row {
 	uint64_t id;
 	union address client;
 	char destination[DESTINATION_TEXT_MAX]; /* "" while unknown */
+	char user[USER_NAME_MAX + 1];		/* or token, by which it got in; "": none */
 	char exit[HOP_EXIT_NAME_MAX + 1];	/* that carries it; "": none */
 	const char *state;			/* "handshake", "relaying"… */
 	enum protocol protocol;

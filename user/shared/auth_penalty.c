@@ -32,6 +32,7 @@ struct auth_penalty {
 	pthread_mutex_t lock;
 	uint8_t key[crypto_shorthash_KEYBYTES]; /* so that nobody can choose who meets whom */
 	uint64_t since_log;
+	uint32_t told; /* of them */
 	struct row rows[ROWS];
 };
 
@@ -87,7 +88,8 @@ bool failures_may_guess(struct auth_penalty *penalty, const union address *addre
 	return may;
 }
 
-double auth_penalty_note(struct auth_penalty *penalty, const union address *address, double now_s)
+double auth_penalty_note(struct auth_penalty *penalty, const union address *address, double now_s,
+			 bool *tell)
 {
 	const union address source = address_source(address);
 	struct row *row = row_of(penalty, &source);
@@ -108,6 +110,8 @@ double auth_penalty_note(struct auth_penalty *penalty, const union address *addr
 	row->count++;
 	row->logged++;
 	penalty->since_log++;
+	*tell = row->logged <= AUTH_PENALTY_LINES && penalty->told < AUTH_PENALTY_LINES_MAX;
+	penalty->told += *tell;
 	pthread_mutex_unlock(&penalty->lock);
 	return delay_s < AUTH_PENALTY_DELAY_MAX_S ? delay_s : AUTH_PENALTY_DELAY_MAX_S;
 }
@@ -127,6 +131,7 @@ void auth_penalty_log(struct auth_penalty *penalty)
 		penalty->rows[i].logged = 0;
 	}
 	penalty->since_log = 0;
+	penalty->told = 0;
 	pthread_mutex_unlock(&penalty->lock);
 	if (count == 0)
 		return;

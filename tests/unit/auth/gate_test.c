@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -123,6 +124,8 @@ static int gate_teardown(void **state)
 	return 0;
 }
 
+static const char *why; /* the last one was refused */
+
 static enum hop_status admit(struct gate *at, const struct token **token)
 {
 	uint8_t head[HOP_HEAD_MAX], answer[2 + HOP_ANSWER_BYTES] = {5, HOP_METHOD};
@@ -137,7 +140,7 @@ static enum hop_status admit(struct gate *at, const struct token **token)
 	assert_true(size > 0);
 	hop_auth_read(head + 3, (size_t)size, &auth);
 	status = gate_admit(at, &auth, head + 3 + size, len - 3 - (size_t)size, NOW + 2, &admitted,
-			    answer + 2);
+			    answer + 2, &why);
 	assert_int_equal(admitted != NULL, status == HOP_ACCEPTED);
 	/* The router understands it. */
 	order.nonce[0]--;
@@ -165,6 +168,7 @@ static void a_token_gets_in(void **state)
 	assert_int_equal(token_state_sessions(token->token_state), 0);
 	order.nonce[0]--;
 	assert_int_equal(admit(gate, NULL), HOP_REFUSED);
+	assert_string_equal(why, "seen before: recorded and sent again");
 	order.time_ms = NOW;
 	assert_int_equal(admit(gate, NULL), HOP_CLOCK);
 }
@@ -178,9 +182,11 @@ static void others_do_not(void **state)
 	stranger.key[0] ^= 1;
 	order.token = &stranger;
 	assert_int_equal(admit(gate, NULL), HOP_REFUSED);
+	assert_string_equal(why, "wrong key");
 	/* The key that stands in for a token that is not there opens nothing. */
 	order.token = &nobody;
 	assert_int_equal(admit(gate, NULL), HOP_REFUSED);
+	assert_string_equal(why, "no such token");
 }
 
 static void an_exit_may_want_its_name(void **state)
@@ -188,6 +194,7 @@ static void an_exit_may_want_its_name(void **state)
 	(void)state;
 	gate->exit_name = strdup("vps2");
 	assert_int_equal(admit(gate, NULL), HOP_REFUSED);
+	assert_string_equal(why, "meant for an exit of another name");
 	order.exit_name = "vps2";
 	assert_int_equal(admit(gate, NULL), HOP_ACCEPTED);
 	order.exit_name = "vps22";
@@ -255,12 +262,14 @@ static void a_new_key_revokes_the_old(void **state)
 	gate_free(new);
 }
 
+static bool told; /* of the last one */
+
 static double note(struct auth_penalty *penalty, const char *address, double now_s)
 {
 	union address parsed;
 
 	assert_int_equal(address_parse(address, &parsed), 0);
-	return auth_penalty_note(penalty, &parsed, now_s);
+	return auth_penalty_note(penalty, &parsed, now_s, &told);
 }
 
 static void who_fails_often_waits_longer(void **state)
@@ -299,11 +308,39 @@ static void guesses_are_few(void **state)
 	assert_int_equal(address_parse("192.0.2.2:1000", &other), 0);
 	for (int i = 0; i < 45000; i++) {
 		judged += failures_may_guess(penalty, &guesser, i / 4500.);
-		auth_penalty_note(penalty, &guesser, i / 4500.);
+		auth_penalty_note(penalty, &guesser, i / 4500., &told);
 	}
 	assert_in_range(judged, 20 + 90, 20 + 102);
 	assert_true(failures_may_guess(penalty, &other, 10));
 	assert_true(failures_may_guess(penalty, &guesser, 10.2));
+	auth_penalty_close(penalty);
+}
+
+/* Some of each address, some of all, and as many after the next summary. */
+static void lines_of_the_log_are_few(void **state)
+{
+	struct auth_penalty *penalty = auth_penalty_open();
+	char address[ADDRESS_TEXT_MAX];
+	unsigned int lines = 0;
+
+	(void)state;
+	for (int i = 0; i < 50; i++) {
+		note(penalty, "192.0.2.1:1000", i / 50.);
+		lines += told;
+	}
+	assert_int_equal(lines, AUTH_PENALTY_LINES);
+	note(penalty, "192.0.2.2:1000", 1);
+	assert_true(told);
+	lines = 0;
+	for (int i = 0; i < 60000; i++) {
+		snprintf(address, sizeof(address), "10.1.%d.%d:1", i / 250 % 250, i % 250 + 1);
+		note(penalty, address, 1);
+		lines += told;
+	}
+	assert_int_equal(lines, AUTH_PENALTY_LINES_MAX - AUTH_PENALTY_LINES - 1);
+	auth_penalty_log(penalty);
+	note(penalty, "192.0.2.1:1000", 2);
+	assert_true(told);
 	auth_penalty_close(penalty);
 }
 
@@ -351,6 +388,7 @@ int main(void)
 		GATE(a_new_key_revokes_the_old),
 		cmocka_unit_test(who_fails_often_waits_longer),
 		cmocka_unit_test(guesses_are_few),
+		cmocka_unit_test(lines_of_the_log_are_few),
 		cmocka_unit_test(the_log_has_a_line),
 	};
 

@@ -11,6 +11,7 @@ static void sessions_are_complete_and_sorted(void **state)
 	struct session_row second_rows[] = {
 		{
 			.id = 4,
+			.user = "alice",
 			.destination = "example.org:443",
 			.exit = "vps",
 			.state = "relaying",
@@ -44,8 +45,9 @@ static void sessions_are_complete_and_sorted(void **state)
 	assert_count(json_object_array_get_idx(list, 2), "id", 9);
 
 	row = json_object_array_get_idx(list, 1);
-	assert_members(row, 18);
+	assert_members(row, 19);
 	assert_count(row, "id", 4);
+	assert_text(row, "user", "alice");
 	assert_text(row, "client", "192.0.2.7:40000");
 	assert_text(row, "destination", "example.org:443");
 	assert_text(row, "exit", "vps");
