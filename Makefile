@@ -122,6 +122,7 @@ $(BUILD)/unit/net/splice_probe_test: ALL_LDFLAGS += -Wl,--wrap=splice
 $(BUILD)/unit/relay/flow_test: ALL_LDFLAGS += -Wl,--wrap=kernel_feature
 $(BUILD)/unit/accel/sockmap_test: ALL_LDFLAGS += -Wl,--wrap=bpf_prog_attach
 $(BUILD)/unit/net/mptcp_blackhole_test: ALL_LDFLAGS += -Wl,--wrap=fopen
+$(BUILD)/unit/links/link_tell_test: ALL_LDFLAGS += -Wl,--wrap=hooks_tell
 $(BUILD)/unit/links/link_choice_test: ALL_LDFLAGS += -Wl,--wrap=route_find_default
 $(BUILD)/unit/auth/egress_policy_test: ALL_LDFLAGS += -Wl,--wrap=route_is_own
 $(BUILD)/unit/upstream/own_listener_test: ALL_LDFLAGS += -Wl,--wrap=route_is_own
@@ -255,7 +256,7 @@ format: ## reformat the C sources
 	@clang-format -i $(SOURCES)
 
 # Where each file goes.
-INSTALLED := sbin/hawserd bin/hawser share/man/man1/hawser.1 share/man/man5/hawser.conf.5 share/man/man8/hawserd.8
+INSTALLED := sbin/hawserd bin/hawser share/man/man1/hawser.1 share/man/man5/hawser.conf.5 share/man/man8/hawserd.8 $(addprefix share/doc/hawser/,$(wildcard examples/*))
 .PHONY: install uninstall
 install: all ## install to $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BUILD)/hawserd $(DESTDIR)$(PREFIX)/sbin/hawserd
@@ -263,6 +264,7 @@ install: all ## install to $(DESTDIR)$(PREFIX)
 	install -D -m 644 man/hawser.1 $(DESTDIR)$(PREFIX)/share/man/man1/hawser.1
 	install -D -m 644 man/hawser.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/hawser.conf.5
 	install -D -m 644 man/hawserd.8 $(DESTDIR)$(PREFIX)/share/man/man8/hawserd.8
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/share/doc/hawser/examples $(wildcard examples/*)
 uninstall: ## remove what install put there; /etc/hawser and /var/lib/hawser stay
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,$(INSTALLED))
 

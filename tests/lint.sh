@@ -58,4 +58,6 @@ step "names in documents" python3 tests/lint_docs.py
 step "shell scripts" sh -n tests/setup.sh
 step "shell scripts" sh -n tests/fresh.sh
 step "shell scripts" sh -n tests/cross.sh
+step "shell scripts" sh -n examples/on-event-chat
+step "shell scripts" sh -n examples/on-event-mail
 exit $failed

@@ -174,6 +174,17 @@ static void show_access_log(struct json_object *log)
 			   json_count(log, "dropped"), *fault ? ": " : "", fault);
 }
 
+/* Nothing without a program. */
+static void show_on_event(struct json_object *on_event)
+{
+	if (*json_text(on_event, "program"))
+		print_line("on event",
+			   "%s, run %" PRIu64 " times, failed %" PRIu64 ", %" PRIu64
+			   " events left out",
+			   json_text(on_event, "program"), json_count(on_event, "run"),
+			   json_count(on_event, "failed"), json_count(on_event, "dropped"));
+}
+
 void show_status(struct json_object *answer)
 {
 	struct json_object *sessions = json_member(answer, "sessions");
@@ -218,6 +229,7 @@ void show_status(struct json_object *answer)
 	print_line("accepting", "%" PRIu64 " pauses, %" PRIu64 " errors",
 		   json_count(accept, "pauses"), json_count(accept, "errors"));
 	show_access_log(json_member(answer, "access_log"));
+	show_on_event(json_member(answer, "on_event"));
 	if (json_count(answer, "log_dropped") > 0)
 		print_line("log", "%" PRIu64 " lines dropped: nobody read them",
 			   json_count(answer, "log_dropped"));

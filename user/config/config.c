@@ -62,7 +62,8 @@ struct config *config_new(void)
 			     .connect_s = 30,
 			     .idle_s = 86400,
 			     .half_closed_s = 900,
-			     .drain_s = 30}};
+			     .drain_s = 30,
+			     .event_s = 30}};
 	atomic_init(&config->references, 1);
 	config->state_dir = strdup(STATE_DIR_DEFAULT);
 	config->relay.bpf_pins = strdup(BPF_PINS_DEFAULT);
@@ -101,6 +102,7 @@ static void config_free(struct config *config)
 	free(config->relay.bpf_pins);
 	free(config->relay.local_accel);
 	free(config->access_log);
+	free(config->on_event);
 	intercept_config_fini(&config->intercept);
 	free(config->links.link);
 	free(config);

@@ -89,6 +89,7 @@ struct timeouts { /* seconds, all > 0 */
 	double idle_s;
 	double half_closed_s;
 	double drain_s;
+	double event_s; /* of the program of on_event */
 };
 
 struct config {
@@ -124,6 +125,7 @@ struct config {
 	bool control_is_default;
 	char *state_dir; /* for what survives a restart of the host */
 	enum log_level log_level;
+	char *on_event;	  /* a program; NULL: none */
 	char *access_log; /* a path, "syslog" or "syslog:PATH"; NULL: off */
 	struct timeouts timeouts;
 	struct intercept_config intercept;

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include <linux/magic.h>
 
@@ -71,6 +73,20 @@ static int set_access_log(const struct value *value, const struct limits *limits
 	    strncmp(value->text, "syslog:/", strlen("syslog:/")) != 0)
 		return value_refuse(value, "expected a path from /, syslog, syslog:PATH of its "
 					   "socket, or off");
+	return value_text(value, limits, out);
+}
+
+static int set_program(const struct value *value, const struct limits *limits, void *out)
+{
+	const char *const expected = "expected the path of a program, from /";
+	struct stat info;
+
+	if (value->text[0] != '/')
+		return value_refuse(value, "%s", expected);
+	if (stat(value->text, &info) || access(value->text, X_OK))
+		return value_refuse(value, "%s; %s", strerror(errno), expected);
+	if (!S_ISREG(info.st_mode))
+		return value_refuse(value, "no file; %s", expected);
 	return value_text(value, limits, out);
 }
 
@@ -309,13 +325,14 @@ const struct setting settings[] = {
 
 		{SECTION_TIMEOUTS, .repeats = true,
 		 OPTION("--timeout", "NAME=TIME",
-			"of handshake, resolve, connect, idle, half-closed or drain")},
+			"of handshake, resolve, connect, idle, half-closed, drain or event")},
 	{SECTION_TIMEOUTS, "handshake", SECONDS(timeouts.handshake_s)},
 	{SECTION_TIMEOUTS, "resolve", SECONDS(timeouts.resolve_s)},
 	{SECTION_TIMEOUTS, "connect", SECONDS(timeouts.connect_s)},
 	{SECTION_TIMEOUTS, "idle", SECONDS(timeouts.idle_s)},
 	{SECTION_TIMEOUTS, "half-closed", SECONDS(timeouts.half_closed_s)},
 	{SECTION_TIMEOUTS, "drain", SECONDS(timeouts.drain_s)},
+	{SECTION_TIMEOUTS, "event", SECONDS(timeouts.event_s)},
 
 	{SECTION_DAEMON, "workers", NUMBER(config, workers, 1, WORKERS_MAX),
 	 OPTION("--workers", "N", "threads, 1 to 64")},
@@ -329,6 +346,8 @@ const struct setting settings[] = {
 	 .limits.words = access_log_words,
 	 OPTION("--access-log", "PATH|syslog[:PATH]|off",
 		"where sessions are told of at their end")},
+	{SECTION_DAEMON, "on-event", .parse = set_program, AT(config, char *, on_event),
+	 OPTION("--on-event", "PROGRAM", "run when a link or the exit changes")},
 	{SECTION_NONE, .act = OPTION_CHECK,
 	 OPTION("--check", NULL, "check the configuration and exit")},
 	{SECTION_NONE, .act = OPTION_VERSION,

@@ -22,6 +22,7 @@
 #include "daemon/open_files.h"
 #include "daemon/privileges.h"
 #include "daemon/worker.h"
+#include "hooks/hooks.h"
 #include "intercept/run_redirect.h"
 #include "links/links.h"
 #include "session/hold.h"
@@ -30,6 +31,7 @@
 #include "shared/meeting.h"
 #include "shared/recent_dials.h"
 #include "upstream/exit_memory.h"
+#include "upstream/exit_tell.h"
 
 /* A slot of the sockmap takes about 250 bytes of kernel memory, used or not. */
 #define SOCKMAP_SLOTS_MAX 16384
@@ -151,9 +153,25 @@ static void on_links(void *context, const struct link_choices *choices)
 		worker_set_links(daemon->workers[w], choices);
 }
 
+static int start_hooks(struct daemon *daemon)
+{
+	daemon->hooks = hooks_open(daemon->loop);
+	daemon->exit_tell = exit_tell_open(daemon->loop, daemon->hooks);
+	if (!daemon->hooks || !daemon->exit_tell)
+		return no_memory();
+	daemon_configure_hooks(daemon);
+	return 0;
+}
+
+void daemon_configure_hooks(struct daemon *daemon)
+{
+	hooks_configure(daemon->hooks, daemon->config->on_event, daemon->config->timeouts.event_s);
+	exit_tell_configure(daemon->exit_tell, daemon->config);
+}
+
 static int start_links(struct daemon *daemon)
 {
-	daemon->links = links_open(daemon->loop, daemon->config, on_links, daemon);
+	daemon->links = links_open(daemon->loop, daemon->config, daemon->hooks, on_links, daemon);
 	return daemon->links ? 0 : no_memory();
 }
 
@@ -251,6 +269,9 @@ static int run(struct daemon *daemon)
 	err = workers_start(daemon, &files);
 	if (err)
 		return err;
+	err = start_hooks(daemon);
+	if (err)
+		return err;
 	err = start_links(daemon);
 	if (err)
 		return err;
@@ -259,6 +280,7 @@ static int run(struct daemon *daemon)
 						.workers = daemon->workers,
 						.worker_count = daemon->worker_count,
 						.local = daemon->local,
+						.hooks = daemon->hooks,
 						.access_log = daemon->access_log,
 						.links = daemon->links,
 						.started = clock_monotonic_s(),
@@ -300,8 +322,10 @@ static void fini(struct daemon *daemon)
 		worker_stop(daemon->workers[w]);
 	free(daemon->workers);
 	exit_memory_close(daemon->exits);
+	exit_tell_close(daemon->exit_tell);
 	/* Last of what sessions use. */
 	links_close(daemon->links);
+	hooks_close(daemon->hooks);
 	sockmap_close(daemon->sockmap);
 	local_close(daemon->local);
 	run_redirect_close(daemon->run);

@@ -21,6 +21,7 @@
 #include "daemon/report_links.h"
 #include "daemon/report_put.h"
 #include "daemon/worker.h"
+#include "hooks/hooks.h"
 #include "links/links.h"
 #include "net/kernel.h"
 #include "net/kernel_version.h"
@@ -176,6 +177,19 @@ static struct json_object *report_access_log(struct access_log *log)
 	return object;
 }
 
+static struct json_object *report_hooks(const struct hooks *hooks)
+{
+	struct json_object *object = json_object_new_object();
+	const struct hooks_state state = hooks_state(hooks);
+
+	put_text(object, "program", state.program);
+	put_count(object, "run", state.run);
+	put_count(object, "failed", state.failed);
+	put_count(object, "waiting", state.waiting);
+	put_count(object, "dropped", state.dropped);
+	return object;
+}
+
 static const char *congestion_name(const struct config *config)
 {
 	switch (config->congestion) {
@@ -242,6 +256,8 @@ static struct json_object *report_status(const struct report_source *source,
 	    report_pair("pauses", sum.accept_pauses, "errors", sum.accept_errors));
 	if (source->access_log)
 		put(status, "access_log", report_access_log(source->access_log));
+	if (source->hooks)
+		put(status, "on_event", report_hooks(source->hooks));
 	put(status, "log_dropped", json_object_new_uint64(log_dropped()));
 	return status;
 }

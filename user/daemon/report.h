@@ -9,6 +9,7 @@
 struct access_log;
 struct sockmap;
 struct config;
+struct hooks;
 struct interception;
 struct json_object;
 struct links;
@@ -32,6 +33,7 @@ struct report_source {
 	const struct local *local;     /* NULL: not asked for */
 	const struct links *links;     /* NULL: none */
 	struct access_log *access_log; /* NULL: none */
+	const struct hooks *hooks;     /* the same */
 	const struct interception *interception;
 	double started;	  /* CLOCK_MONOTONIC seconds */
 	const char *file; /* of the configuration; NULL: none */

@@ -199,7 +199,7 @@ void links_configure(struct links *links, const struct config *config)
 	config_put(old);
 }
 
-struct links *links_open(struct ev_loop *loop, const struct config *config,
+struct links *links_open(struct ev_loop *loop, const struct config *config, struct hooks *hooks,
 			 links_changed_fn *changed, void *context)
 {
 	struct links *links = calloc(1, sizeof(*links));
@@ -207,6 +207,7 @@ struct links *links_open(struct ev_loop *loop, const struct config *config,
 	if (!links)
 		return NULL;
 	links->loop = loop;
+	links->hooks = hooks;
 	links->changed = changed;
 	links->context = context;
 	links->probes = link_probes_open(loop, on_changed, links);

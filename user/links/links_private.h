@@ -7,6 +7,7 @@
 #include <ev.h>
 
 #include "links/link_demotion.h"
+#include "links/link_tell.h"
 #include "links/link_upkeep.h"
 #include "links/links.h"
 
@@ -22,6 +23,7 @@ struct netlink;
 struct links {
 	struct ev_loop *loop;
 	const struct config *config;
+	struct hooks *hooks;
 	struct netlink *netlink;
 	struct link_events *events;
 	ev_timer retry;
@@ -38,6 +40,7 @@ struct links {
 	char left_out[IF_NAMESIZE]; /* that was told of */
 	ev_timer meter;
 	struct link_history history;
+	struct link_told told[LINKS_MAX]; /* by link_slot() */
 	struct link_choices choices;
 	links_changed_fn *changed;
 	void *context;

@@ -140,6 +140,9 @@ void links_sync(struct links *links)
 		ev_timer_again(links->loop, &links->retry);
 	set_up(links, &view);
 	links_choose(links);
+	for (size_t i = 0; i < links->count; i++)
+		link_tell_state(links->hooks, &links->told[link_slot(links->links[i].table)],
+				&links->links[i]);
 out:
 	net_view_free(&view);
 }

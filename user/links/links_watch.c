@@ -49,6 +49,19 @@ void links_aim_probes(struct links *links)
 	link_probes_target(links->probes, targets, count, links->config->exit_probe_s);
 }
 
+static void take_quota(struct links *links, const struct link_config *config, int device,
+		       const struct link_bytes *counters)
+{
+	const struct quota_usage *usage = link_quota_usage(links->metered, config->name);
+	struct quota_usage before;
+
+	if (!usage)
+		return;
+	before = *usage;
+	link_quota_take(links->metered, config, time(NULL), device, counters);
+	link_tell_quota(links->hooks, config, &before, usage);
+}
+
 static void take_counters(struct links *links, size_t index, const struct net_view *view)
 {
 	const struct link_config *config = &links->links[index].config;
@@ -59,7 +72,7 @@ static void take_counters(struct links *links, size_t index, const struct net_vi
 		return;
 	counters = (struct link_bytes){.rx = device->rx_bytes, .tx = device->tx_bytes};
 	link_rates_take(&links->meters[index], clock_monotonic_s(), device->index, &counters);
-	link_quota_take(links->metered, config, time(NULL), device->index, &counters);
+	take_quota(links, config, device->index, &counters);
 }
 
 /* Whether links are to be marked otherwise than they are. */

@@ -63,7 +63,7 @@ static void test_option_values(void **state)
 		{"--tier", "", "expected", "auto, copy, splice or sockmap"},
 		{"--timeout", "idle", "no '='", "NAME=TIME"},
 		{"--timeout", "sleep=1", "\"sleep\": no setting of timeouts",
-		 "handshake, resolve, connect, idle, half-closed or drain"},
+		 "handshake, resolve, connect, idle, half-closed, drain or event"},
 		{"--timeout", "idle=", "expected a time", "0.1 to 604800"},
 		{"--timeout", "idle= 1", "expected a time", "0.1 to 604800"},
 		{"--timeout", "idle=nan", "expected a time", "0.1 to 604800"},

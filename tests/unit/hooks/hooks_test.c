@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Programs that are slow, that hang, fail or are not there; and what they are told. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <ev.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "hooks/hooks.h"
+
+#define WAIT_S 20.
+
+static char directory[] = "/tmp/hooks_test.XXXXXX";
+static char program[64], output[64];
+static struct ev_loop *loop;
+static struct hooks *hooks;
+
+static void write_program(const char *text)
+{
+	FILE *file = fopen(program, "we");
+
+	assert_non_null(file);
+	fprintf(file, "#!/bin/sh\n%s\n", text);
+	assert_int_equal(fclose(file), 0);
+	assert_int_equal(chmod(program, 0700), 0);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	log_set_level(LOG_LEVEL_ERROR);
+	assert_non_null(mkdtemp(directory));
+	snprintf(program, sizeof(program), "%s/program", directory);
+	snprintf(output, sizeof(output), "%s/output", directory);
+	assert_int_equal(chdir(directory), 0);
+	loop = ev_default_loop(EVFLAG_AUTO);
+	return loop ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	unlink(program);
+	return rmdir(directory);
+}
+
+static int open_hooks(void **state)
+{
+	(void)state;
+	hooks = hooks_open(loop);
+	return hooks ? 0 : -1;
+}
+
+static int close_hooks(void **state)
+{
+	(void)state;
+	hooks_close(hooks);
+	unlink(output);
+	return 0;
+}
+
+static void on_wait(struct ev_loop *unused, ev_timer *timer, int events)
+{
+	(void)unused;
+	(void)timer;
+	(void)events;
+}
+
+/* Until so many have run, and written so many lines. */
+static void await_lines(uint64_t count, size_t expected)
+{
+	const double until_s = clock_monotonic_s() + WAIT_S;
+	ev_timer wait;
+	char text[4096] = "";
+	FILE *file;
+
+	ev_timer_init(&wait, on_wait, 0.01, 0.01);
+	ev_timer_start(loop, &wait);
+	while (clock_monotonic_s() < until_s) {
+		size_t len = 0, lines = 0;
+
+		ev_run(loop, EVRUN_ONCE);
+		file = fopen(output, "re");
+		if (file) {
+			len = fread(text, 1, sizeof(text) - 1, file);
+			fclose(file);
+		}
+		for (size_t i = 0; i < len; i++)
+			lines += text[i] == '\n';
+		if (hooks_state(hooks).run >= count && lines >= expected)
+			break;
+	}
+	ev_timer_stop(loop, &wait);
+	assert_int_equal(hooks_state(hooks).run, count);
+	assert_true(clock_monotonic_s() < until_s);
+}
+
+static void await_run(uint64_t count)
+{
+	await_lines(count, count);
+}
+
+static void read_output(char *out, size_t size)
+{
+	FILE *file = fopen(output, "re");
+
+	assert_non_null(file);
+	out[fread(out, 1, size - 1, file)] = '\0';
+	fclose(file);
+}
+
+static void a_program_is_told(void **state)
+{
+	const struct hook_value values[] = {
+		{"LINK", "dsl"}, {"STATE", ""}, {"EXIT", NULL}, {"TEXT", "a b \"c\" $d"}};
+	char text[256];
+
+	(void)state;
+	setenv("HAWSER_STATE", "of somebody else", 1);
+	write_program("echo \"$HAWSER_EVENT|$HAWSER_LINK|${HAWSER_STATE-none}|${HAWSER_EXIT-none}|"
+		      "$HAWSER_TEXT|${HAWSER_TIME#*T*:*:[0-5][0-9]}|$(cat)\" >> output");
+	hooks_configure(hooks, program, 10);
+	hooks_tell(hooks, "link-up", values, 4);
+	await_run(1);
+	read_output(text, sizeof(text));
+	assert_string_equal(text, "link-up|dsl|none|none|a b \"c\" $d|Z|\n");
+	unsetenv("HAWSER_STATE");
+}
+
+static void one_at_a_time(void **state)
+{
+	(void)state;
+	write_program("mkdir busy || echo two >> output; sleep 0.02; rmdir busy; "
+		      "echo $HAWSER_EVENT >> output");
+	hooks_configure(hooks, program, 10);
+	for (int i = 0; i < 3; i++) {
+		hooks_tell(hooks, "first", NULL, 0);
+		hooks_tell(hooks, "second", NULL, 0);
+	}
+	await_run(6);
+	char text[256];
+
+	read_output(text, sizeof(text));
+	assert_string_equal(text, "first\nsecond\nfirst\nsecond\nfirst\nsecond\n");
+}
+
+static void what_waits_is_bounded(void **state)
+{
+	(void)state;
+	write_program("echo >> output");
+	hooks_configure(hooks, program, 10);
+	for (int i = 0; i < 3 + HOOKS_WAITING_MAX; i++)
+		hooks_tell(hooks, "x", NULL, 0);
+	assert_int_equal(hooks_state(hooks).waiting, HOOKS_WAITING_MAX);
+	assert_int_equal(hooks_state(hooks).dropped, 2);
+	await_run(1 + HOOKS_WAITING_MAX);
+	hooks_tell(hooks, "x", NULL, 0);
+	await_run(2 + HOOKS_WAITING_MAX);
+	assert_int_equal(hooks_state(hooks).dropped, 2);
+}
+
+/* Whether it still runs: nobody may have waited for it. */
+static bool runs(int pid)
+{
+	char path[64], state = 'Z';
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	(void)fscanf(file, "%*d %*s %c", &state);
+	fclose(file);
+	return state != 'Z';
+}
+
+/* With all that it has started, whatever it thinks of signals; then comes the next. */
+static void who_hangs_is_killed(void **state)
+{
+	const double started_s = clock_monotonic_s();
+	char text[64];
+	FILE *file;
+	int pid = 0;
+
+	(void)state;
+	write_program("trap '' TERM HUP INT\n"
+		      "[ $HAWSER_EVENT = next ] || { sleep 100 & echo $! > pid; sleep 100; }\n"
+		      "echo \"$HAWSER_EVENT\" >> output");
+	hooks_configure(hooks, program, 0.5);
+	hooks_tell(hooks, "hang", NULL, 0);
+	hooks_tell(hooks, "next", NULL, 0);
+	while (hooks_state(hooks).run < 2 && clock_monotonic_s() - started_s < WAIT_S)
+		ev_run(loop, EVRUN_ONCE);
+	assert_true(clock_monotonic_s() - started_s >= 0.5);
+	assert_int_equal(hooks_state(hooks).failed, 1);
+	while (access(output, F_OK) && clock_monotonic_s() - started_s < WAIT_S)
+		usleep(10000);
+	usleep(20000);
+	read_output(text, sizeof(text));
+	assert_string_equal(text, "next\n");
+	file = fopen("pid", "re");
+	assert_non_null(file);
+	assert_non_null(fgets(text, sizeof(text), file));
+	pid = (int)strtol(text, NULL, 10);
+	assert_true(pid > 1);
+	fclose(file);
+	unlink("pid");
+	assert_false(runs(pid));
+}
+
+static void failures_are_counted(void **state)
+{
+	(void)state;
+	write_program("echo >> output; exit 3");
+	hooks_configure(hooks, program, 10);
+	hooks_tell(hooks, "x", NULL, 0);
+	await_run(1);
+	while (hooks_state(hooks).failed == 0)
+		ev_run(loop, EVRUN_ONCE);
+	unlink(program);
+	hooks_tell(hooks, "x", NULL, 0);
+	assert_int_equal(hooks_state(hooks).failed, 2);
+	assert_int_equal(hooks_state(hooks).run, 2);
+	/* And it is tried again the next time. */
+	write_program("echo >> output");
+	hooks_tell(hooks, "x", NULL, 0);
+	await_lines(3, 2);
+	assert_int_equal(hooks_state(hooks).failed, 2);
+}
+
+static void without_a_program_nothing_waits(void **state)
+{
+	(void)state;
+	hooks_tell(NULL, "x", NULL, 0);
+	hooks_tell(hooks, "x", NULL, 0);
+	write_program("sleep 100");
+	hooks_configure(hooks, program, 10);
+	hooks_tell(hooks, "x", NULL, 0);
+	hooks_tell(hooks, "x", NULL, 0);
+	assert_int_equal(hooks_state(hooks).waiting, 1);
+	hooks_configure(hooks, NULL, 10);
+	assert_int_equal(hooks_state(hooks).waiting, 0);
+	assert_string_equal(hooks_state(hooks).program, "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_program_is_told, open_hooks, close_hooks),
+		cmocka_unit_test_setup_teardown(one_at_a_time, open_hooks, close_hooks),
+		cmocka_unit_test_setup_teardown(what_waits_is_bounded, open_hooks, close_hooks),
+		cmocka_unit_test_setup_teardown(who_hangs_is_killed, open_hooks, close_hooks),
+		cmocka_unit_test_setup_teardown(failures_are_counted, open_hooks, close_hooks),
+		cmocka_unit_test_setup_teardown(without_a_program_nothing_waits, open_hooks,
+						close_hooks),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "links/link_tell.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "hooks/hooks.h"
+
+#define NUMBER_TEXT_MAX 24
+#define LINE_MAX_BYTES	256
+#define COUNT(array)	(sizeof(array) / sizeof(*(array)))
+
+static enum link_tale tale_of(const struct link *link, enum link_tale before)
+{
+	switch (link->state) {
+	case LINK_STATE_UP:
+	case LINK_STATE_STANDBY:
+		return LINK_TOLD_UP;
+	case LINK_STATE_TRIAL:
+		return before;
+	case LINK_STATE_DEMOTED:
+		return LINK_TOLD_DEMOTED;
+	default:
+		return LINK_TOLD_DOWN;
+	}
+}
+
+static void tell(struct hooks *hooks, const struct link *link, enum link_tale tale,
+		 const char *before)
+{
+	static const char *const events[] = {[LINK_TOLD_UP] = "link-up",
+					     [LINK_TOLD_DOWN] = "link-down",
+					     [LINK_TOLD_DEMOTED] = "link-demoted"};
+	const char *state = link_state_name(link->state);
+	char line[LINE_MAX_BYTES];
+	const struct hook_value values[] = {{"LINK", link->config.name},
+					    {"DEVICE", link->config.device},
+					    {"STATE", state},
+					    {"STATE_BEFORE", before},
+					    {"TEXT", line}};
+
+	snprintf(line, sizeof(line), "link %s (%s): %s", link->config.name, link->config.device,
+		 state);
+	hooks_tell(hooks, events[tale], values, COUNT(values));
+}
+
+void link_tell_state(struct hooks *hooks, struct link_told *told, const struct link *link)
+{
+	const bool is_new = strcmp(told->name, link->config.name) != 0;
+	enum link_tale tale;
+
+	if (is_new && link->state == LINK_STATE_OFF)
+		return;
+	if (is_new)
+		*told = (struct link_told){.state = LINK_STATE_UP};
+	snprintf(told->name, sizeof(told->name), "%s", link->config.name);
+	tale = tale_of(link, told->tale);
+	if (tale != told->tale) {
+		tell(hooks, link, tale, is_new ? "" : link_state_name(told->state));
+		told->state = link->state;
+		told->tale = tale;
+	}
+}
+
+static void tell_quota(struct hooks *hooks, const struct link_config *link,
+		       const struct quota_usage *usage, unsigned int percent)
+{
+	char number[NUMBER_TEXT_MAX], used[NUMBER_TEXT_MAX], quota[NUMBER_TEXT_MAX];
+	char line[LINE_MAX_BYTES];
+	const struct hook_value values[] = {{"LINK", link->name}, {"DEVICE", link->device},
+					    {"PERCENT", number},  {"USED", used},
+					    {"QUOTA", quota},	  {"SINCE", usage->month.since},
+					    {"TEXT", line}};
+
+	snprintf(number, sizeof(number), "%u", percent);
+	snprintf(used, sizeof(used), "%" PRIu64, usage->month.bytes);
+	snprintf(quota, sizeof(quota), "%" PRIu64, link->quota);
+	snprintf(line, sizeof(line), "link %s (%s): %u %% of its quota of %.3g GB are used",
+		 link->name, link->device, percent, (double)link->quota * 1e-9);
+	hooks_tell(hooks, "link-quota", values, COUNT(values));
+}
+
+void link_tell_quota(struct hooks *hooks, const struct link_config *link,
+		     const struct quota_usage *before, const struct quota_usage *after)
+{
+	static const unsigned int levels[] = {80, 100};
+	const bool same = before && strcmp(before->month.since, after->month.since) == 0;
+	const double was = same ? (double)before->month.bytes : 0;
+
+	for (size_t i = 0; i < COUNT(levels); i++) {
+		const double level = (double)link->quota * levels[i] / 100;
+
+		if (was < level && (double)after->month.bytes >= level)
+			tell_quota(hooks, link, after, levels[i]);
+	}
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which changes of links the user's program is run for. */
+#ifndef HAWSER_LINKS_LINK_TELL_H
+#define HAWSER_LINKS_LINK_TELL_H
+
+#include <stdint.h>
+
+#include "links/link.h"
+#include "links/quota_usage.h"
+
+struct hooks;
+
+/* What was told of a link last. All zero at the start. */
+struct link_told {
+	char name[LINK_NAME_MAX + 1]; /* "": nothing */
+	enum link_tale { LINK_TOLD_UP, LINK_TOLD_DOWN, LINK_TOLD_DEMOTED } tale;
+	enum link_state state;
+};
+
+/* "link-up", "link-down" or "link-demoted", when the link is otherwise than was told; a link that
+ * is up when it is seen for the first time is as expected. Set aside for a trial, it is as it was.
+ */
+void link_tell_state(struct hooks *hooks, struct link_told *told, const struct link *link);
+
+/* "link-quota", when what was used went beyond 80 % or 100 % of it. before NULL: unknown. */
+void link_tell_quota(struct hooks *hooks, const struct link_config *link,
+		     const struct quota_usage *before, const struct quota_usage *after);
+
+#endif
