@@ -41,7 +41,7 @@ class Daemon:
         self._mounts = stack.enter_context(contextlib.closing(MountNamespace({}, ["/run"])))
         self.process = processes.start(
             stack, namespace, HAWSERD, "--control", "/run/control", "--log-level", "warning",
-            "--timeout", "drain=1", *options, mounts=self._mounts)
+            "--timeout", "drain=1", "--history", "no", *options, mounts=self._mounts)
         processes.wait_for(namespace, address, port, self.process)
         # It listens before it opens that.
         control = Path(f"/proc/{self.process.pid}/root/run/control")

@@ -101,7 +101,7 @@ class Stage:
         mounts = stack.enter_context(contextlib.closing(MountNamespace({}, ["/run"])))
         router = self._topology.router
         wait_for(router, LAN4, _PROXY_PORT,
-                  start(stack, router, HAWSERD, *arguments(options), mounts=mounts))
+                  start(stack, router, HAWSERD, "--history", "no", *arguments(options), mounts=mounts))
 
     def _start_server(self, stack: contextlib.ExitStack, port: int, mptcp: bool) -> None:
         command = [LOAD, "serve", f"--listen=0.0.0.0:{port}"] + ["--mptcp"] * mptcp

@@ -20,6 +20,8 @@ static const struct command commands[] = {
 	{"flows", ask_main, "show two rows for each session: how its bytes are moved, and why"},
 	{"links", ask_main, "show a row for each link, and what happened to them last"},
 	{"exits", ask_main, "show a row for each exit: whether it answers, and why it last failed"},
+	{"usage", usage_main,
+	 "show what each link, client or exit has carried, or NAME day by day"},
 	{"reload", ask_main,
 	 "have hawserd read its configuration again, and say what is wrong in it"},
 	{"top", top_main, "show links, sessions and subflows on the whole screen; q quits"},

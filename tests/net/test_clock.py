@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import struct
 import time
 
 import pytest
@@ -13,27 +11,12 @@ import pytest
 import peers
 from exit_net import echo, exits, hello, net, states, totals  # pylint: disable=unused-import
 from handshakes import read
+from stepped import Clock
 from topology import SERVER4
 from waiting import until
 
 HOUR_S = 3600
 STEPS = [-HOUR_S, HOUR_S, -30 * HOUR_S]
-
-
-class Clock:
-    """Of one hawserd."""
-
-    def __init__(self, build, path) -> None:
-        self._path = path
-        self.step(0)
-        self.prefix = ("env", f"LD_PRELOAD={(build / 'tests' / 'stepping_clock.so').resolve()}",
-                       f"STEPPING_CLOCK={path}", "ASAN_OPTIONS=verify_asan_link_order=0:"
-                       + os.environ.get("ASAN_OPTIONS", ""))
-
-    def step(self, seconds: int) -> None:
-        """From what is true."""
-        with open(self._path, "r+b" if self._path.exists() else "wb") as file:
-            file.write(struct.pack("=q", seconds))
 
 
 @pytest.fixture

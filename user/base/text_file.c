@@ -134,7 +134,7 @@ static int write_all(int fd, const char *text)
 	return fsync(fd) ? -errno : 0;
 }
 
-int text_file_replace(const char *directory, const char *name, const char *text)
+int text_file_replace(const char *directory, const char *name, mode_t mode, const char *text)
 {
 	char path[PATH_MAX];
 	char temporary[PATH_MAX];
@@ -148,7 +148,7 @@ int text_file_replace(const char *directory, const char *name, const char *text)
 	err = own_directory_make(directory, 0755);
 	if (err)
 		return err;
-	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (fd < 0)
 		return -errno;
 	err = write_all(fd, text);

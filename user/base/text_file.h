@@ -4,6 +4,7 @@
 #define HAWSER_BASE_TEXT_FILE_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 /* All of a file, malloc'ed; a newline ends it, added if need be, and a NUL follows. *len counts the
  * newline. NULL with errno set, EFBIG if the file is longer than max bytes. */
@@ -18,7 +19,7 @@ const char *text_file_fault(const char *text, size_t len, unsigned int *line);
 const char *text_typography(const char *at, size_t *size);
 
 /* Replaces the file of this name in this directory, which is made if need be, in one step: what is
- * half written, as when the power fails, never has the name. 0 or -errno. */
-int text_file_replace(const char *directory, const char *name, const char *text);
+ * half written, as when the power fails, never has the name. mode: of the file. 0 or -errno. */
+int text_file_replace(const char *directory, const char *name, mode_t mode, const char *text);
 
 #endif

@@ -36,6 +36,10 @@ static const struct row {
 	[CLI_BYPASS] =
 		{"bypass", no_argument, "--bypass",
 		 "keep the command's connections away from hawserd, also within another run"},
+	[CLI_BY] = {"by", required_argument, "--by KIND",
+		    "of each link (the default), client or exit"},
+	[CLI_DAYS] = {"days", required_argument, "--days N",
+		      "of the last N days, 1 to 90 (default: 30)"},
 };
 
 static char default_control[PATH_MAX];

@@ -12,7 +12,17 @@ struct command {
 	const char *summary;
 };
 
-enum cli_option { CLI_CONTROL, CLI_JSON, CLI_WATCH, CLI_LAN, CLI_METHOD, CLI_BYPASS, CLI_OPTIONS };
+enum cli_option {
+	CLI_CONTROL,
+	CLI_JSON,
+	CLI_WATCH,
+	CLI_LAN,
+	CLI_METHOD,
+	CLI_BYPASS,
+	CLI_BY,
+	CLI_DAYS,
+	CLI_OPTIONS
+};
 
 #define CLI_TAKES(option) (1U << (option))
 

@@ -12,6 +12,7 @@ int ask_main(const struct command *command, int argc, char **argv);
 int top_main(const struct command *command, int argc, char **argv);
 int intercept_main(const struct command *command, int argc, char **argv);
 int run_main(const struct command *command, int argc, char **argv);
+int usage_main(const struct command *command, int argc, char **argv);
 int token_main(const struct command *command, int argc, char **argv);
 
 #endif

@@ -56,6 +56,7 @@ struct config *config_new(void)
 		.sticky_s = STICKY_S_DEFAULT,
 		.intercept = {.connect_first = true},
 		.workers = default_workers(),
+		.history = true,
 		.log_level = LOG_LEVEL_INFO,
 		.timeouts = {.handshake_s = 10,
 			     .resolve_s = 10,

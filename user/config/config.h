@@ -124,6 +124,7 @@ struct config {
 	char *control; /* path of the control socket */
 	bool control_is_default;
 	char *state_dir; /* for what survives a restart of the host */
+	bool history;	 /* of what was used */
 	enum log_level log_level;
 	char *on_event;	  /* a program; NULL: none */
 	char *access_log; /* a path, "syslog" or "syslog:PATH"; NULL: off */

@@ -21,6 +21,7 @@
 #include "daemon/listen_watch.h"
 #include "daemon/open_files.h"
 #include "daemon/privileges.h"
+#include "daemon/usage.h"
 #include "daemon/worker.h"
 #include "hooks/hooks.h"
 #include "intercept/run_redirect.h"
@@ -205,13 +206,14 @@ static void on_interrupt(struct ev_loop *loop, ev_signal *signal, int events)
 	daemon_stop(signal->data);
 }
 
-static void on_reopen(struct ev_loop *loop, ev_signal *signal, int events)
+static void on_files(struct ev_loop *loop, ev_signal *signal, int events)
 {
 	const struct daemon *daemon = signal->data;
 
 	(void)loop;
 	(void)events;
 	access_log_reopen(daemon->access_log);
+	usage_write(daemon->usage);
 }
 
 static void watch_signal(struct daemon *daemon, ev_signal *watcher, int number,
@@ -275,12 +277,17 @@ static int run(struct daemon *daemon)
 	err = start_links(daemon);
 	if (err)
 		return err;
+	daemon->usage =
+		usage_open(daemon->loop, daemon->workers, daemon->worker_count, daemon->links);
+	if (!daemon->usage)
+		return no_memory();
 	daemon->report = (struct report_source){.config = daemon->config,
 						.sockmap = daemon->sockmap,
 						.workers = daemon->workers,
 						.worker_count = daemon->worker_count,
 						.local = daemon->local,
 						.hooks = daemon->hooks,
+						.usage = daemon->usage,
 						.access_log = daemon->access_log,
 						.links = daemon->links,
 						.started = clock_monotonic_s(),
@@ -299,12 +306,13 @@ static int run(struct daemon *daemon)
 	watch_signal(daemon, &daemon->hangup, SIGHUP, on_hangup);
 	watch_signal(daemon, &daemon->terminate, SIGTERM, on_terminate);
 	watch_signal(daemon, &daemon->interrupt, SIGINT, on_interrupt);
-	watch_signal(daemon, &daemon->reopen, SIGUSR1, on_reopen);
+	watch_signal(daemon, &daemon->files, SIGUSR1, on_files);
 	ev_timer_init(&daemon->minute, on_minute, MINUTE_S, MINUTE_S);
 	daemon->minute.data = daemon;
 	ev_timer_start(daemon->loop, &daemon->minute);
 	drain_init(daemon);
 	daemon_configure_workers(daemon, true);
+	usage_configure(daemon->usage, daemon->config);
 	heartbeat_start(daemon->heartbeat, daemon->config);
 	interception_configure(daemon->interception, daemon->config);
 	listen_watch_follow(daemon->listen_watch, daemon->config);
@@ -318,6 +326,7 @@ static void fini(struct daemon *daemon)
 	control_release(daemon);
 	interception_close(daemon->interception);
 	heartbeat_close(daemon->heartbeat);
+	usage_close(daemon->usage);
 	for (size_t w = 0; w < daemon->worker_count; w++)
 		worker_stop(daemon->workers[w]);
 	free(daemon->workers);

@@ -29,6 +29,7 @@ struct daemon {
 	struct affinity *affinity;
 	struct meeting *dialled;
 	struct links *links;
+	struct usage *usage;
 	struct control *control;
 	ev_timer control_wait;
 	struct heartbeat *heartbeat;
@@ -39,7 +40,7 @@ struct daemon {
 	ev_signal hangup;
 	ev_signal terminate;
 	ev_signal interrupt;
-	ev_signal reopen;
+	ev_signal files;
 	ev_timer minute;
 	ev_timer drain;
 	ev_tstamp drain_until;

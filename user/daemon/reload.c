@@ -17,6 +17,7 @@
 #include "daemon/interception.h"
 #include "daemon/listen_watch.h"
 #include "daemon/privileges.h"
+#include "daemon/usage.h"
 #include "intercept/run_redirect.h"
 #include "links/links.h"
 #include "shared/exit_state.h"
@@ -114,6 +115,7 @@ static int take(struct daemon *daemon)
 	heartbeat_start(daemon->heartbeat, new);
 	exit_memory_configure(daemon->exits, new);
 	daemon_configure_hooks(daemon);
+	usage_configure(daemon->usage, new);
 	links_configure(daemon->links, new);
 	interception_configure(daemon->interception, new);
 	privileges_check(new);

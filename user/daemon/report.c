@@ -20,6 +20,7 @@
 #include "daemon/report_intercept.h"
 #include "daemon/report_links.h"
 #include "daemon/report_put.h"
+#include "daemon/report_usage.h"
 #include "daemon/worker.h"
 #include "hooks/hooks.h"
 #include "links/links.h"
@@ -435,6 +436,12 @@ static struct json_object *answer_intercept(const struct report_source *source,
 	return answer;
 }
 
+static struct json_object *answer_usage(const struct report_source *source,
+					struct json_object *request)
+{
+	return report_usage(source->usage, request);
+}
+
 static const struct {
 	const char *name;
 	struct json_object *(*answer)(const struct report_source *source,
@@ -442,7 +449,7 @@ static const struct {
 } commands[] = {
 	{"status", report_status},	 {"sessions", report_sessions},	  {"flows", report_flows},
 	{"exits", answer_exits},	 {"intercept", answer_intercept}, {"links", answer_links},
-	{"session", report_one_session},
+	{"session", report_one_session}, {"usage", answer_usage},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

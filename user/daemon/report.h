@@ -14,6 +14,7 @@ struct interception;
 struct json_object;
 struct links;
 struct local;
+struct usage;
 struct worker;
 
 /* How the last reload went. */
@@ -34,6 +35,7 @@ struct report_source {
 	const struct links *links;     /* NULL: none */
 	struct access_log *access_log; /* NULL: none */
 	const struct hooks *hooks;     /* the same */
+	struct usage *usage;	       /* the same */
 	const struct interception *interception;
 	double started;	  /* CLOCK_MONOTONIC seconds */
 	const char *file; /* of the configuration; NULL: none */

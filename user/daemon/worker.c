@@ -118,6 +118,7 @@ static void worker_free(struct worker *worker)
 		io_buffers_fini(&worker->env.relay.buffers);
 		ev_loop_destroy(worker->loop);
 	}
+	tally_free(&worker->env.tally);
 	tcp_only_close(worker->env.tcp_only);
 	link_picker_fini(&worker->env.links);
 	config_put(worker->env.config);
@@ -322,6 +323,16 @@ static void worker_do_end_taken(struct worker *worker, void *argument)
 void worker_end_taken(struct worker *worker)
 {
 	worker_call(worker, worker_do_end_taken, NULL);
+}
+
+static void worker_do_take_tally(struct worker *worker, void *argument)
+{
+	session_tally_all(&worker->env, argument);
+}
+
+void worker_take_tally(struct worker *worker, struct tally *out)
+{
+	worker_call(worker, worker_do_take_tally, out);
 }
 
 struct session_call {

@@ -12,6 +12,7 @@
 #include "accel/sockmap.h"
 #include "config/config.h"
 #include "session/stats.h"
+#include "session/tally.h"
 #include "upstream/auto_bypass.h"
 
 struct access_log;
@@ -67,6 +68,10 @@ void worker_take_detours(struct worker *worker, struct auto_bypass *out);
 
 /* As session_end_taken(). */
 void worker_end_taken(struct worker *worker);
+
+/* Moves what its sessions have carried since the last time into *out, to be given to tally_free().
+ */
+void worker_take_tally(struct worker *worker, struct tally *out);
 
 /* Describes the session of this number; false if the worker has none. */
 bool worker_get_session(struct worker *worker, uint64_t id, struct session_detail *out);

@@ -127,6 +127,6 @@ int quota_file_put(struct quota_file *file, const char *name, const struct quota
 	json_object_object_add(link, "counter", json_object_new_uint64(usage->counter));
 	json_object_object_add(json_member(file->root, "links"), name, link);
 	return text_file_replace(
-		file->directory, FILE_NAME,
+		file->directory, FILE_NAME, 0644,
 		json_object_to_json_string_ext(file->root, JSON_C_TO_STRING_PRETTY));
 }

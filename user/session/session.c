@@ -80,6 +80,7 @@ void session_drop_server(struct session *session)
 		return;
 	session_http_unwatch(session);
 	session_record_look(session);
+	session_tally(session);
 	close(server->fd);
 	server->fd = -1;
 	server->transport = TRANSPORT_NONE;
@@ -106,6 +107,7 @@ void session_end(struct session *session, enum cause cause)
 
 	relay_refresh(&session->relay);
 	session_record_end(session, cause);
+	session_tally(session);
 	log_write(cause == CAUSE_BYTES_LOST ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
 		  "session %llu: ended: %s; %llu bytes up, %llu down",
 		  (unsigned long long)session->id, cause_info(cause)->text,

@@ -16,6 +16,7 @@
 #include "session/doorway.h"
 #include "session/stats.h"
 #include "session/subflow_watch.h"
+#include "session/tally.h"
 #include "upstream/auto_bypass.h"
 
 struct access_log;
@@ -50,6 +51,7 @@ struct session_env {
 	struct session *spare;		   /* memory for those to come */
 	struct stats stats;
 	struct doorway doorway;
+	struct tally tally;
 	double crowd_logged_s;	 /* 0: not yet */
 	uint64_t crowded_out;	 /* since then */
 	ev_tstamp last_pause;	 /* of accepting; 0: none yet */
@@ -75,6 +77,9 @@ void session_end_taken(struct session_env *env);
 
 /* Counts what the kernel moved by itself into env->stats. */
 void session_refresh_all(const struct session_env *env);
+
+/* Moves what sessions have carried since the last time into *out. */
+void session_tally_all(struct session_env *env, struct tally *out);
 
 /* For --torture: changes tiers and ticks of the sessions that are configured so. */
 void session_shake_all(const struct session_env *env);

@@ -52,6 +52,27 @@ void session_end_taken(struct session_env *env)
 	}
 }
 
+void session_tally(struct session *session)
+{
+	uint64_t more[DIRECTIONS];
+
+	for (enum direction d = UP; d < DIRECTIONS; d++) {
+		more[d] = session->relay.flows[d].bytes - session->tallied[d];
+		session->tallied[d] = session->relay.flows[d].bytes;
+	}
+	tally_add(&session->env->tally, &session->client, session->token_state ? session->user : "",
+		  session_exit_name(session), more[UP], more[DOWN]);
+}
+
+void session_tally_all(struct session_env *env, struct tally *out)
+{
+	for (struct session *session = env->sessions; session; session = session->next) {
+		relay_refresh(&session->relay);
+		session_tally(session);
+	}
+	tally_take(&env->tally, out);
+}
+
 static void flow_describe(const struct relay *relay, const struct flow *flow, struct flow_row *row)
 {
 	*row = (struct flow_row){

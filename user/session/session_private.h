@@ -53,10 +53,11 @@ struct session {
 	union address client;
 	enum session_state state;
 	enum protocol protocol;
-	enum cause cause; /* why it was refused */
-	bool plain;	  /* bypassed: dialled as TCP */
-	bool from_run;	  /* its client is of `hawser run` */
-	bool told;	  /* that it did not get in */
+	enum cause cause;	      /* why it was refused */
+	bool plain;		      /* bypassed: dialled as TCP */
+	bool from_run;		      /* its client is of `hawser run` */
+	bool told;		      /* that it did not get in */
+	uint64_t tallied[DIRECTIONS]; /* bytes */
 	struct relay relay;
 };
 
@@ -153,6 +154,9 @@ void session_judge_guesses(struct session *session);
 
 /* Of session_list.c: "" for none. */
 const char *session_exit_name(const struct session *session);
+
+/* Of session_list.c: counts what was carried since the last time. Before the exit changes. */
+void session_tally(struct session *session);
 
 /* Of session_record.c: a connection to the server is there, moves, and is over. */
 void session_record_connected(struct session *session);

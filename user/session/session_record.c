@@ -109,6 +109,9 @@ void session_record_connected(struct session *session)
 	struct session_record *record;
 	socklen_t len = sizeof(record->server);
 
+	/* Requests of plain HTTP may have gone before, and their bytes are counted. */
+	for (enum direction d = UP; d < DIRECTIONS; d++)
+		session->tallied[d] = relay->flows[d].bytes;
 	if (!access_log_is_on(session->env->access_log))
 		return;
 	record = calloc(1, sizeof(*record));

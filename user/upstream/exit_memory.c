@@ -85,7 +85,7 @@ static void save(struct exit_memory *memory)
 		free(text);
 		return;
 	}
-	err = text_file_replace(memory->config->state_dir, FILE_NAME, text);
+	err = text_file_replace(memory->config->state_dir, FILE_NAME, 0644, text);
 	if (err && err != memory->error)
 		log_warning("exits: cannot write %s/" FILE_NAME ": %s; a start without a name "
 			    "server will not find the exits",

@@ -31,7 +31,7 @@ class Bed(Topology):
         for name, text in texts.items():
             (scratch / name).write_text(text, "ascii")
         self.mounts = MountNamespace({f"/etc/{name}": str(scratch / name) for name in texts},
-                                     empty=["/run"])
+                                     empty=["/run", "/var/lib"])
         super().__init__(**settings)
         if self.mptcp:
             self._be_impatient()

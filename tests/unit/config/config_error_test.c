@@ -40,7 +40,8 @@ static void test_file_syntax(void **state)
 		/* unknown names */
 		{"# one\n# two\n\ndeamon { }\n", 4, "'deamon'", SECTIONS},
 		{"daemon {\n\tworkers = 2\n\tthreads = 2\n}\n", 3, "'threads'",
-		 "workers = ..., control = ..., state-dir = ..., log-level = ..."},
+		 "workers = ..., control = ..., state-dir = ..., history = ..., log-level = ..., "
+		 "access-log = ..., on-event = ..."},
 		{"listen \"a\" { port = 1 }\n", 1, "'port'", "address = ..., to = ..."},
 		{"access {\n deny = { \"::/0\" }\n}\n", 2, "'deny'", "allow = {...}"},
 		{"workers = 2\n", 1, "'workers'", SECTIONS},

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "history/history_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/own_directory.h"
+#include "base/text_file.h"
+#include "history/history_text.h"
+
+#define FILE_NAME "history"
+/* Of its own, as the file is replaced. */
+#define LOCK_NAME "history.lock"
+/* Beyond what we write. */
+#define FILE_MAX_BYTES ((size_t)4 * 1024 * 1024)
+
+struct history_file {
+	char directory[PATH_MAX];
+	int lock;
+};
+
+/* A descriptor or -errno. */
+static int take_lock(const char *directory)
+{
+	char path[PATH_MAX];
+	int err;
+	int fd;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/" LOCK_NAME, directory) >= sizeof(path))
+		return -ENAMETOOLONG;
+	err = own_directory_make(directory, 0755);
+	if (err)
+		return err;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+struct history_file *history_file_open(const char *directory)
+{
+	struct history_file *file;
+	const int lock = take_lock(directory);
+
+	if (lock < 0) {
+		errno = -lock;
+		return NULL;
+	}
+	file = calloc(1, sizeof(*file));
+	if (!file) {
+		close(lock);
+		errno = ENOMEM;
+		return NULL;
+	}
+	file->lock = lock;
+	snprintf(file->directory, sizeof(file->directory), "%s", directory);
+	return file;
+}
+
+void history_file_close(struct history_file *file)
+{
+	if (!file)
+		return;
+	close(file->lock);
+	free(file);
+}
+
+int history_file_read(const struct history_file *file, struct history *history)
+{
+	char path[PATH_MAX + sizeof("/" FILE_NAME)];
+	unsigned int line;
+	size_t len;
+	char *text;
+	int err;
+
+	snprintf(path, sizeof(path), "%s/" FILE_NAME, file->directory);
+	text = text_file_read(path, FILE_MAX_BYTES, &len);
+	if (!text)
+		return -errno;
+	err = history_text_read(history, text, &line);
+	if (!err && line > 0)
+		log_warning("history: %s: line %u makes no sense; what is behind it is lost", path,
+			    line);
+	free(text);
+	return err;
+}
+
+int history_file_write(const struct history_file *file, const struct history *history)
+{
+	char *text = history_text_write(history);
+	int err = text ? text_file_replace(file->directory, FILE_NAME, 0600, text) : -ENOMEM;
+
+	free(text);
+	return err;
+}
