@@ -112,7 +112,7 @@ $(BUILD)/unit/accel/off_test: $(call obj,$(OFF_SRCS))
 $(BUILD)/unit/relay/tick_policy_test: ALL_LDFLAGS += -Wl,--wrap=socket_rtt_us,--wrap=socket_receive_rtt_us
 $(BUILD)/unit/relay/relay_end_test: ALL_LDFLAGS += -Wl,--wrap=socket_received_bytes
 $(BUILD)/unit/relay/relay_pause_test: ALL_LDFLAGS += -Wl,--wrap=send,--wrap=splice
-$(BUILD)/unit/daemon/report_test $(BUILD)/unit/daemon/report_sessions_test: ALL_LDFLAGS += -Wl,--wrap=worker_get_stats,--wrap=worker_get_sessions,--wrap=worker_get_session
+$(BUILD)/unit/daemon/report_test $(BUILD)/unit/daemon/report_sessions_test: ALL_LDFLAGS += -Wl,--wrap=worker_get_stats,--wrap=worker_get_sessions,--wrap=worker_get_session,--wrap=worker_holds
 $(BUILD)/unit/upstream/tcp_only_test: ALL_LDFLAGS += -Wl,--wrap=crypto_shorthash
 $(BUILD)/unit/net/socket_reset_test: ALL_LDFLAGS += -Wl,--wrap=setsockopt,--wrap=connect
 $(BUILD)/unit/net/mptcp_test: ALL_LDFLAGS += -Wl,--wrap=socket,--wrap=getsockopt
@@ -121,7 +121,7 @@ $(BUILD)/unit/net/mptcp_options_test: ALL_LDFLAGS += -Wl,--wrap=setsockopt,--wra
 $(BUILD)/unit/net/splice_probe_test: ALL_LDFLAGS += -Wl,--wrap=splice
 $(BUILD)/unit/relay/flow_test: ALL_LDFLAGS += -Wl,--wrap=kernel_feature
 $(BUILD)/unit/accel/sockmap_test: ALL_LDFLAGS += -Wl,--wrap=bpf_prog_attach
-$(BUILD)/unit/net/mptcp_blackhole_test: ALL_LDFLAGS += -Wl,--wrap=fopen
+$(BUILD)/unit/net/mptcp_blackhole_test: ALL_LDFLAGS += -Wl,--wrap=fopen64
 $(BUILD)/unit/links/link_tell_test: ALL_LDFLAGS += -Wl,--wrap=hooks_tell
 $(BUILD)/unit/links/link_choice_test: ALL_LDFLAGS += -Wl,--wrap=route_find_default
 $(BUILD)/unit/auth/egress_policy_test: ALL_LDFLAGS += -Wl,--wrap=route_is_own

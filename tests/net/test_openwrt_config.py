@@ -72,6 +72,7 @@ def settings_of_manual() -> dict[tuple[str, str], str]:
 
 # A value of each that is not the default, where the form in the manual does not give one away.
 EXAMPLES = {
+    ("daemon", "access-log"): "syslog", ("daemon", "on-event"): "/bin/sh",
     ("daemon", "state-dir"): "/etc/hawser/elsewhere", ("daemon", "control"): "/var/run/other.sock",
     ("listen", "address"): "127.0.0.1:2080", ("listen", "to"): "mail.example.org:25",
     ("listen", "tokens"): "/etc/hawser/token", ("listen", "exit-name"): "vps",

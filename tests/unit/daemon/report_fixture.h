@@ -51,6 +51,14 @@ struct session_row *__wrap_worker_get_sessions(struct worker *worker, size_t *co
 	return rows;
 }
 
+bool __wrap_worker_holds(const struct worker *worker);
+
+bool __wrap_worker_holds(const struct worker *worker)
+{
+	(void)worker;
+	return false;
+}
+
 bool __wrap_worker_get_session(struct worker *worker, uint64_t id, struct session_detail *out);
 
 /* A worker's rows, with two made-up subflows upstream. */

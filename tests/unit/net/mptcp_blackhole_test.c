@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The kernel's pause of MPTCP, by its counter. The linker puts __wrap_fopen in place of fopen(), so
- * that tests write what is read. */
+/* The kernel's pause of MPTCP, by its counter. The linker puts __wrap_fopen64 in place of fopen(),
+ * which is called fopen64 where files may be large, so that tests write what is read. */
 #include "net/mptcp_blackhole.h"
 
 #include <errno.h>
@@ -15,9 +15,9 @@
 
 static const char *counters; /* NULL: no such file */
 
-FILE *__wrap_fopen(const char *path, const char *mode);
+FILE *__wrap_fopen64(const char *path, const char *mode);
 
-FILE *__wrap_fopen(const char *path, const char *mode)
+FILE *__wrap_fopen64(const char *path, const char *mode)
 {
 	assert_string_equal(path, "/proc/thread-self/net/netstat");
 	assert_string_equal(mode, "re");
