@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/die.h"
 #include "doctor/doctor.h"
+#include "setup/commands.h"
 
 static int help_main(const struct command *command, int argc, char **argv);
 static int version_main(const struct command *command, int argc, char **argv);
@@ -33,6 +34,9 @@ static const struct command commands[] = {
 	 "(show)"},
 	{"run", run_main, "run a command whose TCP connections go through hawserd"},
 	{"token", token_main, "print a fresh token, for the token files of exit and router"},
+	{"exit-setup", exit_setup_main,
+	 "make this machine an exit, and print the line for the router; --undo takes it back"},
+	{"exit-add", exit_add_main, "take an exit by the line that exit-setup printed there"},
 	{"help", help_main, "print this text, or the help of COMMAND"},
 	{"version", version_main, "print the version"},
 };
@@ -64,7 +68,7 @@ static int help_main(const struct command *command, int argc, char **argv)
 	}
 	puts("usage: hawser COMMAND [OPTION]... [ARGUMENT]...\n\ncommands:");
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		printf("  %-9s  %s\n", commands[i].name, commands[i].summary);
+		printf("  %-10s  %s\n", commands[i].name, commands[i].summary);
 	puts("\n'hawser help COMMAND' lists the options of a command.");
 	return EXIT_SUCCESS;
 }

@@ -40,6 +40,14 @@ static const struct row {
 		    "of each link (the default), client or exit"},
 	[CLI_DAYS] = {"days", required_argument, "--days N",
 		      "of the last N days, 1 to 90 (default: 30)"},
+	[CLI_DRY_RUN] = {"dry-run", no_argument, "--dry-run",
+			 "show what would be done, do nothing"},
+	[CLI_UNDO] = {"undo", no_argument, "--undo", "take back what was done"},
+	[CLI_NAME] = {"name", required_argument, "--name NAME", "the exit's name"},
+	[CLI_ADDRESS] = {"address", required_argument, "--address HOST",
+			 "where routers find it: a name or an IP address"},
+	[CLI_PORT] = {"port", required_argument, "--port PORT", "the TCP port that it listens on"},
+	[CLI_FORCE] = {"force", no_argument, "--force", "also if a check fails"},
 };
 
 static char default_control[PATH_MAX];

@@ -21,6 +21,12 @@ enum cli_option {
 	CLI_BYPASS,
 	CLI_BY,
 	CLI_DAYS,
+	CLI_DRY_RUN,
+	CLI_UNDO,
+	CLI_NAME,
+	CLI_ADDRESS,
+	CLI_PORT,
+	CLI_FORCE,
 	CLI_OPTIONS
 };
 

@@ -3,16 +3,7 @@
 #include <string.h>
 
 #include "config/settings_private.h"
-#include "proto/hop_message.h"
-
-bool settings_is_exit_name(const char *name)
-{
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "0123456789._:[]-";
-	const size_t len = strlen(name);
-
-	return len >= 1 && len <= HOP_EXIT_NAME_MAX && strspn(name, allowed) == len;
-}
+#include "proto/exit_line.h"
 
 /* A router has one token for an exit. */
 static int read_token(struct exit_config *exit, const struct value *file)
@@ -32,7 +23,7 @@ int settings_add_exit(struct draft *draft)
 	const struct value *name = &item->name;
 	struct exit_config *exit;
 
-	if (!settings_is_exit_name(name->text))
+	if (!exit_is_name(name->text))
 		return value_refuse(name, "expected the name of an exit, " EXIT_NAME_EXPECTED);
 	for (size_t i = 0; i < config->exit_count; i++)
 		if (strcmp(config->exits[i].name, name->text) == 0)

@@ -5,6 +5,7 @@
 
 #include "auth/gate.h"
 #include "config/settings_private.h"
+#include "proto/exit_line.h"
 
 #define EXPECT_ALLOW                                                                               \
 	"a source range, --allow 192.168.1.0/24 or access { allow = { \"192.168.1.0/24\" } }"
@@ -17,7 +18,7 @@ static int add_tokens(struct config *config, struct listen_config *listen, const
 	struct gate *gate;
 	int err;
 
-	if (exit_name->name && !settings_is_exit_name(exit_name->text))
+	if (exit_name->name && !exit_is_name(exit_name->text))
 		return value_refuse(exit_name, "expected the name of an exit, " EXIT_NAME_EXPECTED);
 	added = settings_grow(file, &config->gates, &config->gate_count, sizeof(struct gate *));
 	if (!added)

@@ -19,8 +19,4 @@ VALUE_KIND(settings_gateway);	     /* union address[IP_FAMILIES] */
 VALUE_KIND(settings_probe);	     /* struct link_config */
 VALUE_KIND(settings_exit_by_option); /* struct draft: an exit, but for its token */
 
-/* Whether it can be an exit's name. */
-#define EXIT_NAME_EXPECTED "1 to 255 of A-Z a-z 0-9 . _ : [ ] -"
-bool settings_is_exit_name(const char *name);
-
 #endif

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The doctor's checks of one exit or destination as a whole: its name, and what hawserd knows. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cause.h"
 #include "base/json.h"
+#include "doctor/connect.h"
 #include "doctor/dns.h"
 #include "doctor/doctor_private.h"
+#include "net/socket_reset.h"
 
 /* hawserd tells offsets only of clocks that an exit complained of. */
 #define CLOCK_WARN_MS 1000
@@ -76,6 +80,43 @@ static const char *mend_of(const char *cause)
 	return "see the logs of hawserd here and on the exit";
 }
 
+/* A connection to the exit as the kernel routes it; MPTCP, since that is what hops use. */
+static int connect_any(const struct doctor_target *target, double *took_s)
+{
+	const union address any = {.sa.sa_family = AF_UNSPEC};
+	int fd = -ENETUNREACH;
+
+	for (enum ip_family family = 0; family < IP_FAMILIES && fd < 0; family++)
+		if (target->addresses[family].sa.sa_family != AF_UNSPEC)
+			fd = doctor_connect(&any, "", &target->addresses[family], true, took_s);
+	return fd;
+}
+
+/* Without hawserd. */
+static bool look_token(const struct doctor_target *target, struct doctor_finding *out)
+{
+	double took_s = 0;
+	const int fd = connect_any(target, &took_s);
+	enum cause cause = fd < 0 ? cause_from_errno(-fd) : CAUSE_NONE;
+
+	if (fd >= 0 && doctor_ask_exit(fd, target->token, target->name, &cause, &took_s)) {
+		doctor_saw(out, DOCTOR_OK, "it accepts the token and answers in %.1f ms",
+			   took_s * 1e3);
+	} else if (cause == CAUSE_CLOCK) {
+		/* Which it proves with the token's key. */
+		doctor_saw(out, DOCTOR_WARN,
+			   "it knows the token; its clock differs, which hawserd corrects");
+		doctor_mend(out, "set both clocks: timedatectl set-ntp true");
+	} else {
+		doctor_saw(out, DOCTOR_FAIL, "it does not answer as an exit: %s",
+			   cause_info(cause)->text);
+		doctor_mend(out, "%s", mend_of(cause_info(cause)->name));
+	}
+	if (fd >= 0)
+		socket_reset(fd);
+	return true;
+}
+
 /* By hawserd's own probes, which are authenticated. */
 static bool look_answers(struct doctor *doctor, const struct doctor_subject *subject,
 			 struct doctor_finding *out)
@@ -87,6 +128,8 @@ static bool look_answers(struct doctor *doctor, const struct doctor_subject *sub
 	(void)doctor;
 	if (!exit)
 		return false;
+	if (subject->target->token)
+		return look_token(subject->target, out);
 	if (strcmp(state, "up") == 0) {
 		doctor_saw(out, DOCTOR_OK, "it accepts the token and answers in %.1f ms",
 			   json_seconds(exit, "rtt_s") * 1e3);

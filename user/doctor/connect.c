@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <sodium.h>
+
 #include "base/clock.h"
 #include "net/mptcp.h"
 #include "net/socket.h"
@@ -63,24 +65,85 @@ int doctor_connect(const union address *source, const char *device, const union 
 	return err;
 }
 
-int doctor_greet(int fd)
+/* Exactly size bytes, or -errno. */
+static int receive(int fd, uint8_t *out, size_t size)
 {
-	static const uint8_t greeting[] = {5, 1, HOP_METHOD};
-	uint8_t answer[2];
 	size_t len = 0;
 
-	if (send(fd, greeting, sizeof(greeting), MSG_NOSIGNAL) != sizeof(greeting))
-		return -errno;
-	while (len < sizeof(answer)) {
+	while (len < size) {
 		const int err = wait_for(fd, POLLIN, ANSWER_S);
 		ssize_t n;
 
 		if (err)
 			return err;
-		n = recv(fd, answer + len, sizeof(answer) - len, 0);
+		n = recv(fd, out + len, size - len, 0);
 		if (n <= 0)
 			return n == 0 ? -ECONNRESET : -errno;
 		len += (size_t)n;
 	}
 	return 0;
+}
+
+int doctor_greet(int fd)
+{
+	static const uint8_t greeting[] = {5, 1, HOP_METHOD};
+	uint8_t answer[2];
+
+	if (send(fd, greeting, sizeof(greeting), MSG_NOSIGNAL) != sizeof(greeting))
+		return -errno;
+	return receive(fd, answer, sizeof(answer));
+}
+
+static enum cause cause_of_decline(enum hop_status status)
+{
+	switch (status) {
+	case HOP_CLOCK:
+		return CAUSE_CLOCK;
+	case HOP_BUSY:
+		return CAUSE_LIMIT;
+	default:
+		return CAUSE_AUTH_FAILED;
+	}
+}
+
+static enum cause read_answers(int fd, struct hop_answers *answers)
+{
+	uint8_t message[HOP_MESSAGE_MAX];
+
+	for (;;) {
+		const int err = receive(fd, message, hop_answers_size(answers));
+
+		if (err)
+			return err == -ETIMEDOUT ? CAUSE_EXIT_SILENT : CAUSE_EXIT_BROKEN;
+		switch (hop_answers_read(answers, message)) {
+		case HOP_EVENT_REPLIED:
+			return answers->cause;
+		case HOP_EVENT_DECLINED:
+			return cause_of_decline(answers->status);
+		case HOP_EVENT_INVALID:
+			return CAUSE_EXIT_BROKEN;
+		default:
+			break;
+		}
+	}
+}
+
+bool doctor_ask_exit(int fd, const struct token *token, const char *exit_name, enum cause *cause,
+		     double *took_s)
+{
+	struct hop_order order = {
+		.token = token, .exit_name = exit_name, .time_ms = clock_now_ms()};
+	const double started_s = clock_monotonic_s();
+	uint8_t head[HOP_HEAD_MAX];
+	struct hop_answers answers;
+	size_t len;
+
+	randombytes_buf(order.nonce, sizeof(order.nonce));
+	len = hop_head_write(head, &order);
+	hop_answers_init(&answers, &order);
+	*cause = send(fd, head, len, MSG_NOSIGNAL) == (ssize_t)len ? read_answers(fd, &answers)
+								   : CAUSE_EXIT_BROKEN;
+	*took_s = clock_monotonic_s() - started_s;
+	sodium_memzero(&answers, sizeof(answers));
+	return *cause == CAUSE_NONE;
 }

@@ -228,6 +228,48 @@ static void walk_destination(struct doctor *doctor, const struct destination *de
 	walk_target(doctor, &target);
 }
 
+static void doctor_ask(struct doctor *doctor)
+{
+	ask_hawserd(doctor);
+	take_links(doctor);
+	ask_kernel(doctor);
+}
+
+static void doctor_free(struct doctor *doctor)
+{
+	net_view_free(&doctor->view);
+	netlink_close(doctor->netlink);
+	json_object_put(doctor->status);
+	json_object_put(doctor->link_answer);
+	json_object_put(doctor->exit_answer);
+	json_object_put(doctor->intercept_answer);
+	json_object_put(doctor->intercepted);
+	json_object_put(doctor->rules);
+	json_object_put(doctor->checks);
+	free(doctor);
+}
+
+bool doctor_test_exit(const char *control, const char *name, const struct destination *destination,
+		      const struct token *token)
+{
+	struct doctor *doctor = calloc(1, sizeof(*doctor));
+	struct doctor_target target = {.name = name, .destination = *destination, .token = token};
+	bool good;
+
+	if (!doctor)
+		die("out of memory");
+	doctor->control_path = control;
+	doctor->checks = json_object_new_array();
+	target.exit = json_object_new_object();
+	doctor_ask(doctor);
+	walk_target(doctor, &target);
+	flush_or_die();
+	good = doctor->worst != DOCTOR_FAIL;
+	json_object_put(target.exit);
+	doctor_free(doctor);
+	return good;
+}
+
 int doctor_main(const struct command *command, int argc, char **argv)
 {
 	static const struct usage usage = {.options = CLI_TAKES(CLI_CONTROL) | CLI_TAKES(CLI_JSON),
@@ -249,9 +291,7 @@ int doctor_main(const struct command *command, int argc, char **argv)
 	doctor->control_path = arguments.control;
 	doctor->json = arguments.option[CLI_JSON] != NULL;
 	doctor->checks = json_object_new_array();
-	ask_hawserd(doctor);
-	take_links(doctor);
-	ask_kernel(doctor);
+	doctor_ask(doctor);
 	doctor_head(doctor, "host", "");
 	if (doctor_do(doctor, doctor_host_checks, &host)) {
 		walk_interception(doctor);
@@ -264,15 +304,6 @@ int doctor_main(const struct command *command, int argc, char **argv)
 	doctor_print_end(doctor);
 	flush_or_die();
 	worst = doctor->worst;
-	net_view_free(&doctor->view);
-	netlink_close(doctor->netlink);
-	json_object_put(doctor->status);
-	json_object_put(doctor->link_answer);
-	json_object_put(doctor->exit_answer);
-	json_object_put(doctor->intercept_answer);
-	json_object_put(doctor->intercepted);
-	json_object_put(doctor->rules);
-	json_object_put(doctor->checks);
-	free(doctor);
+	doctor_free(doctor);
 	return worst == DOCTOR_FAIL ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -12,6 +12,8 @@
 #include "net/mptcp_pm.h"
 #include "net/net_view.h"
 
+struct token;
+
 enum doctor_verdict { DOCTOR_OK, DOCTOR_WARN, DOCTOR_FAIL, DOCTOR_VERDICTS };
 
 struct doctor_finding {
@@ -44,6 +46,7 @@ struct doctor_target {
 	struct destination destination;
 	union address addresses[IP_FAMILIES]; /* with the port; AF_UNSPEC: none */
 	struct json_object *exit;	      /* as hawserd reports it; NULL: no exit */
+	const struct token *token;	      /* to ask it with; NULL: hawserd does that */
 	bool silent;			      /* found to say nothing once connected */
 };
 

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`hawser exit-setup` on the machine that becomes an exit, and `hawser exit-add` on its router."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import handshakes
+import peers
+from handshakes import read
+from machine import Machine
+from topology import LAN4, SERVER4
+from waiting import until
+
+pytestmark = pytest.mark.mptcp
+
+ACCESS = 'access { exit-allow = { "10.77.9.0/24" } }\n'
+ROUTER = f'listen "lan" {{ address = "{LAN4}:1080" }}\naccess {{ allow = {{ "10.77.0.0/24" }} }}\n'
+FIREWALL = """#!/usr/sbin/nft -f
+table inet filter {
+    chain input {
+        type filter hook input priority 0; policy drop;
+        iif lo accept
+        ct state established,related accept
+        meta l4proto { icmp, ipv6-icmp } accept
+    }
+}
+"""
+SETTINGS = ("ipv4/tcp_rmem", "ipv4/tcp_wmem", "ipv4/tcp_fastopen", "mptcp/enabled")
+
+
+@pytest.fixture
+def machines(bed, build, tmp_path) -> Iterator:
+    made: list[Machine] = []
+
+    def make(name: str, namespace, config: str = "") -> Machine:
+        machine = Machine(namespace, build, tmp_path / name)
+        made.append(machine)
+        if config:
+            (machine.directory / "etc/hawser").mkdir()
+            (machine.directory / "etc/hawser/hawser.conf").write_text(config, "ascii")
+        return machine
+
+    yield make
+    for machine in made:
+        machine.close()
+
+
+def rules_of(machine: Machine) -> str:
+    return machine.namespace.run("nft", "list", "ruleset")
+
+
+@contextlib.contextmanager
+def firewalled(machine: Machine) -> Iterator[None]:
+    """A firewall that lets nobody in; all of what may be changed is as it was at the end."""
+    (machine.directory / "etc/nftables.conf").write_text(FIREWALL, "ascii")
+    machine.namespace.run("nft", "-f", "-", text=FIREWALL)
+    before = {name: machine.namespace.sysctl(name) for name in SETTINGS}
+    try:
+        yield
+    finally:
+        machine.namespace.run("nft", "delete", "table", "inet", "filter")
+        for name, value in before.items():
+            machine.namespace.sysctl(name, value)
+
+
+def state_of(machine: Machine) -> tuple:
+    return (machine.files(), rules_of(machine),
+            [machine.namespace.sysctl(name).split() for name in SETTINGS])
+
+
+def verdicts(done: subprocess.CompletedProcess) -> dict[str, str]:
+    """Of the steps."""
+    names = ("kernel", "congestion", "token", "configuration", "firewall", "service")
+    return {words[1]: words[0] for words in map(str.split, done.stdout.split("\n\n")[0].splitlines())
+            if len(words) > 2 and words[1] in names}
+
+
+def line_of(done: subprocess.CompletedProcess) -> str:
+    assert done.returncode == 0, done.stdout
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("hawser exit-add hawser://router:"), done.stdout
+    return last.split()[-1]
+
+
+def hello(bed, port: int) -> None:
+    with peers.connect(bed.client, LAN4, 1080, False, "") as client:
+        handshakes.socks5(client, SERVER4, port)
+        client.sendall(b"hello")
+        assert read(client, 5) == b"hello"
+
+
+def test_from_nothing_to_traffic_and_back(bed, serve, machines):
+    """Shown, done, done again, used by a router, and taken back."""
+    exit_ = machines("exit", bed.server, ACCESS)
+    echo = serve(peers.echo, mptcp=True)
+    with firewalled(exit_):
+        bed.server.sysctl("ipv4/tcp_wmem", "4096 16384 4194304")
+        untouched = state_of(exit_)
+        shown = exit_.hawser("exit-setup", "--dry-run", "--address", SERVER4)
+        assert shown.returncode == 0, shown.stdout
+        assert state_of(exit_) == untouched
+        assert verdicts(shown)["firewall"] == verdicts(shown)["service"] == "would"
+
+        first = exit_.hawser("exit-setup", "--address", SERVER4, "--name", "vps")
+        line = line_of(first)
+        assert line.endswith(f"@{SERVER4}:1080/vps")
+        assert set(verdicts(first).values()) <= {"done", "ok"}, first.stdout
+        assert verdicts(first)["firewall"] == "done"
+        assert bed.server.sysctl("ipv4/tcp_wmem").split()[2] == "16777216"
+        made = state_of(exit_)
+
+        again = exit_.hawser("exit-setup", "--name", "vps")
+        assert line_of(again) == line
+        assert set(verdicts(again).values()) == {"ok"}, again.stdout
+        assert state_of(exit_) == made
+        # As at the next boot.
+        bed.server.run("nft", "-f", "-", text="delete table inet filter\n" + (
+            exit_.directory / "etc/nftables.conf").read_text("ascii"))
+        assert "dport 1080 accept" in rules_of(exit_)
+
+        router = machines("router", bed.router, ROUTER)
+        daemon = router.start(str(router.build / "hawserd"), stderr=subprocess.PIPE, text=True)
+        until(lambda: router.hawser("status").returncode == 0)
+        added = router.hawser("exit-add", line)
+        assert added.returncode == 0, added.stdout
+        assert "exit vps is added" in added.stdout
+        there = router.files()
+        assert router.hawser("exit-add", f" hawser exit-add {line} ").returncode == 0
+        assert router.files() == there
+        assert (router.directory / "etc/hawser/exits/vps.token").stat().st_mode & 0o777 == 0o640
+        until(lambda: " up " in router.hawser("exits").stdout)
+        hello(bed, echo.port)
+        assert "vps" in router.hawser("sessions").stdout or "1" in router.hawser("exits").stdout
+
+        undone = exit_.hawser("exit-setup", "--undo")
+        assert undone.returncode == 0, undone.stdout
+        assert state_of(exit_) == untouched
+        assert exit_.hawser("status").returncode == 1  # it was started by exit-setup
+        assert exit_.hawser("exit-setup", "--undo").returncode == 0
+        assert state_of(exit_) == untouched
+        daemon.kill()
+        daemon.communicate()
+
+
+def test_a_service_that_ran_before_goes_on(bed, machines):
+    """It takes the exit by a reload, and loses it by undo; another port needs undo first."""
+    exit_ = machines("exit", bed.server, ACCESS)
+    with firewalled(exit_):
+        assert exit_.run("systemctl", "enable", "--now", "hawserd").returncode == 0
+        until(lambda: exit_.hawser("status").returncode == 0)
+        before = state_of(exit_)
+        line_of(exit_.hawser("exit-setup", "--address", SERVER4, "--port", "1099"))
+        assert "1099" in exit_.hawser("status").stdout
+        other = exit_.hawser("exit-setup", "--port", "1098")
+        assert other.returncode == 1 and "--undo" in other.stdout
+        assert exit_.hawser("exit-setup", "--undo").returncode == 0
+        assert state_of(exit_) == before
+        assert "1099" not in exit_.hawser("status").stdout
+        assert exit_.run("systemctl", "disable", "--now", "hawserd").returncode == 0
+
+
+def test_a_wrong_line_adds_nothing(bed, machines):
+    """It is cut, has another key, leads to where no exit is, or names an exit that is there."""
+    key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+    good = f"hawser://router:{key}@{SERVER4}:1080/vps"
+    own = ('exit "vps" { address = "192.0.2.1" token-file = "/etc/hawser/own.token" }\n')
+    router = machines("router", bed.router, own)
+    token = router.directory / "etc/hawser/own.token"
+    token.write_text(f"own {key}\n", "ascii")
+    token.chmod(0o600)
+    before = router.files()
+    for line, complaint, status in (
+            ("", "expected the word hawser://", 2),
+            (good[:-4], "is the end cut off?", 2),
+            (good.replace(key, key[:-1]), "no key after the name", 2),
+            (good.replace(":1080", ""), "expected HOST:PORT", 2),
+            (good.replace("/vps", "/v p s"), "is no exit's name", 2),
+            (good, "--force adds it nevertheless", 1)):
+        done = router.hawser("exit-add", line)
+        assert (done.returncode, complaint in done.stdout) == (status, True), done.stdout
+        assert key not in done.stdout
+        assert router.files() == before
+    forced = router.hawser("exit-add", "--force", good)
+    assert forced.returncode == 1 and "found duplicate title 'vps'" in forced.stdout, forced.stdout
+    assert router.files() == before
+    forced = router.hawser("exit-add", "--force", good.replace("/vps", "/other"))
+    assert forced.returncode == 0, forced.stdout
+    assert Path(router.directory / "etc/hawser/exits/other.token").exists()
+
+
+@pytest.mark.parametrize("words, complaint", [
+    (("--port", "0"), "expected 1 to 65535"), (("--name", "a b"), "expected 1 to 255 of"),
+    (("--address", "a b"), "expected a name or an IP address"), ((), "give its address with --address"),
+    (("--dry-run", "--undo"), "do not go together"), (("word",), 'unexpected "word"')])
+def test_bad_words(bed, machines, words, complaint):
+    exit_ = machines("exit", bed.server)
+    before = exit_.files()
+    done = exit_.hawser("exit-setup", *words)
+    assert done.returncode in (1, 2) and complaint in done.stdout, done.stdout
+    assert exit_.files() == before

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* `hawser exit-add`: a router takes an exit by the line that `hawser exit-setup` printed there. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include "base/json.h"
+#include "cli/control_client.h"
+#include "cli/die.h"
+#include "config/config.h"
+#include "config/config_load.h"
+#include "config/options.h"
+#include "doctor/doctor.h"
+#include "proto/exit_line.h"
+#include "setup/commands.h"
+#include "setup/exit_setup_private.h"
+#include "setup/system_file.h"
+#include "setup/text_block.h"
+
+#define TOKEN_DIRECTORY "/etc/hawser/exits"
+
+struct addition {
+	struct exit_line line;
+	bool answers;	     /* hawserd does */
+	bool has_file;	     /* and it has read one */
+	char file[PATH_MAX]; /* the configuration, */
+	char *before;	     /* as it was, */
+	char *after;	     /* and is to be */
+	char token_file[PATH_MAX];
+	char *token_before;
+};
+
+static void find_file(struct addition *add, const char *control)
+{
+	struct connection connection = {.fd = -1};
+	const char *file = "";
+
+	add->answers = control_client_try(&connection, control) &&
+		       !control_client_ask(&connection, "status", 0);
+	if (add->answers)
+		file = json_text(json_member(connection.answer, "configuration"), "file");
+	add->has_file = *file != '\0';
+	snprintf(add->file, sizeof(add->file), "%s", *file ? file : CONFIG_FILE_DEFAULT);
+	control_client_close(&connection);
+}
+
+static void prepare(struct addition *add)
+{
+	const struct destination *to = &add->line.destination;
+	char block[HOP_EXIT_NAME_MAX + 8];
+	char host[HOST_NAME_MAX_BYTES + 1];
+	char body[PATH_MAX + 1024];
+
+	if (to->host[0])
+		snprintf(host, sizeof(host), "%s", to->host);
+	else
+		address_format_ip(&to->address, host);
+	snprintf(add->token_file, sizeof(add->token_file), TOKEN_DIRECTORY "/%s.token",
+		 add->line.name);
+	snprintf(body, sizeof(body),
+		 "exit \"%s\" { address = \"%s\"  port = %u  token-file = \"%s\" }\n",
+		 add->line.name, host, to->port, add->token_file);
+	snprintf(block, sizeof(block), "exit %s", add->line.name);
+	add->before = system_file_read(add->file);
+	add->token_before = system_file_read(add->token_file);
+	add->after = text_block_set(add->before, block, body);
+	if (!add->after)
+		die("out of memory");
+}
+
+/* Files that were not there are removed again. */
+static void put_back(const char *path, const char *text)
+{
+	const int err = *text ? system_file_write(path, text, 0640) : unlink(path);
+
+	if (err && errno != ENOENT)
+		fprintf(stderr, "hawser: %s cannot be put back as it was\n", path);
+}
+
+static void take_back(const struct addition *add)
+{
+	put_back(add->file, add->before);
+	put_back(add->token_file, add->token_before);
+}
+
+/* As hawserd would read it, which says what is wrong. */
+static bool is_valid(const char *file)
+{
+	char *words[] = {"hawserd", "-c", (char *)file, NULL};
+	const struct options *options = options_parse(3, words);
+	struct config *config = config_load(options);
+	const bool valid = config != NULL;
+
+	config_put(config);
+	options_free(options);
+	return valid;
+}
+
+static void write_files(const struct addition *add)
+{
+	char token[EXIT_LINE_TOKEN_MAX + 1];
+	int err;
+
+	snprintf(token, sizeof(token), "%s\n", add->line.token);
+	err = system_file_write(add->token_file, token, 0640);
+	sodium_memzero(token, sizeof(token));
+	if (err)
+		die("%s: %s", add->token_file, strerror(-err));
+	err = system_file_write(add->file, add->after, 0640);
+	if (err) {
+		put_back(add->token_file, add->token_before);
+		die("%s: %s", add->file, strerror(-err));
+	}
+}
+
+static bool is_there(const struct addition *add)
+{
+	const size_t len = strlen(add->line.token);
+
+	return strcmp(add->before, add->after) == 0 &&
+	       strncmp(add->token_before, add->line.token, len) == 0 &&
+	       strcmp(add->token_before + len, "\n") == 0;
+}
+
+static void add_exit(const struct addition *add, const char *control)
+{
+	char text[SETUP_TEXT_MAX] = "";
+
+	write_files(add);
+	if (!is_valid(add->file)) {
+		take_back(add);
+		die("%s stays as it was", add->file);
+	}
+	if (add->has_file && setup_reload(control, text) == -EINVAL) {
+		take_back(add);
+		die("%s; %s stays as it was", text, add->file);
+	}
+	printf("%s: exit %s is added; its token is in %s\n", add->file, add->line.name,
+	       add->token_file);
+	if (add->has_file)
+		puts("hawserd uses it now: see 'hawser exits'");
+	else if (add->answers)
+		printf("hawserd was started without a file: start it with -c %s\n", add->file);
+	else
+		puts("hawserd uses it when it is started");
+}
+
+static bool test(const struct addition *add, const char *control)
+{
+	struct token token;
+	char error[TOKEN_ERROR_MAX];
+	bool good;
+
+	if (token_parse(add->line.token, &token, error))
+		die("the token %s", error);
+	good = doctor_test_exit(control, add->line.name, &add->line.destination, &token);
+	sodium_memzero(&token, sizeof(token));
+	return good;
+}
+
+int exit_add_main(const struct command *command, int argc, char **argv)
+{
+	static const struct usage usage = {.options = CLI_TAKES(CLI_CONTROL) | CLI_TAKES(CLI_FORCE),
+					   .words = "LINE",
+					   .words_max = 1};
+	struct arguments arguments;
+	struct addition add = {0};
+	char error[EXIT_LINE_ERROR_MAX];
+	int status = EXIT_SUCCESS;
+
+	arguments_parse(&arguments, command, argc, argv, &usage);
+	if (!arguments.words[0])
+		die_usage(command->name, "expected the line that 'hawser exit-setup' prints on the "
+					 "exit");
+	if (sodium_init() < 0)
+		die("libsodium finds no source of random numbers");
+	if (exit_line_parse(arguments.words[0], &add.line, error))
+		die_usage(command->name, "%s", error);
+	find_file(&add, arguments.control);
+	prepare(&add);
+	if (is_there(&add)) {
+		printf("%s has exit %s already\n", add.file, add.line.name);
+	} else if (!test(&add, arguments.control) && !arguments.option[CLI_FORCE]) {
+		fflush(stdout);
+		fprintf(stderr, "hawser: the exit is not added; --force adds it nevertheless\n");
+		status = EXIT_FAILURE;
+	} else {
+		add_exit(&add, arguments.control);
+	}
+	sodium_memzero(&add.line, sizeof(add.line));
+	sodium_memzero(add.token_before, strlen(add.token_before));
+	free(add.before);
+	free(add.after);
+	free(add.token_before);
+	flush_or_die();
+	return status;
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* `hawser exit-setup`: makes this machine an exit, step by step, and prints what the router is to
+ * be told. A step that is done is left alone. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include "base/json.h"
+#include "cli/control_client.h"
+#include "cli/die.h"
+#include "config/config.h"
+#include "config/options.h"
+#include "doctor/doctor.h"
+#include "setup/commands.h"
+#include "setup/exit_setup_private.h"
+
+#define RECORD_FILE STATE_DIR_DEFAULT "/exit-setup"
+#define TOKENS_FILE "/etc/hawser/tokens"
+#define STEPS_MAX   8
+
+/* Behind a provider's NAT, or for this host only (RFC 1918, 6598, 3927, 4193, 4291). */
+static bool is_private(const union address *address)
+{
+	static const char *const texts[] = {"10.0.0.0/8",    "172.16.0.0/12",  "192.168.0.0/16",
+					    "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8",
+					    "fc00::/7",	     "fe80::/10",      "::1"};
+	struct prefix prefix;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		if (prefix_parse(texts[i], &prefix) == 0 && prefix_contains(&prefix, address))
+			return true;
+	return false;
+}
+
+/* The one that this host uses to reach the internet; nothing is sent. False: there is none. */
+static bool find_own(int family, union address *out)
+{
+	/* Of public networks that any default route leads to. */
+	const char *far = family == AF_INET ? "192.0.2.1:9" : "[2001:db8::1]:9";
+	const int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	union address to;
+	socklen_t len = sizeof(*out);
+	bool found = false;
+
+	if (fd >= 0 && address_parse(far, &to) == 0)
+		found = connect(fd, &to.sa, address_length(&to)) == 0 &&
+			getsockname(fd, &out->sa, &len) == 0;
+	if (fd >= 0)
+		close(fd);
+	return found;
+}
+
+static void find_address(struct exit_setup *setup, const char *given)
+{
+	struct destination *to = &setup->line.destination;
+	const uint16_t port = to->port;
+	char known[RECORD_VALUE_MAX];
+	char text[ADDRESS_TEXT_MAX];
+	union address own4 = {0};
+	union address own6 = {0};
+
+	if (!given && record_get(&setup->record, "address", known))
+		given = known;
+	if (given) {
+		if (destination_from_host(to, given, strlen(given), port))
+			die_usage("exit-setup", "--address %s: expected a name or an IP address",
+				  given);
+		return;
+	}
+	if (find_own(AF_INET, &own4) && !is_private(&own4))
+		to->address = own4;
+	else if (find_own(AF_INET6, &own6) && !is_private(&own6))
+		to->address = own6;
+	else if (own4.sa.sa_family)
+		die("this machine has only the private address %s, behind its provider's NAT: give "
+		    "the public one with --address HOST",
+		    address_format_ip(&own4, text));
+	else
+		die("this machine has no route to the internet; give its address with --address "
+		    "HOST");
+	address_set_port(&to->address, port);
+}
+
+/* A host's name may have what an exit's cannot. */
+static void find_name(struct exit_setup *setup, const char *given)
+{
+	char *name = setup->line.name;
+
+	if (given) {
+		if (!exit_is_name(given))
+			die_usage("exit-setup", "--name %s: expected " EXIT_NAME_EXPECTED, given);
+		snprintf(name, sizeof(setup->line.name), "%s", given);
+		return;
+	}
+	if (gethostname(name, sizeof(setup->line.name) - 1))
+		*name = '\0';
+	name[strcspn(name, ".")] = '\0';
+	if (!exit_is_name(name) || strcmp(name, "localhost") == 0)
+		snprintf(name, sizeof(setup->line.name), "exit");
+}
+
+static void find_port(struct exit_setup *setup, const char *given)
+{
+	char known[RECORD_VALUE_MAX];
+	char *end = NULL;
+	unsigned long port = EXIT_PORT_DEFAULT;
+
+	if (given) {
+		port = strtoul(given, &end, 10);
+		if (*end || end == given || port == 0 || port > 65535)
+			die_usage("exit-setup", "--port %s: expected 1 to 65535", given);
+	}
+	if (record_get(&setup->record, "port", known)) {
+		if (given && port != strtoul(known, NULL, 10))
+			die("this exit has been set up on port %s: run 'hawser exit-setup --undo' "
+			    "first",
+			    known);
+		port = strtoul(known, NULL, 10);
+	}
+	setup->line.destination.port = (uint16_t)port;
+}
+
+/* The file that hawserd has read, if it runs. */
+static void find_file(struct exit_setup *setup)
+{
+	struct connection connection = {.fd = -1};
+	const char *file = CONFIG_FILE_DEFAULT;
+
+	if (control_client_try(&connection, setup->control) &&
+	    !control_client_ask(&connection, "status", 0))
+		file = json_text(json_member(connection.answer, "configuration"), "file");
+	if (!*file)
+		die("hawserd runs without a configuration file: start it without options, so that "
+		    "it reads " CONFIG_FILE_DEFAULT ", or stop it");
+	snprintf(setup->file, sizeof(setup->file), "%s", file);
+	control_client_close(&connection);
+}
+
+static size_t collect(const struct setup_step *out[STEPS_MAX])
+{
+	const struct setup_step *const tables[] = {setup_kernel_steps, setup_file_steps,
+						   setup_system_steps};
+	size_t count = 0;
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
+		for (const struct setup_step *step = tables[i]; step->name; step++)
+			out[count++] = step;
+	return count;
+}
+
+static void say(const char *how, const struct setup_step *step, const char *text)
+{
+	printf("  %-5s  %-13s  %s\n", how, step->name, text);
+	flush_or_die();
+}
+
+/* Returns whether all is done. */
+static bool make(struct exit_setup *setup, bool dry_run)
+{
+	const struct setup_step *steps[STEPS_MAX];
+	const size_t count = collect(steps);
+
+	for (size_t i = 0; i < count; i++) {
+		char text[SETUP_TEXT_MAX] = "";
+		char note[SETUP_TEXT_MAX] = "";
+		const bool done = steps[i]->is_done(setup, text);
+
+		if (!done && !dry_run && steps[i]->make(setup, note)) {
+			say("fail", steps[i], note);
+			return false;
+		}
+		say(done ? "ok" : dry_run ? "would" : "done", steps[i], text);
+		if (*note && !done && !dry_run)
+			printf("         %-13s  %s\n", "", note);
+	}
+	return true;
+}
+
+static int undo(struct exit_setup *setup, bool dry_run)
+{
+	const struct setup_step *steps[STEPS_MAX];
+	int status = EXIT_SUCCESS;
+
+	if (dry_run)
+		die_usage("exit-setup", "--dry-run and --undo do not go together");
+	for (size_t i = collect(steps); i-- > 0;) {
+		char text[SETUP_TEXT_MAX] = "";
+		const int err = steps[i]->undo(setup, text);
+
+		if (err)
+			status = EXIT_FAILURE;
+		say(err	    ? "fail"
+		    : *text ? "done"
+			    : "ok",
+		    steps[i], *text ? text : "nothing of exit-setup's");
+	}
+	if (setup->reload_due) {
+		char text[SETUP_TEXT_MAX] = "";
+
+		if (setup_reload(setup->control, text) == -EINVAL) {
+			printf("%s\n", text);
+			status = EXIT_FAILURE;
+		}
+	}
+	if (status == EXIT_SUCCESS) {
+		(void)record_set(&setup->record, "port", NULL);
+		(void)record_set(&setup->record, "address", NULL);
+	}
+	return status;
+}
+
+/* From here it cannot be seen what a provider's firewall drops, and through its NAT perhaps
+ * nothing. */
+static void test(const struct exit_setup *setup)
+{
+	struct token token;
+	char error[TOKEN_ERROR_MAX];
+
+	if (token_parse(setup->line.token, &token, error))
+		die("the token %s", error);
+	puts("\nFrom this machine itself:");
+	if (!doctor_test_exit(setup->control, setup->line.name, &setup->line.destination, &token))
+		puts("Behind a NAT that may be so, and the router's own check counts.");
+	sodium_memzero(&token, sizeof(token));
+	printf("A firewall of the provider, outside of this machine, must let TCP port %u in.\n",
+	       setup->line.destination.port);
+}
+
+static int set_up(struct exit_setup *setup, const struct arguments *arguments, bool dry_run)
+{
+	char line[EXIT_LINE_MAX];
+	char port[16];
+	int err = 0;
+
+	find_address(setup, arguments->option[CLI_ADDRESS]);
+	snprintf(port, sizeof(port), "%u", setup->line.destination.port);
+	if (!dry_run)
+		err = record_set(&setup->record, "port", port);
+	if (!dry_run && !err && arguments->option[CLI_ADDRESS])
+		err = record_set(&setup->record, "address", arguments->option[CLI_ADDRESS]);
+	if (err)
+		die("%s: %s", RECORD_FILE, strerror(-err));
+	if (!make(setup, dry_run))
+		return EXIT_FAILURE;
+	if (dry_run)
+		return EXIT_SUCCESS;
+	test(setup);
+	printf("\nOn the router, as root:\n\nhawser exit-add %s\n",
+	       exit_line_format(&setup->line, line));
+	sodium_memzero(line, sizeof(line));
+	return EXIT_SUCCESS;
+}
+
+int exit_setup_main(const struct command *command, int argc, char **argv)
+{
+	static const struct usage usage = {
+		.options = CLI_TAKES(CLI_CONTROL) | CLI_TAKES(CLI_DRY_RUN) | CLI_TAKES(CLI_UNDO) |
+			   CLI_TAKES(CLI_NAME) | CLI_TAKES(CLI_ADDRESS) | CLI_TAKES(CLI_PORT),
+		.words = ""};
+	struct exit_setup setup = {.record = {.path = RECORD_FILE}, .tokens = TOKENS_FILE};
+	struct arguments arguments;
+	bool dry_run;
+	int status;
+
+	arguments_parse(&arguments, command, argc, argv, &usage);
+	if (geteuid() != 0)
+		die("exit-setup changes this machine: run it as root");
+	if (sodium_init() < 0)
+		die("libsodium finds no source of random numbers");
+	dry_run = arguments.option[CLI_DRY_RUN] != NULL;
+	setup.control = arguments.control;
+	find_file(&setup);
+	find_port(&setup, arguments.option[CLI_PORT]);
+	find_name(&setup, arguments.option[CLI_NAME]);
+	status = arguments.option[CLI_UNDO] ? undo(&setup, dry_run)
+					    : set_up(&setup, &arguments, dry_run);
+	sodium_memzero(&setup.line, sizeof(setup.line));
+	record_free(&setup.record);
+	flush_or_die();
+	return status;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the steps of `hawser exit-setup` share. */
+#ifndef HAWSER_SETUP_EXIT_SETUP_PRIVATE_H
+#define HAWSER_SETUP_EXIT_SETUP_PRIVATE_H
+
+#include <limits.h>
+#include <stdbool.h>
+
+#include "proto/exit_line.h"
+#include "setup/record.h"
+
+#define SETUP_TEXT_MAX	 (PATH_MAX + 512)
+#define EXIT_SETUP_BLOCK "exit-setup"
+
+struct exit_setup {
+	const char *control;
+	char file[PATH_MAX];   /* hawserd's configuration */
+	char tokens[PATH_MAX]; /* its token file */
+	struct exit_line line; /* what the router is to be told; token "": there is none yet */
+	struct record record;
+	bool reload_due; /* hawserd has not seen all that was changed */
+};
+
+/* All of these write what there is to say, without a newline. */
+struct setup_step {
+	const char *name;
+	/* Whether nothing is to be done; text: how it is, or what is to be done. */
+	bool (*is_done)(struct exit_setup *setup, char text[SETUP_TEXT_MAX]);
+	/* 0; or -errno, with what went wrong and what mends it. */
+	int (*make)(struct exit_setup *setup, char text[SETUP_TEXT_MAX]);
+	/* Takes back what make() has done, and nothing else; text "": there was nothing. */
+	int (*undo)(struct exit_setup *setup, char text[SETUP_TEXT_MAX]);
+};
+
+/* Names end the tables. */
+extern const struct setup_step setup_kernel_steps[]; /* settings, congestion control */
+extern const struct setup_step setup_file_steps[];   /* token, configuration */
+extern const struct setup_step setup_system_steps[]; /* firewall, service */
+
+/* Returns err, with the file that it is about if it is one. */
+int setup_fail(char text[SETUP_TEXT_MAX], const char *path, int err);
+
+/* Has a running hawserd read its configuration. 0, -ESRCH where none answers, or -EINVAL with what
+ * it said. */
+int setup_reload(const char *control, char text[SETUP_TEXT_MAX]);
+
+#endif

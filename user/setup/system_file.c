@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "setup/system_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/text_file.h"
+#include "cli/die.h"
+
+#define FILE_MAX_BYTES ((size_t)1 << 20)
+
+char *system_file_read(const char *path)
+{
+	size_t len;
+	char *text = text_file_read(path, FILE_MAX_BYTES, &len);
+
+	if (!text && errno == ENOENT)
+		text = strdup("");
+	else if (text && strcmp(text, "\n") == 0)
+		*text = '\0';
+	if (!text)
+		die("%s: %s", path, strerror(errno));
+	return text;
+}
+
+/* Makes those above path that are missing, and fills in the last. 0 or -errno. */
+static int make_directory(const char *path, struct stat *directory)
+{
+	char copy[PATH_MAX];
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(copy, 0750) && errno != EEXIST)
+			return -errno;
+		if (stat(copy, directory))
+			return -errno;
+		*slash = '/';
+	}
+	return 0;
+}
+
+static int write_new(int fd, const char *text, const struct stat *like)
+{
+	const size_t len = strlen(text);
+
+	if (fchown(fd, like->st_uid, like->st_gid) || fchmod(fd, like->st_mode & 07777) ||
+	    write(fd, text, len) != (ssize_t)len || fsync(fd))
+		return errno ? -errno : -ENOSPC;
+	return 0;
+}
+
+int system_file_write(const char *path, const char *text, mode_t mode)
+{
+	char real[PATH_MAX];
+	char temporary[PATH_MAX + 8];
+	struct stat directory = {0};
+	struct stat like;
+	int err = make_directory(path, &directory);
+	int fd;
+
+	if (err)
+		return err;
+	/* A link shall go on to be one. */
+	if (!realpath(path, real))
+		snprintf(real, sizeof(real), "%s", path);
+	if (stat(real, &like)) {
+		like = directory;
+		like.st_uid = geteuid();
+		like.st_mode = mode;
+	}
+	snprintf(temporary, sizeof(temporary), "%s.new", real);
+	unlink(temporary);
+	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	errno = 0;
+	err = write_new(fd, text, &like);
+	close(fd);
+	if (!err && rename(temporary, real))
+		err = -errno;
+	if (err)
+		unlink(temporary);
+	return err;
+}
+
+bool system_file_is(const char *path, const char *text)
+{
+	char *is = system_file_read(path);
+	const bool same = strcmp(is, text) == 0;
+
+	free(is);
+	return same;
+}
+
+static void read_all(int fd, char *out, size_t size)
+{
+	char rest[512];
+	size_t len = 0;
+	ssize_t n;
+
+	while ((n = read(fd, len + 1 < size ? out + len : rest,
+			 len + 1 < size ? size - 1 - len : sizeof(rest))) > 0)
+		len += len + 1 < size ? (size_t)n : 0;
+	out[len] = '\0';
+}
+
+int system_run(const char *const *words, char *out, size_t size)
+{
+	posix_spawn_file_actions_t actions;
+	int pipes[2];
+	int status;
+	pid_t pid;
+	int err;
+
+	*out = '\0';
+	if (pipe2(pipes, O_CLOEXEC))
+		return -errno;
+	fflush(stdout);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_adddup2(&actions, pipes[1], STDOUT_FILENO);
+	err = posix_spawnp(&pid, words[0], &actions, NULL, (char *const *)words, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	close(pipes[1]);
+	if (!err)
+		read_all(pipes[0], out, size);
+	close(pipes[0]);
+	if (err)
+		return -err;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
+}
