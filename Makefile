@@ -283,6 +283,15 @@ $(BUILD)/$(RELEASE).tar.gz: $(BPF_PROGRAMS:%=$(BPF_DIST)/%.skel.h)
 	$(Q)git archive --format=tar --prefix=$(RELEASE)/bpf/ready/ $(addprefix --add-file=,$^) \
 		--prefix=$(RELEASE)/ HEAD | gzip -9n >$@.tmp && mv $@.tmp $@
 
+# systemd's units for programs in PREFIX; the user hawser is the package's to make.
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+.PHONY: install-systemd
+install-systemd: ## install hawserd.service and hawserd.socket to $(DESTDIR)$(UNITDIR)
+	install -d $(DESTDIR)$(UNITDIR)
+	sed 's|@SBINDIR@|$(PREFIX)/sbin|; s|@BINDIR@|$(PREFIX)/bin|' systemd/hawserd.service.in \
+		>$(DESTDIR)$(UNITDIR)/hawserd.service
+	install -m 644 systemd/hawserd.socket $(DESTDIR)$(UNITDIR)/hawserd.socket
+
 .PHONY: clean
 clean: ## remove build/
 	rm -rf build

@@ -25,6 +25,8 @@ static const struct command commands[] = {
 	 "show what each link, client or exit has carried, or NAME day by day"},
 	{"reload", ask_main,
 	 "have hawserd read its configuration again, and say what is wrong in it"},
+	{"upgrade", upgrade_main,
+	 "have another hawserd, of the program as it is now, take over; sessions go on"},
 	{"top", top_main, "show links, sessions and subflows on the whole screen; q quits"},
 	{"doctor", doctor_main,
 	 "check this host, its links, its exits and HOST:PORT step by step, and say what mends "

@@ -11,6 +11,7 @@
 #include "config/config_load.h"
 #include "config/options.h"
 #include "daemon/daemon.h"
+#include "daemon/keeper.h"
 #include "daemon/start_check.h"
 #include "net/kernel.h"
 
@@ -49,6 +50,10 @@ int main(int argc, char **argv)
 		log_error("libsodium: no source of random numbers");
 		return EXIT_FAILURE;
 	}
+	if (keeper_is_behind())
+		keeper_follow();
+	else if (options_wants_keeper(options) && !options_check_only(options))
+		keeper_run(argv);
 	config = config_load(options);
 	if (config && options_check_only(options)) {
 		status = check(options, config);

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from namespace import MountNamespace
 from sessions import through
 from waiting import until
 
@@ -125,3 +126,29 @@ def test_cli_looks_who_answers(strangers, bed, hawserd):
     assert done.returncode == 1
     assert f"user {STRANGER} answers there, expected root or user {NOBODY}" in done.stderr
     assert daemon.run_cli("status").returncode == 0
+
+
+def test_root_shares_the_directory_of_a_service(bed):
+    """As systemd makes it for the service's user: what root's hawser leaves there, hawserd looks after."""
+    mounts = MountNamespace({}, empty=("/run",))
+    inside = ("/usr/bin/nsenter", f"--mount={mounts.path}", "--")
+    caps = ",".join(f"+{name}" for name in ("net_admin", "net_raw", "net_bind_service"))
+    for words in ("chmod", "755", "/run"), ("install", "-d", "-o", str(NOBODY), "/run/hawser"):
+        assert run(bed, *inside, *words).returncode == 0
+    daemon = bed.router.start(
+        [*inside, "/usr/bin/env", "XDG_RUNTIME_DIR=/run", "/usr/bin/setpriv", f"--reuid={NOBODY}",
+         f"--regid={NOBODY}", "--clear-groups", f"--inh-caps={caps}", f"--ambient-caps={caps}",
+         str(bed.build / "hawserd"), *TRANSPARENT], stderr=subprocess.PIPE, text=True)
+    hawser = (*inside, str(bed.build / "hawser"))
+    try:
+        until(lambda: run(bed, *hawser, "status").returncode == 0)
+        done = run(bed, *hawser, "--lan", "lan", "intercept", "up")
+        assert done.returncode == 0, done.stderr
+        bed.router.run("nft", "delete", "table", "inet", "hawser")
+        until(lambda: "table inet hawser" in bed.router.run("nft", "list", "tables"))
+        assert run(bed, *hawser, "intercept", "down").returncode == 0
+    finally:
+        daemon.send_signal(signal.SIGINT)
+        daemon.communicate(timeout=20)
+        mounts.close()
+    assert "table inet hawser" not in bed.router.run("nft", "list", "tables")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A new hawserd that starts while an old one drains: it gets the control socket and the links when the
-old one lets go of them."""
+"""A new hawserd that starts while an old one drains: it gets the control socket, the links and the
+interception at once, as they are."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from daemon import ALLOW, LISTEN
+from handshakes import read
 from links import LINK
 from namespace import MountNamespace
 from sessions import through
@@ -88,22 +89,25 @@ def drain(daemon) -> None:
 
 @pytest.mark.parametrize("end", ["its last session ends", "it is stopped", "it is killed"])
 def test_control_socket_and_links(hawserd, newcomer, end):
-    """The path was asked for, and the old one has both until its end."""
+    """The path was asked for. The old one lets go of both as they are, and its session goes on."""
     old = hawserd(*LINK)
-    with through(old):
+    with through(old) as (near, far):
+        rules = old.namespace.run("ip", "rule", "list")
         drain(old)
         new = newcomer(*LISTEN, *ALLOW, *LINK, "--control", old.control)
-        until(new.waits)
-        until(lambda: "another hawserd manages them" in new.log())
-        assert ask(old.control, "status")["pid"] == old.pid
+        until(lambda: new.has(old.control))
+        until(lambda: ask(old.control, "status")["links"]["set_up"] is True)
+        assert ask(old.control, "status")["links"]["reason"] == ""
+        assert old.namespace.run("ip", "rule", "list") == rules
+        assert old.process.poll() is None
+        near.sendall(b"on")
+        assert read(far, 2) == b"on"
         if end != "its last session ends":
             old.signal(signal.SIGINT if end == "it is stopped" else signal.SIGKILL)
+            old.wait()
     assert old.wait() == (-signal.SIGKILL if end == "it is killed" else 0)
-    until(lambda: new.has(old.control))
-    until(lambda: ask(old.control, "status")["links"]["set_up"] is True)
-    assert ask(old.control, "status")["links"]["reason"] == ""
-    assert "links: the other hawserd has released them" in new.log()
-    rules = old.namespace.run("ip", "rule", "list")
+    assert old.namespace.run("ip", "rule", "list") == rules
+    assert new.has(old.control)
     new.stop()
     assert not Path(old.control).exists()
     assert len(old.namespace.run("ip", "rule", "list").splitlines()) < len(rules.splitlines())
@@ -119,10 +123,10 @@ def test_interception(bed, hawserd, newcomer, tmp_path):
     with through(old):
         drain(old)
         new = newcomer(*LISTEN, *ALLOW, *options, "--control", old.control)
-        until(new.waits)
+        until(lambda: new.has(old.control))
+        assert "table inet hawser" in bed.router.run("nft", "list", "tables")
         old.signal(signal.SIGINT)
     assert old.wait() == 0
-    until(lambda: new.has(old.control))
     until(lambda: (ask(old.control, "status").get("interception") or {}).get("wanted") is True)
     until(lambda: "table inet hawser" in bed.router.run("nft", "list", "tables"))
     new.stop()

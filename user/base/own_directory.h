@@ -11,4 +11,8 @@
  * -EACCES: others may write; -ENOTDIR; or as of mkdir(2). */
 int own_directory_make(const char *path, mode_t mode);
 
+/* The same, but for root it may also be that of a user to whom only root can have given it, as
+ * nobody else may write to the directory above. That user can replace what is there. */
+int own_directory_share(const char *path, mode_t mode);
+
 #endif

@@ -18,6 +18,7 @@
 struct options {
 	const char *file;
 	bool check_only;
+	bool keeper;
 	size_t count;
 	struct given {
 		const struct setting *setting;
@@ -100,6 +101,9 @@ static int take_option(struct options *options, const struct setting *setting)
 	case OPTION_CHECK:
 		options->check_only = true;
 		break;
+	case OPTION_KEEPER:
+		options->keeper = true;
+		break;
 	case OPTION_VERSION:
 		printf("hawserd %s\n", HAWSER_VERSION);
 		return 0;
@@ -169,6 +173,11 @@ void options_free(const struct options *options)
 bool options_check_only(const struct options *options)
 {
 	return options->check_only;
+}
+
+bool options_wants_keeper(const struct options *options)
+{
+	return options->keeper;
 }
 
 const char *options_file(const struct options *options)

@@ -18,6 +18,9 @@ void options_free(const struct options *options);
 /* True for --check: validate and exit. */
 bool options_check_only(const struct options *options);
 
+/* True for --keeper. */
+bool options_wants_keeper(const struct options *options);
+
 /* Read when it is there and the command line neither names a file nor sets anything. */
 #define CONFIG_FILE_DEFAULT "/etc/hawser/hawser.conf"
 

@@ -351,6 +351,8 @@ const struct setting settings[] = {
 	 OPTION("--on-event", "PROGRAM", "run when a link or the exit changes")},
 	{SECTION_NONE, .act = OPTION_CHECK,
 	 OPTION("--check", NULL, "check the configuration and exit")},
+	{SECTION_NONE, .act = OPTION_KEEPER,
+	 OPTION("--keeper", NULL, "run behind a second process, so that a restart has no gap")},
 	{SECTION_NONE, .act = OPTION_VERSION,
 	 OPTION("--version", NULL, "print the version and exit")},
 	{SECTION_NONE, .act = OPTION_HELP, OPTION("--help", NULL, "print this and exit")},

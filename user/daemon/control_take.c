@@ -2,27 +2,21 @@
 /* The control socket is had at once, or when another hawserd lets go of it. */
 #include <errno.h>
 #include <json-c/json.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/control_ask.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "daemon/control.h"
 #include "daemon/daemon_private.h"
 #include "daemon/interception.h"
+#include "daemon/keeper.h"
 #include "daemon/report_put.h"
 #include "intercept/run_redirect.h"
 
 /* How often to look whether it can be had. */
 #define LOOK_S 0.25
-
-/* One that drains answers at once, or is not to be waited for. */
-#define ASK_TIMEOUT_S	 1
-#define ASK_ANSWER_BYTES 65536
 
 static struct json_object *answer_reload(struct daemon *daemon)
 {
@@ -37,16 +31,34 @@ static struct json_object *answer_reload(struct daemon *daemon)
 	return answer;
 }
 
+static struct json_object *answer_upgrade(const struct daemon *daemon)
+{
+	struct json_object *answer;
+
+	if (drain_has_begun(daemon))
+		return json_error("this hawserd drains");
+	if (!keeper_ask_upgrade())
+		return json_error("hawserd was started without --keeper: restart it");
+	answer = json_object_new_object();
+	put_count(answer, "keeper", (uint64_t)getppid());
+	return answer;
+}
+
 static struct json_object *on_control(void *context, const char *command,
 				      struct json_object *request)
 {
 	struct daemon *daemon = context;
 
-	/* These two change something. */
+	/* These change something. */
 	if (strcmp(command, "run") == 0)
 		return run_redirect_answer(daemon->run, request);
 	if (strcmp(command, "reload") == 0)
 		return answer_reload(daemon);
+	if (strcmp(command, "let-go") == 0)
+		return hand_over_soon(daemon) ? json_object_new_object()
+					      : json_error("this hawserd serves");
+	if (strcmp(command, "upgrade") == 0)
+		return answer_upgrade(daemon);
 	return report_answer(&daemon->report, command, request);
 }
 
@@ -65,45 +77,13 @@ static const char *control_error_text(int err)
 	}
 }
 
-/* Reads a line into out, of which the caller has written nothing. False: there is none in time. */
-static bool read_line(int fd, char *out, size_t size)
-{
-	size_t len = 0;
-
-	while (len < size - 1) {
-		ssize_t n = recv(fd, out + len, size - 1 - len, 0);
-
-		if (n <= 0)
-			return false;
-		len += (size_t)n;
-		out[len] = '\0';
-		if (out[len - 1] == '\n')
-			return true;
-	}
-	return false;
-}
-
 /* Whether the hawserd that answers there will be gone soon. */
 static bool holder_drains(const char *path)
 {
-	static const char question[] = "{\"command\":\"status\"}\n";
-	const struct timeval timeout = {.tv_sec = ASK_TIMEOUT_S};
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	char answer[ASK_ANSWER_BYTES];
-	struct json_object *status = NULL;
-	bool drains;
+	struct json_object *status = control_ask(path, "{\"command\":\"status\"}\n");
+	const bool drains = json_object_get_boolean(json_member(status, "draining"));
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	if (fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) &&
-	    !connect(fd, (struct sockaddr *)&address, sizeof(address)) &&
-	    send(fd, question, sizeof(question) - 1, MSG_NOSIGNAL) > 0 &&
-	    read_line(fd, answer, sizeof(answer)))
-		status = json_tokener_parse(answer);
-	drains = json_object_get_boolean(json_member(status, "draining"));
 	json_object_put(status);
-	if (fd >= 0)
-		close(fd);
 	return drains;
 }
 
@@ -114,8 +94,11 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
 
 	(void)events;
 	daemon->control = control_open(loop, path, on_control, daemon);
-	if (!daemon->control && errno == EADDRINUSE)
+	if (!daemon->control && errno == EADDRINUSE) {
+		/* One that serves refuses. */
+		json_object_put(control_ask(path, "{\"command\":\"let-go\"}\n"));
 		return;
+	}
 	if (daemon->control) {
 		log_info("control socket %s: the other hawserd has released it", path);
 		interception_has_control(daemon->interception, path);
@@ -140,7 +123,7 @@ int control_take(struct daemon *daemon)
 	if (daemon->control)
 		return 0;
 	err = errno;
-	if (err == EADDRINUSE && (is_default || holder_drains(path))) {
+	if (err == EADDRINUSE && (is_default || keeper_is_behind() || holder_drains(path))) {
 		log_warning("control socket %s: another hawserd answers there; this one takes it "
 			    "over when the other releases it",
 			    path);

@@ -17,6 +17,7 @@
 #include "daemon/announce.h"
 #include "daemon/daemon_private.h"
 #include "daemon/heartbeat.h"
+#include "daemon/inherited.h"
 #include "daemon/interception.h"
 #include "daemon/listen_watch.h"
 #include "daemon/open_files.h"
@@ -216,6 +217,13 @@ static void on_files(struct ev_loop *loop, ev_signal *signal, int events)
 	usage_write(daemon->usage);
 }
 
+static void on_successor(struct ev_loop *loop, ev_signal *signal, int events)
+{
+	(void)loop;
+	(void)events;
+	hand_over(signal->data);
+}
+
 static void watch_signal(struct daemon *daemon, ev_signal *watcher, int number,
 			 void (*callback)(struct ev_loop *, ev_signal *, int))
 {
@@ -231,9 +239,12 @@ static int run(struct daemon *daemon)
 
 	if (err)
 		return err;
+	inherited_take();
 	err = listen_set_open(&daemon->listening, daemon->config, daemon->config->workers, NULL);
 	if (err)
 		return err;
+	inherited_close();
+	listen_set_keep(&daemon->listening);
 	daemon->loop = ev_default_loop(EVFLAG_AUTO | EVFLAG_NOENV);
 	if (!daemon->loop) {
 		log_error("cannot start: no event loop: neither epoll nor poll works");
@@ -307,16 +318,19 @@ static int run(struct daemon *daemon)
 	watch_signal(daemon, &daemon->terminate, SIGTERM, on_terminate);
 	watch_signal(daemon, &daemon->interrupt, SIGINT, on_interrupt);
 	watch_signal(daemon, &daemon->files, SIGUSR1, on_files);
+	watch_signal(daemon, &daemon->successor, SIGUSR2, on_successor);
 	ev_timer_init(&daemon->minute, on_minute, MINUTE_S, MINUTE_S);
 	daemon->minute.data = daemon;
 	ev_timer_start(daemon->loop, &daemon->minute);
 	drain_init(daemon);
+	hand_over_init(daemon);
 	daemon_configure_workers(daemon, true);
 	usage_configure(daemon->usage, daemon->config);
 	heartbeat_start(daemon->heartbeat, daemon->config);
 	interception_configure(daemon->interception, daemon->config);
 	listen_watch_follow(daemon->listen_watch, daemon->config);
 	announce(daemon->config, daemon->sockmap, daemon->local);
+	service_ready(daemon);
 	ev_run(daemon->loop, 0);
 	return 0;
 }

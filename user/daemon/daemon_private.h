@@ -44,6 +44,10 @@ struct daemon {
 	ev_timer minute;
 	ev_timer drain;
 	ev_tstamp drain_until;
+	ev_signal successor;
+	ev_timer let_go_soon;
+	bool let_go; /* of control socket, links and interception */
+	ev_timer watchdog;
 };
 
 /* Has all workers take the configuration, and listen or not. */
@@ -69,6 +73,16 @@ bool drain_has_begun(const struct daemon *daemon);
  * logging, when it was asked for and cannot be had. */
 int control_take(struct daemon *daemon);
 void control_release(struct daemon *daemon);
+
+/* Another hawserd serves: drains, and lets go of what there is one of. After hand_over_init(). */
+void hand_over_init(struct daemon *daemon);
+void hand_over(struct daemon *daemon);
+
+/* The same for one that drains, once the answer to who asks has left. False: it does not drain. */
+bool hand_over_soon(struct daemon *daemon);
+
+/* Tells the service manager that clients are served, and from now on that no thread hangs. */
+void service_ready(struct daemon *daemon);
 
 /* Ends daemon_run(). */
 void daemon_stop(struct daemon *daemon);

@@ -2,6 +2,7 @@
 /* Draining: no new sessions, and those that there are get some time to end. */
 #include "base/log.h"
 #include "base/loop_clock.h"
+#include "base/notify.h"
 #include "daemon/daemon_private.h"
 #include "daemon/heartbeat.h"
 #include "daemon/interception.h"
@@ -54,6 +55,7 @@ void drain_begin(struct daemon *daemon)
 		daemon_stop(daemon);
 		return;
 	}
+	notify_send("STOPPING=1", NULL, 0);
 	interception_stop(daemon->interception);
 	daemon->report.draining = true;
 	heartbeat_stop(daemon->heartbeat);

@@ -187,6 +187,12 @@ void heartbeat_stop(struct heartbeat *heartbeat)
 	heartbeat->family_count = 0;
 }
 
+void heartbeat_leave(struct heartbeat *heartbeat)
+{
+	ev_timer_stop(heartbeat->loop, &heartbeat->beat);
+	heartbeat->family_count = 0;
+}
+
 void heartbeat_pause(struct heartbeat *heartbeat, bool paused)
 {
 	if (paused && !heartbeat->paused)

@@ -22,6 +22,9 @@ void heartbeat_start(struct heartbeat *heartbeat, const struct config *config);
 /* New connections are routed from now on, by any method that asks. */
 void heartbeat_stop(struct heartbeat *heartbeat);
 
+/* Stops without a word, as another hawserd beats. */
+void heartbeat_leave(struct heartbeat *heartbeat);
+
 /* Says no more, or again, that hawserd lives, so that new connections are routed; the rest goes on.
  */
 void heartbeat_pause(struct heartbeat *heartbeat, bool paused);

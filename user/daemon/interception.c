@@ -457,6 +457,12 @@ void interception_stop(struct interception *in)
 	in->watch = NULL;
 }
 
+void interception_leave(struct interception *in)
+{
+	interception_stop(in);
+	in->config = NULL;
+}
+
 void interception_close(struct interception *in)
 {
 	if (!in)

@@ -25,6 +25,9 @@ void interception_configure(struct interception *interception, const struct conf
 /* Looks after it no more, as another hawserd may. */
 void interception_stop(struct interception *interception);
 
+/* The same for good: what is in force is another hawserd's. */
+void interception_leave(struct interception *interception);
+
 /* Takes it down where the setting has brought it up. NULL is allowed. */
 void interception_close(struct interception *interception);
 

@@ -83,6 +83,14 @@ int listen_open(const struct listen_config *listen, const struct tune *tune)
 	return fd;
 }
 
+int listen_adopt(int fd, const struct listen_config *listen, const struct tune *tune)
+{
+	socket_bound(fd, tune->receive_bytes, tune->unsent_bytes);
+	if (listen->gate)
+		socket_take_early(fd);
+	return socket_set_transparent(fd, listen->address.sa.sa_family, listen->transparent);
+}
+
 int listen_check_free(const struct listen_config *listen)
 {
 	const union address *address = &listen->address;

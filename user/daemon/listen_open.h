@@ -24,6 +24,10 @@ int listen_check_free(const struct listen_config *listen);
 /* With SO_REUSEPORT. The fd or -errno. */
 int listen_open(const struct listen_config *listen, const struct tune *tune);
 
+/* Makes one that this process was started with what listen_open() would have made of it, but plain
+ * TCP stays what it is. 0 or -errno. */
+int listen_adopt(int fd, const struct listen_config *listen, const struct tune *tune);
+
 /* Logs, and returns err. */
 int listen_complain(const struct listen_config *listen, int err);
 

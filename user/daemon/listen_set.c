@@ -4,10 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/notify.h"
+#include "daemon/inherited.h"
 #include "daemon/listen_open.h"
 #include "intercept/steer.h"
 #include "net/socket.h"
@@ -111,17 +115,39 @@ static int open_next(const struct listen_config *listen, const struct tune *tune
 	return fd < 0 ? -errno : fd;
 }
 
+/* What this process was started with. Where that is fewer than workers, some share one. */
+static int listen_set_inherit(const struct listen_config *listen, const struct tune *tune, int *fds,
+			      size_t workers, bool *found)
+{
+	const size_t count = inherited_find(&listen->address, fds, workers);
+	int err = 0;
+
+	*found = count > 0;
+	for (size_t w = 0; !err && w < count; w++)
+		err = listen_adopt(fds[w], listen, tune);
+	for (size_t w = count; !err && count > 0 && w < workers; w++) {
+		fds[w] = fcntl(fds[w % count], F_DUPFD_CLOEXEC, 0);
+		if (fds[w] < 0)
+			err = -errno;
+	}
+	return err;
+}
+
 /* Those of one listener, for all workers. 0 or -errno, which has been logged. */
 static int listen_set_open_one(const struct listen_config *listen, const struct tune *tune,
 			       int *fds, size_t workers, const struct listen_set *old)
 {
 	enum listen_address judged = listen_address_judge(listen);
-	int err = 0;
+	bool found;
+	int err;
 
 	if (judged == LISTEN_ADDRESS_NEVER)
 		return 0;
 	if (judged == LISTEN_ADDRESS_OFF)
 		return -EADDRNOTAVAIL;
+	err = listen_set_inherit(listen, tune, fds, workers, &found);
+	if (err || found)
+		return err ? listen_complain(listen, err) : 0;
 	if (!listen_set_make_way(old, &listen->address))
 		err = listen_check_free(listen);
 	for (size_t w = 0; !err && w < workers; w++) {
@@ -182,6 +208,41 @@ int listen_set_open(struct listen_set *set, const struct config *config, size_t 
 	listen_set_take(set, old);
 	listen_set_settle(set);
 	return 0;
+}
+
+/* "listen-127.0.0.1.1080": a colon would end a name. */
+static void notify_about(const char *format, const union address *address, const int *fds,
+			 size_t count)
+{
+	char text[ADDRESS_TEXT_MAX];
+	char line[ADDRESS_TEXT_MAX + 64];
+
+	address_format(address, text);
+	for (char *c = text; *c; c++)
+		*c = *c == ':' ? '.' : *c;
+	snprintf(line, sizeof(line), format, text);
+	notify_send(line, fds, count);
+}
+
+static bool is_open(const struct listen_set *set, size_t i)
+{
+	return set->fds[i * set->workers] >= 0;
+}
+
+void listen_set_keep(const struct listen_set *set)
+{
+	for (size_t i = 0; i < set->count; i++)
+		if (is_open(set, i))
+			notify_about("FDSTORE=1\nFDNAME=listen-%s", &set->addresses[i],
+				     &set->fds[i * set->workers], set->workers);
+}
+
+void listen_set_forget(const struct listen_set *set)
+{
+	for (size_t i = 0; i < set->count; i++)
+		if (is_open(set, i))
+			notify_about("FDSTOREREMOVE=1\nFDNAME=listen-%s", &set->addresses[i], NULL,
+				     0);
 }
 
 void listen_set_close(struct listen_set *set)

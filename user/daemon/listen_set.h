@@ -26,6 +26,11 @@ struct listen_set {
 int listen_set_open(struct listen_set *set, const struct config *config, size_t workers,
 		    struct listen_set *old);
 
+/* Has whoever manages this process keep the sockets for the hawserd after it, or no more: then
+ * nobody waits in the backlog of one that is closed. */
+void listen_set_keep(const struct listen_set *set);
+void listen_set_forget(const struct listen_set *set);
+
 /* Closes all that is still in the set. */
 void listen_set_close(struct listen_set *set);
 

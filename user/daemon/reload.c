@@ -109,6 +109,8 @@ static int take(struct daemon *daemon)
 	daemon->listening = listening;
 	local_listen(daemon->local, new->listen, new->listen_count);
 	daemon_configure_workers(daemon, true);
+	listen_set_keep(&listening);
+	listen_set_forget(&closing);
 	listen_set_close(&closing);
 	listen_watch_follow(daemon->listen_watch, new);
 	run_redirect_listen(daemon->run, new);

@@ -450,6 +450,15 @@ bool link_setup_is_disturbed(struct link_setup *setup)
 	       are_lowered(&setup->data.raised, &now);
 }
 
+void link_setup_leave(struct link_setup *setup)
+{
+	if (!setup)
+		return;
+	link_journal_close(setup->record, false);
+	mptcp_pm_close(setup->pm);
+	free(setup);
+}
+
 void link_setup_close(struct link_setup *setup)
 {
 	struct net_view view;

@@ -31,6 +31,9 @@ const char *link_setup_restored(const struct link_setup *setup);
  */
 bool link_setup_is_disturbed(struct link_setup *setup);
 
+/* Leaves all in the kernel, and in the record, for another hawserd. NULL is allowed. */
+void link_setup_leave(struct link_setup *setup);
+
 /* As link_setup_apply() with no links, and the limits as they were. NULL is allowed. */
 void link_setup_close(struct link_setup *setup);
 

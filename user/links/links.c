@@ -227,6 +227,15 @@ struct links *links_open(struct ev_loop *loop, const struct config *config, stru
 	return links;
 }
 
+void links_leave(struct links *links)
+{
+	link_setup_leave(links->setup);
+	links->setup = NULL;
+	end(links);
+	link_quota_close(links->metered);
+	links->metered = NULL;
+}
+
 void links_close(struct links *links)
 {
 	if (!links)

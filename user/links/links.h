@@ -30,6 +30,10 @@ struct links *links_open(struct ev_loop *loop, const struct config *config, stru
 /* From now on config holds. */
 void links_configure(struct links *links, const struct config *config);
 
+/* Another hawserd manages them from now on: all that is set up stays, and nothing is looked at any
+ * more. */
+void links_leave(struct links *links);
+
 /* Takes back all that was set up. NULL is allowed. */
 void links_close(struct links *links);
 

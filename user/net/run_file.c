@@ -25,13 +25,27 @@ int run_file_path(const char *name, char *out, size_t size)
 
 	control_default_path(control, sizeof(control));
 	*strrchr(control, '/') = '\0';
-	err = own_directory_make(control, 0755);
-	if (err)
-		return err;
-	return (size_t)snprintf(out, size, "%s/%s.%" PRIu64, control, name, socket_netns_cookie()) <
-			       size
-		       ? 0
-		       : -ENAMETOOLONG;
+	err = own_directory_share(control, 0755);
+	/* Also for who says what went wrong. */
+	if ((size_t)snprintf(out, size, "%s/%s.%" PRIu64, control, name, socket_netns_cookie()) >=
+	    size)
+		return -ENAMETOOLONG;
+	return err;
+}
+
+/* What root makes in a directory of another user is that user's, whose hawserd is to have it, too.
+ */
+static void give_to_owner(int fd, const char *path)
+{
+	char directory[PATH_MAX];
+	struct stat status;
+	struct stat owner;
+
+	snprintf(directory, sizeof(directory), "%s", path);
+	*strrchr(directory, '/') = '\0';
+	if (geteuid() == 0 && stat(directory, &owner) == 0 && owner.st_uid != 0 &&
+	    fstat(fd, &status) == 0 && status.st_uid == 0)
+		(void)fchown(fd, owner.st_uid, owner.st_gid);
 }
 
 /* The file may be removed by its holder between our open() and our lock. */
@@ -47,6 +61,7 @@ int run_file_lock(const char *path, enum run_file_lock how)
 
 		if (fd < 0)
 			return -errno;
+		give_to_owner(fd, path);
 		if (flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB)) == 0 && fstat(fd, &status) == 0) {
 			if (status.st_nlink > 0)
 				return fd;

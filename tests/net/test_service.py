@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""hawserd as a service: what it tells its manager, sockets that it is started with, and another
+hawserd in its place without a gap. The manager is ours, so that no running systemd is needed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import handshakes
+import peers
+from crossing import Crossing
+from daemon import ALLOW, LISTEN
+from handshakes import read
+from links import LINK
+from manager import Manager
+from topology import CLIENT4, LAN4, LAN6, SERVER4
+from waiting import until
+
+pytestmark = pytest.mark.mptcp
+
+
+def connect(bed) -> socket.socket:
+    return peers.connect(bed.client, LAN4, 1080, False, "")
+
+
+def ask(control: str, command: str) -> dict:
+    """{} when nobody answers."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(10)
+        try:
+            connection.connect(control)
+            connection.sendall(json.dumps({"command": command}).encode() + b"\n")
+            with connection.makefile("rb") as answer:
+                return json.loads(answer.readline())
+        except (OSError, ValueError):
+            return {}
+
+
+def run_cli(manager: Manager, *words: str) -> subprocess.CompletedProcess:
+    return subprocess.run([manager.bed.build / "hawser", "--control", manager.control, *words],
+                          capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def manage(bed, serve) -> Iterator:
+    """Managers, none of whose hawserds outlives the test."""
+    made: list[Manager] = []
+
+    def make(*options: str, **settings) -> Manager:
+        directory = Path(tempfile.mkdtemp(dir=bed.scratch))
+        made.append(Manager(bed, bed.router, directory, *options, **settings))
+        return made[-1]
+
+    yield make
+    for manager in made:
+        manager.close()
+        until(lambda: ask(manager.control, "status") == {}, seconds=40)
+
+
+@pytest.fixture
+def echo(serve):
+    return serve(peers.echo, mptcp=True)
+
+
+@contextlib.contextmanager
+def session(bed, port: int) -> Iterator[socket.socket]:
+    with connect(bed) as client:
+        client.settimeout(20)
+        handshakes.socks5(client, SERVER4, port)
+        yield client
+
+
+def goes_on(client: socket.socket) -> None:
+    client.sendall(b"still here")
+    assert read(client, 10) == b"still here"
+
+
+@pytest.mark.parametrize("keeper", [(), ("--keeper",)])
+def test_what_a_manager_hears(bed, manage, keeper):
+    """Ready when clients are served, and not before; alive all the time; and of its end."""
+    manager = manage(*LISTEN, *ALLOW, *keeper, watchdog_s=0.2)
+    manager.start()
+    connect(bed).close()
+    until(lambda: manager.count("WATCHDOG=1") >= 3)
+    assert manager.count("READY=1") == 1
+    assert all(pid == manager.process.pid for _, pid, _ in manager.messages)
+    # A worker for each: 2 listeners.
+    assert {name: len(fds) for name, fds in manager.store.items()} == {
+        name: ask(manager.control, "status")["workers"]
+        for name in (f"listen-{LAN4}.1080", f"listen-[{LAN6.replace(':', '.')}].1080")}
+    if not keeper:
+        assert manager.stop() == 0
+        assert manager.count("STOPPING=1") == 1
+
+
+def test_one_that_cannot_start_is_never_ready(bed, manage):
+    manager = manage("--socks", "192.0.2.1", "--keeper")
+    with pytest.raises(AssertionError, match="expected ADDRESS:PORT|--socks"):
+        manager.start()
+    assert manager.process.wait(5) == 2
+    assert manager.count("READY=1") == 0
+
+
+def test_a_reload_keeps_what_is_listened_on(bed, manage, tmp_path):
+    """And no more what is not."""
+    file = tmp_path / "conf"
+    text = 'listen "a" {{ address = "127.0.0.1:{}" }}\n'
+    file.write_text(text.format(1091), "ascii")
+    manager = manage("-c", str(file), "--keeper")
+    manager.start()
+    assert set(manager.store) == {"listen-127.0.0.1.1091"}
+    file.write_text(text.format(1092), "ascii")
+    manager.process.send_signal(signal.SIGHUP)
+    until(lambda: set(manager.store) == {"listen-127.0.0.1.1092"})
+
+
+def test_sockets_of_a_socket_unit(bed, manage, echo):
+    """A client that came before hawserd is served; what is none of its listeners is said."""
+    manager = manage(*LISTEN, *ALLOW)
+    with bed.router.socket(socket.AF_INET) as given, bed.router.socket(socket.AF_INET) as other, \
+            open(os.devnull, "rb") as none:
+        given.bind((LAN4, 1080))
+        given.listen()
+        other.bind(("127.0.0.1", 1093))
+        other.listen()
+        with connect(bed) as early:
+            manager.start({"unit": [given.fileno(), other.fileno(), none.fileno()]})
+            handshakes.socks5(early, SERVER4, echo.port)
+            goes_on(early)
+        for _ in range(20):
+            with session(bed, echo.port) as client:
+                goes_on(client)
+    assert "nothing listens any more on 127.0.0.1:1093" in manager.log()
+    assert "descriptor 5 of LISTEN_FDS is no listening TCP socket" in manager.log()
+
+
+def test_a_restart_refuses_nobody(bed, manage, echo):
+    """As `systemctl restart` does it: the first keeper ends, then the second begins. A session of the
+    first goes on to its end."""
+    manager = manage(*LISTEN, *ALLOW, *LINK, "--keeper")
+    manager.start()
+    with session(bed, echo.port) as old, Crossing(lambda: connect(bed), SERVER4, echo.port) as load:
+        load.some_more()
+        for _ in range(3):
+            before = ask(manager.control, "status")["pid"]
+            assert manager.stop() == 0
+            manager.start()
+            load.some_more()
+            until(lambda: ask(manager.control, "status").get("pid", before) != before)
+        goes_on(old)
+        until(lambda: ask(manager.control, "status")["links"]["set_up"] is True)
+    assert not load.failures, load.failures
+
+
+@pytest.mark.parametrize("method", ["tproxy", "redirect"])
+def test_an_upgrade_refuses_nobody(bed, manage, echo, tmp_path, method):
+    """`hawser upgrade`: control socket, links and interception pass on as they are."""
+    file = tmp_path / "conf"
+    listener = "127.0.0.1:1090" if method == "tproxy" else "0.0.0.0:1090"
+    file.write_text(f'intercept {{ up = yes  method = {method}  lan = {{ "lan" }} }}\n'
+                    f'listen "t" {{ address = "{listener}"  transparent = on }}\n', "ascii")
+    manager = manage("-c", str(file), *LISTEN, *ALLOW, *LINK, "--keeper")
+    manager.start()
+    until(lambda: (ask(manager.control, "status").get("interception") or {}).get("fault") == "")
+    until(lambda: "table inet hawser" in bed.router.run("nft", "list", "tables"))
+    rules = bed.router.run("ip", "rule", "list")
+    with session(bed, echo.port) as old, Crossing(lambda: connect(bed), SERVER4, echo.port) as load:
+        load.some_more()
+        for _ in range(3):
+            before = ask(manager.control, "status")["pid"]
+            done = run_cli(manager, "upgrade")
+            assert done.returncode == 0, (done.stderr, manager.log()[-3000:])
+            assert f"has taken over from {before}" in done.stdout
+            assert bed.router.run("ip", "rule", "list") == rules
+            assert "table inet hawser" in bed.router.run("nft", "list", "tables")
+            load.some_more()
+        until(lambda: ask(manager.control, "status")["links"]["set_up"] is True)
+        assert (ask(manager.control, "status")["interception"] or {})["wanted"] is True
+        goes_on(old)
+        assert manager.process.poll() is None
+        assert manager.count("READY=1") == 4
+    assert not load.failures, load.failures
+    # The last one takes all of it back.
+    manager.close_gently()
+    assert "table inet hawser" not in bed.router.run("nft", "list", "tables")
+
+
+def test_an_upgrade_that_fails_changes_nothing(bed, manage, echo, tmp_path):
+    file = tmp_path / "conf"
+    file.write_text(f'listen "a" {{ address = "{LAN4}:1080" }}\n'
+                    f'access {{ allow = {{ "{CLIENT4}" }} }}\n', "ascii")
+    manager = manage("-c", str(file), "--keeper")
+    manager.start()
+    before = ask(manager.control, "status")["pid"]
+    good = file.read_text("ascii")
+    file.write_text("nonsense\n", "ascii")
+    done = run_cli(manager, "upgrade")
+    assert done.returncode == 1 and "the old one goes on" in done.stderr
+    assert ask(manager.control, "status")["pid"] == before
+    with session(bed, echo.port) as client:
+        goes_on(client)
+    file.write_text(good, "ascii")
+    assert run_cli(manager, "upgrade").returncode == 0
+
+
+def test_without_a_keeper_there_is_no_upgrade(hawserd):
+    done = hawserd().run_cli("upgrade")
+    assert done.returncode == 1 and "started without --keeper" in done.stderr
+
+
+def test_a_keeper_that_is_killed_takes_its_hawserd_along(bed, manage, echo):
+    """In order: its sessions end first."""
+    manager = manage(*LISTEN, *ALLOW, "--keeper")
+    manager.start()
+    with session(bed, echo.port) as client:
+        manager.process.kill()
+        manager.process.wait()
+        until(lambda: ask(manager.control, "status").get("draining") is True)
+        goes_on(client)
+    until(lambda: ask(manager.control, "status") == {})

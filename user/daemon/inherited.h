@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Listening sockets that this process was started with (LISTEN_FDS, sd_listen_fds(3)): of a socket
+ * unit of systemd, or of the hawserd before. */
+#ifndef HAWSER_DAEMON_INHERITED_H
+#define HAWSER_DAEMON_INHERITED_H
+
+#include <stddef.h>
+
+#include "base/address.h"
+
+/* Once, before there are threads. What is no listening TCP socket is closed, with a warning. */
+void inherited_take(void);
+
+/* Moves those that listen on the address, port and all, to fds, size at most; the caller's. Returns
+ * their number. */
+size_t inherited_find(const union address *address, int *fds, size_t size);
+
+/* Closes those that nobody wanted, with a warning. */
+void inherited_close(void);
+
+#endif
