@@ -20,6 +20,8 @@ TEST_JOBS ?= 4
 RUN_SECONDS ?= $(if $(filter 1,$(SAN)),5400,1380)
 # One subject's tests, by a part of the files' names (make check) or the program's name (make unit).
 T       =
+# The Debian of `make check-packages`.
+SUITE   ?= bookworm
 # 0: skip the tests that need network namespaces.
 NET     ?= 1
 # Options of `make demo`, handed to bench/demo.py.
@@ -133,8 +135,8 @@ $(BUILD)/unit/upstream/dial_test: ALL_LDFLAGS += -Wl,--wrap=mptcp_socket,--wrap=
 
 -include $(shell find $(BUILD) -path '$(BUILD)/cross*' -prune -o -name '*.d' -print 2>/dev/null)
 
-.PHONY: setup-run setup-check setup-cross setup-fresh
-setup-run setup-check setup-cross setup-fresh: setup-%:
+.PHONY: setup-run setup-check setup-cross setup-fresh setup-packages
+setup-run setup-check setup-cross setup-fresh setup-packages: setup-%:
 	@sh tests/setup.sh $*
 
 .PHONY: run
@@ -167,6 +169,14 @@ check-cross: ## build for other processors and C libraries, and run unit tests t
 # Without linking.
 .PHONY: compile
 compile: $(call obj,$(LIB_SRCS) user/hawserd.c user/hawser.c)
+
+.PHONY: check-packages
+check-packages: setup-packages ## build the Debian packages; install, upgrade under load and purge them on machines of their own (SUITE=bookworm)
+	@SUITE=$(SUITE) exec sh tests/packages.sh packages
+
+.PHONY: check-container
+check-container: setup-packages ## build the container image with buildah, and run it with podman
+	@SUITE=$(SUITE) exec sh tests/packages.sh container
 
 .PHONY: unit
 unit: $(if $(T),$(UNIT_WANTED),$(UNIT_BINS)) ## build the unit tests (T=dial: build and run tests/unit/dial_test.c)

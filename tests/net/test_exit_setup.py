@@ -148,14 +148,20 @@ def test_from_nothing_to_traffic_and_back(bed, serve, machines):
         daemon.communicate()
 
 
-def test_a_service_that_ran_before_goes_on(bed, machines):
-    """It takes the exit by a reload, and loses it by undo; another port needs undo first."""
-    exit_ = machines("exit", bed.server, ACCESS)
+@pytest.mark.parametrize("config", [ACCESS, ""])
+def test_a_service_that_ran_before_goes_on(bed, machines, config):
+    """It takes the exit by a reload, also from a file that was not there, and loses it by undo; another
+    port needs undo first."""
+    exit_ = machines("exit", bed.server, config)
     with firewalled(exit_):
         assert exit_.run("systemctl", "enable", "--now", "hawserd").returncode == 0
         until(lambda: exit_.hawser("status").returncode == 0)
         before = state_of(exit_)
         line_of(exit_.hawser("exit-setup", "--address", SERVER4, "--port", "1099"))
+        # One that has read the file that exit-setup has made, as after a boot.
+        assert exit_.run("systemctl", "disable", "--now", "hawserd").returncode == 0
+        assert exit_.run("systemctl", "enable", "--now", "hawserd").returncode == 0
+        until(lambda: exit_.hawser("status").returncode == 0)
         assert "1099" in exit_.hawser("status").stdout
         other = exit_.hawser("exit-setup", "--port", "1098")
         assert other.returncode == 1 and "--undo" in other.stdout

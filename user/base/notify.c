@@ -39,7 +39,7 @@ void notify_send(const char *text, const int *fds, size_t count)
 	int fd;
 
 	if (keeper) {
-		send_by(atoi(keeper), NULL, 0, text, fds, count);
+		send_by((int)strtol(keeper, NULL, 10), NULL, 0, text, fds, count);
 		return;
 	}
 	len = path ? strlen(path) : 0;
@@ -63,7 +63,7 @@ double notify_watchdog_s(void)
 	const char *us = getenv("WATCHDOG_USEC");
 	const char *pid = getenv("WATCHDOG_PID");
 
-	if (!us || (pid && !getenv(NOTIFY_KEEPER) && atol(pid) != (long)getpid()))
+	if (!us || (pid && !getenv(NOTIFY_KEEPER) && strtol(pid, NULL, 10) != (long)getpid()))
 		return 0;
 	return strtod(us, NULL) / 1e6 / 2;
 }

@@ -180,6 +180,11 @@ bool options_wants_keeper(const struct options *options)
 	return options->keeper;
 }
 
+const char *options_awaited_file(const struct options *options)
+{
+	return options->count == 0 && !options_file(options) ? CONFIG_FILE_DEFAULT : NULL;
+}
+
 const char *options_file(const struct options *options)
 {
 	if (!options->file && options->count == 0 && access(CONFIG_FILE_DEFAULT, F_OK) == 0)

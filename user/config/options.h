@@ -27,6 +27,9 @@ bool options_wants_keeper(const struct options *options);
 /* The file that is to be read: FILE of -c FILE, or the default; NULL: none. */
 const char *options_file(const struct options *options);
 
+/* The default that is not there, and is read by a reload as soon as it is; NULL: none. */
+const char *options_awaited_file(const struct options *options);
+
 /* Puts what the command line said into the draft, after the file. 0, or -EINVAL after logging. */
 int options_apply(const struct options *options, struct draft *draft);
 

@@ -302,7 +302,8 @@ static int run(struct daemon *daemon)
 						.access_log = daemon->access_log,
 						.links = daemon->links,
 						.started = clock_monotonic_s(),
-						.file = options_file(daemon->options)};
+						.file = options_file(daemon->options),
+						.awaited_file = options_awaited_file(daemon->options)};
 	err = control_take(daemon);
 	if (err)
 		return err;

@@ -47,12 +47,15 @@ static bool is_there(void)
 {
 	const char *pid = getenv(KEEPER);
 
-	return pid && atol(pid) == (long)getppid();
+	return pid && strtol(pid, NULL, 10) == (long)getppid();
 }
 
 void keeper_follow(void)
 {
-	(void)fcntl(atoi(getenv(NOTIFY_KEEPER)), F_SETFD, FD_CLOEXEC);
+	const char *fd = getenv(NOTIFY_KEEPER);
+
+	if (fd)
+		(void)fcntl((int)strtol(fd, NULL, 10), F_SETFD, FD_CLOEXEC);
 	/* It may have gone before that was set. */
 	if (prctl(PR_SET_PDEATHSIG, SIGTERM) || !is_there())
 		exit(EXIT_FAILURE);

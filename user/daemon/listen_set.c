@@ -219,7 +219,8 @@ static void notify_about(const char *format, const union address *address, const
 
 	address_format(address, text);
 	for (char *c = text; *c; c++)
-		*c = *c == ':' ? '.' : *c;
+		if (*c == ':')
+			*c = '.';
 	snprintf(line, sizeof(line), format, text);
 	notify_send(line, fds, count);
 }

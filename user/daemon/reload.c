@@ -103,6 +103,7 @@ static int take(struct daemon *daemon)
 	daemon->config = new;
 	daemon->report.config = new;
 	daemon->report.file = options_file(daemon->options);
+	daemon->report.awaited_file = options_awaited_file(daemon->options);
 	/* Until the workers have let go of them, the old sockets must stay open. */
 	struct listen_set closing = daemon->listening;
 

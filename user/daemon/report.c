@@ -155,6 +155,8 @@ static struct json_object *report_configuration(const struct report_source *sour
 	struct json_object *last;
 
 	put_text(object, "file", source->file ? source->file : "");
+	if (source->awaited_file)
+		put_text(object, "awaits", source->awaited_file);
 	if (reload->at_s == 0)
 		return object;
 	last = json_object_new_object();

@@ -37,8 +37,9 @@ struct report_source {
 	const struct hooks *hooks;     /* the same */
 	struct usage *usage;	       /* the same */
 	const struct interception *interception;
-	double started;	  /* CLOCK_MONOTONIC seconds */
-	const char *file; /* of the configuration; NULL: none */
+	double started;		  /* CLOCK_MONOTONIC seconds */
+	const char *file;	  /* of the configuration; NULL: none */
+	const char *awaited_file; /* that is read when it is there; NULL: none */
 	struct report_reload reload;
 	bool draining;
 };

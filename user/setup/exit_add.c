@@ -9,8 +9,6 @@
 
 #include <sodium.h>
 
-#include "base/json.h"
-#include "cli/control_client.h"
 #include "cli/die.h"
 #include "config/config.h"
 #include "config/config_load.h"
@@ -37,16 +35,10 @@ struct addition {
 
 static void find_file(struct addition *add, const char *control)
 {
-	struct connection connection = {.fd = -1};
-	const char *file = "";
-
-	add->answers = control_client_try(&connection, control) &&
-		       !control_client_ask(&connection, "status", 0);
-	if (add->answers)
-		file = json_text(json_member(connection.answer, "configuration"), "file");
-	add->has_file = *file != '\0';
-	snprintf(add->file, sizeof(add->file), "%s", *file ? file : CONFIG_FILE_DEFAULT);
-	control_client_close(&connection);
+	add->answers = setup_find_file(control, add->file);
+	add->has_file = add->answers && *add->file;
+	if (!*add->file)
+		snprintf(add->file, sizeof(add->file), "%s", CONFIG_FILE_DEFAULT);
 }
 
 static void prepare(struct addition *add)

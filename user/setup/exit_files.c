@@ -168,10 +168,8 @@ static int configuration_undo(struct exit_setup *setup, char text[SETUP_TEXT_MAX
 	if (!record_get(&setup->record, "configuration", how))
 		return 0;
 	rest = configuration(setup, false);
-	if (*rest || strcmp(how, "made") != 0)
-		err = system_file_write(setup->file, rest, 0640);
-	else if (unlink(setup->file) && errno != ENOENT)
-		err = -errno;
+	err = system_file_write(setup->file, rest, 0640);
+	setup->file_is_empty = !*rest && strcmp(how, "made") == 0;
 	free(rest);
 	if (!err)
 		err = record_set(&setup->record, "configuration", NULL);

@@ -43,8 +43,12 @@ static bool read_sysctl(const char *name, char value[VALUE_MAX])
 	there = file && fgets(value, VALUE_MAX, file);
 	if (file)
 		fclose(file);
-	for (char *c = value; there && *c; c++)
-		*c = *c == '\t' ? ' ' : *c == '\n' ? '\0' : *c;
+	for (char *c = value; there && *c; c++) {
+		if (*c == '\t')
+			*c = ' ';
+		if (*c == '\n')
+			*c = '\0';
+	}
 	return there;
 }
 
@@ -64,24 +68,38 @@ static int write_sysctl(const char *name, const char *value)
 	return err;
 }
 
+/* "4096 131072 6291456": the last of three numbers; *at: where it begins. 0: there are not three.
+ */
+static unsigned long last_of(const char *text, const char **at)
+{
+	char *end = (char *)text;
+	unsigned long number = 0;
+
+	for (int i = 0; i < 3; i++) {
+		*at = end + strspn(end, " ");
+		number = strtoul(*at, &end, 10);
+		if (end == *at)
+			return 0;
+	}
+	return number;
+}
+
 /* Fills in what it is and what it shall be. False: there is nothing to change. */
 static bool wants_change(const struct sysctl *sysctl, char is[VALUE_MAX], char shall[VALUE_MAX])
 {
-	unsigned long v[3];
+	const char *last = NULL;
+	unsigned long number;
 
 	if (!read_sysctl(sysctl->name, is))
 		return false;
 	if (sysctl->last) {
-		if (sscanf(is, "%lu %lu %lu", &v[0], &v[1], &v[2]) != 3 || v[2] >= sysctl->last)
-			return false;
-		snprintf(shall, VALUE_MAX, "%lu %lu %lu", v[0], v[1], sysctl->last);
-	} else {
-		v[0] = strtoul(is, NULL, 10);
-		if ((v[0] & sysctl->bits) == sysctl->bits)
-			return false;
-		snprintf(shall, VALUE_MAX, "%lu", v[0] | sysctl->bits);
+		number = last_of(is, &last);
+		snprintf(shall, VALUE_MAX, "%.*s%lu", (int)(last - is), is, sysctl->last);
+		return number > 0 && number < sysctl->last;
 	}
-	return true;
+	number = strtoul(is, NULL, 10);
+	snprintf(shall, VALUE_MAX, "%lu", number | sysctl->bits);
+	return (number & sysctl->bits) != sysctl->bits;
 }
 
 static bool sysctl_is_done(struct exit_setup *setup, char text[SETUP_TEXT_MAX])

@@ -10,8 +10,6 @@
 
 #include <sodium.h>
 
-#include "base/json.h"
-#include "cli/control_client.h"
 #include "cli/die.h"
 #include "config/config.h"
 #include "config/options.h"
@@ -125,31 +123,24 @@ static void find_port(struct exit_setup *setup, const char *given)
 	setup->line.destination.port = (uint16_t)port;
 }
 
-/* The file that hawserd has read, if it runs. */
 static void find_file(struct exit_setup *setup)
 {
-	struct connection connection = {.fd = -1};
-	const char *file = CONFIG_FILE_DEFAULT;
-
-	if (control_client_try(&connection, setup->control) &&
-	    !control_client_ask(&connection, "status", 0))
-		file = json_text(json_member(connection.answer, "configuration"), "file");
-	if (!*file)
+	(void)setup_find_file(setup->control, setup->file);
+	if (!*setup->file)
 		die("hawserd runs without a configuration file: start it without options, so that "
 		    "it reads " CONFIG_FILE_DEFAULT ", or stop it");
-	snprintf(setup->file, sizeof(setup->file), "%s", file);
-	control_client_close(&connection);
 }
 
 static size_t collect(const struct setup_step *out[STEPS_MAX])
 {
-	const struct setup_step *const tables[] = {setup_kernel_steps, setup_file_steps,
-						   setup_system_steps};
 	size_t count = 0;
 
-	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
-		for (const struct setup_step *step = tables[i]; step->name; step++)
-			out[count++] = step;
+	for (const struct setup_step *step = setup_kernel_steps; step->name; step++)
+		out[count++] = step;
+	for (const struct setup_step *step = setup_file_steps; step->name; step++)
+		out[count++] = step;
+	for (const struct setup_step *step = setup_system_steps; step->name; step++)
+		out[count++] = step;
 	return count;
 }
 
@@ -207,6 +198,8 @@ static int undo(struct exit_setup *setup, bool dry_run)
 			status = EXIT_FAILURE;
 		}
 	}
+	if (setup->file_is_empty && unlink(setup->file) && errno != ENOENT)
+		status = EXIT_FAILURE;
 	if (status == EXIT_SUCCESS) {
 		(void)record_set(&setup->record, "port", NULL);
 		(void)record_set(&setup->record, "address", NULL);

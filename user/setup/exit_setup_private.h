@@ -18,7 +18,8 @@ struct exit_setup {
 	char tokens[PATH_MAX]; /* its token file */
 	struct exit_line line; /* what the router is to be told; token "": there is none yet */
 	struct record record;
-	bool reload_due; /* hawserd has not seen all that was changed */
+	bool file_is_empty; /* and was not there before; to be removed once hawserd has read it */
+	bool reload_due;    /* hawserd has not seen all that was changed */
 };
 
 /* All of these write what there is to say, without a newline. */
@@ -39,6 +40,10 @@ extern const struct setup_step setup_system_steps[]; /* firewall, service */
 
 /* Returns err, with the file that it is about if it is one. */
 int setup_fail(char text[SETUP_TEXT_MAX], const char *path, int err);
+
+/* The configuration that a running hawserd reads when it is reloaded; the default where none runs.
+ * "" if it runs without one. out holds PATH_MAX. Returns whether hawserd answers. */
+bool setup_find_file(const char *control, char *out);
 
 /* Has a running hawserd read its configuration. 0, -ESRCH where none answers, or -EINVAL with what
  * it said. */

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "cli/control_client.h"
 #include "cli/die.h"
+#include "config/options.h"
 #include "intercept/nft.h"
 #include "intercept/nft_walk.h"
 #include "intercept/obstacle.h"
@@ -220,6 +221,20 @@ static int systemctl(const char *verb, const char *option)
 	char out[256];
 
 	return system_run(words, out, sizeof(out));
+}
+
+bool setup_find_file(const char *control, char *out)
+{
+	struct connection connection = {.fd = -1};
+	const bool answers = control_client_try(&connection, control) &&
+			     !control_client_ask(&connection, "status", 0);
+	struct json_object *says = answers ? json_member(connection.answer, "configuration") : NULL;
+	const char *file =
+		*json_text(says, "file") ? json_text(says, "file") : json_text(says, "awaits");
+
+	snprintf(out, PATH_MAX, "%s", answers ? file : CONFIG_FILE_DEFAULT);
+	control_client_close(&connection);
+	return answers;
 }
 
 int setup_reload(const char *control, char text[SETUP_TEXT_MAX])
