@@ -97,9 +97,10 @@ def table(policy: str, *rules: str, family: str = "inet", call: tuple[str, ...] 
           call=("tcp dport 22 drop", "return", "drop")),
     table("drop", f"tcp dport {PORT} limit rate 100/second accept"),
     table("accept", "ip protocol { udp, icmp } drop", "meta nfproto ipv6 meta l4proto != 6 drop"),
+    table("drop", 'iifname "lo" accept', 'iifname "lan" accept'),
     table("drop", hook="forward"),
     table("accept", "tcp option mptcp exists drop", hook="forward"),
-], ids=range(14))
+], ids=range(15))
 def test_some_get_in(daemon, look, ruleset):
     with rules(daemon, ruleset):
         found = look()
@@ -110,6 +111,8 @@ def test_some_get_in(daemon, look, ruleset):
     (4, table("drop")),
     (4, table("drop", "ct state established,related accept", "iifname \"lo\" counter jump call",
               call=("tcp dport 22 accept",))),
+    (4, table("drop", 'iifname "lo" accept', "ct state established accept")),
+    (4, table("drop", "iif lo accept", "iifname \"none*\" accept")),
     (4, table("drop", "tcp dport @others accept", f"udp dport {PORT} accept",
               "ct state untracked accept")),
     (4, table("accept", "tcp dport @ports log reject with tcp reset")),
@@ -125,7 +128,7 @@ def test_some_get_in(daemon, look, ruleset):
     (6, table("accept", "ip6 nexthdr tcp reject")),
     (6, table("accept", "meta nfproto ipv6 drop")),
     (6, table("accept", f"ip6 daddr {LAN6}/64 tcp dport {PORT} drop")),
-], ids=range(16))
+], ids=range(18))
 def test_nobody_gets_in(daemon, look, family, ruleset):
     with rules(daemon, ruleset):
         found = look()
