@@ -9,7 +9,9 @@ set -eu
 suite=${SUITE:-bookworm}
 tree=$(cd "$(dirname "$0")/.." && pwd)
 top=$tree/build/packages
-group=hawser-packages.$suite
+# Of this run, whose number its parts inherit.
+export GROUP="${GROUP:-hawser-packages.$$}"
+group=$GROUP
 
 fail() {
 	echo "check-packages: $*" >&2
@@ -65,7 +67,7 @@ make_roots() {
 	eval "$(apt-config shell http_proxy Acquire::http::Proxy https_proxy Acquire::https::Proxy)"
 	export http_proxy="${http_proxy:-}" https_proxy="${https_proxy:-}"
 	say "debootstrap $suite"
-	debootstrap --variant=minbase --include=ca-certificates,dbus,iproute2,nftables,procps,python3,systemd-sysv \
+	debootstrap --variant=minbase --include=ca-certificates,curl,dbus,iproute2,nftables,procps,python3,systemd-sysv \
 		"$suite" "$top/base" "$from" >"$top/log" 2>&1 || fail "debootstrap: $(tail -n 5 "$top/log")"
 	cat /etc/resolv.conf >"$top/base/etc/resolv.conf"
 	cat /etc/hosts >"$top/base/etc/hosts"
@@ -75,6 +77,7 @@ make_roots() {
 	chmod +x "$top/base/usr/sbin/policy-rc.d"
 	in_root "$top/base" apt-get -qq update
 	cp -a "$top/base" "$top/builder"
+	mount --bind "$top/builder" "$top/builder" # podman remounts its root
 	mount -t proc proc "$top/builder/proc"
 	mount --rbind /dev "$top/builder/dev"
 	say "build tools"
@@ -122,7 +125,7 @@ make_machine() {
 	mkdir -p "$top/$1/debs"
 	cp "$top"/builder/src/*.deb "$top"/builder/src/old/*.deb "$top/$1/debs/"
 	cp -r "$tree/tests/net/lib" "$top/$1/debs/lib"
-	cp "$tree/tests/packages_load.py" "$top/$1/debs/"
+	cp "$tree/tests/packages_load.py" "$tree/debian/tests/proxy" "$top/$1/debs/"
 }
 
 # In namespaces of its own: becomes the first process of the machine.
@@ -275,6 +278,7 @@ exam() {
 		on $machine systemctl is-active --quiet hawserd || fail "$machine: $(on $machine journalctl -u hawserd)"
 		on $machine systemctl is-enabled --quiet hawserd || fail "$machine: hawserd is not enabled"
 	done
+	on exit sh /debs/proxy >"$top/proxy" 2>&1 || fail "debian/tests/proxy: $(cat "$top/proxy")"
 	wire_exit
 	# A firewall that lets nobody in.
 	printf '%s\n' 'flush ruleset' 'table inet filter { chain input { type filter hook input priority 0; policy drop;' \
@@ -331,7 +335,18 @@ container() {
 	git -c safe.directory='*' clone -q --depth 1 "file://$tree" "$top/builder/src/hawser"
 	tar -C "$top/base" -cf "$top/builder/src/base.tar" .
 	cp "$tree/tests/container.sh" "$top/builder/src/"
-	in_root "$top/builder" sh /src/container.sh || fail "the container: $(tail -n 15 "$top/builder/src/log")"
+	# With a root that is one: who enters the container must not find another.
+	unshare --mount sh "$0" enter builder sh /src/container.sh || fail "the container: $(tail -n 15 "$top/builder/src/log")"
+}
+
+# In a mount namespace of its own: runs a command with that root as the only one.
+enter() {
+	cd "$top/$1"
+	shift
+	mkdir -p .outside
+	pivot_root . .outside
+	umount -l .outside
+	exec chroot . env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C "$@"
 }
 
 packages() {
@@ -360,6 +375,10 @@ case "${1:-}" in
 packages | container) outside "$1" ;;
 all) all "$2" ;;
 become) become "$2" ;;
+enter)
+	shift
+	enter "$@"
+	;;
 sweep) sweep ;;
 *) fail "unexpected \"$1\"" ;;
 esac

@@ -117,10 +117,10 @@ def test_version(build, words):
 def test_the_man_page_has_each_command_and_option(build):
     page = (Path(__file__).parents[2] / "man" / "hawser.1").read_text("utf-8")
     for command in commands(build):
-        assert re.search(rf"^\.It Cm {command}\b", page, re.M), command
-        for option in re.findall(r"^  --([a-z]+)", hawser(build, "help", command).stdout, re.M):
-            assert re.search(rf"^\.It Fl -{option}\b", page, re.M), option
-    described = set(re.findall(r"^\.It Cm ([a-z]+)(?: up| down| show| new| Ar [a-z]+| Op .*)*$",
+        assert re.search(rf"^\.It Cm {command}(?![a-z-])", page, re.M), command
+        for option in re.findall(r"^  --([a-z-]+)", hawser(build, "help", command).stdout, re.M):
+            assert re.search(rf"^\.It Fl -(?:.* Fl -)?{option}(?![a-z-])", page, re.M), option
+    described = set(re.findall(r"^\.It Cm ([a-z-]+)(?: up| down| show| new| Ar [a-z]+| Op .*)*$",
                                page.split(".Sh JSON")[0], re.M))
     assert described == set(commands(build))
 
