@@ -292,18 +292,19 @@ static int run(struct daemon *daemon)
 		usage_open(daemon->loop, daemon->workers, daemon->worker_count, daemon->links);
 	if (!daemon->usage)
 		return no_memory();
-	daemon->report = (struct report_source){.config = daemon->config,
-						.sockmap = daemon->sockmap,
-						.workers = daemon->workers,
-						.worker_count = daemon->worker_count,
-						.local = daemon->local,
-						.hooks = daemon->hooks,
-						.usage = daemon->usage,
-						.access_log = daemon->access_log,
-						.links = daemon->links,
-						.started = clock_monotonic_s(),
-						.file = options_file(daemon->options),
-						.awaited_file = options_awaited_file(daemon->options)};
+	daemon->report =
+		(struct report_source){.config = daemon->config,
+				       .sockmap = daemon->sockmap,
+				       .workers = daemon->workers,
+				       .worker_count = daemon->worker_count,
+				       .local = daemon->local,
+				       .hooks = daemon->hooks,
+				       .usage = daemon->usage,
+				       .access_log = daemon->access_log,
+				       .links = daemon->links,
+				       .started = clock_monotonic_s(),
+				       .file = options_file(daemon->options),
+				       .awaited_file = options_awaited_file(daemon->options)};
 	err = control_take(daemon);
 	if (err)
 		return err;
