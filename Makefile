@@ -72,7 +72,9 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DHAWSER_VERSION='"
 	     $(shell $(PKG_CONFIG) --cflags $(PKGS)) -Iuser -Iinclude -I. $(HAWSER_BPF_CFLAGS) -MMD -MP -pthread \
 	     $(CFLAGS) $(SANFLAGS)
 ALL_LDFLAGS = $(LDFLAGS) $(SANFLAGS) -pthread -Wl,--as-needed
-LIBS     = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lev -lm $(HAWSER_BPF_LIBS)
+# Of processors without atomic operations on 64 bits, as 32-bit MIPS.
+ATOMIC   = $(if $(findstring __GCC,$(shell echo __GCC_HAVE_SYNC_COMPARE_AND_SWAP_8 | $(CC) -E -P -)),-latomic)
+LIBS     = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lev -lm $(HAWSER_BPF_LIBS) $(ATOMIC)
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 # Everything but the two programs; a program links what it needs of it.

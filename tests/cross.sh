@@ -78,11 +78,12 @@ tell_sizes() { # ARCH TRIPLET
 	done
 }
 
-# qemu hands on options of TCP sockets that are numbers.
-left_out() { # TEST
+# qemu hands on most options of sockets, and of TCP those that are numbers.
+left_out() { # ARCH/TEST
 	case "$1" in
-	config/config_error_test) echo "TCP_CONGESTION is a word" ;;
-	net/subflow_test) echo "TCP_INFO is more than a number" ;;
+	*/config/option_error_test | s390x/config/config_test) echo "TCP_CONGESTION is a word" ;;
+	*/upstream/dial_test) echo "IP_TRANSPARENT is not known" ;;
+	*/net/subflow_test) echo "TCP_INFO is more than a number" ;;
 	*) return 1 ;;
 	esac
 }
@@ -112,9 +113,9 @@ run_units() { # ARCH QEMU
 	passed=0
 	for test in "$out/$1"/unit/*/*_test; do
 		name=${test#"$out/$1/unit/"}
-		if reason=$(left_out "$name"); then
+		if reason=$(left_out "$1/$name"); then
 			say "$1: not run: $name: $reason"
-		elif (cd "$tree" && timeout 120 "qemu-$2-static" -L "$root" "$test") >"$test.log" 2>&1; then
+		elif (cd "$tree" && timeout 300 "qemu-$2-static" -L "$root" "$test") >"$test.log" 2>&1; then
 			passed=$((passed + 1))
 		else
 			fail "$1: $name: $(grep -m 1 -E 'ERROR|FAILED|rror' "$test.log" || tail -n 1 "$test.log")"

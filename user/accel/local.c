@@ -237,6 +237,11 @@ struct local *local_open(const struct local_options *options)
 		local_off(local, "switched off: bpf = off");
 		return local;
 	}
+	/* What takes a lock instead is not atomic to the BPF programs. */
+	if (!__atomic_always_lock_free(sizeof(uint64_t), NULL)) {
+		local_off(local, "no atomic operations on 64 bits");
+		return local;
+	}
 	libbpf_log_start();
 	if (!kernel_is_new_enough(local))
 		return local;

@@ -242,6 +242,12 @@ struct sockmap *sockmap_open(const struct sockmap_options *options)
 			feature_off(sockmap, i, "switched off: bpf = off", 0);
 		return sockmap;
 	}
+	/* What takes a lock instead is not atomic to the BPF program. */
+	if (!__atomic_always_lock_free(sizeof(uint64_t), NULL)) {
+		for (unsigned int i = 0; i < SOCKMAP_FEATURE_COUNT; i++)
+			feature_off(sockmap, i, "no atomic operations on 64 bits", 0);
+		return sockmap;
+	}
 	libbpf_log_start();
 	/* libbpf raises RLIMIT_MEMLOCK by itself on the kernels that need it (before 5.11). */
 	err = sockmap_load(sockmap, options);
