@@ -86,6 +86,7 @@ def test_user_and_bytes(hawserd, user, echo, log):
         row = daemon.run_cli("sessions").stdout.splitlines()[1].split()
         assert row[2] == "ali"
         port = client.getsockname()[1]
+    lines(log, 1)
     with daemon.connect() as client:
         client.sendall(http_connect_request("server.test", echo.port, "ali:open sesame"))
         assert read_http_head(client)[0] == 200
