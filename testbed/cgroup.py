@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from namespace import Unavailable
+from patience import PATIENCE
 
-_PATIENCE_S = 5
+_PATIENCE_S = 5 * PATIENCE
 
 
 def _hierarchy() -> Path:

@@ -10,10 +10,11 @@ import subprocess
 from pathlib import Path
 
 from namespace import Namespace, Unavailable
+from patience import PATIENCE
 
 BINARY = (Path(__file__).resolve().parent.parent / os.environ.get("HAWSER_BUILD", "build")
           / "testbed" / "emulator")
-_PATIENCE_S = 20
+_PATIENCE_S = 20 * PATIENCE
 
 
 class EmulatedLink:

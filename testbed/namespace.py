@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from patience import PATIENCE
+
 IPPROTO_MPTCP = 262
 
 _CLONE_NEWNS = 0x00020000
@@ -29,7 +31,7 @@ _ENVIRONMENT = {**os.environ, "LC_ALL": "C",
                 "PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"}
 
 # Twenty times what the slowest takes on a busy machine.
-_PATIENCE_S = 60
+_PATIENCE_S = 60 * PATIENCE
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -124,9 +126,12 @@ class Namespace(_Held):
             return socket.socket(family, kind, protocol)
 
     def sysctl(self, name: str, value: object = None) -> str:
-        """Sets net/name to value, if one is given. Returns what it was before."""
+        """Sets net/name to value, if one is given. Returns what it was before. Unavailable when the
+        kernel has no such setting."""
         path = Path("/proc/sys/net", name)
         with self.entered():
+            if not path.exists():
+                raise Unavailable(f"this kernel has no net.{name.replace('/', '.')}")
             before = path.read_text("ascii").strip()
             if value is not None:
                 path.write_text(str(value), "ascii")

@@ -12,13 +12,14 @@ import tempfile
 import time
 
 from namespace import MountNamespace, Namespace
+from patience import PATIENCE
 
 BUILD = os.path.abspath(os.environ.get("HAWSER_BUILD", "build"))
 HAWSERD = os.path.join(BUILD, "hawserd")
 HAWSER = os.path.join(BUILD, "hawser")
 LOAD = os.path.join(BUILD, "bench", "load", "load")
 SPIN = os.path.join(BUILD, "bench", "spin")
-PATIENCE_S = 10
+PATIENCE_S = 10 * PATIENCE
 
 
 class Failed(Exception):

@@ -74,7 +74,7 @@ class Topology:
         namespace.sysctl("ipv4/tcp_rmem", "4096 1048576 33554432")
         try:
             namespace.sysctl("mptcp/enabled", int(self.mptcp))
-        except FileNotFoundError:
+        except Unavailable:
             if self.mptcp:
                 raise Unavailable("this kernel is built without MPTCP (CONFIG_MPTCP)") from None
             return

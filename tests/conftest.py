@@ -98,14 +98,9 @@ def bed(request, build, tmp_path_factory):
     """The namespaces, and how to start hawserd there. All links are shaped: MPTCP may stall on
     those that have next to no round-trip time, whatever hawserd does."""
     from bed import Bed
-    from namespace import Unavailable
 
-    try:
-        made = Bed(build, tmp_path_factory.mktemp("bed"), mptcp=request.param == "mptcp",
-                   rate_a=1000, rate_b=1000, rate_lan=2000)
-    except Unavailable as reason:
-        pytest.skip(str(reason))
-    with made:
+    with Bed(build, tmp_path_factory.mktemp("bed"), mptcp=request.param == "mptcp",
+             rate_a=1000, rate_b=1000, rate_lan=2000) as made:
         yield made
 
 
@@ -115,17 +110,13 @@ def emulated_bed(bed, build, tmp_path_factory):
     b={"rate_down": 20, "rate_up": 5, "delay": 100, "loss": 1}). A link that is not named is shaped
     to 1 Gbit/s."""
     from bed import Bed
-    from namespace import Unavailable
 
     made: list[Bed] = []
 
     def make(**links: dict[str, object]) -> Bed:
         shaped = {f"rate_{link}": 1000 for link in "ab" if link not in links}
-        try:
-            made.append(Bed(build, tmp_path_factory.mktemp("bed"), mptcp=bed.mptcp, rate_lan=2000,
-                            emulated=links, **shaped))
-        except Unavailable as reason:
-            pytest.skip(str(reason))
+        made.append(Bed(build, tmp_path_factory.mktemp("bed"), mptcp=bed.mptcp, rate_lan=2000,
+                        emulated=links, **shaped))
         return made[-1]
 
     yield make
@@ -149,9 +140,15 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     return True
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item):
-    """Tells fixtures whether their test failed."""
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    """What the kernel lacks is a skip that names it, wherever a test finds out. Tells fixtures whether
+    their test failed."""
+    from namespace import Unavailable
+
+    if call.excinfo is not None and call.excinfo.errisinstance(Unavailable):
+        call.excinfo = pytest.CallInfo.from_call(lambda: pytest.skip(str(call.excinfo.value)),
+                                                 call.when).excinfo
     outcome = yield
     if outcome.get_result().when == "call":
         item.failed = outcome.get_result().failed

@@ -11,6 +11,7 @@ import pytest
 
 import peers
 from namespace import MountNamespace
+from patience import PATIENCE
 from test_reload import daemon, file, text  # pylint: disable=unused-import
 from test_start import start
 from topology import LAN4
@@ -128,7 +129,7 @@ def test_what_cannot_start_is_refused(bed, prefix, options, says):
         with bed.router.start([*prefix, str(bed.build / "hawserd"), *options, *more], bed.mounts,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             try:
-                output, complaints = process.communicate(timeout=20)
+                output, complaints = process.communicate(timeout=20 * PATIENCE)
             finally:
                 process.kill()
         assert process.returncode == 1, complaints

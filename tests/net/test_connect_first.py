@@ -18,6 +18,7 @@ from exit_net import Net, states
 from lan import METHODS, SERVERS, Interceptor, asks, is_reset
 from lan_fixtures import interceptor, lan, serve  # pylint: disable=unused-import
 from origin import PAYLOAD, Origin
+from patience import PATIENCE
 from pattern import MEGABYTE, exchange
 from programs import run
 from topology import CLIENT4, NOBODY4, NOBODY6, SERVER4, SERVER6
@@ -152,7 +153,7 @@ def test_happy_eyeballs(lan, interceptor, tmp_path, program, cause):
                 words = {"curl": ("curl", "-qsS", "--max-time", "8"),
                          "wget": ("wget", "-q", "-T", "8", "-t", "1", "-O", "-")}[program]
                 got = run(lan, *words, f"http://both.test:{port}/payload")
-                assert time.monotonic() - started < 4
+                assert time.monotonic() - started < 4 * PATIENCE
         finally:
             hosts.write_text(before, "ascii")
     assert got == PAYLOAD

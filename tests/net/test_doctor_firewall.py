@@ -12,7 +12,8 @@ import pytest
 
 from daemon import Hawserd
 from dns import NameServer
-from namespace import MountNamespace, Unavailable
+from namespace import MountNamespace
+from patience import PATIENCE
 from topology import LAN4, LAN6, LAN_PREFIX4
 
 pytestmark = pytest.mark.mptcp
@@ -48,10 +49,7 @@ def daemon(bed):
 @contextlib.contextmanager
 def rules(daemon: Hawserd, ruleset: str):
     router, family = daemon.namespace, ruleset.split()[1]
-    try:
-        router.run("nft", "-f", "-", text=ruleset)
-    except Unavailable as reason:
-        pytest.skip(str(reason))
+    router.run("nft", "-f", "-", text=ruleset)
     try:
         yield
     finally:
@@ -68,7 +66,7 @@ def look(request, daemon, tmp_path):
     def ask() -> dict:
         command = [daemon.bed.build / "hawser", "--control", daemon.control, "--json", "doctor"]
         process = daemon.namespace.start(command, mounts, stdout=subprocess.PIPE)
-        answer, _ = process.communicate(timeout=30)
+        answer, _ = process.communicate(timeout=30 * PATIENCE)
         return next(each for each in json.loads(answer)["checks"] if each["check"] == "firewall")
 
     yield ask

@@ -18,7 +18,7 @@ import pytest
 
 import peers
 from emulator import BINARY, EmulatedLink
-from namespace import Namespace, Unavailable
+from namespace import Namespace
 from pattern import MEGABYTE, exchange, together
 from waiting import until
 
@@ -35,10 +35,7 @@ class Ends:
 
     def __init__(self, **settings: object) -> None:
         self.near, self.far = Namespace(), Namespace()
-        try:
-            self.link = EmulatedLink(self.near, self.far, "link", **settings)
-        except Unavailable as reason:
-            pytest.skip(str(reason))
+        self.link = EmulatedLink(self.near, self.far, "link", **settings)
         for end, address4, address6 in (self.near, NEAR4, NEAR6), (self.far, FAR4, FAR6):
             # Only what the test sends is to be counted.
             end.sysctl("ipv6/conf/link/addr_gen_mode", 1)

@@ -10,7 +10,8 @@ import pytest
 
 import peers
 from handshakes import NO_PASSWORD, read, read_socks5_reply, socks5_request
-from pattern import MEGABYTE, Stream, exchange, together
+from patience import load
+from pattern import BULK, MEGABYTE, Stream, exchange, together
 from sessions import auto_tier, through
 from topology import SERVER4
 
@@ -27,9 +28,9 @@ def expected_tiers(daemon, bed, client: str, tier: str) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("tier", TIERS)
-def test_256_megabytes_both_ways(bed, hawserd, pair, tier):
+def test_much_both_ways(bed, hawserd, pair, tier):
     daemon = hawserd("--tier", tier)
-    total = 256 * MEGABYTE
+    total = BULK
     with through(daemon, pair) as (client, server):
         session = daemon.session()
         assert (session["tier_up"], session["tier_down"]) == \
@@ -45,7 +46,7 @@ def test_tcp_both_sides_where_there_is_mptcp(bed, hawserd, tier):
     daemon = hawserd("--tier", tier, "--mptcp", "off")
     with through(daemon) as (client, server):
         assert daemon.session()["tier_up"] == ("splice" if tier == "auto" else tier)
-        exchange(client, server, 32 * MEGABYTE)
+        exchange(client, server, BULK // 8)
 
 
 class Trickle:
@@ -53,7 +54,7 @@ class Trickle:
     about 1 KiB, and an MPTCP receiver (seen: 6.18, without any proxy) whose buffer is full of bytes
     that came too early by one subflow does not take the missing ones from the other."""
 
-    COUNT, UNDER_WAY_MAX = 3000, 40
+    COUNT, UNDER_WAY_MAX = load(3000), 40
 
     def __init__(self, source: socket.socket, target: socket.socket, seed: int) -> None:
         source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -81,7 +82,7 @@ def test_one_byte_at_a_time(hawserd, pair, tier):
 @pytest.mark.parametrize("tier", TIERS)
 def test_one_byte_there_and_back(hawserd, pair, tier):
     with through(hawserd("--tier", tier), pair) as (client, server):
-        for number in range(300):
+        for number in range(load(300)):
             byte = bytes([number % 256])
             client.sendall(byte)
             assert read(server, 1) == byte

@@ -16,6 +16,7 @@ import pytest
 import hop
 import peers
 from handshakes import Refused, at_end, read, read_socks5_reply, socks5, socks5_request
+from patience import PATIENCE
 from pattern import MEGABYTE, Stream, together
 from topology import LAN4, LAN_PREFIX4, SERVER4
 from waiting import until
@@ -367,5 +368,5 @@ def test_reset_travels(bed, exit_):
     (("--exit-allow", "10.0.0.1/8"), "expected ADDR or ADDR/BITS")])
 def test_wrong_options(build, options, part):
     done = subprocess.run([build / "hawserd", "--check", *options], capture_output=True, text=True,
-                          timeout=30, check=False)
+                          timeout=30 * PATIENCE, check=False)
     assert done.returncode == 2 and part in done.stderr and done.stderr.count("\n") == 1

@@ -44,10 +44,7 @@ def path_that_strips_after_the_handshake(bed):
 @contextlib.contextmanager
 def kernel_that_pauses(bed) -> Iterator[None]:
     """As 6.12 and later do for all connections of a host, when one fell back after SYNs got lost."""
-    try:
-        bed.router.sysctl("mptcp/blackhole_timeout", 3600)
-    except FileNotFoundError:
-        pytest.skip("this kernel does not pause MPTCP (net.mptcp.blackhole_timeout)")
+    bed.router.sysctl("mptcp/blackhole_timeout", 3600)
     with peers.listen(bed.server, mptcp=True) as lost:
         with bed.rules(f"tcp dport {peers.port_of(lost)} tcp option mptcp exists drop"):
             peers.connect(bed.router, SERVER4, peers.port_of(lost), mptcp=True).close()

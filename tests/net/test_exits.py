@@ -16,6 +16,7 @@ import hop
 import peers
 from exit_net import PORTS, echo, exits, hello, net, states, totals  # pylint: disable=unused-import
 from handshakes import Refused, at_end, read
+from patience import PATIENCE
 from pattern import MEGABYTE, Stream, together
 from sessions import through
 from topology import SERVER4, SERVER6, far
@@ -253,5 +254,5 @@ def test_wrong_files(build, tmp_path, text, part):
     config = tmp_path / "conf"
     config.write_text(text, "ascii")
     done = subprocess.run([build / "hawserd", "-c", config, "--check"], capture_output=True,
-                          text=True, timeout=30, check=False)
+                          text=True, timeout=30 * PATIENCE, check=False)
     assert done.returncode == 2 and part in done.stderr and done.stderr.count("\n") == 1

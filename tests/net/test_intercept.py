@@ -22,7 +22,8 @@ import programs
 from lan import CLIENTS, LISTEN, METHODS, PORT, SERVERS, asks, is_reset
 from lan_fixtures import interceptor, lan, serve  # pylint: disable=unused-import
 from origin import PAYLOAD, Origin
-from pattern import MEGABYTE, exchange
+from patience import PATIENCE, load
+from pattern import BULK, MEGABYTE, exchange
 from topology import CLIENT4, CLIENT6, LAN4, LAN6, SERVER4, SERVER6
 from waiting import until
 
@@ -146,7 +147,7 @@ def test_server_speaks_first(lan, interceptor, serve, mptcp):
     started = time.monotonic()
     with peers.connect(lan.client, SERVER4, server.port, mptcp) as sock:
         assert sock.recv(100) == b"220 server.test ESMTP\r\n"
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < 0.5 * PATIENCE
         sock.sendall(b"quit\r\n")
         assert sock.recv(100) == b"QUIT\r\n"
 
@@ -180,7 +181,7 @@ def test_killed(lan, interceptor, serve, method):
             return False
 
         until(routed, seconds=2)
-        assert time.monotonic() - killed < 2
+        assert time.monotonic() - killed < 2 * PATIENCE
         assert daemon.wait() == -signal.SIGKILL
         assert asks(lan, SERVER6, server.port) == CLIENT6
         again = interceptor(method)
@@ -244,13 +245,13 @@ def test_up_and_down_50_times(lan, interceptor, serve, method):
     before = lan.steering()
     try:
         with peers.connect(lan.client, SERVER4, echo.port) as sock:
-            sock.settimeout(10)
+            sock.settimeout(peers.TIMEOUT_S)
             threads = [threading.Thread(target=new_connections),
                        threading.Thread(target=old_connection, args=(sock,))]
             for thread in threads:
                 thread.start()
             try:
-                for number in range(50):
+                for number in range(load(50)):
                     lan.hawser("--lan", "lan", "--method", method, "intercept", "up",
                                control=daemon.control)
                     if number % 10 == 0:
@@ -265,7 +266,7 @@ def test_up_and_down_50_times(lan, interceptor, serve, method):
                 for thread in threads:
                     thread.join()
         assert problems == []
-        assert made > 50
+        assert made > load(50)
         assert lan.steering() == before
     finally:
         lan.router.run("nft", "delete", "table", "inet", "foreign")
@@ -291,11 +292,11 @@ def test_bypass_has_no_gap(lan, interceptor, method):
     thread = threading.Thread(target=first_packets)
     thread.start()
     try:
-        for _ in range(20):
+        for _ in range(load(20)):
             before = sent
             lan.hawser("--lan", "lan", "--method", method, "intercept", "up",
                        control=daemon.control)
-            until(lambda: sent > before + 1000)  # pylint: disable=cell-var-from-loop
+            until(lambda: sent > before + load(1000))  # pylint: disable=cell-var-from-loop
             assert daemon.caught() == 0
     finally:
         stop.set()
@@ -313,7 +314,7 @@ def test_from_one_method_to_the_other(lan, interceptor, serve):
         assert daemon.show()["method"] == method
         assert asks(lan, SERVER4, server.port) != CLIENT4
         assert ("lookup 8684" in lan.steering()) == (method != "redirect")
-        assert lan.tcx() == (method == "bpf")
+        assert lan.steered() == (method == "bpf")
         assert ("table inet hawser" in lan.steering()) == (method != "bpf")
     daemon.down()
     assert lan.steering() == before
@@ -325,7 +326,7 @@ def test_1000_connections_at_once(lan, interceptor, method):
     daemon.up()
     with contextlib.ExitStack() as stack:
         listening = stack.enter_context(peers.listen(lan.server, backlog=4096))
-        clients = [stack.enter_context(lan.client.socket(socket.AF_INET)) for _ in range(1000)]
+        clients = [stack.enter_context(lan.client.socket(socket.AF_INET)) for _ in range(load(1000))]
         for client in clients:
             client.setblocking(False)
             client.connect_ex((SERVER4, peers.port_of(listening)))
@@ -338,9 +339,9 @@ def test_1000_connections_at_once(lan, interceptor, method):
             accepted.sendall(b"!")
         for client in clients:
             assert client.recv(1) == b"!"
-        assert daemon.active() == 1000
+        assert daemon.active() == len(clients)
         # A first packet may have come twice.
-        assert 1000 <= daemon.caught() < 1100
+        assert len(clients) <= daemon.caught() < 1.1 * len(clients)
     assert daemon.errors() == {}
 
 
@@ -392,10 +393,10 @@ def test_ssh(lan, interceptor, tmp_path):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_256_megabytes_both_ways(lan, interceptor, method):
+def test_much_both_ways(lan, interceptor, method):
     daemon = interceptor(method)
     daemon.up()
-    total = 256 * MEGABYTE
+    total = BULK
     with peers.listen(lan.server, mptcp=True) as listening, \
             peers.connect(lan.client, SERVER4, peers.port_of(listening)) as near, \
             peers.accept(listening) as far:

@@ -17,6 +17,7 @@ from daemon import Hawserd
 from downloads import download
 from handshakes import NO_PASSWORD, read, read_socks5_reply, socks5_request
 from links import bare  # pylint: disable=unused-import
+from patience import PATIENCE
 from pattern import MEGABYTE, Stream, together
 from topology import SERVER4, near
 from waiting import until
@@ -66,7 +67,7 @@ def doctor(daemon: Hawserd) -> dict[str, str]:
     process = daemon.bed.router.start(
         [str(daemon.bed.build / "hawser"), "--control", daemon.control, "--json", "doctor"],
         daemon.bed.mounts, stdout=subprocess.PIPE)
-    checks = json.loads(process.communicate(timeout=60)[0])["checks"]
+    checks = json.loads(process.communicate(timeout=60 * PATIENCE)[0])["checks"]
     return {check["check"]: check["verdict"] for check in checks if check["name"] == "lte"}
 
 

@@ -17,6 +17,7 @@ import handshakes
 import peers
 from daemon import Hawserd
 from links import LINK, bare  # pylint: disable=unused-import
+from patience import PATIENCE
 from repeated import Repeated
 from test_link_setup import kernel
 from topology import SERVER4, SERVER6, far, near
@@ -130,7 +131,7 @@ def test_cannot_be_put_back(bare):
     assert "cannot be set up" in daemon.run_cli("links").stderr
     process = bare.router.start([bare.build / "hawser", "--control", daemon.control, "doctor"],
                                 bare.mounts, stdout=subprocess.PIPE, text=True)
-    found = process.communicate(timeout=60)[0]
+    found = process.communicate(timeout=60 * PATIENCE)[0]
     assert "cannot be set up" in found
     assert re.search(r"fail  ipv4 endpoint .*\n +fix: kill -HUP ", found), found
     bare.router.run("ip", "mptcp", "endpoint", "flush")

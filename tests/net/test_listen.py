@@ -15,6 +15,7 @@ import lacking
 import peers
 from handshakes import read
 from namespace import MountNamespace, Namespace
+from patience import PATIENCE
 from waiting import until
 
 HERE4, HERE6 = "192.0.2.1", "2001:db8::1"
@@ -54,7 +55,7 @@ def run(bed, host: Namespace, *command: str) -> subprocess.CompletedProcess:
     with host.start(list(command), bed.mounts, text=True, stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE) as process:
         try:
-            output, complaints = process.communicate(timeout=20)
+            output, complaints = process.communicate(timeout=20 * PATIENCE)
         finally:
             process.kill()
     return subprocess.CompletedProcess(command, process.returncode, output, complaints)

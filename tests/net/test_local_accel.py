@@ -19,6 +19,7 @@ import peers
 from handshakes import read
 from local_clients import PORT, cgroup, counters, dial, local, through  # pylint: disable=unused-import
 from origin import PAYLOAD
+from patience import PATIENCE
 from pattern import MEGABYTE, Stream, exchange, together
 from programs import path_of
 from topology import LAN4, LAN6, SERVER4
@@ -295,7 +296,7 @@ def curl(bed, cgroup, *arguments: str) -> bytes:
     command = cgroup.command(path_of("curl"), "-q", "--silent", "--show-error", "--fail",
                              "--max-time", "30", *arguments)
     with bed.router.start(command, bed.mounts, stdout=subprocess.PIPE) as process:
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=60 * PATIENCE)
     assert process.returncode == 0
     return output
 

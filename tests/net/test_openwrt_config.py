@@ -8,7 +8,7 @@ import re
 import pytest
 
 from conftest import ROOT
-from namespace import Namespace, Unavailable
+from namespace import Namespace
 from openwrt import CONF, OpenWrt
 
 NEW, REFUSED, SAME, OFF = range(4)
@@ -17,10 +17,7 @@ NAMED = ("listen", "user", "exit", "link")
 
 @pytest.fixture(scope="module")
 def router(build, tmp_path_factory):
-    try:
-        network = Namespace()
-    except Unavailable as reason:
-        pytest.skip(str(reason))
+    network = Namespace()
     made = OpenWrt(build, tmp_path_factory.mktemp("openwrt") / "root", network)
     made.write("/etc/hawser/password", "secret\n")
     made.write("/etc/hawser/token", made.run("hawser", "token", "new", "alice").stdout)

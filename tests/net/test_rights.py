@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from namespace import MountNamespace
+from patience import PATIENCE
 from sessions import through
 from waiting import until
 
@@ -27,7 +28,7 @@ NOBODY, STRANGER = 65534, 65533
 
 def run(bed, *command: str) -> subprocess.CompletedProcess:
     process = bed.router.start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=30 * PATIENCE)
     return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 

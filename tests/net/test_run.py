@@ -16,6 +16,7 @@ import peers
 from lan import PORT, SERVERS, Interceptor
 from lan_fixtures import lan  # pylint: disable=unused-import
 from local_clients import cgroup  # pylint: disable=unused-import
+from patience import PATIENCE
 from topology import LAN4
 from waiting import until
 
@@ -23,7 +24,7 @@ AF = {4: socket.AF_INET, 6: socket.AF_INET6}
 OTHER_PORT = PORT + 1
 BYPASSED_PORT = 7
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}
-TIMEOUT_S = 20
+TIMEOUT_S = 20 * PATIENCE
 
 # Programs of UAPI types need no kernel BTF.
 WITHOUT_BTF = ("unshare", "--mount", "sh", "-c",

@@ -22,6 +22,7 @@ import peers
 from crowd import IDLE, Crowd, open_files_limit, with_asan
 from daemon import Hawserd
 from handshakes import NO_PASSWORD, read, read_socks5_reply, socks5_request
+from patience import PATIENCE, load
 from pattern import MEGABYTE, Stream, exchange, together
 from sessions import auto_tier, through
 from topology import SERVER4
@@ -110,7 +111,7 @@ def test_a_slow_pair_does_not_enter(hawserd):
     with through(daemon) as (client, server):
         for _ in range(100):
             chat(client, server, 1)
-            time.sleep(0.005)
+            time.sleep(0.005 * PATIENCE)
         assert tiers(daemon) == {"splice"}
 
 
@@ -304,8 +305,9 @@ def wakeups(pid: int) -> int:
 def test_idle_sessions_cost_no_buffer_and_no_wakeup(bed, hawserd):
     daemon = hawserd(*ALWAYS)
     # Two sockets of each session here, two there, and an eighth for other uses.
-    warm, count = 500, min(IDLE, (open_files_limit() - 500) * 7 // 16) - 500
-    assert count >= 500, "the limit of open files is too low"
+    warm = load(500)
+    count = min(load(IDLE), (open_files_limit() - 500) * 7 // 16) - warm
+    assert count >= warm, "the limit of open files is too low"
     with peers.listen(bed.server) as listening, Crowd(daemon, listening) as crowd:
         crowd.grow(warm)  # the buffers of so many handshakes at once are used again
         before, files = daemon.resident_bytes(), daemon.open_files()

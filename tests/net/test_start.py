@@ -16,6 +16,7 @@ import pytest
 
 import peers
 from handshakes import http_connect, read, socks5
+from patience import PATIENCE
 from topology import LAN4, LAN6, SERVER4
 from waiting import until
 
@@ -27,7 +28,7 @@ def start(bed, *options: str) -> subprocess.CompletedProcess:
     with bed.router.start([str(bed.build / "hawserd"), *options], bed.mounts, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         try:
-            output, complaints = process.communicate(timeout=20)
+            output, complaints = process.communicate(timeout=20 * PATIENCE)
         finally:
             process.kill()
     return subprocess.CompletedProcess(options, process.returncode, output, complaints)

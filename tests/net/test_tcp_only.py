@@ -16,6 +16,7 @@ import peers
 from daemon import Hawserd
 from handshakes import Refused
 from namespace import IPPROTO_MPTCP
+from patience import PATIENCE
 from pattern import MEGABYTE, exchange
 from topology import SERVER4, SERVER6
 from waiting import until
@@ -158,10 +159,7 @@ def test_a_path_that_lets_mptcp_through_again_is_noticed(bed, hawserd):
 def test_the_kernels_own_pause_is_held_against_nobody(bed, hawserd):
     """After SYNs with MPTCP were lost on the way to one destination, the kernel connects to all
     others without it, too."""
-    try:
-        bed.router.sysctl("mptcp/blackhole_timeout", 3600)
-    except FileNotFoundError:
-        pytest.skip("this kernel does not pause MPTCP (net.mptcp.blackhole_timeout)")
+    bed.router.sysctl("mptcp/blackhole_timeout", 3600)
     daemon = hawserd(*OPTIONS)
     try:
         with listen(bed, SERVER4, mptcp=True) as lost, listen(bed, SERVER4, mptcp=True) as other:
@@ -234,7 +232,7 @@ def test_it_expires(bed, hawserd):
         got = dial(daemon, listening)
         assert got == "tcp" or time.monotonic() - started > 1.5
         until(lambda: counts(daemon)[0] == 0)
-        assert 1.5 <= time.monotonic() - started < 8
+        assert 1.5 <= time.monotonic() - started < 8 * PATIENCE
         assert dial(daemon, listening) == "fallback"
     assert counts(daemon)[0] == 1
 

@@ -10,7 +10,6 @@ import os
 import pytest
 
 from cgroup import Cgroup
-from namespace import Unavailable
 from torture import Torture
 
 SECONDS = int(os.environ.get("SOAK_SECONDS", "30"))
@@ -33,11 +32,7 @@ def test_torture_of_one_tier(bed, hawserd, tier):
 @pytest.mark.no_mptcp
 def test_torture_of_local_clients(bed, hawserd):
     """Of TCP clients, since only these can be accelerated."""
-    try:
-        cgroup = Cgroup()
-    except Unavailable as reason:
-        pytest.skip(str(reason))
-    with cgroup:
+    with Cgroup() as cgroup:
         # A few are not accelerated; that these stay out of the sockmap keeps all resets judged.
         torture = Torture(bed, hawserd, "--local-accel", str(cgroup.path), "--tier", "copy",
                           "--torture", cgroup=cgroup)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from patience import PATIENCE
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / os.environ.get("HAWSER_BUILD", "build")
 BINARIES = sorted((BUILD / "unit").glob("*/*_test"))
@@ -25,5 +27,5 @@ def test_binaries_are_built() -> None:
 @pytest.mark.parametrize("binary", BINARIES, ids=lambda binary: binary.name)
 def test_unit(binary: Path, tmp_path: Path) -> None:
     done = subprocess.run([binary], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          errors="replace", cwd=tmp_path, timeout=120, check=False)
+                          errors="replace", cwd=tmp_path, timeout=120 * PATIENCE, check=False)
     assert done.returncode == 0, f"exit status {done.returncode}:\n{done.stdout}"

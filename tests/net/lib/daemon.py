@@ -16,6 +16,7 @@ import handshakes
 import peers
 from bed import Bed
 from namespace import Namespace
+from patience import PATIENCE
 from topology import LAN4, LAN6, LAN_PREFIX4, LAN_PREFIX6
 from waiting import until
 
@@ -24,7 +25,8 @@ LISTEN = ("--socks", f"{LAN4}:{PORT}", "--socks", f"[{LAN6}]:{PORT}")
 ALLOW = ("--allow", LAN_PREFIX4, "--allow", LAN_PREFIX6)
 # See peers.py.
 BRISK = ("--tune", f"keepalive-idle-s={peers.KEEPALIVE_S}",
-         "--tune", f"keepalive-interval-s={peers.KEEPALIVE_S}")
+         "--tune", f"keepalive-interval-s={peers.KEEPALIVE_S}",
+         *(("--tune", f"chat-window-us={100_000 * PATIENCE:.0f}") if PATIENCE != 1 else ()))
 # A worker may keep this many pipes for reuse; of two fds each.
 POOLED_PIPE_FDS = 64
 COMPLAINTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "Assertion")
@@ -71,7 +73,7 @@ class Hawserd:
 
     def ask(self, command: str) -> dict:
         with socket.socket(socket.AF_UNIX) as control:
-            control.settimeout(20)
+            control.settimeout(peers.TIMEOUT_S)
             control.connect(self.control)
             control.sendall(json.dumps({"command": command}).encode() + b"\n")
             with control.makefile("rb") as answer:
@@ -110,14 +112,14 @@ class Hawserd:
 
     def run_cli(self, *arguments: str) -> subprocess.CompletedProcess:
         return subprocess.run([self.bed.build / "hawser", "--control", self.control, *arguments],
-                              capture_output=True, text=True, timeout=30, check=False)
+                              capture_output=True, text=True, timeout=peers.TIMEOUT_S, check=False)
 
     def doctor(self, subject: str) -> dict[str, dict]:
         """What the doctor says where it runs, of subjects of this kind or name, by check."""
         process = self.namespace.start(
             [self.bed.build / "hawser", "--control", self.control, "--json", "doctor"],
             self.bed.mounts, stdout=subprocess.PIPE)
-        answer, _ = process.communicate(timeout=60)
+        answer, _ = process.communicate(timeout=60 * PATIENCE)
         return {check["check"]: check for check in json.loads(answer)["checks"]
                 if subject in (check["subject"], check.get("name"))}
 
@@ -169,7 +171,7 @@ class Hawserd:
                        for status in Path(f"/proc/{self.pid}/task").glob("*/stat")},
               lambda states: states == {"T"})
 
-    def wait(self, seconds: float = 20) -> int:
+    def wait(self, seconds: float = peers.TIMEOUT_S) -> int:
         """The exit status; it counts as stopped from then on."""
         self._stopped = True
         return self.process.wait(seconds)

@@ -16,6 +16,7 @@ import pytest
 import peers
 from bed import Bed
 from daemon import Hawserd
+from namespace import Unavailable
 from topology import CLIENT4, CLIENT6, LAN4, LAN6, LAN_PREFIX4, LAN_PREFIX6, SERVER4, SERVER6, near
 from waiting import until
 
@@ -76,16 +77,29 @@ class Lan(Bed):
         finally:
             self.router.run("nft", "delete", "table", "inet", "foreign")
 
-    def tcx(self) -> int:
-        """How many programs hang on the router's interfaces by tcx; no tool of Debian 12 tells."""
-        count = 0
+    def _tcx(self) -> list[int | None]:
+        """How many programs hang on each of the router's interfaces by tcx; None: that is not to be
+        known. No tool of Debian 12 tells."""
+        counts: list[int | None] = []
         with self.router.entered():
             for ifindex, _ in socket.if_nameindex():
                 query = _Query(ifindex, _BPF_TCX_INGRESS)
-                if ctypes.CDLL(None).syscall(_SYS_BPF[platform.machine()], _BPF_PROG_QUERY,
-                                             ctypes.byref(query), ctypes.sizeof(query)) == 0:
-                    count += query.count
-        return count
+                known = ctypes.CDLL(None).syscall(_SYS_BPF[platform.machine()], _BPF_PROG_QUERY,
+                                                  ctypes.byref(query), ctypes.sizeof(query)) == 0
+                counts.append(query.count if known else None)
+        return counts
+
+    def tcx(self) -> int:
+        return sum(count or 0 for count in self._tcx())
+
+    def steered(self) -> bool:
+        """Whether our program hangs on the LAN's interface, by either way."""
+        return self.tcx() > 0 or "hawser_steer" in self.router.run("tc", "filter", "show", "dev",
+                                                                   "lan", "ingress")
+
+    def require_tcx(self) -> None:
+        if None in self._tcx():
+            raise Unavailable("this kernel attaches no programs by tcx")
 
     def steering(self) -> str:
         """All that decides where packets go on the router, but for what hawserd's heartbeat says."""

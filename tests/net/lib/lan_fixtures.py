@@ -6,7 +6,6 @@ from __future__ import annotations
 import pytest
 
 from lan import Interceptor, Lan, seen_by_server
-from namespace import Unavailable
 from peers import Server
 
 
@@ -15,11 +14,7 @@ def lan(request, build, tmp_path_factory):
     """With the settings LAN of the test file."""
     settings = {"rate_a": 1000, "rate_b": 1000, "rate_lan": 2000,
                 **getattr(request.module, "LAN", {})}
-    try:
-        made = Lan(build, tmp_path_factory.mktemp("lan"), **settings)
-    except Unavailable as reason:
-        pytest.skip(str(reason))
-    with made:
+    with Lan(build, tmp_path_factory.mktemp("lan"), **settings) as made:
         yield made
 
 

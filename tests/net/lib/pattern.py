@@ -10,8 +10,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+from patience import PATIENCE
+
 _PERIOD = 1_000_003
 _CHUNK = 1 << 18
+# What is enough for a long transfer.
+BULK = int((256 << 20) / PATIENCE ** 1.5)
 MEGABYTE = 1 << 20
 # A kernel that accepts a subflow while the stream's reader is in recv() may deliver wrong bytes
 # (docs/kernel-notes.md), which happens to links without a round-trip time on a loaded machine.
@@ -82,6 +86,7 @@ def together(*jobs: Callable[[], None], seconds: float = 120) -> None:
     threads = [threading.Thread(target=run, args=(job,), daemon=True) for job in jobs]
     for thread in threads:
         thread.start()
+    seconds *= PATIENCE
     end = time.monotonic() + seconds
     # One failure makes the other ends wait in vain.
     while not failures and any(thread.is_alive() for thread in threads):

@@ -11,12 +11,13 @@ import threading
 from collections.abc import Callable
 
 from namespace import IPPROTO_MPTCP, Namespace
+from patience import PATIENCE
 from topology import SERVER4, SERVER6
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 # No test waits longer than this for one byte.
-TIMEOUT_S = 30
+TIMEOUT_S = 30 * PATIENCE
 # A reset that finds no place in a full window is asked back for, and that question the kernel forgets
 # when it comes while the socket is being closed: the other end hears nothing until it asks. Hence all
 # ends ask soon, and so do the daemons.

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bed import Bed
+from patience import PATIENCE
 from topology import SERVER4, SERVER6
 from waiting import until
 
-TIMEOUT_S = 60
+TIMEOUT_S = 60 * PATIENCE
 SSH_PORT = 2222
 
 

@@ -16,6 +16,8 @@ import termios
 import time
 from collections.abc import Callable, Sequence
 
+from patience import PATIENCE
+
 _SEQUENCE = re.compile(rb"\x1b(?:\[([?0-9;]*)([A-Za-z])|[()][AB0]|[=>78M])")
 
 
@@ -67,7 +69,7 @@ class Terminal:
         return ["".join(line).rstrip() for line in self._screen]
 
     def until(self, expected: Callable[[list[str]], bool], seconds: float = 10) -> list[str]:
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * PATIENCE
         while not expected(self.screen()):
             assert time.monotonic() < end, "\n".join(self.screen())
             self._read(0.1)

@@ -7,12 +7,15 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from patience import PATIENCE
+
 Value = TypeVar("Value")
 
 
 def until(what: Callable[[], Value], expected: Callable[[Value], bool] = bool,
           seconds: float = 10) -> Value:
     """Asks what() until its answer is as expected, and returns it; else an AssertionError."""
+    seconds *= PATIENCE
     end = time.monotonic() + seconds
     pause = 0.001
     while not expected(value := what()):
