@@ -22,6 +22,8 @@ RUN_SECONDS ?= $(if $(filter 1,$(SAN)),5400,1380)
 T       =
 # The Debian of `make check-packages`.
 SUITE   ?= bookworm
+# Of `make check-kernels`: the newest of these lines that Debian has, or directories as of Debian's packages.
+KERNELS ?= 6.1 6.12 7
 # 0: skip the tests that need network namespaces.
 NET     ?= 1
 # Options of `make demo`, handed to bench/demo.py.
@@ -137,8 +139,8 @@ $(BUILD)/unit/upstream/dial_test: ALL_LDFLAGS += -Wl,--wrap=mptcp_socket,--wrap=
 
 -include $(shell find $(BUILD) -path '$(BUILD)/cross*' -prune -o -name '*.d' -print 2>/dev/null)
 
-.PHONY: setup-run setup-check setup-cross setup-fresh setup-packages
-setup-run setup-check setup-cross setup-fresh setup-packages: setup-%:
+.PHONY: setup-run setup-check setup-cross setup-fresh setup-kernels setup-packages
+setup-run setup-check setup-cross setup-fresh setup-kernels setup-packages: setup-%:
 	@sh tests/setup.sh $*
 
 .PHONY: run
@@ -167,6 +169,11 @@ check-fresh: setup-fresh ## run README's two commands on a fresh, minimal Debian
 .PHONY: check-cross
 check-cross: ## build for other processors and C libraries, and run unit tests there (ARCHS='armhf musl')
 	@exec sh tests/cross.sh $(ARCHS)
+
+.PHONY: check-kernels
+check-kernels: setup-kernels ## run tests on kernels of Debian in virtual machines (KERNELS="6.1 6.12 7 DIR", T=exits)
+	@$(MAKE) --no-print-directory T= all unit $(TORTURE) $(STEPPING_CLOCK) $(EMULATOR) $(BUILD)/bench/load/load
+	@exec $(PYTHON) -B tests/kernels/check.py --build $(BUILD) --tests "$(T)" $(KERNELS)
 
 # Without linking.
 .PHONY: compile

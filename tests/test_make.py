@@ -62,7 +62,7 @@ def test_no_namespaces_wanted():
     assert done.returncode == 0 and " skipped" in done.stdout and "passed" not in done.stdout
 
 
-@pytest.mark.parametrize("kind", ["run", "check", "fresh"])
+@pytest.mark.parametrize("kind", ["run", "check", "fresh", "kernels"])
 def test_other_distribution(kind, tmp_path):
     """The list of packages, and no more."""
     for tool in "sh", "echo":
@@ -70,7 +70,8 @@ def test_other_distribution(kind, tmp_path):
     done = run("/bin/sh", "tests/setup.sh", kind, PATH=str(tmp_path))
     assert done.returncode == 1 and done.stdout == ""
     listed = [line.strip() for line in done.stderr.splitlines() if line.startswith("  ")]
-    assert {"run": "libev-dev", "check": "python3-pytest", "fresh": "debootstrap"}[kind] in listed
+    assert {"run": "libev-dev", "check": "python3-pytest", "fresh": "debootstrap",
+            "kernels": "qemu-system-x86"}[kind] in listed
 
 
 def fake(directory, **scripts: str) -> str:

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs tests on other kernels, in virtual machines: make check-kernels KERNELS="6.1 6.12 7 DIR"."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from image import GUEST_TREE, START_MODULES, Modules, make_initramfs, make_modules, make_root
+from machine import Images, Machine
+from packages import Archive, Kernel, Missing, unpacked
+from table import Results, remarks, table
+
+TREE = Path(__file__).resolve().parent.parent.parent
+# What says something about a kernel, each by the least that says it. The torture is last: a kernel
+# that it brings down has shown the rest.
+SELECTION = [
+    "tests/kernels/what_is_on.py", "tests/unit", *(f"tests/net/test_{name}.py" for name in (
+        "mptcp", "exact", "ends", "urgent", "last_bytes", "sockmap", "intercept", "steer",
+        "connect_first", "links", "link_setup", "exits", "exit_fallback", "tcp_only", "fast_open",
+        "doctor", "run", "local_accel")), "tests/kernels/limits_shown.py",
+    "tests/kernels/netem_agrees.py", "tests/net/test_torture.py"]
+# Without MPTCP kernels differ little but for TCP clients on the same host: these are accelerated.
+KEYWORDS = "(not no-mptcp or local) and not mptcp-tcp-mptcp and not mptcp-mptcp-tcp"
+# make is not in the machine.
+DESELECTED = ["--deselect", "tests/unit/test_unit.py::test_binaries_are_built"]
+# By how much an emulated machine is slower, at most; what waits for it waits so much longer.
+PATIENCE = {"kvm": 1, "tcg": 10}
+MINUTES = 30
+STARTS_MAX = 4
+
+
+def say(text: str) -> None:
+    print(f"check-kernels: {text}", flush=True)
+
+
+def accelerator() -> str:
+    """KVM where it can be opened; whether it boots anything is seen then."""
+    wanted = os.environ.get("ACCEL")
+    return wanted or ("kvm" if os.access("/dev/kvm", os.R_OK | os.W_OK) else "tcg")
+
+
+def own_kernel() -> Kernel | None:
+    """This machine's, if it lies on its disk."""
+    release = platform.release()
+    image, modules = Path(f"/boot/vmlinuz-{release}"), Path(f"/lib/modules/{release}")
+    if image.exists() and (modules / "kernel").is_dir():
+        return Kernel(release, release, image, modules)
+    return None
+
+
+def choose(words: Sequence[str], archive: Archive) -> list[tuple[str, Kernel]]:
+    """The kernels with their titles, the control first."""
+    found = []
+    own = own_kernel()
+    line = ".".join(platform.release().split(".")[:2])
+    if own:
+        found.append((f"{own.version} (control)", own))
+    else:
+        say(f"this machine's kernel is not on its disk; the control is Debian's newest {line}")
+    for word in [*([] if own else [line]), *(word for word in words if own or word != line)]:
+        try:
+            kernel = unpacked(Path(word)) if "/" in word else archive.kernel(word)
+        except Missing as reason:
+            if word == line and not own:
+                say(f"no control: {reason}")
+                continue
+            raise
+        found.append((kernel.version + (" (control)" if word == line and not own else ""), kernel))
+    return found
+
+
+class Column:
+    """The tests on one kernel."""
+
+    def __init__(self, title: str, kernel: Kernel, root: Path, scratch: Path, build: Path,
+                 selection: Sequence[str]) -> None:
+        self.results = Results(title)
+        self._kernel, self._root, self._scratch, self._build = kernel, root, scratch, build
+        self._selection = list(selection)
+        self._running = ""
+
+    def run(self, accel: str) -> str:
+        """Starts anew after each death, with the tests that are left. Returns the accelerator that
+        worked."""
+        began = time.monotonic()
+        modules = Modules(self._kernel)
+        modules.read(self._scratch)
+        image = make_modules(modules, self._kernel, self._scratch)
+        for _ in range(STARTS_MAX):
+            with tempfile.TemporaryDirectory(dir=self._scratch) as scratch:
+                images = Images(self._kernel.image, make_initramfs(modules, {
+                    "parameters": self._parameters(accel),
+                    "done": "\n".join(self.results.outcomes)}, Path(scratch)), self._root, image)
+                trouble = self._once(images, accel, Path(scratch), began + 60 * MINUTES)
+            if accel == "kvm" and trouble and not self.results.outcomes:
+                say("KVM does not start it; emulating")
+                accel = "tcg"
+            elif not self._running or self.results.note:  # at its end, without a test, or too late
+                self.results.note = self.results.note or trouble
+                break
+        else:
+            self.results.note = f"died {STARTS_MAX} times"
+        self.results.seconds = time.monotonic() - began
+        return accel
+
+    def _parameters(self, accel: str) -> str:
+        words = {"TREE": GUEST_TREE, "BUILD": str(self._build), "PATIENCE": str(PATIENCE[accel]),
+                 "MODULES": " ".join(START_MODULES),
+                 "KEYWORDS": KEYWORDS, "SELECTION": " ".join([*DESELECTED, *self._selection])}
+        return "".join(f"{name}='{value}'\n" for name, value in words.items())
+
+    def _once(self, images: Images, accel: str, scratch: Path, deadline: float) -> str:
+        """What went wrong, if not the tests. The test that it died in counts as done."""
+        self._running, finished = "", False
+        with Machine(images, accel, scratch) as machine:
+            try:
+                for line in machine.lines(deadline):
+                    finished = self._take(line) or finished
+                trouble = "" if finished else "the machine died"
+            except TimeoutError as reason:
+                trouble = str(reason)
+                self.results.note = trouble if self.results.outcomes else ""
+            if not trouble:
+                return ""
+            trouble += f":\n{machine.last_words()}"
+        if self._running:
+            self.results.add(self._running, "died", trouble)
+        say(f"{self.results.title}: {self._running}: {trouble}")
+        return trouble
+
+    def _take(self, line: dict) -> bool:
+        """One line of the guest; whether it was the last."""
+        if line["kind"] == "kernel":
+            say(f"{self.results.title}: {line['release']} {line['version']}")
+        elif line["kind"] == "start":
+            self._running = line["test"]
+        elif line["kind"] == "end":
+            self.results.add(line["test"], line["outcome"], line["reason"])
+            self.results.features.update(line["features"])
+            if line["outcome"] == "failed":
+                say(f"{self.results.title}: FAILED {line['test']}\n{line['reason']}\n"
+                    f"{line['said']}")
+        elif line["kind"] == "finish":
+            self._running = ""
+            if line["status"] not in (0, 1):
+                self.results.note = f"pytest ended with status {line['status']}"
+        return line["kind"] == "finish"
+
+
+def chosen_files(part: str) -> list[str]:
+    names = [name for name in SELECTION if part in name.rpartition("/")[2]]
+    if not names:
+        raise Missing(f"T={part}: no chosen test file is called so; there are "
+                      f"{' '.join(SELECTION)}")
+    return names
+
+
+def stop(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tests", default="", help="only files whose names contain this")
+    parser.add_argument("--build", required=True, type=Path)
+    parser.add_argument("kernels", nargs="+", metavar="LINE|DIR")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGHUP, stop)
+    if os.geteuid() != 0:
+        say("needs root, to make an image of this machine's files")
+        return 1
+    home = TREE / "build" / "kernels"
+    try:
+        return check(options, home)
+    except (Missing, subprocess.CalledProcessError) as reason:
+        say(str(reason))
+    except KeyboardInterrupt:
+        say("interrupted")
+    return 1
+
+
+@contextlib.contextmanager
+def run_directory(home: Path) -> Iterator[Path]:
+    """One that nobody else uses, gone in the end. Those that killed runs left go first."""
+    def held(directory: Path) -> int | None:
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        return descriptor
+
+    for left in home.glob("run.*"):
+        descriptor = held(left)
+        if descriptor is not None:
+            shutil.rmtree(left)
+            os.close(descriptor)
+    with tempfile.TemporaryDirectory(dir=home, prefix="run.") as name:
+        descriptor = held(Path(name))
+        try:
+            yield Path(name)
+        finally:
+            os.close(descriptor)
+
+
+def check(options: argparse.Namespace, home: Path) -> int:
+    selection = chosen_files(options.tests)
+    for word in options.kernels:
+        if "/" in word:
+            unpacked(Path(word))
+    columns: list[Results] = []
+    with contextlib.ExitStack() as leave:
+        with Archive(home) as archive:
+            archive.update()
+            kernels = choose(options.kernels, archive)
+            scratch = leave.enter_context(run_directory(home))
+        leave.callback(lambda: columns and print(table(columns), flush=True))
+        accel, root = accelerator(), make_root(TREE, options.build, scratch)
+        for title, kernel in kernels:
+            with tempfile.TemporaryDirectory(dir=scratch) as place:
+                column = Column(title, kernel, root, Path(place), options.build, selection)
+                columns.append(column.results)
+                accel = column.run(accel)
+        for results in columns:
+            print(remarks(results))
+    return 0 if all(results.ok() for results in columns) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

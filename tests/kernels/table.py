@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What came out of each kernel, as a table, and what went wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Results:
+    """Of one kernel. The outcome of a test is "passed", "skipped", "failed" or "died"."""
+    title: str
+    outcomes: dict[str, str] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    features: dict[str, str] = field(default_factory=dict)
+    note: str = ""
+    seconds: float = 0
+
+    def add(self, test: str, outcome: str, reason: str = "") -> None:
+        """A test that fails when it is torn down, after it passed, has failed."""
+        if self.outcomes.get(test) != "failed":
+            self.outcomes[test] = outcome
+            self.reasons[test] = reason
+
+    def ok(self) -> bool:
+        return bool(self.outcomes) and not self.note and all(
+            outcome in ("passed", "skipped") for outcome in self.outcomes.values())
+
+    def files(self) -> list[str]:
+        return list(dict.fromkeys(map(_file, self.outcomes)))
+
+    def cell(self, file: str) -> str:
+        counts: dict[str, int] = {}
+        for test, outcome in self.outcomes.items():
+            if _file(test) == file:
+                counts[outcome] = counts.get(outcome, 0) + 1
+        return ", ".join(f"{counts[name]} {name}"
+                         for name in ("passed", "skipped", "failed", "died") if name in counts)
+
+    def reasons_of(self, *outcomes: str) -> dict[str, list[str]]:
+        """The tests by what was said of them."""
+        found: dict[str, list[str]] = {}
+        for test, outcome in self.outcomes.items():
+            if outcome in outcomes:
+                found.setdefault(self.reasons[test].removeprefix("Skipped: "), []).append(test)
+        return found
+
+
+def _file(test: str) -> str:
+    return test.partition("::")[0]
+
+
+def table(columns: list[Results]) -> str:
+    """Tests by file; below, what is on, and why the rest is not."""
+    files = list(dict.fromkeys(file for column in columns for file in column.files()))
+    rows = [["", *(column.title for column in columns)],
+            *([file.removeprefix("tests/"), *(column.cell(file) or "not run" for column in columns)]
+              for file in files),
+            *([name, *(column.features.get(name, "") for column in columns)]
+              for name in dict.fromkeys(name for column in columns for name in column.features)),
+            ["minutes", *(f"{column.seconds / 60:.1f}" for column in columns)]]
+    widths = [max(map(len, cells)) for cells in zip(*rows)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+                     for row in rows)
+
+
+def remarks(column: Results) -> str:
+    """Why tests were skipped, and how others failed."""
+    lines = []
+    for reason, tests in column.reasons_of("skipped").items():
+        lines.append(f"{column.title}: skipped {len(tests)} ({tests[0]}…): {reason}")
+    for reason, tests in column.reasons_of("failed", "died").items():
+        outcome = column.outcomes[tests[0]].upper()
+        lines.append(f"{column.title}: {outcome} {' '.join(tests)}\n{reason}")
+    if column.note:
+        lines.append(f"{column.title}: {column.note}")
+    return "\n".join(lines)

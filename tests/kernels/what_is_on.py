@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What hawserd says of this kernel: recorded for the table of features, and the number is right."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import pytest
+
+from cgroup import Cgroup
+
+pytestmark = pytest.mark.mptcp
+
+
+@pytest.fixture(scope="module")
+def cgroup():
+    with Cgroup() as made:
+        yield made
+
+
+def test_what_is_on(bed, hawserd, cgroup, record_property):
+    status = hawserd("--local-accel", str(cgroup.path)).status()
+    for each in status["kernel"]:
+        record_property(each["feature"], "on" if each["available"] else each["reason"])
+    local = status["local_accel"]
+    record_property("local-accel", "on" if local["available"] else local["reason"])
+    name = os.uname()
+    true = re.search(r" Debian ([0-9.]+)", name.version) or re.match(r"([0-9.]+)", name.release)
+    assert status["kernel_version"] == true[1]

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What `make check-kernels` makes of its words and of what machines tell, without any machine."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+import sys
+
+import pytest
+
+from conftest import ROOT
+
+sys.path.append(str(ROOT / "tests" / "kernels"))
+
+from check import chosen_files  # pylint: disable=wrong-import-position
+from packages import Archive, Missing, unpacked  # pylint: disable=wrong-import-position
+from table import Results, remarks, table  # pylint: disable=wrong-import-position
+
+VERSIONS = {"6.1.190-1": "linux-image-6.1.0-54-amd64", "6.1.99-1": "linux-image-6.1.0-23-amd64",
+            "6.12.9-1~bpo12+1": "linux-image-6.12.9+bpo-amd64",
+            "6.12.95-1": "linux-image-6.12.95+deb13-amd64",
+            "7.3.4-1~bpo13+1": "linux-image-7.3.4+deb13-amd64",
+            "7.2.13-1": "linux-image-7.2.13+deb14-amd64"}
+
+
+@pytest.fixture
+def archive(tmp_path, monkeypatch):
+    made = Archive(tmp_path)
+    monkeypatch.setattr(made, "images", lambda: VERSIONS)
+    return made
+
+
+@pytest.mark.parametrize(("line", "newest"), [
+    ("6.1", "6.1.190-1"), ("6.12", "6.12.95-1"), ("6.12.9", "6.12.9-1~bpo12+1"),
+    ("6", "6.12.95-1"), ("7", "7.3.4-1~bpo13+1"), ("7.2", "7.2.13-1")])
+def test_newest_of_a_line(archive, line, newest):
+    assert archive.newest(line) == newest
+
+
+@pytest.mark.parametrize("line", ["5.10", "6.1.1", "1"])
+def test_line_that_there_is_not(archive, line):
+    with pytest.raises(Missing, match=f"no kernel {line}"):
+        archive.newest(line)
+
+
+def kernel_image(path, text: bytes) -> None:
+    """As much of one as tells its version."""
+    path.parent.mkdir(parents=True)
+    path.write_bytes(bytes(0x20e) + struct.pack("<H", 0x100) + bytes(0xf0) + text + b"\0")
+
+
+@pytest.mark.parametrize(("release", "text", "version"), [
+    ("6.1.0-54-amd64", b"6.1.0-54-amd64 (x@y) #1 SMP Debian 6.1.190-1 (2026-10-02)", "6.1.190"),
+    ("7.4.0-rc1+", b"7.4.0-rc1+ (me@here) #3 SMP", "7.4.0")])
+def test_kernel_of_ones_own(tmp_path, release, text, version):
+    (tmp_path / "lib/modules" / release / "kernel").mkdir(parents=True)
+    kernel_image(tmp_path / "boot" / f"vmlinuz-{release}", text)
+    found = unpacked(tmp_path)
+    assert (found.version, found.release) == (version, release)
+
+
+def test_directory_without_a_kernel(tmp_path):
+    with pytest.raises(Missing, match="no lib/modules/RELEASE/kernel"):
+        unpacked(tmp_path)
+    (tmp_path / "lib/modules/6.6.1/kernel").mkdir(parents=True)
+    with pytest.raises(Missing, match="no boot/vmlinuz-6.6.1"):
+        unpacked(tmp_path)
+
+
+def test_table():
+    """A test that fails while it is torn down failed; one that a machine died in is no less."""
+    one, two = Results("6.1.190"), Results("7.3.4")
+    one.add("tests/net/test_a.py::test_x", "passed")
+    one.add("tests/net/test_a.py::test_x", "failed", "left over")
+    one.add("tests/net/test_a.py::test_y", "skipped", "Skipped: this kernel has no tcx")
+    two.add("tests/net/test_a.py::test_x", "passed")
+    two.add("tests/net/test_b.py::test_z", "died", "Kernel panic")
+    lines = [line.split("  ") for line in table([one, two]).splitlines()]
+    cells = [[cell.strip() for cell in line if cell.strip()] for line in lines]
+    assert cells[:3] == [["6.1.190", "7.3.4"], ["net/test_a.py", "1 skipped, 1 failed", "1 passed"],
+                         ["net/test_b.py", "not run", "1 died"]]
+    assert not one.ok() and not two.ok()
+    assert "this kernel has no tcx" in remarks(one) and "left over" in remarks(one)
+    assert "Kernel panic" in remarks(two)
+
+
+def test_green():
+    results = Results("6.1.190")
+    assert not results.ok()  # nothing ran
+    results.add("a", "passed")
+    assert results.ok()
+    results.note = "it takes too long"
+    assert not results.ok()
+
+
+def test_unknown_part():
+    assert chosen_files("exits") == ["tests/net/test_exits.py"]
+    with pytest.raises(Missing, match="T=nonsense"):
+        chosen_files("nonsense")
+
+
+def test_wrong_directory():
+    """Said before anything is fetched or built."""
+    program = str(ROOT / "tests" / "kernels" / "check.py")
+    done = subprocess.run([sys.executable, "-B", program, "--build", "build", "/nonexistent"],
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "/nonexistent: no lib/modules" in done.stdout
