@@ -14,7 +14,7 @@ from conftest import ROOT
 sys.path.append(str(ROOT / "tests" / "kernels"))
 
 from check import chosen_files  # pylint: disable=wrong-import-position
-from packages import Archive, Missing, unpacked  # pylint: disable=wrong-import-position
+from packages import Archive, Missing, own  # pylint: disable=wrong-import-position
 from table import Results, remarks, table  # pylint: disable=wrong-import-position
 
 VERSIONS = {"6.1.190-1": "linux-image-6.1.0-54-amd64", "6.1.99-1": "linux-image-6.1.0-23-amd64",
@@ -56,16 +56,19 @@ def kernel_image(path, text: bytes) -> None:
 def test_kernel_of_ones_own(tmp_path, release, text, version):
     (tmp_path / "lib/modules" / release / "kernel").mkdir(parents=True)
     kernel_image(tmp_path / "boot" / f"vmlinuz-{release}", text)
-    found = unpacked(tmp_path)
+    with pytest.raises(Missing, match="no modules.dep in it; depmod makes one"):
+        own(tmp_path)
+    (tmp_path / "lib/modules" / release / "modules.dep").touch()
+    found = own(tmp_path)
     assert (found.version, found.release) == (version, release)
 
 
 def test_directory_without_a_kernel(tmp_path):
     with pytest.raises(Missing, match="no lib/modules/RELEASE/kernel"):
-        unpacked(tmp_path)
+        own(tmp_path)
     (tmp_path / "lib/modules/6.6.1/kernel").mkdir(parents=True)
     with pytest.raises(Missing, match="no boot/vmlinuz-6.6.1"):
-        unpacked(tmp_path)
+        own(tmp_path)
 
 
 def test_table():

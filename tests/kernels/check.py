@@ -19,7 +19,7 @@ from pathlib import Path
 
 from image import GUEST_TREE, START_MODULES, Modules, make_initramfs, make_modules, make_root
 from machine import Images, Machine
-from packages import Archive, Kernel, Missing, unpacked
+from packages import Archive, Kernel, Missing, own
 from table import Results, remarks, table
 
 TREE = Path(__file__).resolve().parent.parent.parent
@@ -71,7 +71,7 @@ def choose(words: Sequence[str], archive: Archive) -> list[tuple[str, Kernel]]:
         say(f"this machine's kernel is not on its disk; the control is Debian's newest {line}")
     for word in [*([] if own else [line]), *(word for word in words if own or word != line)]:
         try:
-            kernel = unpacked(Path(word)) if "/" in word else archive.kernel(word)
+            kernel = own(Path(word)) if "/" in word else archive.kernel(word)
         except Missing as reason:
             if word == line and not own:
                 say(f"no control: {reason}")
@@ -96,7 +96,6 @@ class Column:
         worked."""
         began = time.monotonic()
         modules = Modules(self._kernel)
-        modules.read(self._scratch)
         image = make_modules(modules, self._kernel, self._scratch)
         for _ in range(STARTS_MAX):
             with tempfile.TemporaryDirectory(dir=self._scratch) as scratch:
@@ -221,7 +220,7 @@ def check(options: argparse.Namespace, home: Path) -> int:
     selection = chosen_files(options.tests)
     for word in options.kernels:
         if "/" in word:
-            unpacked(Path(word))
+            own(Path(word))
     columns: list[Results] = []
     with contextlib.ExitStack() as leave:
         with Archive(home) as archive:

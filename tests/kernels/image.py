@@ -135,19 +135,10 @@ class Modules:
         self._kernel = kernel
         self._needs: dict[str, list[str]] = {}
         self._path: dict[str, str] = {}
-
-    def read(self, scratch: Path) -> None:
-        """Finds out what needs what."""
-        base = scratch / "base" / "lib" / "modules"
-        base.mkdir(parents=True)
-        (base / self._kernel.release).symlink_to(self._kernel.modules.resolve())
-        listed = _run("depmod", "-n", "-b", str(scratch / "base"), self._kernel.release,
-                      stderr=subprocess.DEVNULL)
-        for line in listed.splitlines():
-            path, colon, needs = line.partition(":")
-            if colon and path.startswith("kernel/"):
-                self._needs[path] = needs.split()
-                self._path[_module_name(path)] = path
+        for line in (kernel.modules / "modules.dep").read_text("ascii").splitlines():
+            path, _, needs = line.partition(":")
+            self._needs[path] = needs.split()
+            self._path[_module_name(path)] = path
 
     def closure(self, names: Iterable[str]) -> list[str]:
         """The files of these and of what they need, in the order in which they can be loaded.

@@ -30,7 +30,7 @@ class Kernel:
     version: str
     release: str
     image: Path
-    modules: Path  # lib/modules/RELEASE
+    modules: Path  # lib/modules/RELEASE, with modules.dep
 
 
 def _field(text: str, name: str) -> str:
@@ -125,7 +125,12 @@ class Archive:
         place = self._home / version.replace("~", "-")
         if not place.is_dir():
             self._fetch(self._images[version], version, place)
-        return unpacked(place)
+        kernel = unpacked(place)
+        if not (kernel.modules / "modules.dep").exists():
+            # Takes a while, since it uncompresses all; packages leave it to those who install them.
+            subprocess.run(["depmod", "-b", str(kernel.modules.parents[2]), kernel.release],
+                           stderr=subprocess.DEVNULL, check=True)
+        return kernel
 
     def _fetch(self, package: str, version: str, place: Path) -> None:
         """All of it or nothing is there afterwards."""
@@ -139,6 +144,14 @@ class Archive:
             for archive in Path(scratch).glob("*.deb"):
                 subprocess.run(["dpkg-deb", "-x", str(archive), str(root)], check=True)
             root.rename(place)
+
+
+def own(place: Path) -> Kernel:
+    """A kernel that somebody built and installed there."""
+    kernel = unpacked(place)
+    if not (kernel.modules / "modules.dep").exists():
+        raise Missing(f"{kernel.modules}: no modules.dep in it; depmod makes one")
+    return kernel
 
 
 def unpacked(place: Path) -> Kernel:
