@@ -21,7 +21,7 @@ from topology import SERVER4, near
 
 pytestmark = pytest.mark.mptcp
 
-SECONDS = 20 * PATIENCE ** 0.5
+SECONDS = 20 * PATIENCE ** 0.25
 PIECE = 1 << 18
 
 
