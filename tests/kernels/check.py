@@ -111,7 +111,6 @@ class Column:
                 break
         else:
             self.results.note = f"died {STARTS_MAX} times"
-        self.results.seconds = time.monotonic() - began
         return accel
 
     def _parameters(self, accel: str) -> str:
@@ -233,7 +232,11 @@ def check(options: argparse.Namespace, home: Path) -> int:
             with tempfile.TemporaryDirectory(dir=scratch) as place:
                 column = Column(title, kernel, root, Path(place), options.build, selection)
                 columns.append(column.results)
-                accel = column.run(accel)
+                began = time.monotonic()
+                try:
+                    accel = column.run(accel)
+                finally:
+                    column.results.seconds = time.monotonic() - began
         for results in columns:
             print(remarks(results))
     return 0 if all(results.ok() for results in columns) else 1

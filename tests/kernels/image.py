@@ -17,7 +17,8 @@ GUEST_TREE = "/hawser"
 # What the tests call, besides what each Debian has.
 _PACKAGES = ("bash", "bpftool", "curl", "iproute2", "kmod", "netcat-openbsd", "nftables",
              "openssh-client", "openssh-server", "openssl", "procps", "python3", "python3-pytest",
-             "python3-pytest-timeout", "python3-pytest-xdist", "python3-requests", "util-linux", "wget")
+             "python3-pytest-timeout", "python3-pytest-xdist", "python3-requests", "util-linux",
+             "wget")
 # Neither read nor run by a test.
 _LEFT_OUT = re.compile(r"/usr/share/(doc|man|locale|info|i18n|zoneinfo|bash-completion|perl)/"
                        r"|/usr/lib/\S*/perl")

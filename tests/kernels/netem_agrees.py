@@ -35,16 +35,17 @@ def emulated(near: Namespace, far: Namespace, loss: float, number: int) -> Itera
 @contextlib.contextmanager
 def by_netem(near: Namespace, far: Namespace, loss: float, _number: int) -> Iterator[None]:
     """netem would lose whole bundles of packets, so there are none."""
-    near.run("ip", "link", "add", "link", "type", "veth", "peer", "name", "link", "netns", far.path)
+    near.run("ip", "link", "add", "name", "link", "type", "veth", "peer", "name", "link", "netns",
+             far.path)
     for end in near, far:
-        end.run("ip", "link", "set", "link", "gso_max_segs", "1")
+        end.run("ip", "link", "set", "dev", "link", "gso_max_segs", "1")
         end.run("tc", "qdisc", "add", "dev", "link", "root", "handle", "1:", "netem",
                 "delay", f"{DELAY_MS}ms", "loss", f"{loss}%", "rate", f"{RATE_MBIT}mbit",
                 "limit", str(QUEUE_PACKETS))
     try:
         yield
     finally:
-        near.run("ip", "link", "del", "link")
+        near.run("ip", "link", "del", "dev", "link")
 
 
 def download(near: Namespace, far: Namespace) -> float:

@@ -13,6 +13,7 @@ import peers
 from daemon import Hawserd
 from exit_net import PORTS, Net, exits, hello
 from namespace import IPPROTO_MPTCP
+from patience import PATIENCE
 from topology import SERVER4
 
 pytestmark = pytest.mark.mptcp
@@ -22,7 +23,8 @@ ON, FOR_ALL = 0x207, 0x607
 # The same with a cookie, as hosts are that have been told to serve it.
 WITH_COOKIE = 3
 SYN_DATA_DROPPED = "tcp flags & (syn | ack) == syn meta length > 100 drop"
-DELAY_MS = 50
+# Far more than it takes to handle a packet.
+DELAY_MS = int(50 * PATIENCE ** 0.75)
 ROUND_TRIP_S = 2 * DELAY_MS / 1e3
 WITHOUT_MPTCP = 'upstream { mptcp = "off" }'
 QUESTION, ANSWER = b"q" * 100, b"a" * 100
