@@ -61,7 +61,7 @@ def test_nobody_deleted_what_an_interface_lost(bare, commands):
         daemon.signal(signal.SIGCONT)
         until(lambda: [link["state"] for link in daemon.ask("links")["links"]],
               lambda states: states == ["up", "up"])
-        assert "default" in bare.router.run("ip", "route", "show", "table", str(FIRST + 2))
+        assert "default" in bare.router.run("ip", "route", "show", "table", str(TABLE + 2))
         assert daemon.ask("links")["put_back"] == 0, daemon.log()
     finally:
         daemon.signal(signal.SIGCONT)
