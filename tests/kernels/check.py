@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from image import GUEST_TREE, START_MODULES, Modules, make_initramfs, make_modules, make_root
-from machine import Images, Machine
+from virtual_machine import Images, Machine
 from packages import Archive, Kernel, Missing, own
 from table import Results, remarks, table
 
