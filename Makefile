@@ -188,7 +188,7 @@ check-container: setup-packages ## build the container image with buildah, and r
 	@SUITE=$(SUITE) exec sh tests/packages.sh container
 
 .PHONY: unit
-unit: $(if $(T),$(UNIT_WANTED),$(UNIT_BINS)) ## build the unit tests (T=dial: build and run tests/unit/dial_test.c)
+unit: $(if $(T),$(UNIT_WANTED),$(UNIT_BINS)) ## build the unit tests (T=dial: build and run tests/unit/*/dial_test.c)
 	$(if $(T),$(if $(UNIT_WANTED),,$(error T=$(T): no unit test is called so; there are \
 		$(patsubst %_test,%,$(notdir $(UNIT_BINS))))))
 	$(if $(T),$(Q)for test in $(UNIT_WANTED); do $$test || exit; done)

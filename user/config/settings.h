@@ -81,8 +81,6 @@ extern const size_t settings_count;
 const char *section_name(enum section section);
 bool section_has_name(enum section section);
 
-/* "auto", "on"…; by the enum that they are words for. */
-
 /* The functions below return 0, or a negative errno after logging. */
 
 /* Stores a value; an element of a list is added. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* `hawser doctor`: asks hawserd and the kernel, and walks over host, links, exits and what was
- * given. The checks are in the files doctor_*. */
+ * given. The checks are in the files check_*. */
 #include "doctor/doctor.h"
 
 #include <errno.h>
