@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What CPU a load really costs: one SCHED_IDLE thread per CPU looks at the clock without a pause.
  * Where it sees time jump, somebody else had the CPU: a process, an interrupt or the hypervisor.
  *

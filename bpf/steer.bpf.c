@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
 /* Sends the first packets of a LAN's connections to hawserd's transparent listener, and has later
  * ones delivered here if they belong to a socket. UAPI only: loads on kernels without BTF. Never
  * drops: what is not ours goes to the next program, and on its way. */

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A link for kernels without netem: two TUN devices, each in a network namespace, and what becomes
  * of packets between them. Sleeps while nothing is due. */
 #include <errno.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Segments as the kernel's TSO makes them (RFC 9293 sequence numbers, RFC 6864 IPv4 IDs). Checksums
  * of payload are left to the kernel that receives: only the pseudo-header's is made here. */
 #include "emulator_packet.h"

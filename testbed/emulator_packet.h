@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What one read of a TUN device brings: a packet, or up to 64 KiB of TCP segments in one (TSO), of
  * which any run can be handed on. Knows nothing of time. */
 #ifndef EMULATOR_PACKET_H

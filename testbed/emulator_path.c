@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Trains are handled late, but by the times at which they would have passed, so that neither rate
  * nor delay depends on when anybody looks. */
 #include "emulator_path.h"

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One direction of a link: a drop-tail queue, a wire of a certain rate that loses segments, and a
  * delay. Pure: is told the time, in ns, which never goes back. */
 #ifndef EMULATOR_PATH_H

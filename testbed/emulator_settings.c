@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* KEY[-up|-down]=VALUE; without a suffix for both directions. */
 #include "emulator_settings.h"
 

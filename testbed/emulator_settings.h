@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the words of a command line, or of a line of commands, say about a link. */
 #ifndef EMULATOR_SETTINGS_H
 #define EMULATOR_SETTINGS_H

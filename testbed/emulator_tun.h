@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A TUN device in a network namespace. It is gone when its descriptor is closed. */
 #ifndef EMULATOR_TUN_H
 #define EMULATOR_TUN_H

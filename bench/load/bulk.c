@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Streams: one side sends as fast as it can, the other counts what arrives within the window.
  * A blocking thread per stream, because that costs the least CPU of its own. */
 #include <errno.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Requests and responses of fixed sizes, on all connections from one epoll loop per side: it is
  * the other end, so it should cost little. */
 #include <errno.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A histogram of times whose steps grow with the times, and quantiles of it. */
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The load of the benchmark, both ends of it: streams, or requests and responses, over TCP or
  * MPTCP, direct or through a SOCKS5 proxy. Knows nothing of what is compared. */
 #include "load.h"

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Connections for the load tool: TCP or MPTCP, direct or through a SOCKS5 proxy. */
 #include <errno.h>
 #include <fcntl.h>

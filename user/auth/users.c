@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Compares names and passwords. Who has to give one is the listener's business. */
 #include "auth/users.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Text and bytes to addresses and back. A v4-mapped address is treated as the IPv4 address it
  * stands for everywhere, so that no rule can be passed by writing it the other way. */
 #include "base/address.h"

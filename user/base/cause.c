@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The one table of causes: what counters, people, SOCKS and HTTP clients are told of each. */
 #include "base/cause.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* `hawser run`: the command, its signals, and a guardian that outlives a SIGKILL of this process.
  */
 #include <errno.h>

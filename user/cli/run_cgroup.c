@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The cgroup of one `hawser run`. */
 #include "cli/run_cgroup.h"
 

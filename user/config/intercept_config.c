@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which connections the section "intercept" of the configuration means. */
 #include "config/intercept_config.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The ways in which a LAN's connections can be taken, by name. */
 #include "config/intercept_method.h"
 

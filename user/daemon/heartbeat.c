@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Tells the rules of `hawser intercept` that hawserd lives, by elements with a timeout in the set
  * "alive" of their table, or the time in the map "beat". When there is neither, nobody wants to
  * know. */

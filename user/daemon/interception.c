@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Keeps interception in force. The kernel's events say when to look; what has none is looked at
  * every second. What is wanted is in a file (intercept/wanted.h), so that `down` needs no hawserd,
  * and a hawserd that was killed is followed by one that knows. */

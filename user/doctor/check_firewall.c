@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the doctor says of this host's firewall. */
 #include "doctor/check_firewall.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the doctor says of interception. */
 #include <inttypes.h>
 #include <net/if.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The rules that send a LAN's connections to hawserd, put into force and taken back. All that is to
  * be remembered is in the kernel. */
 #include "intercept/apply.h"

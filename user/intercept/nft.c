@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* nftables by libnftables: commands in, all of them done or none. */
 #include "intercept/nft.h"
 

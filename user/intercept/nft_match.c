@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Whether a packet is one that a match of an nftables rule means. */
 #include "intercept/nft_match.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The nftables table that sends a LAN's connections to hawserd.
  *
  * Only a connection's first packet is judged, so that no connection that passed the router before

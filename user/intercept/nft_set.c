@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Elements of the sets in the nftables table "inet hawser", by netlink. */
 #include "intercept/nft_set.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What nftables says of our table, made readable. The format is that of libnftables-json(5). */
 #include "intercept/nft_state.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the nftables rules of this host do to packets, as far as it is certain. */
 #include "intercept/nft_walk.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What of this host would keep a LAN's connections from hawserd. */
 #include "intercept/obstacle.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What `hawser intercept up` is to put into force. Pure. */
 #include "intercept/plan.h"
 

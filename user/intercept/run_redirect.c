@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The daemon's side of `hawser run`: programs on cgroups, and where their connections wanted to go.
  */
 #include "intercept/run_redirect.h"

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Puts the program bpf/steer.bpf.c on interfaces, and takes it off. */
 #include "intercept/steer.h"
 

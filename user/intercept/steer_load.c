@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The program bpf/steer.bpf.c, loaded and told what to take. */
 #include "intercept/steer_load.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The maps of the program bpf/steer.bpf.c in force. */
 #include "intercept/steer_maps.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Whether bpf_sk_assign() takes a listener that shares its port, which it does since Linux 6.6,
  * found out by having the program do it, in a network namespace of its own. */
 #include <arpa/inet.h>

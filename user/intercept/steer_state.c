@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is in the maps of the program bpf/steer.bpf.c, made readable. */
 #include "intercept/steer.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where the program bpf/steer.bpf.c hangs on an interface. An attachment of either kind lasts
  * without a process or a pin, until the interface goes. */
 #include "intercept/tc_hook.h"

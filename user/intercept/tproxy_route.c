@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The rule and the route that TPROXY needs, by rtnetlink. */
 #include "intercept/tproxy_route.h"
 

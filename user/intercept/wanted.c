@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* That interception is wanted, and how. A line of JSON, and a line "end". */
 #include "intercept/wanted.h"
 

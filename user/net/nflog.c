@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Packets that a rule of nftables logs to a group. */
 #include "net/nflog.h"
 

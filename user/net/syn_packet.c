@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The first packet of a TCP connection as bytes, and its answers. */
 #include "net/syn_packet.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Raw sockets that have this host receive a first packet again, or answer it. A packet of our own
  * that leaves by the loopback interface has its route with it when it comes in there, so that no
  * filter of the return path sees it. */

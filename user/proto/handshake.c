@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Tells the protocols apart and hands each its bytes. What they say is in socks5.c, socks4.c and
  * http_proxy.c. */
 #include "proto/handshake_private.h"

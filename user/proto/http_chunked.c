@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The chunked transfer coding: takes it off, strictly. */
 #include "proto/http_chunked.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* How long an HTTP/1.x message is, and what its connection may do after it. */
 #include "proto/http_message.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Reads one request head. CONNECT opens a tunnel; a plain request is rewritten for its origin. */
 #include "proto/handshake_private.h"
 

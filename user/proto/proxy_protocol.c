@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The header of the PROXY protocol, version 2. */
 #include "proto/proxy_protocol.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The name of the server in the first bytes that a client sends. */
 #include "proto/server_name.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The one message of SOCKS4 and SOCKS4a. It carries no password, so a listener that wants one
  * refuses it. */
 #include "proto/handshake_private.h"

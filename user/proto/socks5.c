@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The three messages of SOCKS5: methods, password or token, request. No UDP, no BIND. */
 #include "proto/handshake_private.h"
 

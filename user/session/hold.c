@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Connect first, accept after. A rule logs a client's first packet to a group, and drops it. When
  * the dial stands, it is received again, with a mark that has it pass to the listener; the session
  * that is then accepted finds its connection waiting. What cannot be held is received again at

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where a client wanted to go whose connection was taken on its way. TPROXY leaves the destination
  * where it was: it is the accepted socket's own address. REDIRECT replaces it, and conntrack knows
  * what it was. */

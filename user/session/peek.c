@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Looks at what a transparent client sends, and leaves it in its socket. */
 #include "session/peek.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Plain HTTP requests of one client: each is forwarded to its origin, and its response back. */
 #include "session/session_http.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The response to a plain HTTP request, from its origin to the client. */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What one worker leaves for the session that another will accept. */
 #include "shared/meeting.h"
 

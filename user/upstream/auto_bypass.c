@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Destinations that a worker found not to have MPTCP, or to have learnt it. */
 #include "upstream/auto_bypass.h"
 

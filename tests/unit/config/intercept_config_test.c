@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Transparent listeners and the section "intercept": what is taken, and what is said of the rest.
  */
 #include "config_fixture.h"

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The rules for nft, and what is read of what nft lists. That the kernel takes them, and what they
  * do, is for tests/net. */
 #include <setjmp.h>

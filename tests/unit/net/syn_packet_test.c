@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* First packets as the kernel logs them, and what answers them. */
 #include "net/syn_packet.h"
 

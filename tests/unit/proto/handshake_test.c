@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Only what the dispatcher does; each protocol has its own test. */
 #include "dialogue.h"
 

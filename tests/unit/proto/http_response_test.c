@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Responses: how long they are, and what becomes of their heads. */
 #include <setjmp.h>
 #include <stdarg.h>

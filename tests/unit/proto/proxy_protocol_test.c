@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The PROXY protocol's header, byte by byte as its specification has it. */
 #include "proto/proxy_protocol.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The name of the server in a ClientHello or a request, cut at every byte, and in what is neither.
  */
 #include <setjmp.h>

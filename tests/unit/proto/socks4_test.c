@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "dialogue.h"
 
 #define PLAY(access, literal) dialogue_play_all(access, literal, sizeof(literal) - 1)

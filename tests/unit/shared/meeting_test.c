@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is left for a session is taken once, by the one whose ends it has, or dropped in time. */
 #include "shared/meeting.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The link emulator's one direction in a time of our own, and what it makes of super-packets. */
 #include <setjmp.h>
 #include <stdarg.h>

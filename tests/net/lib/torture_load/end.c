@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One end of a session: follows its script, and checks every byte and the end of what it reads. */
 #include <errno.h>
 #include <inttypes.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The load of the torture: as many sessions at a time as there are slots, each by a plan of its
  * own, until the time is up. Runs in the client's namespace and enters the server's to listen. */
 #include <arpa/inet.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* All streams are one random block again and again, each begun elsewhere in it. Its length is odd
  * so that no buffer size fits it. */
 #include "pattern.h"

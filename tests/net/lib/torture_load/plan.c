@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Draws what the ends of a session do: sizes, pauses, exchanges, slow readers, and how it ends. */
 #include "plan.h"
 

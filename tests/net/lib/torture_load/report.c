@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the load says: each failure with all that is known of it, and what it has done in the end.
  */
 #include <inttypes.h>

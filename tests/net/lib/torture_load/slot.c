@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* As many sessions at a time as there are slots, one after the other until the time is up. Each
  * slot has a listener of its own: that says to whom a connection of hawserd belongs. */
 #include <errno.h>

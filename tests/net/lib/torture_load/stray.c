@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The connections that hawserd may make for clients that leave early. Which one belongs to whom, or
  * whether there will be one, nobody knows; but what arrives must be right, and must end in a reset.
  */
