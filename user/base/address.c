@@ -160,6 +160,14 @@ bool address_same_ip(const union address *a, const union address *b)
 	return x.family == y.family && (x.len == 0 || memcmp(x.bytes, y.bytes, x.len) == 0);
 }
 
+bool address_is_among(const union address *address, const union address *set, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (address_same_ip(&set[i], address))
+			return true;
+	return false;
+}
+
 union address address_source(const union address *address)
 {
 	union address source = *address;

@@ -67,6 +67,7 @@ struct address_key address_key(const union address *address);
 
 /* Same family and IP; ports are not compared. */
 bool address_same_ip(const union address *a, const union address *b);
+bool address_is_among(const union address *address, const union address *set, size_t count);
 
 /* Of what a household or a rented machine has: the address without a port, of IPv6 its /64. */
 union address address_source(const union address *address);

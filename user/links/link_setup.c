@@ -9,63 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
-#include "links/link_journal.h"
-#include "net/mptcp_pm.h"
+#include "links/link_setup_private.h"
 #include "net/route.h"
-
-#define WANTED_ROUTES_MAX    ((size_t)LINKS_MAX * IP_FAMILIES)
-#define WANTED_RULES_MAX     (WANTED_ROUTES_MAX * 2)
-#define WANTED_ENDPOINTS_MAX LINK_JOURNAL_ENDPOINTS_MAX
-
-struct wanted {
-	struct net_route routes[WANTED_ROUTES_MAX];
-	size_t route_count;
-	struct net_rule rules[WANTED_RULES_MAX];
-	size_t rule_count;
-	struct mptcp_pm_endpoint endpoints[WANTED_ENDPOINTS_MAX];
-	size_t endpoint_count;
-	union address spent[WANTED_ROUTES_MAX]; /* of links whose quota is used up */
-	size_t spent_count;
-	bool works[IP_FAMILIES]; /* there is an endpoint */
-	bool any_link;		 /* that is not off */
-};
-
-/* What of our state others can delete. */
-enum kind { KIND_RULE, KIND_ROUTE, KIND_ENDPOINT, KIND_LIMIT, KINDS };
-
-struct link_setup {
-	struct netlink *netlink;
-	struct mptcp_pm *pm; /* NULL: the kernel has no MPTCP */
-	struct link_journal *record;
-	struct link_journal_data data;
-	struct wanted last; /* what was wanted before: what of it is not there, others deleted */
-	unsigned int restored[KINDS]; /* by the last apply */
-	char restored_text[80];
-};
-
-/* Goes on after an error, and keeps the first. */
-static void note(int *first, int err)
-{
-	if (err && !*first)
-		*first = err;
-}
-
-static bool has_endpoint(const struct wanted *wanted, const union address *address)
-{
-	for (size_t i = 0; i < wanted->endpoint_count; i++)
-		if (address_same_ip(&wanted->endpoints[i].address, address))
-			return true;
-	return false;
-}
-
-static bool is_spent(const struct wanted *wanted, const union address *address)
-{
-	for (size_t i = 0; i < wanted->spent_count; i++)
-		if (address_same_ip(&wanted->spent[i], address))
-			return true;
-	return false;
-}
 
 static void want_path(struct wanted *wanted, const struct link *link, enum ip_family family)
 {
@@ -75,6 +22,10 @@ static void want_path(struct wanted *wanted, const struct link *link, enum ip_fa
 	wanted->any_link = wanted->any_link || link->config.role != LINK_ROLE_OFF;
 	if (link->state == LINK_STATE_QUOTA && path->address.sa.sa_family != AF_UNSPEC)
 		wanted->spent[wanted->spent_count++] = path->address;
+	if (link->state == LINK_STATE_STANDBY && path->works)
+		wanted->resting[wanted->resting_count++] = path->address;
+	if (path->address.sa.sa_family != AF_UNSPEC)
+		wanted->known[wanted->known_count++] = path->address;
 	wanted->works[family] = wanted->works[family] || uses;
 	if (!path->routed)
 		return;
@@ -94,7 +45,7 @@ static void want_path(struct wanted *wanted, const struct link *link, enum ip_fa
 				  .table = link->table,
 				  .from = path->address};
 	/* The kernel has one endpoint for an address, even if two links have the same. */
-	if (uses && !has_endpoint(wanted, &path->address))
+	if (uses && !link_endpoints_want(wanted, &path->address))
 		wanted->endpoints[wanted->endpoint_count++] =
 			(struct mptcp_pm_endpoint){.device = link->device,
 						   .backup = link_is_backup(link),
@@ -156,139 +107,6 @@ static int apply_routes(struct link_setup *setup, const struct net_view *view,
 			setup->restored[KIND_RULE] += has_rule(
 				setup->last.rules, setup->last.rule_count, &wanted->rules[i]);
 		}
-	return err;
-}
-
-static const struct mptcp_pm_endpoint *find_endpoint(const struct mptcp_pm_endpoint *endpoints,
-						     size_t count, const union address *address)
-{
-	for (size_t i = 0; i < count; i++)
-		if (address_same_ip(&endpoints[i].address, address))
-			return &endpoints[i];
-	return NULL;
-}
-
-static void forget_endpoint(struct link_setup *setup, size_t index)
-{
-	struct link_journal_data *data = &setup->data;
-
-	data->endpoints[index] = data->endpoints[--data->endpoint_count];
-	(void)link_journal_write(setup->record, data);
-}
-
-/* Those of ours that are gone, or are on another interface now. */
-static int drop_moved(struct link_setup *setup, const struct wanted *wanted,
-		      const struct mptcp_pm_endpoint *there, size_t there_count)
-{
-	struct link_journal_data *data = &setup->data;
-	int err = 0;
-
-	for (size_t i = data->endpoint_count; i-- > 0;) {
-		const union address address = data->endpoints[i];
-		const struct mptcp_pm_endpoint *is = find_endpoint(there, there_count, &address);
-		const struct mptcp_pm_endpoint *shall =
-			find_endpoint(wanted->endpoints, wanted->endpoint_count, &address);
-		const bool is_ours = is && !(is->flags & MPTCP_PM_FLAG_IMPLICIT);
-		int failed = 0;
-
-		if (is_ours && (!shall || is->device == shall->device))
-			continue;
-		/* Deleted by others, and perhaps made again by the kernel for a running subflow. */
-		if (!is_ours)
-			setup->restored[KIND_ENDPOINT] +=
-				has_endpoint(&setup->last, &address) && shall;
-		else
-			failed = mptcp_pm_delete(setup->pm, is);
-		if (!failed)
-			forget_endpoint(setup, i);
-		note(&err, failed);
-	}
-	return err;
-}
-
-/* Those of ours that are not wanted. Connections that began on the address of a lost link are told
- * at once, too, where another can take over. Where none can they had better wait for it: without a
- * subflow a connection would never get one again. Not so where the quota is used up. */
-static int drop_unwanted(struct link_setup *setup, const struct wanted *wanted,
-			 const struct mptcp_pm_endpoint *there, size_t there_count)
-{
-	struct link_journal_data *data = &setup->data;
-	int err = 0;
-
-	for (size_t i = data->endpoint_count; i-- > 0;) {
-		const union address address = data->endpoints[i];
-		const struct mptcp_pm_endpoint *is = find_endpoint(there, there_count, &address);
-		const bool cut =
-			wanted->works[address_family(&address)] || is_spent(wanted, &address);
-		int failed;
-
-		if (!is || has_endpoint(wanted, &address) || (!cut && wanted->any_link))
-			continue;
-		failed = mptcp_pm_delete(setup->pm, is);
-		if (cut)
-			(void)mptcp_pm_cut(setup->pm, &address);
-		if (!failed)
-			forget_endpoint(setup, i);
-		note(&err, failed);
-	}
-	return err;
-}
-
-static int add_endpoint(struct link_setup *setup, const struct mptcp_pm_endpoint *endpoint)
-{
-	struct link_journal_data *data = &setup->data;
-	int err;
-
-	if (data->endpoint_count == LINK_JOURNAL_ENDPOINTS_MAX)
-		return -ENOSPC;
-	data->endpoints[data->endpoint_count++] = endpoint->address;
-	err = link_journal_write(setup->record, data);
-	if (!err)
-		err = mptcp_pm_add(setup->pm, endpoint);
-	if (err)
-		forget_endpoint(setup, data->endpoint_count - 1);
-	return err;
-}
-
-static bool is_recorded(const struct link_setup *setup, const union address *address)
-{
-	for (size_t i = 0; i < setup->data.endpoint_count; i++)
-		if (address_same_ip(&setup->data.endpoints[i], address))
-			return true;
-	return false;
-}
-
-static int apply_endpoints(struct link_setup *setup, const struct wanted *wanted)
-{
-	struct mptcp_pm_endpoint there[MPTCP_PM_ENDPOINTS_MAX];
-	size_t there_count;
-	int err = mptcp_pm_list(setup->pm, there, &there_count);
-
-	if (err)
-		return err;
-	err = drop_moved(setup, wanted, there, there_count);
-	for (size_t i = 0; i < wanted->endpoint_count; i++) {
-		const struct mptcp_pm_endpoint *shall = &wanted->endpoints[i];
-		const struct mptcp_pm_endpoint *is =
-			find_endpoint(there, there_count, &shall->address);
-		struct mptcp_pm_endpoint changed;
-
-		if (is_recorded(setup, &shall->address)) {
-			if (!is || is->backup == shall->backup)
-				continue;
-			changed = *is;
-			changed.backup = shall->backup;
-			note(&err, mptcp_pm_set_backup(setup->pm, &changed));
-		} else if (!is || is->device != shall->device ||
-			   is->flags & MPTCP_PM_FLAG_IMPLICIT) {
-			int failed = add_endpoint(setup, shall);
-
-			/* Somebody else's will do. */
-			note(&err, failed == -EEXIST ? 0 : failed);
-		}
-	}
-	/* Last, so that a connection whose only subflow goes has been offered another. */
-	note(&err, drop_unwanted(setup, wanted, there, there_count));
 	return err;
 }
 
@@ -404,7 +222,7 @@ int link_setup_apply(struct link_setup *setup, const struct net_view *view,
 	if (setup->pm && wanted->endpoint_count > 0 && !err)
 		err = raise_limits(setup);
 	if (setup->pm && !err)
-		err = apply_endpoints(setup, wanted);
+		err = link_endpoints_apply(setup, view, wanted);
 	setup->last = *wanted;
 	free(wanted);
 	tell_restored(setup);
@@ -422,6 +240,11 @@ void link_setup_shaken(struct link_setup *setup, int device)
 	last->route_count = kept;
 }
 
+bool link_setup_is_due(const struct link_setup *setup)
+{
+	return setup->pm && link_offers_due(&setup->offers, clock_monotonic_s());
+}
+
 const char *link_setup_restored(const struct link_setup *setup)
 {
 	return setup->restored_text;
@@ -429,23 +252,12 @@ const char *link_setup_restored(const struct link_setup *setup)
 
 bool link_setup_is_disturbed(struct link_setup *setup)
 {
-	struct mptcp_pm_endpoint there[MPTCP_PM_ENDPOINTS_MAX];
 	struct mptcp_pm_limits now;
-	size_t there_count;
 
-	if (!setup->pm || setup->last.endpoint_count == 0 ||
-	    mptcp_pm_list(setup->pm, there, &there_count))
+	if (!setup->pm || setup->last.endpoint_count == 0)
 		return false;
-	for (size_t i = 0; i < setup->last.endpoint_count; i++) {
-		const struct mptcp_pm_endpoint *shall = &setup->last.endpoints[i];
-		const struct mptcp_pm_endpoint *is =
-			find_endpoint(there, there_count, &shall->address);
-
-		if (is_recorded(setup, &shall->address) &&
-		    (!is || is->flags & MPTCP_PM_FLAG_IMPLICIT || is->device != shall->device ||
-		     is->backup != shall->backup))
-			return true;
-	}
+	if (link_endpoints_are_disturbed(setup))
+		return true;
 	return setup->data.has_limits && mptcp_pm_get_limits(setup->pm, &now) == 0 &&
 	       are_lowered(&setup->data.raised, &now);
 }

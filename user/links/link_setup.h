@@ -34,6 +34,9 @@ bool link_setup_is_disturbed(struct link_setup *setup);
 /* Leaves all in the kernel, and in the record, for another hawserd. NULL is allowed. */
 void link_setup_leave(struct link_setup *setup);
 
+/* Whether to call link_setup_apply() again to see which connections have joined. */
+bool link_setup_is_due(const struct link_setup *setup);
+
 /* As link_setup_apply() with no links, and the limits as they were. NULL is allowed. */
 void link_setup_close(struct link_setup *setup);
 

@@ -114,7 +114,8 @@ static void on_meter(struct ev_loop *loop, ev_timer *timer, int events)
 					     links->meters, links->count) ||
 			  changed;
 		changed = look_for_demotion(links) || changed;
-		changed = link_setup_is_disturbed(links->setup) || changed;
+		changed = link_setup_is_disturbed(links->setup) ||
+			  link_setup_is_due(links->setup) || changed;
 	}
 	if (changed)
 		links_sync(links);

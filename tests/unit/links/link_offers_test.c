@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Who stands on an address, when its endpoint may go, and when it is offered again. */
+#include "links/link_offers.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { DSL, LTE, SAT, COUNT };
+
+#define SUBFLOWS_MAX 16
+
+static union address at[COUNT];
+static union address lan;
+static struct link_offers offers;
+static struct mptcp_diag_subflow subflows[SUBFLOWS_MAX];
+static size_t subflow_count;
+
+static int setup(void **state)
+{
+	(void)state;
+	assert_int_equal(address_parse("192.0.2.1:1", &at[DSL]), 0);
+	assert_int_equal(address_parse("198.51.100.1:1", &at[LTE]), 0);
+	assert_int_equal(address_parse("203.0.113.1:1", &at[SAT]), 0);
+	assert_int_equal(address_parse("10.0.0.1:1", &lan), 0);
+	offers = (struct link_offers){0};
+	subflow_count = 0;
+	return 0;
+}
+
+static struct mptcp_diag_subflow *add(uint32_t token, const union address *local)
+{
+	struct mptcp_diag_subflow *subflow = &subflows[subflow_count++];
+
+	*subflow = (struct mptcp_diag_subflow){
+		.local = *local, .token = token, .established = true, .by_peer = true};
+	return subflow;
+}
+
+/* LTE is to go. */
+static struct link_standing find(int link)
+{
+	const struct link_ground ground = {
+		.ours = at, .ours_count = COUNT, .leaving = &at[LTE], .leaving_count = 1};
+
+	return link_standing_find(subflows, subflow_count, &ground, &at[link]);
+}
+
+static void assert_standing(int link, size_t users, size_t alone, size_t missing, size_t waiting)
+{
+	const struct link_standing is = find(link);
+
+	assert_int_equal(is.users, users);
+	assert_int_equal(is.alone, alone);
+	assert_int_equal(is.missing, missing);
+	assert_int_equal(is.waiting, waiting);
+}
+
+static void test_nobody(void **state)
+{
+	(void)state;
+	assert_standing(DSL, 0, 0, 0, 0);
+}
+
+static void test_two_links_each(void **state)
+{
+	(void)state;
+	add(1, &at[DSL]);
+	add(1, &at[LTE]);
+	assert_standing(LTE, 1, 0, 0, 0);
+	/* As the other goes. */
+	assert_standing(DSL, 1, 1, 0, 0);
+	assert_standing(SAT, 0, 0, 1, 0);
+}
+
+static void test_alone(void **state)
+{
+	(void)state;
+	add(1, &at[LTE]);
+	add(2, &at[LTE]);
+	add(2, &at[SAT]);
+	assert_standing(LTE, 2, 1, 0, 0);
+	assert_standing(DSL, 0, 0, 2, 1);
+}
+
+static void test_a_join_under_way_is_no_subflow_yet(void **state)
+{
+	(void)state;
+	add(1, &at[LTE]);
+	add(1, &at[DSL])->established = false;
+	assert_standing(LTE, 1, 1, 0, 0);
+	assert_standing(DSL, 1, 0, 0, 0);
+}
+
+static void test_fallen_back(void **state)
+{
+	(void)state;
+	add(1, &at[LTE])->by_peer = false;
+	assert_standing(LTE, 1, 1, 0, 0);
+	assert_standing(DSL, 0, 0, 0, 0);
+}
+
+/* Clients of ours in the LAN, and those of the other family, join nothing. */
+static void test_not_ours(void **state)
+{
+	union address at6;
+
+	(void)state;
+	assert_int_equal(address_parse("[2001:db8::1]:1", &at6), 0);
+	add(1, &lan);
+	add(2, &at6);
+	assert_standing(DSL, 0, 0, 0, 0);
+}
+
+static void test_hold(void **state)
+{
+	struct link_standing standing = {.users = 2, .alone = 1};
+
+	(void)state;
+	assert_int_equal(link_offers_hold(&offers, &at[LTE], false, &standing, 100),
+			 LINK_HOLD_BEGINS);
+	assert_false(link_offers_due(&offers, 100.5));
+	assert_true(link_offers_due(&offers, 101));
+	assert_int_equal(link_offers_hold(&offers, &at[LTE], false, &standing, 9000), LINK_HOLD_ON);
+	/* Rarer with time. */
+	assert_false(link_offers_due(&offers, 9100));
+	standing.alone = 0;
+	assert_int_equal(link_offers_hold(&offers, &at[LTE], false, &standing, 9600),
+			 LINK_HOLD_NONE);
+}
+
+static void test_hold_ends(void **state)
+{
+	const struct link_standing standing = {.users = 1, .alone = 1};
+
+	(void)state;
+	assert_int_equal(link_offers_hold(&offers, &at[LTE], true, &standing, 100),
+			 LINK_HOLD_BEGINS);
+	assert_int_equal(link_offers_hold(&offers, &at[LTE], true, &standing, 129), LINK_HOLD_ON);
+	assert_int_equal(link_offers_hold(&offers, &at[LTE], true, &standing, 130), LINK_HOLD_ENDS);
+	/* Wanted in between: the time begins anew. */
+	link_offers_release(&offers, &at[LTE]);
+	assert_int_equal(link_offers_hold(&offers, &at[LTE], true, &standing, 131),
+			 LINK_HOLD_BEGINS);
+	link_offers_dropped(&offers, &at[LTE]);
+	assert_false(link_offers_due(&offers, 9000));
+}
+
+static void test_offered_to_those_that_miss_it(void **state)
+{
+	const struct link_standing standing = {.users = 1, .missing = 2};
+	unsigned int times = 0;
+
+	(void)state;
+	link_offers_added(&offers, &at[DSL], 100);
+	assert_false(link_offers_due(&offers, 101));
+	assert_false(link_offers_again(&offers, &at[DSL], &standing, 101));
+	assert_true(link_offers_due(&offers, 102));
+	assert_true(link_offers_again(&offers, &at[DSL], &standing, 102));
+	assert_false(link_offers_again(&offers, &at[DSL], &standing, 105));
+	assert_true(link_offers_again(&offers, &at[DSL], &standing, 106));
+	/* Who never joins is given up. */
+	for (double now_s = 107; now_s < 9000; now_s++)
+		times += link_offers_again(&offers, &at[DSL], &standing, now_s);
+	assert_int_equal(times, 3);
+	assert_false(link_offers_due(&offers, 9000));
+}
+
+static void test_not_offered(void **state)
+{
+	/* Some would be without a subflow meanwhile. */
+	const struct link_standing some_alone = {
+		.users = 1, .alone = 1, .missing = 9, .waiting = 9};
+	/* It would cost more than it brings. */
+	const struct link_standing most_joined = {.users = 2, .missing = 2};
+
+	(void)state;
+	link_offers_added(&offers, &at[DSL], 100);
+	assert_false(link_offers_again(&offers, &at[DSL], &some_alone, 102));
+	assert_false(link_offers_again(&offers, &at[DSL], &most_joined, 106));
+}
+
+static void test_offered_to_those_that_wait(void **state)
+{
+	const struct link_standing standing = {.users = 9, .missing = 1, .waiting = 1};
+	const struct link_standing alone = {.users = 1, .alone = 1};
+
+	(void)state;
+	link_offers_added(&offers, &at[DSL], 100);
+	for (double now_s = 100; now_s < 5000; now_s++)
+		(void)link_offers_again(&offers, &at[DSL], &(struct link_standing){0}, now_s);
+	assert_false(link_offers_due(&offers, 5000));
+	/* Long ago; then somebody needs it. */
+	(void)link_offers_hold(&offers, &at[LTE], false, &alone, 6000);
+	assert_true(link_offers_again(&offers, &at[DSL], &standing, 6000));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_nobody, setup),
+		cmocka_unit_test_setup(test_two_links_each, setup),
+		cmocka_unit_test_setup(test_alone, setup),
+		cmocka_unit_test_setup(test_a_join_under_way_is_no_subflow_yet, setup),
+		cmocka_unit_test_setup(test_fallen_back, setup),
+		cmocka_unit_test_setup(test_not_ours, setup),
+		cmocka_unit_test_setup(test_hold, setup),
+		cmocka_unit_test_setup(test_hold_ends, setup),
+		cmocka_unit_test_setup(test_offered_to_those_that_miss_it, setup),
+		cmocka_unit_test_setup(test_not_offered, setup),
+		cmocka_unit_test_setup(test_offered_to_those_that_wait, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The endpoints that links need: made, kept as they are wanted, offered again, and withdrawn. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "links/link_setup_private.h"
+#include "net/mptcp_diag.h"
+
+/* What there is at this moment. */
+struct census {
+	struct mptcp_pm_endpoint there[MPTCP_PM_ENDPOINTS_MAX];
+	size_t there_count;
+	struct mptcp_diag_subflow *subflows;
+	size_t subflow_count;
+	/* Of ours, those that are not wanted. */
+	union address leaving[LINK_JOURNAL_ENDPOINTS_MAX];
+	size_t leaving_count;
+};
+
+bool link_endpoints_want(const struct wanted *wanted, const union address *address)
+{
+	for (size_t i = 0; i < wanted->endpoint_count; i++)
+		if (address_same_ip(&wanted->endpoints[i].address, address))
+			return true;
+	return false;
+}
+
+static const struct mptcp_pm_endpoint *find_endpoint(const struct mptcp_pm_endpoint *endpoints,
+						     size_t count, const union address *address)
+{
+	for (size_t i = 0; i < count; i++)
+		if (address_same_ip(&endpoints[i].address, address))
+			return &endpoints[i];
+	return NULL;
+}
+
+static bool is_recorded(const struct link_setup *setup, const union address *address)
+{
+	return address_is_among(address, setup->data.endpoints, setup->data.endpoint_count);
+}
+
+static void forget_endpoint(struct link_setup *setup, size_t index)
+{
+	struct link_journal_data *data = &setup->data;
+
+	link_offers_dropped(&setup->offers, &data->endpoints[index]);
+	data->endpoints[index] = data->endpoints[--data->endpoint_count];
+	(void)link_journal_write(setup->record, data);
+}
+
+/* Those of ours that are gone, or are on another interface now. */
+static int drop_moved(struct link_setup *setup, const struct wanted *wanted,
+		      const struct mptcp_pm_endpoint *there, size_t there_count)
+{
+	struct link_journal_data *data = &setup->data;
+	int err = 0;
+
+	for (size_t i = data->endpoint_count; i-- > 0;) {
+		const union address address = data->endpoints[i];
+		const struct mptcp_pm_endpoint *is = find_endpoint(there, there_count, &address);
+		const struct mptcp_pm_endpoint *shall =
+			find_endpoint(wanted->endpoints, wanted->endpoint_count, &address);
+		const bool is_ours = is && !(is->flags & MPTCP_PM_FLAG_IMPLICIT);
+		int failed = 0;
+
+		if (is_ours && (!shall || is->device == shall->device))
+			continue;
+		/* Deleted by others, and perhaps made again by the kernel for a running subflow. */
+		if (!is_ours)
+			setup->restored[KIND_ENDPOINT] +=
+				link_endpoints_want(&setup->last, &address) && shall;
+		else
+			failed = mptcp_pm_delete(setup->pm, is);
+		if (!failed)
+			forget_endpoint(setup, i);
+		note(&err, failed);
+	}
+	return err;
+}
+
+/* Those of ours that are not wanted. Connections that began on the address of a lost link are told
+ * at once, too, where another can take over. Where none can they had better wait for it: without a
+ * subflow a connection would never get one again. Not so where the quota is used up. */
+static int drop_unwanted(struct link_setup *setup, const struct wanted *wanted,
+			 const struct mptcp_pm_endpoint *there, size_t there_count)
+{
+	struct link_journal_data *data = &setup->data;
+	int err = 0;
+
+	for (size_t i = data->endpoint_count; i-- > 0;) {
+		const union address address = data->endpoints[i];
+		const struct mptcp_pm_endpoint *is = find_endpoint(there, there_count, &address);
+		const bool cut = wanted->works[address_family(&address)] ||
+				 address_is_among(&address, wanted->spent, wanted->spent_count);
+		int failed;
+
+		if (!is || link_endpoints_want(wanted, &address) || (!cut && wanted->any_link))
+			continue;
+		failed = mptcp_pm_delete(setup->pm, is);
+		if (cut)
+			(void)mptcp_pm_cut(setup->pm, &address);
+		if (!failed)
+			forget_endpoint(setup, i);
+		note(&err, failed);
+	}
+	return err;
+}
+
+static int add_endpoint(struct link_setup *setup, const struct mptcp_pm_endpoint *endpoint)
+{
+	struct link_journal_data *data = &setup->data;
+	int err;
+
+	if (data->endpoint_count == LINK_JOURNAL_ENDPOINTS_MAX)
+		return -ENOSPC;
+	data->endpoints[data->endpoint_count++] = endpoint->address;
+	err = link_journal_write(setup->record, data);
+	if (!err)
+		err = mptcp_pm_add(setup->pm, endpoint);
+	if (err)
+		forget_endpoint(setup, data->endpoint_count - 1);
+	else
+		link_offers_added(&setup->offers, &endpoint->address, clock_monotonic_s());
+	return err;
+}
+
+static bool is_there(const struct net_view *view, const union address *address)
+{
+	for (size_t i = 0; i < view->address_count; i++) {
+		const struct net_device *device =
+			net_view_device_at(view, view->addresses[i].device);
+
+		if (address_same_ip(&view->addresses[i].address, address))
+			return device && device->up && device->running;
+	}
+	return false;
+}
+
+/* Whether it goes by our own will, as the link works, and may stay while it is needed. */
+static bool may_stay(const struct net_view *view, const struct wanted *wanted,
+		     const union address *address)
+{
+	return wanted->works[address_family(address)] &&
+	       (address_is_among(address, wanted->resting, wanted->resting_count) ||
+		address_is_among(address, wanted->spent, wanted->spent_count) ||
+		(!address_is_among(address, wanted->known, wanted->known_count) &&
+		 is_there(view, address)));
+}
+
+static void hold(struct link_setup *setup, struct wanted *wanted,
+		 const struct mptcp_pm_endpoint *is, const struct link_standing *standing)
+{
+	const bool for_good =
+		!address_is_among(&is->address, wanted->resting, wanted->resting_count);
+	char text[ADDRESS_TEXT_MAX];
+
+	switch (link_offers_hold(&setup->offers, &is->address, for_good, standing,
+				 clock_monotonic_s())) {
+	case LINK_HOLD_NONE:
+		return;
+	case LINK_HOLD_ENDS:
+		log_warning("links: %s goes after %g s: connections without another subflow: %zu",
+			    address_format_ip(&is->address, text), LINK_OFFERS_GRACE_S,
+			    standing->alone);
+		return;
+	case LINK_HOLD_BEGINS:
+		log_info("links: %s stays: connections without another subflow: %zu",
+			 address_format_ip(&is->address, text), standing->alone);
+		break;
+	case LINK_HOLD_ON:
+		break;
+	}
+	if (wanted->endpoint_count == WANTED_ENDPOINTS_MAX)
+		return;
+	wanted->endpoints[wanted->endpoint_count++] = (struct mptcp_pm_endpoint){
+		.address = is->address, .device = is->device, .backup = true};
+}
+
+static struct link_standing find_standing(const struct link_setup *setup,
+					  const struct census *census, const union address *address)
+{
+	const struct link_ground ground = {.ours = setup->data.endpoints,
+					   .ours_count = setup->data.endpoint_count,
+					   .leaving = census->leaving,
+					   .leaving_count = census->leaving_count};
+
+	return link_standing_find(census->subflows, census->subflow_count, &ground, address);
+}
+
+/* Adds to wanted what goes by our own will, but not yet. */
+static void hold_leaving(struct link_setup *setup, const struct net_view *view,
+			 struct wanted *wanted, const struct census *census)
+{
+	for (size_t i = 0; i < census->leaving_count; i++) {
+		const union address *address = &census->leaving[i];
+		const struct mptcp_pm_endpoint *is =
+			find_endpoint(census->there, census->there_count, address);
+		struct link_standing standing;
+
+		if (!is || !may_stay(view, wanted, address))
+			continue;
+		standing = find_standing(setup, census, address);
+		hold(setup, wanted, is, &standing);
+	}
+}
+
+/* Whether somebody has to know who stands where. */
+static bool needs_subflows(const struct link_setup *setup, const struct net_view *view,
+			   const struct wanted *wanted, const struct census *census)
+{
+	if (wanted->any_link && link_offers_due(&setup->offers, clock_monotonic_s()))
+		return true;
+	for (size_t i = 0; i < census->leaving_count; i++)
+		if (may_stay(view, wanted, &census->leaving[i]))
+			return true;
+	return false;
+}
+
+static int take_census(struct link_setup *setup, const struct net_view *view,
+		       const struct wanted *wanted, struct census *census)
+{
+	const int err = mptcp_pm_list(setup->pm, census->there, &census->there_count);
+
+	for (size_t i = 0; i < setup->data.endpoint_count; i++)
+		if (!link_endpoints_want(wanted, &setup->data.endpoints[i]))
+			census->leaving[census->leaving_count++] = setup->data.endpoints[i];
+	if (!err && needs_subflows(setup, view, wanted, census) &&
+	    mptcp_diag_list(&census->subflows, &census->subflow_count))
+		log_debug("links: cannot see which connections have joined");
+	return err;
+}
+
+/* To connections that miss it. */
+static int offer_again(struct link_setup *setup, const struct wanted *wanted,
+		       const struct census *census)
+{
+	int err = 0;
+
+	for (size_t i = 0; census->subflow_count > 0 && i < wanted->endpoint_count; i++) {
+		const struct mptcp_pm_endpoint *shall = &wanted->endpoints[i];
+		const struct mptcp_pm_endpoint *is =
+			find_endpoint(census->there, census->there_count, &shall->address);
+		const struct link_standing standing = find_standing(setup, census, &shall->address);
+		char text[ADDRESS_TEXT_MAX];
+		int failed;
+
+		if (!is || !is_recorded(setup, &shall->address) ||
+		    address_is_among(&shall->address, census->leaving, census->leaving_count) ||
+		    !link_offers_again(&setup->offers, &shall->address, &standing,
+				       clock_monotonic_s()))
+			continue;
+		log_info("links: %s is offered again: connections that have not joined: %zu",
+			 address_format_ip(&shall->address, text), standing.missing);
+		failed = mptcp_pm_delete(setup->pm, is);
+		if (!failed)
+			failed = mptcp_pm_add(setup->pm, shall);
+		note(&err, failed);
+	}
+	return err;
+}
+
+static int add_wanted(struct link_setup *setup, const struct wanted *wanted,
+		      const struct census *census)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < wanted->endpoint_count; i++) {
+		const struct mptcp_pm_endpoint *shall = &wanted->endpoints[i];
+		const struct mptcp_pm_endpoint *is =
+			find_endpoint(census->there, census->there_count, &shall->address);
+		struct mptcp_pm_endpoint changed;
+
+		if (is_recorded(setup, &shall->address)) {
+			if (!is || is->backup == shall->backup)
+				continue;
+			changed = *is;
+			changed.backup = shall->backup;
+			note(&err, mptcp_pm_set_backup(setup->pm, &changed));
+		} else if (!is || is->device != shall->device ||
+			   is->flags & MPTCP_PM_FLAG_IMPLICIT) {
+			int failed = add_endpoint(setup, shall);
+
+			/* Somebody else's will do. */
+			note(&err, failed == -EEXIST ? 0 : failed);
+		}
+	}
+	return err;
+}
+
+int link_endpoints_apply(struct link_setup *setup, const struct net_view *view,
+			 struct wanted *wanted)
+{
+	struct census *census = calloc(1, sizeof(*census));
+	int err = census ? take_census(setup, view, wanted, census) : -ENOMEM;
+
+	if (err)
+		goto out;
+	for (size_t i = 0; i < wanted->endpoint_count; i++)
+		link_offers_release(&setup->offers, &wanted->endpoints[i].address);
+	hold_leaving(setup, view, wanted, census);
+	err = drop_moved(setup, wanted, census->there, census->there_count);
+	note(&err, add_wanted(setup, wanted, census));
+	note(&err, offer_again(setup, wanted, census));
+	/* Last, so that a connection whose only subflow goes has been offered another. */
+	note(&err, drop_unwanted(setup, wanted, census->there, census->there_count));
+	free(census->subflows);
+out:
+	free(census);
+	return err;
+}
+
+bool link_endpoints_are_disturbed(const struct link_setup *setup)
+{
+	struct mptcp_pm_endpoint there[MPTCP_PM_ENDPOINTS_MAX];
+	size_t there_count;
+
+	if (mptcp_pm_list(setup->pm, there, &there_count))
+		return false;
+	for (size_t i = 0; i < setup->last.endpoint_count; i++) {
+		const struct mptcp_pm_endpoint *shall = &setup->last.endpoints[i];
+		const struct mptcp_pm_endpoint *is =
+			find_endpoint(there, there_count, &shall->address);
+
+		if (is_recorded(setup, &shall->address) &&
+		    (!is || is->flags & MPTCP_PM_FLAG_IMPLICIT || is->device != shall->device ||
+		     is->backup != shall->backup))
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* When an endpoint is offered to connections again, and when it may go. */
+#include "links/link_offers.h"
+
+/* A join takes a round trip or two, and a SYN may be lost. The wait doubles. */
+#define FIRST_LOOK_S 2.
+#define LOOKS_MAX    5
+/* Then only for those that wait for it. */
+#define RARE_LOOK_S 300.
+/* How often to see whether a connection has found another subflow, and so much rarer with time. */
+#define HELD_LOOK_S   1.
+#define HELD_SLOWDOWN (1 / 16.)
+
+static struct link_offer *find(struct link_offers *offers, const union address *address)
+{
+	for (size_t i = 0; i < offers->count; i++)
+		if (address_same_ip(&offers->offers[i].address, address))
+			return &offers->offers[i];
+	return NULL;
+}
+
+/* NULL when there is no room. */
+static struct link_offer *get(struct link_offers *offers, const union address *address)
+{
+	struct link_offer *offer = find(offers, address);
+
+	if (offer || offers->count == LINK_JOURNAL_ENDPOINTS_MAX)
+		return offer;
+	offer = &offers->offers[offers->count++];
+	*offer = (struct link_offer){.address = *address};
+	return offer;
+}
+
+void link_offers_added(struct link_offers *offers, const union address *address, double now_s)
+{
+	struct link_offer *offer = get(offers, address);
+
+	if (offer)
+		*offer = (struct link_offer){.address = *address, .look_s = now_s + FIRST_LOOK_S};
+}
+
+void link_offers_dropped(struct link_offers *offers, const union address *address)
+{
+	struct link_offer *offer = find(offers, address);
+
+	if (offer)
+		*offer = offers->offers[--offers->count];
+}
+
+bool link_offers_due(const struct link_offers *offers, double now_s)
+{
+	for (size_t i = 0; i < offers->count; i++) {
+		const struct link_offer *offer = &offers->offers[i];
+
+		if (offer->held_s > 0 ? now_s >= offer->held_look_s
+				      : offer->looks < LOOKS_MAX && now_s >= offer->look_s)
+			return true;
+	}
+	return false;
+}
+
+enum link_hold link_offers_hold(struct link_offers *offers, const union address *address,
+				bool for_good, const struct link_standing *standing, double now_s)
+{
+	struct link_offer *offer = standing->alone > 0 ? get(offers, address) : NULL;
+	const bool begins = offer && offer->held_s <= 0;
+
+	if (!offer)
+		return LINK_HOLD_NONE;
+	if (begins) {
+		offer->held_s = now_s;
+		for (size_t i = 0; i < offers->count; i++)
+			offers->offers[i].looks = 0;
+	}
+	offer->held_look_s = now_s + HELD_LOOK_S + HELD_SLOWDOWN * (now_s - offer->held_s);
+	if (for_good && now_s - offer->held_s >= LINK_OFFERS_GRACE_S)
+		return LINK_HOLD_ENDS;
+	return begins ? LINK_HOLD_BEGINS : LINK_HOLD_ON;
+}
+
+void link_offers_release(struct link_offers *offers, const union address *address)
+{
+	struct link_offer *offer = find(offers, address);
+
+	if (offer)
+		offer->held_s = 0;
+}
+
+bool link_offers_again(struct link_offers *offers, const union address *address,
+		       const struct link_standing *standing, double now_s)
+{
+	struct link_offer *offer = get(offers, address);
+	const bool early = offer && offer->looks < LOOKS_MAX;
+
+	if (!offer || now_s < offer->look_s || (!early && standing->waiting == 0))
+		return false;
+	if (early)
+		offer->looks++;
+	offer->look_s = now_s + (early ? FIRST_LOOK_S * (double)(1U << offer->looks) : RARE_LOOK_S);
+	return standing->alone == 0 &&
+	       (standing->waiting > 0 || standing->missing > standing->users);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The kernel offers an endpoint to a connection once; when that join fails, it never tries again.
+ * So who joins is looked at for a while, and the endpoint is offered again to those that miss it;
+ * and an endpoint that hawserd itself withdraws stays while a connection has nothing else. */
+#ifndef HAWSER_LINKS_LINK_OFFERS_H
+#define HAWSER_LINKS_LINK_OFFERS_H
+
+#include "links/link_journal.h"
+#include "links/link_standing.h"
+
+/* How long a link that is to go for good stays for connections that have no other subflow. */
+#define LINK_OFFERS_GRACE_S 30.
+
+/* An address and what has become of its endpoint. */
+struct link_offer {
+	union address address;
+	double look_s;	    /* when to see next who misses it */
+	unsigned int looks; /* since it was added, or others began to need it */
+	double held_s;	    /* since when it only stays for those that have nothing else; 0: no */
+	double held_look_s; /* when to see next whether they still have not */
+};
+
+/* All zero at the start. */
+struct link_offers {
+	struct link_offer offers[LINK_JOURNAL_ENDPOINTS_MAX];
+	size_t count;
+};
+
+/* The functions below take seconds of any steady clock. */
+
+/* The endpoint was added; joins are on their way. */
+void link_offers_added(struct link_offers *offers, const union address *address, double now_s);
+void link_offers_dropped(struct link_offers *offers, const union address *address);
+
+/* Whether to look at connections now. */
+bool link_offers_due(const struct link_offers *offers, double now_s);
+
+enum link_hold {
+	LINK_HOLD_NONE,	  /* nobody is alone on it: it may go */
+	LINK_HOLD_BEGINS, /* it stays from now on */
+	LINK_HOLD_ON,	  /* it stays */
+	LINK_HOLD_ENDS,	  /* it has stayed for long enough */
+};
+
+/* What becomes of this endpoint that is not wanted any more. for_good: it stays no longer than
+ * LINK_OFFERS_GRACE_S. */
+enum link_hold link_offers_hold(struct link_offers *offers, const union address *address,
+				bool for_good, const struct link_standing *standing, double now_s);
+
+/* The endpoint is wanted. */
+void link_offers_release(struct link_offers *offers, const union address *address);
+
+/* Whether to offer this endpoint again, which ends its subflows first: only when all that have one
+ * there have another, and some need it to live, or more miss it than have it. */
+bool link_offers_again(struct link_offers *offers, const union address *address,
+		       const struct link_standing *standing, double now_s);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What link_setup.c, routes, rules and limits, and link_endpoints.c share. */
+#ifndef HAWSER_LINKS_LINK_SETUP_PRIVATE_H
+#define HAWSER_LINKS_LINK_SETUP_PRIVATE_H
+
+#include <stdbool.h>
+
+#include "links/link_journal.h"
+#include "links/link_offers.h"
+#include "links/link_setup.h"
+#include "net/mptcp_pm.h"
+
+#define WANTED_ROUTES_MAX    ((size_t)LINKS_MAX * IP_FAMILIES)
+#define WANTED_RULES_MAX     (WANTED_ROUTES_MAX * 2)
+#define WANTED_ENDPOINTS_MAX LINK_JOURNAL_ENDPOINTS_MAX
+
+struct wanted {
+	struct net_route routes[WANTED_ROUTES_MAX];
+	size_t route_count;
+	struct net_rule rules[WANTED_RULES_MAX];
+	size_t rule_count;
+	struct mptcp_pm_endpoint endpoints[WANTED_ENDPOINTS_MAX];
+	size_t endpoint_count;
+	union address spent[WANTED_ROUTES_MAX]; /* of links whose quota is used up */
+	size_t spent_count;
+	union address resting[WANTED_ROUTES_MAX]; /* of metered ones that are not needed */
+	size_t resting_count;
+	union address known[WANTED_ROUTES_MAX]; /* of all links that are not off */
+	size_t known_count;
+	bool works[IP_FAMILIES]; /* there is an endpoint */
+	bool any_link;		 /* that is not off */
+};
+
+/* What of our state others can delete. */
+enum kind { KIND_RULE, KIND_ROUTE, KIND_ENDPOINT, KIND_LIMIT, KINDS };
+
+struct link_setup {
+	struct netlink *netlink;
+	struct mptcp_pm *pm; /* NULL: the kernel has no MPTCP */
+	struct link_journal *record;
+	struct link_journal_data data;
+	struct link_offers offers;
+	struct wanted last; /* what was wanted before: what of it is not there, others deleted */
+	unsigned int restored[KINDS]; /* by the last apply */
+	char restored_text[80];
+};
+
+/* Goes on after an error, and keeps the first. */
+static inline void note(int *first, int err)
+{
+	if (err && !*first)
+		*first = err;
+}
+
+/* Has the kernel hold the endpoints that are wanted, and no other of ours. wanted also gets those
+ * that stay for now. 0 or the first error as -errno. */
+int link_endpoints_apply(struct link_setup *setup, const struct net_view *view,
+			 struct wanted *wanted);
+
+bool link_endpoints_want(const struct wanted *wanted, const union address *address);
+
+/* Whether one is not as it was set. */
+bool link_endpoints_are_disturbed(const struct link_setup *setup);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which connections stand on an address, and would fall with it. Pure. */
+#ifndef HAWSER_LINKS_LINK_STANDING_H
+#define HAWSER_LINKS_LINK_STANDING_H
+
+#include <stddef.h>
+
+#include "net/mptcp_diag.h"
+
+/* Addresses that have endpoints of ours, and those of them that are to go. */
+struct link_ground {
+	const union address *ours;
+	size_t ours_count;
+	const union address *leaving;
+	size_t leaving_count;
+};
+
+/* Numbers of connections. */
+struct link_standing {
+	size_t users;	/* with a subflow there, also one that is on its way */
+	size_t alone;	/* established there and nowhere else, but for addresses that are to go;
+			 * also those that fell back to TCP, as the kernel ends these as well */
+	size_t missing; /* on ours, of its family, and with none there; of those that can join */
+	size_t waiting; /* the same, established only on addresses that are to go */
+};
+
+/* Of address. subflows are sorted by token. */
+struct link_standing link_standing_find(const struct mptcp_diag_subflow *subflows, size_t count,
+					const struct link_ground *ground,
+					const union address *address);
+
+#endif
