@@ -8,8 +8,13 @@ import re
 import pytest
 
 from conftest import ROOT
+<<<<<<< HEAD
 from namespace import Namespace
 from openwrt import CONF, OpenWrt
+=======
+from namespace import Namespace, Unavailable
+from openwrt import CONF, OpenWrt, settings_of_manual
+>>>>>>> 3c6148d (openwrt: the ubus object, and LuCI's pages)
 
 NEW, REFUSED, SAME, OFF = range(4)
 NAMED = ("listen", "user", "exit", "link")
@@ -49,21 +54,6 @@ def statements(text: str) -> dict[str, str]:
         for name, value in re.findall(r'([\w-]+) = (\{[^}]*\}|"(?:\\.|[^"\\])*"|\w+)', body):
             key = f"{head} {name}"
             found[key] = f"{found[key]} {value}" if key in found else value
-    return found
-
-
-def settings_of_manual() -> dict[tuple[str, str], str]:
-    """{("link", "role"): "primary | shared…"}, from hawser.conf(5); of constants their default."""
-    found, section, name = {}, "", ""
-    for line in (ROOT / "man/hawser.conf.5").read_text("utf-8").splitlines():
-        if line.startswith((".Ss ", ".Sh ")):
-            section = line.split()[1] if line[2] == "s" else ""
-        elif section and line.startswith(".It Cm ") and " No = " in line:
-            for item in line.removeprefix(".It Cm ").split(" , Cm "):
-                name, _, form = item.partition(" No = ")
-                found[section, name] = form
-        elif section == "tune" and (default := re.search(r"default: (\d+)", line)):
-            found[section, name] = default[1]
     return found
 
 

@@ -4,7 +4,6 @@
 
 #include <json-c/json.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,6 +19,7 @@
 #include "daemon/report_intercept.h"
 #include "daemon/report_links.h"
 #include "daemon/report_put.h"
+#include "daemon/report_sessions.h"
 #include "daemon/report_usage.h"
 #include "daemon/worker.h"
 #include "hooks/hooks.h"
@@ -265,148 +265,33 @@ static struct json_object *report_status(const struct report_source *source,
 	return status;
 }
 
-static struct json_object *report_session(const struct session_row *row)
+static struct crew crew_of(const struct report_source *source)
 {
-	struct json_object *session = json_object_new_object();
-	char client[ADDRESS_TEXT_MAX];
-
-	put_count(session, "id", row->id);
-	put_text(session, "client", address_format(&row->client, client));
-	put_text(session, "user", row->user);
-	put_text(session, "destination", row->destination);
-	put_text(session, "exit", row->exit);
-	put_text(session, "state", row->state);
-	put_text(session, "protocol", protocol_name(row->protocol));
-	put_text(session, "client_transport", transport_name(row->client_transport));
-	put_count(session, "client_subflows", row->client_subflows);
-	put_text(session, "upstream_transport", transport_name(row->server_transport));
-	put_count(session, "upstream_subflows", row->server_subflows);
-	put_text(session, "tier_up", row->up.tier);
-	put_text(session, "tier_down", row->down.tier);
-	put_count(session, "tick_up_us", row->up.tick_us);
-	put_count(session, "tick_down_us", row->down.tick_us);
-	put_count(session, "bytes_up", row->up.bytes);
-	put_count(session, "bytes_down", row->down.bytes);
-	put_seconds(session, "age_s", row->age_s);
-	put_seconds(session, "idle_s", row->idle_s);
-	return session;
+	return (struct crew){.workers = source->workers, .count = source->worker_count};
 }
 
-static struct json_object *report_flow(const struct session_row *session, const char *direction,
-				       const struct flow_row *row)
-{
-	struct json_object *flow = json_object_new_object();
-
-	put_count(flow, "session", session->id);
-	put_text(flow, "direction", direction);
-	put_text(flow, "tier", row->tier);
-	put_text(flow, "reason", row->reason);
-	put_count(flow, "tick_us", row->tick_us);
-	put_count(flow, "bytes", row->bytes);
-	put_count(flow, "held", row->held);
-	put_count(flow, "redirected", row->redirected);
-	put_count(flow, "passed", row->passed);
-	put_count(flow, "granted", row->granted);
-	put_count(flow, "entries", row->entries);
-	put_count(flow, "exits", row->exits);
-	return flow;
-}
-
-static void append_session(struct json_object *list, const struct session_row *row)
-{
-	append(list, report_session(row));
-}
-
-static void append_flows(struct json_object *list, const struct session_row *row)
-{
-	append(list, report_flow(row, "up", &row->up));
-	append(list, report_flow(row, "down", &row->down));
-}
-
-/* "id" of a session, "session" of a flow. */
-static uint64_t session_id(const void *element)
-{
-	struct json_object *const *row = element;
-	struct json_object *id = json_object_object_get(*row, "id");
-
-	return json_object_get_uint64(id ? id : json_object_object_get(*row, "session"));
-}
-
-static const char *direction_of(const void *element)
-{
-	struct json_object *const *row = element;
-	const char *direction = json_object_get_string(json_object_object_get(*row, "direction"));
-
-	return direction ? direction : "";
-}
-
-/* Of one session, "up" before "down". */
-static int compare_rows(const void *a, const void *b)
-{
-	if (session_id(a) != session_id(b))
-		return session_id(a) < session_id(b) ? -1 : 1;
-	return strcmp(direction_of(b), direction_of(a));
-}
-
-/* {name: [what add made of each session]}, in the order of their numbers. */
-static struct json_object *report_rows(const struct report_source *source, const char *name,
-				       void (*add)(struct json_object *,
-						   const struct session_row *))
-{
-	struct json_object *answer = json_object_new_object();
-	struct json_object *list = json_object_new_array();
-
-	for (size_t i = 0; i < source->worker_count; i++) {
-		size_t count = 0;
-		struct session_row *rows = worker_get_sessions(source->workers[i], &count);
-
-		for (size_t j = 0; j < count; j++)
-			add(list, &rows[j]);
-		free(rows);
-	}
-	if (list)
-		json_object_array_sort(list, compare_rows);
-	put(answer, name, list);
-	return answer;
-}
-
-static struct json_object *report_sessions(const struct report_source *source,
+static struct json_object *answer_sessions(const struct report_source *source,
 					   struct json_object *request)
 {
-	(void)request;
-	return report_rows(source, "sessions", append_session);
+	const struct crew crew = crew_of(source);
+
+	return report_sessions(&crew, request);
 }
 
-static struct json_object *report_flows(const struct report_source *source,
+static struct json_object *answer_flows(const struct report_source *source,
 					struct json_object *request)
 {
-	(void)request;
-	return report_rows(source, "flows", append_flows);
+	const struct crew crew = crew_of(source);
+
+	return report_flows(&crew, request);
 }
 
-/* Of the one session whose number the request has as "id". */
-static struct json_object *report_one_session(const struct report_source *source,
-					      struct json_object *request)
+static struct json_object *answer_session(const struct report_source *source,
+					  struct json_object *request)
 {
-	struct session_detail *detail = calloc(1, sizeof(*detail));
-	struct json_object *answer = NULL;
-	struct json_object *id = json_object_object_get(request, "id");
-	bool found = false;
+	const struct crew crew = crew_of(source);
 
-	for (size_t i = 0; detail && i < source->worker_count && !found; i++)
-		found = json_object_is_type(id, json_type_int) &&
-			worker_get_session(source->workers[i], json_object_get_uint64(id), detail);
-	if (found) {
-		answer = json_object_new_object();
-		put(answer, "session", report_session(&detail->row));
-		put(answer, "subflows", report_subflows(detail, source->links));
-	} else if (json_object_is_type(id, json_type_int)) {
-		answer = json_error(detail ? "no such session" : "out of memory");
-	} else {
-		answer = json_error("no \"id\"; expected {\"command\":\"session\",\"id\":1}");
-	}
-	free(detail);
-	return answer;
+	return report_one_session(&crew, source->links, request);
 }
 
 static struct json_object *answer_exits(const struct report_source *source,
@@ -449,9 +334,9 @@ static const struct {
 	struct json_object *(*answer)(const struct report_source *source,
 				      struct json_object *request);
 } commands[] = {
-	{"status", report_status},	 {"sessions", report_sessions},	  {"flows", report_flows},
-	{"exits", answer_exits},	 {"intercept", answer_intercept}, {"links", answer_links},
-	{"session", report_one_session}, {"usage", answer_usage},
+	{"status", report_status},   {"sessions", answer_sessions},   {"flows", answer_flows},
+	{"exits", answer_exits},     {"intercept", answer_intercept}, {"links", answer_links},
+	{"session", answer_session}, {"usage", answer_usage},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

@@ -71,11 +71,11 @@ class Hawserd:
     def log(self) -> str:
         return self._log.read_text("utf-8", "replace")
 
-    def ask(self, command: str) -> dict:
+    def ask(self, command: str, **more: object) -> dict:
         with socket.socket(socket.AF_UNIX) as control:
             control.settimeout(peers.TIMEOUT_S)
             control.connect(self.control)
-            control.sendall(json.dumps({"command": command}).encode() + b"\n")
+            control.sendall(json.dumps({"command": command, **more}).encode() + b"\n")
             with control.makefile("rb") as answer:
                 line = answer.readline()
                 control.shutdown(socket.SHUT_WR)

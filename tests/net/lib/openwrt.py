@@ -135,3 +135,18 @@ class OpenWrt:
             if re.fullmatch(pattern.replace(".", r"\.").replace("*", ".*"), event):
                 done = self.run("/bin/sh", "/etc/rc.common", *command)
                 assert done.returncode == 0, done.stderr
+
+
+def settings_of_manual() -> dict[tuple[str, str], str]:
+    """{("link", "role"): "primary | shared…"}, from hawser.conf(5); of constants their default."""
+    found, section, name = {}, "", ""
+    for line in (ROOT / "man/hawser.conf.5").read_text("utf-8").splitlines():
+        if line.startswith((".Ss ", ".Sh ")):
+            section = line.split()[1] if line[2] == "s" else ""
+        elif section and line.startswith(".It Cm ") and " No = " in line:
+            for item in line.removeprefix(".It Cm ").split(" , Cm "):
+                name, _, form = item.partition(" No = ")
+                found[section, name] = form
+        elif section == "tune" and (default := re.search(r"default: (\d+)", line)):
+            found[section, name] = default[1]
+    return found
