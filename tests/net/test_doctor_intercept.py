@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from daemon import Hawserd
 from lan import METHODS, asks
 from lan_fixtures import interceptor, lan, serve  # pylint: disable=unused-import
 from test_intercept_state import delete, firewall, guarded, kept
@@ -109,6 +110,15 @@ def test_nobody_keeps_it(lan, interceptor):
     until(lambda: not kept(daemon)["wanted"])
     found = look(daemon)["state"]
     assert found["verdict"] == "warn" and "/run" in found["mend"]
+
+
+def test_a_lan_alone_is_for_later(lan):
+    """As in a router's first configuration: nothing takes connections, nobody wants it to."""
+    daemon = Hawserd(lan, "--lan", "lan")
+    try:
+        assert look(daemon) == {}
+    finally:
+        daemon.finish()
 
 
 @pytest.mark.parametrize(("lan_of", "verdict", "seen"), [

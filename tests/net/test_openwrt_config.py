@@ -8,13 +8,8 @@ import re
 import pytest
 
 from conftest import ROOT
-<<<<<<< HEAD
 from namespace import Namespace
-from openwrt import CONF, OpenWrt
-=======
-from namespace import Namespace, Unavailable
 from openwrt import CONF, OpenWrt, settings_of_manual
->>>>>>> 3c6148d (openwrt: the ubus object, and LuCI's pages)
 
 NEW, REFUSED, SAME, OFF = range(4)
 NAMED = ("listen", "user", "exit", "link")

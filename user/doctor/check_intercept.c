@@ -24,10 +24,16 @@ static bool is_wanted(struct doctor *doctor)
 		json_member(json_member(doctor->intercept_answer, "kept"), "wanted"));
 }
 
+/* A LAN that is named alone is kept for later: so a router's first configuration has it. */
+static bool is_prepared(struct doctor *doctor)
+{
+	return json_length(json_member(doctor->intercept_answer, "lan")) > 0 &&
+	       json_length(json_member(doctor->intercept_answer, "listeners")) > 0;
+}
+
 bool doctor_is_intercepting(struct doctor *doctor)
 {
-	return is_up(doctor) || is_wanted(doctor) ||
-	       json_length(json_member(doctor->intercept_answer, "lan")) > 0;
+	return is_up(doctor) || is_wanted(doctor) || is_prepared(doctor);
 }
 
 /* What is in force, or would be. */

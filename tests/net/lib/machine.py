@@ -43,7 +43,10 @@ class Machine:
         shutil.copytree("/etc", directory / "etc", symlinks=True,
                         ignore=lambda folder, _: [] if folder == "/etc" else
                         [name for name in _ if not os.access(f"{folder}/{name}", os.R_OK)])
+        # Of a host that is an exit itself.
         shutil.rmtree(directory / "etc/hawser", ignore_errors=True)
+        for file in directory.glob("etc/*/*hawser*"):
+            file.unlink()
         for name in "verbs", "answer":
             os.mkfifo(directory / name)
         settings = {"directory": directory, "hawserd": build / "hawserd"}
@@ -59,10 +62,14 @@ class Machine:
                                      empty=["/run"])
         self.environment = {**os.environ, "LC_ALL": "C",
                             "PATH": f"{directory}/bin:{os.environ['PATH']}:/usr/sbin:/sbin"}
-        self.init = self.start("sh", "-c", INIT.format(**settings))
+        self.started: list[subprocess.Popen] = []
+        self.start("sh", "-c", INIT.format(**settings))
 
     def start(self, *command: str, **options) -> subprocess.Popen:
-        return self.namespace.start(command, self.mounts, env=self.environment, **options)
+        """It ends with the machine."""
+        self.started.append(self.namespace.start(command, self.mounts, env=self.environment,
+                                                 **options))
+        return self.started[-1]
 
     def run(self, *command: str) -> subprocess.CompletedProcess:
         with self.start(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -86,6 +93,7 @@ class Machine:
                 for path in ([root] if root.is_file() else root.rglob("*")) if path.is_file()}
 
     def close(self) -> None:
-        self.init.kill()
-        self.init.wait()
+        for process in self.started:
+            process.kill()
+            process.wait()
         self.mounts.close()
