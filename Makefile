@@ -122,7 +122,7 @@ $(BUILD)/unit/daemon/report_test $(BUILD)/unit/daemon/report_sessions_test: ALL_
 $(BUILD)/unit/upstream/tcp_only_test: ALL_LDFLAGS += -Wl,--wrap=crypto_shorthash
 $(BUILD)/unit/net/socket_reset_test: ALL_LDFLAGS += -Wl,--wrap=setsockopt,--wrap=connect
 $(BUILD)/unit/net/mptcp_test: ALL_LDFLAGS += -Wl,--wrap=socket,--wrap=getsockopt
-$(BUILD)/unit/net/way_memory_test: ALL_LDFLAGS += -Wl,--wrap=clock_monotonic_s
+$(BUILD)/unit/net/way_memory_test $(BUILD)/unit/base/log_seldom_test: ALL_LDFLAGS += -Wl,--wrap=clock_monotonic_s
 $(BUILD)/unit/net/mptcp_options_test: ALL_LDFLAGS += -Wl,--wrap=setsockopt,--wrap=socket
 $(BUILD)/unit/net/splice_probe_test: ALL_LDFLAGS += -Wl,--wrap=splice
 $(BUILD)/unit/relay/flow_test: ALL_LDFLAGS += -Wl,--wrap=kernel_feature

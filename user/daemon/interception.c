@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/log_seldom.h"
 #include "config/config.h"
 #include "daemon/heartbeat.h"
 #include "daemon/report_intercept.h"
@@ -57,6 +58,7 @@ struct interception {
 	uint64_t put_back;
 	double put_back_s; /* when it was last */
 	char last[INTERCEPT_TEXT_MAX];
+	struct log_seldom told;
 };
 
 static void replace(char **text, char *with)
@@ -150,9 +152,11 @@ static void put_in_force(struct interception *in, const struct intercept_plan *p
 		in->put_back++;
 		in->put_back_s = clock_monotonic_s();
 		snprintf(in->last, sizeof(in->last), "%s", missing);
-		log_warning("interception: somebody deleted or changed %s; put back (%" PRIu64
-			    " times by now)",
-			    missing, in->put_back);
+		if (log_seldom(&in->told))
+			log_warning(
+				"interception: somebody deleted or changed %s; put back (%" PRIu64
+				" times by now)",
+				missing, in->put_back);
 	}
 }
 

@@ -31,7 +31,8 @@ void link_upkeep_note(struct link_upkeep *upkeep, const char *restored, int err)
 	upkeep->put_back++;
 	upkeep->put_back_s = clock_monotonic_s();
 	snprintf(upkeep->what, sizeof(upkeep->what), "%s", restored);
-	log_warning("links: somebody deleted what was set up (%s); put back (%" PRIu64
-		    " times by now)",
-		    restored, upkeep->put_back);
+	if (log_seldom(&upkeep->told))
+		log_warning("links: somebody deleted what was set up (%s); put back (%" PRIu64
+			    " times by now)",
+			    restored, upkeep->put_back);
 }

@@ -5,12 +5,15 @@
 
 #include <stdint.h>
 
+#include "base/log_seldom.h"
+
 struct link_upkeep {
 	char fault[96];	       /* why what is needed cannot be set up; "" when it is */
 	unsigned int failures; /* in a row */
 	uint64_t put_back;     /* how often others have deleted what was set up */
 	double put_back_s;     /* when it was last */
 	char what[80];	       /* it was then */
+	struct log_seldom told;
 };
 
 /* After each link_setup_apply(): restored is what link_setup_restored() says, err what it has
