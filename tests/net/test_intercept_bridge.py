@@ -56,6 +56,17 @@ def test_tproxy_is_refused(lan, interceptor, serve, setting):
     until(lambda: is_taken(lan, server.port))
 
 
+def test_both_families(lan, interceptor, serve):
+    """One command mends them."""
+    server = serve()
+    daemon = interceptor("tproxy")
+    with pytest.raises(RuntimeError, match="IPv4 and IPv6") as refusal:
+        daemon.up()
+    lan.router.run(*mend(str(refusal.value)).split())
+    daemon.up()
+    assert is_taken(lan, server.port)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_switched_on_later(lan, interceptor, serve, method):
     """For all bridges, or for this one; the other methods do not mind."""

@@ -47,38 +47,52 @@ static bool nf_call_is_on(const char *table)
 	return digit > '0' && digit <= '9';
 }
 
-static bool bridge_spoils(const char *name, int family, struct intercept_fault *fault)
+/* All families in one line: who mends one shall not come back for the other. */
+static bool bridge_spoils(const struct intercept_plan *plan, const char *name,
+			  struct intercept_fault *fault)
 {
-	const char *table = family == INTERCEPT_IPV6 ? "ip6tables" : "iptables";
 	const struct net_bridge bridge = net_bridge_find(name);
-	const bool its = bridge.nf_call[family == INTERCEPT_IPV6 ? IP_V6 : IP_V4];
+	char which[32] = "";
+	char its[64] = "";
+	char all[128] = "";
 
-	if (!bridge.is_bridge || (!its && !nf_call_is_on(table)))
+	for (int family = 0; bridge.is_bridge && family < INTERCEPT_FAMILIES; family++) {
+		const bool six = family == INTERCEPT_IPV6;
+		const char *table = six ? "ip6tables" : "iptables";
+		const bool own = bridge.nf_call[six ? IP_V6 : IP_V4];
+		size_t len = strlen(own ? its : all);
+
+		if (!intercept_plan_has(plan, family) || (!own && !nf_call_is_on(table)))
+			continue;
+		if (own)
+			snprintf(its + len, sizeof(its) - len, " nf_call_%s 0", table);
+		else
+			snprintf(all + len, sizeof(all) - len, " net.bridge.bridge-nf-call-%s=0",
+				 table);
+		len = strlen(which);
+		snprintf(which + len, sizeof(which) - len, "%s%s", len ? " and " : "",
+			 intercept_family_names[family]);
+	}
+	if (!*which)
 		return false;
 	intercept_blame(fault,
 			"%s is a bridge whose packets pass nftables inside it, too "
 			"(br_netfilter, %s), where TPROXY's connections get lost",
-			name, intercept_family_names[family]);
-	if (its)
-		intercept_mend(
-			fault,
-			"ip link set %s type bridge nf_call_%s 0; or --method bpf or redirect",
-			name, table);
-	else
+			name, which);
+	if (*its)
 		intercept_mend(fault,
-			       "sysctl -w net.bridge.bridge-nf-call-%s=0; or --method bpf or "
-			       "redirect",
-			       table);
+			       "ip link set %s type bridge%s%s%s; or --method bpf or redirect",
+			       name, its, *all ? "; sysctl -w" : "", all);
+	else
+		intercept_mend(fault, "sysctl -w%s; or --method bpf or redirect", all);
 	return true;
 }
 
 bool intercept_bridge_spoils(const struct intercept_plan *plan, struct intercept_fault *fault)
 {
 	for (size_t i = 0; plan->method == INTERCEPT_TPROXY && i < json_length(plan->lan); i++)
-		for (int family = 0; family < INTERCEPT_FAMILIES; family++)
-			if (intercept_plan_has(plan, family) &&
-			    bridge_spoils(lan_name(plan, i), family, fault))
-				return true;
+		if (bridge_spoils(plan, lan_name(plan, i), fault))
+			return true;
 	return false;
 }
 
