@@ -169,6 +169,27 @@ def test_a_service_that_ran_before_goes_on(bed, machines, config):
         assert exit_.run("systemctl", "disable", "--now", "hawserd").returncode == 0
 
 
+def test_without_a_service(bed, machines):
+    """systemd is there, and `make install` was all: hawserd runs by hand."""
+    exit_ = machines("exit", bed.server)
+    (exit_.directory / "no-service").touch()
+    with firewalled(exit_):
+        before = state_of(exit_)
+        first = exit_.hawser("exit-setup", "--address", SERVER4)
+        assert first.returncode == 1 and "start hawserd by hand" in first.stdout
+        daemon = exit_.start(str(exit_.build / "hawserd"))
+        try:
+            until(lambda: exit_.hawser("status").returncode == 0)
+            again = exit_.hawser("exit-setup", "--address", SERVER4)
+            line_of(again)
+            assert "also after the next boot" not in again.stdout
+            assert exit_.hawser("exit-setup", "--undo").returncode == 0
+        finally:
+            daemon.kill()
+            daemon.wait()
+        assert state_of(exit_) == before
+
+
 def test_a_wrong_line_adds_nothing(bed, machines):
     """It is cut, has another key, leads to where no exit is, or names an exit that is there."""
     key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"

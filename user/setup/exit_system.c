@@ -223,6 +223,13 @@ static int systemctl(const char *verb, const char *option)
 	return system_run(words, out, sizeof(out));
 }
 
+/* Negative: there is no service manager, or no such service (`make install` brings none). Else what
+ * `systemctl is-enabled` says. */
+static int service_enabled(void)
+{
+	return systemctl("cat", NULL) ? -ENOENT : systemctl("is-enabled", NULL);
+}
+
 bool setup_find_file(const char *control, char *out)
 {
 	struct connection connection = {.fd = -1};
@@ -275,7 +282,7 @@ static bool serves(const struct exit_setup *setup, bool *answers)
 
 static bool service_is_done(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 {
-	const int enabled = systemctl("is-enabled", NULL);
+	const int enabled = service_enabled();
 	bool answers;
 	const bool done = serves(setup, &answers) && !setup->reload_due && enabled <= 0;
 
@@ -288,16 +295,23 @@ static bool service_is_done(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 static int service_make(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 {
 	const struct timespec pause = {.tv_nsec = START_EACH_MS * 1000000L};
+	const int enabled = service_enabled();
 	bool answers;
 	int err = 0;
 
 	(void)serves(setup, &answers);
-	if (systemctl("is-enabled", NULL) > 0 || !answers) {
+	if (enabled < 0 && !answers) {
+		snprintf(text, SETUP_TEXT_MAX,
+			 "there is no service hawserd; start hawserd by hand and run this again");
+		return enabled;
+	}
+	if (enabled > 0 || !answers) {
 		err = record_set(&setup->record, "service", answers ? "enabled" : "started");
 		if (!err && systemctl("enable", answers ? NULL : "--now") != 0) {
 			snprintf(text, SETUP_TEXT_MAX,
-				 "systemctl enable --now hawserd: fails; start hawserd by hand and "
-				 "run this again, or see: journalctl -u hawserd");
+				 "systemctl enable --now hawserd: fails; see: journalctl -u "
+				 "hawserd");
+			(void)record_set(&setup->record, "service", NULL);
 			return -EINVAL;
 		}
 	}

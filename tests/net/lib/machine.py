@@ -25,6 +25,7 @@ SYSTEMCTL = """#!/bin/sh
 say() {{ echo "$1" >{directory}/verbs; read -r _ <{directory}/answer; }}
 verb=$1; shift
 case "$verb $*" in
+cat*) test ! -e {directory}/no-service ;;
 is-enabled*) test -e {directory}/enabled ;;
 enable*--now*) touch {directory}/enabled; say start ;;
 enable*) touch {directory}/enabled ;;
