@@ -21,8 +21,7 @@ static bool look_name(struct doctor *doctor, const struct doctor_subject *subjec
 	struct doctor_target *target = subject->target;
 	const struct destination *destination = &target->destination;
 	const char *error;
-	char v4[ADDRESS_TEXT_MAX] = "none";
-	char v6[ADDRESS_TEXT_MAX] = "none";
+	char texts[IP_FAMILIES][ADDRESS_TEXT_MAX] = {"", ""};
 
 	(void)doctor;
 	if (!destination->host[0]) {
@@ -44,9 +43,10 @@ static bool look_name(struct doctor *doctor, const struct doctor_subject *subjec
 		if (address->sa.sa_family == AF_UNSPEC)
 			continue;
 		address_set_port(address, destination->port);
-		address_format_ip(address, family == IP_V4 ? v4 : v6);
+		address_format_ip(address, texts[family]);
 	}
-	doctor_saw(out, DOCTOR_OK, "%s is %s, %s", destination->host, v4, v6);
+	doctor_saw(out, DOCTOR_OK, "%s is %s%s%s", destination->host, texts[IP_V4],
+		   *texts[IP_V4] && *texts[IP_V6] ? ", " : "", texts[IP_V6]);
 	return true;
 }
 
