@@ -171,7 +171,7 @@ check-cross: ## build for other processors and C libraries, and run unit tests t
 	@exec sh tests/cross.sh $(ARCHS)
 
 .PHONY: check-kernels
-check-kernels: setup-kernels ## run tests on kernels of Debian in virtual machines (KERNELS="6.1 6.12 7 DIR", T=exits)
+check-kernels: setup-kernels ## run tests on kernels of Debian in virtual machines (KERNELS="6.1 6.12 7 DIR", T="exits links")
 	@$(MAKE) --no-print-directory T= all unit $(TORTURE) $(STEPPING_CLOCK) $(EMULATOR) $(BUILD)/bench/load/load
 	@exec $(PYTHON) -B tests/kernels/check.py --build $(BUILD) --tests "$(T)" $(KERNELS)
 

@@ -13,7 +13,7 @@ from conftest import ROOT
 
 sys.path.append(str(ROOT / "tests" / "kernels"))
 
-from check import chosen_files  # pylint: disable=wrong-import-position
+from check import SELECTION, chosen_files  # pylint: disable=wrong-import-position
 from packages import Archive, Missing, own  # pylint: disable=wrong-import-position
 from table import Results, remarks, table  # pylint: disable=wrong-import-position
 
@@ -97,10 +97,12 @@ def test_green():
     assert not results.ok()
 
 
-def test_unknown_part():
+def test_parts_of_names():
     assert chosen_files("exits") == ["tests/net/test_exits.py"]
+    assert chosen_files("torture exits") == ["tests/net/test_exits.py", "tests/net/test_torture.py"]
+    assert chosen_files("") == SELECTION
     with pytest.raises(Missing, match="T=nonsense"):
-        chosen_files("nonsense")
+        chosen_files("exits nonsense")
 
 
 def test_wrong_directory():
