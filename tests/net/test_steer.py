@@ -261,7 +261,7 @@ def test_fragments(lan, interceptor, method):
             lan.client.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sender, \
             lan.client.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800)) as sniffer:
         sniffer.bind(("lan", 0x0800))
-        sniffer.settimeout(2)
+        sniffer.settimeout(peers.TIMEOUT_S)
         ports = (40000, peers.port_of(listening))
 
         def answer() -> tuple[int, int, int]:

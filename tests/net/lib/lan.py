@@ -9,6 +9,7 @@ import json
 import platform
 import re
 import socket
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -30,6 +31,7 @@ LISTEN = {
 }
 LISTEN["bpf"] = LISTEN["tproxy"]
 
+_TOTAL_RETRANS = slice(100, 104)  # of struct tcp_info
 _SYS_BPF = {"x86_64": 321, "aarch64": 280, "riscv64": 280}
 _BPF_PROG_QUERY, _BPF_TCX_INGRESS = 16, 46
 
@@ -172,3 +174,12 @@ def asks(lan: Lan, address: str, port: int, mptcp: bool = False) -> str:
     """The address that a server of seen_by_server() sees."""
     with peers.connect(lan.client, address, port, mptcp) as sock, sock.makefile("rb") as answer:
         return answer.readline().decode().strip()
+
+
+def asks_at_once(lan: Lan, address: str, port: int) -> str:
+    """As asks(). The client need not send its SYN again, as it does after a second."""
+    with peers.connect(lan.client, address, port) as sock, sock.makefile("rb") as answer:
+        seen = answer.readline().decode().strip()
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TOTAL_RETRANS.stop)
+        assert int.from_bytes(info[_TOTAL_RETRANS], sys.byteorder) == 0
+    return seen
