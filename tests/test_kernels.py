@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import subprocess
 import sys
@@ -103,6 +104,24 @@ def test_parts_of_names():
     assert chosen_files("") == SELECTION
     with pytest.raises(Missing, match="T=nonsense"):
         chosen_files("exits nonsense")
+
+
+def test_order_in_the_machine(tmp_path):
+    """That of the selection, not the one for several processes, and without what has run."""
+    files = ["tests/test_units.py", "tests/test_order.py", "tests/test_make.py"]
+    (tmp_path / "done").write_text("tests/test_order.py::test_units[test_a-False]\n", "ascii")
+    plugin = tmp_path / "here.py"
+    plugin.write_text("import pathlib, report\n"
+                      f"report._DONE = pathlib.Path({str(tmp_path / 'done')!r})\n", "ascii")
+    listed = subprocess.run(
+        [sys.executable, "-B", "-m", "pytest", "-p", "no:cacheprovider", "-p", "report", "-p",
+         "here", "--collect-only", "-q", *files], cwd=ROOT, capture_output=True, text=True,
+        timeout=60, check=True, env={**os.environ, "HAWSER_REPORT_FD": "2",
+                                     "PYTHONPATH": f"{tmp_path}:{ROOT / 'tests' / 'kernels'}"}).stdout
+    tests = [line for line in listed.splitlines() if "::" in line]
+    assert list(dict.fromkeys(test.partition("::")[0] for test in tests)) == files
+    assert not any("test_units[test_a-False]" in test for test in tests)
+    assert any("test_units[test_a[mptcp]-False]" in test for test in tests)
 
 
 def test_wrong_directory():

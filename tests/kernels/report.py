@@ -31,11 +31,19 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         _tell(kind="kernel", release=name.release, version=name.version)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(hookwrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]):
+    """After tests/order.py, whose order is for several processes: here the selection's holds."""
+    yield
     done = set(_DONE.read_text("utf-8").splitlines())
     config.hook.pytest_deselected(items=[item for item in items if item.nodeid in done])
-    items[:] = [item for item in items if item.nodeid not in done]
+    items[:] = sorted((item for item in items if item.nodeid not in done),
+                      key=lambda item: _place(item.nodeid, config.args))
+
+
+def _place(nodeid: str, chosen: list[str]) -> int:
+    """Of the first of the chosen files and folders that the test lies in."""
+    return next(place for place, path in enumerate(chosen) if nodeid.startswith(path))
 
 
 def pytest_runtest_logstart(nodeid: str) -> None:
