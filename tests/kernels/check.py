@@ -217,6 +217,14 @@ def run_directory(home: Path) -> Iterator[Path]:
             os.close(descriptor)
 
 
+def tell(columns: list[Results]) -> None:
+    """Of an interrupted run, what it came to."""
+    for results in columns:
+        print(remarks(results))
+    if columns:
+        print(table(columns), flush=True)
+
+
 def check(options: argparse.Namespace, home: Path) -> int:
     selection = chosen_files(options.tests)
     for word in options.kernels:
@@ -228,7 +236,7 @@ def check(options: argparse.Namespace, home: Path) -> int:
             archive.update()
             kernels = choose(options.kernels, archive)
             scratch = leave.enter_context(run_directory(home))
-        leave.callback(lambda: columns and print(table(columns), flush=True))
+        leave.callback(tell, columns)
         accel, root = accelerator(), make_root(TREE, options.build, scratch)
         for title, kernel in kernels:
             with tempfile.TemporaryDirectory(dir=scratch) as place:
@@ -239,8 +247,6 @@ def check(options: argparse.Namespace, home: Path) -> int:
                     accel = column.run(accel)
                 finally:
                     column.results.seconds = time.monotonic() - began
-        for results in columns:
-            print(remarks(results))
     return 0 if all(results.ok() for results in columns) else 1
 
 
