@@ -80,13 +80,15 @@ def test_table():
     one.add("tests/net/test_a.py::test_y", "skipped", "Skipped: this kernel has no tcx")
     two.add("tests/net/test_a.py::test_x", "passed")
     two.add("tests/net/test_b.py::test_z", "died", "Kernel panic")
+    two.add("tests/net/test_c.py::test_z", "cut short", "it takes too long")
     lines = [line.split("  ") for line in table([one, two]).splitlines()]
     cells = [[cell.strip() for cell in line if cell.strip()] for line in lines]
-    assert cells[:3] == [["6.1.190", "7.3.4"], ["net/test_a.py", "1 skipped, 1 failed", "1 passed"],
-                         ["net/test_b.py", "not run", "1 died"]]
+    assert cells[:4] == [["6.1.190", "7.3.4"], ["net/test_a.py", "1 skipped, 1 failed", "1 passed"],
+                         ["net/test_b.py", "not run", "1 died"],
+                         ["net/test_c.py", "not run", "1 cut short"]]
     assert not one.ok() and not two.ok()
     assert "this kernel has no tcx" in remarks(one) and "left over" in remarks(one)
-    assert "Kernel panic" in remarks(two)
+    assert "Kernel panic" in remarks(two) and "it takes too long" in remarks(two)
 
 
 def test_green():

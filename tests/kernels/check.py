@@ -120,7 +120,8 @@ class Column:
         return "".join(f"{name}='{value}'\n" for name, value in words.items())
 
     def _once(self, images: Images, accel: str, scratch: Path, deadline: float) -> str:
-        """What went wrong, if not the tests. The test that it died in counts as done."""
+        """What went wrong, if not the tests. The test that it died in, or that ran when the time was
+        over, counts as done."""
         self._running, finished = "", False
         with Machine(images, accel, scratch) as machine:
             try:
@@ -134,7 +135,7 @@ class Column:
                 return ""
             trouble += f":\n{machine.last_words()}"
         if self._running:
-            self.results.add(self._running, "died", trouble)
+            self.results.add(self._running, "cut short" if self.results.note else "died", trouble)
         say(f"{self.results.title}: {self._running}: {trouble}")
         return trouble
 

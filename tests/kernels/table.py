@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+# A machine dies in a test, or has used up its time: then the test may have hung, or not.
+_OUTCOMES = ("passed", "skipped", "failed", "died", "cut short")
+
 
 @dataclass
 class Results:
-    """Of one kernel. The outcome of a test is "passed", "skipped", "failed" or "died"."""
+    """Of one kernel; the outcome of a test is one of _OUTCOMES."""
     title: str
     outcomes: dict[str, str] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
@@ -35,7 +38,7 @@ class Results:
             if _file(test) == file:
                 counts[outcome] = counts.get(outcome, 0) + 1
         return ", ".join(f"{counts[name]} {name}"
-                         for name in ("passed", "skipped", "failed", "died") if name in counts)
+                         for name in _OUTCOMES if name in counts)
 
     def reasons_of(self, *outcomes: str) -> dict[str, list[str]]:
         """The tests by what was said of them."""
@@ -69,7 +72,7 @@ def remarks(column: Results) -> str:
     lines = []
     for reason, tests in column.reasons_of("skipped").items():
         lines.append(f"{column.title}: skipped {len(tests)} ({tests[0]}…): {reason}")
-    for reason, tests in column.reasons_of("failed", "died").items():
+    for reason, tests in column.reasons_of("failed", "died", "cut short").items():
         outcome = column.outcomes[tests[0]].upper()
         lines.append(f"{column.title}: {outcome} {' '.join(tests)}\n{reason}")
     if column.note:
