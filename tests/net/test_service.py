@@ -23,6 +23,7 @@ from daemon import ALLOW, LISTEN
 from handshakes import read
 from links import LINK
 from manager import Manager
+from pattern import MEGABYTE
 from topology import CLIENT4, LAN4, LAN6, SERVER4
 from waiting import until
 
@@ -193,6 +194,58 @@ def test_an_upgrade_refuses_nobody(bed, manage, echo, tmp_path, method):
     # The last one takes all of it back.
     manager.close_gently()
     assert "table inet hawser" not in bed.router.run("nft", "list", "tables")
+
+
+def carried(manager: Manager, by: str = "client") -> int:
+    """Bytes up, of whichever hawserd."""
+    done = run_cli(manager, "usage", "--by", by, "--json")
+    assert done.returncode == 0, done.stderr
+    return sum(each["up"] for each in json.loads(done.stdout)["usage"])
+
+
+def test_what_three_generations_carry_is_counted(bed, manage, echo, tmp_path):
+    """To the byte, and each session has its line in the access log, in the file that is at the path then."""
+    log = tmp_path / "access.log"
+    manager = manage(*LISTEN, *ALLOW, "--keeper", "--access-log", str(log))
+    manager.start()
+    with contextlib.ExitStack() as sessions:
+        for number in range(3):
+            client = sessions.enter_context(session(bed, echo.port))
+            goes_on(client)
+            until(lambda: carried(manager), lambda sent: sent == 10 * (number + 1))
+            if number < 2:
+                assert run_cli(manager, "upgrade").returncode == 0
+                assert carried(manager) == 10 * (number + 1)
+                goes_on(client)
+                client.sendall(bytes(number + 1))
+                read(client, number + 1)
+        log.rename(tmp_path / "access.log.1")
+        manager.process.send_signal(signal.SIGUSR1)
+        until(log.exists)
+    until(lambda: len(log.read_text("ascii").splitlines()), lambda lines: lines == 3)
+    until(lambda: carried(manager), lambda sent: sent == 3 * 10 + 2 * 10 + 1 + 2)
+    assert not (tmp_path / "access.log.1").read_text("ascii")
+    manager.close_gently()
+    manager.start()
+    assert carried(manager) == 53
+
+
+def test_what_links_have_carried_is_counted(bed, manage, echo):
+    """Up to the hand-over by the one that had them."""
+    manager = manage(*LISTEN, *ALLOW, *LINK, "--keeper")
+    manager.start()
+
+    def sent() -> list[int]:
+        return [link["bytes"]["tx"] for link in ask(manager.control, "links")["links"]]
+
+    # The meters are read once a second.
+    until(sent, all)
+    with session(bed, echo.port) as client:
+        client.sendall(bytes(MEGABYTE))
+        read(client, MEGABYTE)
+    until(sent, lambda bytes_: sum(bytes_) > MEGABYTE)
+    assert run_cli(manager, "upgrade").returncode == 0
+    assert MEGABYTE < carried(manager, "link") < 2 * MEGABYTE
 
 
 def test_an_upgrade_that_fails_changes_nothing(bed, manage, echo, tmp_path):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import random
 import signal
@@ -208,19 +209,33 @@ def test_damaged_file(hawserd, echo, state):
     assert found.pop("old") == (7, 8) and list(found.values()) == [(5, 5)]
 
 
-def test_one_after_the_other(hawserd, echo, state):
-    """While one drains, the next has no file, and says so; what it counts meanwhile comes to the rest."""
+def test_several_at_a_time(hawserd, echo, state):
+    """Each adds to the file what it has carried, in whatever order, and shows what the others have written."""
     options = ("--state-dir", str(state))
     old = hawserd(*options, listen=False)
     new = hawserd(*options)
-    assert usage(new)["fault"] == "another hawserd has the file"
     send(new, echo, 40)
-    assert "this is lost when hawserd stops" in new.run_cli("usage").stderr
+    write(new, state)
+    assert [sum(up for up, _ in carried(daemon, "client").values()) for daemon in (old, new)] == [40, 40]
+    send(new, echo, 2)
     stop(old)
-    assert new.run_cli("reload").returncode == 0
-    until(lambda: usage(new)["fault"], lambda fault: fault == "")
+    assert usage(new)["fault"] == ""
     stop(new)
-    assert sum(up for up, _ in carried(hawserd(*options), "client").values()) == 40
+    assert sum(up for up, _ in carried(hawserd(*options), "client").values()) == 42
+
+
+def test_one_that_hangs_while_it_writes(hawserd, echo, state):
+    """The other one does not wait for it for ever, says so, and writes later."""
+    daemon = hawserd("--state-dir", str(state))
+    send(daemon, echo, 40)
+    with (state / "history.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        daemon.signal(signal.SIGUSR1)
+        until(lambda: "history: " in daemon.log())
+        assert [up for up, _ in carried(daemon, "client").values()] == [40]
+        assert "this is lost when hawserd stops" in daemon.run_cli("usage").stderr
+    write(daemon, state)
+    assert usage(daemon)["fault"] == ""
 
 
 @pytest.mark.parametrize("days", [400, -400])

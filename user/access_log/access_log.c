@@ -27,6 +27,7 @@ struct access_log {
 	ev_async wake;
 	ev_timer flush;
 	atomic_bool on;
+	bool shared; /* with another hawserd */
 	char *where; /* NULL: off */
 	struct access_sink sink;
 	struct lines writing; /* the main thread's */
@@ -92,7 +93,7 @@ static bool write_some(struct access_log *log)
 	count_lines(log, log->written, log->written + (n < 0 ? left : (size_t)n), n >= 0);
 	log->written += n < 0 ? left : (size_t)n;
 	/* A syslog daemon that was started again has another socket at the path. */
-	if (n < 0 && log->sink.is_syslog)
+	if (log->shared || (n < 0 && log->sink.is_syslog))
 		access_sink_close(&log->sink);
 	return true;
 }
@@ -202,6 +203,12 @@ void access_log_reopen(struct access_log *log)
 {
 	if (log->where)
 		(void)access_log_follow(log, log->where);
+}
+
+void access_log_share(struct access_log *log)
+{
+	log->shared = true;
+	access_sink_close(&log->sink);
 }
 
 struct access_log_state access_log_state(struct access_log *log)

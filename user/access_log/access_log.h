@@ -32,6 +32,9 @@ int access_log_follow(struct access_log *log, const char *where);
 /* Opens the same again, as after a file was renamed. Main thread. */
 void access_log_reopen(struct access_log *log);
 
+/* From now on another hawserd is told to open the same again, so it is opened for each write. */
+void access_log_share(struct access_log *log);
+
 struct access_log_state access_log_state(struct access_log *log);
 
 /* Any thread. */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Another hawserd takes the place of this one, which goes on until its last session has ended. What
  * there is one of on a host is let go as it stands in the kernel: control socket, links, rules. */
+#include "access_log/access_log.h"
 #include "base/log.h"
 #include "daemon/daemon_private.h"
 #include "daemon/heartbeat.h"
 #include "daemon/interception.h"
+#include "daemon/usage.h"
 #include "links/links.h"
 #include "upstream/exit_memory.h"
 
@@ -13,6 +15,9 @@ static void let_go(struct daemon *daemon)
 	if (daemon->let_go)
 		return;
 	daemon->let_go = true;
+	/* While links are still counted; the other one may be asked at once. */
+	usage_write(daemon->usage);
+	access_log_share(daemon->access_log);
 	log_info("another hawserd has control socket, links and interception from now on");
 	control_release(daemon);
 	daemon->control = NULL;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -19,6 +20,9 @@
 #define GATHER_S 60.
 /* For flash; what a power cut can take. */
 #define WRITE_S 1800.
+/* Another hawserd that writes takes so long at most, or hangs. */
+#define WRITE_WAIT_S   2.
+#define WRITE_AGAIN_US 5000
 
 /* What was carried without an exit, where there are some. */
 #define DIRECT "direct"
@@ -36,10 +40,10 @@ struct usage {
 	const struct links *links;
 	const struct config *config;
 	ev_timer gather;
-	struct history *history;   /* NULL: off */
-	struct history_file *file; /* NULL: in memory only */
-	int fault;		   /* errno, why so; or of the last write */
-	bool changed;		   /* since the last write */
+	struct history *unwritten; /* what the file lacks; NULL: off */
+	struct history *shown;	   /* the last answer */
+	int fault;		   /* errno of the last write or read */
+	bool changed;		   /* something is unwritten */
 	double written_s;
 	struct meter meters[LINKS_MAX];
 	size_t meter_count;
@@ -47,7 +51,7 @@ struct usage {
 
 static void note_fault(struct usage *usage, int fault)
 {
-	if (fault && fault != EWOULDBLOCK && fault != usage->fault)
+	if (fault && fault != usage->fault)
 		log_warning("history: %s: %s; what was used is known until hawserd stops",
 			    usage->config->state_dir, strerror(fault));
 	usage->fault = fault;
@@ -58,7 +62,7 @@ static void add(struct usage *usage, enum history_kind kind, const char *name, c
 {
 	if (bytes.up == 0 && bytes.down == 0)
 		return;
-	if (history_add(usage->history, kind, name, address, now, bytes))
+	if (history_add(usage->unwritten, kind, name, address, now, bytes))
 		log_error("history: %s", strerror(ENOMEM));
 	usage->changed = true;
 }
@@ -130,7 +134,7 @@ static void gather(struct usage *usage)
 	const struct history_time now = history_time_at(clock_calendar_ms());
 	struct neighbours neighbours;
 
-	if (!usage->history)
+	if (!usage->unwritten)
 		return;
 	gather_links(usage, now);
 	(void)neighbours_load(&neighbours);
@@ -139,56 +143,41 @@ static void gather(struct usage *usage)
 	neighbours_free(&neighbours);
 }
 
-/* What the file says comes before what there is. */
-static int read_file(struct usage *usage)
+/* False: another hawserd writes just now. */
+static bool try_write(struct usage *usage)
 {
-	struct history *whole = history_new();
-	int err = whole ? history_file_read(usage->file, whole) : -ENOMEM;
-
-	if (err == -ENOENT)
-		err = 0;
-	if (!err)
-		err = history_merge(whole, usage->history);
-	if (err) {
-		history_free(whole);
-		return err;
-	}
-	history_free(usage->history);
-	usage->history = whole;
-	return 0;
-}
-
-/* Another hawserd has it until it ends, as one that drains. */
-static void take_file(struct usage *usage)
-{
+	struct history *none;
 	int err;
 
-	if (usage->file || !usage->history)
-		return;
-	usage->file = history_file_open(usage->config->state_dir);
-	if (!usage->file) {
-		note_fault(usage, errno);
-		return;
-	}
-	err = read_file(usage);
-	note_fault(usage, -err);
-	/* It shall not be replaced by less than it has. */
+	if (!usage->changed)
+		return true;
+	none = history_new();
+	err = none ? history_file_add(usage->config->state_dir, usage->unwritten) : -ENOMEM;
 	if (err) {
-		history_file_close(usage->file);
-		usage->file = NULL;
+		history_free(none);
+	} else {
+		history_free(usage->unwritten);
+		usage->unwritten = none;
+		usage->changed = false;
 	}
-}
-
-static void write_file(struct usage *usage)
-{
-	int err;
-
-	if (!usage->file || !usage->changed)
-		return;
-	err = history_file_write(usage->file, usage->history);
+	if (err == -EWOULDBLOCK)
+		return false;
 	note_fault(usage, -err);
-	usage->changed = err != 0;
 	usage->written_s = clock_monotonic_s();
+	return true;
+}
+
+static void write_now(struct usage *usage)
+{
+	const double give_up_s = clock_monotonic_s() + WRITE_WAIT_S;
+
+	while (!try_write(usage)) {
+		if (clock_monotonic_s() >= give_up_s) {
+			note_fault(usage, EWOULDBLOCK);
+			return;
+		}
+		usleep(WRITE_AGAIN_US);
+	}
 }
 
 static void on_gather(struct ev_loop *loop, ev_timer *timer, int events)
@@ -198,9 +187,8 @@ static void on_gather(struct ev_loop *loop, ev_timer *timer, int events)
 	(void)loop;
 	(void)events;
 	gather(usage);
-	take_file(usage);
 	if (clock_monotonic_s() - usage->written_s >= WRITE_S)
-		write_file(usage);
+		(void)try_write(usage);
 }
 
 struct usage *usage_open(struct ev_loop *loop, struct worker *const *workers, size_t worker_count,
@@ -223,15 +211,15 @@ struct usage *usage_open(struct ev_loop *loop, struct worker *const *workers, si
 
 static void end(struct usage *usage)
 {
-	if (!usage->history)
+	if (!usage->unwritten)
 		return;
 	ev_timer_stop(usage->loop, &usage->gather);
-	gather(usage);
-	write_file(usage);
-	history_file_close(usage->file);
-	usage->file = NULL;
-	history_free(usage->history);
-	usage->history = NULL;
+	usage_write(usage);
+	history_free(usage->unwritten);
+	history_free(usage->shown);
+	usage->unwritten = NULL;
+	usage->shown = NULL;
+	usage->changed = false;
 	usage->fault = 0;
 }
 
@@ -245,12 +233,12 @@ void usage_close(struct usage *usage)
 
 static void begin(struct usage *usage)
 {
-	usage->history = history_new();
-	if (!usage->history) {
+	usage->unwritten = history_new();
+	if (!usage->unwritten) {
 		log_error("history: %s", strerror(ENOMEM));
 		return;
 	}
-	take_file(usage);
+	note_fault(usage, -history_file_check(usage->config->state_dir));
 	usage->written_s = clock_monotonic_s();
 	ev_timer_again(usage->loop, &usage->gather);
 }
@@ -262,30 +250,36 @@ void usage_configure(struct usage *usage, const struct config *config)
 	if (old && (!config->history || strcmp(old->state_dir, config->state_dir) != 0))
 		end(usage);
 	usage->config = config;
-	if (config->history && !usage->history)
+	if (config->history && !usage->unwritten)
 		begin(usage);
-	else if (usage->history) {
+	else
 		gather(usage);
-		take_file(usage);
-	}
 }
 
 void usage_write(struct usage *usage)
 {
 	gather(usage);
-	take_file(usage);
-	write_file(usage);
+	write_now(usage);
 }
 
 const struct history *usage_history(struct usage *usage)
 {
+	int err;
+
 	gather(usage);
-	return usage->history;
+	history_free(usage->shown);
+	usage->shown = usage->unwritten ? history_new() : NULL;
+	if (!usage->shown)
+		return NULL;
+	err = history_file_read(usage->config->state_dir, usage->shown);
+	if (err)
+		note_fault(usage, -err);
+	if (history_merge(usage->shown, usage->unwritten))
+		log_error("history: %s", strerror(ENOMEM));
+	return usage->shown;
 }
 
 const char *usage_fault(const struct usage *usage)
 {
-	if (usage->fault == EWOULDBLOCK)
-		return "another hawserd has the file";
 	return usage->fault ? strerror(usage->fault) : "";
 }

@@ -23,13 +23,13 @@ void usage_close(struct usage *usage);
 /* From now on config holds, until the next call. Waits for no disk. */
 void usage_configure(struct usage *usage, const struct config *config);
 
-/* Writes all up to now. */
+/* Writes all up to now, and waits for another hawserd that writes. */
 void usage_write(struct usage *usage);
 
 /* All up to now; NULL while it is off. Valid until control returns to the loop. */
 const struct history *usage_history(struct usage *usage);
 
-/* Why it is in no file; "": it is, or it is off. */
+/* Why it is in no file; "": it is or will be, or it is off. */
 const char *usage_fault(const struct usage *usage);
 
 #endif

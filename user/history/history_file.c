@@ -21,11 +21,6 @@
 /* Beyond what we write. */
 #define FILE_MAX_BYTES ((size_t)4 * 1024 * 1024)
 
-struct history_file {
-	char directory[PATH_MAX];
-	int lock;
-};
-
 /* A descriptor or -errno. */
 static int take_lock(const char *directory)
 {
@@ -48,46 +43,19 @@ static int take_lock(const char *directory)
 	return err;
 }
 
-struct history_file *history_file_open(const char *directory)
+int history_file_read(const char *directory, struct history *history)
 {
-	struct history_file *file;
-	const int lock = take_lock(directory);
-
-	if (lock < 0) {
-		errno = -lock;
-		return NULL;
-	}
-	file = calloc(1, sizeof(*file));
-	if (!file) {
-		close(lock);
-		errno = ENOMEM;
-		return NULL;
-	}
-	file->lock = lock;
-	snprintf(file->directory, sizeof(file->directory), "%s", directory);
-	return file;
-}
-
-void history_file_close(struct history_file *file)
-{
-	if (!file)
-		return;
-	close(file->lock);
-	free(file);
-}
-
-int history_file_read(const struct history_file *file, struct history *history)
-{
-	char path[PATH_MAX + sizeof("/" FILE_NAME)];
+	char path[PATH_MAX];
 	unsigned int line;
 	size_t len;
 	char *text;
 	int err;
 
-	snprintf(path, sizeof(path), "%s/" FILE_NAME, file->directory);
+	if ((size_t)snprintf(path, sizeof(path), "%s/" FILE_NAME, directory) >= sizeof(path))
+		return -ENAMETOOLONG;
 	text = text_file_read(path, FILE_MAX_BYTES, &len);
 	if (!text)
-		return -errno;
+		return errno == ENOENT ? 0 : -errno;
 	err = history_text_read(history, text, &line);
 	if (!err && line > 0)
 		log_warning("history: %s: line %u makes no sense; what is behind it is lost", path,
@@ -96,11 +64,47 @@ int history_file_read(const struct history_file *file, struct history *history)
 	return err;
 }
 
-int history_file_write(const struct history_file *file, const struct history *history)
+static int replace(const char *directory, const struct history *history)
 {
 	char *text = history_text_write(history);
-	int err = text ? text_file_replace(file->directory, FILE_NAME, 0600, text) : -ENOMEM;
+	int err = text ? text_file_replace(directory, FILE_NAME, 0600, text) : -ENOMEM;
 
 	free(text);
+	return err;
+}
+
+int history_file_check(const char *directory)
+{
+	const int lock = take_lock(directory);
+	struct history *read;
+	int err;
+
+	if (lock >= 0)
+		close(lock);
+	else if (lock != -EWOULDBLOCK)
+		return lock;
+	read = history_new();
+	err = read ? history_file_read(directory, read) : -ENOMEM;
+	history_free(read);
+	return err;
+}
+
+int history_file_add(const char *directory, const struct history *more)
+{
+	const int lock = take_lock(directory);
+	struct history *whole;
+	int err;
+
+	if (lock < 0)
+		return lock;
+	whole = history_new();
+	err = whole ? history_file_read(directory, whole) : -ENOMEM;
+	if (!err)
+		err = history_merge(whole, more);
+	/* It shall not be replaced by less than it has. */
+	if (!err)
+		err = replace(directory, whole);
+	history_free(whole);
+	close(lock);
 	return err;
 }

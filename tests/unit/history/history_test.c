@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Clocks that jump, more clients than there is room for, and texts that are damaged. */
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -289,41 +292,40 @@ static void what_is_damaged_is_told(void **state)
 	}
 }
 
-/* One has it at a time, what is half written is nothing, and what came meanwhile comes later. */
+/* One adds to it at a time, and what is half written is nothing. */
 static void in_a_file(void **state)
 {
-	char directory[] = "/tmp/history_test.XXXXXX", path[64];
+	char directory[] = "/tmp/history_test.XXXXXX", path[64], lock_path[64];
 	struct history *read = history_new();
-	struct history_file *file;
 	FILE *half;
+	int lock;
 
 	(void)state;
 	assert_non_null(mkdtemp(directory));
-	file = history_file_open(directory);
-	assert_non_null(file);
-	assert_null(history_file_open(directory));
-	assert_int_equal(history_file_read(file, read), -2);
+	assert_int_equal(history_file_check(directory), 0);
+	assert_int_equal(history_file_read(directory, read), 0);
 	add("a", HOUR, 1, 2);
-	assert_int_equal(history_file_write(file, history), 0);
-	history_file_close(file);
+	snprintf(lock_path, sizeof(lock_path), "%s/history.lock", directory);
+	lock = open(lock_path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	assert_int_equal(history_file_add(directory, history), -EWOULDBLOCK);
+	assert_int_equal(history_file_check(directory), 0);
+	close(lock);
+	assert_int_equal(history_file_add(directory, history), 0);
 	snprintf(path, sizeof(path), "%s/history.new", directory);
 	half = fopen(path, "we");
 	assert_non_null(half);
 	fputs("hawser-history 1\nclient a", half);
 	fclose(half);
-	file = history_file_open(directory);
-	assert_non_null(file);
-	assert_int_equal(history_file_read(file, read), 0);
-	assert_int_equal(history_merge(read, history), 0);
+	assert_int_equal(history_file_add(directory, history), 0);
+	assert_int_equal(history_file_read(directory, read), 0);
 	assert_int_equal(history_sum(find(read, "a"), HISTORY_HOUR, HOUR, 1).down, 4);
 	assert_string_equal(find(read, "a")->address, "192.0.2.1");
-	history_file_close(file);
 	history_free(read);
 	unlink(path);
 	snprintf(path, sizeof(path), "%s/history", directory);
 	assert_int_equal(unlink(path), 0);
-	snprintf(path, sizeof(path), "%s/history.lock", directory);
-	assert_int_equal(unlink(path), 0);
+	assert_int_equal(unlink(lock_path), 0);
 	assert_int_equal(rmdir(directory), 0);
 }
 
