@@ -190,6 +190,86 @@ def test_without_a_service(bed, machines):
         assert state_of(exit_) == before
 
 
+# As ufw 0.36.2 of Debian 12 answers, in English only if asked so.
+UFW = """#!/bin/sh
+rules={directory}/ufw.rules
+[ "$LC_ALL" = C ] || { echo "Status: Aktiv"; exit 0; }
+case "$*" in
+status)
+    printf 'Status: active\\n\\nTo                         Action      From\\n'
+    printf -- '--                         ------      ----\\n'
+    while read -r port; do
+        printf '%-27s%-12s%-26s\\n' "$port" ALLOW Anywhere "$port (v6)" ALLOW "Anywhere (v6)"
+    done <$rules ;;
+"allow "*) echo "$2" >>$rules; echo "Rule added" ;;
+"delete allow "*) sed -i "\\|^$3$|d" $rules; echo "Rule deleted" ;;
+*) exit 2 ;;
+esac
+"""
+
+
+def test_ufw(bed, machines):
+    """Where it is active it is asked, also by one who speaks German; a rule that was there before stays."""
+    exit_ = machines("exit", bed.server, ACCESS)
+    exit_.environment.update(LC_ALL="de_DE.UTF-8")
+    (exit_.directory / "bin/ufw").write_text(UFW.replace("{directory}", str(exit_.directory)), "ascii")
+    rules = exit_.directory / "ufw.rules"
+    for before, verdict, during in (("22/tcp\n", "done", "22/tcp\n1099/tcp\n"),
+                                    ("11099/tcp\n", "done", "11099/tcp\n1099/tcp\n"),
+                                    ("1099/tcp\n", "ok", "1099/tcp\n")):
+        rules.write_text(before, "ascii")
+        with firewalled(exit_):
+            text = rules_of(exit_)
+            first = exit_.hawser("exit-setup", "--address", SERVER4, "--port", "1099")
+            line_of(first)
+            assert verdicts(first)["firewall"] == verdict, first.stdout
+            assert "ufw allows 1099/tcp" in first.stdout
+            assert verdicts(exit_.hawser("exit-setup"))["firewall"] == "ok"
+            assert (rules.read_text("ascii"), rules_of(exit_)) == (during, text)
+            assert exit_.hawser("exit-setup", "--undo").returncode == 0
+            assert rules.read_text("ascii") == before
+
+
+def test_firewalld(bed, machines):
+    """Its port is opened by hand, by the command that is printed."""
+    exit_ = machines("exit", bed.server, ACCESS)
+    opened = exit_.directory / "opened"
+    (exit_.directory / "bin/firewall-cmd").write_text(
+        f"#!/bin/sh\ncase $* in *--query-port=1080/tcp) test -e {opened} ;; *--state) ;; *) exit 2 ;; esac\n",
+        "ascii")
+    command = "firewall-cmd --permanent --add-port=1080/tcp && firewall-cmd --reload"
+    with firewalled(exit_):
+        text = rules_of(exit_)
+        first = exit_.hawser("exit-setup", "--address", SERVER4)
+        line_of(first)
+        assert verdicts(first)["firewall"] == "hand" and first.stdout.splitlines().count(command) == 1
+        opened.touch()
+        again = exit_.hawser("exit-setup")
+        assert verdicts(again)["firewall"] == "ok" and command not in again.stdout
+        assert rules_of(exit_) == text
+        assert exit_.hawser("exit-setup", "--undo").returncode == 0
+
+
+@pytest.mark.parametrize("own, said, also", [
+    ((4, 6), "198.18.9.1:1080", "2001:db8:9::1"), ((4,), "198.18.9.1:1080", ""), ((6,), "[2001:db8:9::1]:1080", "")])
+def test_its_own_address(bed, machines, own, said, also):
+    """IPv4 first; the other one is told of."""
+    exit_ = machines("exit", bed.server, ACCESS)
+    given = {4: ("198.18.9.1/32", "192.0.2.1"), 6: ("2001:db8:9::1/128", "2001:db8::1")}
+    with contextlib.ExitStack() as after, firewalled(exit_):
+        for family in own:
+            address, far = given[family]
+            for what in ("addr", address, "nodad" if family == 6 else "label lo"), ("route", far, "src " + address.split("/")[0]):
+                words = (f"-{family}", what[0], "add", what[1], "dev", "lo", *what[2].split())
+                bed.server.run("ip", *words)
+                after.callback(bed.server.run, "ip", f"-{family}", what[0], "del", what[1], "dev", "lo")
+        first = exit_.hawser("exit-setup")
+        assert f"@{said}/" in line_of(first)
+        assert ("has the address" in first.stdout) == bool(also)
+        assert f"has the address {also}" in first.stdout or not also
+        assert exit_.hawser("exit-setup", "--undo").returncode == 0
+
+
 def test_a_wrong_line_adds_nothing(bed, machines):
     """It is cut, has another key, leads to where no exit is, or names an exit that is there."""
     key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"

@@ -53,14 +53,28 @@ static bool find_own(int family, union address *out)
 	return found;
 }
 
+/* IPv4 first. The line has room for one address. */
+static bool find_public(struct exit_setup *setup)
+{
+	union address *out = &setup->line.destination.address;
+	union address own4;
+
+	if (find_own(AF_INET6, out) && is_private(out))
+		*out = (union address){0};
+	if (find_own(AF_INET, &own4) && !is_private(&own4)) {
+		setup->also = *out;
+		*out = own4;
+	}
+	return out->sa.sa_family != AF_UNSPEC;
+}
+
 static void find_address(struct exit_setup *setup, const char *given)
 {
 	struct destination *to = &setup->line.destination;
 	const uint16_t port = to->port;
 	char known[RECORD_VALUE_MAX];
 	char text[ADDRESS_TEXT_MAX];
-	union address own4 = {0};
-	union address own6 = {0};
+	union address own4;
 
 	if (!given && record_get(&setup->record, "address", known))
 		given = known;
@@ -70,18 +84,15 @@ static void find_address(struct exit_setup *setup, const char *given)
 				  given);
 		return;
 	}
-	if (find_own(AF_INET, &own4) && !is_private(&own4))
-		to->address = own4;
-	else if (find_own(AF_INET6, &own6) && !is_private(&own6))
-		to->address = own6;
-	else if (own4.sa.sa_family)
+	if (find_public(setup))
+		address_set_port(&to->address, port);
+	else if (find_own(AF_INET, &own4))
 		die("this machine has only the private address %s, behind its provider's NAT: give "
 		    "the public one with --address HOST",
 		    address_format_ip(&own4, text));
 	else
 		die("this machine has no route to the internet; give its address with --address "
 		    "HOST");
-	address_set_port(&to->address, port);
 }
 
 /* A host's name may have what an exit's cannot. */
@@ -159,13 +170,15 @@ static bool make(struct exit_setup *setup, bool dry_run)
 	for (size_t i = 0; i < count; i++) {
 		char text[SETUP_TEXT_MAX] = "";
 		char note[SETUP_TEXT_MAX] = "";
+		const bool by_hand_before = *setup->by_hand;
 		const bool done = steps[i]->is_done(setup, text);
+		const bool by_hand = *setup->by_hand && !by_hand_before;
 
 		if (!done && !dry_run && steps[i]->make(setup, note)) {
 			say("fail", steps[i], note);
 			return false;
 		}
-		say(done ? "ok" : dry_run ? "would" : "done", steps[i], text);
+		say(by_hand ? "hand" : done ? "ok" : dry_run ? "would" : "done", steps[i], text);
 		if (*note && !done && !dry_run)
 			printf("         %-13s  %s\n", "", note);
 	}
@@ -213,6 +226,7 @@ static void test(const struct exit_setup *setup)
 {
 	struct token token;
 	char error[TOKEN_ERROR_MAX];
+	char text[ADDRESS_TEXT_MAX];
 
 	if (token_parse(setup->line.token, &token, error))
 		die("the token %s", error);
@@ -220,8 +234,15 @@ static void test(const struct exit_setup *setup)
 	if (!doctor_test_exit(setup->control, setup->line.name, &setup->line.destination, &token))
 		puts("Behind a NAT that may be so, and the router's own check counts.");
 	sodium_memzero(&token, sizeof(token));
+	if (*setup->by_hand)
+		printf("firewalld of this machine must let routers in, too:\n\n%s\n\n",
+		       setup->by_hand);
 	printf("A firewall of the provider, outside of this machine, must let TCP port %u in.\n",
 	       setup->line.destination.port);
+	if (setup->also.sa.sa_family)
+		printf("This machine has the address %s, too. For routers to use both, run this "
+		       "again with\n--address and a name that has both.\n",
+		       address_format_ip(&setup->also, text));
 }
 
 static int set_up(struct exit_setup *setup, const struct arguments *arguments, bool dry_run)

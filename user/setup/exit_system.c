@@ -44,6 +44,31 @@ static bool ufw_allows(const char *status, unsigned int port)
 	return at && strstr(at, "ALLOW") && strstr(at, "ALLOW") < at + 1 + strcspn(at + 1, "\n");
 }
 
+/* False also where there is none. */
+static bool firewalld_says(const char *option)
+{
+	const char *const words[] = {"firewall-cmd", "--quiet", option, NULL};
+	char out[8];
+
+	return system_run(words, out, sizeof(out)) == 0;
+}
+
+/* Which zone routers come by is not for us to guess. */
+static void judge_firewalld(struct exit_setup *setup, unsigned int port, char text[SETUP_TEXT_MAX])
+{
+	char query[32];
+
+	snprintf(query, sizeof(query), "--query-port=%u/tcp", port);
+	if (firewalld_says(query)) {
+		snprintf(text, SETUP_TEXT_MAX, "firewalld allows %u/tcp", port);
+		return;
+	}
+	snprintf(setup->by_hand, sizeof(setup->by_hand),
+		 "firewall-cmd --permanent --add-port=%u/tcp && firewall-cmd --reload", port);
+	snprintf(text, SETUP_TEXT_MAX, "firewalld keeps routers from port %u: %s", port,
+		 setup->by_hand);
+}
+
 /* Which base chain drops what comes by an interface to the port. */
 static bool drops_from(struct json_object *rules, const char *device, uint16_t port,
 		       char place[NFT_WALK_PLACE_MAX])
@@ -86,6 +111,10 @@ static bool firewall_is_done(struct exit_setup *setup, char text[SETUP_TEXT_MAX]
 	if (ufw_answers(status, sizeof(status))) {
 		snprintf(text, SETUP_TEXT_MAX, "ufw allows %u/tcp", port);
 		return ufw_allows(status, port);
+	}
+	if (firewalld_says("--state")) {
+		judge_firewalld(setup, port, text);
+		return true;
 	}
 	if (find_chain(port, place)) {
 		snprintf(text, SETUP_TEXT_MAX,

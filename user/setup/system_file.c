@@ -125,6 +125,8 @@ int system_run(const char *const *words, char *out, size_t size)
 	if (pipe2(pipes, O_CLOEXEC))
 		return -errno;
 	fflush(stdout);
+	/* Its words are read. */
+	setenv("LC_ALL", "C", 1);
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_adddup2(&actions, pipes[1], STDOUT_FILENO);

@@ -17,8 +17,9 @@ int system_file_write(const char *path, const char *text, mode_t mode);
 /* Whether the file has this text. */
 bool system_file_is(const char *path, const char *text);
 
-/* Runs a program found by PATH; words end with NULL. out has the begin of what it printed, its
- * errors are ours. Its exit status; -ENOENT where there is no such program, or another -errno. */
+/* Runs a program found by PATH, in English; words end with NULL. out has the begin of what it
+ * printed, its errors are ours. Its exit status; -ENOENT where there is no such program, or another
+ * -errno. */
 int system_run(const char *const *words, char *out, size_t size);
 
 #endif

@@ -55,7 +55,7 @@ class Machine:
         systemctl.write_text(SYSTEMCTL.format(**settings), "ascii")
         systemctl.chmod(0o755)
         # Its verdict counts where the host's would.
-        for name in "ufw", "modprobe":
+        for name in "ufw", "firewall-cmd", "modprobe":
             (directory / "bin" / name).write_text("#!/bin/sh\nexit 1\n", "ascii")
             (directory / "bin" / name).chmod(0o755)
         self.mounts = MountNamespace({"/etc": str(directory / "etc"),
