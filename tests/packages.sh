@@ -25,8 +25,8 @@ say() {
 # On this machine.
 outside() {
 	[ "$(id -u)" = 0 ] || fail "needs root, for namespaces and mounts"
-	mkdir -p "$top"
-	unshare --mount --pid --fork --kill-child --mount-proc \
+	unshare --mount sh "$0" sweep
+	setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc \
 		env --default-signal=INT,QUIT sh "$0" all "$1" &
 	inside=$!
 	trap 'kill -KILL $inside 2>/dev/null || true; wait $inside 2>/dev/null || true; unshare --mount sh "$0" sweep' EXIT
@@ -35,14 +35,17 @@ outside() {
 	wait "$inside"
 }
 
-# The control groups of machines, which nothing else ends.
+# The control groups of machines, which nothing else ends; also of runs that were killed.
 sweep() {
 	mkdir -p "$top"
 	mount -t cgroup2 cgroup2 "$top" 2>/dev/null || return 0
-	for _ in 1 2 3 4 5; do
-		[ -d "$top/$group" ] || return 0
-		find "$top/$group" -depth -type d -exec rmdir {} \; 2>/dev/null || true
-		sleep 0.2
+	for left in "$top/$group" "$top"/hawser-packages.*; do
+		[ "$left" = "$top/$group" ] || ! [ -d "/proc/${left##*.}" ] || continue
+		for _ in 1 2 3 4 5; do
+			[ -d "$left" ] || break
+			find "$left" -depth -type d -exec rmdir {} \; 2>/dev/null && break
+			sleep 0.2
+		done
 	done
 }
 
@@ -193,30 +196,51 @@ halt() {
 	wait "$shell" 2>/dev/null || true
 }
 
-# router 198.51.100.1 -- .2 exit 203.0.113.1 -- .2 web; two links would be no other test.
-wire_exit() {
-	ip link add out type veth peer name in
-	ip link set out netns "$router_pid"
-	ip link set in netns "$exit_pid"
-	ip link add web type veth peer name web0
-	ip link set web netns "$exit_pid"
-	ip link set web0 netns "$web_pid"
-	on router ip addr add 198.51.100.1/24 dev out
-	on router ip link set out up
-	on exit ip addr add 198.51.100.2/24 dev in
-	on exit ip link set in up
-	on exit ip addr add 203.0.113.1/24 dev web
-	on exit ip link set web up
-	on exit ip route add default via 198.51.100.1
-	nsenter --target "$web_pid" --net ip addr add 203.0.113.2/24 dev web0
-	nsenter --target "$web_pid" --net ip link set web0 up
+pid_of() {
+	eval "echo \$$1_pid"
 }
 
-echo_server() {
-	unshare --net sh -c "ip link set lo up; exec chroot '$top/base' /usr/bin/python3 /echo.py" &
-	web_pid=$!
+in_net() {
+	pid=$(pid_of "$1")
+	shift
+	nsenter --target "$pid" --net "$@"
+}
+
+# MACHINE DEVICE ADDRESS HOST DEVICE ADDRESS. The devices of a machine go with it, a while later.
+wire() {
+	at=$(pid_of "$1")
+	peer_at=$(pid_of "$4")
+	in_net "$4" ip link del "$5" 2>/dev/null || true
+	ip link add "$2" netns "$at" type veth peer name "$5" netns "$peer_at"
+	in_net "$1" ip addr add "$3" dev "$2"
+	in_net "$1" ip link set "$2" up
+	in_net "$4" ip addr add "$6" dev "$5"
+	in_net "$4" ip link set "$5" up
+}
+
+# client -- lan router out -- isp -- in exit web -- web; two links would be no other test. Who is no
+# client of the exit's does not reach web.
+wire_router() {
+	wire router out 198.51.100.1/30 isp router 198.51.100.2/30
+	in_net router ip route add default via 198.51.100.2
+	wire router lan 10.9.0.1/24 client lan 10.9.0.2/24
+	in_net client ip route add default via 10.9.0.1
+}
+
+wire_exit() {
+	wire exit in 198.51.100.6/30 isp exit 198.51.100.5/30
+	in_net exit ip route add default via 198.51.100.5
+	wire exit web 203.0.113.1/24 web web 203.0.113.2/24
+}
+
+# A host that needs no more than a network namespace, and what it runs.
+host() {
+	name=$1
+	shift
+	unshare --net sh -c 'ip link set lo up; echo 1 >/proc/sys/net/ipv4/ip_forward; exec chroot "$@"' host "$top/base" "$@" &
+	eval "${name}_pid=$!"
 	for _ in $(seq 50); do
-		[ "$(readlink /proc/$web_pid/ns/net)" != "$(readlink /proc/self/ns/net)" ] && return
+		[ "$(readlink /proc/$!/ns/net)" != "$(readlink /proc/self/ns/net)" ] && return
 		sleep 0.1
 	done
 }
@@ -230,13 +254,24 @@ listing() {
 	cd "$top/$1" && md5sum etc/passwd etc/group etc/nftables.conf)
 }
 
-# Until a router's session has gone through the exit.
+# Through links and interception.
+lan_traffic() {
+	on router hawser links | grep -q '^wan .* up ' &&
+		in_net client chroot "$top/base" /usr/bin/python3 -c 'import socket
+with socket.create_connection(("203.0.113.2", 7000), 5) as web:
+    web.sendall(b"hello")
+    assert web.recv(5) == b"hello"' 2>/dev/null
+}
+
+# Until a router's session has gone through the exit, and one of its LAN.
 traffic() {
 	for _ in $(seq 100); do
-		if on router hawser exits | grep -q ' up ' && on router python3 /debs/packages_load.py once; then return; fi
+		if on router hawser exits | grep -q ' up ' && on router python3 /debs/packages_load.py once && lan_traffic; then
+			return
+		fi
 		sleep 0.2
 	done
-	fail "no traffic: $(on router hawser exits 2>&1) $(on router hawser doctor 2>&1)"
+	fail "no traffic: $(on router hawser exits 2>&1) $(on router hawser links 2>&1) $(on router hawser doctor 2>&1)"
 }
 
 load_begins() {
@@ -269,6 +304,38 @@ restarts_under_load() {
 	done
 }
 
+# All of these, one after the other.
+boot_again() {
+	say "boot again: $*"
+	for machine in "$@"; do halt "$machine"; done
+	for machine in "$@"; do
+		boot "$machine"
+		"wire_$machine"
+	done
+	on exit nft list ruleset | grep -q 'dport 1080 accept' || fail "the port is closed after a boot"
+	traffic
+}
+
+# With a firewall that is another's: its rule comes, once, and goes.
+exam_ufw() {
+	say "ufw"
+	make_machine vps
+	in_root "$top/vps" apt-get -qq install --no-install-recommends ufw >>"$top/log" 2>&1 || fail "ufw: $(tail -n 5 "$top/log")"
+	boot vps
+	on vps sh -c 'dpkg -i /debs/hawser_0.1.0_*.deb /debs/hawserd_0.1.0_*.deb && ufw --force enable' >>"$top/log" 2>&1 ||
+		fail "vps: install: $(tail "$top/log")"
+	for time in first second; do
+		on vps hawser exit-setup --address 192.0.2.9 >"$top/$time" || fail "exit-setup with ufw: $(cat "$top/$time")"
+		on vps ufw status >"$top/ufw"
+		[ "$(grep -c '^1080/tcp  *ALLOW  *Anywhere *$' "$top/ufw")" = 1 ] || fail "ufw keeps routers out: $(cat "$top/ufw")"
+	done
+	grep -q '^  done *firewall *ufw' "$top/first" || fail "exit-setup has not asked ufw: $(cat "$top/first")"
+	! grep '^  done' "$top/second" || fail "exit-setup does something again"
+	on vps hawser exit-setup --undo >"$top/undo" || fail "undo: $(cat "$top/undo")"
+	! on vps ufw status | grep 1080 || fail "ufw's rule is left"
+	halt vps
+}
+
 exam() {
 	for machine in exit router; do
 		boot $machine
@@ -280,6 +347,7 @@ exam() {
 	done
 	on exit sh /debs/proxy >"$top/proxy" 2>&1 || fail "debian/tests/proxy: $(cat "$top/proxy")"
 	wire_exit
+	wire_router
 	# A firewall that lets nobody in.
 	printf '%s\n' 'flush ruleset' 'table inet filter { chain input { type filter hook input priority 0; policy drop;' \
 		'iif lo accept' 'ct state established,related accept' '}' '}' >"$top/exit/etc/nftables.conf"
@@ -297,16 +365,18 @@ exam() {
 	line=$(tail -n 1 "$top/first")
 	[ "$line" = "$(tail -n 1 "$top/second")" ] || fail "exit-setup prints another line: $(cat "$top/second")"
 	say "exit-add"
+	printf '%s\n' 'link "wan" { device = "out" }' 'intercept { up = yes  lan = { "lan" } }' \
+		'listen "own" { address = "127.0.0.1:1080" }' 'listen "lan" { address = "127.0.0.1:1090"  transparent = on }' \
+		'access { allow = { "127.0.0.0/8", "10.9.0.0/24" } }' >"$top/router/etc/hawser/hawser.conf"
+	on router systemctl restart hawserd
 	# shellcheck disable=SC2086 # as a shell has it
 	on router $line || fail "exit-add"
 	traffic
 	restarts_under_load
-	say "the exit boots again"
-	halt exit
-	boot exit
-	wire_exit # the other ends have gone with the devices of the machine
-	on exit nft list ruleset | grep -q 'dport 1080 accept' || fail "the port is closed after a boot"
-	traffic
+	boot_again exit
+	boot_again router
+	boot_again exit router
+	boot_again router exit
 	say "purge"
 	on exit hawser exit-setup --undo >"$top/undo" || fail "undo: $(cat "$top/undo")"
 	for machine in exit router; do
@@ -320,7 +390,6 @@ exam() {
 		! on $machine pgrep hawserd || fail "$machine: hawserd still runs"
 	done
 	! on exit nft list ruleset | grep 1080 || fail "the firewall's rule is left"
-	say "ok: built, clean, installed, set up twice, carried, upgraded under load, booted, purged"
 }
 
 # Stages of an image may not keep what they need from each other: all of it comes from base and tree.
@@ -358,8 +427,12 @@ packages() {
 		'S(("0.0.0.0", 7000), E).serve_forever()' >"$top/base/echo.py"
 	add_depends
 	for machine in exit router; do make_machine $machine; done
-	echo_server
+	host web /usr/bin/python3 /echo.py
+	host isp sleep infinity
+	host client sleep infinity
 	exam
+	exam_ufw
+	say "ok: built, clean, installed, set up twice, carried, upgraded under load, booted, purged"
 }
 
 all() {

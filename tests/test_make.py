@@ -41,6 +41,15 @@ def test_chosen_files(part, files):
     assert [word for word in command.split() if word.startswith("tests")] == files
 
 
+def test_the_debian_packages_have_what_is_installed():
+    """Else dh_missing ends their build, which only make check-packages sees."""
+    installed = run("make", "-s", "--eval", "show: ; @echo $(INSTALLED)", "show").stdout.split()
+    packaged = [line for file in (ROOT / "debian").glob("*.install") for line in file.read_text("ascii").split()]
+    assert "bin/hawser" in installed
+    assert not [file for file in installed
+                if not any(f"usr/{file}/".startswith(f"{path}/") for path in packaged)]
+
+
 def pytest_of(*words: str, **environment: str) -> subprocess.CompletedProcess:
     return run(*WITHOUT_NAMESPACES, sys.executable, "-m", "pytest", "-p", "no:cacheprovider",
                *words, **environment)

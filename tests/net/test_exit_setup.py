@@ -255,14 +255,14 @@ def test_firewalld(bed, machines):
 def test_its_own_address(bed, machines, own, said, also):
     """IPv4 first; the other one is told of."""
     exit_ = machines("exit", bed.server, ACCESS)
-    given = {4: ("198.18.9.1/32", "192.0.2.1"), 6: ("2001:db8:9::1/128", "2001:db8::1")}
+    given = {4: ("addr 198.18.9.1/32", "route 192.0.2.1 src 198.18.9.1"),
+             6: ("addr 2001:db8:9::1/128 nodad", "route 2001:db8::1 src 2001:db8:9::1")}
     with contextlib.ExitStack() as after, firewalled(exit_):
         for family in own:
-            address, far = given[family]
-            for what in ("addr", address, "nodad" if family == 6 else "label lo"), ("route", far, "src " + address.split("/")[0]):
-                words = (f"-{family}", what[0], "add", what[1], "dev", "lo", *what[2].split())
-                bed.server.run("ip", *words)
-                after.callback(bed.server.run, "ip", f"-{family}", what[0], "del", what[1], "dev", "lo")
+            for each in given[family]:
+                kind, what, *more = each.split()
+                bed.server.run("ip", f"-{family}", kind, "add", what, "dev", "lo", *more)
+                after.callback(bed.server.run, "ip", f"-{family}", kind, "del", what, "dev", "lo")
         first = exit_.hawser("exit-setup")
         assert f"@{said}/" in line_of(first)
         assert ("has the address" in first.stdout) == bool(also)
