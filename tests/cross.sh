@@ -39,7 +39,7 @@ make_root() { # ARCH
 	: >"$root/apt/status"
 	# shellcheck disable=SC2016 # apt replaces them
 	apt-get indextargets --format "deb [arch=$1 signed-by=$keys] "'$(REPO_URI) $(CODENAME) $(COMPONENT)' \
-		'Created-By: Packages' 'Origin: Debian' | grep " $suite" | sort -u >"$root/apt/sources.list"
+		'Created-By: Packages' 'Origin: Debian' | grep " $suite main" | sort -u >"$root/apt/sources.list"
 	set -- -qq -o "APT::Architecture=$1" -o "APT::Architectures::=$1" -o "Dir::State=$root/apt" \
 		-o "Dir::State::status=$root/apt/status" -o "Dir::Cache=$root/apt" \
 		-o "Dir::Etc::sourcelist=$root/apt/sources.list" -o "Dir::Etc::sourceparts=/dev/null" \
@@ -55,27 +55,37 @@ make_root() { # ARCH
 	: >"$root/complete"
 }
 
-build() { # ARCH TRIPLET, and what make shall make
-	arch=$1 triplet=$2
-	shift 2
+build() { # ARCH TRIPLET LINK-TIME, and what make shall make
+	arch=$1 triplet=$2 link_time=$3
+	shift 3
 	PKG_CONFIG_LIBDIR=$root/usr/lib/$triplet/pkgconfig:$root/usr/share/pkgconfig \
 		PKG_CONFIG_SYSROOT_DIR=$root \
 		make -k -s --no-print-directory -C "$tree" -j"$(nproc)" BUILD="build/cross/$arch" \
 		CC="${CCACHE:-} $triplet-gcc" AR="$triplet-gcc-ar" PKG_CONFIG=pkg-config WERROR=-Werror \
 		BPF_READY="$tree/build/dist" TOP="${TOP:-1}" BPF="${BPF:-1}" \
-		CFLAGS="$CFLAGS -idirafter $root/usr/include -idirafter $root/usr/include/$triplet" \
-		LDFLAGS="--sysroot=$root -L$root/usr/lib/$triplet -L$root/lib/$triplet -Wl,-rpath-link,$root/usr/lib/$triplet:$root/lib/$triplet $LDFLAGS" \
+		CFLAGS="$CFLAGS $link_time -idirafter $root/usr/include -idirafter $root/usr/include/$triplet" \
+		LDFLAGS="$link_time --sysroot=$root -L$root/usr/lib/$triplet -L$root/lib/$triplet -Wl,-rpath-link,$root/usr/lib/$triplet:$root/lib/$triplet $LDFLAGS" \
 		"$@"
 }
 # As OpenWrt builds, so that the sizes are those of its package but for the C library.
 CFLAGS=${CFLAGS:--Os -ffunction-sections -fdata-sections}
 LDFLAGS=${LDFLAGS:--Wl,--gc-sections}
 
-tell_sizes() { # ARCH TRIPLET
+tell_sizes() { # ARCH TRIPLET HOW
 	for program in hawserd hawser; do
 		"$2-strip" -o "$out/$1/$program.stripped" "$out/$1/$program"
-		say "$1: $program: $(($(stat -c %s "$out/$1/$program.stripped") / 1024)) KiB stripped"
+		say "$1: $program: $(($(stat -c %s "$out/$1/$program.stripped") / 1024)) KiB stripped, $3"
 	done
+}
+
+# The tests put functions of their own in the place of others, which goes object by object only.
+LTO='-flto=auto -ffat-lto-objects'
+make_both() { # ARCH TRIPLET
+	build "$1" "$2" "$LTO" all || return
+	tell_sizes "$1" "$2" "optimized at link time"
+	rm "$out/$1/hawserd" "$out/$1/hawser"
+	build "$1" "$2" -fno-lto all unit || return
+	tell_sizes "$1" "$2" "object by object"
 }
 
 # qemu hands on most options of sockets, and of TCP those that are numbers.
@@ -129,11 +139,10 @@ one() { # ARCH TRIPLET QEMU HOW
 	compile) compile "$1" "$2" ;;
 	*)
 		make_root "$1"
-		build "$1" "$2" all unit || {
+		make_both "$1" "$2" || {
 			fail "$1: does not build"
 			return 0
 		}
-		tell_sizes "$1" "$2"
 		[ "$4" != run ] || run_units "$1" "$3"
 		;;
 	esac
