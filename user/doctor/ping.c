@@ -113,14 +113,15 @@ static void note_error(struct ping_round *round, int err)
 /* first: the sequence number of the first size; what is sent again has the same. */
 static void send_unanswered(const struct ping *echo, struct ping_round *round, uint16_t first)
 {
-	static const uint8_t zeros[PACKET_MAX];
+	/* Not constant, as the program's file would then have them all. */
+	static uint8_t zeros[PACKET_MAX];
 
 	for (size_t i = 0; i < round->count && !round->error; i++) {
 		const unsigned int header = echo->family == AF_INET ? IPV4_HEADER : IPV6_HEADER;
 		struct icmp_echo message =
 			icmp_echo_request(echo->family, echo->id, (uint16_t)(first + i));
 		struct iovec parts[2] = {{.iov_base = &message, .iov_len = sizeof(message)},
-					 {.iov_base = (void *)zeros}};
+					 {.iov_base = zeros}};
 		const struct msghdr packet = {.msg_iov = parts, .msg_iovlen = 2};
 
 		if (round->answered[i] || round->sizes[i] < header + sizeof(message) ||

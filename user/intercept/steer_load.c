@@ -122,12 +122,17 @@ static int first_beat(const struct steer_bpf *skeleton)
 	return err;
 }
 
+struct steer_bpf *steer_open(void)
+{
+	return steer_bpf__open();
+}
+
 int steer_load(const struct intercept_plan *plan, struct steer_bpf **out)
 {
 	struct json_object *destination = json_member(plan->bypass, "destination");
 	struct json_object *source = json_member(plan->bypass, "source");
 	struct json_object *mac = json_member(plan->bypass, "mac");
-	struct steer_bpf *skeleton = steer_bpf__open();
+	struct steer_bpf *skeleton = steer_open();
 	struct hawser_steer_settings settings = {.mark = STEER_MARK, .retry = plan->auto_bypass};
 	int err;
 

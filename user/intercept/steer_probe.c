@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "hawser_steer.h"
 #include "intercept/steer.h"
+#include "intercept/steer_load.h"
 #include "intercept/tc_hook.h"
 #include "steer.skel.h"
 
@@ -73,7 +74,7 @@ static int load(struct trial *trial, const struct sockaddr_in *listener)
 	const __u32 zero = 0;
 	int err;
 
-	trial->skeleton = steer_bpf__open();
+	trial->skeleton = steer_open();
 	if (!trial->skeleton)
 		return -errno;
 	trial->skeleton->rodata->settings = settings;
