@@ -6,6 +6,7 @@
 
 #include <sodium.h>
 
+#include "base/heap.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "config/config_load.h"
@@ -41,10 +42,12 @@ static int serve(const struct options *options, struct config *config)
 
 int main(int argc, char **argv)
 {
-	const struct options *options = options_parse(argc, argv);
+	const struct options *options;
 	struct config *config;
 	int status = EXIT_CONFIG;
 
+	heap_keep_tables(true);
+	options = options_parse(argc, argv);
 	signal(SIGPIPE, SIG_IGN);
 	if (sodium_init() < 0) {
 		log_error("libsodium: no source of random numbers");

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What malloc() keeps of freed memory goes back to the system. */
 #include "base/heap.h"
 
 #include <stdlib.h> /* __GLIBC__ */
@@ -8,6 +7,21 @@
 #endif
 
 #define TRIM_S 2.
+
+/* glibc's calloc() writes zeros to what lies in its heap. musl's looks first whether it must. */
+#define TABLE_BYTES   (32 * 1024)
+#define DEFAULT_BYTES (128 * 1024) /* glibc's */
+#define STEP_BYTES    (16 * 1024)
+
+void heap_keep_tables(bool begin)
+{
+	(void)begin;
+#ifdef __GLIBC__
+	mallopt(M_MMAP_THRESHOLD, begin ? TABLE_BYTES : DEFAULT_BYTES);
+	/* The heap grows by so much more than is needed, and calloc() fills that too. */
+	mallopt(M_TOP_PAD, STEP_BYTES);
+#endif
+}
 
 static void heap_on_trim(struct ev_loop *loop, ev_timer *timer, int events)
 {

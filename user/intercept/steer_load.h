@@ -6,8 +6,8 @@
 struct intercept_plan;
 struct steer_bpf;
 
-/* The program's skeleton, not loaded yet; to be closed by steer_bpf__destroy(). NULL with errno set.
- * steer_bpf__open() itself is called in one place, as each has the whole object in it. */
+/* The program's skeleton, not loaded yet; to be closed by steer_bpf__destroy(). NULL with errno
+ * set. steer_bpf__open() itself is called in one place, as each has the whole object in it. */
 struct steer_bpf *steer_open(void);
 
 /* The program in memory, to be closed, with all of the plan but the interfaces in its maps, and a
