@@ -10,6 +10,8 @@ DESTDIR ?=
 # Where the control socket, and what survives restarts of the host, are without a setting.
 RUN_DIR ?= /run
 STATE_DIR ?= /var/lib/hawser
+# How often the history of hawser usage is written, for flash; a power cut takes so much.
+HISTORY_WRITE_S ?= 1800
 SAN     ?= 0
 V       ?= 0
 # How long `make soak` lasts.
@@ -70,7 +72,7 @@ WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvl
 CFLAGS   ?= -O2 -g
 # Where offsets have 32 bits, stat() fails for files of file systems with larger numbers.
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DHAWSER_VERSION='"$(VERSION)"' \
-	     -DHAWSER_RUN_DIR='"$(RUN_DIR)"' -DSTATE_DIR_DEFAULT='"$(STATE_DIR)"' $(WARN) $(WERROR) \
+	     -DHAWSER_RUN_DIR='"$(RUN_DIR)"' -DSTATE_DIR_DEFAULT='"$(STATE_DIR)"' -DHISTORY_WRITE_S=$(HISTORY_WRITE_S) $(WARN) $(WERROR) \
 	     $(shell $(PKG_CONFIG) --cflags $(PKGS)) -Iuser -Iinclude -I. $(HAWSER_BPF_CFLAGS) -MMD -MP -pthread \
 	     $(CFLAGS) $(SANFLAGS)
 ALL_LDFLAGS = $(LDFLAGS) $(SANFLAGS) -pthread -Wl,--as-needed

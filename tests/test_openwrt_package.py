@@ -49,7 +49,7 @@ def test_builds_what_it_is_called(package, has_bpf):
                 ("accel/sockmap", "accel/sockmap_off", "intercept/steer_off", "cli/top", "cli/top_off")}
     assert compiled == {"accel/sockmap": has_bpf, "accel/sockmap_off": not has_bpf,
                         "intercept/steer_off": not has_bpf, "cli/top": has_bpf, "cli/top_off": not has_bpf}
-    assert """-DHAWSER_RUN_DIR='"/var/run"' -DSTATE_DIR_DEFAULT='"/etc/hawser/state"'""" in done.stdout
+    assert """-DHAWSER_RUN_DIR='"/var/run"' -DSTATE_DIR_DEFAULT='"/etc/hawser/state"' -DHISTORY_WRITE_S=21600""" in done.stdout
     assert ("-lncurses" in done.stdout) == ("-lbpf" in done.stdout) == has_bpf
 
 

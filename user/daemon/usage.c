@@ -18,8 +18,10 @@
 #include "session/tally.h"
 
 #define GATHER_S 60.
-/* For flash; what a power cut can take. */
-#define WRITE_S 1800.
+/* make HISTORY_WRITE_S=…, for flash; what a power cut can take. */
+#ifndef HISTORY_WRITE_S
+#define HISTORY_WRITE_S 1800
+#endif
 /* Another hawserd that writes takes so long at most, or hangs. */
 #define WRITE_WAIT_S   2.
 #define WRITE_AGAIN_US 5000
@@ -187,7 +189,7 @@ static void on_gather(struct ev_loop *loop, ev_timer *timer, int events)
 	(void)loop;
 	(void)events;
 	gather(usage);
-	if (clock_monotonic_s() - usage->written_s >= WRITE_S)
+	if (clock_monotonic_s() - usage->written_s >= HISTORY_WRITE_S)
 		(void)try_write(usage);
 }
 
