@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What hawserd keeps in memory: idle, and with sessions that are open and silent. Usage: memory.py
 [--workers 2] [--open-files 4096] [--sessions 100,1000] [-- OPTION-OF-HAWSERD…]
-By the limit of open files hawserd sizes what it shares with BPF."""
+By the limit of open files hawserd sizes what it shares with BPF. In all (RSS) are pages of files that
+others have mapped too; PSS has a share of them. Own is what no file has."""
 
 from __future__ import annotations
 
 import argparse
+import re
 import resource
 import socket
 import subprocess
@@ -25,16 +27,27 @@ PORT = 1080
 
 
 def kib(pid: int, field: str) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines():
-        if line.startswith(f"{field}:"):
-            return int(line.split()[1])
-    raise ValueError(f"/proc/{pid}/status has no {field}")
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii")
+    return int(re.search(rf"^{field}: +(\d+) kB$", text, re.M)[1])
 
 
 def show(pid: int, what: str, since: int, count: int) -> None:
-    own = kib(pid, "RssAnon")
+    own = kib(pid, "Anonymous")
     each = f"  {(own - since) * 1024 / count:6.0f} bytes a session" if count else ""
-    print(f"{what:>16}  {kib(pid, 'VmRSS'):6} KiB, of which own {own:6} KiB{each}", flush=True)
+    print(f"{what:>16}  {kib(pid, 'Rss'):6} KiB (PSS {kib(pid, 'Pss'):5}), of which own {own:6} KiB{each}",
+          flush=True)
+
+
+def show_files(pid: int) -> None:
+    """What is of files, and what each is that takes the most."""
+    found: dict[str, int] = {}
+    for part in re.split(r"^(?=[0-9a-f]+-[0-9a-f]+ )", Path(f"/proc/{pid}/smaps").read_text("utf-8"), flags=re.M):
+        if head := re.match(r"(?:\S+ +){5}(\S+)\n", part):
+            size = {name: int(kb) for name, kb in re.findall(r"^(Rss|Anonymous): +(\d+) kB$", part, re.M)}
+            name = Path(head[1]).name
+            found[name] = found.get(name, 0) + size["Rss"] - size["Anonymous"]
+    print("        of files  " + ", ".join(f"{name} {size}" for name, size in
+                                            sorted(found.items(), key=lambda item: -item[1]) if size >= 100))
 
 
 def open_session(network: Namespace, server: socket.socket) -> tuple[socket.socket, socket.socket]:
@@ -74,7 +87,8 @@ def main() -> None:
                 time.sleep(0.05)
             time.sleep(2)
             show(process.pid, "idle", 0, 0)
-            since, held = kib(process.pid, "RssAnon"), []
+            show_files(process.pid)
+            since, held = kib(process.pid, "Anonymous"), []
             for count in counts:
                 while len(held) < count:
                     held.append(open_session(network, server))

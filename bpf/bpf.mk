@@ -16,7 +16,7 @@ BPF_SRCS := $(addprefix user/,accel/sockmap.c accel/sockmap_pin.c accel/local.c 
 	intercept/run_redirect.c intercept/steer.c intercept/steer_load.c intercept/steer_maps.c \
 	intercept/steer_probe.c intercept/steer_state.c intercept/tc_hook.c)
 OFF_SRCS := $(filter-out user/cli/%,$(wildcard user/*/*_off.c))
-BPF_TESTS := $(addprefix tests/unit/accel/,local_test.c sockmap_test.c sockmap_flow_test.c \
+BPF_TESTS := $(addprefix tests/unit/accel/,local_test.c objects_test.c sockmap_test.c sockmap_flow_test.c \
 	sockmap_flow_end_test.c sockmap_flow_stream_test.c)
 
 ifeq ($(BPF),1)
