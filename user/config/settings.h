@@ -46,7 +46,14 @@ struct draft {
 	} item;
 };
 
-enum option_act { OPTION_SET, OPTION_FILE, OPTION_CHECK, OPTION_KEEPER, OPTION_VERSION, OPTION_HELP };
+enum option_act {
+	OPTION_SET,
+	OPTION_FILE,
+	OPTION_CHECK,
+	OPTION_KEEPER,
+	OPTION_VERSION,
+	OPTION_HELP
+};
 
 struct setting {
 	enum section section;

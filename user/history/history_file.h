@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The file in which the history survives restarts, and power cuts. Several hawserds may add to it. */
+/* The file in which the history survives restarts, and power cuts. Several hawserds may add to it.
+ */
 #ifndef HAWSER_HISTORY_HISTORY_FILE_H
 #define HAWSER_HISTORY_HISTORY_FILE_H
 
