@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import subprocess
@@ -14,6 +15,7 @@ from conftest import ROOT
 
 sys.path.append(str(ROOT / "tests" / "kernels"))
 
+import check  # pylint: disable=wrong-import-position
 from check import SELECTION, chosen_files  # pylint: disable=wrong-import-position
 from packages import Archive, Missing, own  # pylint: disable=wrong-import-position
 from table import Results, remarks, table  # pylint: disable=wrong-import-position
@@ -124,6 +126,39 @@ def test_order_in_the_machine(tmp_path):
     assert list(dict.fromkeys(test.partition("::")[0] for test in tests)) == files
     assert not any("test_units[test_a-False]" in test for test in tests)
     assert any("test_units[test_a[mptcp]-False]" in test for test in tests)
+
+
+@pytest.mark.parametrize(("machines", "starts", "note"), [
+    (["dies", "runs"], 2, ""), (["hangs", "runs"], 1, "it does not start"),
+    (["dies"] * 5, 4, "died 4 times")])
+def test_machine_that_does_not_come_up(monkeypatch, tmp_path, machines, starts, note):
+    """One that dies before its first test is started again; one that hangs has used up its time."""
+    started = []
+
+    class Scripted(contextlib.nullcontext):
+        def __init__(self, *_):
+            super().__init__(self)
+            started.append(machines[len(started)])
+
+        def lines(self, _):
+            if started[-1] == "hangs":
+                raise TimeoutError("it does not start")
+            if started[-1] == "runs":
+                yield {"kind": "start", "test": "a::b"}
+                yield {"kind": "end", "test": "a::b", "outcome": "passed", "reason": "",
+                       "features": {}}
+                yield {"kind": "finish", "status": 0}
+
+        def last_words(self):
+            return ""
+
+    monkeypatch.setattr(check, "Machine", Scripted)
+    for name in "Modules", "make_modules", "make_initramfs":
+        monkeypatch.setattr(check, name, lambda *_: None)
+    column = check.Column("x", check.Kernel("1", "1", tmp_path, tmp_path), tmp_path, tmp_path,
+                          tmp_path, ["a"])
+    column.run("tcg")
+    assert (len(started), column.results.note) == (starts, note)
 
 
 def test_wrong_directory():

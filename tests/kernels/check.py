@@ -105,9 +105,8 @@ class Column:
                 trouble = self._once(images, accel, Path(scratch), began + 60 * MINUTES)
             if accel == "kvm" and trouble and not self.results.outcomes:
                 say("KVM does not start it; emulating")
-                accel = "tcg"
-            elif not self._running or self.results.note:  # at its end, without a test, or too late
-                self.results.note = self.results.note or trouble
+                accel, self.results.note = "tcg", ""
+            elif not trouble or self.results.note:  # at its end, or too late
                 break
         else:
             self.results.note = f"died {STARTS_MAX} times"
@@ -130,7 +129,7 @@ class Column:
                 trouble = "" if finished else "the machine died"
             except TimeoutError as reason:
                 trouble = str(reason)
-                self.results.note = trouble if self.results.outcomes else ""
+                self.results.note = trouble
             if not trouble:
                 return ""
             trouble += f":\n{machine.last_words()}"

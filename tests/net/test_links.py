@@ -13,12 +13,13 @@ import peers
 from bed import Bed
 from daemon import Hawserd
 from filled import measured_while_full
+from patience import PATIENCE
 from pattern import MEGABYTE, Stream, together
 from topology import LINKS, SERVER4
 
 pytestmark = pytest.mark.mptcp
 
-RATE = 50  # Mbit/s of each link
+RATE = int(50 / PATIENCE ** 0.5)  # Mbit/s of each link
 CUT_AFTER = 6 * MEGABYTE
 TOTAL = 24 * MEGABYTE
 
