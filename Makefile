@@ -130,7 +130,7 @@ $(BUILD)/unit/net/splice_probe_test: ALL_LDFLAGS += -Wl,--wrap=splice
 $(BUILD)/unit/relay/flow_test: ALL_LDFLAGS += -Wl,--wrap=kernel_feature
 $(BUILD)/unit/accel/sockmap_test: ALL_LDFLAGS += -Wl,--wrap=bpf_prog_attach
 $(BUILD)/unit/net/mptcp_blackhole_test: ALL_LDFLAGS += -Wl,--wrap=fopen64
-$(BUILD)/unit/links/link_tell_test: ALL_LDFLAGS += -Wl,--wrap=hooks_tell
+$(BUILD)/unit/links/link_tell_test: ALL_LDFLAGS += -Wl,--wrap=on_event_tell
 $(BUILD)/unit/links/link_choice_test: ALL_LDFLAGS += -Wl,--wrap=route_find_default
 $(BUILD)/unit/auth/egress_policy_test: ALL_LDFLAGS += -Wl,--wrap=route_is_own
 $(BUILD)/unit/upstream/own_listener_test: ALL_LDFLAGS += -Wl,--wrap=route_is_own

@@ -25,9 +25,9 @@
 #include "daemon/privileges.h"
 #include "daemon/usage.h"
 #include "daemon/worker.h"
-#include "hooks/hooks.h"
 #include "intercept/run_redirect.h"
 #include "links/links.h"
+#include "on_event/on_event.h"
 #include "session/hold.h"
 #include "shared/affinity.h"
 #include "shared/auth_penalty.h"
@@ -156,25 +156,27 @@ static void on_links(void *context, const struct link_choices *choices)
 		worker_set_links(daemon->workers[w], choices);
 }
 
-static int start_hooks(struct daemon *daemon)
+static int start_on_event(struct daemon *daemon)
 {
-	daemon->hooks = hooks_open(daemon->loop);
-	daemon->exit_tell = exit_tell_open(daemon->loop, daemon->hooks);
-	if (!daemon->hooks || !daemon->exit_tell)
+	daemon->on_event = on_event_open(daemon->loop);
+	daemon->exit_tell = exit_tell_open(daemon->loop, daemon->on_event);
+	if (!daemon->on_event || !daemon->exit_tell)
 		return no_memory();
-	daemon_configure_hooks(daemon);
+	daemon_configure_on_event(daemon);
 	return 0;
 }
 
-void daemon_configure_hooks(struct daemon *daemon)
+void daemon_configure_on_event(struct daemon *daemon)
 {
-	hooks_configure(daemon->hooks, daemon->config->on_event, daemon->config->timeouts.event_s);
+	on_event_configure(daemon->on_event, daemon->config->on_event,
+			   daemon->config->timeouts.event_s);
 	exit_tell_configure(daemon->exit_tell, daemon->config);
 }
 
 static int start_links(struct daemon *daemon)
 {
-	daemon->links = links_open(daemon->loop, daemon->config, daemon->hooks, on_links, daemon);
+	daemon->links =
+		links_open(daemon->loop, daemon->config, daemon->on_event, on_links, daemon);
 	return daemon->links ? 0 : no_memory();
 }
 
@@ -283,7 +285,7 @@ static int run(struct daemon *daemon)
 	err = workers_start(daemon, &files);
 	if (err)
 		return err;
-	err = start_hooks(daemon);
+	err = start_on_event(daemon);
 	if (err)
 		return err;
 	err = start_links(daemon);
@@ -299,7 +301,7 @@ static int run(struct daemon *daemon)
 				       .workers = daemon->workers,
 				       .worker_count = daemon->worker_count,
 				       .local = daemon->local,
-				       .hooks = daemon->hooks,
+				       .on_event = daemon->on_event,
 				       .usage = daemon->usage,
 				       .access_log = daemon->access_log,
 				       .links = daemon->links,
@@ -352,7 +354,7 @@ static void fini(struct daemon *daemon)
 	exit_tell_close(daemon->exit_tell);
 	/* Last of what sessions use. */
 	links_close(daemon->links);
-	hooks_close(daemon->hooks);
+	on_event_close(daemon->on_event);
 	sockmap_close(daemon->sockmap);
 	local_close(daemon->local);
 	run_redirect_close(daemon->run);

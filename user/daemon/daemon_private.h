@@ -22,7 +22,7 @@ struct daemon {
 	size_t worker_count;
 	struct local *local;
 	struct access_log *access_log;
-	struct hooks *hooks;
+	struct on_event *on_event;
 	struct exit_tell *exit_tell;
 	struct auth_penalty *penalty;
 	struct recent_dials *recent_dials;
@@ -53,8 +53,8 @@ struct daemon {
 /* Has all workers take the configuration, and listen or not. */
 void daemon_configure_workers(struct daemon *daemon, bool listening);
 
-/* Has hooks take the configuration. */
-void daemon_configure_hooks(struct daemon *daemon);
+/* Has on_event take the configuration. */
+void daemon_configure_on_event(struct daemon *daemon);
 
 /* Gives a configuration what outlives a reload, as far as it is in both: accounts of tokens, and
  * what is known of exits. old is NULL at the start. 0, or -ENOMEM after logging. */

@@ -117,7 +117,7 @@ static int take(struct daemon *daemon)
 	run_redirect_listen(daemon->run, new);
 	heartbeat_start(daemon->heartbeat, new);
 	exit_memory_configure(daemon->exits, new);
-	daemon_configure_hooks(daemon);
+	daemon_configure_on_event(daemon);
 	usage_configure(daemon->usage, new);
 	links_configure(daemon->links, new);
 	interception_configure(daemon->interception, new);

@@ -22,11 +22,11 @@
 #include "daemon/report_sessions.h"
 #include "daemon/report_usage.h"
 #include "daemon/worker.h"
-#include "hooks/hooks.h"
 #include "links/links.h"
 #include "net/kernel.h"
 #include "net/kernel_version.h"
 #include "net/local_address.h"
+#include "on_event/on_event.h"
 #include "session/stats.h"
 
 static struct json_object *report_feature(const struct feature_state *state)
@@ -180,10 +180,10 @@ static struct json_object *report_access_log(struct access_log *log)
 	return object;
 }
 
-static struct json_object *report_hooks(const struct hooks *hooks)
+static struct json_object *report_on_event(const struct on_event *on_event)
 {
 	struct json_object *object = json_object_new_object();
-	const struct hooks_state state = hooks_state(hooks);
+	const struct on_event_state state = on_event_state(on_event);
 
 	put_text(object, "program", state.program);
 	put_count(object, "run", state.run);
@@ -259,8 +259,8 @@ static struct json_object *report_status(const struct report_source *source,
 	    report_pair("pauses", sum.accept_pauses, "errors", sum.accept_errors));
 	if (source->access_log)
 		put(status, "access_log", report_access_log(source->access_log));
-	if (source->hooks)
-		put(status, "on_event", report_hooks(source->hooks));
+	if (source->on_event)
+		put(status, "on_event", report_on_event(source->on_event));
 	put(status, "log_dropped", json_object_new_uint64(log_dropped()));
 	return status;
 }

@@ -9,7 +9,7 @@
 struct access_log;
 struct sockmap;
 struct config;
-struct hooks;
+struct on_event;
 struct interception;
 struct json_object;
 struct links;
@@ -31,11 +31,11 @@ struct report_source {
 	const struct sockmap *sockmap;
 	struct worker **workers;
 	size_t worker_count;
-	const struct local *local;     /* NULL: not asked for */
-	const struct links *links;     /* NULL: none */
-	struct access_log *access_log; /* NULL: none */
-	const struct hooks *hooks;     /* the same */
-	struct usage *usage;	       /* the same */
+	const struct local *local;	 /* NULL: not asked for */
+	const struct links *links;	 /* NULL: none */
+	struct access_log *access_log;	 /* NULL: none */
+	const struct on_event *on_event; /* the same */
+	struct usage *usage;		 /* the same */
 	const struct interception *interception;
 	double started;		  /* CLOCK_MONOTONIC seconds */
 	const char *file;	  /* of the configuration; NULL: none */

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "hooks/hooks.h"
+#include "on_event/on_event.h"
 
 #define NUMBER_TEXT_MAX 24
 #define LINE_MAX_BYTES	256
@@ -26,7 +26,7 @@ static enum link_tale tale_of(const struct link *link, enum link_tale before)
 	}
 }
 
-static void tell(struct hooks *hooks, const struct link *link, enum link_tale tale,
+static void tell(struct on_event *on_event, const struct link *link, enum link_tale tale,
 		 const char *before)
 {
 	static const char *const events[] = {[LINK_TOLD_UP] = "link-up",
@@ -42,10 +42,10 @@ static void tell(struct hooks *hooks, const struct link *link, enum link_tale ta
 
 	snprintf(line, sizeof(line), "link %s (%s): %s", link->config.name, link->config.device,
 		 state);
-	hooks_tell(hooks, events[tale], values, COUNT(values));
+	on_event_tell(on_event, events[tale], values, COUNT(values));
 }
 
-void link_tell_state(struct hooks *hooks, struct link_told *told, const struct link *link)
+void link_tell_state(struct on_event *on_event, struct link_told *told, const struct link *link)
 {
 	const bool is_new = strcmp(told->name, link->config.name) != 0;
 	enum link_tale tale;
@@ -57,13 +57,13 @@ void link_tell_state(struct hooks *hooks, struct link_told *told, const struct l
 	snprintf(told->name, sizeof(told->name), "%s", link->config.name);
 	tale = tale_of(link, told->tale);
 	if (tale != told->tale) {
-		tell(hooks, link, tale, is_new ? "" : link_state_name(told->state));
+		tell(on_event, link, tale, is_new ? "" : link_state_name(told->state));
 		told->state = link->state;
 		told->tale = tale;
 	}
 }
 
-static void tell_quota(struct hooks *hooks, const struct link_config *link,
+static void tell_quota(struct on_event *on_event, const struct link_config *link,
 		       const struct quota_usage *usage, unsigned int percent)
 {
 	char number[NUMBER_TEXT_MAX], used[NUMBER_TEXT_MAX], quota[NUMBER_TEXT_MAX];
@@ -78,10 +78,10 @@ static void tell_quota(struct hooks *hooks, const struct link_config *link,
 	snprintf(quota, sizeof(quota), "%" PRIu64, link->quota);
 	snprintf(line, sizeof(line), "link %s (%s): %u %% of its quota of %.3g GB are used",
 		 link->name, link->device, percent, (double)link->quota * 1e-9);
-	hooks_tell(hooks, "link-quota", values, COUNT(values));
+	on_event_tell(on_event, "link-quota", values, COUNT(values));
 }
 
-void link_tell_quota(struct hooks *hooks, const struct link_config *link,
+void link_tell_quota(struct on_event *on_event, const struct link_config *link,
 		     const struct quota_usage *before, const struct quota_usage *after)
 {
 	static const unsigned int levels[] = {80, 100};
@@ -92,6 +92,6 @@ void link_tell_quota(struct hooks *hooks, const struct link_config *link,
 		const double level = (double)link->quota * levels[i] / 100;
 
 		if (was < level && (double)after->month.bytes >= level)
-			tell_quota(hooks, link, after, levels[i]);
+			tell_quota(on_event, link, after, levels[i]);
 	}
 }

@@ -8,7 +8,7 @@
 #include "links/link.h"
 #include "links/quota_usage.h"
 
-struct hooks;
+struct on_event;
 
 /* What was told of a link last. All zero at the start. */
 struct link_told {
@@ -20,10 +20,10 @@ struct link_told {
 /* "link-up", "link-down" or "link-demoted", when the link is otherwise than was told; a link that
  * is up when it is seen for the first time is as expected. Set aside for a trial, it is as it was.
  */
-void link_tell_state(struct hooks *hooks, struct link_told *told, const struct link *link);
+void link_tell_state(struct on_event *on_event, struct link_told *told, const struct link *link);
 
 /* "link-quota", when what was used went beyond 80 % or 100 % of it. before NULL: unknown. */
-void link_tell_quota(struct hooks *hooks, const struct link_config *link,
+void link_tell_quota(struct on_event *on_event, const struct link_config *link,
 		     const struct quota_usage *before, const struct quota_usage *after);
 
 #endif

@@ -199,15 +199,15 @@ void links_configure(struct links *links, const struct config *config)
 	config_put(old);
 }
 
-struct links *links_open(struct ev_loop *loop, const struct config *config, struct hooks *hooks,
-			 links_changed_fn *changed, void *context)
+struct links *links_open(struct ev_loop *loop, const struct config *config,
+			 struct on_event *on_event, links_changed_fn *changed, void *context)
 {
 	struct links *links = calloc(1, sizeof(*links));
 
 	if (!links)
 		return NULL;
 	links->loop = loop;
-	links->hooks = hooks;
+	links->on_event = on_event;
 	links->changed = changed;
 	links->context = context;
 	links->probes = link_probes_open(loop, on_changed, links);

@@ -13,7 +13,7 @@
 #include "links/quota_usage.h"
 
 struct config;
-struct hooks;
+struct on_event;
 struct ev_loop;
 struct link_upkeep;
 struct links;
@@ -23,9 +23,9 @@ typedef void links_changed_fn(void *context, const struct link_choices *choices)
 
 /* Starts to follow the links that config names, and sets them up where it may. Without any it only
  * takes back what a hawserd that was killed has left. NULL without memory; what the kernel refuses
- * is no error. hooks learns of events, and outlives it. */
-struct links *links_open(struct ev_loop *loop, const struct config *config, struct hooks *hooks,
-			 links_changed_fn *changed, void *context);
+ * is no error. on_event learns of events, and outlives it. */
+struct links *links_open(struct ev_loop *loop, const struct config *config,
+			 struct on_event *on_event, links_changed_fn *changed, void *context);
 
 /* From now on config holds. */
 void links_configure(struct links *links, const struct config *config);

@@ -23,7 +23,7 @@ struct netlink;
 struct links {
 	struct ev_loop *loop;
 	const struct config *config;
-	struct hooks *hooks;
+	struct on_event *on_event;
 	struct netlink *netlink;
 	struct link_events *events;
 	ev_timer retry;

@@ -141,7 +141,7 @@ void links_sync(struct links *links)
 	set_up(links, &view);
 	links_choose(links);
 	for (size_t i = 0; i < links->count; i++)
-		link_tell_state(links->hooks, &links->told[link_slot(links->links[i].table)],
+		link_tell_state(links->on_event, &links->told[link_slot(links->links[i].table)],
 				&links->links[i]);
 out:
 	net_view_free(&view);

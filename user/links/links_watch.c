@@ -59,7 +59,7 @@ static void take_quota(struct links *links, const struct link_config *config, in
 		return;
 	before = *usage;
 	link_quota_take(links->metered, config, time(NULL), device, counters);
-	link_tell_quota(links->hooks, config, &before, usage);
+	link_tell_quota(links->on_event, config, &before, usage);
 }
 
 static void take_counters(struct links *links, size_t index, const struct net_view *view)

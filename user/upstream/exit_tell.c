@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "config/config.h"
-#include "hooks/hooks.h"
+#include "on_event/on_event.h"
 #include "shared/exit_state.h"
 
 #define LOOK_S	  1.
@@ -15,7 +15,7 @@
 
 struct exit_tell {
 	struct ev_loop *loop;
-	struct hooks *hooks;
+	struct on_event *on_event;
 	const struct config *config;
 	ev_timer look;
 	char names[NAMES_MAX]; /* of those in use, with commas between them; "": none */
@@ -58,12 +58,12 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
 	else
 		snprintf(line, sizeof(line), "no exit answers: new sessions %s",
 			 direct ? "go directly" : "are refused");
-	hooks_tell(tell->hooks, *names ? "exit-changed" : "no-exit", values,
-		   sizeof(values) / sizeof(*values));
+	on_event_tell(tell->on_event, *names ? "exit-changed" : "no-exit", values,
+		      sizeof(values) / sizeof(*values));
 	memcpy(tell->names, names, sizeof(names));
 }
 
-struct exit_tell *exit_tell_open(struct ev_loop *loop, struct hooks *hooks)
+struct exit_tell *exit_tell_open(struct ev_loop *loop, struct on_event *on_event)
 {
 	struct exit_tell *tell = calloc(1, sizeof(*tell));
 	ev_timer *look;
@@ -71,7 +71,7 @@ struct exit_tell *exit_tell_open(struct ev_loop *loop, struct hooks *hooks)
 	if (!tell)
 		return NULL;
 	tell->loop = loop;
-	tell->hooks = hooks;
+	tell->on_event = on_event;
 	look = &tell->look;
 	ev_timer_init(look, on_look, 0., LOOK_S);
 	look->data = tell;

@@ -7,10 +7,10 @@
 struct config;
 struct ev_loop;
 struct exit_tell;
-struct hooks;
+struct on_event;
 
-/* hooks outlives it. NULL when out of memory. */
-struct exit_tell *exit_tell_open(struct ev_loop *loop, struct hooks *hooks);
+/* on_event outlives it. NULL when out of memory. */
+struct exit_tell *exit_tell_open(struct ev_loop *loop, struct on_event *on_event);
 void exit_tell_close(struct exit_tell *tell); /* NULL is allowed */
 
 /* From now on looks once a second at the exits of config, which lives until the next call: those

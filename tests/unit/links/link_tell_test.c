@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which changes of links are told of; hooks_tell() is a fake that remembers the last ones. */
+/* Which changes of links are told of; on_event_tell() is a fake that remembers the last ones. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,22 +9,22 @@
 
 #include <cmocka.h>
 
-#include "hooks/hooks.h"
 #include "links/link_tell.h"
+#include "on_event/on_event.h"
 
 static char told[512]; /* "EVENT NAME=TEXT…;" of each */
 static struct link_told memory;
 static struct link link;
 
-void __wrap_hooks_tell(struct hooks *hooks, const char *event, const struct hook_value *values,
-		       size_t count);
+void __wrap_on_event_tell(struct on_event *on_event, const char *event,
+			  const struct hook_value *values, size_t count);
 
-void __wrap_hooks_tell(struct hooks *hooks, const char *event, const struct hook_value *values,
-		       size_t count)
+void __wrap_on_event_tell(struct on_event *on_event, const char *event,
+			  const struct hook_value *values, size_t count)
 {
 	size_t len = strlen(told);
 
-	(void)hooks;
+	(void)on_event;
 	len += (size_t)snprintf(told + len, sizeof(told) - len, "%s", event);
 	for (size_t i = 0; i < count; i++)
 		if (*values[i].text && strcmp(values[i].name, "TEXT") != 0 &&

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "hooks/hooks.h"
+#include "on_event/on_event.h"
 
 #include <errno.h>
 #include <ev.h>
@@ -25,7 +25,7 @@ struct waiting {
 	char *variables[VALUES_MAX + 1];
 };
 
-struct hooks {
+struct on_event {
 	struct ev_loop *loop;
 	char *program; /* NULL: none */
 	double deadline_s;
@@ -57,9 +57,9 @@ static char *make_variable(const char *name, const char *text)
 	return strdup(variable);
 }
 
-static int start(struct hooks *hooks, char *const environment[], pid_t *pid)
+static int start(struct on_event *on_event, char *const environment[], pid_t *pid)
 {
-	char *const arguments[] = {hooks->program, NULL};
+	char *const arguments[] = {on_event->program, NULL};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t none, all;
@@ -82,7 +82,7 @@ static int start(struct hooks *hooks, char *const environment[], pid_t *pid)
 	if (!err)
 		err = posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
 	if (!err)
-		err = posix_spawn(pid, hooks->program, &actions, &attributes, arguments,
+		err = posix_spawn(pid, on_event->program, &actions, &attributes, arguments,
 				  environment);
 	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
@@ -106,130 +106,130 @@ static char **make_environment(const struct waiting *waiting)
 	return environment;
 }
 
-static void fail(struct hooks *hooks, const char *why)
+static void fail(struct on_event *on_event, const char *why)
 {
-	hooks->failed++;
-	log_warning("on-event: %s for %s: %s", hooks->program, hooks->event, why);
+	on_event->failed++;
+	log_warning("on-event: %s for %s: %s", on_event->program, on_event->event, why);
 }
 
 /* Until one runs, or none waits. */
-static void run_next(struct hooks *hooks)
+static void run_next(struct on_event *on_event)
 {
-	while (hooks->pid == 0 && hooks->count > 0) {
-		struct waiting *waiting = &hooks->queue[hooks->first];
+	while (on_event->pid == 0 && on_event->count > 0) {
+		struct waiting *waiting = &on_event->queue[on_event->first];
 		char **environment = make_environment(waiting);
 		int err = ENOMEM;
 
-		hooks->first = (hooks->first + 1) % HOOKS_WAITING_MAX;
-		hooks->count--;
-		snprintf(hooks->event, sizeof(hooks->event), "%s",
+		on_event->first = (on_event->first + 1) % HOOKS_WAITING_MAX;
+		on_event->count--;
+		snprintf(on_event->event, sizeof(on_event->event), "%s",
 			 waiting->variables[0] + strlen("HAWSER_EVENT="));
-		hooks->run++;
+		on_event->run++;
 		if (environment)
-			err = start(hooks, environment, &hooks->pid);
+			err = start(on_event, environment, &on_event->pid);
 		free(environment);
 		waiting_free(waiting);
 		if (err) {
-			hooks->pid = 0;
-			fail(hooks, strerror(err));
+			on_event->pid = 0;
+			fail(on_event, strerror(err));
 			continue;
 		}
-		log_debug("on-event: %s runs for %s", hooks->program, hooks->event);
-		ev_child_set(&hooks->child, hooks->pid, 0);
-		ev_child_start(hooks->loop, &hooks->child);
-		hooks->deadline.repeat = hooks->deadline_s;
-		ev_timer_again(hooks->loop, &hooks->deadline);
+		log_debug("on-event: %s runs for %s", on_event->program, on_event->event);
+		ev_child_set(&on_event->child, on_event->pid, 0);
+		ev_child_start(on_event->loop, &on_event->child);
+		on_event->deadline.repeat = on_event->deadline_s;
+		ev_timer_again(on_event->loop, &on_event->deadline);
 	}
 }
 
 /* What it has left behind is killed with it: one runs at a time. */
-static void end(struct hooks *hooks)
+static void end(struct on_event *on_event)
 {
-	(void)kill(-hooks->pid, SIGKILL);
-	ev_child_stop(hooks->loop, &hooks->child);
-	ev_timer_stop(hooks->loop, &hooks->deadline);
-	hooks->pid = 0;
+	(void)kill(-on_event->pid, SIGKILL);
+	ev_child_stop(on_event->loop, &on_event->child);
+	ev_timer_stop(on_event->loop, &on_event->deadline);
+	on_event->pid = 0;
 }
 
 static void on_child(struct ev_loop *loop, ev_child *child, int events)
 {
-	struct hooks *hooks = child->data;
+	struct on_event *on_event = child->data;
 	const int status = child->rstatus;
 	char why[64];
 
 	(void)loop;
 	(void)events;
-	end(hooks);
+	end(on_event);
 	if (WIFEXITED(status) && WEXITSTATUS(status) != 0) {
 		snprintf(why, sizeof(why), "exit status %d", WEXITSTATUS(status));
-		fail(hooks, why);
+		fail(on_event, why);
 	} else if (WIFSIGNALED(status)) {
 		snprintf(why, sizeof(why), "ended by signal %d", WTERMSIG(status));
-		fail(hooks, why);
+		fail(on_event, why);
 	}
-	run_next(hooks);
+	run_next(on_event);
 }
 
 /* The next one waits until this one is gone, as it may be stuck in the kernel. */
 static void on_deadline(struct ev_loop *loop, ev_timer *timer, int events)
 {
-	struct hooks *hooks = timer->data;
+	struct on_event *on_event = timer->data;
 
 	(void)events;
 	ev_timer_stop(loop, timer);
-	log_warning("on-event: %s for %s: killed after %g s", hooks->program, hooks->event,
-		    hooks->deadline_s);
-	(void)kill(-hooks->pid, SIGKILL);
+	log_warning("on-event: %s for %s: killed after %g s", on_event->program, on_event->event,
+		    on_event->deadline_s);
+	(void)kill(-on_event->pid, SIGKILL);
 }
 
-struct hooks *hooks_open(struct ev_loop *loop)
+struct on_event *on_event_open(struct ev_loop *loop)
 {
-	struct hooks *hooks = calloc(1, sizeof(*hooks));
+	struct on_event *on_event = calloc(1, sizeof(*on_event));
 	ev_child *child;
 	ev_timer *deadline;
 
-	if (!hooks)
+	if (!on_event)
 		return NULL;
-	hooks->loop = loop;
-	child = &hooks->child;
+	on_event->loop = loop;
+	child = &on_event->child;
 	ev_child_init(child, on_child, 0, 0);
-	child->data = hooks;
-	deadline = &hooks->deadline;
+	child->data = on_event;
+	deadline = &on_event->deadline;
 	ev_init(deadline, on_deadline);
-	deadline->data = hooks;
-	return hooks;
+	deadline->data = on_event;
+	return on_event;
 }
 
-static void forget(struct hooks *hooks)
+static void forget(struct on_event *on_event)
 {
-	for (; hooks->count > 0; hooks->count--) {
-		waiting_free(&hooks->queue[hooks->first]);
-		hooks->first = (hooks->first + 1) % HOOKS_WAITING_MAX;
+	for (; on_event->count > 0; on_event->count--) {
+		waiting_free(&on_event->queue[on_event->first]);
+		on_event->first = (on_event->first + 1) % HOOKS_WAITING_MAX;
 	}
 }
 
-void hooks_close(struct hooks *hooks)
+void on_event_close(struct on_event *on_event)
 {
-	if (!hooks)
+	if (!on_event)
 		return;
-	if (hooks->pid > 0)
-		end(hooks);
-	forget(hooks);
-	free(hooks->program);
-	free(hooks);
+	if (on_event->pid > 0)
+		end(on_event);
+	forget(on_event);
+	free(on_event->program);
+	free(on_event);
 }
 
-void hooks_configure(struct hooks *hooks, const char *program, double deadline_s)
+void on_event_configure(struct on_event *on_event, const char *program, double deadline_s)
 {
 	char *copy = program ? strdup(program) : NULL;
 
 	if (program && !copy)
 		log_error("on-event: %s", strerror(ENOMEM));
-	free(hooks->program);
-	hooks->program = copy;
-	hooks->deadline_s = deadline_s;
+	free(on_event->program);
+	on_event->program = copy;
+	on_event->deadline_s = deadline_s;
 	if (!copy)
-		forget(hooks);
+		forget(on_event);
 }
 
 static void format_now(char out[TIME_TEXT_MAX])
@@ -260,38 +260,38 @@ static bool fill(struct waiting *waiting, const char *event, const struct hook_v
 	return true;
 }
 
-void hooks_tell(struct hooks *hooks, const char *event, const struct hook_value *values,
-		size_t count)
+void on_event_tell(struct on_event *on_event, const char *event, const struct hook_value *values,
+		   size_t count)
 {
 	struct waiting *waiting;
 
-	if (!hooks || !hooks->program)
+	if (!on_event || !on_event->program)
 		return;
-	if (hooks->count == HOOKS_WAITING_MAX) {
-		if (hooks->dropped++ == hooks->told_dropped)
+	if (on_event->count == HOOKS_WAITING_MAX) {
+		if (on_event->dropped++ == on_event->told_dropped)
 			log_warning("on-event: %d events wait for %s; more are left out",
-				    HOOKS_WAITING_MAX, hooks->program);
+				    HOOKS_WAITING_MAX, on_event->program);
 		return;
 	}
-	hooks->told_dropped = hooks->dropped;
-	waiting = &hooks->queue[(hooks->first + hooks->count) % HOOKS_WAITING_MAX];
+	on_event->told_dropped = on_event->dropped;
+	waiting = &on_event->queue[(on_event->first + on_event->count) % HOOKS_WAITING_MAX];
 	if (!fill(waiting, event, values, count)) {
 		for (size_t i = 0; i < VALUES_MAX; i++)
 			free(waiting->variables[i]);
 		*waiting = (struct waiting){0};
-		hooks->dropped++;
+		on_event->dropped++;
 		log_error("on-event: %s: %s", event, strerror(ENOMEM));
 		return;
 	}
-	hooks->count++;
-	run_next(hooks);
+	on_event->count++;
+	run_next(on_event);
 }
 
-struct hooks_state hooks_state(const struct hooks *hooks)
+struct on_event_state on_event_state(const struct on_event *on_event)
 {
-	return (struct hooks_state){.program = hooks->program ? hooks->program : "",
-				    .run = hooks->run,
-				    .failed = hooks->failed,
-				    .dropped = hooks->dropped,
-				    .waiting = hooks->count};
+	return (struct on_event_state){.program = on_event->program ? on_event->program : "",
+				       .run = on_event->run,
+				       .failed = on_event->failed,
+				       .dropped = on_event->dropped,
+				       .waiting = on_event->count};
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Runs the user's program when something happens: one at a time, with a deadline, and nobody waits
  * for it. Main thread only. */
-#ifndef HAWSER_HOOKS_HOOKS_H
-#define HAWSER_HOOKS_HOOKS_H
+#ifndef HAWSER_ON_EVENT_ON_EVENT_H
+#define HAWSER_ON_EVENT_ON_EVENT_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -10,7 +10,7 @@
 #define HOOKS_WAITING_MAX 64
 
 struct ev_loop;
-struct hooks;
+struct on_event;
 
 /* An environment variable of the program: HAWSER_ and the name. Left out when text is NULL or "".
  */
@@ -19,8 +19,8 @@ struct hook_value {
 	const char *text;
 };
 
-struct hooks_state {
-	const char *program; /* "": none; valid until the next hooks_configure() */
+struct on_event_state {
+	const char *program; /* "": none; valid until the next on_event_configure() */
 	uint64_t run;
 	uint64_t failed;  /* could not be started, said so by its exit status, or was killed */
 	uint64_t dropped; /* events, as too many waited */
@@ -28,19 +28,19 @@ struct hooks_state {
 };
 
 /* loop must be the default loop, which learns of children. NULL when out of memory. */
-struct hooks *hooks_open(struct ev_loop *loop);
+struct on_event *on_event_open(struct ev_loop *loop);
 
 /* Kills what runs, and forgets what waits. NULL is allowed. */
-void hooks_close(struct hooks *hooks);
+void on_event_close(struct on_event *on_event);
 
 /* From now on runs this program, which is killed after so long, with all that it has started; NULL:
  * none. */
-void hooks_configure(struct hooks *hooks, const char *program, double deadline_s);
+void on_event_configure(struct on_event *on_event, const char *program, double deadline_s);
 
 /* Something has happened: runs the program, now or when it is free. NULL does nothing. */
-void hooks_tell(struct hooks *hooks, const char *event, const struct hook_value *values,
-		size_t count);
+void on_event_tell(struct on_event *on_event, const char *event, const struct hook_value *values,
+		   size_t count);
 
-struct hooks_state hooks_state(const struct hooks *hooks);
+struct on_event_state on_event_state(const struct on_event *on_event);
 
 #endif

@@ -16,14 +16,14 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "hooks/hooks.h"
+#include "on_event/on_event.h"
 
 #define WAIT_S 20.
 
-static char directory[] = "/tmp/hooks_test.XXXXXX";
+static char directory[] = "/tmp/on_event_test.XXXXXX";
 static char program[64], output[64];
 static struct ev_loop *loop;
-static struct hooks *hooks;
+static struct on_event *on_event;
 
 static void write_program(const char *text)
 {
@@ -54,17 +54,17 @@ static int teardown(void **state)
 	return rmdir(directory);
 }
 
-static int open_hooks(void **state)
+static int open_it(void **state)
 {
 	(void)state;
-	hooks = hooks_open(loop);
-	return hooks ? 0 : -1;
+	on_event = on_event_open(loop);
+	return on_event ? 0 : -1;
 }
 
-static int close_hooks(void **state)
+static int close_it(void **state)
 {
 	(void)state;
-	hooks_close(hooks);
+	on_event_close(on_event);
 	unlink(output);
 	return 0;
 }
@@ -97,11 +97,11 @@ static void await_lines(uint64_t count, size_t expected)
 		}
 		for (size_t i = 0; i < len; i++)
 			lines += text[i] == '\n';
-		if (hooks_state(hooks).run >= count && lines >= expected)
+		if (on_event_state(on_event).run >= count && lines >= expected)
 			break;
 	}
 	ev_timer_stop(loop, &wait);
-	assert_int_equal(hooks_state(hooks).run, count);
+	assert_int_equal(on_event_state(on_event).run, count);
 	assert_true(clock_monotonic_s() < until_s);
 }
 
@@ -129,8 +129,8 @@ static void a_program_is_told(void **state)
 	setenv("HAWSER_STATE", "of somebody else", 1);
 	write_program("echo \"$HAWSER_EVENT|$HAWSER_LINK|${HAWSER_STATE-none}|${HAWSER_EXIT-none}|"
 		      "$HAWSER_TEXT|${HAWSER_TIME#*T*:*:[0-5][0-9]}|$(cat)\" >> output");
-	hooks_configure(hooks, program, 10);
-	hooks_tell(hooks, "link-up", values, 4);
+	on_event_configure(on_event, program, 10);
+	on_event_tell(on_event, "link-up", values, 4);
 	await_run(1);
 	read_output(text, sizeof(text));
 	assert_string_equal(text, "link-up|dsl|none|none|a b \"c\" $d|Z|\n");
@@ -142,10 +142,10 @@ static void one_at_a_time(void **state)
 	(void)state;
 	write_program("mkdir busy || echo two >> output; sleep 0.02; rmdir busy; "
 		      "echo $HAWSER_EVENT >> output");
-	hooks_configure(hooks, program, 10);
+	on_event_configure(on_event, program, 10);
 	for (int i = 0; i < 3; i++) {
-		hooks_tell(hooks, "first", NULL, 0);
-		hooks_tell(hooks, "second", NULL, 0);
+		on_event_tell(on_event, "first", NULL, 0);
+		on_event_tell(on_event, "second", NULL, 0);
 	}
 	await_run(6);
 	char text[256];
@@ -158,15 +158,15 @@ static void what_waits_is_bounded(void **state)
 {
 	(void)state;
 	write_program("echo >> output");
-	hooks_configure(hooks, program, 10);
+	on_event_configure(on_event, program, 10);
 	for (int i = 0; i < 3 + HOOKS_WAITING_MAX; i++)
-		hooks_tell(hooks, "x", NULL, 0);
-	assert_int_equal(hooks_state(hooks).waiting, HOOKS_WAITING_MAX);
-	assert_int_equal(hooks_state(hooks).dropped, 2);
+		on_event_tell(on_event, "x", NULL, 0);
+	assert_int_equal(on_event_state(on_event).waiting, HOOKS_WAITING_MAX);
+	assert_int_equal(on_event_state(on_event).dropped, 2);
 	await_run(1 + HOOKS_WAITING_MAX);
-	hooks_tell(hooks, "x", NULL, 0);
+	on_event_tell(on_event, "x", NULL, 0);
 	await_run(2 + HOOKS_WAITING_MAX);
-	assert_int_equal(hooks_state(hooks).dropped, 2);
+	assert_int_equal(on_event_state(on_event).dropped, 2);
 }
 
 /* Whether it still runs: nobody may have waited for it. */
@@ -196,15 +196,15 @@ static void who_hangs_is_killed(void **state)
 	write_program("trap '' TERM HUP INT\n"
 		      "[ $HAWSER_EVENT = next ] || { sleep 100 & echo $! > pid; sleep 100; }\n"
 		      "echo \"$HAWSER_EVENT\" >> output");
-	hooks_configure(hooks, program, 0.5);
+	on_event_configure(on_event, program, 0.5);
 	ev_now_update(
 		loop); /* as in a callback; else the time since the last test is a part of it */
-	hooks_tell(hooks, "hang", NULL, 0);
-	hooks_tell(hooks, "next", NULL, 0);
-	while (hooks_state(hooks).run < 2 && clock_monotonic_s() - started_s < WAIT_S)
+	on_event_tell(on_event, "hang", NULL, 0);
+	on_event_tell(on_event, "next", NULL, 0);
+	while (on_event_state(on_event).run < 2 && clock_monotonic_s() - started_s < WAIT_S)
 		ev_run(loop, EVRUN_ONCE);
 	assert_true(clock_monotonic_s() - started_s >= 0.5);
-	assert_int_equal(hooks_state(hooks).failed, 1);
+	assert_int_equal(on_event_state(on_event).failed, 1);
 	while (access(output, F_OK) && clock_monotonic_s() - started_s < WAIT_S)
 		usleep(10000);
 	usleep(20000);
@@ -224,47 +224,46 @@ static void failures_are_counted(void **state)
 {
 	(void)state;
 	write_program("echo >> output; exit 3");
-	hooks_configure(hooks, program, 10);
-	hooks_tell(hooks, "x", NULL, 0);
+	on_event_configure(on_event, program, 10);
+	on_event_tell(on_event, "x", NULL, 0);
 	await_run(1);
-	while (hooks_state(hooks).failed == 0)
+	while (on_event_state(on_event).failed == 0)
 		ev_run(loop, EVRUN_ONCE);
 	unlink(program);
-	hooks_tell(hooks, "x", NULL, 0);
-	assert_int_equal(hooks_state(hooks).failed, 2);
-	assert_int_equal(hooks_state(hooks).run, 2);
+	on_event_tell(on_event, "x", NULL, 0);
+	assert_int_equal(on_event_state(on_event).failed, 2);
+	assert_int_equal(on_event_state(on_event).run, 2);
 	/* And it is tried again the next time. */
 	write_program("echo >> output");
-	hooks_tell(hooks, "x", NULL, 0);
+	on_event_tell(on_event, "x", NULL, 0);
 	await_lines(3, 2);
-	assert_int_equal(hooks_state(hooks).failed, 2);
+	assert_int_equal(on_event_state(on_event).failed, 2);
 }
 
 static void without_a_program_nothing_waits(void **state)
 {
 	(void)state;
-	hooks_tell(NULL, "x", NULL, 0);
-	hooks_tell(hooks, "x", NULL, 0);
+	on_event_tell(NULL, "x", NULL, 0);
+	on_event_tell(on_event, "x", NULL, 0);
 	write_program("sleep 100");
-	hooks_configure(hooks, program, 10);
-	hooks_tell(hooks, "x", NULL, 0);
-	hooks_tell(hooks, "x", NULL, 0);
-	assert_int_equal(hooks_state(hooks).waiting, 1);
-	hooks_configure(hooks, NULL, 10);
-	assert_int_equal(hooks_state(hooks).waiting, 0);
-	assert_string_equal(hooks_state(hooks).program, "");
+	on_event_configure(on_event, program, 10);
+	on_event_tell(on_event, "x", NULL, 0);
+	on_event_tell(on_event, "x", NULL, 0);
+	assert_int_equal(on_event_state(on_event).waiting, 1);
+	on_event_configure(on_event, NULL, 10);
+	assert_int_equal(on_event_state(on_event).waiting, 0);
+	assert_string_equal(on_event_state(on_event).program, "");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_program_is_told, open_hooks, close_hooks),
-		cmocka_unit_test_setup_teardown(one_at_a_time, open_hooks, close_hooks),
-		cmocka_unit_test_setup_teardown(what_waits_is_bounded, open_hooks, close_hooks),
-		cmocka_unit_test_setup_teardown(who_hangs_is_killed, open_hooks, close_hooks),
-		cmocka_unit_test_setup_teardown(failures_are_counted, open_hooks, close_hooks),
-		cmocka_unit_test_setup_teardown(without_a_program_nothing_waits, open_hooks,
-						close_hooks),
+		cmocka_unit_test_setup_teardown(a_program_is_told, open_it, close_it),
+		cmocka_unit_test_setup_teardown(one_at_a_time, open_it, close_it),
+		cmocka_unit_test_setup_teardown(what_waits_is_bounded, open_it, close_it),
+		cmocka_unit_test_setup_teardown(who_hangs_is_killed, open_it, close_it),
+		cmocka_unit_test_setup_teardown(failures_are_counted, open_it, close_it),
+		cmocka_unit_test_setup_teardown(without_a_program_nothing_waits, open_it, close_it),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
