@@ -130,6 +130,8 @@ def test_sockets_of_a_socket_unit(bed, manage, echo):
     manager = manage(*LISTEN, *ALLOW)
     with bed.router.socket(socket.AF_INET) as given, bed.router.socket(socket.AF_INET) as other, \
             open(os.devnull, "rb") as none:
+        for listener in given, other:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         given.bind((LAN4, 1080))
         given.listen()
         other.bind(("127.0.0.1", 1093))
