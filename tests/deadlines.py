@@ -66,7 +66,10 @@ class _Deadlines:
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
-        if not self._hands_out:  # it is told when to end
+        if self._hands_out:
+            # pytest removes what runs before this one left, which may be much.
+            self._die_in(5 * EXIT_S)
+        else:  # it is told when to end
             faulthandler.cancel_dump_traceback_later()
 
 

@@ -168,7 +168,7 @@ def test_a_thread_that_does_not_end(tmp_path):
     write(tmp_path, "thread_at_the_end", HANGS["thread_at_the_end"])
     process = start(tmp_path, HAWSER_EXIT_S="1")
     said = output_of(process)
-    assert process.returncode == 1 and "1 passed" in said and "Timeout (0:00:01)" in said, said
+    assert process.returncode == 1 and "1 passed" in said and "Timeout (0:00:05)" in said, said
     await_end(tmp_path)
 
 
