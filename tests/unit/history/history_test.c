@@ -91,7 +91,8 @@ static void hours_and_days(void **state)
 /* Forth and back, and back and forth: nothing is lost, and what was put elsewhere goes in time. */
 static void a_clock_that_jumps(void **state)
 {
-	static const int64_t jumps[] = {400 * 24, -490000, 3, -3};
+	/* In hours; the first is 400 days. */
+	static const int64_t jumps[] = {9600, -490000, 3, -3};
 
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {

@@ -162,7 +162,7 @@ static void test_offered_to_those_that_miss_it(void **state)
 	assert_false(link_offers_again(&offers, &at[DSL], &standing, 105));
 	assert_true(link_offers_again(&offers, &at[DSL], &standing, 106));
 	/* Who never joins is given up. */
-	for (double now_s = 107; now_s < 9000; now_s++)
+	for (int now_s = 107; now_s < 9000; now_s++)
 		times += link_offers_again(&offers, &at[DSL], &standing, now_s);
 	assert_int_equal(times, 3);
 	assert_false(link_offers_due(&offers, 9000));
@@ -189,7 +189,7 @@ static void test_offered_to_those_that_wait(void **state)
 
 	(void)state;
 	link_offers_added(&offers, &at[DSL], 100);
-	for (double now_s = 100; now_s < 5000; now_s++)
+	for (int now_s = 100; now_s < 5000; now_s++)
 		(void)link_offers_again(&offers, &at[DSL], &(struct link_standing){0}, now_s);
 	assert_false(link_offers_due(&offers, 5000));
 	/* Long ago; then somebody needs it. */
