@@ -27,7 +27,7 @@ table inet filter {
         type filter hook input priority 0; policy drop;
         iif lo accept
         ct state established,related accept
-        meta l4proto { icmp, ipv6-icmp } accept
+        meta l4proto { icmp, icmpv6 } accept
     }
 }
 """

@@ -53,11 +53,11 @@ def fw4(lan_input: str = "accept") -> str:
                 drop
             }}
             chain input_lan {{
-                meta l4proto {{ icmp, ipv6-icmp }} accept
+                meta l4proto {{ icmp, icmpv6 }} accept
                 {lan_input}
             }}
             chain input_wan {{
-                meta l4proto {{ icmp, ipv6-icmp }} accept
+                meta l4proto {{ icmp, icmpv6 }} accept
                 jump handle_reject
             }}
             chain srcnat {{
