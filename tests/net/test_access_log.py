@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 import shlex
 import signal
 import socket
@@ -20,6 +21,7 @@ from handshakes import (PASSWORD, Refused, http_connect_request, read, read_http
                         socks5_password, socks5_request)
 from links import LINK, bare_bed
 from pattern import MEGABYTE
+from repeated import Repeated
 from topology import CLIENT4, LAN4, SERVER4
 from waiting import until
 
@@ -326,6 +328,52 @@ def test_nobody_reads(hawserd, echo, tmp_path):
         assert os.read(reader, 65536).count(b" cause=none\n") == 50
     finally:
         os.close(reader)
+
+
+def test_opened_again_while_nobody_reads(hawserd, echo, tmp_path):
+    """What waited then is written when somebody reads."""
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        daemon = hawserd("--access-log", str(path))
+        os.write(reader, b"x" * 65536)
+        for when in "before", "after":
+            with daemon.dial(SERVER4, echo.port):
+                pass
+            until(daemon.active, lambda active: active == 0)
+            time.sleep(0.3)  # it has tried
+            if when == "before":
+                # Taken by the main thread already; then one waits that it has not taken yet.
+                with daemon.dial(SERVER4, echo.port):
+                    pass
+                until(daemon.active, lambda active: active == 0)
+                daemon.signal(signal.SIGUSR1)
+        os.read(reader, 65536)
+        state = until(lambda: daemon.status()["access_log"],
+                      lambda found: found["lines"] + found["dropped"] == 3)
+        assert state["lines"] >= 1
+    finally:
+        os.close(reader)
+
+
+def test_turned_off_and_on_under_load(hawserd, echo, log, tmp_path):
+    config = tmp_path / "hawser.conf"
+    on = f'daemon {{ access-log = "{log}" }}\n'
+    config.write_text(on, "ascii")
+    daemon = hawserd("-c", str(config))
+
+    def visit() -> None:
+        with daemon.dial(SERVER4, echo.port):
+            pass
+
+    with Repeated(*[visit] * 4) as visits:
+        for number in range(20):
+            config.write_text("" if number % 2 == 0 else on, "ascii")
+            assert daemon.run_cli("reload").returncode == 0
+        made = visits.made
+        until(lambda: visits.made > made + 8)
+    assert visits.failed == []
 
 
 @pytest.mark.parametrize(("value", "said"), [

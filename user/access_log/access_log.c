@@ -98,21 +98,42 @@ static bool write_some(struct access_log *log)
 	return true;
 }
 
-static void flush(struct access_log *log)
+/* False: the rest waits for the timer. */
+static bool write_all(struct access_log *log)
 {
-	while (log->written < log->writing.len || take_pending(log)) {
+	while (log->written < log->writing.len) {
 		if (!write_some(log)) {
 			ev_timer_again(log->loop, &log->flush);
-			return;
+			return false;
 		}
 	}
+	return true;
+}
+
+/* What is put meanwhile wakes us again, so that a slow disk has no more than this at once. */
+static void flush(struct access_log *log)
+{
+	if (write_all(log) && take_pending(log))
+		(void)write_all(log);
+}
+
+/* Of what has been taken. */
+static void drop_rest(struct access_log *log)
+{
+	count_lines(log, log->written, log->writing.len, false);
+	log->written = log->writing.len;
 }
 
 static void on_flush(struct ev_loop *loop, ev_timer *timer, int events)
 {
+	struct access_log *log = timer->data;
+
 	(void)events;
 	ev_timer_stop(loop, timer);
-	flush(timer->data);
+	if (log->where)
+		flush(log);
+	else if (take_pending(log)) /* which a worker put while it was turned off */
+		drop_rest(log);
 }
 
 static void on_wake(struct ev_loop *loop, ev_async *async, int events)
@@ -150,6 +171,7 @@ void access_log_close(struct access_log *log)
 	if (!log)
 		return;
 	access_log_follow(log, NULL);
+	ev_timer_stop(log->loop, &log->flush);
 	ev_async_stop(log->loop, &log->wake);
 	pthread_mutex_destroy(&log->lock);
 	free(log->writing.text);
@@ -163,9 +185,7 @@ static void drain(struct access_log *log)
 	if (!log->where)
 		return;
 	flush(log);
-	ev_timer_stop(log->loop, &log->flush);
-	count_lines(log, log->written, log->writing.len, false);
-	log->written = log->writing.len;
+	drop_rest(log);
 }
 
 static int open_at(struct access_log *log, const char *where, char *copy)
@@ -186,6 +206,8 @@ static int open_at(struct access_log *log, const char *where, char *copy)
 	log->where = copy;
 	log->fault = 0;
 	atomic_store_explicit(&log->on, where != NULL, memory_order_relaxed);
+	/* What was put while the old one took nothing has sent its wake-up already. */
+	ev_timer_again(log->loop, &log->flush);
 	return 0;
 }
 

@@ -83,16 +83,19 @@ static int take(struct daemon *daemon)
 	struct config *old = daemon->config;
 	struct config *new;
 	struct listen_set listening;
+	bool follows; /* the new access log is there */
 
 	if (drain_has_begun(daemon)) {
 		log_warning("not reloaded: hawserd is draining");
 		return -EBUSY;
 	}
 	new = config_load(daemon->options);
-	if (!new || reload_adopt(new, old) ||
-	    access_log_follow(daemon->access_log, new->access_log) ||
+	follows = new && !reload_adopt(new, old) &&
+		  !access_log_follow(daemon->access_log, new->access_log);
+	if (!follows ||
 	    listen_set_open(&listening, new, daemon->worker_count, &daemon->listening)) {
-		(void)access_log_follow(daemon->access_log, old->access_log);
+		if (follows)
+			(void)access_log_follow(daemon->access_log, old->access_log);
 		log_error("the configuration stays as it was");
 		config_put(new);
 		return -EINVAL;

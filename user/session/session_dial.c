@@ -156,7 +156,7 @@ void session_dial(struct session *session)
 	request.client = &session->client;
 	request.plain = session->plain;
 	if (session->record)
-		session_record_end(session, CAUSE_NONE);
+		session_record_next(session);
 	session_drop_server(session);
 	session_watch_client(session);
 	session_set_out(session);

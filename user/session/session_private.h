@@ -162,6 +162,8 @@ void session_tally(struct session *session);
 void session_record_connected(struct session *session);
 void session_record_look(struct session *session);
 void session_record_end(struct session *session, enum cause cause);
+/* The connection to one server is over, and the client asks for another. There is a record. */
+void session_record_next(struct session *session);
 
 /* A line in the log of who did not get in. */
 void session_tell_refused(struct session *session, enum cause cause);

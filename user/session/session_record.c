@@ -29,6 +29,7 @@ struct record_way {
 struct session_record {
 	union address server;
 	const char *exit; /* the configuration's; NULL: none */
+	const char *user; /* the same; a client of plain HTTP may name another one each time */
 	enum transport transport;
 	ev_tstamp since;
 	uint64_t up; /* bytes of the session before it */
@@ -119,6 +120,7 @@ void session_record_connected(struct session *session)
 		return;
 	free(session->record);
 	session->record = record;
+	record->user = session->user;
 	record->transport = relay->server.transport;
 	record->since = loop_clock_s(session->env->relay.loop);
 	record->up = relay->flows[UP].bytes;
@@ -152,6 +154,8 @@ static size_t sum_links(const struct session_record *record, struct access_link 
 /* The name that got in; else the one that did not. */
 static const char *user_of(const struct session *session)
 {
+	if (session->record)
+		return session->record->user;
 	return session->user || !session->opening ? session->user
 						  : session->opening->handshake.login;
 }
@@ -207,6 +211,21 @@ void session_record_end(struct session *session, enum cause cause)
 	}
 	free(session->record);
 	session->record = NULL;
+}
+
+void session_record_next(struct session *session)
+{
+	if (access_log_is_on(session->env->access_log)) {
+		session_record_look(session);
+		write_line(session, CAUSE_NONE);
+	}
+	*session->record = (struct session_record){
+		.transport = TRANSPORT_NONE,
+		.user = session->user,
+		.since = loop_clock_s(session->env->relay.loop),
+		.up = session->relay.flows[UP].bytes,
+		.down = session->relay.flows[DOWN].bytes,
+	};
 }
 
 static const char *reason_of(const struct session *session, enum cause cause)
