@@ -49,6 +49,8 @@ int main(int argc, char **argv)
 	heap_keep_tables(true);
 	options = options_parse(argc, argv);
 	signal(SIGPIPE, SIG_IGN);
+	/* Of log rotation, which may come while we start. */
+	signal(SIGUSR1, SIG_IGN);
 	if (sodium_init() < 0) {
 		log_error("libsodium: no source of random numbers");
 		return EXIT_FAILURE;

@@ -22,7 +22,8 @@ from crossing import Crossing
 from daemon import ALLOW, LISTEN
 from handshakes import read
 from links import LINK
-from manager import Manager
+from manager import Manager, ask
+from patience import PATIENCE
 from pattern import MEGABYTE
 from topology import CLIENT4, LAN4, LAN6, SERVER4
 from waiting import until
@@ -32,19 +33,6 @@ pytestmark = pytest.mark.mptcp
 
 def connect(bed) -> socket.socket:
     return peers.connect(bed.client, LAN4, 1080, False, "")
-
-
-def ask(control: str, command: str) -> dict:
-    """{} when nobody answers."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(10)
-        try:
-            connection.connect(control)
-            connection.sendall(json.dumps({"command": command}).encode() + b"\n")
-            with connection.makefile("rb") as answer:
-                return json.loads(answer.readline())
-        except (OSError, ValueError):
-            return {}
 
 
 def run_cli(manager: Manager, *words: str) -> subprocess.CompletedProcess:
@@ -143,7 +131,7 @@ def test_sockets_of_a_socket_unit(bed, manage, echo):
         for _ in range(20):
             with session(bed, echo.port) as client:
                 goes_on(client)
-    assert "nothing listens any more on 127.0.0.1:1093" in manager.log()
+    assert "a socket on 127.0.0.1:1093, which this hawserd was started with, is not wanted" in manager.log()
     assert "descriptor 5 of LISTEN_FDS is no listening TCP socket" in manager.log()
 
 
@@ -163,11 +151,12 @@ def test_a_restart_refuses_nobody(bed, manage, echo):
         goes_on(old)
         until(lambda: ask(manager.control, "status")["links"]["set_up"] is True)
     assert not load.failures, load.failures
+    assert load.slowest_s < 0.9 * PATIENCE  # a SYN that nobody takes is sent again after a second
 
 
 @pytest.mark.parametrize("method", ["tproxy", "redirect"])
 def test_an_upgrade_refuses_nobody(bed, manage, echo, tmp_path, method):
-    """`hawser upgrade`: control socket, links and interception pass on as they are."""
+    """`hawser upgrade`: control socket, links and interception pass on."""
     file = tmp_path / "conf"
     listener = "127.0.0.1:1090" if method == "tproxy" else "0.0.0.0:1090"
     file.write_text(f'intercept {{ up = yes  method = {method}  lan = {{ "lan" }} }}\n'
@@ -193,6 +182,7 @@ def test_an_upgrade_refuses_nobody(bed, manage, echo, tmp_path, method):
         assert manager.process.poll() is None
         assert manager.count("READY=1") == 4
     assert not load.failures, load.failures
+    assert load.slowest_s < 0.9 * PATIENCE  # a SYN that nobody takes is sent again after a second
     # The last one takes all of it back.
     manager.close_gently()
     assert "table inet hawser" not in bed.router.run("nft", "list", "tables")
@@ -248,6 +238,44 @@ def test_what_links_have_carried_is_counted(bed, manage, echo):
     until(sent, lambda bytes_: sum(bytes_) > MEGABYTE)
     assert run_cli(manager, "upgrade").returncode == 0
     assert MEGABYTE < carried(manager, "link") < 2 * MEGABYTE
+
+
+def test_what_is_not_wanted_any_more_is_not_kept(bed, manage, echo, tmp_path):
+    """Clients of a listener that is gone are refused, and fewer workers leave none waiting."""
+    file = tmp_path / "conf"
+    rest = f'access {{ allow = {{ "{CLIENT4}" }} }}\nlisten "a" {{ address = "{LAN4}:1080" }}\n'
+    file.write_text(f'daemon {{ workers = 4 }}\n{rest}listen "b" {{ address = "{LAN4}:1085" }}\n', "ascii")
+    manager = manage("-c", str(file), "--keeper")
+    manager.start()
+    peers.connect(bed.client, LAN4, 1085, False, "").close()
+    file.write_text(f"daemon {{ workers = 1 }}\n{rest}", "ascii")
+    assert run_cli(manager, "upgrade").returncode == 0
+
+    def is_refused() -> bool:
+        try:
+            peers.connect(bed.client, LAN4, 1085, False, "").close()
+        except ConnectionRefusedError:
+            return True
+        return False
+
+    until(is_refused)
+    assert ask(manager.control, "status")["workers"] == 1
+    for _ in range(40):
+        with session(bed, echo.port) as client:
+            goes_on(client)
+
+
+def test_who_drains_survives_the_next_restart(bed, manage, echo):
+    """One that another has followed loses its keeper; that is no second SIGTERM."""
+    manager = manage(*LISTEN, *ALLOW, "--keeper")
+    manager.start()
+    with session(bed, echo.port) as old:
+        assert run_cli(manager, "upgrade").returncode == 0
+        assert manager.stop() == 0
+        manager.start()
+        with session(bed, echo.port) as new:
+            goes_on(new)
+        goes_on(old)
 
 
 def test_an_upgrade_that_fails_changes_nothing(bed, manage, echo, tmp_path):

@@ -4,7 +4,6 @@ interception at once, as they are."""
 
 from __future__ import annotations
 
-import json
 import signal
 import socket
 import tempfile
@@ -16,22 +15,10 @@ import pytest
 from daemon import ALLOW, LISTEN
 from handshakes import read
 from links import LINK
+from manager import ask
 from namespace import MountNamespace
 from sessions import through
 from waiting import until
-
-
-def ask(control: str, command: str) -> dict:
-    """{} when nobody answers."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(10)
-        try:
-            connection.connect(control)
-            connection.sendall(json.dumps({"command": command}).encode() + b"\n")
-            with connection.makefile("rb") as answer:
-                return json.loads(answer.readline())
-        except (OSError, ValueError):
-            return {}
 
 
 class Newcomer:

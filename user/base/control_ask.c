@@ -42,7 +42,9 @@ struct json_object *control_ask(const char *path, const char *question)
 	struct json_object *parsed = NULL;
 
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	/* The latter also for connect(), whose queue may be full. */
 	if (fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) &&
+	    !setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) &&
 	    !connect(fd, (struct sockaddr *)&address, sizeof(address)) &&
 	    send(fd, question, len, MSG_NOSIGNAL) == (ssize_t)len &&
 	    read_line(fd, answer, sizeof(answer)))

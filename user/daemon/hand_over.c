@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Another hawserd takes the place of this one, which goes on until its last session has ended. What
  * there is one of on a host is let go as it stands in the kernel: control socket, links, rules. */
+#include <sys/prctl.h>
+
 #include "access_log/access_log.h"
 #include "base/log.h"
 #include "daemon/daemon_private.h"
@@ -9,6 +11,7 @@
 #include "daemon/usage.h"
 #include "links/links.h"
 #include "upstream/exit_memory.h"
+#include "upstream/exit_tell.h"
 
 static void let_go(struct daemon *daemon)
 {
@@ -25,6 +28,8 @@ static void let_go(struct daemon *daemon)
 	links_leave(daemon->links);
 	exit_memory_close(daemon->exits);
 	daemon->exits = NULL;
+	exit_tell_close(daemon->exit_tell);
+	daemon->exit_tell = NULL;
 }
 
 static void on_let_go(struct ev_loop *loop, ev_timer *timer, int events)
@@ -53,6 +58,8 @@ bool hand_over_soon(struct daemon *daemon)
 
 void hand_over(struct daemon *daemon)
 {
+	/* The keeper's end is no second SIGTERM for one that drains already. */
+	(void)prctl(PR_SET_PDEATHSIG, 0);
 	/* The other one beats already. */
 	heartbeat_leave(daemon->heartbeat);
 	if (!drain_has_begun(daemon))

@@ -3,12 +3,14 @@
 
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/notify.h"
 
 #define FIRST_FD      3 /* SD_LISTEN_FDS_START */
 #define INHERITED_MAX 1024
@@ -47,6 +49,20 @@ static void take(int fd)
 	inherited[inherited_count++].fd = fd;
 }
 
+/* "listen-127.0.0.1.1080": a colon would end a name. */
+void inherited_tell(const char *format, const union address *address, const int *fds, size_t count)
+{
+	char text[ADDRESS_TEXT_MAX];
+	char line[ADDRESS_TEXT_MAX + 64];
+
+	address_format(address, text);
+	for (char *c = text; *c; c++)
+		if (*c == ':')
+			*c = '.';
+	snprintf(line, sizeof(line), format, text);
+	notify_send(line, fds, count);
+}
+
 void inherited_take(void)
 {
 	const char *pid = getenv("LISTEN_PID");
@@ -83,8 +99,11 @@ void inherited_close(void)
 	char text[ADDRESS_TEXT_MAX];
 
 	for (size_t i = 0; i < inherited_count; i++) {
-		log_warning("nothing listens any more on %s, which this hawserd was started with",
+		log_warning("a socket on %s, which this hawserd was started with, is not wanted: "
+			    "no listener, or fewer workers",
 			    address_format(&inherited[i].address, text));
+		/* Whoever keeps it would have clients wait there for ever. */
+		inherited_tell("FDSTOREREMOVE=1\nFDNAME=listen-%s", &inherited[i].address, NULL, 0);
 		close(inherited[i].fd);
 	}
 	inherited_count = 0;

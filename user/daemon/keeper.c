@@ -165,7 +165,8 @@ static void reap(struct keeper *keeper)
 				  "old one goes on",
 				  (long)pid, exit_code(status));
 			forget(&keeper->next);
-		} else if (pid == keeper->current.pid && keeper->next.pid > 0) {
+		} else if (pid == keeper->current.pid && keeper->next.pid > 0 &&
+			   !keeper->stopping) {
 			hand_over(keeper);
 		} else if (pid == keeper->current.pid) {
 			exit(exit_code(status));
@@ -239,6 +240,8 @@ void keeper_run(char **argv)
 	sigemptyset(&set);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
 		sigaddset(&set, numbers[i]);
+	/* Ignored, as it may be inherited, nobody would tell that a child has ended. */
+	signal(SIGCHLD, SIG_DFL);
 	sigprocmask(SIG_BLOCK, &set, &keeper.before);
 	log_begin_service();
 	keeper.signals = signalfd(-1, &set, SFD_CLOEXEC);

@@ -210,21 +210,6 @@ int listen_set_open(struct listen_set *set, const struct config *config, size_t 
 	return 0;
 }
 
-/* "listen-127.0.0.1.1080": a colon would end a name. */
-static void notify_about(const char *format, const union address *address, const int *fds,
-			 size_t count)
-{
-	char text[ADDRESS_TEXT_MAX];
-	char line[ADDRESS_TEXT_MAX + 64];
-
-	address_format(address, text);
-	for (char *c = text; *c; c++)
-		if (*c == ':')
-			*c = '.';
-	snprintf(line, sizeof(line), format, text);
-	notify_send(line, fds, count);
-}
-
 static bool is_open(const struct listen_set *set, size_t i)
 {
 	return set->fds[i * set->workers] >= 0;
@@ -234,16 +219,16 @@ void listen_set_keep(const struct listen_set *set)
 {
 	for (size_t i = 0; i < set->count; i++)
 		if (is_open(set, i))
-			notify_about("FDSTORE=1\nFDNAME=listen-%s", &set->addresses[i],
-				     &set->fds[i * set->workers], set->workers);
+			inherited_tell("FDSTORE=1\nFDNAME=listen-%s", &set->addresses[i],
+				       &set->fds[i * set->workers], set->workers);
 }
 
 void listen_set_forget(const struct listen_set *set)
 {
 	for (size_t i = 0; i < set->count; i++)
 		if (is_open(set, i))
-			notify_about("FDSTOREREMOVE=1\nFDNAME=listen-%s", &set->addresses[i], NULL,
-				     0);
+			inherited_tell("FDSTOREREMOVE=1\nFDNAME=listen-%s", &set->addresses[i],
+				       NULL, 0);
 }
 
 void listen_set_close(struct listen_set *set)

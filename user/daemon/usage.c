@@ -62,7 +62,7 @@ static void note_fault(struct usage *usage, int fault)
 static void add(struct usage *usage, enum history_kind kind, const char *name, const char *address,
 		struct history_time now, struct history_bytes bytes)
 {
-	if (bytes.up == 0 && bytes.down == 0)
+	if (!usage->unwritten || (bytes.up == 0 && bytes.down == 0))
 		return;
 	if (history_add(usage->unwritten, kind, name, address, now, bytes))
 		log_error("history: %s", strerror(ENOMEM));
@@ -136,8 +136,6 @@ static void gather(struct usage *usage)
 	const struct history_time now = history_time_at(clock_calendar_ms());
 	struct neighbours neighbours;
 
-	if (!usage->unwritten)
-		return;
 	gather_links(usage, now);
 	(void)neighbours_load(&neighbours);
 	for (size_t i = 0; i < usage->worker_count; i++)
@@ -235,6 +233,8 @@ void usage_close(struct usage *usage)
 
 static void begin(struct usage *usage)
 {
+	/* What was carried while it was off counts for nothing. */
+	gather(usage);
 	usage->unwritten = history_new();
 	if (!usage->unwritten) {
 		log_error("history: %s", strerror(ENOMEM));
@@ -254,12 +254,14 @@ void usage_configure(struct usage *usage, const struct config *config)
 	usage->config = config;
 	if (config->history && !usage->unwritten)
 		begin(usage);
-	else
+	else if (usage->unwritten)
 		gather(usage);
 }
 
 void usage_write(struct usage *usage)
 {
+	if (!usage->unwritten)
+		return;
 	gather(usage);
 	write_now(usage);
 }
@@ -268,7 +270,8 @@ const struct history *usage_history(struct usage *usage)
 {
 	int err;
 
-	gather(usage);
+	if (usage->unwritten)
+		gather(usage);
 	history_free(usage->shown);
 	usage->shown = usage->unwritten ? history_new() : NULL;
 	if (!usage->shown)

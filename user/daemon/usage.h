@@ -20,7 +20,8 @@ struct usage *usage_open(struct ev_loop *loop, struct worker *const *workers, si
 /* Gathers and writes for the last time. NULL is allowed. */
 void usage_close(struct usage *usage);
 
-/* From now on config holds, until the next call. Waits for no disk. */
+/* From now on config holds, until the next call. Waits for no disk, unless
+ * the history ends or has another directory. */
 void usage_configure(struct usage *usage, const struct config *config);
 
 /* Writes all up to now, and waits for another hawserd that writes. */

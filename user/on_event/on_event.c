@@ -33,6 +33,7 @@ struct on_event {
 	size_t first;
 	size_t count;
 	char event[VARIABLE_MAX]; /* that the program runs for */
+	char runs[VARIABLE_MAX];  /* which one: a reload may have given another since */
 	pid_t pid;		  /* 0: it does not run */
 	ev_child child;
 	ev_timer deadline;
@@ -109,7 +110,7 @@ static char **make_environment(const struct waiting *waiting)
 static void fail(struct on_event *on_event, const char *why)
 {
 	on_event->failed++;
-	log_warning("on-event: %s for %s: %s", on_event->program, on_event->event, why);
+	log_warning("on-event: %s for %s: %s", on_event->runs, on_event->event, why);
 }
 
 /* Until one runs, or none waits. */
@@ -124,6 +125,7 @@ static void run_next(struct on_event *on_event)
 		on_event->count--;
 		snprintf(on_event->event, sizeof(on_event->event), "%s",
 			 waiting->variables[0] + strlen("HAWSER_EVENT="));
+		snprintf(on_event->runs, sizeof(on_event->runs), "%s", on_event->program);
 		on_event->run++;
 		if (environment)
 			err = start(on_event, environment, &on_event->pid);
@@ -177,8 +179,8 @@ static void on_deadline(struct ev_loop *loop, ev_timer *timer, int events)
 
 	(void)events;
 	ev_timer_stop(loop, timer);
-	log_warning("on-event: %s for %s: killed after %g s", on_event->program, on_event->event,
-		    on_event->deadline_s);
+	log_warning("on-event: %s for %s: killed after %g s", on_event->runs, on_event->event,
+		    timer->repeat);
 	(void)kill(-on_event->pid, SIGKILL);
 }
 

@@ -56,6 +56,8 @@ void session_tally(struct session *session)
 {
 	uint64_t more[DIRECTIONS];
 
+	if (!session->env->config->history)
+		return;
 	for (enum direction d = UP; d < DIRECTIONS; d++) {
 		more[d] = session->relay.flows[d].bytes - session->tallied[d];
 		session->tallied[d] = session->relay.flows[d].bytes;

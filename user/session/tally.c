@@ -92,12 +92,13 @@ static struct tally_exit *find_exit(struct tally *tally, const char *name)
 void tally_add(struct tally *tally, const union address *client, const char *token,
 	       const char *exit, uint64_t up, uint64_t down)
 {
-	const struct tally_client wanted = client_of(client, token);
 	struct tally_client *by_client;
+	struct tally_client wanted;
 	struct tally_exit *by_exit;
 
 	if (up == 0 && down == 0)
 		return;
+	wanted = client_of(client, token);
 	by_client = find_client(tally, &wanted);
 	if (by_client) {
 		by_client->up += up;

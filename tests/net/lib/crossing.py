@@ -66,3 +66,4 @@ class Crossing(AbstractContextManager):
         self._end.set()
         for thread in self._threads:
             thread.join(30)
+        assert not any(thread.is_alive() for thread in self._threads)

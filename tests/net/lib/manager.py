@@ -5,6 +5,7 @@ store, LISTEN_FDS, signals to the main process only."""
 from __future__ import annotations
 
 import array
+import json
 import os
 import signal
 import socket
@@ -18,6 +19,19 @@ from waiting import until
 SO_PASSCRED = getattr(socket, "SO_PASSCRED", 16)
 # Becomes the program with its own number in LISTEN_PID; dies with the tests.
 LAUNCH = 'export LISTEN_PID=$$; exec "$@"'
+
+
+def ask(control: str, command: str) -> dict:
+    """{} when nobody answers."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(10)
+        try:
+            connection.connect(control)
+            connection.sendall(json.dumps({"command": command}).encode() + b"\n")
+            with connection.makefile("rb") as answer:
+                return json.loads(answer.readline())
+        except (OSError, ValueError):
+            return {}
 
 
 class Manager:
