@@ -73,8 +73,15 @@ def test_stays_until_all_have_joined_another(bare, start, tmp_path, then):
             until(stays)
             assert bare.endpoints()[near("b")[0]]["backup"]
             assert near("b")[1] not in bare.endpoints()
+            assert f"from {near('b')[0]} lookup" in bare.router.run("ip", "rule")
+            before = [sum(bare.link_bytes(link)) for link in "ab"]
             move(MEGABYTE)
+            on_a, on_b = (sum(bare.link_bytes(link)) - was for link, was in zip("ab", before))
+            assert on_b > MEGABYTE and on_a < MEGABYTE // 4, (on_a, on_b)
         until(lambda: near("b")[0] not in bare.endpoints(), seconds=JOINS_S)
+        if then == THEN["removed"]:
+            until(lambda: f"from {near('b')[0]} lookup" not in bare.router.run("ip", "rule"))
+            assert not bare.router.run("ip", "route", "show", "table", "28002")
         assert daemon.session()["upstream_subflows"] == 1
         before = sum(bare.link_bytes("b"))
         move(MEGABYTE)

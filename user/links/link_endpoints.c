@@ -126,27 +126,13 @@ static int add_endpoint(struct link_setup *setup, const struct mptcp_pm_endpoint
 	return err;
 }
 
-static bool is_there(const struct net_view *view, const union address *address)
-{
-	for (size_t i = 0; i < view->address_count; i++) {
-		const struct net_device *device =
-			net_view_device_at(view, view->addresses[i].device);
-
-		if (address_same_ip(&view->addresses[i].address, address))
-			return device && device->up && device->running;
-	}
-	return false;
-}
-
 /* Whether it goes by our own will, as the link works, and may stay while it is needed. */
-static bool may_stay(const struct net_view *view, const struct wanted *wanted,
-		     const union address *address)
+static bool may_stay(const struct wanted *wanted, const union address *address)
 {
 	return wanted->works[address_family(address)] &&
 	       (address_is_among(address, wanted->resting, wanted->resting_count) ||
 		address_is_among(address, wanted->spent, wanted->spent_count) ||
-		(!address_is_among(address, wanted->known, wanted->known_count) &&
-		 is_there(view, address)));
+		address_is_among(address, wanted->gone, wanted->gone_count));
 }
 
 static void hold(struct link_setup *setup, struct wanted *wanted,
@@ -190,8 +176,8 @@ static struct link_standing find_standing(const struct link_setup *setup,
 }
 
 /* Adds to wanted what goes by our own will, but not yet. */
-static void hold_leaving(struct link_setup *setup, const struct net_view *view,
-			 struct wanted *wanted, const struct census *census)
+static void hold_leaving(struct link_setup *setup, struct wanted *wanted,
+			 const struct census *census)
 {
 	for (size_t i = 0; i < census->leaving_count; i++) {
 		const union address *address = &census->leaving[i];
@@ -199,7 +185,7 @@ static void hold_leaving(struct link_setup *setup, const struct net_view *view,
 			find_endpoint(census->there, census->there_count, address);
 		struct link_standing standing;
 
-		if (!is || !may_stay(view, wanted, address))
+		if (!is || !may_stay(wanted, address))
 			continue;
 		standing = find_standing(setup, census, address);
 		hold(setup, wanted, is, &standing);
@@ -207,26 +193,25 @@ static void hold_leaving(struct link_setup *setup, const struct net_view *view,
 }
 
 /* Whether somebody has to know who stands where. */
-static bool needs_subflows(const struct link_setup *setup, const struct net_view *view,
-			   const struct wanted *wanted, const struct census *census)
+static bool needs_subflows(const struct link_setup *setup, const struct wanted *wanted,
+			   const struct census *census)
 {
 	if (wanted->any_link && link_offers_due(&setup->offers, clock_monotonic_s()))
 		return true;
 	for (size_t i = 0; i < census->leaving_count; i++)
-		if (may_stay(view, wanted, &census->leaving[i]))
+		if (may_stay(wanted, &census->leaving[i]))
 			return true;
 	return false;
 }
 
-static int take_census(struct link_setup *setup, const struct net_view *view,
-		       const struct wanted *wanted, struct census *census)
+static int take_census(struct link_setup *setup, const struct wanted *wanted, struct census *census)
 {
 	const int err = mptcp_pm_list(setup->pm, census->there, &census->there_count);
 
 	for (size_t i = 0; i < setup->data.endpoint_count; i++)
 		if (!link_endpoints_want(wanted, &setup->data.endpoints[i]))
 			census->leaving[census->leaving_count++] = setup->data.endpoints[i];
-	if (!err && needs_subflows(setup, view, wanted, census) &&
+	if (!err && needs_subflows(setup, wanted, census) &&
 	    mptcp_diag_list(&census->subflows, &census->subflow_count))
 		log_debug("links: cannot see which connections have joined");
 	return err;
@@ -242,13 +227,15 @@ static int offer_again(struct link_setup *setup, const struct wanted *wanted,
 		const struct mptcp_pm_endpoint *shall = &wanted->endpoints[i];
 		const struct mptcp_pm_endpoint *is =
 			find_endpoint(census->there, census->there_count, &shall->address);
-		const struct link_standing standing = find_standing(setup, census, &shall->address);
+		struct link_standing standing;
 		char text[ADDRESS_TEXT_MAX];
 		int failed;
 
 		if (!is || !is_recorded(setup, &shall->address) ||
-		    address_is_among(&shall->address, census->leaving, census->leaving_count) ||
-		    !link_offers_again(&setup->offers, &shall->address, &standing,
+		    address_is_among(&shall->address, census->leaving, census->leaving_count))
+			continue;
+		standing = find_standing(setup, census, &shall->address);
+		if (!link_offers_again(&setup->offers, &shall->address, &standing,
 				       clock_monotonic_s()))
 			continue;
 		log_info("links: %s is offered again: connections that have not joined: %zu",
@@ -289,22 +276,22 @@ static int add_wanted(struct link_setup *setup, const struct wanted *wanted,
 	return err;
 }
 
-int link_endpoints_apply(struct link_setup *setup, const struct net_view *view,
-			 struct wanted *wanted)
+int link_endpoints_apply(struct link_setup *setup, struct wanted *wanted)
 {
 	struct census *census = calloc(1, sizeof(*census));
-	int err = census ? take_census(setup, view, wanted, census) : -ENOMEM;
+	int err = census ? take_census(setup, wanted, census) : -ENOMEM;
 
 	if (err)
 		goto out;
 	for (size_t i = 0; i < wanted->endpoint_count; i++)
 		link_offers_release(&setup->offers, &wanted->endpoints[i].address);
-	hold_leaving(setup, view, wanted, census);
+	hold_leaving(setup, wanted, census);
 	err = drop_moved(setup, wanted, census->there, census->there_count);
 	note(&err, add_wanted(setup, wanted, census));
 	note(&err, offer_again(setup, wanted, census));
 	/* Last, so that a connection whose only subflow goes has been offered another. */
 	note(&err, drop_unwanted(setup, wanted, census->there, census->there_count));
+	link_offers_passed(&setup->offers, clock_monotonic_s());
 	free(census->subflows);
 out:
 	free(census);

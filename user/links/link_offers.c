@@ -47,16 +47,43 @@ void link_offers_dropped(struct link_offers *offers, const union address *addres
 		*offer = offers->offers[--offers->count];
 }
 
+static bool is_due(const struct link_offer *offer, double now_s)
+{
+	return offer->held_s > 0 ? now_s >= offer->held_look_s
+				 : offer->looks < LOOKS_MAX && now_s >= offer->look_s;
+}
+
 bool link_offers_due(const struct link_offers *offers, double now_s)
 {
-	for (size_t i = 0; i < offers->count; i++) {
-		const struct link_offer *offer = &offers->offers[i];
-
-		if (offer->held_s > 0 ? now_s >= offer->held_look_s
-				      : offer->looks < LOOKS_MAX && now_s >= offer->look_s)
+	for (size_t i = 0; i < offers->count; i++)
+		if (is_due(&offers->offers[i], now_s))
 			return true;
-	}
 	return false;
+}
+
+/* The wait doubles. */
+static void look_later(struct link_offer *offer, double now_s)
+{
+	offer->look_s = now_s + FIRST_LOOK_S * (double)(1U << ++offer->looks);
+}
+
+static void look_at_hold_later(struct link_offer *offer, double now_s)
+{
+	offer->held_look_s = now_s + HELD_LOOK_S + HELD_SLOWDOWN * (now_s - offer->held_s);
+}
+
+void link_offers_passed(struct link_offers *offers, double now_s)
+{
+	for (size_t i = 0; i < offers->count; i++) {
+		struct link_offer *offer = &offers->offers[i];
+
+		if (!is_due(offer, now_s))
+			continue;
+		if (offer->held_s > 0)
+			look_at_hold_later(offer, now_s);
+		else
+			look_later(offer, now_s);
+	}
 }
 
 enum link_hold link_offers_hold(struct link_offers *offers, const union address *address,
@@ -69,10 +96,15 @@ enum link_hold link_offers_hold(struct link_offers *offers, const union address 
 		return LINK_HOLD_NONE;
 	if (begins) {
 		offer->held_s = now_s;
-		for (size_t i = 0; i < offers->count; i++)
-			offers->offers[i].looks = 0;
+		for (size_t i = 0; i < offers->count; i++) {
+			struct link_offer *other = &offers->offers[i];
+
+			other->looks = 0;
+			if (other->look_s > now_s + FIRST_LOOK_S)
+				other->look_s = now_s + FIRST_LOOK_S;
+		}
 	}
-	offer->held_look_s = now_s + HELD_LOOK_S + HELD_SLOWDOWN * (now_s - offer->held_s);
+	look_at_hold_later(offer, now_s);
 	if (for_good && now_s - offer->held_s >= LINK_OFFERS_GRACE_S)
 		return LINK_HOLD_ENDS;
 	return begins ? LINK_HOLD_BEGINS : LINK_HOLD_ON;
@@ -95,8 +127,9 @@ bool link_offers_again(struct link_offers *offers, const union address *address,
 	if (!offer || now_s < offer->look_s || (!early && standing->waiting == 0))
 		return false;
 	if (early)
-		offer->looks++;
-	offer->look_s = now_s + (early ? FIRST_LOOK_S * (double)(1U << offer->looks) : RARE_LOOK_S);
+		look_later(offer, now_s);
+	else
+		offer->look_s = now_s + RARE_LOOK_S;
 	return standing->alone == 0 &&
 	       (standing->waiting > 0 || standing->missing > standing->users);
 }

@@ -35,6 +35,10 @@ void link_offers_dropped(struct link_offers *offers, const union address *addres
 /* Whether to look at connections now. */
 bool link_offers_due(const struct link_offers *offers, double now_s);
 
+/* Connections have been looked at. Who was due and could not be judged, as there is none or the
+ * kernel does not tell, is looked at later. */
+void link_offers_passed(struct link_offers *offers, double now_s);
+
 enum link_hold {
 	LINK_HOLD_NONE,	  /* nobody is alone on it: it may go */
 	LINK_HOLD_BEGINS, /* it stays from now on */

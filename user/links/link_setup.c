@@ -82,18 +82,89 @@ static bool has_rule(const struct net_rule *rules, size_t count, const struct ne
 	return false;
 }
 
-static int apply_routes(struct link_setup *setup, const struct net_view *view,
-			const struct wanted *wanted)
+static bool is_there(const struct net_view *view, const union address *address)
+{
+	for (size_t i = 0; i < view->address_count; i++) {
+		const struct net_device *device =
+			net_view_device_at(view, view->addresses[i].device);
+
+		if (address_same_ip(&view->addresses[i].address, address))
+			return device && device->up && device->running;
+	}
+	return false;
+}
+
+static void find_gone(const struct link_setup *setup, const struct net_view *view,
+		      struct wanted *wanted)
+{
+	for (size_t i = 0; i < setup->data.endpoint_count; i++) {
+		const union address *address = &setup->data.endpoints[i];
+
+		if (!address_is_among(address, wanted->known, wanted->known_count) &&
+		    is_there(view, address))
+			wanted->gone[wanted->gone_count++] = *address;
+	}
+}
+
+static bool is_gone(const struct wanted *wanted, const struct net_rule *rule)
+{
+	return address_is_among(&rule->from, wanted->gone, wanted->gone_count);
+}
+
+/* Whether packets from an address that is gone need this route of ours, and no link has its table
+ * now. */
+static bool serves_gone(const struct net_view *view, const struct wanted *wanted,
+			const struct net_route *route)
+{
+	for (size_t i = 0; i < wanted->route_count; i++)
+		if (wanted->routes[i].table == route->table &&
+		    wanted->routes[i].family == route->family)
+			return false;
+	for (size_t i = 0; i < view->rule_count; i++)
+		if (view->rules[i].table == route->table &&
+		    view->rules[i].family == route->family && is_gone(wanted, &view->rules[i]))
+			return true;
+	return false;
+}
+
+/* What no link needs. While an endpoint may stay for connections that have nothing else, the rules
+ * and the route of its address stay too: gone says which of both. */
+static int remove_routes(const struct link_setup *setup, const struct net_view *view,
+			 const struct wanted *wanted, bool gone)
 {
 	int err = 0;
 
 	for (size_t i = 0; i < view->rule_count; i++)
-		if (!has_rule(wanted->rules, wanted->rule_count, &view->rules[i]))
+		if (!has_rule(wanted->rules, wanted->rule_count, &view->rules[i]) &&
+		    is_gone(wanted, &view->rules[i]) == gone)
 			note(&err, link_rule_delete(setup->netlink, &view->rules[i]));
 	for (size_t i = 0; i < view->route_count; i++)
 		if (view->routes[i].ours &&
-		    !has_route(wanted->routes, wanted->route_count, &view->routes[i], false))
+		    !has_route(wanted->routes, wanted->route_count, &view->routes[i], false) &&
+		    serves_gone(view, wanted, &view->routes[i]) == gone)
 			note(&err, route_delete(setup->netlink, &view->routes[i]));
+	return err;
+}
+
+/* Of addresses whose endpoint has gone by now. */
+static int remove_gone(const struct link_setup *setup, const struct net_view *view,
+		       struct wanted *wanted)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < wanted->gone_count; i++)
+		if (!address_is_among(&wanted->gone[i], setup->data.endpoints,
+				      setup->data.endpoint_count))
+			wanted->gone[count++] = wanted->gone[i];
+	wanted->gone_count = count;
+	return count > 0 ? remove_routes(setup, view, wanted, true) : 0;
+}
+
+static int apply_routes(struct link_setup *setup, const struct net_view *view,
+			const struct wanted *wanted)
+{
+	int err = remove_routes(setup, view, wanted, false);
+
 	for (size_t i = 0; i < wanted->route_count; i++)
 		if (!has_route(view->routes, view->route_count, &wanted->routes[i], true)) {
 			note(&err, route_add(setup->netlink, &wanted->routes[i]));
@@ -218,11 +289,13 @@ int link_setup_apply(struct link_setup *setup, const struct net_view *view,
 	for (size_t i = 0; i < count; i++)
 		for (enum ip_family family = 0; family < IP_FAMILIES; family++)
 			want_path(wanted, &links[i], family);
+	find_gone(setup, view, wanted);
 	err = apply_routes(setup, view, wanted);
 	if (setup->pm && wanted->endpoint_count > 0 && !err)
 		err = raise_limits(setup);
 	if (setup->pm && !err)
-		err = link_endpoints_apply(setup, view, wanted);
+		err = link_endpoints_apply(setup, wanted);
+	note(&err, remove_gone(setup, view, wanted));
 	setup->last = *wanted;
 	free(wanted);
 	tell_restored(setup);

@@ -27,6 +27,9 @@ struct wanted {
 	size_t resting_count;
 	union address known[WANTED_ROUTES_MAX]; /* of all links that are not off */
 	size_t known_count;
+	/* Of ours, of links that are off or not there any more; the interface is. */
+	union address gone[LINK_JOURNAL_ENDPOINTS_MAX];
+	size_t gone_count;
 	bool works[IP_FAMILIES]; /* there is an endpoint */
 	bool any_link;		 /* that is not off */
 };
@@ -54,8 +57,7 @@ static inline void note(int *first, int err)
 
 /* Has the kernel hold the endpoints that are wanted, and no other of ours. wanted also gets those
  * that stay for now. 0 or the first error as -errno. */
-int link_endpoints_apply(struct link_setup *setup, const struct net_view *view,
-			 struct wanted *wanted);
+int link_endpoints_apply(struct link_setup *setup, struct wanted *wanted);
 
 bool link_endpoints_want(const struct wanted *wanted, const union address *address);
 

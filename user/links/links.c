@@ -18,8 +18,10 @@
 #include "links/links_private.h"
 #include "net/netlink.h"
 
-/* While another hawserd manages them. */
-#define TAKEOVER_S 0.05
+/* While another hawserd manages them: one that hands over does so at once, or never. */
+#define TAKEOVER_S	  0.05
+#define TAKEOVER_MAX_S	  0.25
+#define TAKEOVER_SLOWDOWN 1.05
 
 void links_only_look(struct links *links, const char *reason)
 {
@@ -72,8 +74,11 @@ static void on_takeover(struct ev_loop *loop, ev_timer *timer, int events)
 
 	(void)events;
 	links->setup = link_setup_open(links->netlink);
-	if (!links->setup && errno == EWOULDBLOCK)
+	if (!links->setup && errno == EWOULDBLOCK) {
+		if (timer->repeat < TAKEOVER_MAX_S)
+			timer->repeat *= TAKEOVER_SLOWDOWN;
 		return;
+	}
 	ev_timer_stop(loop, timer);
 	if (!links->setup) {
 		links_only_look(links, strerror(errno));
@@ -98,6 +103,7 @@ static void begin_setup(struct links *links)
 	links->setup = link_setup_open(links->netlink);
 	if (!links->setup && errno == EWOULDBLOCK) {
 		links_only_look(links, "another hawserd manages them");
+		links->takeover.repeat = TAKEOVER_S;
 		ev_timer_again(links->loop, &links->takeover);
 	} else if (!links->setup) {
 		links_only_look(links, strerror(errno));

@@ -11,7 +11,9 @@
 
 #include "net/netlink.h"
 
-#define LIVE	(1U << TCP_ESTABLISHED | 1U << TCP_CLOSE_WAIT | 1U << TCP_SYN_SENT)
+#define LIVE                                                                                       \
+	(1U << TCP_ESTABLISHED | 1U << TCP_CLOSE_WAIT | 1U << TCP_SYN_SENT | 1U << TCP_FIN_WAIT1 | \
+	 1U << TCP_FIN_WAIT2)
 #define BY_PEER (MPTCP_SUBFLOW_FLAG_MCAP_REM | MPTCP_SUBFLOW_FLAG_JOIN_REM)
 
 struct list {

@@ -197,6 +197,29 @@ static void test_offered_to_those_that_wait(void **state)
 	assert_true(link_offers_again(&offers, &at[DSL], &standing, 6000));
 }
 
+/* There is no connection, or the kernel does not tell of any: then nobody is judged. */
+static void test_who_cannot_be_judged_is_looked_at_later(void **state)
+{
+	const struct link_standing alone = {.users = 1, .alone = 1};
+	int looks = 0;
+
+	(void)state;
+	link_offers_added(&offers, &at[DSL], 100);
+	for (int now_s = 100; now_s < 1000; now_s++) {
+		looks += link_offers_due(&offers, now_s);
+		link_offers_passed(&offers, now_s);
+	}
+	assert_int_equal(looks, 5);
+	/* One that only stays is looked at more rarely, and never not at all. */
+	assert_int_equal(link_offers_hold(&offers, &at[LTE], false, &alone, 1000),
+			 LINK_HOLD_BEGINS);
+	for (int now_s = 1000; now_s < 2000; now_s++) {
+		looks += link_offers_due(&offers, now_s);
+		link_offers_passed(&offers, now_s);
+	}
+	assert_in_range(looks, 5 + 30, 5 + 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +234,7 @@ int main(void)
 		cmocka_unit_test_setup(test_offered_to_those_that_miss_it, setup),
 		cmocka_unit_test_setup(test_not_offered, setup),
 		cmocka_unit_test_setup(test_offered_to_those_that_wait, setup),
+		cmocka_unit_test_setup(test_who_cannot_be_judged_is_looked_at_later, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
