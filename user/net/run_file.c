@@ -44,7 +44,8 @@ static void give_to_owner(int fd, const char *path)
 	snprintf(directory, sizeof(directory), "%s", path);
 	*strrchr(directory, '/') = '\0';
 	if (geteuid() == 0 && stat(directory, &owner) == 0 && owner.st_uid != 0 &&
-	    fstat(fd, &status) == 0 && status.st_uid == 0)
+	    fstat(fd, &status) == 0 && status.st_uid == 0 &&
+	    status.st_nlink == 1 /* no file of root's that was linked here */)
 		(void)fchown(fd, owner.st_uid, owner.st_gid);
 }
 

@@ -76,6 +76,7 @@ static int trial_run(const struct trial *trial, enum splice_direction direction)
 	const int sender = from_socket ? trial->connection.near : trial->connection.far;
 	const int receiver = from_socket ? trial->connection.far : trial->connection.near;
 	uint8_t byte;
+	ssize_t n;
 	int err;
 
 	if (vmsplice(trial->in[1], &page, 1, SPLICE_F_NONBLOCK) < 0)
@@ -88,8 +89,9 @@ static int trial_run(const struct trial *trial, enum splice_direction direction)
 	if (err)
 		return err;
 	*(volatile uint8_t *)trial->page = CHANGED;
-	if (read(from_socket ? trial->out[0] : receiver, &byte, sizeof(byte)) < 0)
-		return -errno;
+	n = read(from_socket ? trial->out[0] : receiver, &byte, sizeof(byte));
+	if (n != sizeof(byte))
+		return n < 0 ? -errno : -EPIPE;
 	return byte;
 }
 

@@ -72,7 +72,7 @@ static uint32_t zone_of(const union address *to)
 	return to->sa.sa_family == AF_INET6 ? to->in6.sin6_scope_id : 0;
 }
 
-/* Of 64 bits at a time, by FNV's prime. */
+/* FNV, of 64 bits. */
 static struct entry *place_of(struct way_memory *memory, enum way_question question,
 			      const union address *to)
 {

@@ -164,9 +164,11 @@ static void relay_on_writable(struct relay *relay, struct leg *leg)
 {
 	struct flow *to = flow_to(relay, leg);
 	const size_t held = to->held.len;
+	const uint64_t bytes = to->bytes;
 
 	relay_pump(relay, to, leg_other(relay, leg), leg);
-	write_pause_tried(&leg->pause, relay->env->loop, held == 0 || to->held.len != held);
+	write_pause_tried(&leg->pause, relay->env->loop,
+			  held == 0 || to->held.len != held || to->bytes != bytes);
 }
 
 static void relay_on_pause_over(struct ev_loop *loop, ev_timer *timer, int events)

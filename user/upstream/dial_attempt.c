@@ -172,7 +172,17 @@ static void attempt_remember(const struct dial_attempt *attempt, int fd)
 			 clock_monotonic_s());
 }
 
-/* A socket that connects, or -errno. link NULL: whose turn it is. */
+/* Which was chosen before connect(); else the kernel has tried all of them. */
+static bool has_port(int fd)
+{
+	union address from = {0};
+
+	socket_local_address(fd, &from);
+	return address_port(&from) != 0;
+}
+
+/* A socket that connects, or -errno; -EADDRINUSE: another port may do. link NULL: whose turn it is.
+ */
 static int attempt_connect(struct dial_attempt *attempt, const struct link_choice *link)
 {
 	const struct dial *dial = attempt->dial;
@@ -193,7 +203,7 @@ static int attempt_connect(struct dial_attempt *attempt, const struct link_choic
 	else
 		err = attempt_choose_link(attempt, fd, link);
 	if (!err && connect(fd, &to->sa, address_length(to)) && errno != EINPROGRESS)
-		err = -errno;
+		err = errno == EADDRNOTAVAIL && has_port(fd) ? -EADDRINUSE : -errno;
 	if (err) {
 		close(fd);
 		return err;
@@ -212,7 +222,7 @@ int dial_attempt_start(struct dial_attempt *attempt, const struct link_choice *l
 	 * good. */
 	for (int tries = 0; tries < PORT_TRIES_MAX; tries++) {
 		fd = attempt_connect(attempt, link);
-		if (fd != -EADDRNOTAVAIL)
+		if (fd != -EADDRINUSE)
 			break;
 	}
 	if (fd < 0)
