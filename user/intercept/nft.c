@@ -2,6 +2,7 @@
 /* nftables by libnftables: commands in, all of them done or none. */
 #include "intercept/nft.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -45,8 +46,23 @@ void nft_close(struct nft *ruleset)
 	free(ruleset);
 }
 
-/* table: NULL for none. 0 or -errno. */
-static int ask_kernel(uint16_t message, uint8_t family, const char *table)
+static int on_chain(const struct nlmsghdr *header, void *context)
+{
+	const struct nlattr *attribute;
+
+	mnl_attr_for_each(attribute, header, sizeof(struct nfgenmsg))
+	{
+		if (mnl_attr_get_type(attribute) == NFTA_CHAIN_USE &&
+		    mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0)
+			*(uint32_t *)context = ntohl(mnl_attr_get_u32(attribute));
+	}
+	return MNL_CB_OK;
+}
+
+/* table, chain: NULL for none (NFTA_CHAIN_TABLE is NFTA_TABLE_NAME). use: of a chain; NULL: not
+ * wanted. 0 or -errno. */
+static int ask_kernel(uint16_t message, uint8_t family, const char *table, const char *chain,
+		      uint32_t *use)
 {
 	struct netlink *netlink = netlink_open(NETLINK_NETFILTER);
 	struct nfgenmsg *about;
@@ -60,19 +76,29 @@ static int ask_kernel(uint16_t message, uint8_t family, const char *table)
 	about->nfgen_family = family;
 	if (table)
 		mnl_attr_put_strz(request, NFTA_TABLE_NAME, table);
-	err = netlink_send(netlink, NULL, NULL);
+	if (chain)
+		mnl_attr_put_strz(request, NFTA_CHAIN_NAME, chain);
+	err = netlink_send(netlink, use ? on_chain : NULL, use);
 	netlink_close(netlink);
 	return err;
 }
 
 int nft_probe(void)
 {
-	return ask_kernel(NFT_MSG_GETGEN, NFPROTO_UNSPEC, NULL);
+	return ask_kernel(NFT_MSG_GETGEN, NFPROTO_UNSPEC, NULL, NULL, NULL);
 }
 
 int nft_find_table(const char *name)
 {
-	return ask_kernel(NFT_MSG_GETTABLE, NFPROTO_INET, name);
+	return ask_kernel(NFT_MSG_GETTABLE, NFPROTO_INET, name, NULL, NULL);
+}
+
+int nft_count_rules(const char *table, const char *chain)
+{
+	uint32_t use = 0;
+	const int err = ask_kernel(NFT_MSG_GETCHAIN, NFPROTO_INET, table, chain, &use);
+
+	return err ? err : (int)use;
 }
 
 int nft_run(struct nft *ruleset, const char *commands)

@@ -16,6 +16,10 @@ int nft_probe(void);
 /* Whether there is such a table of the family inet. 0, -ENOENT when not, or another -errno. */
 int nft_find_table(const char *name);
 
+/* Of a base chain in a table of the family inet. -ENOENT when there is no such chain, or another
+ * -errno. */
+int nft_count_rules(const char *table, const char *chain);
+
 /* Runs commands as `nft -f` does, in one transaction. 0, or -EINVAL with nft_error() set. */
 int nft_run(struct nft *ruleset, const char *commands);
 

@@ -175,7 +175,7 @@ static void put_tproxy(FILE *out, const struct intercept_plan *plan)
 	static const char from_lan[] = "\t\tiifname != @lan return\n";
 	char take[96];
 
-	fputs("\tchain prerouting {\n"
+	fputs("\tchain " INTERCEPT_PREROUTING " {\n"
 	      "\t\ttype filter hook prerouting priority mangle; policy accept;\n"
 	      "\t\tmeta l4proto != tcp return\n",
 	      out);

@@ -9,6 +9,8 @@
 
 #define INTERCEPT_TABLE_NAME "hawser"
 #define INTERCEPT_TABLE	     "inet " INTERCEPT_TABLE_NAME
+/* By TPROXY, what leads to all others. */
+#define INTERCEPT_PREROUTING "prerouting"
 /* Of nfnetlink_log: first packets that hawserd holds until the dial stands. */
 #define INTERCEPT_HOLD_GROUP 684
 #define INTERCEPT_READY	     "add element " INTERCEPT_TABLE " ready { ipv4, ipv6 }\n"

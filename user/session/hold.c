@@ -112,11 +112,11 @@ static void hold_pause(struct hold *hold, const char *what, int err)
 
 static void admit(struct hold *hold, const struct syn_packet *syn)
 {
-	int err;
+	int err = nft_count_rules(INTERCEPT_TABLE_NAME, INTERCEPT_PREROUTING);
 
 	/* No rule would take it, and the kernel would reset it. Routed or put back soon, the client
 	 * says it again. */
-	if (nft_find_table(INTERCEPT_TABLE_NAME) == -ENOENT)
+	if (err == 0 || err == -ENOENT)
 		return;
 	err = syn_socket_admit(&hold->socket, syn);
 	if (err && err != -ENOBUFS && err != -EAGAIN)
