@@ -143,13 +143,24 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     return True
 
 
+def hides_a_failure(error: BaseException) -> bool:
+    """Whether it came while another was on its way."""
+    from namespace import Unavailable
+
+    while error := error.__context__:
+        if not isinstance(error, (OSError, Unavailable)):
+            return True
+    return False
+
+
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
     """What the kernel lacks is a skip that names it, wherever a test finds out. Tells fixtures whether
     their test failed."""
     from namespace import Unavailable
 
-    if call.excinfo is not None and call.excinfo.errisinstance(Unavailable):
+    if call.excinfo is not None and call.when != "teardown" and \
+            call.excinfo.errisinstance(Unavailable) and not hides_a_failure(call.excinfo.value):
         call.excinfo = pytest.CallInfo.from_call(lambda: pytest.skip(str(call.excinfo.value)),
                                                  call.when).excinfo
     outcome = yield

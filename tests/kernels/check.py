@@ -29,7 +29,8 @@ SELECTION = [
     "tests/kernels/what_is_on.py", "tests/unit", *(f"tests/net/test_{name}.py" for name in (
         "mptcp", "exact", "ends", "urgent", "last_bytes", "sockmap", "intercept", "steer",
         "connect_first", "links", "link_setup", "exits", "exit_fallback", "tcp_only", "fast_open",
-        "doctor", "run", "local_accel")), "tests/kernels/limits_shown.py",
+        "doctor", "run", "local_accel",
+        "local_scope", "exit_addresses", "link_rests")), "tests/kernels/limits_shown.py",
     "tests/kernels/netem_agrees.py", "tests/net/test_torture.py"]
 # Without MPTCP kernels differ little but for TCP clients on the same host: these are accelerated.
 KEYWORDS = "(not no-mptcp or local) and not mptcp-tcp-mptcp and not mptcp-mptcp-tcp"

@@ -31,7 +31,7 @@ def test_tells_the_share(build):
     assert done.returncode == 0, done.stdout + done.stderr
     alone = [figure(done.stdout, f"link {link}") for link in LINKS]
     both = figure(done.stdout, "both links")
-    assert 1 < both < 60 and all(1 < rate < 45 for rate in alone), done.stdout
+    assert 1 < both < 60 and 1 < alone[0] < 45 and 1 < alone[1] < 13, done.stdout
     assert figure(done.stdout, "share of the sum") == pytest.approx(both / sum(alone), abs=0.02)
     assert figure(done.stdout, "ratio to the better link") == \
         pytest.approx(both / max(alone), abs=0.02)

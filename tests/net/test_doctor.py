@@ -27,7 +27,7 @@ UNPRIVILEGED = ("setpriv", "--bounding-set", "-net_raw,-net_admin", "--inh-caps"
 def well(site):
     """The faults of the test before are over: what was out of late is out for up to half a minute."""
     until(lambda: [link[family]["works"] for link in site.links().values()
-                   for family in ("ipv4", "ipv6")], lambda works: works == [True] * 4, seconds=60)
+                   for family in ("ipv4", "ipv6")], lambda works: works == [True] * 4, seconds=35)
 
 
 def test_all_is_well(site):
@@ -215,17 +215,8 @@ def test_an_exit_takes_no_more_subflows(site):
     assert "mptcp limits set subflow 8" in report.mend("one wan-a ipv4 join")
 
 
-@contextlib.contextmanager
-def setting(host, name: str, value: object):
-    before = host.sysctl(name, value)
-    try:
-        yield
-    finally:
-        host.sysctl(name, before)
-
-
 def test_strict_filter(site):
-    with setting(site.bed.router, "ipv4/conf/b/rp_filter", 1):
+    with site.bed.router.setting("ipv4/conf/b/rp_filter", 1):
         report = site.doctor()
     assert (report.code, report.faults()) == (0, {"wan-b rp_filter": "warn"})
     words = report.mend("wan-b rp_filter").split()
@@ -235,7 +226,7 @@ def test_strict_filter(site):
 
 
 def test_fast_open_on_all_listeners(site):
-    with setting(site.bed.router, "ipv4/tcp_fastopen", 0x403):
+    with site.bed.router.setting("ipv4/tcp_fastopen", 0x403):
         report = site.doctor()
         assert (report.code, report.faults()) == (0, {"fast open": "warn"})
         site.bed.router.run(*report.mend("fast open").split())
@@ -243,7 +234,7 @@ def test_fast_open_on_all_listeners(site):
 
 
 def test_fast_open_without_mptcp(site):
-    with setting(site.bed.router, "ipv4/tcp_fastopen", 0), contextlib.ExitStack() as leave:
+    with site.bed.router.setting("ipv4/tcp_fastopen", 0), contextlib.ExitStack() as leave:
         router = site.start(leave, "-c", str(site.config("plain", one=SERVER4)), "--mptcp=off",
                             "--socks", "127.0.0.1:1083")
         report = site.doctor(control=router.control)
@@ -253,7 +244,7 @@ def test_fast_open_without_mptcp(site):
 
 
 def test_mptcp_is_off(site):
-    with setting(site.bed.router, "mptcp/enabled", 0):
+    with site.bed.router.setting("mptcp/enabled", 0):
         report = site.doctor()
     assert report.faults() == {"mptcp": "fail"}
     assert report.mend("mptcp") == "sysctl -w net.mptcp.enabled=1"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -136,7 +137,8 @@ def test_from_nothing_to_traffic_and_back(bed, serve, machines):
         assert (router.directory / "etc/hawser/exits/vps.token").stat().st_mode & 0o777 == 0o640
         until(lambda: " up " in router.hawser("exits").stdout)
         hello(bed, echo.port)
-        assert "vps" in router.hawser("sessions").stdout or "1" in router.hawser("exits").stdout
+        (known,) = json.loads(router.hawser("--json", "exits").stdout)["exits"]
+        assert (known["name"], known["sessions"]["total"]) == ("vps", 1)
 
         undone = exit_.hawser("exit-setup", "--undo")
         assert undone.returncode == 0, undone.stdout

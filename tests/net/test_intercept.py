@@ -315,6 +315,7 @@ def test_from_one_method_to_the_other(lan, interceptor, serve):
         assert asks(lan, SERVER4, server.port) != CLIENT4
         assert ("lookup 8684" in lan.steering()) == (method != "redirect")
         assert lan.steered() == (method == "bpf")
+        assert not lan.has_tcx() or lan.tcx() == (method == "bpf")
         assert ("table inet hawser" in lan.steering()) == (method != "bpf")
     daemon.down()
     assert lan.steering() == before

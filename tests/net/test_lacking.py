@@ -17,6 +17,7 @@ import lacking
 import peers
 from cgroup import Cgroup
 from daemon import Hawserd
+from feature import lacks
 from handshakes import Refused, read
 from links import bare_bed
 from namespace import MountNamespace
@@ -104,7 +105,7 @@ def test_local_clients_without(hawserd, cgroup, what, reason):
         usual = hawserd("--local-accel", str(cgroup.path), "--socks", "127.0.0.1:1081",
                         listen=False)
         if not usual.status()["local_accel"]["available"]:
-            pytest.skip(usual.status()["local_accel"]["reason"])
+            lacks(usual.status()["local_accel"]["reason"])
         daemon = hawserd("--local-accel", str(cgroup.path), prefix=words)
         state = daemon.status()["local_accel"]
         assert not state["available"] and reason in state["reason"]
@@ -134,15 +135,6 @@ def test_backups_are_not_known_without_inet_diag(hawserd):
         first = next(each for each in session["subflows"] if each["leg"] == "upstream")
     assert first["backup"] is None and first["state"] == "established"
     assert first["remote"].split(":")[0] == SERVER4
-
-
-@contextlib.contextmanager
-def setting(host, name: str, value: object):
-    before = host.sysctl(name, value)
-    try:
-        yield
-    finally:
-        host.sysctl(name, before)
 
 
 RECEIVE_BYTES = 5 << 20
@@ -203,7 +195,7 @@ def get_ahead(source: socket.socket, target: socket.socket, taken: int) -> int:
 def test_a_stalled_reader(bed, hawserd, server):
     """Where unsent bytes have no bound of their own, send buffers have one, however far they might
     grow; a socket that fell back has two."""
-    with setting(bed.router, "ipv4/tcp_wmem", f"4096 16384 {64 * MEGABYTE}"):
+    with bed.router.setting("ipv4/tcp_wmem", f"4096 16384 {64 * MEGABYTE}"):
         daemon = hawserd(prefix=lacking.words("mptcp-options"))
         with through(daemon, ("tcp", server)) as (client, accepted):
             ahead = get_ahead(client, accepted, 32 * MEGABYTE)

@@ -36,6 +36,8 @@ DELETIONS = {
     **{f"all-rules-{family}": [f"-{family} rule flush protocol 104"] for family in (4, 6)},
     **{f"routes-{family}": [f"-{family} route flush table {TABLE + 1}",
                             f"-{family} route flush table {TABLE + 2}"] for family in (4, 6)},
+}
+DELETIONS_MPTCP = {
     "endpoints": ["mptcp endpoint flush"],
     "limits": ["mptcp limits set subflow 0 add_addr_accepted 0"],
 }
@@ -76,17 +78,14 @@ def echoes(daemon, address: str, port: int) -> None:
         assert sock.recv(1) == b"x"
 
 
-@pytest.mark.parametrize("what", DELETIONS)
-def test_is_put_back(bare, what):
-    if not bare.mptcp and what in ("endpoints", "limits"):
-        pytest.skip("without MPTCP there are none")
+def is_put_back(bare, what: str, commands: list[str]) -> None:
     daemon = Hawserd(bare, *LINK)
     running = kernel(bare)
     with contextlib.closing(peers.Server(bare.server, peers.echo)) as server, \
             Repeated(*(partial(echoes, daemon, address, server.port)
                        for address in (SERVER4, SERVER6))) as clients:
         for count in range(1, 3):
-            for command in DELETIONS[what]:
+            for command in commands:
                 bare.router.run("ip", *command.split())
             until(lambda: kernel(bare) == running or ids_apart(kernel(bare)) == ids_apart(running),
                   seconds=5)
@@ -99,6 +98,17 @@ def test_is_put_back(bare, what):
     assert f"({links['last']}); put back" in daemon.log()
     assert "put back" in daemon.run_cli("links").stderr
     daemon.finish()
+
+
+@pytest.mark.parametrize("what", DELETIONS)
+def test_is_put_back(bare, what):
+    is_put_back(bare, what, DELETIONS[what])
+
+
+@pytest.mark.mptcp
+@pytest.mark.parametrize("what", DELETIONS_MPTCP)
+def test_mptcp_is_put_back(bare, what):
+    is_put_back(bare, what, DELETIONS_MPTCP[what])
 
 
 def ids_apart(state: dict[str, str]) -> dict[str, list[str]]:

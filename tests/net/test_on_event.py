@@ -125,7 +125,7 @@ def test_one_that_hangs(bare, program):
     """Sessions go on and the control socket answers; it is killed, and the next one has its turn. Then one that is
     not there any more."""
     text = program.read_text("ascii")
-    program.write_text(f"{text}trap '' TERM\n[ $HAWSER_EVENT = link-up ] || sleep 1000\n", "ascii")
+    program.write_text(f"{text}trap '' TERM\n[ $HAWSER_EVENT = link-up ] || sleep 20\n", "ascii")
     daemon = Hawserd(bare, *LINK, "--on-event", str(program), "--timeout", "event=1")
     bare.router.run("ip", "link", "set", "dev", "b", "down")
     await_events(program, "link-down")
@@ -165,7 +165,8 @@ def test_chat_example(bare, tmp_path):
     daemon = Hawserd(bare, *LINK, "--on-event", str(EXAMPLES / "on-event-chat"),
                      prefix=("env", f"WEBHOOK_FILE={tmp_path}/webhook"))
     bare.router.run("ip", "link", "set", "dev", "b", "down")
-    thread.join()
+    thread.join(30)
+    assert not thread.is_alive()
     server.server_close()
     assert server.posted == [("/hook", "application/json",
                               {"text": f"{socket.gethostname()}: link wan-b (b): down"})]
@@ -184,7 +185,7 @@ def take_mail(sock: socket.socket) -> tuple[list[str], str]:
         commands.append(command)
         if command == "DATA":
             sock.sendall(b"354 go on\r\n")
-            while (line := lines.readline()) != b".\r\n":
+            while (line := lines.readline()) not in (b".\r\n", b""):
                 message += line
         elif not command or command == "QUIT":
             return commands, message.decode()

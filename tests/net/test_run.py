@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import peers
+from feature import lacks
 from lan import PORT, SERVERS, Interceptor
 from lan_fixtures import lan  # pylint: disable=unused-import
 from local_clients import cgroup  # pylint: disable=unused-import
@@ -109,7 +110,7 @@ def daemon(lan, home):
     made = Interceptor(lan, "tproxy", "--bypass-port", str(BYPASSED_PORT))
     first = run(made, home, "true")
     if first.returncode and "the kernel" in first.stderr:
-        pytest.skip(first.stderr)
+        lacks(first.stderr)
     # The programs stay loaded.
     until(lambda: links(made), lambda count: count == 0)
     made.baseline = made.open_files()

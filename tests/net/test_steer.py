@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import platform
+import re
 import shlex
 import signal
 import socket
@@ -150,7 +152,8 @@ def test_a_kernel_that_takes_no_shared_listener(lan, interceptor, serve, shared)
     server = serve()
     daemon = interceptor("bpf", "--workers", "3", prefix=() if shared else lacking.words("netns"))
     could_share = "BPF takes a shared listener: yes" in daemon.log()
-    assert shared or not could_share
+    release = tuple(int(part) for part in re.findall(r"\d+", platform.release())[:2])
+    assert could_share == shared or release < (6, 6)
     daemon.up()
     for reloads in range(2):
         assert listening(lan) == (3 if could_share else 1)

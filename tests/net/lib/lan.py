@@ -10,6 +10,7 @@ import platform
 import re
 import socket
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -18,6 +19,7 @@ import peers
 from bed import Bed
 from daemon import Hawserd
 from namespace import Unavailable
+from patience import PATIENCE
 from topology import CLIENT4, CLIENT6, LAN4, LAN6, LAN_PREFIX4, LAN_PREFIX6, SERVER4, SERVER6, near
 from waiting import until
 
@@ -99,8 +101,11 @@ class Lan(Bed):
         return self.tcx() > 0 or "hawser_steer" in self.router.run("tc", "filter", "show", "dev",
                                                                    "lan", "ingress")
 
+    def has_tcx(self) -> bool:
+        return None not in self._tcx()
+
     def require_tcx(self) -> None:
-        if None in self._tcx():
+        if not self.has_tcx():
             raise Unavailable("this kernel attaches no programs by tcx")
 
     def steering(self) -> str:
@@ -178,8 +183,10 @@ def asks(lan: Lan, address: str, port: int, mptcp: bool = False) -> str:
 
 def asks_at_once(lan: Lan, address: str, port: int) -> str:
     """As asks(). The client need not send its SYN again, as it does after a second."""
+    started = time.monotonic()
     with peers.connect(lan.client, address, port) as sock, sock.makefile("rb") as answer:
         seen = answer.readline().decode().strip()
         info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TOTAL_RETRANS.stop)
         assert int.from_bytes(info[_TOTAL_RETRANS], sys.byteorder) == 0
+    assert time.monotonic() - started < 0.9 * PATIENCE
     return seen

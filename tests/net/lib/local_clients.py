@@ -10,6 +10,7 @@ import pytest
 
 import peers
 from cgroup import Cgroup
+from feature import lacks
 from handshakes import socks5
 from topology import LAN4, LAN6, SERVER4
 from waiting import until
@@ -30,7 +31,7 @@ def local(bed, hawserd, cgroup):
         daemon = hawserd("--local-accel", str(cgroup.path), *options, **settings)
         state = daemon.status()["local_accel"]
         if not state["available"]:
-            pytest.skip(f"local-accel: {state['reason']}")
+            lacks(f"local-accel: {state['reason']}")
         return daemon
 
     return begin

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import platform
 import socket
 from collections.abc import Iterator
 
@@ -30,4 +31,7 @@ def auto_tier(daemon: Hawserd, source: str, target: str) -> str:
     needed = {"splice"} | ({"splice-from-mptcp"} if source == "mptcp" else set()) \
         | ({"splice-to-mptcp"} if target == "mptcp" else set())
     off = {each["feature"] for each in daemon.status()["kernel"] if not each["available"]}
+    assert "splice" not in off
+    if int(platform.release().split(".")[0]) < 7:
+        assert {"splice-from-mptcp", "splice-to-mptcp"} <= off
     return "copy" if needed & off else "splice"

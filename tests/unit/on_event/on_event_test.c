@@ -105,6 +105,19 @@ static void await_lines(uint64_t count, size_t expected)
 	assert_true(clock_monotonic_s() < until_s);
 }
 
+static void await_failure(void)
+{
+	const double until_s = clock_monotonic_s() + WAIT_S;
+	ev_timer wait;
+
+	ev_timer_init(&wait, on_wait, 0.01, 0.01);
+	ev_timer_start(loop, &wait);
+	while (on_event_state(on_event).failed == 0 && clock_monotonic_s() < until_s)
+		ev_run(loop, EVRUN_ONCE);
+	ev_timer_stop(loop, &wait);
+	assert_int_equal(on_event_state(on_event).failed, 1);
+}
+
 static void await_run(uint64_t count)
 {
 	await_lines(count, count);
@@ -227,8 +240,7 @@ static void failures_are_counted(void **state)
 	on_event_configure(on_event, program, 10);
 	on_event_tell(on_event, "x", NULL, 0);
 	await_run(1);
-	while (on_event_state(on_event).failed == 0)
-		ev_run(loop, EVRUN_ONCE);
+	await_failure();
 	unlink(program);
 	on_event_tell(on_event, "x", NULL, 0);
 	assert_int_equal(on_event_state(on_event).failed, 2);
