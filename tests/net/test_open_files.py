@@ -77,10 +77,10 @@ def test_stalled_sessions_take_no_more_than_their_share(bed, hawserd):
         assert 60 < len(ends) < STORM
         assert daemon.active() == len(ends) and daemon.errors() == {}
         held = [flow["held"] > 0 for flow in daemon.ask("flows")["flows"]]
-        assert held.count(True) > 0.8 * len(held)
+        pipes = daemon.open_files()["pipe"] // 2
+        assert 0 < pipes < held.count(True)
         # Reload, control clients, a name server, a probe: there is room for all of them.
         assert used(daemon) <= LIMIT - 24
-        assert daemon.open_files()["pipe"] > 0
         for number, (client, server) in enumerate(ends):
             up, down = stalled[number]
             Stream(2 * number).receive(server, up)
