@@ -116,6 +116,30 @@ def verdicts(daemon: Hawserd) -> dict[tuple[str, str, str], str]:
             for each in doctor(daemon) if each["subject"] == "link"}
 
 
+@pytest.mark.parametrize("where", ["b", "lan"])
+@pytest.mark.parametrize("options", [LINK, ("--links", "auto")], ids=["named", "auto"])
+def test_routes_for_some_sources(bare, start, where, options):
+    """As OpenWrt has them for IPv6: no default route is for all, and the address that a link's is for
+    may be on another interface, where its prefix was delegated to (RFC 8043)."""
+    source, prefix = {"b": (near("b")[1], "fd77:2::/64"),
+                      "lan": ("2001:db8:7::1", "2001:db8:7::/48")}[where]
+    drop_b(bare)
+    ip(bare, f"-6 route del default via {far('a')[1]} dev a",
+       f"-6 route add default from fd77:1::/64 via {far('a')[1]} dev a metric 512",
+       f"-6 route add default from {prefix} via {GATEWAY6} dev b metric 512",
+       # Better than the others by its kind, and of no use.
+       "-6 addr add 2001:db8:9::1/64 dev b nodad")
+    if where == "lan":
+        ip(bare, f"-6 addr add {source}/64 dev lan nodad")
+        bare.server.run("ip", "-6", "route", "add", prefix, "via", near("b")[1])
+    daemon = start(*options)
+    assert link(daemon, "a")["ipv6"]["address"] == near("a")[1]
+    seen = link(daemon, "b")
+    assert (seen["state"], seen["ipv6"]["gateway"], seen["ipv6"]["address"]) == \
+        ("up", GATEWAY6, source)
+    assert origins(daemon, SERVER6) == {near("a")[1], source}
+
+
 @pytest.mark.parametrize("hops", ["objects", "multipath"])
 def test_ipv6_next_hops(bare, start, hops):
     drop_b(bare)

@@ -21,10 +21,10 @@ static bool is_unique_local(const union address *address)
 	       (address->in6.sin6_addr.s6_addr[0] & 0xfe) == 0xfc;
 }
 
-/* Of several addresses, one that lasts and leads out: the higher, the better. */
-static int rank(const struct net_address *address)
+/* Of several addresses, one of the interface that lasts and leads out: the higher, the better. */
+static int rank(const struct net_address *address, int device)
 {
-	return (address->flags & IFA_F_DEPRECATED ? 0 : 8) +
+	return (address->device == device ? 16 : 0) + (address->flags & IFA_F_DEPRECATED ? 0 : 8) +
 	       (is_unique_local(&address->address) ? 0 : 4) +
 	       (address->flags & IFA_F_TEMPORARY ? 0 : 2) +
 	       (address->flags & IFA_F_SECONDARY ? 0 : 1);
@@ -35,7 +35,16 @@ static bool is_usable(const struct net_address *address)
 	return !(address->flags & UNUSABLE) || address->flags & IFA_F_OPTIMISTIC;
 }
 
-/* The one that the route prefers, wherever it is; else the interface's best. */
+/* A route for some sources only may be for what was delegated to other interfaces. */
+static bool may_leave_by(const struct net_address *address, int device,
+			 const struct net_route *route)
+{
+	if (route && route->from.bits > 0)
+		return prefix_contains(&route->from, &address->address);
+	return address->device == device;
+}
+
+/* The one that the route prefers, wherever it is; else the best. */
 static const struct net_address *find_address(const struct net_view *view, int device,
 					      enum ip_family family, const struct net_route *route)
 {
@@ -49,37 +58,54 @@ static const struct net_address *find_address(const struct net_view *view, int d
 			continue;
 		if (preferred && address_same_ip(&address->address, &route->source))
 			return address;
-		if (address->device == device && (!best || rank(address) > rank(best)))
+		if (may_leave_by(address, device, route) &&
+		    (!best || rank(address, device) > rank(best, device)))
 			best = address;
 	}
 	return best;
 }
 
-static bool is_better(const struct net_route *a, const struct net_route *b)
-{
-	const bool main_a = a->table == RT_TABLE_MAIN;
-	const bool main_b = b->table == RT_TABLE_MAIN;
+/* A default route, and the address for it. Either may be missing. */
+struct way_out {
+	const struct net_route *route;
+	const struct net_address *address;
+};
 
-	return main_a != main_b ? main_a : a->metric < b->metric;
+static bool is_better(const struct way_out *a, const struct way_out *b, int device)
+{
+	const bool main_a = a->route->table == RT_TABLE_MAIN;
+	const bool main_b = b->route->table == RT_TABLE_MAIN;
+
+	if (!a->address || !b->address)
+		return a->address && !b->address;
+	if (main_a != main_b)
+		return main_a;
+	if (a->route->metric != b->route->metric)
+		return a->route->metric < b->route->metric;
+	return rank(a->address, device) > rank(b->address, device);
 }
 
 /* Somebody else's default route through the device; that of the main table and of the lowest metric
  * first. plain: only one of the table that what we send is led to. */
-static const struct net_route *find_route(const struct net_view *view, int device,
-					  enum ip_family family, bool plain)
+static struct way_out find_way_out(const struct net_view *view, int device, enum ip_family family,
+				   bool plain)
 {
 	const struct net_way *way = &view->ways[family];
-	const struct net_route *best = NULL;
+	struct way_out best = {0};
 
 	for (size_t i = 0; i < view->route_count; i++) {
 		const struct net_route *route = &view->routes[i];
+		struct way_out found = {.route = route};
 
 		if (route->ours || route->device != device || route->family != family ||
 		    (plain && (!way->device || route->table != way->table)))
 			continue;
-		if (!best || is_better(route, best))
-			best = route;
+		found.address = find_address(view, device, family, route);
+		if (!best.route || is_better(&found, &best, device))
+			best = found;
 	}
+	if (!best.route)
+		best.address = find_address(view, device, family, NULL);
 	return best;
 }
 
@@ -129,8 +155,9 @@ static void find_path(struct link *link, enum ip_family family, const struct net
 {
 	const struct link_path was = link->paths[family];
 	const union address *configured = &link->config.gateway[family];
-	const struct net_route *route = find_route(view, device->index, family, link->automatic);
-	const struct net_address *address = find_address(view, device->index, family, route);
+	const struct way_out out = find_way_out(view, device->index, family, link->automatic);
+	const struct net_route *route = out.route;
+	const struct net_address *address = out.address;
 	struct link_path *path = &link->paths[family];
 
 	/* Without an address nothing is left to go by but the gateway, which may serve again. */
@@ -256,8 +283,8 @@ const char *links_collect(const struct links_config *config, const struct net_vi
 
 		if (device->loopback || device->vpn || find_link(links, *count, device->name))
 			continue;
-		if (!find_route(view, device->index, IP_V4, true) &&
-		    !find_route(view, device->index, IP_V6, true))
+		if (!find_way_out(view, device->index, IP_V4, true).route &&
+		    !find_way_out(view, device->index, IP_V6, true).route)
 			continue;
 		if (*count == LINKS_MAX) {
 			left_out = device->name;

@@ -92,6 +92,10 @@ static int on_route(const struct nlmsghdr *header, void *context)
 		case RTA_PRIORITY:
 			found.metric = net_view_number_of(attribute);
 			break;
+		case RTA_SRC:
+			net_view_address_of(attribute, message->rtm_family, &found.from.base);
+			found.from.bits = message->rtm_src_len;
+			break;
 		case RTA_PREFSRC:
 			net_view_address_of(attribute, message->rtm_family, &found.source);
 			break;

@@ -207,6 +207,24 @@ int net_view_load_devices(struct net_view *view, struct netlink *netlink)
 	return err;
 }
 
+/* Where each default route is for some sources only, as on OpenWrt, a packet has a way once it has
+ * a source. */
+static struct net_way find_way(const struct net_view *view, struct netlink *netlink,
+			       enum ip_family family)
+{
+	struct net_way way = net_way_find(netlink, family, NULL);
+
+	for (size_t i = 0; family == IP_V6 && !way.device && i < view->route_count; i++) {
+		const struct net_route *route = &view->routes[i];
+
+		for (size_t j = 0; route->from.bits > 0 && !way.device && j < view->address_count;
+		     j++)
+			if (prefix_contains(&route->from, &view->addresses[j].address))
+				way = net_way_find(netlink, family, &view->addresses[j].address);
+	}
+	return way;
+}
+
 static int load_once(struct net_view *view, struct netlink *netlink)
 {
 	int err = net_view_load_devices(view, netlink);
@@ -221,7 +239,7 @@ static int load_once(struct net_view *view, struct netlink *netlink)
 		err = net_view_dump(view, netlink, RTM_GETRULE, sizeof(struct fib_rule_hdr),
 				    on_rule);
 	for (enum ip_family family = 0; family < IP_FAMILIES; family++)
-		view->ways[family] = net_way_find(netlink, family);
+		view->ways[family] = find_way(view, netlink, family);
 	return err;
 }
 

@@ -48,6 +48,7 @@ struct net_route {
 	enum ip_family family;
 	union address gateway; /* AF_UNSPEC: none; may be of the other family */
 	union address source;  /* that the route prefers; AF_UNSPEC: none */
+	struct prefix from;    /* it is for these sources only (RFC 8043); no bits: for all */
 	uint32_t table;
 	uint32_t metric;
 	uint32_t nexthop; /* the object that holds device and gateway, if they are unknown; or 0 */

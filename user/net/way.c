@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "net/netlink.h"
 #include "net/way_memory.h"
@@ -45,44 +46,84 @@ static int on_found(const struct nlmsghdr *header, void *context)
 	return MNL_CB_STOP;
 }
 
+static void put_address(struct nlmsghdr *header, uint16_t type, const union address *address)
+{
+	const bool v6 = address->sa.sa_family == AF_INET6;
+
+	mnl_attr_put(header, type, v6 ? sizeof(struct in6_addr) : sizeof(struct in_addr),
+		     v6 ? (const void *)&address->in6.sin6_addr : &address->in4.sin_addr);
+}
+
 /* Begins a question for the route to an address. */
 static struct nlmsghdr *begin_question(struct netlink *netlink, const union address *to,
 				       uint32_t flags)
 {
 	struct nlmsghdr *header = netlink_begin(netlink, RTM_GETROUTE, 0);
 	struct rtmsg *message = mnl_nlmsg_put_extra_header(header, sizeof(*message));
-	const bool v6 = to->sa.sa_family == AF_INET6;
 
 	/* One message is the whole answer: whoever reads it returns MNL_CB_STOP. */
 	header->nlmsg_flags &= (uint16_t)~NLM_F_ACK;
 	message->rtm_family = (uint8_t)to->sa.sa_family;
-	message->rtm_dst_len = v6 ? 128 : 32;
+	message->rtm_dst_len = to->sa.sa_family == AF_INET6 ? 128 : 32;
 	message->rtm_flags = flags;
-	mnl_attr_put(header, RTA_DST, v6 ? sizeof(struct in6_addr) : sizeof(struct in_addr),
-		     v6 ? (const void *)&to->in6.sin6_addr : &to->in4.sin_addr);
+	put_address(header, RTA_DST, to);
 	return header;
 }
 
-static int ask(struct netlink *netlink, const union address *to, uint32_t flags, struct found *out)
+static int ask(struct netlink *netlink, const union address *from, const union address *to,
+	       uint32_t flags, struct found *out)
 {
-	begin_question(netlink, to, flags);
+	struct nlmsghdr *header = begin_question(netlink, to, flags);
+
+	if (from) {
+		((struct rtmsg *)mnl_nlmsg_get_payload(header))->rtm_src_len = 128;
+		put_address(header, RTA_SRC, from);
+	}
 	return netlink_send(netlink, on_found, out);
 }
 
 /* The route as it stands in its table, and with it the length of its prefix. */
-static int find(struct netlink *netlink, const union address *to, struct found *out)
+static int find_from(struct netlink *netlink, const union address *from, const union address *to,
+		     struct found *out)
 {
 	struct found resolved = {0};
 	int err;
 
 	*out = (struct found){0};
-	err = ask(netlink, to, RTM_F_FIB_MATCH, out);
+	err = ask(netlink, from, to, RTM_F_FIB_MATCH, out);
 	if (err || out->way.device || out->type != RTN_UNICAST)
 		return err;
 	/* A next-hop object has the interface. */
-	err = ask(netlink, to, 0, &resolved);
+	err = ask(netlink, from, to, 0, &resolved);
 	out->way.device = resolved.way.device;
 	return err;
+}
+
+/* The address that connect() takes. Nothing is sent. */
+static int choose_source(const union address *to, union address *out)
+{
+	socklen_t len = sizeof(*out);
+	int fd = socket(to->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, &to->sa, address_length(to)) || getsockname(fd, &out->sa, &len))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+/* Where each default route is for some sources only (RFC 8043), as on OpenWrt, the kernel knows no
+ * way for a packet that has none yet, and connect() tries again with the source that it chose. */
+static int find(struct netlink *netlink, const union address *to, struct found *out)
+{
+	union address from;
+	int err = find_from(netlink, NULL, to, out);
+
+	if (err != -ENETUNREACH || to->sa.sa_family != AF_INET6 || choose_source(to, &from))
+		return err;
+	return find_from(netlink, &from, to, out);
 }
 
 int way_remember(struct netlink *netlink)
@@ -120,7 +161,8 @@ int route_find_default(struct netlink *netlink, const union address *to)
 	return answer;
 }
 
-struct net_way net_way_find(struct netlink *netlink, enum ip_family family)
+struct net_way net_way_find(struct netlink *netlink, enum ip_family family,
+			    const union address *from)
 {
 	/* Of documentation (RFC 5737, RFC 3849), and of a root name server, for who sends the
 	 * former nowhere. */
@@ -134,8 +176,8 @@ struct net_way net_way_find(struct netlink *netlink, enum ip_family family)
 		struct found found;
 
 		if (prefix_parse(outside[family][i], &prefix) == 0 &&
-		    find(netlink, &prefix.base, &found) == 0 && found.type == RTN_UNICAST &&
-		    found.bits <= NET_WAY_BITS_MAX)
+		    find_from(netlink, from, &prefix.base, &found) == 0 &&
+		    found.type == RTN_UNICAST && found.bits <= NET_WAY_BITS_MAX)
 			return found.way;
 	}
 	return (struct net_way){0};

@@ -19,8 +19,10 @@ struct net_way {
 	uint32_t table;
 };
 
-/* Asks for destinations of which only a default route knows. */
-struct net_way net_way_find(struct netlink *netlink, enum ip_family family);
+/* Asks for destinations of which only a default route knows. from: an IPv6 address of ours, for
+ * routes that are for some sources only (RFC 8043); NULL: those for all. */
+struct net_way net_way_find(struct netlink *netlink, enum ip_family family,
+			    const union address *from);
 
 /* Has the two functions below remember what the kernel answers by this socket (net/way_memory.h).
  * 0, or -errno: they always ask. */

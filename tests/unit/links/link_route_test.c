@@ -40,6 +40,39 @@ static void the_best_route(void **state)
 	assert_ip(&link.paths[IP_V4].gateway, "198.51.100.1");
 }
 
+static void for_some_sources(const char *from)
+{
+	assert_int_equal(prefix_parse(from, &routes[view.route_count - 1].from), 0);
+}
+
+/* A route leads out with an address that it is for, of this interface rather than of another. */
+static void routes_for_some_sources(void **state)
+{
+	struct link link = dsl();
+
+	(void)state;
+	has_address(DSL, "2001:db8:1::7", 64, 0);
+	has_address(LTE, "2001:db8:2::7", 64, 0);
+	has_route(DSL, "fe80::3", RT_TABLE_MAIN, 1);
+	for_some_sources("2001:db8:3::/48");
+	look(&link);
+	assert_ip(&link.paths[IP_V6].address, "-");
+	has_route(DSL, "fe80::2", RT_TABLE_MAIN, 512);
+	for_some_sources("2001:db8:2::/48");
+	look(&link);
+	assert_ip(&link.paths[IP_V6].address, "2001:db8:2::7");
+	assert_ip(&link.paths[IP_V6].gateway, "fe80::2");
+	has_route(DSL, "fe80::1", RT_TABLE_MAIN, 512);
+	for_some_sources("2001:db8:1::/48");
+	look(&link);
+	assert_ip(&link.paths[IP_V6].address, "2001:db8:1::7");
+	assert_ip(&link.paths[IP_V6].gateway, "fe80::1");
+	has_route(DSL, "fe80::4", RT_TABLE_MAIN, 100);
+	look(&link);
+	assert_ip(&link.paths[IP_V6].address, "2001:db8:1::7");
+	assert_ip(&link.paths[IP_V6].gateway, "fe80::4");
+}
+
 /* The kernel forgets routes when an interface goes down, and a gateway of the same subnet serves
  * again. */
 static void a_gateway_is_remembered(void **state)
@@ -213,6 +246,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(without_carrier_it_stays_routed, setup),
 		cmocka_unit_test_setup(the_best_route, setup),
+		cmocka_unit_test_setup(routes_for_some_sources, setup),
 		cmocka_unit_test_setup(a_gateway_is_remembered, setup),
 		cmocka_unit_test_setup(point_to_point_needs_no_gateway, setup),
 		cmocka_unit_test_setup(a_withdrawn_route_ends_it, setup),
