@@ -112,7 +112,7 @@ static void session_on_deadline(struct ev_loop *loop, ev_timer *timer, int event
 		session_refuse(session, session->cause, &session->opening->refusal);
 		break;
 	case SESSION_PEEKING:
-		session_dial(session);
+		session_stop_peeking(session);
 		break;
 	case SESSION_RESOLVING:
 		session_fail(session, CAUSE_RESOLVE_FAILED);

@@ -32,8 +32,7 @@ static void session_crowd_out(struct session *session)
 {
 	switch (session->state) {
 	case SESSION_PEEKING:
-		/* It has nothing to say, perhaps: its address will do. */
-		session_dial(session);
+		session_stop_peeking(session);
 		return;
 	case SESSION_HANDSHAKE:
 		log_crowd(session);

@@ -94,6 +94,10 @@ void session_watch_client(struct session *session);
 /* The client may send its next request. */
 void session_await_request(struct session *session);
 
+/* Of session_transparent.c: dials one that peeks, by the name if that has come, else by the
+ * address. */
+void session_stop_peeking(struct session *session);
+
 /* Of session_refuse.c: sends out, which holds the refusal, and waits for the client to close. */
 void session_refuse(struct session *session, enum cause cause, const struct handshake_out *out);
 

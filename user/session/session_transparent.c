@@ -55,6 +55,17 @@ static void session_on_peeked(void *owner, enum peek_result result)
 	session_dial(session);
 }
 
+void session_stop_peeking(struct session *session)
+{
+	struct peek *peek = &session->opening->peek;
+	enum peek_result result;
+
+	peek_stop(peek);
+	/* A busy host may not have looked at what has come meanwhile. */
+	result = peek_now(session->relay.client.fd, &session->config->intercept, peek->name);
+	session_on_peeked(session, result == PEEK_MORE ? PEEK_OTHER : result);
+}
+
 /* Where a server may speak first, the name counts only if it is there already. */
 static bool client_speaks_first(uint16_t port)
 {
