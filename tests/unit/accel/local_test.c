@@ -378,8 +378,8 @@ static void test_streams_stay_whole(void **state)
 	for (uint64_t seed = 1; seed <= 12; seed++)
 		check_stream(seed, &sum);
 	/* Else it has tested less than it says. */
-	assert_true(sum.redirected > 1U << 20);
-	assert_true(sum.passed > 1U << 20);
+	assert_true(sum.redirected > 1U << 16);
+	assert_true(sum.passed > 1U << 16);
 }
 
 /* Slots come back, and a client without one is served by TCP. */

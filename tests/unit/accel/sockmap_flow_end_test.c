@@ -24,7 +24,7 @@ static void test_empty_fin(void **state)
 	fixture_expect(pair->server, 10, 0, 1);
 	assert_int_equal(receive(&pair->up), -EAGAIN);
 	assert_int_equal(shutdown(pair->client, SHUT_WR), 0);
-	assert_true(fixture_wait(pair->source, POLLRDHUP, 1000));
+	assert_true(fixture_wait(pair->source, POLLRDHUP, FIXTURE_DEADLINE_MS));
 	assert_int_equal(receive(&pair->up), 0);
 	/* Redirected, it would have put EPIPE on the target and emptied its queue. */
 	assert_int_equal(getsockopt(pair->target, SOL_SOCKET, SO_ERROR, &error, &len), 0);
@@ -47,7 +47,7 @@ static void test_fin_with_data(void **state)
 	setsockopt(pair->client, IPPROTO_TCP, TCP_CORK, &cork, sizeof(cork));
 	fixture_send(pair->client, 777, 0, 1);
 	assert_int_equal(shutdown(pair->client, SHUT_WR), 0);
-	assert_true(fixture_wait(pair->source, POLLRDHUP, 1000));
+	assert_true(fixture_wait(pair->source, POLLRDHUP, FIXTURE_DEADLINE_MS));
 	assert_int_equal(receive(&pair->up), 0);
 	leave(&pair->up);
 	assert_int_equal(sockmap_flow_redirected(&pair->up), 777);
@@ -88,7 +88,7 @@ static void test_target_reset(void **state)
 	assert_int_equal(enter_up(pair), 0);
 	socket_reset(pair->server);
 	pair->server = dup(pair->client);
-	assert_int_equal(poll(&target, 1, 1000), 1);
+	assert_int_equal(poll(&target, 1, FIXTURE_DEADLINE_MS), 1);
 	assert_true(target.revents & POLLERR);
 	/* The source learns nothing of it, not even when more comes. */
 	fixture_send(pair->client, 100, 0, 1);
@@ -107,7 +107,7 @@ static void test_source_reset(void **state)
 	fixture_expect(pair->server, 100, 0, 1);
 	socket_reset(pair->client);
 	pair->client = dup(pair->server);
-	assert_true(fixture_wait(pair->source, POLLRDHUP, 1000));
+	assert_true(fixture_wait(pair->source, POLLRDHUP, FIXTURE_DEADLINE_MS));
 	assert_int_equal(receive(&pair->up), -ECONNRESET);
 	leave(&pair->up);
 	assert_int_equal(sockmap_flow_redirected(&pair->up), 100);
@@ -118,7 +118,7 @@ static void test_peer_has_shut_down(void **state)
 	struct pair *pair = pair_of(state);
 	/* CLOSE_WAIT: the kernel takes no such socket. Nothing may stay behind. */
 	shutdown(pair->client, SHUT_WR);
-	assert_true(fixture_wait(pair->source, POLLRDHUP, 1000));
+	assert_true(fixture_wait(pair->source, POLLRDHUP, FIXTURE_DEADLINE_MS));
 	for (int i = 0; i < SLOTS + 1; i++) {
 		assert_int_equal(enter_up(pair), -EOPNOTSUPP);
 		assert_int_equal(enter_down(pair), -EOPNOTSUPP);
@@ -149,7 +149,7 @@ static void test_passed_bytes_behind_a_queue(void **state)
 	fixture_sleep_us(QUIET_MS * 1000);
 	/* Not even the end of the stream, which the kernel does tell, may be taken for one. */
 	shutdown(pair->client, SHUT_WR);
-	assert_true(fixture_wait(pair->source, POLLRDHUP, 1000));
+	assert_true(fixture_wait(pair->source, POLLRDHUP, FIXTURE_DEADLINE_MS));
 	had = take(&pair->up, bytes, sizeof(bytes));
 	if (had > 0)
 		print_message("this kernel is without the trap\n");
@@ -158,7 +158,8 @@ static void test_passed_bytes_behind_a_queue(void **state)
 	assert_int_equal(sockmap_flow_unread(&pair->up), 5000 - had);
 	/* The way out: the opposite flow leaves. */
 	leave(&pair->down);
-	for (double deadline = fixture_now() + 2; had < 5000 && fixture_now() < deadline;)
+	for (double deadline = fixture_now() + FIXTURE_DEADLINE_MS / 1e3;
+	     had < 5000 && fixture_now() < deadline;)
 		had += take(&pair->up, bytes + had, sizeof(bytes) - had);
 	assert_int_equal(had, 5000);
 	assert_true(fixture_check(bytes, 5000, 0, 1));
@@ -182,7 +183,7 @@ static void end_beside_a_queue(struct pair *pair, bool pass)
 	fixture_sleep_us(QUIET_MS * 1000);
 	assert_true(sockmap_flow_top_up(&pair->down) > 0);
 	assert_int_equal(shutdown(pair->client, SHUT_WR), 0);
-	assert_true(fixture_wait(pair->source, POLLRDHUP, 1000));
+	assert_true(fixture_wait(pair->source, POLLRDHUP, FIXTURE_DEADLINE_MS));
 	fixture_sleep_us(QUIET_MS * 1000);
 	assert_int_equal(receive(&pair->up), 0);
 	leave(&pair->up);

@@ -37,7 +37,7 @@ static void test_early_data(void **state)
 
 	/* Unread at the source when it enters; no segment follows that would wake the program. */
 	fixture_send(pair->client, 3000, 0, 1);
-	assert_true(fixture_wait(pair->source, POLLIN, 1000));
+	assert_true(fixture_wait(pair->source, POLLIN, FIXTURE_DEADLINE_MS));
 	assert_int_equal(enter_up(pair), 0);
 	fixture_expect(pair->server, 3000, 0, 1);
 	assert_int_equal(sockmap_flow_redirected(&pair->up), 3000);
@@ -50,7 +50,7 @@ static void test_read_before_entering(void **state)
 	uint8_t bytes[1000];
 
 	fixture_send(pair->client, 1000, 0, 1);
-	assert_true(fixture_wait(pair->source, POLLIN, 1000));
+	assert_true(fixture_wait(pair->source, POLLIN, FIXTURE_DEADLINE_MS));
 	assert_int_equal(recv(pair->source, bytes, 1000, 0), 1000);
 	fixture_send(pair->target, 1000, 0, 1);
 	assert_int_equal(enter_up(pair), 0);
@@ -140,7 +140,7 @@ static void overlap(struct pair *pair, uint32_t overlap_bytes, bool pass)
 	while (pass && had < 1000) {
 		size_t n;
 
-		assert_true(fixture_wait(pair->source, POLLIN, 1000));
+		assert_true(fixture_wait(pair->source, POLLIN, FIXTURE_DEADLINE_MS));
 		n = take(&pair->up, bytes, sizeof(bytes));
 		assert_true(fixture_check(bytes, n, overlap_bytes + had, 1));
 		had += (uint32_t)n;
@@ -195,13 +195,14 @@ static void test_pass_and_enter_again(void **state)
 		leave(&pair->up);
 		assert_int_equal(sockmap_flow_mode(&pair->up), SOCKMAP_FLOW_PASSING);
 		fixture_send(pair->client, 4000, up, 1);
-		assert_true(fixture_wait(pair->source, POLLIN, 1000));
+		assert_true(fixture_wait(pair->source, POLLIN, FIXTURE_DEADLINE_MS));
 		/* What is unread would be overtaken. */
 		assert_int_equal(enter_up(pair), -EAGAIN);
 		for (size_t had = 0; had < 4000;) {
 			size_t n = take(&pair->up, bytes, sizeof(bytes));
 
-			assert_true(n > 0 || fixture_wait(pair->source, POLLIN, 1000));
+			assert_true(n > 0 ||
+				    fixture_wait(pair->source, POLLIN, FIXTURE_DEADLINE_MS));
 			assert_true(fixture_check(bytes, n, up + had, 1));
 			had += n;
 		}
@@ -364,7 +365,7 @@ static void test_pass_event(void **state)
 	/* Nobody answers the first event. */
 	for (uint64_t sent = 0; sent < 2ULL * BUDGET; sent += 1024)
 		fixture_send(pair->client, 1024, sent, 1);
-	assert_true(fixture_wait(sockmap_event_fd(worker), POLLIN, 1000));
+	assert_true(fixture_wait(sockmap_event_fd(worker), POLLIN, FIXTURE_DEADLINE_MS));
 	fixture_sleep_us(QUIET_MS * 1000);
 	sockmap_read_events(worker, count_event);
 	assert_int_equal(seen.low, 1);
@@ -378,7 +379,7 @@ static void test_pass_event(void **state)
 	for (uint64_t at = redirected; at < 2ULL * BUDGET;) {
 		size_t n = take(&pair->up, bytes, sizeof(bytes));
 
-		assert_true(n > 0 || fixture_wait(pair->source, POLLIN, 1000));
+		assert_true(n > 0 || fixture_wait(pair->source, POLLIN, FIXTURE_DEADLINE_MS));
 		assert_true(fixture_check(bytes, n, at, 1));
 		at += n;
 	}

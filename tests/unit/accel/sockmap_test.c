@@ -436,7 +436,7 @@ static void check_dump(void)
 	while (!sockmap_flow_leave(&flow))
 		fixture_sleep_us(1000);
 	fixture_send(in[1], 300, 0, 1);
-	CHECK(fixture_wait(in[0], POLLIN, 1000));
+	CHECK(fixture_wait(in[0], POLLIN, FIXTURE_DEADLINE_MS));
 	bpftool_dump(PINS "/flows", dump, sizeof(dump));
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
 		if (!strstr(dump, fields[i]))

@@ -27,7 +27,7 @@
 
 #include "base/control_socket.h"
 
-#define DEADLINE_S 5
+#define DEADLINE_S 60
 #define BIG_BYTES  ((size_t)8 << 20)
 #define ROUNDS	   20 /* of the loop, to show that nothing more happens */
 

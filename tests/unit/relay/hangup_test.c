@@ -58,13 +58,24 @@ static void watch(struct bench *bench, enum hangup_events events)
 	hangup_add(&bench->hangup, &bench->watch, bench->near, events, note, &bench->seen);
 }
 
-/* Gives loopback time to bring what is to be seen. */
-static void run(struct bench *bench)
+/* Gives loopback time to bring what is to be seen, up to so many calls. */
+static void run_until(struct bench *bench, int calls, int rounds)
 {
-	for (int i = 0; i < 50 && bench->seen.calls == 0; i++) {
+	for (int i = 0; i < rounds && bench->seen.calls < calls; i++) {
 		fixture_sleep_us(1000);
 		ev_run(bench->loop, EVRUN_NOWAIT);
 	}
+}
+
+/* Nothing is to be seen. */
+static void run(struct bench *bench)
+{
+	run_until(bench, 1, 50);
+}
+
+static void await_calls(struct bench *bench, int calls)
+{
+	run_until(bench, calls, FIXTURE_DEADLINE_MS);
 }
 
 static void reset_far(struct bench *bench)
@@ -79,7 +90,7 @@ static void a_reset_is_death(void **state)
 
 	watch(bench, HANGUP_DEATH);
 	reset_far(bench);
-	run(bench);
+	await_calls(bench, 1);
 	assert_int_equal(bench->seen.calls, 1);
 	assert_true(bench->seen.dead);
 }
@@ -91,7 +102,7 @@ static void two_ended_streams_are_not(void **state)
 
 	shutdown(bench->near, SHUT_WR);
 	shutdown(bench->far, SHUT_WR);
-	assert_true(fixture_wait(bench->near, POLLHUP, 1000));
+	assert_true(fixture_wait(bench->near, POLLHUP, FIXTURE_DEADLINE_MS));
 	watch(bench, HANGUP_DEATH);
 	run(bench);
 	assert_int_equal(bench->seen.calls, 0);
@@ -106,7 +117,7 @@ static void the_end_is_told_to_those_who_ask(void **state)
 	run(bench);
 	assert_int_equal(bench->seen.calls, 0);
 	watch(bench, HANGUP_DEATH_OR_END);
-	run(bench);
+	await_calls(bench, 1);
 	assert_int_equal(bench->seen.calls, 1);
 	assert_false(bench->seen.dead);
 }
@@ -119,10 +130,8 @@ static void more_bytes_are_told_once_each(void **state)
 	watch(bench, HANGUP_MORE);
 	for (int sent = 1; sent <= 3; sent++) {
 		assert_int_equal(send(bench->far, "x", 1, 0), 1);
-		for (int i = 0; i < 50; i++) {
-			fixture_sleep_us(1000);
-			ev_run(bench->loop, EVRUN_NOWAIT);
-		}
+		await_calls(bench, sent);
+		run_until(bench, sent + 1, 50);
 		assert_int_equal(bench->seen.calls, sent);
 	}
 }
