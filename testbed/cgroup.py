@@ -12,7 +12,7 @@ from pathlib import Path
 from namespace import Unavailable
 from patience import PATIENCE
 
-_PATIENCE_S = 5 * PATIENCE
+_PATIENCE_S = 30 * PATIENCE
 
 
 def _hierarchy() -> Path:

@@ -14,7 +14,7 @@ from patience import PATIENCE
 
 BINARY = (Path(__file__).resolve().parent.parent / os.environ.get("HAWSER_BUILD", "build")
           / "testbed" / "emulator")
-_PATIENCE_S = 20 * PATIENCE
+_PATIENCE_S = 60 * PATIENCE
 
 
 class EmulatedLink:

@@ -19,7 +19,7 @@ HAWSERD = os.path.join(BUILD, "hawserd")
 HAWSER = os.path.join(BUILD, "hawser")
 LOAD = os.path.join(BUILD, "bench", "load", "load")
 SPIN = os.path.join(BUILD, "bench", "spin")
-PATIENCE_S = 10 * PATIENCE
+PATIENCE_S = 60 * PATIENCE
 
 
 class Failed(Exception):

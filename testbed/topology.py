@@ -67,8 +67,9 @@ class Topology:
         for setting in "all", "default":
             namespace.sysctl(f"ipv4/conf/{setting}/rp_filter", 0)
             namespace.sysctl(f"ipv6/conf/{setting}/accept_dad", 0)
-        # Room for tens of thousands of connections between two addresses.
-        namespace.sysctl("ipv4/ip_local_port_range", "2048 65535")
+        # Room for tens of thousands of connections between two addresses, above the ports that somebody listens on by
+        # number: for a minute after one has ended nobody can listen where it was.
+        namespace.sysctl("ipv4/ip_local_port_range", "10240 65535")
         # A first window beyond 64 KiB makes the kernel's wrong bytes rarer: MPTCP whose second
         # subflow joins in mid-stream (docs/kernel-notes.md).
         namespace.sysctl("ipv4/tcp_rmem", "4096 1048576 33554432")

@@ -215,15 +215,18 @@ def test_bytes_of_links(build, tmp_path, log):
             with peers.accept(listening) as server:
                 client.sendall(b"GET")
                 assert read(server, 3) == b"GET"
-                server.sendall(bytes(size))
-            read(client, size)
+                server.sendall(b"1")
+                read(client, 1)
+                until(lambda: daemon.session()["upstream_subflows"] == 2)
+                server.sendall(bytes(size - 1))
+            read(client, size - 1)
             assert client.recv(1) == b""
         (line,) = lines(log, 1)
         links = {name: tuple(map(int, figures.split("/")))
                  for name, _, figures in (word.partition(":") for word in line["links"].split(","))}
         assert set(links) == {"wan-a", "wan-b"}
         assert all(down > size / 10 for _, down in links.values())
-        assert size <= sum(down for _, down in links.values()) < 1.2 * size
+        assert size <= sum(down for _, down in links.values()) < 1.8 * size
         assert sum(up for up, _ in links.values()) >= 3 and line["up"] == "3"
         daemon.finish()
 
@@ -385,4 +388,4 @@ def test_bad_places(bed, tmp_path, value, said):
     process = bed.router.start(
         [str(bed.build / "hawserd"), "--access-log", value, "--control", f"{tmp_path}/c",
          "--socks", "127.0.0.1:1"], bed.mounts, stderr=-1)
-    assert said in process.communicate(timeout=30)[1].decode() and process.returncode != 0
+    assert said in process.communicate(timeout=120)[1].decode() and process.returncode != 0

@@ -15,13 +15,13 @@ from waiting import until
 
 AHEAD_MAX = 8 * MEGABYTE
 TOTAL = 24 * MEGABYTE
-SLOW_S = 2
+SLOW_BYTES = 2 * MEGABYTE
 # 20 MB/s at 100 ms.
 WINDOW_MIN = 2_000_000
 
 
 class Flow:
-    """One direction: a sender at full speed, a reader at 1 MB/s and then at full speed."""
+    """One direction: a sender at full speed, a reader at 1 MB/s at most and then at full speed."""
 
     def __init__(self, source: socket.socket, target: socket.socket, seed: int) -> None:
         # What the sockets of sender and reader hold by themselves is not what this is about.
@@ -29,7 +29,6 @@ class Flow:
         target.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 19)
         self._source, self._target, self._stream = source, target, Stream(seed)
         self._sent = self._taken = self.ahead = 0
-        self.slow_taken = 0
 
     def send(self) -> None:
         self._sent = self._source.send(self._stream.part(0, 1))
@@ -40,14 +39,10 @@ class Flow:
         self._source.shutdown(socket.SHUT_WR)
 
     def receive(self) -> None:
-        started = time.monotonic()
-        while (seconds := time.monotonic() - started) < SLOW_S:
-            if self._taken < seconds * 1e6:
-                self._take(self._taken + 20_000)
-            else:
-                time.sleep(0.005)
+        while self._taken < SLOW_BYTES:
+            self._take(self._taken + 20_000)
             self.ahead = max(self.ahead, self._sent - self._taken)
-        self.slow_taken = self._taken
+            time.sleep(0.02)
         self._take(TOTAL)
         assert self._target.recv(1) == b""
 
@@ -63,9 +58,7 @@ def test_slow_readers_on_both_sides(hawserd, pair, tier):
         flows = [Flow(client, server, 21), Flow(server, client, 22)]
         together(*(job for flow in flows for job in (flow.send, flow.receive)))
     for flow in flows:
-        # Both ran at about the speed that the test is about, as far as a busy machine allows, and
-        # something was there to hold back.
-        assert flow.slow_taken > 0.2 * SLOW_S * MEGABYTE
+        # Something was there to hold back.
         assert 0 < flow.ahead <= AHEAD_MAX, flow.ahead
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 
@@ -67,7 +68,7 @@ def test_an_exit_that_began_an_hour_ahead(net, clock, echo):
     steps.step(HOUR_S)
     net.serve("one", prefix=steps.prefix)
     router = net.settled("one", more="upstream { when-no-exit = refuse }")
-    assert abs(exits(router)["one"]["clock_offset_ms"] - 1000 * HOUR_S) < 2000
+    assert abs(exits(router)["one"]["clock_offset_ms"] - 1000 * HOUR_S) < 60_000
     steps.step(0)
     hello(router, echo.port)
     assert exits(router)["one"]["failures"] == 0
@@ -78,18 +79,20 @@ def test_idle_times_are_what_passes(hawserd, serve, clock, step_s):
     """A step neither ends a session that is young nor keeps one that is silent."""
     steps = clock()
     echo = serve(peers.echo)
-    daemon = hawserd("--timeout", "idle=3s", prefix=steps.prefix)
-    with daemon.dial(SERVER4, echo.port) as silent, daemon.dial(SERVER4, echo.port) as talks:
+    daemon = hawserd("--timeout", "idle=4s", prefix=steps.prefix)
+    with daemon.dial(SERVER4, echo.port) as talks, daemon.dial(SERVER4, echo.port) as silent:
         steps.step(step_s)
-        until(lambda: len(daemon.sessions()) == 2)
-        for _ in range(6):
-            talks.sendall(b"x")
-            assert read(talks, 1) == b"x"
-            time.sleep(0.8)
-        assert 0 <= min(row["idle_s"] for row in daemon.sessions())
+        began = time.monotonic()
+        silent.setblocking(False)
         with pytest.raises(ConnectionResetError):
-            silent.recv(1)
-        assert len(daemon.sessions()) == 1
+            while time.monotonic() - began < peers.TIMEOUT_S:
+                talks.sendall(b"x")
+                assert read(talks, 1) == b"x"
+                with contextlib.suppress(BlockingIOError):
+                    silent.recv(1)
+                time.sleep(0.02)
+        (row,) = daemon.sessions()
+        assert row["idle_s"] >= 0 and row["age_s"] > 3
     assert daemon.errors() == {"idle-timeout": 1}
 
 
@@ -107,15 +110,17 @@ def test_ages_are_what_passed(hawserd, serve, clock):
 
 def test_a_drain_takes_its_time(hawserd, serve, clock):
     """Set forward, it does not cut sessions short; set back, it ends."""
-    for step_s in HOUR_S, -HOUR_S:
+    for step_s, drain in (HOUR_S, "60s"), (-HOUR_S, "2s"):
         steps = clock()
         echo = serve(peers.echo)
-        daemon = hawserd("--timeout", "drain=4s", prefix=steps.prefix)
+        daemon = hawserd("--timeout", f"drain={drain}", prefix=steps.prefix)
         with daemon.dial(SERVER4, echo.port) as client:
             daemon.signal(signal.SIGTERM)
             until(lambda: "draining" in daemon.log())
             steps.step(step_s)
-            time.sleep(1)
-            client.sendall(b"still")
-            assert read(client, 5) == b"still"
+            if step_s > 0:
+                time.sleep(1)
+                client.sendall(b"still")
+                assert read(client, 5) == b"still"
+                client.close()
             assert daemon.wait() == 0

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 from collections.abc import Iterator
 
 import pytest
 
 import peers
 from bed import Bed
+from daemon import Hawserd
 from topology import CLIENT4, LINKS, SERVER4
 from waiting import until
 
@@ -58,29 +58,29 @@ def connected(daemon, mptcp: bool) -> Iterator[None]:
 @pytest.mark.parametrize(("option", "expected"), [("system", SYSTEM), ("cubic", "cubic"),
                                                   ("auto", SYSTEM)])
 def test_of_mptcp_sockets(bed, hawserd, option, expected):
-    """Auto leaves a path with next to no round-trip time alone."""
+    """Auto leaves a path with next to no round-trip time alone, which this one has now and then, also on a busy machine."""
     require(bed, expected)
-    with system_default(bed), connected(hawserd("--congestion", option), mptcp=True):
-        assert in_use(bed, SERVER4) == [expected] * 2
-        assert in_use(bed, CLIENT4) == [expected]
+    with system_default(bed):
+        daemon = hawserd("--congestion", option)
+
+        def seen() -> tuple[list[str], list[str]]:
+            with connected(daemon, mptcp=True):
+                return in_use(bed, SERVER4), in_use(bed, CLIENT4)
+
+        wanted = [expected] * 2, [expected]
+        assert option == "auto" or seen() == wanted
+        until(seen, lambda found: found == wanted)
 
 
 @pytest.mark.mptcp
-def test_auto_with_a_round_trip_time(bed, hawserd):
-    """A queue that packets of the test fill gives the connection one."""
+def test_auto_with_a_round_trip_time(bed, emulated_bed):
     require(bed, "bbr")
-    daemon = hawserd("--congestion", "auto")
-    try:
-        for link in LINKS:
-            bed.shape(link, 1)
-        with bed.router.socket(socket.AF_INET, socket.SOCK_DGRAM) as filling:
-            for _ in range(8):
-                filling.sendto(bytes(1200), (SERVER4, 9))
-        with system_default(bed), connected(daemon, mptcp=True):
-            assert in_use(bed, SERVER4) == ["bbr"] * 2
-    finally:
-        for link in LINKS:
-            bed.shape(link, 1000)
+    far = emulated_bed(**{link: {"delay": 10} for link in LINKS})
+    with system_default(far):
+        daemon = Hawserd(far, "--congestion", "auto")
+        with connected(daemon, mptcp=True):
+            assert in_use(far, SERVER4) == ["bbr"] * 2
+        daemon.finish()
 
 
 def test_plain_tcp_is_left_alone(bed, hawserd):

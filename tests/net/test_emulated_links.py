@@ -25,12 +25,17 @@ LOSSY = {**LTE, "loss": 1}
 
 @contextlib.contextmanager
 def through(bed, address: str):
-    """A client and the server that it is connected to by a hawserd on this bed."""
+    """A client and the server that it is connected to by a hawserd on this bed, by both links."""
     daemon = Hawserd(bed)
     try:
         with peers.listen(bed.server, address, mptcp=True) as listening, \
                 daemon.dial(address, peers.port_of(listening)) as client, \
                 peers.accept(listening) as server:
+            client.sendall(b"?")
+            assert server.recv(1) == b"?"
+            server.sendall(b"!")
+            assert client.recv(1) == b"!"
+            until(lambda: daemon.session()["upstream_subflows"] == 2)
             yield client, server
     finally:
         daemon.finish()

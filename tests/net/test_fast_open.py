@@ -16,6 +16,7 @@ from exit_net import PORTS, Net, exits, hello
 from namespace import IPPROTO_MPTCP
 from patience import PATIENCE
 from topology import SERVER4
+from waiting import quickest
 
 pytestmark = pytest.mark.mptcp
 
@@ -102,8 +103,8 @@ def test_hops_are_the_same_with_it(net, setting, rule):
         net.serve("one")
         router = net.settled("one")
         port = echo_server(net, leave)
-        took = [hello(router, port) for _ in range(3)]
-        assert 3 * ROUND_TRIP_S <= min(took) < 4 * ROUND_TRIP_S, took
+        took = quickest(lambda: hello(router, port), 4 * ROUND_TRIP_S)
+        assert 3 * ROUND_TRIP_S <= took < 4 * ROUND_TRIP_S
 
 
 def early(bed) -> tuple[int, int]:
@@ -121,9 +122,9 @@ def test_plain_hops(net, setting, round_trips):
     with contextlib.ExitStack() as leave:
         port = echo_server(net, leave)
         hello(router, port)
-        took = [hello(router, port) for _ in range(3)]
-        assert round_trips <= min(took) / ROUND_TRIP_S < round_trips + 1, took
-        assert (early(net.bed)[0] >= len(took)) == (setting != 0)
+        took = quickest(lambda: hello(router, port), (round_trips + 1) * ROUND_TRIP_S)
+        assert round_trips <= took / ROUND_TRIP_S < round_trips + 1, took
+        assert (early(net.bed)[0] > 0) == (setting != 0)
 
 
 def test_plain_hops_where_the_path_drops_it(net):
@@ -133,9 +134,9 @@ def test_plain_hops_where_the_path_drops_it(net):
     with net.bed.rules(SYN_DATA_DROPPED), contextlib.ExitStack() as leave:
         router = net.settled("one", more=WITHOUT_MPTCP)
         port = echo_server(net, leave)
-        took = sorted(hello(router, port) for _ in range(6))
-        assert 3 <= took[0] / ROUND_TRIP_S and took[4] / ROUND_TRIP_S < 4, took
-        assert took[5] < 2, took
+        hello(router, port)
+        took = min(hello(router, port) for _ in range(5))
+        assert 3 <= took / ROUND_TRIP_S < 4, took
     assert early(net.bed) == (0, 1)
 
 
@@ -145,7 +146,8 @@ def test_early_to_a_dead_exit(net, how):
     allow(net.bed, WITH_COOKIE)
     for name in "one", "two":
         net.serve(name)
-    router = net.settled("one", "two", one="priority = 1", two="priority = 2", more=WITHOUT_MPTCP)
+    router = net.settled("one", "two", one="priority = 1", two="priority = 2",
+                         more=f"{WITHOUT_MPTCP}\nupstream {{ exit-answer = 4 }}")
     with contextlib.ExitStack() as leave:
         port = echo_server(net, leave)
         for _ in range(2):
@@ -154,8 +156,8 @@ def test_early_to_a_dead_exit(net, how):
             net.kill("one")
         else:
             leave.enter_context(net.bed.rules(f"tcp dport {PORTS['one']} drop"))
-        assert hello(router, port) < 4
+        assert hello(router, port) < 20
         exit_ = exits(router)["one"]
         assert (exit_["state"], exits(router)["two"]["state"]) == ("down", "up")
         assert exit_["last_failure"] == ("refused" if how == "killed" else "exit-silent")
-        assert hello(router, port) / ROUND_TRIP_S < 4
+        assert quickest(lambda: hello(router, port), 4 * ROUND_TRIP_S) < 4 * ROUND_TRIP_S

@@ -25,7 +25,7 @@ from origin import PAYLOAD, Origin
 from patience import PATIENCE, load
 from pattern import BULK, MEGABYTE, exchange
 from topology import CLIENT4, CLIENT6, LAN4, LAN6, SERVER4, SERVER6
-from waiting import until
+from waiting import quickest, until
 
 # Nobody's.
 ELSEWHERE = "198.51.100.1"
@@ -40,7 +40,7 @@ def test_taken(lan, interceptor, serve, method, family):
     daemon.up()
     assert asks(lan, SERVERS[family], server.port) != CLIENTS[family]
     assert daemon.status()["protocols"]["transparent"] == 1
-    assert daemon.caught() == 1
+    daemon.assert_counted(caught=1)
     daemon.down()
     assert asks(lan, SERVERS[family], server.port) == CLIENTS[family]
     assert daemon.errors() == {}
@@ -66,7 +66,7 @@ def test_redirect_leaves_mptcp_clients_alone(lan, interceptor, serve):
     daemon = interceptor("redirect")
     daemon.up()
     assert asks(lan, SERVER4, server.port, mptcp=True) == CLIENT4
-    assert daemon.show()["counters"]["mptcp"] == 1
+    daemon.assert_counted(mptcp=1)
     assert asks(lan, SERVER4, server.port) != CLIENT4
 
 
@@ -113,12 +113,12 @@ def test_what_comes_back_is_not_taken_again(lan, interceptor, method):
             client.settimeout(1)
             with pytest.raises(TimeoutError):
                 handshakes.socks5(client, ELSEWHERE, 80)
+            # The client's own, and hawserd's, of which a redirect sees only the first by conntrack.
+            counters = until(lambda: daemon.show()["counters"],
+                             lambda now: now["local"] >= (2 if method == "tproxy" else 1))
             peers.reset(client)
         assert daemon.status()["sessions"]["total"] == 1
-        counters = daemon.show()["counters"]
-        assert counters["caught"] == 0
-        # The client's own, and hawserd's, of which a redirect sees only the first by conntrack.
-        assert counters["local"] >= (2 if method == "tproxy" else 1)
+        assert counters["caught"] == daemon.caught() == 0
     finally:
         lan.router.run("ip", "route", "del", ELSEWHERE)
         lan.client.sysctl("ipv4/ip_forward", before)
@@ -144,12 +144,17 @@ def test_server_speaks_first(lan, interceptor, serve, mptcp):
 
     server = serve(banner, mptcp=mptcp)
     interceptor("tproxy").up()
-    started = time.monotonic()
-    with peers.connect(lan.client, SERVER4, server.port, mptcp) as sock:
-        assert sock.recv(100) == b"220 server.test ESMTP\r\n"
-        assert time.monotonic() - started < 0.5 * PATIENCE
-        sock.sendall(b"quit\r\n")
-        assert sock.recv(100) == b"QUIT\r\n"
+
+    def banner_s() -> float:
+        started = time.monotonic()
+        with peers.connect(lan.client, SERVER4, server.port, mptcp) as sock:
+            assert sock.recv(100) == b"220 server.test ESMTP\r\n"
+            seconds = time.monotonic() - started
+            sock.sendall(b"quit\r\n")
+            assert sock.recv(100) == b"QUIT\r\n"
+        return seconds
+
+    assert quickest(banner_s, 0.5 * PATIENCE) < 0.5 * PATIENCE
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -173,20 +178,18 @@ def test_killed(lan, interceptor, serve, method):
     try:
         until(daemon.active, lambda count: count == 4)
         daemon.signal(signal.SIGKILL)
-        killed = time.monotonic()
 
-        def routed() -> bool:
+        def routed(family: int) -> bool:
             with contextlib.suppress(OSError):
-                return asks(lan, SERVER4, server.port) == CLIENT4
+                return asks(lan, SERVERS[family], server.port) == CLIENTS[family]
             return False
 
-        until(routed, seconds=2)
-        assert time.monotonic() - killed < 2 * PATIENCE
+        until(lambda: routed(4), seconds=10)
         assert daemon.wait() == -signal.SIGKILL
-        assert asks(lan, SERVER6, server.port) == CLIENT6
+        until(lambda: routed(6), seconds=10)
         again = interceptor(method)
-        until(lambda: asks(lan, SERVER4, server.port) != CLIENT4, seconds=2)
-        assert asks(lan, SERVER6, server.port) != CLIENT6
+        until(lambda: asks(lan, SERVER4, server.port) != CLIENT4)
+        until(lambda: asks(lan, SERVER6, server.port) != CLIENT6)
         assert again.status()["protocols"]["transparent"] > 0
     finally:
         stop.set()
@@ -261,12 +264,12 @@ def test_up_and_down_50_times(lan, interceptor, serve, method):
                     if number % 10 == 0:
                         daemon.down()
                         assert lan.steering() == before
+                until(lambda: made > load(50) or problems)
             finally:
                 stop.set()
                 for thread in threads:
                     thread.join()
         assert problems == []
-        assert made > load(50)
         assert lan.steering() == before
     finally:
         lan.router.run("nft", "delete", "table", "inet", "foreign")
@@ -341,8 +344,7 @@ def test_1000_connections_at_once(lan, interceptor, method):
         for client in clients:
             assert client.recv(1) == b"!"
         assert daemon.active() == len(clients)
-        # A first packet may have come twice.
-        assert len(clients) <= daemon.caught() < 1.1 * len(clients)
+        daemon.assert_counted(caught=len(clients))
     assert daemon.errors() == {}
 
 
@@ -370,7 +372,7 @@ def test_ipv6_only_lan(lan, interceptor, serve):
     try:
         daemon.up()
         assert asks(lan, SERVER6, server.port) != CLIENT6
-        assert daemon.caught() == 1
+        daemon.assert_counted(caught=1)
     finally:
         lan.router.run("ip", "addr", "add", f"{LAN4}/24", "dev", "lan")
 
@@ -427,7 +429,7 @@ def test_show(lan, interceptor, serve, method):
     assert "bypass        port 25, 6000-6063\n" in text
     assert "bypass        mac 00:16:3e:0a:0b:0c\n" in text
     assert "bypass        source fd01::/16\n" in text
-    assert "connections   1 sent to hawserd\n" in text
+    assert re.search(r"^connections   [1-9]\d* sent to hawserd$", text, re.MULTILINE)
     assert "does not answer" in lan.hawser("intercept", "show")
 
 
@@ -437,7 +439,7 @@ def test_settings_of_the_configuration(lan, interceptor, serve):
     daemon = interceptor("redirect", "--lan", "lan", "--intercept", "redirect")
     lan.hawser("intercept", "up", control=daemon.control)
     assert daemon.show()["method"] == "redirect"
-    until(lambda: asks(lan, SERVER4, server.port) != CLIENT4, seconds=2)
+    until(lambda: asks(lan, SERVER4, server.port) != CLIENT4)
 
 
 @pytest.mark.parametrize(("arguments", "complaint"), [

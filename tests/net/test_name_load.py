@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 
 import pytest
 
@@ -52,7 +53,7 @@ def test_who_leaves_takes_the_question_along(hawserd, dns, server):
             peers.reset(client)
     until(daemon.active, lambda active: active == 0)
     # The control socket's own may still be there for a moment.
-    until(lambda: sockets(daemon), lambda count: count == 0, seconds=2)
+    until(lambda: sockets(daemon), lambda count: count == 0)
     with daemon.dial("host.test", server.port) as client:
         client.sendall(b"hello")
         assert read(client, 5) == b"hello"
@@ -88,7 +89,8 @@ def test_who_waits_gets_a_turn(hawserd, dns, server):
         ask(daemon, f"n{number}.test", server.port)
     until(lambda: [session["state"] for session in daemon.sessions()],
           lambda states: states == ["relaying"] * 100)
-    assert len(dns.asked) == 100 * FAMILIES
+    # A busy name server is asked again.
+    assert len(set(dns.asked)) == 100 * FAMILIES
 
 
 def test_asked_once_for_all(hawserd, dns):
@@ -97,7 +99,7 @@ def test_asked_once_for_all(hawserd, dns):
     clients = [ask(daemon, name) for name in ("host.test", "HOST.test") for _ in range(20)]
     until(lambda: len(daemon.sessions()), lambda count: count == len(clients))
     # Each once, and again twice at most while nobody answers; not for each client.
-    assert set(dns.asked) == {("host.test", "A"), ("host.test", "AAAA")}
+    until(lambda: set(dns.asked), lambda asked: asked == {("host.test", "A"), ("host.test", "AAAA")})
     assert len(set(dns.asked[:2])) == 2 and len(dns.asked) <= 2 * 3
     # The first who asked is not the one who owns the question.
     for client in clients[:-1]:
@@ -114,12 +116,12 @@ def test_failures_are_remembered_for_a_moment(hawserd, dns, server, failure):
     daemon = hawserd(*ONE_WORKER)
     with pytest.raises(Refused):
         daemon.dial(failure, 80)
-    before = len(dns.asked)
+    before, began = len(dns.asked), time.monotonic()
     for _ in range(20):
         with pytest.raises(Refused):
             daemon.dial(failure, 80)
-    # Those may take more than the second that a silent or failing server is left alone for.
-    assert len(dns.asked) <= before * 4
+    # For a second each; what is asked then may be asked twice.
+    assert len(dns.asked) <= before * 2 * (2 + time.monotonic() - began)
     dns.failing.clear()
     dns.records[failure] = [SERVER4]
 
@@ -160,13 +162,13 @@ def test_name_server_with_a_zone(bed, hawserd, server, first):
         with NameServer(bed.router, ("fe80::53", 53, 0, index)) as dns:
             dns.records["host.test"] = [SERVER4]
             path.write_text(f"{first}nameserver fe80::53%{device}\n", "ascii")
-            daemon = hawserd("--timeout", "resolve=10")
+            daemon = hawserd("--timeout", "resolve=60")
             with daemon.dial("host.test", server.port) as client:
                 client.sendall(b"hello")
                 assert read(client, 5) == b"hello"
             assert dns.asked
             path.write_text("nameserver fe80::53%gone0\n", "ascii")
-            until(daemon.log, lambda log: "there is no interface gone0" in log, seconds=30)
+            until(daemon.log, lambda log: "there is no interface gone0" in log)
     finally:
         path.write_text(before, "ascii")
         bed.router.run("ip", "-6", "address", "del", "fe80::53/64", "dev", device)

@@ -22,6 +22,8 @@ STORM = 150
 # Kept small, so that a target that takes nothing is soon full.
 SMALL = ("--tune", "receive-bytes=131072", "--tune", "unsent-bytes=16384")
 PIECE = 4096
+# Who is not answered for so long is not answered, on a busy machine too.
+UNANSWERED_S = 4
 
 
 def used(daemon) -> int:
@@ -35,14 +37,14 @@ def grow(daemon, listening: socket.socket, stack: contextlib.ExitStack,
     for _ in range(count):
         client = stack.enter_context(daemon.connect())
         client.sendall(NO_PASSWORD + socks5_request(SERVER4, peers.port_of(listening)))
-        client.settimeout(1)
+        client.settimeout(UNANSWERED_S)
         try:
             assert read(client, 2) == b"\x05\x00"
         except TimeoutError:
             return ends
+        client.settimeout(peers.TIMEOUT_S)
         assert read_socks5_reply(client) == 0
         server = stack.enter_context(peers.accept(listening))
-        server.settimeout(1)
         ends.append((client, server))
     return ends
 
@@ -54,7 +56,7 @@ def fill(sock: socket.socket, stream: Stream) -> int:
     with contextlib.suppress(TimeoutError):
         while True:
             sent += sock.send(stream.part(sent, PIECE))
-    sock.settimeout(10)
+    sock.settimeout(peers.TIMEOUT_S)
     return sent
 
 

@@ -59,7 +59,7 @@ def test_every_section(bed, hawserd, file, serve, tmp_path):
         f'listen "fixed" {{ address = "[{LAN6}]:5000" to = "server.test:{server.port}" }}',
         'daemon { workers = 3 }', 'upstream { mptcp = off congestion = system }',
         'relay { tier = copy }',
-        'timeouts { handshake = 1 resolve = 2 connect = 3 idle = 4.5 half-closed = 5 drain = 6 }',
+        'timeouts { handshake = 61 resolve = 62 connect = 63 idle = 64.5 half-closed = 65 drain = 66 }',
         f'user "ali" {{ password-file = "{tmp_path}/password" }}'), "utf-8")
     daemon = hawserd("-c", str(file), listen=False)
     status = daemon.status()
@@ -171,7 +171,7 @@ def test_term_waits_for_sessions(daemon):
 
 def test_term_without_sessions_stops(daemon):
     daemon.signal(signal.SIGTERM)
-    assert daemon.wait(5) == 0
+    assert daemon.wait() == 0
 
 
 def test_term_waits_no_longer_than_the_drain_time(hawserd):
@@ -180,7 +180,7 @@ def test_term_waits_no_longer_than_the_drain_time(hawserd):
         started = time.monotonic()
         daemon.signal(signal.SIGTERM)
         assert peers.was_reset(client) and peers.was_reset(server)
-        assert 0.8 < time.monotonic() - started < 5 * PATIENCE
+        assert 0.8 < time.monotonic() - started < 25 * PATIENCE  # 30 s without the setting
     assert daemon.wait() == 0
 
 
@@ -190,8 +190,9 @@ def test_stop_at_once(hawserd, signals):
     """Cuts sessions, and their ends see a reset."""
     daemon = hawserd()
     with through(daemon) as (client, server):
-        for number in signals:
+        for number in signals[:-1]:
             daemon.signal(number)
-            time.sleep(0.2)
-        assert daemon.wait(5) == 0
+            until(lambda: "draining" in daemon.log())
+        daemon.signal(signals[-1])
+        assert daemon.wait() == 0
         assert peers.was_reset(client) and peers.was_reset(server)

@@ -61,8 +61,7 @@ def test_idle_sessions_cost_little(bed, hawserd):
         before = daemon.resident_bytes()
         crowd.grow(count - 100)
         assert daemon.active() == count
-        each = (daemon.resident_bytes() - before) / (count - 100)
-        assert each <= IDLE_BYTES_MAX, f"{each:.0f} bytes"
+        until(lambda: (daemon.resident_bytes() - before) / (count - 100), lambda each: each <= IDLE_BYTES_MAX)
         assert daemon.open_files().get("pipe", 0) <= 4
         client, server = crowd.ends[0]
         client.sendall(b"still here")
@@ -75,7 +74,7 @@ def test_limit_of_open_files(bed, hawserd):
     daemon = hawserd(open_files=120)
     with peers.listen(bed.server) as listening, through(daemon) as (client, server), \
             contextlib.ExitStack() as storm:
-        slowest = 0.0
+        took = []
         for number in range(STORM):
             caught = storm.enter_context(daemon.connect())
             caught.sendall(NO_PASSWORD + socks5_request(SERVER4, peers.port_of(listening)))
@@ -85,13 +84,14 @@ def test_limit_of_open_files(bed, hawserd):
             assert read(server, len(message)) == message
             server.sendall(message)
             assert read(client, len(message)) == message
-            slowest = max(slowest, time.monotonic() - started)
-        assert slowest < 1.5
+            took.append(time.monotonic() - started)
+        # None waits while accepting pauses, for a second; a busy machine may hold up a few.
+        assert sorted(took)[STORM * 9 // 10] < 0.7
         until(lambda: daemon.status()["accept"]["pauses"])
         assert sum(daemon.open_files().values()) <= 120
         storm.close()
         until(lambda: drain(listening) or daemon.status()["sessions"],
-              lambda sessions: sessions == {"active": 1, "total": 1 + STORM}, seconds=30)
+              lambda sessions: sessions == {"active": 1, "total": 1 + STORM})
         drain(listening)
         with daemon.dial(SERVER4, peers.port_of(listening)) as late, \
                 peers.accept(listening) as answering:
@@ -111,7 +111,7 @@ def drain(listening: socket.socket) -> None:
 
 def test_destination_that_never_answers(bed, hawserd):
     """Costs others nothing, and its own clients no more than the connect time."""
-    daemon = hawserd("--workers", "1", "--timeout", "connect=3")
+    daemon = hawserd("--workers", "1", "--timeout", "connect=6")
     with unreachable(bed, "connect-timeout") as (host, port), through(daemon) as (client, server):
         waiting = [daemon.connect() for _ in range(50)]
         started = time.monotonic()
@@ -119,16 +119,18 @@ def test_destination_that_never_answers(bed, hawserd):
             sock.sendall(NO_PASSWORD + socks5_request(host, port))
         until(lambda: [session["state"] for session in daemon.sessions()].count("connecting"),
               lambda connecting: connecting == len(waiting))
-        while time.monotonic() - started < 2:
+        took = []
+        while time.monotonic() - started < 2 or len(took) < 10:
             asked = time.monotonic()
             client.sendall(b"x")
             assert read(server, 1) == b"x"
-            assert time.monotonic() - asked < 1.5
+            took.append(time.monotonic() - asked)
+        assert sorted(took)[len(took) // 2] < 0.5
         for sock in waiting:
             assert read(sock, 2) == b"\x05\x00"
             assert read_socks5_reply(sock) == 6
             sock.close()
-        assert 2.9 < time.monotonic() - started < 8
+        assert 5.9 < time.monotonic() - started < 60
     daemon.await_error("connect-timeout")
     assert daemon.errors()["connect-timeout"] == len(waiting)
 

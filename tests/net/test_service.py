@@ -23,7 +23,6 @@ from daemon import ALLOW, LISTEN
 from handshakes import read
 from links import LINK
 from manager import Manager, ask
-from patience import PATIENCE
 from pattern import MEGABYTE
 from topology import CLIENT4, LAN4, LAN6, SERVER4
 from waiting import until
@@ -37,7 +36,7 @@ def connect(bed) -> socket.socket:
 
 def run_cli(manager: Manager, *words: str) -> subprocess.CompletedProcess:
     return subprocess.run([manager.bed.build / "hawser", "--control", manager.control, *words],
-                          capture_output=True, text=True, timeout=60, check=False)
+                          capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.fixture
@@ -53,7 +52,7 @@ def manage(bed, serve) -> Iterator:
     yield make
     for manager in made:
         manager.close()
-        until(lambda: ask(manager.control, "status") == {}, seconds=40)
+        until(lambda: ask(manager.control, "status") == {})
 
 
 @pytest.fixture
@@ -64,7 +63,7 @@ def echo(serve):
 @contextlib.contextmanager
 def session(bed, port: int) -> Iterator[socket.socket]:
     with connect(bed) as client:
-        client.settimeout(20)
+        client.settimeout(60)
         handshakes.socks5(client, SERVER4, port)
         yield client
 
@@ -96,7 +95,7 @@ def test_one_that_cannot_start_is_never_ready(bed, manage):
     manager = manage("--socks", "192.0.2.1", "--keeper")
     with pytest.raises(AssertionError, match="expected ADDRESS:PORT|--socks"):
         manager.start()
-    assert manager.process.wait(5) == 2
+    assert manager.process.wait(60) == 2
     assert manager.count("READY=1") == 0
 
 
@@ -140,6 +139,7 @@ def test_a_restart_refuses_nobody(bed, manage, echo):
     first goes on to its end."""
     manager = manage(*LISTEN, *ALLOW, *LINK, "--keeper")
     manager.start()
+    again = bed.syns_again(bed.client)
     with session(bed, echo.port) as old, Crossing(lambda: connect(bed), SERVER4, echo.port) as load:
         load.some_more()
         for _ in range(3):
@@ -151,7 +151,7 @@ def test_a_restart_refuses_nobody(bed, manage, echo):
         goes_on(old)
         until(lambda: ask(manager.control, "status")["links"]["set_up"] is True)
     assert not load.failures, load.failures
-    assert load.slowest_s < 0.9 * PATIENCE  # a SYN that nobody takes is sent again after a second
+    assert bed.syns_again(bed.client) == again  # as what nobody takes is
 
 
 @pytest.mark.parametrize("method", ["tproxy", "redirect"])
@@ -165,7 +165,7 @@ def test_an_upgrade_refuses_nobody(bed, manage, echo, tmp_path, method):
     manager.start()
     until(lambda: (ask(manager.control, "status").get("interception") or {}).get("fault") == "")
     until(lambda: "table inet hawser" in bed.router.run("nft", "list", "tables"))
-    rules = bed.router.run("ip", "rule", "list")
+    rules, again = bed.router.run("ip", "rule", "list"), bed.syns_again(bed.client)
     with session(bed, echo.port) as old, Crossing(lambda: connect(bed), SERVER4, echo.port) as load:
         load.some_more()
         for _ in range(3):
@@ -180,9 +180,9 @@ def test_an_upgrade_refuses_nobody(bed, manage, echo, tmp_path, method):
         assert (ask(manager.control, "status")["interception"] or {})["wanted"] is True
         goes_on(old)
         assert manager.process.poll() is None
-        assert manager.count("READY=1") == 4
+        until(lambda: manager.count("READY=1") == 4)
     assert not load.failures, load.failures
-    assert load.slowest_s < 0.9 * PATIENCE  # a SYN that nobody takes is sent again after a second
+    assert bed.syns_again(bed.client) == again  # as what nobody takes is
     # The last one takes all of it back.
     manager.close_gently()
     assert "table inet hawser" not in bed.router.run("nft", "list", "tables")
@@ -207,7 +207,7 @@ def test_what_three_generations_carry_is_counted(bed, manage, echo, tmp_path):
             until(lambda: carried(manager), lambda sent: sent == 10 * (number + 1))
             if number < 2:
                 assert run_cli(manager, "upgrade").returncode == 0
-                assert carried(manager) == 10 * (number + 1)
+                until(lambda: carried(manager), lambda sent: sent == 10 * (number + 1))
                 goes_on(client)
                 client.sendall(bytes(number + 1))
                 read(client, number + 1)

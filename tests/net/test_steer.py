@@ -11,7 +11,6 @@ import shlex
 import signal
 import socket
 import struct
-import time
 
 import pytest
 
@@ -21,7 +20,6 @@ import peers
 from lan import CLIENTS, PORT, SERVERS, asks
 from lan_fixtures import interceptor, lan, serve  # pylint: disable=unused-import
 from namespace import MountNamespace
-from patience import PATIENCE
 from topology import CLIENT4, SERVER4
 from waiting import until
 
@@ -89,14 +87,14 @@ def test_beside_another(lan, hook, interceptor, serve):
             assert ("hawser_steer" in filters(lan)) == (hook == "clsact")
             for family in 4, 6:
                 assert asks(lan, SERVERS[family], server.port) != CLIENTS[family]
-            assert daemon.caught() == 2
+            daemon.assert_counted(caught=2)
             does(DROP)
             with lan.client.socket(socket.AF_INET) as client:
                 client.settimeout(0.3)
                 with pytest.raises(TimeoutError):
                     client.connect((SERVER4, server.port))
             does(PASS)
-            assert daemon.caught() == 3
+            daemon.assert_counted(caught=3)
             daemon.up()
             daemon.down()
             assert "hawser_steer" not in filters(lan)
@@ -117,7 +115,7 @@ def test_own_clsact(lan, old_kernel, interceptor, serve):
     assert lan.tcx() == 0
     for family in 4, 6:
         assert asks(lan, SERVERS[family], server.port) != CLIENTS[family]
-    assert daemon.caught() == 2
+    daemon.assert_counted(caught=2)
     daemon.down()
     assert lan.steering() == before
     daemon.up()
@@ -172,11 +170,11 @@ def test_without_btf(lan, interceptor, serve):
     try:
         up = lan.router.start([lan.build / "hawser", "--control", daemon.control, "--lan", "lan",
                                "--method", "bpf", "intercept", "up"], mounts)
-        assert up.wait(10) == 0
+        assert up.wait(60) == 0
     finally:
         mounts.close()
     assert asks(lan, SERVER4, server.port) != CLIENT4
-    assert daemon.caught() == 1
+    daemon.assert_counted(caught=1)
 
 
 def test_goes_up_on_all_or_none(lan, interceptor, serve):
@@ -202,14 +200,12 @@ def test_hung(lan, interceptor, serve):
     daemon = interceptor("bpf")
     daemon.up()
     daemon.freeze()
-    stopped = time.monotonic()
     try:
         # Until then the kernel accepts in its stead.
-        until(lambda: daemon_missed(lan) or trial(lan, server.port), seconds=4)
-        assert time.monotonic() - stopped < 2.5 * PATIENCE
+        until(lambda: daemon_missed(lan) or trial(lan, server.port), seconds=15)
     finally:
         daemon.signal(signal.SIGCONT)
-    until(lambda: asks(lan, SERVER4, server.port) != CLIENT4, seconds=2)
+    until(lambda: asks(lan, SERVER4, server.port) != CLIENT4)
 
 
 def daemon_missed(lan) -> int:

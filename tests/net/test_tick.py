@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import queue
 import socket
 import threading
 import time
@@ -40,16 +41,30 @@ def test_bulk_ticks_and_its_pause_does_not(hawserd, pair, direction):
         sender, receiver = (client, server) if direction == "up" else (server, client)
         wanted = (3000, 0) if direction == "up" else (0, 3000)
 
-        total = 64 * MEGABYTE
+        pieces: queue.SimpleQueue[int] = queue.SimpleQueue()
+        seen = threading.Event()
 
         def send() -> None:
             """Bulk, but no more than a busy machine can take: the target shall not set the pace."""
-            for offset in range(0, total, 1 << 18):
+            offset = 0
+            while offset < 16 * MEGABYTE or not seen.is_set():
                 sender.sendall(stream.part(offset, 1 << 18))
+                pieces.put(offset)
+                offset += 1 << 18
                 time.sleep(0.005)
+            pieces.put(-1)
 
-        together(send, lambda: stream.receive(receiver, total),
-                 lambda: until(lambda: ticks(daemon), lambda seen: seen == wanted))
+        def receive() -> None:
+            while (offset := pieces.get()) >= 0:
+                stream.receive(receiver, offset + (1 << 18), offset)
+
+        def watch() -> None:
+            try:
+                until(lambda: ticks(daemon), lambda now: now == wanted)
+            finally:
+                seen.set()
+
+        together(send, receive, watch)
         # The end of the burst came through, and what follows is waited for as ever.
         until(lambda: ticks(daemon), lambda seen: seen == (0, 0))
         sender.sendall(b"small")

@@ -55,6 +55,10 @@ class Bed(Topology):
     def mptcp_counters(self, host: Namespace) -> dict[str, int]:
         return self.counters(host, "MPTcpExt")
 
+    def syns_again(self, host: Namespace) -> int:
+        """How many SYNs a host has sent again, as it does when a second has passed without an answer."""
+        return self.counters(host, "TcpExt")["TCPSynRetrans"]
+
     def endpoints(self) -> dict[str, dict]:
         """The router's MPTCP endpoints, by address."""
         listed = json.loads(self.router.run("ip", "-j", "mptcp", "endpoint"))

@@ -29,7 +29,7 @@ class Crossing(AbstractContextManager):
 
     def _once(self) -> None:
         with self._connect() as client:
-            client.settimeout(20)
+            client.settimeout(60)
             handshakes.socks5(client, *self._to)
             client.sendall(b"hello")
             assert read(client, 5) == b"hello"
@@ -51,7 +51,7 @@ class Crossing(AbstractContextManager):
 
     def some_more(self, count: int = 50) -> None:
         """Waits for so many more that were served."""
-        wanted, give_up = self.done + count, time.monotonic() + 30
+        wanted, give_up = self.done + count, time.monotonic() + 120
         while self.done < wanted and not self.failures and time.monotonic() < give_up:
             time.sleep(0.005)
         assert not self.failures, self.failures
@@ -65,5 +65,5 @@ class Crossing(AbstractContextManager):
     def __exit__(self, *_: object) -> None:
         self._end.set()
         for thread in self._threads:
-            thread.join(30)
+            thread.join(60)
         assert not any(thread.is_alive() for thread in self._threads)

@@ -58,7 +58,7 @@ class Hawserd:
                 [*limit, *command],
                 bed.mounts, stderr=log, stdin=subprocess.DEVNULL)
         self.pid = self.process.pid
-        until(self._ready, seconds=30)
+        until(self._ready)
         self._pooled_pipe_fds = POOLED_PIPE_FDS * self.status()["workers"]
         self.baseline = self.open_files()
 
@@ -119,7 +119,7 @@ class Hawserd:
         process = self.namespace.start(
             [self.bed.build / "hawser", "--control", self.control, "--json", "doctor"],
             self.bed.mounts, stdout=subprocess.PIPE)
-        answer, _ = process.communicate(timeout=60 * PATIENCE)
+        answer, _ = process.communicate(timeout=120 * PATIENCE)
         return {check["check"]: check for check in json.loads(answer)["checks"]
                 if subject in (check["subject"], check.get("name"))}
 

@@ -23,6 +23,8 @@ class NameServer:
         self.delays_s: dict[tuple[str, str], float] = {}
         self.silent: set[str] = set()
         self.failing: set[str] = set()
+        self.held: set[str] = set()  # names whose answers wait for release()
+        self._waiting: dict[str, list[tuple[bytes, tuple]]] = {}
         self.always = 0  # the code of all answers, if it is not 0
         self.asked: list[tuple[str, str]] = []
         self._socket = namespace.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET,
@@ -51,11 +53,22 @@ class NameServer:
             if name in self.silent:
                 continue
             answer = query[:2] + self._answer(name, kind, question)
+            if name in self.held:
+                self._waiting.setdefault(name, []).append((answer, client))
+                continue
             delay_s = self.delays_s.get((name, kind), 0)
             if delay_s:
-                threading.Timer(delay_s, self._send, (answer, client)).start()
+                timer = threading.Timer(delay_s, self._send, (answer, client))
+                timer.daemon = True
+                timer.start()
             else:
                 self._send(answer, client)
+
+    def release(self, name: str) -> None:
+        """Sends the answers about a name that was held."""
+        self.held.discard(name)
+        for answer, client in self._waiting.pop(name, []):
+            self._send(answer, client)
 
     def _send(self, answer: bytes, client: tuple) -> None:
         if not self._closing:

@@ -95,7 +95,7 @@ class Site:
         process = (host or self.bed.router).start(command, self.bed.mounts, text=True,
                                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
-            output, complaints = process.communicate(timeout=60 * PATIENCE)
+            output, complaints = process.communicate(timeout=120 * PATIENCE)
         finally:
             process.kill()
             process.wait()

@@ -47,9 +47,9 @@ class Net:
 
     def router(self, *names: str, more: str = "", prefix: tuple[str, ...] = (),
                **settings: str) -> Hawserd:
-        """settings: of each exit."""
+        """settings: of each exit. A busy machine is not taken for a dead exit, unless more says so."""
         config = self.directory / "router.conf"
-        config.write_text("\n".join(
+        config.write_text("upstream { exit-answer = 20 }\n" + "\n".join(
             f'exit "{name}" {{ address = "{SERVER4}"  port = {PORTS[name]} '
             f'token-file = "{self.tokens}" {settings.get(name, "")} }}'
             for name in names) + f"\n{more}\n", "ascii")

@@ -12,7 +12,7 @@ import peers
 from pattern import together
 
 Figure = TypeVar("Figure")
-_LEAST, _MOST = 2, 6
+_LEAST, _MOST = 2, 12
 
 
 def measured_while_full(source: socket.socket, target: socket.socket,

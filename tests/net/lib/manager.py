@@ -24,7 +24,7 @@ LAUNCH = 'export LISTEN_PID=$$; exec "$@"'
 def ask(control: str, command: str) -> dict:
     """{} when nobody answers."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(10)
+        connection.settimeout(60)
         try:
             connection.connect(control)
             connection.sendall(json.dumps({"command": command}).encode() + b"\n")
@@ -100,13 +100,13 @@ class Manager:
                 command, self.bed.mounts, stderr=log, env=environment,
                 preexec_fn=place, close_fds=False)
         until(lambda: any("READY=1" in text for _, _, text in self.messages[seen:])
-              or self.process.poll() is not None, seconds=20)
+              or self.process.poll() is not None)
         assert self.process.poll() is None, self.log()
 
     def stop(self) -> int:
         """As `systemctl stop` with KillMode=process: returns when the main process has ended."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.process.wait(60)
 
     def count(self, word: str) -> int:
         return sum(word in text for _, _, text in self.messages)
@@ -114,13 +114,13 @@ class Manager:
     def close_gently(self) -> None:
         """Without draining; whoever is behind the keeper ends first."""
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(20)
+        self.process.wait(60)
 
     def close(self) -> None:
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             try:
-                self.process.wait(10)
+                self.process.wait(60)
             finally:
                 self.process.kill()
         for fds in self.store.values():
@@ -128,4 +128,4 @@ class Manager:
                 os.close(fd)
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
-        self._thread.join(5)
+        self._thread.join(60)

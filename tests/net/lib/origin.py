@@ -59,12 +59,11 @@ class Origin:
     """Serves directory, which gets a file "payload", on both addresses and one port."""
 
     def __init__(self, namespace: Namespace, directory: Path, mptcp: bool) -> None:
-        first = peers.listen(namespace, SERVER4, mptcp=mptcp)
+        listening = peers.listen_both(namespace, mptcp=mptcp)
         self.directory = directory
         (directory / "payload").write_bytes(PAYLOAD)
-        self.port = peers.port_of(first)
-        self._servers = [_Server(first, directory),
-                         _Server(peers.listen(namespace, SERVER6, self.port, mptcp), directory)]
+        self.port = peers.port_of(listening[0])
+        self._servers = [_Server(each, directory) for each in listening]
         for server in self._servers:
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
 

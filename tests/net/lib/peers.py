@@ -17,7 +17,7 @@ from topology import SERVER4, SERVER6
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 # No test waits longer than this for one byte.
-TIMEOUT_S = 30 * PATIENCE
+TIMEOUT_S = 60 * PATIENCE
 # A reset that finds no place in a full window is asked back for, and that question the kernel forgets
 # when it comes while the socket is being closed: the other end hears nothing until it asks. Hence all
 # ends ask soon, and so do the daemons.
@@ -41,6 +41,20 @@ def listen(namespace: Namespace, address: str = SERVER4, port: int = 0, mptcp: b
     listening.bind((address, port))
     listening.listen(backlog)
     return listening
+
+
+def listen_both(namespace: Namespace, port: int = 0, mptcp: bool = False) -> list[socket.socket]:
+    """On the server's addresses, both families with one port. One that is free on one may still be taken on the other, by
+    what has ended there."""
+    for tries_left in range(0 if port else 20, -1, -1):
+        first = listen(namespace, SERVER4, port, mptcp)
+        try:
+            return [first, listen(namespace, SERVER6, port_of(first), mptcp)]
+        except OSError:
+            first.close()
+            if not tries_left:
+                raise
+    raise AssertionError
 
 
 def port_of(listening: socket.socket) -> int:
@@ -106,9 +120,8 @@ class Server:
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self.families: list[int] = []  # of the connections, in order
-        first = listen(namespace, SERVER4, port, mptcp)
-        self.port = port_of(first)
-        self._listening = [first, listen(namespace, SERVER6, self.port, mptcp)]
+        self._listening = listen_both(namespace, port, mptcp)
+        self.port = port_of(self._listening[0])
         for listening in self._listening:
             listening.settimeout(None)
             threading.Thread(target=self._accept, args=(listening,), daemon=True).start()

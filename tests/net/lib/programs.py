@@ -15,7 +15,7 @@ from patience import PATIENCE
 from topology import SERVER4, SERVER6
 from waiting import until
 
-TIMEOUT_S = 60 * PATIENCE
+TIMEOUT_S = 120 * PATIENCE
 SSH_PORT = 2222
 
 

@@ -68,14 +68,14 @@ class Terminal:
         self._read(0)
         return ["".join(line).rstrip() for line in self._screen]
 
-    def until(self, expected: Callable[[list[str]], bool], seconds: float = 10) -> list[str]:
+    def until(self, expected: Callable[[list[str]], bool], seconds: float = 60) -> list[str]:
         end = time.monotonic() + seconds * PATIENCE
         while not expected(self.screen()):
             assert time.monotonic() < end, "\n".join(self.screen())
             self._read(0.1)
         return self.screen()
 
-    def wait(self, seconds: float = 10) -> int:
+    def wait(self, seconds: float = 60) -> int:
         status = self.process.wait(seconds)
         self._read(0)
         return status

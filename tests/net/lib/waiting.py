@@ -13,8 +13,9 @@ Value = TypeVar("Value")
 
 
 def until(what: Callable[[], Value], expected: Callable[[Value], bool] = bool,
-          seconds: float = 10) -> Value:
-    """Asks what() until its answer is as expected, and returns it; else an AssertionError."""
+          seconds: float = 60) -> Value:
+    """Asks what() until its answer is as expected, and returns it; else an AssertionError. The deadline is far: on a busy
+    machine a process may not run for seconds."""
     seconds *= PATIENCE
     end = time.monotonic() + seconds
     pause = 0.001
@@ -23,3 +24,12 @@ def until(what: Callable[[], Value], expected: Callable[[Value], bool] = bool,
         time.sleep(pause)
         pause = min(2 * pause, 0.02)
     return value
+
+
+def quickest(measure: Callable[[], float], enough: float, tries: int = 10) -> float:
+    """The least of what measure() says of some tries, which end when it is less than enough: on a busy machine one may
+    take long, but none is too quick."""
+    seen: list[float] = []
+    while len(seen) < tries and not (seen and seen[-1] < enough):
+        seen.append(measure())
+    return min(seen)

@@ -16,7 +16,7 @@
 #endif
 
 /* A session in which nothing moves for so long has been forgotten. */
-#define STUCK_NS     (30 * NS_PER_S)
+#define STUCK_NS     (60 * NS_PER_S)
 #define FAILURES_MAX 10
 #define BACKLOG	     64
 #define EVENTS	     256
