@@ -18,7 +18,7 @@ WITHOUT_NAMESPACES = ("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_a
 
 def run(*command: str, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=ROOT, env=BARE | environment, capture_output=True, text=True,
-                          timeout=60, check=False)
+                          timeout=200, check=False)
 
 
 @pytest.mark.parametrize(("target", "known"), [("unit", "dial"), ("check", "exits"),

@@ -32,7 +32,7 @@ def units(build, tmp_path) -> Path:
 
 def analyze(units: Path, *words: str) -> subprocess.CompletedProcess:
     return subprocess.run(["systemd-analyze", *words], capture_output=True, text=True, cwd=units,
-                          check=False, timeout=60)
+                          check=False, timeout=200)
 
 
 @pytest.mark.parametrize("unit", ["hawserd.service", "hawserd.socket"])

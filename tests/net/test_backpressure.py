@@ -15,7 +15,7 @@ from waiting import until
 
 AHEAD_MAX = 8 * MEGABYTE
 TOTAL = 24 * MEGABYTE
-SLOW_BYTES = 2 * MEGABYTE
+SLOW_BYTES = 1_500_000
 # 20 MB/s at 100 ms.
 WINDOW_MIN = 2_000_000
 

@@ -131,11 +131,12 @@ def test_client_leaves_while_its_name_is_awaited(lan, interceptor, serve):
     serve(peers.silent, port=443)
     daemon = interceptor("tproxy", "--bypass-domain", "bank.test")
     daemon.up()
+    part = hello("bank.test")[:20]
 
     def leaves_in_time() -> bool:
         """The name is awaited for no longer than 0.3 s."""
         with peers.connect(lan.client, SERVER4, 443) as sock:
-            sock.sendall(hello("bank.test")[:20])
+            sock.sendall(part)
             state = daemon.session()["state"]
             peers.reset(sock)
         until(daemon.sessions, lambda left: not left)

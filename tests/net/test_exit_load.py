@@ -42,7 +42,7 @@ def await_joined(router) -> None:
     """All sessions use both links. One that joins while bytes arrive may be the end of them
     (docs/kernel-notes.md)."""
     until(lambda: {session["upstream_subflows"] for session in router.sessions()},
-          lambda subflows: subflows == {2}, seconds=30)
+          lambda subflows: subflows == {2})
 
 
 def test_many_sessions_through_an_exit(bed, net):
@@ -225,4 +225,4 @@ def test_garbage_while_sessions_run(bed, net, serve):
     probes = exits(router)["one"]["probes"]
     assert sum(one.status()["protocols"].values()) == sessions + probes
     assert len(echo.families) == sessions
-    until(one.active, lambda active: active == 0, seconds=30)
+    until(one.active, lambda active: active == 0)

@@ -20,8 +20,10 @@ from waiting import until
 # The hops are plain TCP in either mode.
 pytestmark = pytest.mark.no_mptcp
 
-# Longer than half of exit-answer (2.5 s); with the handshake's longer than all of it.
-DELAY_MS = 700
+# Seconds: so much longer than a round trip that a busy machine is not taken for a dead exit.
+ANSWER_S = 4
+# There and back longer than half of that; with the handshake's longer than all of it.
+DELAY_MS = 1050
 REPLY = bytes([5, 0, 0, 1]) + bytes(6)
 WAYS = ("address", "exit", "direct")
 
@@ -75,10 +77,10 @@ def router_of(net: Net, dns, way: str) -> Hawserd:
     config = net.directory / "router.conf"
     config.write_text(
         f'exit "one" {{ address = "exits.test"  port = {PORTS["one"]}\n'
-        f'token-file = "{net.tokens}" }}\n{two}upstream {{ mptcp = off  exit-probe = 600 '
+        f'token-file = "{net.tokens}" }}\n{two}upstream {{ mptcp = off  exit-probe = 600  exit-answer = {ANSWER_S} '
         f'when-no-exit = {"direct" if way == "direct" else "refuse"} }}\n', "ascii")
     router = net.start("-c", str(config))
-    until(lambda: states(router), lambda seen: set(seen.values()) == {"up"}, seconds=30)
+    until(lambda: states(router), lambda seen: set(seen.values()) == {"up"})
     return router
 
 

@@ -33,7 +33,7 @@ def test_socks4_with_early_payload(bed, hawserd, host, user):
 
 @pytest.mark.parametrize("cause", UNREACHABLE)
 def test_socks4_reply_for_any_cause(bed, hawserd, cause):
-    daemon = hawserd("--timeout", "connect=0.5")
+    daemon = hawserd("--timeout", f"connect={0.5 if cause == 'connect-timeout' else 60}")
     client = daemon.connect()
     with unreachable(bed, cause) as (host, port):
         client.sendall(socks4_request(host, port))

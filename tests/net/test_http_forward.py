@@ -68,8 +68,8 @@ def test_pipelined_requests_are_answered_in_order(hawserd, origin_of):
     client.send(*(get(origin if number % 3 else other, f"/{number}") for number in range(30)))
     assert list(client.bodies(30)) == [
         (b"one" if number % 3 else b"two") + f" /{number}".encode() for number in range(30)]
-    assert daemon.session()["destination"].endswith(str(origin.port))
-    assert daemon.session()["state"] == "waiting"
+    session = until(daemon.session, lambda now: now["state"] == "waiting")
+    assert session["destination"].endswith(str(origin.port))
 
 
 def test_connection_to_the_origin_is_kept_where_that_is_safe(hawserd, origin_of):
@@ -95,7 +95,7 @@ def test_what_nobody_asked_for_answers_nothing(hawserd, origin_of, more, late):
         if not late:
             return response(b"good") + more
         sock.sendall(response(b"good"))
-        sent.wait(5)
+        sent.wait(peers.TIMEOUT_S)
         return more
 
     origin = origin_of(answer)

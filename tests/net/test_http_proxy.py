@@ -38,7 +38,7 @@ def read_refusal(client: socket.socket) -> tuple[int, str]:
 @pytest.mark.parametrize("method", ["CONNECT", "GET"])
 @pytest.mark.parametrize("cause", UNREACHABLE)
 def test_status_names_the_cause(bed, hawserd, cause, method, family):
-    daemon = hawserd("--timeout", "connect=0.5")
+    daemon = hawserd("--timeout", f"connect={0.5 if cause == 'connect-timeout' else 60}")
     client = daemon.connect()
     with unreachable(bed, cause, family) as (host, port):
         client.sendall(http_connect_request(host, port) if method == "CONNECT" else

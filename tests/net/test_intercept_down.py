@@ -40,7 +40,7 @@ def test_down_under_a_connection(lan, interceptor, serve, method, others):
             daemon.relaying()
             until(lambda: daemon.status()["interception"]["wanted"])
             daemon.down()
-            sock.settimeout(3)
+            sock.settimeout(30)
             try:
                 sock.sendall(b"2")
                 goes_on = sock.recv(1) == b"2"
@@ -64,7 +64,7 @@ def test_another_method_under_a_connection(lan, interceptor, serve, method):
         assert sock.recv(1) == b"1"
         lan.hawser("--lan", "lan", "--method", "redirect", "intercept", "up",
                    control=daemon.control)
-        sock.settimeout(3)
+        sock.settimeout(30)
         with pytest.raises((ConnectionResetError, BrokenPipeError)):
             while True:
                 sock.sendall(b"2")

@@ -71,7 +71,7 @@ def test_doctor_says_what_follows(bed, hawserd):
     def options(*words: str) -> list[dict]:
         with bed.router.start([*words, bed.build / "hawser", "--json", "--control", daemon.control,
                                "doctor"], bed.mounts, stdout=subprocess.PIPE, text=True) as doctor:
-            report = json.loads(doctor.communicate(timeout=30)[0])
+            report = json.loads(doctor.communicate(timeout=120)[0])
         return [check for check in report["checks"] if check["check"] == "options"]
 
     assert options() == [] or features(daemon)["mptcp-options"]
@@ -171,7 +171,7 @@ def test_connections_by_a_link_share_ports(bed, build, tmp_path):
 
 def get_ahead(source: socket.socket, target: socket.socket, taken: int) -> int:
     """By how much a sender at full speed gets ahead of a reader that takes so much and then stops."""
-    sent = 0
+    sent, is_read = 0, threading.Event()
     # What the sockets of the two hold by themselves is not what this is about.
     source.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 17)
     target.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 19)
@@ -179,13 +179,18 @@ def get_ahead(source: socket.socket, target: socket.socket, taken: int) -> int:
 
     def send() -> None:
         nonlocal sent
-        with contextlib.suppress(TimeoutError):
-            while True:
+        while True:
+            had_stopped = is_read.is_set()
+            try:
                 sent += source.send(bytes(1 << 16))
+            except TimeoutError:
+                if had_stopped:
+                    return
 
     sender = threading.Thread(target=send)
     sender.start()
     read(target, taken)
+    is_read.set()
     sender.join()
     return sent - taken
 

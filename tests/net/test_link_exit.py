@@ -18,6 +18,7 @@ from daemon import Hawserd
 from dns import NameServer
 from exit_net import PORTS, exits, hello, states
 from links import LINK
+from stalls import Stalls
 from topology import LINKS, NOBODY4, SERVER4, SERVER6, far, near
 from waiting import until
 
@@ -82,12 +83,15 @@ def state(daemon: Hawserd, link: str) -> str:
     return next(each["state"] for each in daemon.ask("links")["links"] if each["device"] == link)
 
 
-def request_times(router: Hawserd, port: int, count: int = 12) -> list[float]:
+def request_times(router: Hawserd, port: int, limit_s: float, count: int = 12) -> int:
+    """Requests, none of which takes as long as the limit, but for what a busy machine adds. How many they were."""
     times = []
-    for _ in range(count):
-        times.append(hello(router, port))
-        time.sleep(0.1)
-    return times
+    with Stalls(router) as stalls:
+        for _ in range(count):
+            times.append(hello(router, port))
+            time.sleep(0.1)
+    assert max(times) < limit_s + stalls.allow_s(), (times, stalls.allow_s())
+    return count
 
 
 @pytest.mark.parametrize("link", LINKS)
@@ -103,14 +107,13 @@ def test_no_request_notices(site, echo, link, when):
         until(lambda: states(router) == {"one": "up"})
         if when != "before-the-start":
             leave.enter_context(site.dead(link))
-        times = request_times(router, echo.port)
-        assert max(times) < 1, times
-        assert exits(router)["one"]["sessions"]["total"] == len(times)
-        until(lambda: state(router, link) == "no-answer", seconds=20)
+        count = request_times(router, echo.port, 1)
+        assert exits(router)["one"]["sessions"]["total"] == count
+        until(lambda: state(router, link) == "no-answer")
         assert near(link)[0] not in site.bed.router.run("ip", "mptcp", "endpoint")
         assert states(router) == {"one": "up"}
         assert state(router, LINKS.replace(link, "")) == "up"
-    until(lambda: state(router, link) == "up", seconds=20)
+    until(lambda: state(router, link) == "up")
 
 
 def test_a_backup_takes_over(site, echo):
@@ -118,12 +121,11 @@ def test_a_backup_takes_over(site, echo):
     site.exit()
     router = site.router("--link", "one=a", "--link", "two=b,backup")
     until(lambda: states(router) == {"one": "up"})
-    assert max(request_times(router, echo.port, 3)) < 0.7
+    count = request_times(router, echo.port, 0.7, 3)
     with site.dead("a"):
-        times = request_times(router, echo.port)
-        assert max(times) < 2, times
-        assert exits(router)["one"]["sessions"]["total"] == 3 + len(times)
-        until(lambda: state(router, "a") == "no-answer", seconds=20)
+        count += request_times(router, echo.port, 2)
+        assert exits(router)["one"]["sessions"]["total"] == count
+        until(lambda: state(router, "a") == "no-answer")
 
 
 def test_in_mid_transfer(site, echo):
@@ -132,9 +134,8 @@ def test_in_mid_transfer(site, echo):
     router = site.router(*LINK)
     until(lambda: states(router) == {"one": "up"})
     with router.dial(SERVER4, echo.port) as client:
-        client.settimeout(20)
         longest, began, dead = 0.0, time.monotonic(), contextlib.ExitStack()
-        with dead:
+        with dead, Stalls(router) as stalls:
             while time.monotonic() - began < 6:
                 asked = time.monotonic()
                 client.sendall(bytes(1000))
@@ -144,7 +145,7 @@ def test_in_mid_transfer(site, echo):
                 longest = max(longest, time.monotonic() - asked)
                 if time.monotonic() - began > 1 and not dead._exit_callbacks:
                     dead.enter_context(site.dead("a"))
-            assert longest < 3, longest
+            assert longest < 3 + stalls.allow_s(), (longest, stalls.allow_s())
             until(lambda: state(router, "a") == "no-answer")
 
 
@@ -153,10 +154,10 @@ def test_an_exit_that_nobody_reaches_is_no_links_fault(site):
     router = site.router(*LINK, "--exit-probe", "1")
     until(lambda: states(router) == {"one": "up"})
     with site.dead("a"), site.dead("b"):
-        until(lambda: states(router) == {"one": "down"}, seconds=20)
+        until(lambda: states(router) == {"one": "down"})
         time.sleep(5)
         assert [state(router, link) for link in LINKS] == ["up", "up"]
-    until(lambda: states(router) == {"one": "up"}, seconds=20)
+    until(lambda: states(router) == {"one": "up"})
     time.sleep(2)
     assert "no-answer" not in {each["event"] for each in router.ask("links")["events"]}
     assert exit_.status()
@@ -171,6 +172,8 @@ def test_a_quorum_of_targets(site, quorum, expected):
     router = site.router(address=SERVER4, more=f"""
         link wan-a {{ device = a  probe = {{ {far("a")[0]}, {SERVER4} }} probe-quorum = {quorum} }}
         link wan-b {{ device = b }}""")
+    # Both have answered.
+    until(lambda: site.bed.emulated["a"].stats()["down"]["segments"] >= 2)
     time.sleep(1.5)
     with site.dead("a"):
         if expected == "up":
@@ -203,8 +206,7 @@ def test_the_name_servers_way_dies(site, names, echo):
     router = named(site)
     until(lambda: states(router) == {"one": "up"})
     with site.dead("a"):
-        times = request_times(router, echo.port)
-        assert max(times) < 1 and direct(router, len(times)) == 0, times
+        assert direct(router, request_times(router, echo.port, 1)) == 0
         assert states(router) == {"one": "up"}
 
 
@@ -214,8 +216,7 @@ def test_a_start_while_the_name_servers_way_is_dead(site, names, echo):
     with site.dead("a"):
         router = named(site)
         until(lambda: states(router) == {"one": "up"})
-        times = request_times(router, echo.port)
-        assert max(times) < 1 and direct(router, len(times)) == 0, times
+        assert direct(router, request_times(router, echo.port, 1)) == 0
 
 
 @pytest.mark.parametrize("trouble", ["silent", "failing", "forgotten"])
@@ -233,8 +234,7 @@ def test_a_start_without_a_name_server(site, names, echo, trouble):
         getattr(names, trouble).add("exit.test")
     router = named(site)
     until(lambda: states(router) == {"one": "up"})
-    times = request_times(router, echo.port)
-    assert max(times) < 1 and direct(router, len(times)) == 0, times
+    assert direct(router, request_times(router, echo.port, 1)) == 0
 
 
 def test_a_name_that_leads_elsewhere_now(site, names, echo):
@@ -251,7 +251,8 @@ def test_a_name_that_leads_elsewhere_now(site, names, echo):
     file.write_text(json.dumps(saved), "ascii")
     router = named(site)
     until(lambda: states(router) == {"one": "up"})
-    request_times(router, echo.port, 4)
+    for _ in range(4):
+        hello(router, echo.port)
     assert direct(router, 4) == 0
 
 

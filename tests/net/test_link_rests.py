@@ -26,7 +26,7 @@ THEN = {
     "quota": "link a { device = a }\nlink b { device = b  quota = 1M }\n",
     "removed": "link a { device = a }\n",
 }
-JOINS_S = 20  # an endpoint is offered again after 2, 6 and 14 seconds
+JOINS_S = 90  # an endpoint is offered again after 2, 6 and 14 seconds
 
 
 @pytest.fixture
@@ -71,8 +71,7 @@ def test_stays_until_all_have_joined_another(bare, start, tmp_path, then):
                 return f"{near('b')[0]} stays: connections without another" in daemon.log()
 
             until(stays)
-            assert bare.endpoints()[near("b")[0]]["backup"]
-            assert near("b")[1] not in bare.endpoints()
+            until(lambda: bare.endpoints()[near("b")[0]].get("backup") and near("b")[1] not in bare.endpoints())
             assert f"from {near('b')[0]} lookup" in bare.router.run("ip", "rule")
             before = [sum(bare.link_bytes(link)) for link in "ab"]
             move(MEGABYTE)
@@ -98,7 +97,7 @@ def test_stays_for_who_cannot_join(bare, start, tmp_path):
             (tmp_path / "hawser.conf").write_text(THEN["standby"], "ascii")
             daemon.signal(signal.SIGHUP)
             until(lambda: near("b")[1] not in bare.endpoints())
-            assert "stays: connections without another subflow: 1\n" in daemon.log()
+            until(lambda: "stays: connections without another subflow: 1\n" in daemon.log())
             stream = Stream(6)
             together(lambda: stream.send(server, MEGABYTE),
                      lambda: stream.receive(client, MEGABYTE))
@@ -114,6 +113,6 @@ def test_offered_again(bare, start):
             stream = Stream(7)
             together(lambda: stream.send(server, 9), lambda: stream.receive(client, 9))
             until(lambda: bare.mptcp_counters(bare.router)["MPJoinSynTx"], lambda count: count > 0)
-        assert daemon.session()["upstream_subflows"] == 1
+            assert daemon.session()["upstream_subflows"] == 1
         until(lambda: daemon.session()["upstream_subflows"], lambda count: count == 2, JOINS_S)
-        assert "offered again: connections that have not joined: 1\n" in daemon.log()
+        until(lambda: "offered again: connections that have not joined: 1\n" in daemon.log())

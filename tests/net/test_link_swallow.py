@@ -16,6 +16,7 @@ import peers
 from daemon import Hawserd
 from links import LINK
 from pattern import MEGABYTE
+from stalls import Stalls
 from topology import LINKS, SERVER4, far, near
 from waiting import until
 
@@ -43,7 +44,10 @@ def swallowing(emulated_bed):
             bed.router.run("ip", "route", "add", "default", "via", gateway, "dev", link,
                            "metric", str(1000 + number))
     daemon = Hawserd(bed, *LINK)
-    time.sleep(0.3)  # a round trip of the first probes
+    # Of both families, and it has taken them.
+    until(lambda: min(bed.emulated[link].stats()["down"]["segments"] for link in LINKS) >= 2)
+    for _ in range(2):
+        daemon.status()
     yield bed, daemon
     daemon.finish()
 
@@ -69,7 +73,7 @@ def longest_gap(bed, link: str, sender, receiver, when_cut=lambda: None) -> floa
             bed.emulated[link].set(blackhole="on")
             cut = True
             when_cut()
-    sending.join(10)
+    sending.join(60)
     assert bytes(got) == payload
     return gap
 
@@ -88,11 +92,11 @@ def test_swallowed_in_mid_download(swallowing, link):
     watcher = threading.Thread(target=watch)
     with peers.listen(bed.server, mptcp=True) as listening, \
             daemon.dial(SERVER4, peers.port_of(listening)) as client, \
-            peers.accept(listening) as server:
+            peers.accept(listening) as server, Stalls(daemon) as stalls:
         gap = longest_gap(bed, link, server, client, watcher.start)
         watcher.join()
-    assert noticed and noticed[0] < BUSY_S, noticed
-    assert gap < GAP_S, f"{gap:.2f} s"
+    assert noticed and noticed[0] < BUSY_S + stalls.allow_s(), (noticed, stalls.allow_s())
+    assert gap < GAP_S + stalls.allow_s(), (gap, stalls.allow_s())
     event = next(each for each in daemon.ask("links")["events"] if each["event"] == "no-answer")
     assert event["link"] == f"wan-{link}"
     assert near(link)[0] not in bed.endpoints()
@@ -115,7 +119,7 @@ def test_swallowed_while_idle_and_back(swallowing):
     assert state(daemon, "b") == "up" and near("b")[0] in bed.endpoints()
     for link in LINKS:
         bed.emulated[link].set(blackhole="off")
-    until(lambda: {near(link)[0] for link in LINKS} <= set(bed.endpoints()), seconds=10)
+    until(lambda: {near(link)[0] for link in LINKS} <= set(bed.endpoints()))
     assert [state(daemon, link) for link in LINKS] == ["up", "up"]
 
 
@@ -126,7 +130,7 @@ def test_swallowed_during_requests(swallowing, link):
     longest, began = 0.0, time.monotonic()
     with peers.listen(bed.server, mptcp=True) as listening, \
             daemon.dial(SERVER4, peers.port_of(listening)) as client, \
-            peers.accept(listening) as server:
+            peers.accept(listening) as server, Stalls(daemon) as stalls:
         answering = threading.Thread(target=peers.echo, args=(server,))
         answering.start()
         cut = False
@@ -142,8 +146,8 @@ def test_swallowed_during_requests(swallowing, link):
                 bed.emulated[link].set(blackhole="on")
                 cut = True
         client.close()
-        answering.join(10)
-    assert longest < GAP_S, f"{longest:.2f} s"
+        answering.join(60)
+    assert longest < GAP_S + stalls.allow_s(), (longest, stalls.allow_s())
 
 
 @pytest.mark.parametrize("link", LINKS)
@@ -151,9 +155,9 @@ def test_swallowed_in_mid_upload(swallowing, link):
     bed, daemon = swallowing
     with peers.listen(bed.server, mptcp=True) as listening, \
             daemon.dial(SERVER4, peers.port_of(listening)) as client, \
-            peers.accept(listening) as server:
+            peers.accept(listening) as server, Stalls(daemon) as stalls:
         gap = longest_gap(bed, link, client, server)
-    assert gap < UPLOAD_GAP_S, f"{gap:.2f} s"
+    assert gap < UPLOAD_GAP_S + stalls.allow_s(), (gap, stalls.allow_s())
 
 
 @contextlib.contextmanager
@@ -198,5 +202,5 @@ def test_not_the_links_fault(swallowing, trouble):
         peers.reset(server)
         peers.reset(client)
     # What was on its way is sent again at ever longer intervals, before the other end is found gone.
-    until(daemon.sessions, lambda sessions: sessions == [], seconds=30)
+    until(daemon.sessions, lambda sessions: sessions == [])
     assert "no-answer" not in {each["event"] for each in daemon.ask("links")["events"]}

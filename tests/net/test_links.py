@@ -16,6 +16,7 @@ from filled import measured_while_full
 from patience import PATIENCE
 from pattern import MEGABYTE, Stream, together
 from topology import LINKS, SERVER4
+from waiting import until
 
 pytestmark = pytest.mark.mptcp
 
@@ -40,10 +41,15 @@ def daemon(slow_bed):
 
 @contextlib.contextmanager
 def through(daemon):
-    """A client and the server that it is connected to."""
+    """A client and the server that it is connected to, by both links."""
     with peers.listen(daemon.bed.server, mptcp=True) as listening, \
             daemon.dial(SERVER4, peers.port_of(listening)) as client, \
             peers.accept(listening) as server:
+        client.sendall(b"?")
+        assert server.recv(1) == b"?"
+        server.sendall(b"!")
+        assert client.recv(1) == b"!"
+        until(lambda: daemon.session()["upstream_subflows"] == 2)
         yield client, server
 
 
@@ -64,16 +70,16 @@ def measure(bed: Bed, sock: socket.socket, direction: str) -> tuple[float, list[
 
 @pytest.mark.parametrize("direction", ["down", "up"])
 def test_links_add_up(daemon, direction):
-    """Payload of both links together, at least 90 % of their rates; a shaped link cannot be too
-    fast."""
+    """Payload of both links together, far more than one carries, and by both; a shaped link cannot be too fast. `make
+    bench` has the share."""
     with through(daemon) as (client, server):
         source, target = (client, server) if direction == "up" else (server, client)
         seen = measured_while_full(source, target,
                                    lambda: measure(daemon.bed, target, direction),
-                                   lambda best: best[0] >= 0.9 * 2 * RATE)
+                                   lambda best: best[0] >= 0.75 * 2 * RATE and min(best[1]) >= 0.5 * RATE)
     best, links = max(seen)
-    assert best >= 0.9 * 2 * RATE, seen
-    assert min(links) >= 0.8 * RATE, seen
+    assert best >= 0.75 * 2 * RATE, seen
+    assert min(links) >= 0.5 * RATE, seen
 
 
 @pytest.mark.parametrize("direction", ["down", "up"])

@@ -13,6 +13,7 @@ from causes import UNREACHABLE, unreachable
 from handshakes import (BIND, NO_PASSWORD, PASSWORD, UDP_ASSOCIATE, Refused, at_end, read,
                         read_socks5_reply, socks5_host, socks5_password, socks5_request)
 from topology import SERVER4, SERVER6
+from waiting import until
 
 NAME, SECRET = "ali", "open sesame"
 
@@ -36,7 +37,7 @@ def greet(daemon, **how) -> socket.socket:
 @pytest.mark.parametrize("family", [4, 6])
 @pytest.mark.parametrize("cause", UNREACHABLE)
 def test_reply_names_the_cause(bed, hawserd, cause, family):
-    daemon = hawserd("--timeout", "connect=0.5")
+    daemon = hawserd("--timeout", f"connect={0.5 if cause == 'connect-timeout' else 60}")
     client = greet(daemon)
     with unreachable(bed, cause, family) as (host, port):
         client.sendall(socks5_request(host, port))
@@ -191,14 +192,14 @@ def test_the_daemon_itself_is_not_a_destination(bed, hawserd):
 
 def test_silent_client_times_out(hawserd):
     daemon = hawserd("--timeout", "handshake=0.5")
+    started = time.monotonic()
     idle, half = daemon.connect(), daemon.connect()
     half.sendall(b"\x05")
-    started = time.monotonic()
     while idle.recv(100):
         pass
     while half.recv(100):
         pass
-    assert 0.3 < time.monotonic() - started < 5
+    assert 0.3 < time.monotonic() - started < 60
     idle.close()
     half.close()
     daemon.await_error("handshake-timeout")
@@ -218,8 +219,7 @@ def test_client_that_leaves_while_connecting(bed, hawserd):
     with unreachable(bed, "connect-timeout") as (host, port):
         client = greet(daemon)
         client.sendall(socks5_request(host, port))
-        time.sleep(0.2)
-        assert daemon.session()["state"] == "connecting"
+        until(lambda: daemon.session()["state"] == "connecting")
         peers.reset(client)
         daemon.await_error("client-gone")
 
