@@ -17,6 +17,7 @@ from bed import Bed
 from daemon import Hawserd
 from links import LINK, bare  # pylint: disable=unused-import
 from patience import PATIENCE
+from pattern import MEGABYTE, exchange
 from topology import LINKS, SERVER4, SERVER6, far, near
 from waiting import until
 
@@ -265,6 +266,55 @@ def test_a_route_that_nothing_leads_to_is_no_link(bare, start):
     ip(bare, f"route add default via {GATEWAY4} dev b table 77", "rule add fwmark 77 lookup 77")
     daemon = start("--links", "auto")
     assert {each["device"] for each in daemon.ask("links")["links"]} == {"a"}
+
+
+# A mesh with two gateways, each with a prefix of its own.
+
+GATEWAY_PREFIXES = {"fd78:1::": "fd78:1::/48", "fd78:2::": "fd78:2::/48"}
+
+
+def leads(bed: Bed, prefix: str, by: str) -> None:
+    """As a routing daemon moves it, there and back."""
+    ip(bed, f"-6 route replace default from {prefix} via {far(by)[1]} dev {by} proto babel")
+    bed.server.run("ip", "-6", "route", "replace", prefix, "via", near(by)[1])
+
+
+def test_prefixes_of_a_mesh(bare, start):
+    """Each is a link, wherever it leads; a subflow goes on when that changes, and ends when the
+    gateway has gone."""
+    drop_b(bare)
+    ip(bare, f"-6 route del default via {far('a')[1]} dev a",
+       *(f"-6 addr add {prefix}1/128 dev lo nodad" for prefix in GATEWAY_PREFIXES))
+    for prefix in GATEWAY_PREFIXES.values():
+        leads(bare, prefix, "a")
+    daemon = start("--links", "auto")
+
+    def mesh() -> dict[str, tuple[str, str]]:
+        return {each["name"]: (each["device"], each["state"]) for each in daemon.ask("links")["links"]
+                if each.get("prefix") in GATEWAY_PREFIXES.values()}
+
+    assert mesh() == dict.fromkeys(GATEWAY_PREFIXES, ("a", "up"))
+    assert origins(daemon, SERVER6) == {f"{prefix}1" for prefix in GATEWAY_PREFIXES}
+    joined = 2 if bare.mptcp else 1
+    with peers.listen(bare.server, SERVER6, mptcp=bare.mptcp) as listening, \
+            daemon.dial(SERVER6, peers.port_of(listening)) as client, \
+            peers.accept(listening) as server:
+        client.sendall(b"?")
+        assert server.recv(1) == b"?"
+        until(lambda: daemon.session()["upstream_subflows"], lambda count: count == joined)
+        exchange(client, server, MEGABYTE, ends=False)
+        before = bare.link_bytes("b")
+        for prefix in GATEWAY_PREFIXES.values():
+            leads(bare, prefix, "b")
+        until(mesh, lambda seen: seen == dict.fromkeys(GATEWAY_PREFIXES, ("b", "up")))
+        assert daemon.session()["upstream_subflows"] == joined
+        exchange(client, server, MEGABYTE)
+        assert bare.link_bytes("b")[0] - before[0] > MEGABYTE
+    assert {check: verdict for check, verdict in verdicts(daemon).items()
+            if check[1] in ("route", "rule") and verdict == "fail"} == {}
+    ip(bare, f"-6 route del default from fd78:2::/48 via {far('b')[1]} dev b proto babel")
+    until(mesh, lambda seen: seen == {"fd78:1::": ("b", "up"), "fd78:2::": ("b", "no-gateway")})
+    assert origins(daemon, SERVER6) == {"fd78:1::1"}
 
 
 # Two links of the same address.

@@ -67,6 +67,7 @@ static struct json_object *report_link(const struct links *links, size_t index)
 	const struct link *link = links_list(links, &(size_t){0}) + index;
 	const struct link_rates *meter = links_meter(links, index);
 	struct json_object *object = json_object_new_object();
+	char prefix[PREFIX_TEXT_MAX];
 
 	put_text(object, "name", link->config.name);
 	put_text(object, "device", link->config.device);
@@ -76,7 +77,10 @@ static struct json_object *report_link(const struct links *links, size_t index)
 	if (link->state == LINK_STATE_DEMOTED)
 		put(object, "demoted", report_sums(&link->sums));
 	put(object, "automatic", json_object_new_boolean(link->automatic));
-	put_count(object, "table", link->table);
+	/* Packets of a mesh's prefix go by what its routing daemon says. */
+	put_count(object, "table", link->from.bits > 0 ? 0 : link->table);
+	if (link->from.bits > 0)
+		put_text(object, "prefix", prefix_format(&link->from, prefix));
 	put(object, "ipv4", report_path(&link->paths[IP_V4]));
 	put(object, "ipv6", report_path(&link->paths[IP_V6]));
 	put(object, "bytes", report_bytes(&meter->total));

@@ -169,6 +169,11 @@ static void mend_by_reload(const struct doctor *doctor, struct doctor_finding *o
 		    json_count(doctor->status, "pid"));
 }
 
+static bool has_table(const struct doctor *doctor, const struct doctor_link *link)
+{
+	return doctor->set_up && link->table;
+}
+
 static bool look_route(struct doctor *doctor, const struct doctor_subject *subject,
 		       struct doctor_finding *out)
 {
@@ -185,7 +190,7 @@ static bool look_route(struct doctor *doctor, const struct doctor_subject *subje
 
 		found = found ||
 			(route->device == link->index && route->family == subject->family &&
-			 (!doctor->set_up || !path->works || route->table == link->table));
+			 (!has_table(doctor, link) || !path->works || route->table == link->table));
 	}
 	if (!path->routed) {
 		doctor_saw(out, other_works ? DOCTOR_WARN : DOCTOR_FAIL,
@@ -284,14 +289,14 @@ static bool look_rule(struct doctor *doctor, const struct doctor_subject *subjec
 		return false;
 	way = find_way_out(doctor->netlink, &path->address);
 	address_format_ip(&path->address, address);
-	if (way == link->index && (!doctor->set_up || count_rules(doctor, subject) >= 2)) {
+	if (way == link->index && (!has_table(doctor, link) || count_rules(doctor, subject) >= 2)) {
 		doctor_saw(out, DOCTOR_OK, "packets from %s leave by %s", address, link->device);
 		return true;
 	}
 	for (size_t i = 0; i < doctor->view.device_count; i++)
 		if (doctor->view.devices[i].index == way)
 			memcpy(device, doctor->view.devices[i].name, sizeof(device));
-	if (doctor->set_up && count_rules(doctor, subject) < 2) {
+	if (has_table(doctor, link) && count_rules(doctor, subject) < 2) {
 		doctor_saw(out, DOCTOR_FAIL,
 			   "an IP rule is missing, so packets from %s leave by %s", address,
 			   device);

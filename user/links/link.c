@@ -2,112 +2,15 @@
 /* What a link is at this moment, by what the kernel says. */
 #include "links/link.h"
 
-#include <linux/if_addr.h>
-#include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
 
-#define UNUSABLE (IFA_F_TENTATIVE | IFA_F_DADFAILED)
+#include "links/way_out.h"
 
-/* How long a link that was found by itself is shown after its interface has gone. */
+/* How long a link that was found by itself is shown after it has gone. */
 #define KEPT_S 60.
 
 static const struct in6_addr link_local = {.s6_addr = {0xfe, 0x80}};
-
-/* RFC 4193: fc00::/7. */
-static bool is_unique_local(const union address *address)
-{
-	return address->sa.sa_family == AF_INET6 &&
-	       (address->in6.sin6_addr.s6_addr[0] & 0xfe) == 0xfc;
-}
-
-/* Of several addresses, one of the interface that lasts and leads out: the higher, the better. */
-static int rank(const struct net_address *address, int device)
-{
-	return (address->device == device ? 16 : 0) + (address->flags & IFA_F_DEPRECATED ? 0 : 8) +
-	       (is_unique_local(&address->address) ? 0 : 4) +
-	       (address->flags & IFA_F_TEMPORARY ? 0 : 2) +
-	       (address->flags & IFA_F_SECONDARY ? 0 : 1);
-}
-
-static bool is_usable(const struct net_address *address)
-{
-	return !(address->flags & UNUSABLE) || address->flags & IFA_F_OPTIMISTIC;
-}
-
-/* A route for some sources only may be for what was delegated to other interfaces. */
-static bool may_leave_by(const struct net_address *address, int device,
-			 const struct net_route *route)
-{
-	if (route && route->from.bits > 0)
-		return prefix_contains(&route->from, &address->address);
-	return address->device == device;
-}
-
-/* The one that the route prefers, wherever it is; else the best. */
-static const struct net_address *find_address(const struct net_view *view, int device,
-					      enum ip_family family, const struct net_route *route)
-{
-	const bool preferred = route && route->source.sa.sa_family != AF_UNSPEC;
-	const struct net_address *best = NULL;
-
-	for (size_t i = 0; i < view->address_count; i++) {
-		const struct net_address *address = &view->addresses[i];
-
-		if (address_family(&address->address) != family || !is_usable(address))
-			continue;
-		if (preferred && address_same_ip(&address->address, &route->source))
-			return address;
-		if (may_leave_by(address, device, route) &&
-		    (!best || rank(address, device) > rank(best, device)))
-			best = address;
-	}
-	return best;
-}
-
-/* A default route, and the address for it. Either may be missing. */
-struct way_out {
-	const struct net_route *route;
-	const struct net_address *address;
-};
-
-static bool is_better(const struct way_out *a, const struct way_out *b, int device)
-{
-	const bool main_a = a->route->table == RT_TABLE_MAIN;
-	const bool main_b = b->route->table == RT_TABLE_MAIN;
-
-	if (!a->address || !b->address)
-		return a->address && !b->address;
-	if (main_a != main_b)
-		return main_a;
-	if (a->route->metric != b->route->metric)
-		return a->route->metric < b->route->metric;
-	return rank(a->address, device) > rank(b->address, device);
-}
-
-/* Somebody else's default route through the device; that of the main table and of the lowest metric
- * first. plain: only one of the table that what we send is led to. */
-static struct way_out find_way_out(const struct net_view *view, int device, enum ip_family family,
-				   bool plain)
-{
-	const struct net_way *way = &view->ways[family];
-	struct way_out best = {0};
-
-	for (size_t i = 0; i < view->route_count; i++) {
-		const struct net_route *route = &view->routes[i];
-		struct way_out found = {.route = route};
-
-		if (route->ours || route->device != device || route->family != family ||
-		    (plain && (!way->device || route->table != way->table)))
-			continue;
-		found.address = find_address(view, device, family, route);
-		if (!best.route || is_better(&found, &best, device))
-			best = found;
-	}
-	if (!best.route)
-		best.address = find_address(view, device, family, NULL);
-	return best;
-}
 
 static bool same_subnet(const union address *a, const union address *b, unsigned int bits)
 {
@@ -150,12 +53,20 @@ static void note_missing(struct link_path *path, const struct link_path *was, do
 	}
 }
 
+static struct way_out find_way_out(const struct net_view *view, const struct link *link, int device,
+				   enum ip_family family)
+{
+	const struct way_out_kind kind = {.plain = link->automatic, .from = link->from};
+
+	return way_out_find(view, device, family, &kind);
+}
+
 static void find_path(struct link *link, enum ip_family family, const struct net_view *view,
 		      const struct net_device *device, double now_s)
 {
 	const struct link_path was = link->paths[family];
 	const union address *configured = &link->config.gateway[family];
-	const struct way_out out = find_way_out(view, device->index, family, link->automatic);
+	const struct way_out out = find_way_out(view, link, device->index, family);
 	const struct net_route *route = out.route;
 	const struct net_address *address = out.address;
 	struct link_path *path = &link->paths[family];
@@ -204,20 +115,46 @@ static enum link_state find_state(const struct link *link, const struct net_devi
 	return LINK_STATE_NO_GATEWAY;
 }
 
+/* Where the route of its prefix leads; without one, it stays where it was. */
+static bool follow_route(struct link *link, const struct net_view *view)
+{
+	const struct net_device *device = NULL;
+	struct way_out best = {0};
+
+	for (size_t i = 0; i < view->device_count; i++) {
+		const struct net_device *other = &view->devices[i];
+		const struct way_out out = find_way_out(view, link, other->index, IP_V6);
+
+		if (out.route && (!best.route || way_out_is_better(&out, &best, other->index))) {
+			best = out;
+			device = other;
+		}
+	}
+	if (device)
+		snprintf(link->config.device, sizeof(link->config.device), "%s", device->name);
+	return device != NULL;
+}
+
+static bool may_have(const struct link *link, enum ip_family family)
+{
+	return link->from.bits == 0 || address_family(&link->from.base) == family;
+}
+
 void link_find_paths(struct link *link, const struct net_view *view, double now_s, bool *again)
 {
+	const bool routed = link->from.bits == 0 || follow_route(link, view);
 	const struct net_device *device = net_view_device(view, link->config.device);
 
 	link->shaken = link->shaken || !device || device->index != link->device;
-	if (device)
+	if (device && routed)
 		link->gone_s = 0;
-	else if (link->device)
+	else if (link->device && link->gone_s == 0)
 		link->gone_s = now_s;
 	link->device = device ? device->index : 0;
 	for (enum ip_family family = 0; family < IP_FAMILIES; family++) {
 		struct link_path *path = &link->paths[family];
 
-		if (device && link->config.role != LINK_ROLE_OFF)
+		if (device && link->config.role != LINK_ROLE_OFF && may_have(link, family))
 			find_path(link, family, view, device, now_s);
 		else
 			*path = (struct link_path){.gateway = path->gateway, .known = path->known};
@@ -231,14 +168,22 @@ void link_find_paths(struct link *link, const struct net_view *view, double now_
 static struct link *find_link(struct link *links, size_t count, const char *device)
 {
 	for (size_t i = 0; i < count; i++)
-		if (strcmp(links[i].config.device, device) == 0)
+		if (links[i].from.bits == 0 && strcmp(links[i].config.device, device) == 0)
 			return &links[i];
 	return NULL;
 }
 
+static bool has_prefix(const struct link *links, size_t count, const struct prefix *from)
+{
+	for (size_t i = 0; i < count; i++)
+		if (way_out_same_prefix(&links[i].from, from))
+			return true;
+	return false;
+}
+
 /* At a free table, which is the lowest, so that a link that comes back gets what it had. */
-static void append(struct link links[LINKS_MAX], size_t *count, const struct link_config *config,
-		   bool automatic)
+static struct link *append(struct link links[LINKS_MAX], size_t *count,
+			   const struct link_config *config, bool automatic)
 {
 	uint32_t table = LINK_TABLE_FIRST + 1;
 
@@ -248,8 +193,57 @@ static void append(struct link links[LINKS_MAX], size_t *count, const struct lin
 			i = (size_t)-1;
 		}
 	}
-	links[(*count)++] =
-		(struct link){.config = *config, .automatic = automatic, .table = table};
+	links[*count] = (struct link){.config = *config, .automatic = automatic, .table = table};
+	return &links[(*count)++];
+}
+
+static const struct link_config unnamed = {.role = LINK_ROLE_SHARED, .weight = LINK_WEIGHT_DEFAULT};
+
+/* Returns what there was no room for. */
+static const char *collect_interfaces(const struct net_view *view, struct link links[LINKS_MAX],
+				      size_t *count)
+{
+	const struct way_out_kind plain = {.plain = true};
+	const char *left_out = NULL;
+
+	for (size_t i = 0; i < view->device_count; i++) {
+		const struct net_device *device = &view->devices[i];
+		struct link_config found = unnamed;
+
+		if (device->loopback || device->vpn || find_link(links, *count, device->name))
+			continue;
+		if (!way_out_find(view, device->index, IP_V4, &plain).route &&
+		    !way_out_find(view, device->index, IP_V6, &plain).route)
+			continue;
+		if (*count == LINKS_MAX) {
+			left_out = device->name;
+			continue;
+		}
+		snprintf(found.name, sizeof(found.name), "%s", device->name);
+		snprintf(found.device, sizeof(found.device), "%s", device->name);
+		append(links, count, &found, true);
+	}
+	return left_out;
+}
+
+static void collect_prefixes(const struct net_view *view, struct link links[LINKS_MAX],
+			     size_t *count)
+{
+	for (size_t i = 0; i < view->route_count && *count < LINKS_MAX; i++) {
+		const struct net_route *route = &view->routes[i];
+		const struct net_device *device = net_view_device_at(view, route->device);
+		struct link_config found = unnamed;
+		char text[ADDRESS_TEXT_MAX];
+
+		if (!way_out_roams(route) || route->family != IP_V6 || !device ||
+		    has_prefix(links, *count, &route->from) ||
+		    !way_out_address(view, route->device, IP_V6, route))
+			continue;
+		snprintf(found.name, sizeof(found.name), "%.*s", LINK_NAME_MAX,
+			 address_format_ip(&route->from.base, text));
+		snprintf(found.device, sizeof(found.device), "%s", device->name);
+		append(links, count, &found, true)->from = route->from;
+	}
 }
 
 void links_obey_vpn(const struct links_config *config, struct net_view *view)
@@ -269,32 +263,13 @@ void links_obey_vpn(const struct links_config *config, struct net_view *view)
 const char *links_collect(const struct links_config *config, const struct net_view *view,
 			  struct link links[LINKS_MAX], size_t *count)
 {
-	const char *left_out = NULL;
-
 	for (size_t i = 0; i < config->count && *count < LINKS_MAX; i++)
 		if (!find_link(links, *count, config->link[i].device))
 			append(links, count, &config->link[i], false);
 	if (config->mode != LINKS_AUTO)
 		return NULL;
-	for (size_t i = 0; i < view->device_count; i++) {
-		const struct net_device *device = &view->devices[i];
-		struct link_config found = {.role = LINK_ROLE_SHARED,
-					    .weight = LINK_WEIGHT_DEFAULT};
-
-		if (device->loopback || device->vpn || find_link(links, *count, device->name))
-			continue;
-		if (!find_way_out(view, device->index, IP_V4, true).route &&
-		    !find_way_out(view, device->index, IP_V6, true).route)
-			continue;
-		if (*count == LINKS_MAX) {
-			left_out = device->name;
-			continue;
-		}
-		snprintf(found.name, sizeof(found.name), "%s", device->name);
-		snprintf(found.device, sizeof(found.device), "%s", device->name);
-		append(links, count, &found, true);
-	}
-	return left_out;
+	collect_prefixes(view, links, count);
+	return collect_interfaces(view, links, count);
 }
 
 bool link_is_over(const struct link *link, bool crowded, double now_s)

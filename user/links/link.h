@@ -45,14 +45,17 @@ struct link_sums {
 	double without;
 };
 
+/* Of a mesh, in which a routing daemon moves the route of each gateway's prefix from interface to
+ * interface, a link is a prefix, and its interface where the route leads at the moment. */
 struct link {
 	struct link_config config;
-	bool automatic; /* found, not configured */
+	struct prefix from; /* no bits: it is an interface */
+	bool automatic;	    /* found, not configured */
 	bool shaken;	/* interface or addresses went since the last look, and routes with them */
 	uint32_t table; /* its own */
 	int device;	/* 0: none */
 	enum link_state state;
-	double gone_s;	       /* since when there is no interface, if there was one; 0: else */
+	double gone_s;	       /* since when it is not there any more; 0: it is, or never was */
 	struct link_sums sums; /* why it is demoted; only then */
 	struct link_path paths[IP_FAMILIES];
 };
@@ -69,13 +72,14 @@ void link_find_paths(struct link *link, const struct net_view *view, double now_
 void links_obey_vpn(const struct links_config *config, struct net_view *view);
 
 /* Appends to links[0..*count) what mode asks for: those of the configuration, then interfaces that
- * have a default route for plain traffic, but no tunnels. A link that is there already stays as it
- * is. Returns an interface for which there was no room; NULL: none. */
+ * have a default route for plain traffic, but no tunnels, and prefixes of a mesh's gateways. A link
+ * that is there already stays as it is. Returns an interface for which there was no room; NULL:
+ * none. */
 const char *links_collect(const struct links_config *config, const struct net_view *view,
 			  struct link links[LINKS_MAX], size_t *count);
 
-/* Whether to forget a link that was found by itself: its interface has gone for long, or another
- * needs the room. */
+/* Whether to forget a link that was found by itself: it has gone for long, or another needs the
+ * room. */
 bool link_is_over(const struct link *link, bool crowded, double now_s);
 
 /* Of links with the same address one uses it: the one that did, if it works, else one that works.

@@ -18,6 +18,11 @@ static void keep(struct link_samples *ring, const struct link_sample *sample)
 		ring->count++;
 }
 
+void link_rates_move(struct link_rates *meter, int device)
+{
+	meter->begun = meter->begun && meter->device == device;
+}
+
 void link_rates_take(struct link_rates *meter, double now_s, int device,
 		     const struct link_bytes *counters)
 {

@@ -35,6 +35,10 @@ struct link_rates {
 	struct link_samples rough; /* a minute apart */
 };
 
+/* To be called before link_rates_take() for a link that may have moved to another interface, of
+ * which what it has carried so far is not the link's. */
+void link_rates_move(struct link_rates *meter, int device);
+
 /* Takes the interface's counters, about once a second; those of another interface, or lower ones
  * than before, begin at 0. */
 void link_rates_take(struct link_rates *meter, double now_s, int device,

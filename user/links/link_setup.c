@@ -14,6 +14,16 @@
 #include "links/link_setup_private.h"
 #include "net/route.h"
 
+/* device 0: packets leave by whichever routes say. */
+static void want_endpoint(struct wanted *wanted, const struct link *link,
+			  const struct link_path *path, bool uses, int device)
+{
+	/* The kernel has one endpoint for an address, even if two links have the same. */
+	if (uses && !link_endpoints_want(wanted, &path->address))
+		wanted->endpoints[wanted->endpoint_count++] = (struct mptcp_pm_endpoint){
+			.device = device, .backup = link_is_backup(link), .address = path->address};
+}
+
 static void want_path(struct wanted *wanted, const struct link *link, enum ip_family family)
 {
 	const struct link_path *path = &link->paths[family];
@@ -29,6 +39,11 @@ static void want_path(struct wanted *wanted, const struct link *link, enum ip_fa
 	wanted->works[family] = wanted->works[family] || uses;
 	if (!path->routed)
 		return;
+	/* Where packets of a mesh's prefix leave, its routing daemon says, at each moment. */
+	if (link->from.bits > 0) {
+		want_endpoint(wanted, link, path, uses, 0);
+		return;
+	}
 	wanted->routes[wanted->route_count++] = (struct net_route){.device = link->device,
 								   .family = family,
 								   .gateway = path->gateway,
@@ -44,12 +59,7 @@ static void want_path(struct wanted *wanted, const struct link *link, enum ip_fa
 				  .priority = LINK_PRIORITY_FIRST + link->table - LINK_TABLE_FIRST,
 				  .table = link->table,
 				  .from = path->address};
-	/* The kernel has one endpoint for an address, even if two links have the same. */
-	if (uses && !link_endpoints_want(wanted, &path->address))
-		wanted->endpoints[wanted->endpoint_count++] =
-			(struct mptcp_pm_endpoint){.device = link->device,
-						   .backup = link_is_backup(link),
-						   .address = path->address};
+	want_endpoint(wanted, link, path, uses, link->device);
 }
 
 static bool same_route(const struct net_route *a, const struct net_route *b)

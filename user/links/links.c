@@ -162,7 +162,8 @@ static void forget_changed(struct links *links)
 		bool keep = link->automatic && config->mode == LINKS_AUTO;
 
 		for (size_t j = 0; j < config->count; j++) {
-			if (strcmp(config->link[j].device, link->config.device) != 0)
+			if (link->from.bits > 0 ||
+			    strcmp(config->link[j].device, link->config.device) != 0)
 				continue;
 			link->config = config->link[j];
 			link->automatic = false;

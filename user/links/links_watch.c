@@ -71,6 +71,8 @@ static void take_counters(struct links *links, size_t index, const struct net_vi
 	if (!device)
 		return;
 	counters = (struct link_bytes){.rx = device->rx_bytes, .tx = device->tx_bytes};
+	if (links->links[index].from.bits > 0)
+		link_rates_move(&links->meters[index], device->index);
 	link_rates_take(&links->meters[index], clock_monotonic_s(), device->index, &counters);
 	take_quota(links, config, device->index, &counters);
 }

@@ -70,6 +70,14 @@ static int add_next_hops(struct net_view *view, const struct net_route *found,
 	return MNL_CB_OK;
 }
 
+static bool is_of_a_routing_daemon(uint8_t protocol)
+{
+	static const uint8_t known[] = {RTPROT_ZEBRA, RTPROT_BIRD, RTPROT_BABEL, RTPROT_OPENR,
+					RTPROT_BGP,   RTPROT_ISIS, RTPROT_OSPF,	 RTPROT_RIP};
+
+	return memchr(known, protocol, sizeof(known)) != NULL;
+}
+
 static int on_route(const struct nlmsghdr *header, void *context)
 {
 	const struct rtmsg *message = mnl_nlmsg_get_payload(header);
@@ -112,6 +120,7 @@ static int on_route(const struct nlmsghdr *header, void *context)
 	}
 	found.ours = message->rtm_protocol == LINK_PROTOCOL && found.table >= LINK_TABLE_FIRST &&
 		     found.table <= LINK_TABLE_LAST;
+	found.roams = is_of_a_routing_daemon(message->rtm_protocol);
 	/* As a rule the kernel tells the next hops of an object, too; with
 	 * net.ipv4.nexthop_compat_mode=0 it does not. */
 	if (found.device || hops)

@@ -53,6 +53,7 @@ struct net_route {
 	uint32_t metric;
 	uint32_t nexthop; /* the object that holds device and gateway, if they are unknown; or 0 */
 	bool ours;
+	bool roams; /* a routing daemon's: it may lead elsewhere the next moment */
 };
 
 /* A next-hop object (ip nexthop), or a member of a group of them. */

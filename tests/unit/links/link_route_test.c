@@ -73,6 +73,55 @@ static void routes_for_some_sources(void **state)
 	assert_ip(&link.paths[IP_V6].gateway, "fe80::4");
 }
 
+static size_t collect(struct link links[LINKS_MAX], size_t count)
+{
+	static const struct links_config config = {.mode = LINKS_AUTO};
+
+	assert_null(links_collect(&config, &view, links, &count));
+	return count;
+}
+
+/* Of two gateways' prefixes, both by way of the same neighbour at first. */
+static void prefixes_of_a_mesh(void **state)
+{
+	struct link links[LINKS_MAX];
+	bool again;
+
+	(void)state;
+	has_address(1, "2001:db8:1::7", 128, 0);
+	has_address(1, "2001:db8:2::7", 128, 0);
+	has_address(DSL, "198.51.100.7", 24, 0);
+	for (size_t i = 0; i < 3; i++) {
+		static const char *const from[] = {"2001:db8:1::/48", "2001:db8:2::/48",
+						   "2001:db8:3::/48"};
+
+		has_route(DSL, "fe80::1", RT_TABLE_MAIN, 0);
+		for_some_sources(from[i]);
+		routes[i].roams = true;
+	}
+	assert_int_equal(collect(links, 0), 2); /* no address is of the third */
+	assert_int_equal(collect(links, 2), 2);
+	assert_string_equal(links[1].config.name, "2001:db8:2::");
+	link_find_paths(&links[1], &view, now_s, &again);
+	assert_int_equal(links[1].device, DSL);
+	assert_ip(&links[1].paths[IP_V6].address, "2001:db8:2::7");
+	assert_int_equal(links[1].paths[IP_V4].address.sa.sa_family, AF_UNSPEC);
+	routes[1].device = LTE;
+	link_find_paths(&links[1], &view, now_s, &again);
+	assert_int_equal(links[1].device, LTE);
+	assert_string_equal(links[1].config.device, "lte0");
+	assert_true(links[1].paths[IP_V6].works);
+	/* The gateway goes. */
+	routes[1].from.bits = 47;
+	link_find_paths(&links[1], &view, now_s, &again);
+	assert_true(again);
+	link_find_paths(&links[1], &view, now_s + LINK_WITHDRAWN_S, &again);
+	assert_string_equal(link_state_name(links[1].state), "no-gateway");
+	assert_ip(&links[1].paths[IP_V6].address, "2001:db8:2::7");
+	assert_false(link_is_over(&links[1], false, now_s + 59));
+	assert_true(link_is_over(&links[1], false, now_s + 60));
+}
+
 /* The kernel forgets routes when an interface goes down, and a gateway of the same subnet serves
  * again. */
 static void a_gateway_is_remembered(void **state)
@@ -247,6 +296,7 @@ int main(void)
 		cmocka_unit_test_setup(without_carrier_it_stays_routed, setup),
 		cmocka_unit_test_setup(the_best_route, setup),
 		cmocka_unit_test_setup(routes_for_some_sources, setup),
+		cmocka_unit_test_setup(prefixes_of_a_mesh, setup),
 		cmocka_unit_test_setup(a_gateway_is_remembered, setup),
 		cmocka_unit_test_setup(point_to_point_needs_no_gateway, setup),
 		cmocka_unit_test_setup(a_withdrawn_route_ends_it, setup),

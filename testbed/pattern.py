@@ -98,18 +98,19 @@ def together(*jobs: Callable[[], None], seconds: float = 120) -> None:
 
 
 def exchange(near: socket.socket, far: socket.socket, total: int, seconds: float = 120,
-             *meanwhile: Callable[[], None]) -> None:
-    """Sends total bytes both ways at once, then ends both streams, all of it checked. Runs the jobs
-    in meanwhile at the same time."""
+             *meanwhile: Callable[[], None], ends: bool = True) -> None:
+    """Sends total bytes both ways at once, then ends both streams if asked to, all of it checked.
+    Runs the jobs in meanwhile at the same time."""
     up, down = Stream(1), Stream(2)
 
     def send(sock: socket.socket, stream: Stream) -> None:
         stream.send(sock, total)
-        sock.shutdown(socket.SHUT_WR)
+        if ends:
+            sock.shutdown(socket.SHUT_WR)
 
     def receive(sock: socket.socket, stream: Stream) -> None:
         stream.receive(sock, total)
-        assert sock.recv(1) == b"", "more bytes than were sent"
+        assert not ends or sock.recv(1) == b"", "more bytes than were sent"
 
     together(lambda: send(near, up), lambda: receive(far, up),
              lambda: send(far, down), lambda: receive(near, down), *meanwhile, seconds=seconds)
