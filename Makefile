@@ -141,8 +141,8 @@ $(BUILD)/unit/upstream/dial_test: ALL_LDFLAGS += -Wl,--wrap=mptcp_socket,--wrap=
 
 -include $(shell find $(BUILD) -path '$(BUILD)/cross*' -prune -o -name '*.d' -print 2>/dev/null)
 
-.PHONY: setup-run setup-check setup-cross setup-fresh setup-kernels setup-packages
-setup-run setup-check setup-cross setup-fresh setup-kernels setup-packages: setup-%:
+.PHONY: setup-run setup-check setup-cross setup-fresh setup-kernels setup-mesh setup-packages
+setup-run setup-check setup-cross setup-fresh setup-kernels setup-mesh setup-packages: setup-%:
 	@sh tests/setup.sh $*
 
 .PHONY: run
@@ -248,6 +248,11 @@ demo: setup-check ## router and exit, two links: one download over each and over
 	@HAWSER_BUILD=$(BUILD) $(PYTHON) bench/demo.py --rate-a $(RATE_A) --rate-b $(RATE_B) \
 		--delay-a $(DELAY_A) --delay-b $(DELAY_B) --jitter-a $(JITTER_A) --jitter-b $(JITTER_B) \
 		--loss-a $(LOSS_A) --loss-b $(LOSS_B) --mode $(MODE)
+
+.PHONY: mesh
+mesh: setup-mesh ## a mesh with real routing daemons, in which things happen (MESH_ARGS='--topology village --daemon babeld')
+	@$(MAKE) --no-print-directory all $(EMULATOR)
+	@HAWSER_BUILD=$(BUILD) $(PYTHON) -B mesh/mesh.py --out $(BUILD)/mesh $(MESH_ARGS)
 
 # The benchmark's tools are its own; see bench/bench.py for its options.
 BENCH_TOOLS := $(BUILD)/bench/load/load $(BUILD)/bench/spin

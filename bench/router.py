@@ -25,7 +25,7 @@ def leave_links_alone(topology: Topology) -> Topology:
     return topology
 
 
-def _write(directory: Path, name: str, text: str) -> Path:
+def write(directory: Path, name: str, text: str) -> Path:
     path = directory / name
     path.touch(0o600)
     path.write_text(text, "ascii")
@@ -63,7 +63,7 @@ class Daemon:
 def start_exit(stack: contextlib.ExitStack, topology: Topology, directory: Path) -> Daemon:
     token = subprocess.run([HAWSER, "token", "new", "bench"], capture_output=True, text=True,
                            check=True).stdout
-    tokens = _write(directory, "tokens", token)
+    tokens = write(directory, "tokens", token)
     return Daemon(stack, topology.server, SERVER4, EXIT_PORT, "--serve-exit",
                   f"{SERVER4}:{EXIT_PORT}", "--tokens", str(tokens), "--exit-name", "exit",
                   "--exit-allow", "10.77.9.0/24")
@@ -74,7 +74,7 @@ def start_router(stack: contextlib.ExitStack, topology: Topology, directory: Pat
     """used: the links that it may use. After start_exit() with the same directory."""
     links = "\n".join(f'link "{link}" {{ device = "{link}" {"" if link in used else "role = off"} }}'
                       for link in LINKS)
-    config = _write(directory, "router.conf", f"""{links}
+    config = write(directory, "router.conf", f"""{links}
         exit "exit" {{ address = "{SERVER4}" port = {EXIT_PORT}
                       token-file = "{directory / "tokens"}" }}
         upstream {{ when-no-exit = refuse }}

@@ -60,10 +60,10 @@ def wait_for(namespace: Namespace, address: str, port: int, process: subprocess.
             if probe.connect_ex((address, port)) == 0:
                 return
         time.sleep(0.01)
-    raise Failed(f"nobody listens on {address}:{port}: {_errors(process) or 'no reason given'}")
+    raise Failed(f"nobody listens on {address}:{port}: {errors(process) or 'no reason given'}")
 
 
-def _errors(process: subprocess.Popen) -> str:
+def errors(process: subprocess.Popen) -> str:
     process.errors.seek(0)
     return process.errors.read().strip()
 
@@ -75,5 +75,5 @@ def result(process: subprocess.Popen, timeout_s: float) -> dict:
     except subprocess.TimeoutExpired:
         raise Failed("the load does not end") from None
     if process.returncode != 0:
-        raise Failed(_errors(process) or f"exit {process.returncode}")
+        raise Failed(errors(process) or f"exit {process.returncode}")
     return json.loads(output)

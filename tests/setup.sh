@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Installs the distribution packages that are missing. Usage: setup.sh run|check|cross|fresh|kernels|packages
+# Installs the distribution packages that are missing. Usage: setup.sh run|check|cross|fresh|kernels|mesh|packages
 set -eu
 # A minimal system has no other locale, and su(1) leaves out the directories that dpkg needs.
 export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
 
 # What each is for: the build and the daemon (run); besides these the tests and lint (check); `make
 # check-cross` (cross), `make check-fresh` (fresh), `make check-packages` and `check-container` (packages);
-# besides run and check, `make check-kernels` (kernels).
+# besides run and check, `make check-kernels` (kernels) and `make mesh` (mesh).
 run="gcc make pkg-config libc6-dev libev-dev libc-ares-dev libconfuse-dev libjson-c-dev
 libsodium-dev libncurses-dev libnftables-dev libnftnl-dev libmnl-dev libbpf-dev libelf-dev zlib1g-dev
 clang llvm bpftool"
@@ -20,6 +20,7 @@ libc6-dev-mips-cross libc6-dev-mipsel-cross libc6-dev-riscv64-cross libc6-dev-s3
 qemu-user-static"
 fresh="debootstrap git util-linux"
 packages="$fresh iproute2"
+mesh="babeld bird2 frr"
 kernels="cpio e2fsprogs kmod procps qemu-system-x86 xz-utils zstd"
 
 case "${1:-}" in
@@ -28,9 +29,10 @@ check) packages="$run $check" ;;
 cross) packages="$run $cross" ;;
 fresh) packages=$fresh ;;
 kernels) packages="$run $check $kernels" ;;
+mesh) packages="$run $check $mesh" ;;
 packages) ;;
 *)
-	echo "usage: setup.sh run|check|cross|fresh|kernels|packages" >&2
+	echo "usage: setup.sh run|check|cross|fresh|kernels|mesh|packages" >&2
 	exit 2
 	;;
 esac
@@ -60,5 +62,11 @@ fi
 echo "hawser: installing$missing"
 export DEBIAN_FRONTEND=noninteractive
 apt-get -qq update
+# Routing daemons must not start on this host.
+if [ "$1" = mesh ] && [ ! -e /usr/sbin/policy-rc.d ]; then
+	trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+	printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+	chmod 755 /usr/sbin/policy-rc.d
+fi
 # shellcheck disable=SC2086 # a list of words
 apt-get -qq install --no-install-recommends $missing >/dev/null

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Routing daemons: how each is told what a node announces, and over which links. A function each."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import processes
+from namespace import MountNamespace
+from place import UPLINK_PROTOCOL, Place, prefix6
+
+CONVERGE_S = 90
+# FRR's daemons lower their rights.
+_OWN_RUN = 'mkdir -p /run/frr && { chown frr:frr /run/frr 2>/dev/null || true; } && exec "$@"'
+# What a link costs: Babel's default for a wired one, more where it is slower than this.
+_COST, _MBITS = 96, 50
+
+
+@dataclass(frozen=True)
+class Node:
+    """What a daemon has to know. gateway: its number, or 0."""
+    place: Place
+    name: str
+    directory: Path
+
+    @property
+    def number(self) -> int:
+        return self.place.number(self.name)
+
+    @property
+    def gateway(self) -> int:
+        gateways = self.place.network.gateways
+        return gateways.index(self.name) + 1 if self.name in gateways else 0
+
+    def links(self) -> list[tuple[str, int]]:
+        """Devices, and what they cost."""
+        return [(link.device, round(_COST * max(1, _MBITS / link.qualities["rate"])))
+                for link in self.place.network.neighbours(self.name)
+                if link.device in self.place.devices(self.name)]
+
+    def write(self, suffix: str, lines: list[str]) -> str:
+        path = self.directory / f"{self.name}.{suffix}"
+        path.write_text("\n".join(lines) + "\n", "ascii")
+        return str(path)
+
+
+def babeld(node: Node) -> list[list[str]]:
+    """RFC 8966, with source-specific routes (RFC 9079)."""
+    lines = [f"state-file {node.directory}/{node.name}.state", "ipv6-subtrees true",
+             "default type tunnel hello-interval 1 update-interval 4"]
+    lines += [f"interface {device} rxcost {cost}" for device, cost in node.links()]
+    lines += ["redistribute local ip fd60::/16 eq 128", "redistribute local ip fd61::/16 eq 128"]
+    if node.gateway:
+        lines.append(f"redistribute ip ::/0 eq 0 proto {UPLINK_PROTOCOL} "
+                     f"src-prefix {prefix6(node.gateway)}")
+    lines.append("redistribute local deny")
+    return [["babeld", "-c", node.write("babeld", lines), "-I", f"{node.directory}/{node.name}.pid"]]
+
+
+def _bird(node: Node, lines: list[str]) -> list[list[str]]:
+    lines = [f"router id 10.61.0.{node.number};", "protocol device { scan time 1; }", *lines]
+    return [["bird", "-f", "-c", node.write("bird", lines), "-s",
+             f"{node.directory}/{node.name}.ctl"]]
+
+
+def bird_babel(node: Node) -> list[list[str]]:
+    """With source-specific routes, for IPv6 alone."""
+    own = [f"route {address}/128 from ::/0 unreachable;" for address in
+           [f"fd61::{node.number}", *node.place.addresses(node.name)]]
+    if node.gateway:
+        own.append(f"route ::/0 from {prefix6(node.gateway)} unreachable;")
+    interfaces = [f'interface "{device}" {{ type wired; rxcost {cost}; hello interval 1 s; '
+                  "update interval 4 s; };" for device, cost in node.links()]
+    protocol = ["protocol static own { ipv6 sadr { table mesh; };", *own, "}",
+                "protocol babel { ipv6 sadr { table mesh; import all; export all; };", *interfaces, "}"]
+    lines = ["ipv6 sadr table mesh;", *protocol,
+             "protocol kernel { ipv6 sadr { table mesh; import none;",
+             "export where source != RTS_STATIC; }; }"]
+    return _bird(node, lines)
+
+
+def bird_ospf(node: Node) -> list[list[str]]:
+    """OSPFv3 (RFC 5340): a route is for all sources, so gateways translate addresses."""
+    own = [f"route fd61::{node.number}/128 unreachable;"]
+    if node.gateway:
+        own.append("route ::/0 unreachable;")
+    interfaces = [f'interface "{device}" {{ type ptp; cost {cost}; hello 1; dead 4; }};'
+                  for device, cost in node.links()]
+    lines = ["protocol static own { ipv6;", *own, "}",
+             "protocol ospf v3 { ipv6 { import all; export where source = RTS_STATIC; }; area 0 {",
+             *interfaces, "}; }",
+             "protocol kernel { ipv6 { import none; export where source != RTS_STATIC; }; }"]
+    return _bird(node, lines)
+
+
+def frr_ospf(node: Node) -> list[list[str]]:
+    """As bird_ospf()."""
+    lines = [f"interface {device}\n ipv6 ospf6 area 0.0.0.0\n ipv6 ospf6 network point-to-point\n"
+             f" ipv6 ospf6 cost {cost}\n ipv6 ospf6 hello-interval 1\n ipv6 ospf6 dead-interval 4\n!"
+             for device, cost in node.links()]
+    lines += ["interface lo\n ipv6 ospf6 area 0.0.0.0\n!",
+              f"router ospf6\n ospf6 router-id 10.61.0.{node.number}"]
+    if node.gateway:
+        lines.append(" default-information originate always")
+    config = node.write("frr", lines)
+    common = ["-f", config, "-z", "/run/frr/zserv.api", "--vty_socket", "/run/frr"]
+    return [[f"/usr/lib/frr/{daemon}", *common, "-i", f"/run/frr/{daemon}.pid"]
+            for daemon in ("zebra", "ospf6d")]
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """commands: of a node, to be started in this order. source_specific: whether a gateway's default
+    route is for its own prefix alone."""
+    commands: Callable[[Node], list[list[str]]]
+    version: tuple[str, ...]
+    source_specific: bool
+
+
+DAEMONS = {
+    "babeld": Daemon(babeld, ("babeld", "-V"), True),
+    "bird-babel": Daemon(bird_babel, ("bird", "--version"), True),
+    "bird-ospf": Daemon(bird_ospf, ("bird", "--version"), False),
+    "frr-ospf": Daemon(frr_ospf, ("/usr/lib/frr/zebra", "--version"), False),
+}
+
+
+def version(name: str) -> str:
+    done = subprocess.run(DAEMONS[name].version, capture_output=True, text=True, check=True)
+    return (done.stdout + done.stderr).splitlines()[0]
+
+
+def start(stack: contextlib.ExitStack, place: Place, name: str, directory: Path) -> None:
+    """On each node, with a /run of its own."""
+    for node in place.network.nodes:
+        mounts = stack.enter_context(contextlib.closing(MountNamespace({}, ["/run"])))
+        for command in DAEMONS[name].commands(Node(place, node, directory)):
+            process = processes.start(stack, place.spaces[node], "sh", "-c",
+                                      _OWN_RUN, "sh", *command, mounts=mounts)
+            time.sleep(0.3 if len(place.network.nodes) < 3 else 0.05)
+            if process.poll() is not None:
+                raise processes.Failed(f"{command[0]} on {node} ended: {processes.errors(process)}")
+
+
+def has_way(place: Place, node: str, address: str) -> bool:
+    try:
+        place.spaces[node].run("ip", "-6", "route", "get", "fd99::1", "from", address)
+    except RuntimeError:
+        return False
+    return True
+
+
+def wait(place: Place, node: str, addresses: list[str]) -> float:
+    """Until the node has a way out from each of these. Seconds."""
+    began = time.monotonic()
+    while not all(has_way(place, node, address) for address in addresses):
+        if time.monotonic() > began + CONVERGE_S:
+            raise processes.Failed(f"{node} has no way out by each gateway after {CONVERGE_S} s")
+        time.sleep(0.1)
+    return time.monotonic() - began
