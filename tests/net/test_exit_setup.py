@@ -253,11 +253,11 @@ def test_firewalld(bed, machines):
 
 
 @pytest.mark.parametrize("own, said, also", [
-    ((4, 6), "198.18.9.1:1080", "2001:db8:9::1"), ((4,), "198.18.9.1:1080", ""), ((6,), "[2001:db8:9::1]:1080", "")])
+    ((4, 6), "198.51.100.9:1080", "2001:db8:9::1"), ((4,), "198.51.100.9:1080", ""), ((6,), "[2001:db8:9::1]:1080", "")])
 def test_its_own_address(bed, machines, own, said, also):
     """IPv4 first; the other one is told of."""
     exit_ = machines("exit", bed.server, ACCESS)
-    given = {4: ("addr 198.18.9.1/32", "route 192.0.2.1 src 198.18.9.1"),
+    given = {4: ("addr 198.51.100.9/32", "route 192.0.2.1 src 198.51.100.9"),
              6: ("addr 2001:db8:9::1/128 nodad", "route 2001:db8::1 src 2001:db8:9::1")}
     with contextlib.ExitStack() as after, firewalled(exit_):
         for family in own:

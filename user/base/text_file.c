@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <sodium.h>
@@ -134,28 +135,38 @@ static int write_all(int fd, const char *text)
 	return fsync(fd) ? -errno : 0;
 }
 
-int text_file_replace(const char *directory, const char *name, mode_t mode, const char *text)
+int text_file_swap(const char *path, mode_t mode, const struct stat *like, const char *text)
 {
-	char path[PATH_MAX];
 	char temporary[PATH_MAX];
-	int err;
+	int err = 0;
 	int fd;
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s", directory, name) >= sizeof(path) ||
-	    (size_t)snprintf(temporary, sizeof(temporary), "%s/%s.new", directory, name) >=
-		    sizeof(temporary))
+	if ((size_t)snprintf(temporary, sizeof(temporary), "%s.new", path) >= sizeof(temporary))
 		return -ENAMETOOLONG;
-	err = own_directory_make(directory, 0755);
-	if (err)
-		return err;
-	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+	/* Of one that was killed. */
+	unlink(temporary);
+	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (fd < 0)
 		return -errno;
-	err = write_all(fd, text);
+	if (like && (fchown(fd, like->st_uid, like->st_gid) || fchmod(fd, like->st_mode & 07777)))
+		err = -errno;
+	if (!err)
+		err = write_all(fd, text);
 	close(fd);
 	if (!err && rename(temporary, path))
 		err = -errno;
 	if (err)
 		unlink(temporary);
 	return err;
+}
+
+int text_file_replace(const char *directory, const char *name, mode_t mode, const char *text)
+{
+	char path[PATH_MAX];
+	int err;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", directory, name) >= sizeof(path))
+		return -ENAMETOOLONG;
+	err = own_directory_make(directory, 0755);
+	return err ? err : text_file_swap(path, mode, NULL, text);
 }

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+struct stat;
+
 /* All of a file, malloc'ed; a newline ends it, added if need be, and a NUL follows. *len counts the
  * newline. NULL with errno set, EFBIG if the file is longer than max bytes. */
 char *text_file_read(const char *path, size_t max, size_t *len);
@@ -18,8 +20,11 @@ const char *text_file_fault(const char *text, size_t len, unsigned int *line);
  * one begins here, with its number of bytes; else NULL. A NUL ends the text. */
 const char *text_typography(const char *at, size_t *size);
 
-/* Replaces the file of this name in this directory, which is made if need be, in one step: what is
- * half written, as when the power fails, never has the name. mode: of the file. 0 or -errno. */
+/* Replaces the file in one step: what is half written, as when the power fails, never has the name.
+ * mode: of the file; like: owner, group and mode that it gets instead; NULL: none. 0 or -errno. */
+int text_file_swap(const char *path, mode_t mode, const struct stat *like, const char *text);
+
+/* The same of the file of this name in this directory, which is made if need be. */
 int text_file_replace(const char *directory, const char *name, mode_t mode, const char *text);
 
 #endif

@@ -2,12 +2,11 @@
 /* What the doctor says of this host's firewall. */
 #include "doctor/check_firewall.h"
 
-#include <net/if.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "base/json.h"
-#include "intercept/nft_walk.h"
+#include "intercept/obstacle.h"
 
 /* What is caught on its way comes by many ports, and has the rules of `hawser intercept`. */
 static bool is_for_others(struct json_object *listener, union address *address)
@@ -17,34 +16,14 @@ static bool is_for_others(struct json_object *listener, union address *address)
 	       !address_is_loopback(address);
 }
 
-/* Whoever comes by whichever interface: a rule for loopback lets nobody else in. */
-static bool drops_all(struct json_object *rules, struct nft_packet packet,
-		      char place[NFT_WALK_PLACE_MAX])
-{
-	struct if_nameindex *devices = if_nameindex();
-	size_t count = 0;
-	bool dropped = true;
-
-	for (const struct if_nameindex *device = devices; device && device->if_index && dropped;
-	     device++) {
-		if (strcmp(device->if_name, "lo") == 0)
-			continue;
-		packet.device = device->if_name;
-		dropped = nft_walk_drops(rules, &packet, place);
-		count++;
-	}
-	if_freenameindex(devices);
-	packet.device = "";
-	return count > 0 ? dropped : nft_walk_drops(rules, &packet, place);
-}
-
 static bool tell_closed(struct doctor *doctor, struct json_object *listener,
 			struct doctor_finding *out)
 {
 	struct nft_packet packet = {.in = true, .device = ""};
 	char place[NFT_WALK_PLACE_MAX];
 
-	if (!is_for_others(listener, &packet.to) || !drops_all(doctor->rules, packet, place))
+	if (!is_for_others(listener, &packet.to) ||
+	    !intercept_drops_strangers(doctor->rules, packet, false, place))
 		return false;
 	doctor_saw(out, DOCTOR_FAIL,
 		   "no client reaches the listener %s %s: chain %s of nftables drops its packets",

@@ -94,18 +94,6 @@ int doctor_greet(int fd)
 	return receive(fd, answer, sizeof(answer));
 }
 
-static enum cause cause_of_decline(enum hop_status status)
-{
-	switch (status) {
-	case HOP_CLOCK:
-		return CAUSE_CLOCK;
-	case HOP_BUSY:
-		return CAUSE_LIMIT;
-	default:
-		return CAUSE_AUTH_FAILED;
-	}
-}
-
 static enum cause read_answers(int fd, struct hop_answers *answers)
 {
 	uint8_t message[HOP_MESSAGE_MAX];
@@ -119,7 +107,7 @@ static enum cause read_answers(int fd, struct hop_answers *answers)
 		case HOP_EVENT_REPLIED:
 			return answers->cause;
 		case HOP_EVENT_DECLINED:
-			return cause_of_decline(answers->status);
+			return hop_cause_of(answers->status);
 		case HOP_EVENT_INVALID:
 			return CAUSE_EXIT_BROKEN;
 		default:

@@ -4,6 +4,7 @@
 
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,7 +12,6 @@
 
 #include "base/json.h"
 #include "intercept/nft.h"
-#include "intercept/nft_walk.h"
 #include "intercept/tproxy_route.h"
 #include "net/bridge.h"
 #include "net/net_view.h"
@@ -94,6 +94,27 @@ bool intercept_bridge_spoils(const struct intercept_plan *plan, struct intercept
 		if (bridge_spoils(plan, lan_name(plan, i), fault))
 			return true;
 	return false;
+}
+
+bool intercept_drops_strangers(struct json_object *rules, struct nft_packet packet, bool by_one,
+			       char place[NFT_WALK_PLACE_MAX])
+{
+	struct if_nameindex *devices = if_nameindex();
+	bool any = false;
+	bool dropped = false;
+
+	for (const struct if_nameindex *device = devices; device && device->if_index; device++) {
+		if (strcmp(device->if_name, "lo") == 0)
+			continue;
+		packet.device = device->if_name;
+		dropped = nft_walk_drops(rules, &packet, place);
+		any = true;
+		if (dropped == by_one)
+			break;
+	}
+	if_freenameindex(devices);
+	packet.device = "";
+	return any ? dropped : nft_walk_drops(rules, &packet, place);
 }
 
 struct json_object *intercept_list_rules(void)

@@ -4,6 +4,7 @@
 #ifndef HAWSER_INTERCEPT_OBSTACLE_H
 #define HAWSER_INTERCEPT_OBSTACLE_H
 
+#include "intercept/nft_walk.h"
 #include "intercept/plan.h"
 
 /* All of these: true with a fault when there is such a thing. */
@@ -22,6 +23,11 @@ bool intercept_lan_is_wan(const struct intercept_plan *plan, struct json_object 
 
 /* The first two, with the rules as they are now. */
 bool intercept_is_obstructed(const struct intercept_plan *plan, struct intercept_fault *fault);
+
+/* Whether rules drop a packet that comes by each interface but loopback; by_one: by any of them. A
+ * rule for loopback lets nobody else in. place: as nft_walk_drops() fills it in. */
+bool intercept_drops_strangers(struct json_object *rules, struct nft_packet packet, bool by_one,
+			       char place[NFT_WALK_PLACE_MAX]);
 
 /* All rules of nftables, in the format of libnftables-json(5); the caller's. NULL if they cannot be
  * had. */

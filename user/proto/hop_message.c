@@ -178,6 +178,18 @@ bool hop_auth_verify(const struct hop_auth *auth, const uint8_t *request, size_t
 	return sodium_memcmp(mac, auth->message + signed_len, sizeof(mac)) == 0;
 }
 
+enum cause hop_cause_of(enum hop_status status)
+{
+	static const enum cause causes[HOP_STATUS_COUNT] = {
+		[HOP_ACCEPTED] = CAUSE_NONE,
+		[HOP_REFUSED] = CAUSE_AUTH_FAILED,
+		[HOP_CLOCK] = CAUSE_CLOCK,
+		[HOP_BUSY] = CAUSE_LIMIT,
+	};
+
+	return causes[status];
+}
+
 void hop_answer_write(uint8_t out[static HOP_ANSWER_BYTES], enum hop_status status,
 		      uint64_t time_ms, const uint8_t *nonce, const uint8_t *key)
 {

@@ -35,6 +35,9 @@ enum hop_status {
 	HOP_STATUS_COUNT
 };
 
+/* What a session that is judged so fails of. */
+enum cause hop_cause_of(enum hop_status status);
+
 /* What the router wants. */
 struct hop_order {
 	const struct token *token;

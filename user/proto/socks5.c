@@ -124,11 +124,6 @@ static int request_size(const uint8_t *in, size_t len)
 static enum parse read_token(struct handshake *handshake, const uint8_t *in, size_t len,
 			     size_t *used, struct handshake_out *out)
 {
-	static const enum cause causes[HOP_STATUS_COUNT] = {
-		[HOP_REFUSED] = CAUSE_AUTH_FAILED,
-		[HOP_CLOCK] = CAUSE_CLOCK,
-		[HOP_BUSY] = CAUSE_LIMIT,
-	};
 	uint8_t answer[HOP_ANSWER_BYTES];
 	const int auth_size = hop_auth_size(in, len);
 	struct hop_auth auth;
@@ -149,7 +144,7 @@ static enum parse read_token(struct handshake *handshake, const uint8_t *in, siz
 	status = handshake->judge->token(handshake->gate, &auth, in + auth_size, (size_t)size,
 					 &handshake->token, answer, &handshake->why);
 	handshake_out_append(out, answer, sizeof(answer));
-	handshake->cause = causes[status];
+	handshake->cause = hop_cause_of(status);
 	if (status != HOP_ACCEPTED)
 		return PARSE_BAD;
 	*used = (size_t)auth_size;

@@ -10,6 +10,7 @@
 
 #include <sodium.h>
 
+#include "auth/egress_policy.h"
 #include "cli/die.h"
 #include "config/config.h"
 #include "config/options.h"
@@ -20,20 +21,6 @@
 #define RECORD_FILE STATE_DIR_DEFAULT "/exit-setup"
 #define TOKENS_FILE "/etc/hawser/tokens"
 #define STEPS_MAX   8
-
-/* Behind a provider's NAT, or for this host only (RFC 1918, 6598, 3927, 4193, 4291). */
-static bool is_private(const union address *address)
-{
-	static const char *const texts[] = {"10.0.0.0/8",    "172.16.0.0/12",  "192.168.0.0/16",
-					    "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8",
-					    "fc00::/7",	     "fe80::/10",      "::1"};
-	struct prefix prefix;
-
-	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
-		if (prefix_parse(texts[i], &prefix) == 0 && prefix_contains(&prefix, address))
-			return true;
-	return false;
-}
 
 /* The one that this host uses to reach the internet; nothing is sent. False: there is none. */
 static bool find_own(int family, union address *out)
@@ -53,15 +40,15 @@ static bool find_own(int family, union address *out)
 	return found;
 }
 
-/* IPv4 first. The line has room for one address. */
+/* IPv4 first. The line has room for one address; one behind a provider's NAT is of no use there. */
 static bool find_public(struct exit_setup *setup)
 {
 	union address *out = &setup->line.destination.address;
 	union address own4;
 
-	if (find_own(AF_INET6, out) && is_private(out))
+	if (find_own(AF_INET6, out) && egress_is_special(out))
 		*out = (union address){0};
-	if (find_own(AF_INET, &own4) && !is_private(&own4)) {
+	if (find_own(AF_INET, &own4) && !egress_is_special(&own4)) {
 		setup->also = *out;
 		*out = own4;
 	}

@@ -2,7 +2,6 @@
 /* The steps of `hawser exit-setup` that are others' to carry out: firewall and service. */
 #include <errno.h>
 #include <inttypes.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,6 @@
 #include "cli/die.h"
 #include "config/options.h"
 #include "intercept/nft.h"
-#include "intercept/nft_walk.h"
 #include "intercept/obstacle.h"
 #include "setup/exit_setup_private.h"
 #include "setup/system_file.h"
@@ -69,35 +67,20 @@ static void judge_firewalld(struct exit_setup *setup, unsigned int port, char te
 		 setup->by_hand);
 }
 
-/* Which base chain drops what comes by an interface to the port. */
-static bool drops_from(struct json_object *rules, const char *device, uint16_t port,
-		       char place[NFT_WALK_PLACE_MAX])
-{
-	struct nft_packet packets[IP_FAMILIES] = {
-		{.in = true, .device = device, .to = {.in4 = {.sin_family = AF_INET}}},
-		{.in = true, .device = device, .to = {.in6 = {.sin6_family = AF_INET6}}},
-	};
-
-	for (enum ip_family family = 0; family < IP_FAMILIES; family++) {
-		address_set_port(&packets[family].to, port);
-		if (nft_walk_drops(rules, &packets[family], place))
-			return true;
-	}
-	return false;
-}
-
-/* The same of all interfaces by which routers may come. */
-static bool find_chain(unsigned int port, char place[NFT_WALK_PLACE_MAX])
+/* Which base chain drops what comes to the port, by any interface by which routers may come. */
+static bool find_chain(uint16_t port, char place[NFT_WALK_PLACE_MAX])
 {
 	struct json_object *rules = nft_probe() ? NULL : intercept_list_rules();
-	struct if_nameindex *devices = if_nameindex();
+	struct nft_packet packets[IP_FAMILIES] = {
+		{.in = true, .to = {.in4 = {.sin_family = AF_INET}}},
+		{.in = true, .to = {.in6 = {.sin6_family = AF_INET6}}},
+	};
 	bool found = false;
 
-	for (const struct if_nameindex *device = devices;
-	     rules && device && device->if_index && !found; device++)
-		found = strcmp(device->if_name, "lo") != 0 &&
-			drops_from(rules, device->if_name, (uint16_t)port, place);
-	if_freenameindex(devices);
+	for (enum ip_family family = 0; rules && family < IP_FAMILIES && !found; family++) {
+		address_set_port(&packets[family].to, port);
+		found = intercept_drops_strangers(rules, packets[family], true, place);
+	}
 	json_object_put(rules);
 	return found;
 }
@@ -116,7 +99,7 @@ static bool firewall_is_done(struct exit_setup *setup, char text[SETUP_TEXT_MAX]
 		judge_firewalld(setup, port, text);
 		return true;
 	}
-	if (find_chain(port, place)) {
+	if (find_chain((uint16_t)port, place)) {
 		snprintf(text, SETUP_TEXT_MAX,
 			 "nft insert rule %s tcp dport %u accept, also in " NFT_FILE, place, port);
 		return false;
@@ -154,7 +137,7 @@ static int open_nftables(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 	struct nft *nft = nft_open();
 	int err = nft ? 0 : -ENOMEM;
 
-	for (int i = 0; !err && find_chain(port, place); i++) {
+	for (int i = 0; !err && find_chain((uint16_t)port, place); i++) {
 		const size_t len = strlen(rules);
 
 		if (i == CHAINS_MAX) {

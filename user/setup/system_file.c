@@ -48,24 +48,12 @@ static int make_directory(const char *path, struct stat *directory)
 	return 0;
 }
 
-static int write_new(int fd, const char *text, const struct stat *like)
-{
-	const size_t len = strlen(text);
-
-	if (fchown(fd, like->st_uid, like->st_gid) || fchmod(fd, like->st_mode & 07777) ||
-	    write(fd, text, len) != (ssize_t)len || fsync(fd))
-		return errno ? -errno : -ENOSPC;
-	return 0;
-}
-
 int system_file_write(const char *path, const char *text, mode_t mode)
 {
 	char real[PATH_MAX];
-	char temporary[PATH_MAX + 8];
 	struct stat directory = {0};
 	struct stat like;
-	int err = make_directory(path, &directory);
-	int fd;
+	const int err = make_directory(path, &directory);
 
 	if (err)
 		return err;
@@ -77,19 +65,7 @@ int system_file_write(const char *path, const char *text, mode_t mode)
 		like.st_uid = geteuid();
 		like.st_mode = mode;
 	}
-	snprintf(temporary, sizeof(temporary), "%s.new", real);
-	unlink(temporary);
-	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return -errno;
-	errno = 0;
-	err = write_new(fd, text, &like);
-	close(fd);
-	if (!err && rename(temporary, real))
-		err = -errno;
-	if (err)
-		unlink(temporary);
-	return err;
+	return text_file_swap(real, 0600, &like, text);
 }
 
 bool system_file_is(const char *path, const char *text)

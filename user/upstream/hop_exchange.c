@@ -33,17 +33,15 @@ static void hop_correct_clock(struct hop *hop, double rtt_s)
 
 static void hop_declined(struct hop *hop, double rtt_s)
 {
+	const enum hop_status status = hop->answers.status;
+	const enum cause cause = hop_cause_of(status);
+
 	/* Its MAC proves that it has passed nothing on; to be refused proves nothing. */
-	if (hop->answers.status != HOP_REFUSED)
+	if (status != HOP_REFUSED)
 		hop->first_left = false;
-	switch (hop->answers.status) {
-	case HOP_CLOCK:
-		if (!hop->clock_corrected)
-			hop_correct_clock(hop, rtt_s);
-		else
-			hop_fail(hop, CAUSE_CLOCK);
-		return;
-	case HOP_BUSY:
+	if (status == HOP_CLOCK && !hop->clock_corrected) {
+		hop_correct_clock(hop, rtt_s);
+	} else if (status == HOP_BUSY) {
 		/* It is well, but has nothing for us. */
 		hop_answered(hop, rtt_s);
 		if (episode_goes_on(exit_state_full(hop->exit), clock_monotonic_s()))
@@ -53,10 +51,9 @@ static void hop_declined(struct hop *hop, double rtt_s)
 				    hop->request.env.config->when_no_exit == WHEN_NO_EXIT_DIRECT
 					    ? "; without another exit they go directly"
 					    : "");
-		hop_finish(hop, HOP_EXIT_FAILED, CAUSE_LIMIT);
-		return;
-	default:
-		hop_fail(hop, CAUSE_AUTH_FAILED);
+		hop_finish(hop, HOP_EXIT_FAILED, cause);
+	} else {
+		hop_fail(hop, cause);
 	}
 }
 
