@@ -6,13 +6,14 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import handshakes
 import peers
+from exit_machine import (  # pylint: disable=unused-import
+    ACCESS, FIREWALL, firewalled, line_of, machines, rules_of, state_of, verdicts)
 from handshakes import read
 from machine import Machine
 from topology import LAN4, SERVER4
@@ -20,73 +21,7 @@ from waiting import until
 
 pytestmark = pytest.mark.mptcp
 
-ACCESS = 'access { exit-allow = { "10.77.9.0/24" } }\n'
 ROUTER = f'listen "lan" {{ address = "{LAN4}:1080" }}\naccess {{ allow = {{ "10.77.0.0/24" }} }}\n'
-FIREWALL = """#!/usr/sbin/nft -f
-table inet filter {
-    chain input {
-        type filter hook input priority 0; policy drop;
-        iif lo accept
-        ct state established,related accept
-        meta l4proto { icmp, icmpv6 } accept
-    }
-}
-"""
-SETTINGS = ("ipv4/tcp_rmem", "ipv4/tcp_wmem", "ipv4/tcp_fastopen", "mptcp/enabled")
-
-
-@pytest.fixture
-def machines(bed, build, tmp_path) -> Iterator:
-    made: list[Machine] = []
-
-    def make(name: str, namespace, config: str = "") -> Machine:
-        machine = Machine(namespace, build, tmp_path / name)
-        made.append(machine)
-        if config:
-            (machine.directory / "etc/hawser").mkdir()
-            (machine.directory / "etc/hawser/hawser.conf").write_text(config, "ascii")
-        return machine
-
-    yield make
-    for machine in made:
-        machine.close()
-
-
-def rules_of(machine: Machine) -> str:
-    return machine.namespace.run("nft", "list", "ruleset")
-
-
-@contextlib.contextmanager
-def firewalled(machine: Machine) -> Iterator[None]:
-    """A firewall that lets nobody in; all of what may be changed is as it was at the end."""
-    (machine.directory / "etc/nftables.conf").write_text(FIREWALL, "ascii")
-    machine.namespace.run("nft", "-f", "-", text=FIREWALL)
-    before = {name: machine.namespace.sysctl(name) for name in SETTINGS}
-    try:
-        yield
-    finally:
-        machine.namespace.run("nft", "delete", "table", "inet", "filter")
-        for name, value in before.items():
-            machine.namespace.sysctl(name, value)
-
-
-def state_of(machine: Machine) -> tuple:
-    return (machine.files(), rules_of(machine),
-            [machine.namespace.sysctl(name).split() for name in SETTINGS])
-
-
-def verdicts(done: subprocess.CompletedProcess) -> dict[str, str]:
-    """Of the steps."""
-    names = ("kernel", "congestion", "token", "configuration", "firewall", "service")
-    return {words[1]: words[0] for words in map(str.split, done.stdout.split("\n\n")[0].splitlines())
-            if len(words) > 2 and words[1] in names}
-
-
-def line_of(done: subprocess.CompletedProcess) -> str:
-    assert done.returncode == 0, done.stdout
-    last = done.stdout.splitlines()[-1]
-    assert last.startswith("hawser exit-add hawser://router:"), done.stdout
-    return last.split()[-1]
 
 
 def hello(bed, port: int) -> None:
@@ -145,6 +80,45 @@ def test_from_nothing_to_traffic_and_back(bed, serve, machines):
         assert state_of(exit_) == untouched
         assert exit_.hawser("status").returncode == 1  # it was started by exit-setup
         assert exit_.hawser("exit-setup", "--undo").returncode == 0
+        assert state_of(exit_) == untouched
+
+
+def boot(machine: Machine) -> str:
+    """The rules after it."""
+    machine.namespace.run("nft", "-f", "-", text="delete table inet filter\n" + (
+        machine.directory / "etc/nftables.conf").read_text("ascii"))
+    return rules_of(machine)
+
+
+SECOND = """table inet filter {
+    chain later {
+        type filter hook input priority 10; policy drop;
+        iif lo accept
+    }
+}
+"""
+
+
+def test_rules_of_all_runs_are_kept(bed, machines):
+    """Those of a second run come beside those of the first, each once."""
+    exit_ = machines("exit", bed.server, ACCESS)
+    with firewalled(exit_):
+        untouched = state_of(exit_)
+        line_of(exit_.hawser("exit-setup", "--address", SERVER4))
+        file = exit_.directory / "etc/nftables.conf"
+        file.write_text(file.read_text("ascii").replace(FIREWALL, FIREWALL + SECOND), "ascii")
+        exit_.namespace.run("nft", "-f", "-", text=SECOND)
+        assert verdicts(exit_.hawser("exit-setup"))["firewall"] == "done"
+        assert boot(exit_).count("dport 1080 accept") == 2
+        # It is opened now, and need not be noted again.
+        exit_.namespace.run("nft", "-f", "-", text="flush chain inet filter later\n"
+                            "add rule inet filter later iif lo accept\n")
+        assert verdicts(exit_.hawser("exit-setup"))["firewall"] == "done"
+        assert boot(exit_).count("dport 1080 accept") == 2
+        assert exit_.hawser("exit-setup", "--undo").returncode == 0
+        assert "1080" not in boot(exit_)
+        exit_.namespace.run("nft", "delete", "chain", "inet", "filter", "later")
+        file.write_text(FIREWALL, "ascii")
         assert state_of(exit_) == untouched
 
 

@@ -101,10 +101,9 @@ int nft_count_rules(const char *table, const char *chain)
 	return err ? err : (int)use;
 }
 
-int nft_run(struct nft *ruleset, const char *commands)
+/* What is not read stays in the buffer. */
+static int note_error(struct nft *ruleset, int failed)
 {
-	int failed = nft_run_cmd_from_buffer(ruleset->nft, commands);
-	/* What is not read stays in the buffer. */
 	const char *said = nft_ctx_get_error_buffer(ruleset->nft);
 
 	if (!failed)
@@ -112,6 +111,21 @@ int nft_run(struct nft *ruleset, const char *commands)
 	said += strncmp(said, "Error: ", 7) == 0 ? 7 : 0;
 	snprintf(ruleset->error, sizeof(ruleset->error), "%.*s", (int)strcspn(said, "\n"), said);
 	return -EINVAL;
+}
+
+int nft_run(struct nft *ruleset, const char *commands)
+{
+	return note_error(ruleset, nft_run_cmd_from_buffer(ruleset->nft, commands));
+}
+
+int nft_check_file(struct nft *ruleset, const char *path)
+{
+	int failed;
+
+	nft_ctx_set_dry_run(ruleset->nft, true);
+	failed = nft_run_cmd_from_filename(ruleset->nft, path);
+	nft_ctx_set_dry_run(ruleset->nft, false);
+	return note_error(ruleset, failed);
 }
 
 int nft_list(struct nft *ruleset, const char *command, const char **text)

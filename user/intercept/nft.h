@@ -23,6 +23,10 @@ int nft_count_rules(const char *table, const char *chain);
 /* Runs commands as `nft -f` does, in one transaction. 0, or -EINVAL with nft_error() set. */
 int nft_run(struct nft *ruleset, const char *commands);
 
+/* As `nft -c -f PATH`: whether the kernel would take all of the file; nothing is changed. Returns
+ * as nft_run(). */
+int nft_check_file(struct nft *ruleset, const char *path);
+
 /* As nft_run() for a command that lists something, as JSON (libnftables-json(5)), valid until
  * the next call. Protocols, states and the like are numbers: names depend on files of the host. */
 int nft_list(struct nft *ruleset, const char *command, const char **text);

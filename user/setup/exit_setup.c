@@ -137,8 +137,8 @@ static size_t collect(const struct setup_step *out[STEPS_MAX])
 		out[count++] = step;
 	for (const struct setup_step *step = setup_file_steps; step->name; step++)
 		out[count++] = step;
-	for (const struct setup_step *step = setup_system_steps; step->name; step++)
-		out[count++] = step;
+	out[count++] = &setup_firewall_step;
+	out[count++] = &setup_service_step;
 	return count;
 }
 

@@ -38,7 +38,8 @@ struct setup_step {
 /* Names end the tables. */
 extern const struct setup_step setup_kernel_steps[]; /* settings, congestion control */
 extern const struct setup_step setup_file_steps[];   /* token, configuration */
-extern const struct setup_step setup_system_steps[]; /* firewall, service */
+extern const struct setup_step setup_firewall_step;
+extern const struct setup_step setup_service_step;
 
 /* Returns err, with the file that it is about if it is one. */
 int setup_fail(char text[SETUP_TEXT_MAX], const char *path, int err);

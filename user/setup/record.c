@@ -66,6 +66,11 @@ int record_set(struct record *record, const char *key, const char *value)
 	return unlink(record->path) && errno != ENOENT ? -errno : 0;
 }
 
+int record_set_first(struct record *record, const char *key, const char *value)
+{
+	return find(text_of(record), key) ? 0 : record_set(record, key, value);
+}
+
 void record_free(struct record *record)
 {
 	free(record->text);

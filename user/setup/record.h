@@ -3,10 +3,11 @@
 #ifndef HAWSER_SETUP_RECORD_H
 #define HAWSER_SETUP_RECORD_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-#define RECORD_VALUE_MAX 256
+#define RECORD_VALUE_MAX PATH_MAX
 
 struct record {
 	const char *path;
@@ -18,6 +19,9 @@ bool record_get(struct record *record, const char *key, char value[RECORD_VALUE_
 
 /* Sets the key at once; value NULL: takes it out. A file without keys is removed. 0 or -errno. */
 int record_set(struct record *record, const char *key, const char *value);
+
+/* As record_set(), but what an earlier run has noted stays: that is how it was before all. */
+int record_set_first(struct record *record, const char *key, const char *value);
 
 void record_free(struct record *record);
 

@@ -22,31 +22,54 @@ static const char *find_line(const char *text, const char *mark)
 	return NULL;
 }
 
+struct block {
+	char begin[MARK_MAX]; /* the marks, */
+	char end[MARK_MAX];
+	const char *from; /* where the first begins, NULL: there is no block, */
+	const char *to;	  /* and the last */
+};
+
+static struct block find_block(const char *text, const char *name)
+{
+	struct block block;
+
+	snprintf(block.begin, sizeof(block.begin), "# hawser %s: begin", name);
+	snprintf(block.end, sizeof(block.end), "# hawser %s: end", name);
+	block.from = find_line(text, block.begin);
+	block.to = block.from ? find_line(block.from, block.end) : NULL;
+	if (!block.to)
+		block.from = NULL;
+	return block;
+}
+
 char *text_block_set(const char *text, const char *name, const char *body)
 {
-	char begin[MARK_MAX];
-	char end[MARK_MAX];
-	char *out = NULL;
-	const char *from;
-	const char *to;
+	const struct block block = find_block(text, name);
+	const char *from = block.from;
+	const char *to = block.to;
 	const char *gap;
+	char *out = NULL;
 	int len;
 
-	snprintf(begin, sizeof(begin), "# hawser %s: begin", name);
-	snprintf(end, sizeof(end), "# hawser %s: end", name);
-	from = find_line(text, begin);
-	to = from ? find_line(from, end) : NULL;
-	if (to) {
-		to += strlen(end);
+	if (from) {
+		to += strlen(block.end);
 		to += *to == '\n';
 	} else {
 		from = to = text + strlen(text);
 	}
 	gap = from > text && from[-1] != '\n' ? "\n" : "";
 	if (body)
-		len = asprintf(&out, "%.*s%s%s\n%s%s\n%s", (int)(from - text), text, gap, begin,
-			       body, end, to);
+		len = asprintf(&out, "%.*s%s%s\n%s%s\n%s", (int)(from - text), text, gap,
+			       block.begin, body, block.end, to);
 	else
 		len = asprintf(&out, "%.*s%s", (int)(from - text), text, to);
 	return len < 0 ? NULL : out;
+}
+
+char *text_block_get(const char *text, const char *name)
+{
+	const struct block block = find_block(text, name);
+	const char *body = block.from ? block.from + strlen(block.begin) + 1 : "";
+
+	return strndup(body, block.from ? (size_t)(block.to - body) : 0);
 }

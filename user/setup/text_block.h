@@ -8,4 +8,7 @@
  * whole lines; NULL: without the block. The result is the caller's; NULL without memory. */
 char *text_block_set(const char *text, const char *name, const char *body);
 
+/* The lines within the block; "": there is none. The caller's; NULL without memory. */
+char *text_block_get(const char *text, const char *name);
+
 #endif

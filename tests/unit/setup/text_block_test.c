@@ -54,13 +54,31 @@ static void is_not_taken_for_another(void **state)
 		"say # hawser x: begin\nq\n# hawser x: end\n");
 }
 
+static void has(const char *text, const char *expected)
+{
+	char *body = text_block_get(text, "x");
+
+	assert_string_equal(body, expected);
+	free(body);
+}
+
+static void is_read(void **state)
+{
+	(void)state;
+	has("before\n" BLOCK("a\nb\n") "after\n", "a\nb\n");
+	has(BLOCK(""), "");
+	has("# hawser x: begin\na\n# hawser x: end", "a\n");
+	has("", "");
+	has("# hawser x: begin\nq\n", "");
+	has("# hawser xy: begin\nq\n# hawser xy: end\n", "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(comes_at_the_end),
-		cmocka_unit_test(is_replaced_where_it_is),
-		cmocka_unit_test(leaves_the_rest),
-		cmocka_unit_test(is_not_taken_for_another),
+		cmocka_unit_test(comes_at_the_end), cmocka_unit_test(is_replaced_where_it_is),
+		cmocka_unit_test(leaves_the_rest),  cmocka_unit_test(is_not_taken_for_another),
+		cmocka_unit_test(is_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
