@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`hawser exit-setup` where something is in its way: nothing of the host's breaks."""
+"""`hawser exit-setup` where something is in its way, or ends it halfway: nothing of the host's breaks,
+and --undo takes back what was done."""
 
 from __future__ import annotations
+
+import signal
+import subprocess
+import time
 
 import pytest
 
 from exit_machine import (  # pylint: disable=unused-import
     ACCESS, FIREWALL, firewalled, line_of, machines, rules_of, state_of, verdicts)
 from topology import SERVER4
+from waiting import until
 
 pytestmark = pytest.mark.mptcp
 
@@ -30,6 +36,148 @@ def test_a_file_that_cannot_have_the_rule(bed, machines, file, said):
         assert "1080" not in rules_of(exit_)
 
 
+def test_undo_is_for_what_was_changed(bed, machines):
+    """For the file that hawserd has read then; one that was removed since does not come back."""
+    exit_ = machines("exit", bed.server)
+    other = exit_.directory / "etc/hawser/other.conf"
+    other.parent.mkdir()
+    other.write_text(ACCESS, "ascii")
+    with firewalled(exit_):
+        daemon = exit_.start(str(exit_.build / "hawserd"), "-c", "/etc/hawser/other.conf")
+        until(lambda: exit_.hawser("status").returncode == 0)
+        exit_.run("touch", str(exit_.directory / "no-service"))
+        line_of(exit_.hawser("exit-setup", "--address", SERVER4))
+        daemon.kill()
+        daemon.wait()
+        assert "1080" in other.read_text("ascii")
+        assert exit_.hawser("exit-setup", "--undo").returncode == 0
+        assert {path.name: path.read_text("ascii") for path in other.parent.iterdir()} == {"other.conf": ACCESS}
+
+
+def test_a_removed_file_stays_away(bed, machines):
+    exit_ = machines("exit", bed.server)
+    with firewalled(exit_):
+        line_of(exit_.hawser("exit-setup", "--address", SERVER4))
+        record = exit_.directory / "etc/hawser/exit-setup.done"
+        assert record.stat().st_mode & 0o7777 == 0o600
+        # What was made by the first run is so after another, which finds something there.
+        token = exit_.directory / "etc/hawser/tokens"
+        token.write_text("# mine\n", "ascii")
+        line_of(exit_.hawser("exit-setup"))
+        assert "token made" in record.read_text("ascii").splitlines()
+        (exit_.directory / "etc/hawser/hawser.conf").unlink()
+        token.unlink()
+        assert exit_.hawser("exit-setup", "--undo").returncode == 0
+        assert list((exit_.directory / "etc/hawser").iterdir()) == []
+
+
+def shim(machine, name: str, words: str, does: str) -> None:
+    """The program does something more when it is called with these words."""
+    program = machine.directory / "bin" / name
+    head, rest = program.read_text("ascii").split("\n", 1)
+    program.write_text(f"{head}\ncase $* in {words}) {does} ;; esac\n{rest}", "ascii")
+
+
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(("program", "words"), [
+    ("ufw", "*"), ("firewall-cmd", "*"), ("systemctl", "is-enabled*"), ("systemctl", "enable*"),
+    ("systemctl", "start*")])
+def test_ended_halfway(bed, machines, program, words, by):
+    """Another run does the rest; and all of it is taken back, also without that run."""
+    exit_ = machines("exit", bed.server, ACCESS)
+    shim(exit_, program, words, f"test -e {exit_.directory}/once || {{ touch {exit_.directory}/once; kill -{by} $PPID; }}")
+    with firewalled(exit_):
+        untouched = state_of(exit_)
+        for again in False, True:
+            (exit_.directory / "once").unlink(missing_ok=True)
+            assert exit_.hawser("exit-setup", "--address", SERVER4).returncode == -by
+            if again:
+                line_of(exit_.hawser("exit-setup"))
+                assert exit_.hawser("status").returncode == 0
+            undone = exit_.hawser("exit-setup", "--undo")
+            assert undone.returncode == 0, undone.stdout
+            assert state_of(exit_) == untouched
+            assert exit_.hawser("status").returncode == 1
+
+
+def test_two_at_once(bed, machines):
+    """One waits for the other, and finds all done."""
+    exit_ = machines("exit", bed.server, ACCESS)
+    with firewalled(exit_):
+        both = [exit_.start(str(exit_.build / "hawser"), "exit-setup", "--address", SERVER4, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True) for _ in range(3)]
+        said = [each.communicate(timeout=60)[0] for each in both]
+        assert [each.returncode for each in both] == [0, 0, 0], said
+        assert len({text.splitlines()[-1] for text in said}) == 1
+        assert sum("done   token" in text for text in said) == 1
+        assert (exit_.directory / "etc/hawser/tokens").read_text("ascii").count("router ") == 1
+        assert exit_.hawser("exit-setup", "--undo").returncode == 0
+
+
+@pytest.mark.parametrize(("config", "tokens", "said"), [
+    ('access { allow = { "10.77.0.0/16" } }\nlisten "own" { address = "0.0.0.0:1080" }\n', "", "a second listener on this address"),
+    (ACCESS + 'listen "exit4" { address = "127.0.0.1:7" }\n', "", "exit4"),
+    (ACCESS, "garbage\n", "/etc/hawser/tokens:1")])
+def test_what_hawserd_does_not_take(bed, machines, config, tokens, said):
+    """It would not start with it after the next boot, so the file is as before at once."""
+    exit_ = machines("exit", bed.server, config)
+    if tokens:
+        (exit_.directory / "etc/hawser/tokens").write_text(tokens, "ascii")
+        (exit_.directory / "etc/hawser/tokens").chmod(0o640)
+    with firewalled(exit_):
+        assert exit_.run("systemctl", "enable", "--now", "hawserd").returncode == 0
+        until(lambda: exit_.hawser("status").returncode == 0)
+        before = state_of(exit_)
+        failed = exit_.hawser("exit-setup", "--address", SERVER4)
+        assert failed.returncode == 1 and said in failed.stdout, failed.stdout
+        assert (exit_.directory / "etc/hawser/hawser.conf").read_text("ascii") == config
+        assert exit_.hawser("status").returncode == 0
+        assert exit_.hawser("exit-setup", "--undo").returncode == 0
+        assert state_of(exit_) == before
+        assert exit_.run("systemctl", "disable", "--now", "hawserd").returncode == 0
+
+
+def test_a_port_of_another_program(bed, machines):
+    """hawserd that runs goes on with what it had, and so does its file."""
+    exit_ = machines("exit", bed.server, ACCESS)
+    exit_.start("/usr/bin/python3", "-m", "http.server", "1099", stderr=subprocess.DEVNULL)
+    with firewalled(exit_):
+        assert exit_.run("systemctl", "enable", "--now", "hawserd").returncode == 0
+        until(lambda: exit_.hawser("status").returncode == 0 and ":1099" in exit_.namespace.run("ss", "-tln"))
+        before = state_of(exit_)
+        failed = exit_.hawser("exit-setup", "--address", SERVER4, "--port", "1099")
+        assert failed.returncode == 1 and "hawser.conf is as it was" in failed.stdout, failed.stdout
+        assert "1099" in failed.stdout and "in use" in failed.stdout
+        assert exit_.hawser("exit-setup", "--undo").returncode == 0
+        assert state_of(exit_) == before
+        assert exit_.run("systemctl", "disable", "--now", "hawserd").returncode == 0
+
+
+KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+
+
+@pytest.mark.parametrize(("tokens", "verdict"), [
+    (f"# router {KEY}\n\n  \nother {KEY}", "done"), (f"other {KEY}\r\n# end\r\n", "done"), ("", "done"), ("\n", "done"),
+    (f"router {KEY} sessions=9\n", "ok"), (f"router {KEY}\r\n", "ok"), (f"other {KEY}\n\trouter\t{KEY}\n", "ok"),
+    (f"# a\n\nother {KEY}\n{'#' * 2000}", "done")])
+def test_tokens_that_were_there(bed, machines, tokens, verdict):
+    """Whatever they look like, they stay, and one of the router's own is used."""
+    exit_ = machines("exit", bed.server, ACCESS)
+    file = exit_.directory / "etc/hawser/tokens"
+    file.write_bytes(tokens.encode())
+    file.chmod(0o640)
+    with firewalled(exit_):
+        untouched = state_of(exit_)
+        first = exit_.hawser("exit-setup", "--address", SERVER4)
+        assert verdicts(first)["token"] == verdict, first.stdout
+        assert (f":{KEY}@" in line_of(first)) == (verdict == "ok")
+        assert line_of(exit_.hawser("exit-setup")) == line_of(first)
+        assert exit_.hawser("exit-setup", "--undo").returncode == 0
+        assert file.read_bytes().rstrip(b"\n") == tokens.encode().rstrip(b"\n")
+        file.write_bytes(tokens.encode())
+        assert state_of(exit_) == untouched
+
+
 def test_two_firewalls(bed, machines):
     """ufw is turned on after the first run: undo is for both."""
     exit_ = machines("exit", bed.server, ACCESS)
@@ -43,3 +191,15 @@ def test_two_firewalls(bed, machines):
         assert verdicts(exit_.hawser("exit-setup"))["firewall"] == "done" and opened.exists()
         assert exit_.hawser("exit-setup", "--undo").returncode == 0
         assert not opened.exists() and state_of(exit_) == untouched
+
+
+def test_nothing_can_be_written(bed, machines):
+    """It says where, and the machine is as it was."""
+    exit_ = machines("exit", bed.server, ACCESS)
+    with firewalled(exit_):
+        untouched = state_of(exit_)
+        assert exit_.run("mount", "-o", "remount,bind,ro", "/etc").returncode == 0
+        failed = exit_.hawser("exit-setup", "--address", SERVER4)
+        assert failed.returncode == 1 and "/etc/hawser/exit-setup.done: Read-only file system" in failed.stdout
+        assert exit_.hawser("exit-setup", "--undo").returncode == 0
+        assert state_of(exit_) == untouched

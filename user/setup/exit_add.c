@@ -11,7 +11,6 @@
 
 #include "cli/die.h"
 #include "config/config.h"
-#include "config/config_load.h"
 #include "config/options.h"
 #include "doctor/doctor.h"
 #include "proto/exit_line.h"
@@ -65,32 +64,10 @@ static void prepare(struct addition *add)
 		die("out of memory");
 }
 
-/* Files that were not there are removed again. */
-static void put_back(const char *path, const char *text)
-{
-	const int err = *text ? system_file_write(path, text, 0640) : unlink(path);
-
-	if (err && errno != ENOENT)
-		fprintf(stderr, "hawser: %s cannot be put back as it was\n", path);
-}
-
 static void take_back(const struct addition *add)
 {
-	put_back(add->file, add->before);
-	put_back(add->token_file, add->token_before);
-}
-
-/* As hawserd would read it, which says what is wrong. */
-static bool is_valid(const char *file)
-{
-	char *words[] = {"hawserd", "-c", (char *)file, NULL};
-	const struct options *options = options_parse(3, words);
-	struct config *config = config_load(options);
-	const bool valid = config != NULL;
-
-	config_put(config);
-	options_free(options);
-	return valid;
+	setup_put_back(add->file, add->before);
+	setup_put_back(add->token_file, add->token_before);
 }
 
 static void write_files(const struct addition *add)
@@ -105,7 +82,7 @@ static void write_files(const struct addition *add)
 		die("%s: %s", add->token_file, strerror(-err));
 	err = system_file_write(add->file, add->after, 0640);
 	if (err) {
-		put_back(add->token_file, add->token_before);
+		setup_put_back(add->token_file, add->token_before);
 		die("%s: %s", add->file, strerror(-err));
 	}
 }
@@ -124,7 +101,7 @@ static void add_exit(const struct addition *add, const char *control)
 	char text[SETUP_TEXT_MAX] = "";
 
 	write_files(add);
-	if (!is_valid(add->file)) {
+	if (!setup_is_valid(add->file)) {
 		take_back(add);
 		die("%s stays as it was", add->file);
 	}
@@ -173,6 +150,9 @@ int exit_add_main(const struct command *command, int argc, char **argv)
 		die("libsodium finds no source of random numbers");
 	if (exit_line_parse(arguments.words[0], &add.line, error))
 		die_usage(command->name, "%s", error);
+	if (geteuid() != 0)
+		die("exit-add changes this machine: run it as root");
+	system_lock();
 	find_file(&add, arguments.control);
 	prepare(&add);
 	if (is_there(&add)) {

@@ -24,36 +24,58 @@ int setup_fail(char text[SETUP_TEXT_MAX], const char *path, int err)
 	return err;
 }
 
-/* The line of TOKEN_NAME becomes that of the setup. */
-static bool find_token(struct exit_setup *setup, char *file)
+/* As auth/token_file.c reads a line. */
+static bool is_ours(const char *line, size_t len)
 {
-	char *rest = file;
-	char *line;
+	char copy[TOKEN_LINE_MAX + 1];
+	char error[TOKEN_ERROR_MAX];
+	struct token token;
+	bool ours;
 
-	while ((line = strsep(&rest, "\n"))) {
-		char error[TOKEN_ERROR_MAX];
-		struct token token;
-		const size_t name = strlen(TOKEN_NAME);
+	len -= len > 0 && line[len - 1] == '\r';
+	if (len >= sizeof(copy) || *line == '#')
+		return false;
+	snprintf(copy, sizeof(copy), "%.*s", (int)len, line);
+	ours = token_parse(copy, &token, error) == 0 && strcmp(token.name, TOKEN_NAME) == 0;
+	sodium_memzero(copy, sizeof(copy));
+	sodium_memzero(&token, sizeof(token));
+	return ours;
+}
 
-		if (strncmp(line, TOKEN_NAME " ", name + 1) != 0 ||
-		    token_parse(line, &token, error))
-			continue;
-		sodium_memzero(&token, sizeof(token));
-		line[name + 1 + strcspn(line + name + 1, " \t")] = '\0';
-		snprintf(setup->line.token, sizeof(setup->line.token), "%s", line);
-		return true;
+/* The line of TOKEN_NAME; NULL: there is none. */
+static char *find_token(char *file, size_t *len)
+{
+	for (char *line = file; *line; line += *len + (line[*len] == '\n')) {
+		*len = strcspn(line, "\n");
+		if (is_ours(line, *len))
+			return line;
 	}
-	return false;
+	return NULL;
+}
+
+/* The router needs the name and the key only. */
+static void note_token(struct exit_setup *setup, const char *line)
+{
+	const char *name = line + strspn(line, " \t");
+	const char *key = name + strcspn(name, " \t");
+
+	key += strspn(key, " \t");
+	snprintf(setup->line.token, sizeof(setup->line.token), TOKEN_NAME " %.*s",
+		 (int)strcspn(key, " \t\r\n"), key);
 }
 
 static bool token_is_done(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 {
 	char *file = system_file_read(setup->tokens);
-	const bool found = find_token(setup, file);
+	size_t len;
+	const char *line = find_token(file, &len);
 
+	if (line)
+		note_token(setup, line);
 	snprintf(text, SETUP_TEXT_MAX, "%s: the token " TOKEN_NAME, setup->tokens);
+	sodium_memzero(file, strlen(file));
 	free(file);
-	return found;
+	return line != NULL;
 }
 
 static int token_make(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
@@ -67,15 +89,16 @@ static int token_make(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 	token_new_line(TOKEN_NAME, line);
 	if (asprintf(&more, "%s%s%s\n", file, len && file[len - 1] != '\n' ? "\n" : "", line) < 0)
 		die("out of memory");
-	err = record_set(&setup->record, "token", *file ? "added" : "made");
+	err = record_set_first(&setup->record, "token",
+			       access(setup->tokens, F_OK) ? "made" : "added");
 	if (!err)
 		err = system_file_write(setup->tokens, more, 0640);
-	snprintf(setup->line.token, sizeof(setup->line.token), "%.*s",
-		 (int)sizeof(setup->line.token) - 1, line);
+	note_token(setup, line);
 	setup->reload_due = true;
 	sodium_memzero(line, sizeof(line));
 	sodium_memzero(more, strlen(more));
 	free(more);
+	sodium_memzero(file, len);
 	free(file);
 	return setup_fail(text, setup->tokens, err);
 }
@@ -83,6 +106,7 @@ static int token_make(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 static int token_undo(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 {
 	char how[RECORD_VALUE_MAX];
+	size_t len;
 	char *file;
 	char *line;
 	int err = 0;
@@ -90,13 +114,10 @@ static int token_undo(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 	if (!record_get(&setup->record, "token", how))
 		return 0;
 	file = system_file_read(setup->tokens);
-	line = strncmp(file, TOKEN_NAME " ", strlen(TOKEN_NAME " ")) == 0 ? file : NULL;
-	if (!line && (line = strstr(file, "\n" TOKEN_NAME " ")))
-		line++;
+	line = find_token(file, &len);
 	if (line) {
-		const char *next = strchr(line, '\n');
-
-		memmove(line, next ? next + 1 : "", strlen(next ? next + 1 : "") + 1);
+		len += line[len] == '\n';
+		memmove(line, line + len, strlen(line + len) + 1);
 		if (*file || strcmp(how, "made") != 0)
 			err = system_file_write(setup->tokens, file, 0640);
 		else
@@ -104,11 +125,12 @@ static int token_undo(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 		snprintf(text, SETUP_TEXT_MAX, "%s: the token " TOKEN_NAME " is removed",
 			 setup->tokens);
 	}
+	sodium_memzero(file, strlen(file));
 	free(file);
 	if (!err)
 		err = record_set(&setup->record, "token", NULL);
 	setup->reload_due = true;
-	return err ? setup_fail(text, setup->tokens, err) : 0;
+	return setup_fail(text, setup->tokens, err);
 }
 
 /* What the configuration is to be; the caller's. body: of our block, NULL: none. */
@@ -146,20 +168,32 @@ static bool configuration_is_done(struct exit_setup *setup, char text[SETUP_TEXT
 	return done;
 }
 
+/* One that hawserd could not start with is not left there. */
 static int configuration_make(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 {
+	char *before = system_file_read(setup->file);
 	char *shall = configuration(setup, true);
-	const bool fresh = system_file_is(setup->file, "");
-	int err = record_set(&setup->record, "configuration", fresh ? "made" : "added");
+	const bool is_new = access(setup->file, F_OK) != 0;
+	int err = record_set_first(&setup->record, "file", setup->file);
 
 	if (!err)
+		err = record_set_first(&setup->record, "configuration", is_new ? "made" : "added");
+	if (!err)
 		err = system_file_write(setup->file, shall, 0640);
+	setup_fail(text, setup->file, err);
+	if (!err && !setup_is_valid(setup->file)) {
+		setup_put_back(setup->file, before);
+		snprintf(text, SETUP_TEXT_MAX, "%s would be wrong, and stays as it was",
+			 setup->file);
+		err = -EINVAL;
+	}
 	free(shall);
+	free(before);
 	setup->reload_due = true;
-	return setup_fail(text, setup->file, err);
+	return err;
 }
 
-static int configuration_undo(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
+int setup_undo_configuration(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 {
 	char how[RECORD_VALUE_MAX];
 	char *rest;
@@ -168,18 +202,22 @@ static int configuration_undo(struct exit_setup *setup, char text[SETUP_TEXT_MAX
 	if (!record_get(&setup->record, "configuration", how))
 		return 0;
 	rest = configuration(setup, false);
-	err = system_file_write(setup->file, rest, 0640);
+	/* One that is not there any more stays away. */
+	if (!system_file_is(setup->file, rest))
+		err = system_file_write(setup->file, rest, 0640);
 	setup->file_is_empty = !*rest && strcmp(how, "made") == 0;
 	free(rest);
 	if (!err)
 		err = record_set(&setup->record, "configuration", NULL);
+	if (!err)
+		err = record_set(&setup->record, "file", NULL);
 	snprintf(text, SETUP_TEXT_MAX, "%s: the exit is removed", setup->file);
 	setup->reload_due = true;
-	return err ? setup_fail(text, setup->file, err) : 0;
+	return setup_fail(text, setup->file, err);
 }
 
 const struct setup_step setup_file_steps[] = {
 	{"token", token_is_done, token_make, token_undo},
-	{"configuration", configuration_is_done, configuration_make, configuration_undo},
+	{"configuration", configuration_is_done, configuration_make, setup_undo_configuration},
 	{NULL, NULL, NULL, NULL},
 };

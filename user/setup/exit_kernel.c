@@ -129,21 +129,16 @@ static bool sysctl_is_done(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 
 /* The file remembers what it was, for undo. Settings that others have lowered since are raised
  * again, and keep their first "was". */
-static int sysctl_make(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
+static char *noted(void)
 {
 	char *file = system_file_read(SYSCTL_FILE);
 	char is[VALUE_MAX];
 	char shall[VALUE_MAX];
-	int err = 0;
 
-	(void)setup;
-	for (size_t i = 0; !err && i < SYSCTL_COUNT; i++) {
+	for (size_t i = 0; i < SYSCTL_COUNT; i++) {
 		char *more = NULL;
 
-		if (!wants_change(&sysctls[i], is, shall))
-			continue;
-		err = write_sysctl(sysctls[i].name, shall);
-		if (err || strstr(file, sysctls[i].name))
+		if (!wants_change(&sysctls[i], is, shall) || strstr(file, sysctls[i].name))
 			continue;
 		if (asprintf(&more, "%s# was %s\n%s = %s\n",
 			     *file ? file : "# Made by hawser exit-setup.\n", is, sysctls[i].name,
@@ -152,10 +147,26 @@ static int sysctl_make(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 		free(file);
 		file = more;
 	}
-	if (!err)
-		err = system_file_write(SYSCTL_FILE, file, 0644);
+	return file;
+}
+
+static int sysctl_make(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
+{
+	char *file = noted();
+	int err = system_file_write(SYSCTL_FILE, file, 0644);
+	const char *faulty = SYSCTL_FILE;
+	char is[VALUE_MAX];
+	char shall[VALUE_MAX];
+
+	(void)setup;
 	free(file);
-	return setup_fail(text, SYSCTL_FILE, err);
+	for (size_t i = 0; !err && i < SYSCTL_COUNT; i++) {
+		if (!wants_change(&sysctls[i], is, shall))
+			continue;
+		err = write_sysctl(sysctls[i].name, shall);
+		faulty = sysctls[i].name;
+	}
+	return setup_fail(text, faulty, err);
 }
 
 /* Only what is still as we set it. */
@@ -227,8 +238,10 @@ static int bbr_make(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 static int bbr_undo(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 {
 	(void)setup;
+	if (access(MODULES_FILE, F_OK))
+		return 0;
 	if (unlink(MODULES_FILE))
-		return errno == ENOENT ? 0 : setup_fail(text, MODULES_FILE, -errno);
+		return setup_fail(text, MODULES_FILE, -errno);
 	snprintf(text, SETUP_TEXT_MAX, MODULES_FILE " is removed");
 	return 0;
 }

@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "cli/control_client.h"
 #include "cli/die.h"
+#include "config/config.h"
+#include "config/config_load.h"
 #include "config/options.h"
 #include "setup/exit_setup_private.h"
 #include "setup/system_file.h"
@@ -16,9 +19,9 @@
 #define START_TRIES   50
 #define START_EACH_MS 200
 
-static int systemctl(const char *verb, const char *option)
+static int systemctl(const char *verb)
 {
-	const char *const words[] = {"systemctl", verb, "--quiet", "hawserd.service", option, NULL};
+	const char *const words[] = {"systemctl", verb, "--quiet", "hawserd.service", NULL};
 	char out[256];
 
 	return system_run(words, out, sizeof(out));
@@ -28,7 +31,7 @@ static int systemctl(const char *verb, const char *option)
  * `systemctl is-enabled` says. */
 static int service_enabled(void)
 {
-	return systemctl("cat", NULL) ? -ENOENT : systemctl("is-enabled", NULL);
+	return systemctl("cat") ? -ENOENT : systemctl("is-enabled");
 }
 
 bool setup_find_file(const char *control, char *out)
@@ -45,6 +48,26 @@ bool setup_find_file(const char *control, char *out)
 	return answers;
 }
 
+bool setup_is_valid(const char *file)
+{
+	char *words[] = {"hawserd", "-c", (char *)file, NULL};
+	const struct options *options = options_parse(3, words);
+	struct config *config = config_load(options);
+	const bool valid = config != NULL;
+
+	config_put(config);
+	options_free(options);
+	return valid;
+}
+
+void setup_put_back(const char *path, const char *text)
+{
+	const int err = *text ? system_file_write(path, text, 0640) : unlink(path);
+
+	if (err && errno != ENOENT)
+		fprintf(stderr, "hawser: %s cannot be put back as it was\n", path);
+}
+
 int setup_reload(const char *control, char text[SETUP_TEXT_MAX])
 {
 	struct connection connection = {.fd = -1};
@@ -54,8 +77,9 @@ int setup_reload(const char *control, char text[SETUP_TEXT_MAX])
 	if (control_client_try(&connection, control)) {
 		said = control_client_ask(&connection, "reload", 0);
 		err = said ? -EINVAL : 0;
-		snprintf(text, SETUP_TEXT_MAX, "hawserd does not take its configuration: %s",
-			 said ? said : "");
+		if (said)
+			snprintf(text, SETUP_TEXT_MAX,
+				 "hawserd does not take its configuration: %s", said);
 	}
 	control_client_close(&connection);
 	return err;
@@ -92,10 +116,51 @@ static bool service_is_done(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 	return done;
 }
 
+/* Noted before it is done: one that fails halfway is taken back, too. */
+static int run_service(struct exit_setup *setup, const char *verb, char text[SETUP_TEXT_MAX])
+{
+	int err = record_set_first(&setup->record, verb, "hawserd");
+
+	if (!err && systemctl(verb) != 0) {
+		snprintf(text, SETUP_TEXT_MAX,
+			 "systemctl %s hawserd: fails; see: journalctl -u hawserd", verb);
+		err = -EINVAL;
+	}
+	return err;
+}
+
+/* Until it listens. */
+static int wait_for_service(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
+{
+	const struct timespec pause = {.tv_nsec = START_EACH_MS * 1000000L};
+	bool answers;
+
+	for (int i = 0; i < START_TRIES; i++) {
+		if (serves(setup, &answers))
+			return 0;
+		nanosleep(&pause, NULL);
+	}
+	snprintf(text, SETUP_TEXT_MAX,
+		 "hawserd does not listen on port %u; see: journalctl -u hawserd",
+		 setup->line.destination.port);
+	return -ETIMEDOUT;
+}
+
+/* What hawserd does not take would keep it from starting after the next boot. */
+static int reload(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
+{
+	char unsaid[SETUP_TEXT_MAX];
+	const int err = setup_reload(setup->control, text);
+	const size_t len = strlen(text);
+
+	if (err == -EINVAL && !setup_undo_configuration(setup, unsaid))
+		snprintf(text + len, SETUP_TEXT_MAX - len, "; %s is as it was", setup->file);
+	return err;
+}
+
 /* What is running takes the configuration; else the service is started. */
 static int service_make(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 {
-	const struct timespec pause = {.tv_nsec = START_EACH_MS * 1000000L};
 	const int enabled = service_enabled();
 	bool answers;
 	int err = 0;
@@ -106,45 +171,39 @@ static int service_make(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 			 "there is no service hawserd; start hawserd by hand and run this again");
 		return enabled;
 	}
-	if (enabled > 0 || !answers) {
-		err = record_set(&setup->record, "service", answers ? "enabled" : "started");
-		if (!err && systemctl("enable", answers ? NULL : "--now") != 0) {
-			snprintf(text, SETUP_TEXT_MAX,
-				 "systemctl enable --now hawserd: fails; see: journalctl -u "
-				 "hawserd");
-			(void)record_set(&setup->record, "service", NULL);
-			return -EINVAL;
-		}
-	}
-	if (!err && answers)
-		err = setup_reload(setup->control, text);
-	for (int i = 0; !err && i < START_TRIES && !serves(setup, &answers); i++)
-		nanosleep(&pause, NULL);
-	if (!err && !serves(setup, &answers)) {
-		snprintf(text, SETUP_TEXT_MAX,
-			 "hawserd does not listen on port %u; see: journalctl -u hawserd",
-			 setup->line.destination.port);
-		err = -ETIMEDOUT;
-	}
+	if (enabled > 0)
+		err = run_service(setup, "enable", text);
+	if (!err)
+		err = answers ? reload(setup, text) : run_service(setup, "start", text);
+	if (!err)
+		err = wait_for_service(setup, text);
 	setup->reload_due = err != 0;
 	return err;
 }
 
+/* Returns whether it has been done and cannot be taken back. */
+static bool unrun_service(struct exit_setup *setup, const char *did, const char *verb)
+{
+	char known[RECORD_VALUE_MAX];
+
+	return record_get(&setup->record, did, known) &&
+	       (systemctl(verb) != 0 || record_set(&setup->record, did, NULL) != 0);
+}
+
 static int service_undo(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 {
-	char how[RECORD_VALUE_MAX];
-	bool started;
+	char known[RECORD_VALUE_MAX];
+	const bool started = record_get(&setup->record, "start", known);
+	const bool enabled = record_get(&setup->record, "enable", known);
 
-	if (!record_get(&setup->record, "service", how))
+	if (!started && !enabled)
 		return 0;
-	started = strcmp(how, "started") == 0;
-	if (systemctl("disable", started ? "--now" : NULL) != 0) {
-		snprintf(text, SETUP_TEXT_MAX, "systemctl disable hawserd: fails");
-		return -EINVAL;
-	}
-	snprintf(text, SETUP_TEXT_MAX,
-		 started ? "hawserd is stopped and disabled" : "hawserd is disabled");
-	return record_set(&setup->record, "service", NULL);
+	snprintf(text, SETUP_TEXT_MAX, "hawserd is %s%s%s", started ? "stopped" : "",
+		 started && enabled ? " and " : "", enabled ? "disabled" : "");
+	if (!unrun_service(setup, "start", "stop") && !unrun_service(setup, "enable", "disable"))
+		return 0;
+	snprintf(text, SETUP_TEXT_MAX, "systemctl cannot stop or disable hawserd");
+	return -EINVAL;
 }
 
 const struct setup_step setup_service_step = {"service", service_is_done, service_make,

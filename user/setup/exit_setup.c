@@ -2,6 +2,7 @@
 /* `hawser exit-setup`: makes this machine an exit, step by step, and prints what the router is to
  * be told. A step that is done is left alone. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +18,10 @@
 #include "doctor/doctor.h"
 #include "setup/commands.h"
 #include "setup/exit_setup_private.h"
+#include "setup/system_file.h"
 
-#define RECORD_FILE STATE_DIR_DEFAULT "/exit-setup"
+/* Root trusts it: it must not lie where the user of hawserd writes. */
+#define RECORD_FILE "/etc/hawser/exit-setup.done"
 #define TOKENS_FILE "/etc/hawser/tokens"
 #define STEPS_MAX   8
 
@@ -121,12 +124,27 @@ static void find_port(struct exit_setup *setup, const char *given)
 	setup->line.destination.port = (uint16_t)port;
 }
 
-static void find_file(struct exit_setup *setup)
+/* Undo is for the file that was changed, whatever hawserd reads now. */
+static void find_file(struct exit_setup *setup, bool is_undo)
 {
-	(void)setup_find_file(setup->control, setup->file);
+	char known[RECORD_VALUE_MAX];
+	const bool is_known = record_get(&setup->record, "file", known);
+	bool answers;
+
+	if (is_undo) {
+		snprintf(setup->file, sizeof(setup->file), "%s", known);
+		return;
+	}
+	answers = setup_find_file(setup->control, setup->file);
 	if (!*setup->file)
 		die("hawserd runs without a configuration file: start it without options, so that "
 		    "it reads " CONFIG_FILE_DEFAULT ", or stop it");
+	if (is_known && answers && strcmp(known, setup->file) != 0)
+		die("this exit has been set up in %s, and hawserd reads %s: run 'hawser "
+		    "exit-setup --undo' first",
+		    known, setup->file);
+	if (is_known)
+		snprintf(setup->file, sizeof(setup->file), "%s", known);
 }
 
 static size_t collect(const struct setup_step *out[STEPS_MAX])
@@ -148,6 +166,29 @@ static void say(const char *how, const struct setup_step *step, const char *text
 	flush_or_die();
 }
 
+/* Between steps all is noted; Ctrl-C waits until then. */
+static void hold_signals(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(how, &set, NULL);
+}
+
+static int step_make(const struct setup_step *step, struct exit_setup *setup,
+		     char text[SETUP_TEXT_MAX])
+{
+	int err;
+
+	hold_signals(SIG_BLOCK);
+	err = step->make(setup, text);
+	hold_signals(SIG_UNBLOCK);
+	return err;
+}
+
 /* Returns whether all is done. */
 static bool make(struct exit_setup *setup, bool dry_run)
 {
@@ -161,7 +202,7 @@ static bool make(struct exit_setup *setup, bool dry_run)
 		const bool done = steps[i]->is_done(setup, text);
 		const bool by_hand = *setup->by_hand && !by_hand_before;
 
-		if (!done && !dry_run && steps[i]->make(setup, note)) {
+		if (!done && !dry_run && step_make(steps[i], setup, note)) {
 			say("fail", steps[i], note);
 			return false;
 		}
@@ -172,6 +213,12 @@ static bool make(struct exit_setup *setup, bool dry_run)
 	return true;
 }
 
+/* It was there for hawserd to read. */
+static int remove_empty_file(const struct exit_setup *setup)
+{
+	return setup->file_is_empty && unlink(setup->file) && errno != ENOENT ? -errno : 0;
+}
+
 static int undo(struct exit_setup *setup, bool dry_run)
 {
 	const struct setup_step *steps[STEPS_MAX];
@@ -179,6 +226,7 @@ static int undo(struct exit_setup *setup, bool dry_run)
 
 	if (dry_run)
 		die_usage("exit-setup", "--dry-run and --undo do not go together");
+	hold_signals(SIG_BLOCK);
 	for (size_t i = collect(steps); i-- > 0;) {
 		char text[SETUP_TEXT_MAX] = "";
 		const int err = steps[i]->undo(setup, text);
@@ -198,7 +246,8 @@ static int undo(struct exit_setup *setup, bool dry_run)
 			status = EXIT_FAILURE;
 		}
 	}
-	if (setup->file_is_empty && unlink(setup->file) && errno != ENOENT)
+	hold_signals(SIG_UNBLOCK);
+	if (remove_empty_file(setup))
 		status = EXIT_FAILURE;
 	if (status == EXIT_SUCCESS) {
 		(void)record_set(&setup->record, "port", NULL);
@@ -246,8 +295,10 @@ static int set_up(struct exit_setup *setup, const struct arguments *arguments, b
 		err = record_set(&setup->record, "address", arguments->option[CLI_ADDRESS]);
 	if (err)
 		die("%s: %s", RECORD_FILE, strerror(-err));
-	if (!make(setup, dry_run))
+	if (!make(setup, dry_run)) {
+		(void)remove_empty_file(setup);
 		return EXIT_FAILURE;
+	}
 	if (dry_run)
 		return EXIT_SUCCESS;
 	test(setup);
@@ -275,7 +326,9 @@ int exit_setup_main(const struct command *command, int argc, char **argv)
 		die("libsodium finds no source of random numbers");
 	dry_run = arguments.option[CLI_DRY_RUN] != NULL;
 	setup.control = arguments.control;
-	find_file(&setup);
+	if (!dry_run)
+		system_lock();
+	find_file(&setup, arguments.option[CLI_UNDO] != NULL);
 	find_port(&setup, arguments.option[CLI_PORT]);
 	find_name(&setup, arguments.option[CLI_NAME]);
 	status = arguments.option[CLI_UNDO] ? undo(&setup, dry_run)

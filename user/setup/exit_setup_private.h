@@ -48,6 +48,15 @@ int setup_fail(char text[SETUP_TEXT_MAX], const char *path, int err);
  * "" if it runs without one. out holds PATH_MAX. Returns whether hawserd answers. */
 bool setup_find_file(const char *control, char *out);
 
+/* Whether hawserd could be started with the file; what is wrong is said on standard error. */
+bool setup_is_valid(const char *file);
+
+/* text "": the file was not there. */
+void setup_put_back(const char *path, const char *text);
+
+/* Of the step that makes it. */
+int setup_undo_configuration(struct exit_setup *setup, char text[SETUP_TEXT_MAX]);
+
 /* Has a running hawserd read its configuration. 0, -ESRCH where none answers, or -EINVAL with what
  * it said. */
 int setup_reload(const char *control, char text[SETUP_TEXT_MAX]);

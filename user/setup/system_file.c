@@ -4,17 +4,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/control_socket.h"
 #include "base/text_file.h"
 #include "cli/die.h"
 
+#define LOCK_FILE      HAWSER_RUN_DIR "/hawser-setup.lock"
 #define FILE_MAX_BYTES ((size_t)1 << 20)
 
 char *system_file_read(const char *path)
@@ -77,6 +81,19 @@ bool system_file_is(const char *path, const char *text)
 	return same;
 }
 
+void system_lock(void)
+{
+	const int fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		die(LOCK_FILE ": %s", strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return;
+	fprintf(stderr, "hawser: waits for another exit-setup or exit-add that is at work\n");
+	if (flock(fd, LOCK_EX))
+		die(LOCK_FILE ": %s", strerror(errno));
+}
+
 static void read_all(int fd, char *out, size_t size)
 {
 	char rest[512];
@@ -92,6 +109,8 @@ static void read_all(int fd, char *out, size_t size)
 int system_run(const char *const *words, char *out, size_t size)
 {
 	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t none;
 	int pipes[2];
 	int status;
 	pid_t pid;
@@ -106,8 +125,14 @@ int system_run(const char *const *words, char *out, size_t size)
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_adddup2(&actions, pipes[1], STDOUT_FILENO);
-	err = posix_spawnp(&pid, words[0], &actions, NULL, (char *const *)words, environ);
+	/* Ctrl-C is for it, too. */
+	sigemptyset(&none);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+	err = posix_spawnp(&pid, words[0], &actions, &attributes, (char *const *)words, environ);
 	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attributes);
 	close(pipes[1]);
 	if (!err)
 		read_all(pipes[0], out, size);

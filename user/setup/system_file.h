@@ -17,6 +17,10 @@ int system_file_write(const char *path, const char *text, mode_t mode);
 /* Whether the file has this text. */
 bool system_file_is(const char *path, const char *text);
 
+/* One program at a time changes the host: waits for another, and keeps more of them out until this
+ * one ends. */
+void system_lock(void);
+
 /* Runs a program found by PATH, in English; words end with NULL. out has the begin of what it
  * printed, its errors are ours. Its exit status; -ENOENT where there is no such program, or another
  * -errno. */

@@ -15,7 +15,9 @@ from namespace import MountNamespace, Namespace
 INIT = """
 while read -r verb; do
     case $verb in
-    start) setpriv --pdeathsig KILL -- {hawserd} 2>>{directory}/log & pid=$! ;;
+    start) setpriv --pdeathsig KILL -- {hawserd} 2>>{directory}/log & pid=$!
+        # As of Type=notify.
+        until {hawser} status >/dev/null 2>&1 || ! kill -0 $pid; do sleep 0.05; done ;;
     stop) kill -INT $pid; wait $pid ;;
     esac
     echo done >{directory}/answer
@@ -29,8 +31,10 @@ cat*) test ! -e {directory}/no-service ;;
 is-enabled*) test -e {directory}/enabled ;;
 enable*--now*) touch {directory}/enabled; say start ;;
 enable*) touch {directory}/enabled ;;
+start*) say start ;;
 disable*--now*) rm -f {directory}/enabled; say stop ;;
 disable*) rm -f {directory}/enabled ;;
+stop*) say stop ;;
 esac
 """
 
@@ -50,7 +54,7 @@ class Machine:
             file.unlink()
         for name in "verbs", "answer":
             os.mkfifo(directory / name)
-        settings = {"directory": directory, "hawserd": build / "hawserd"}
+        settings = {"directory": directory, "hawserd": build / "hawserd", "hawser": build / "hawser"}
         systemctl = directory / "bin/systemctl"
         systemctl.write_text(SYSTEMCTL.format(**settings), "ascii")
         systemctl.chmod(0o755)
@@ -89,7 +93,7 @@ class Machine:
         """Text and mode of what may be changed."""
         return {str(path): (path.read_text("utf-8", "replace"), path.stat().st_mode)
                 for part in ("etc/hawser", "etc/sysctl.d", "etc/modules-load.d",
-                             "etc/nftables.conf", "lib/hawser/exit-setup", "enabled")
+                             "etc/nftables.conf", "enabled")
                 for root in (self.directory / part,)
                 for path in ([root] if root.is_file() else root.rglob("*")) if path.is_file()}
 
