@@ -71,6 +71,19 @@ def test_a_removed_file_stays_away(bed, machines):
         assert list((exit_.directory / "etc/hawser").iterdir()) == []
 
 
+def test_a_file_that_is_made_of_another(bed, machines):
+    """As OpenWrt's: what would be written there would be lost."""
+    exit_ = machines("exit", bed.server, "# Made of /etc/config/hawser.\n" + ACCESS)
+    with firewalled(exit_):
+        before = state_of(exit_)
+        key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+        for words in (("exit-setup", "--address", SERVER4), ("exit-setup", "--address", SERVER4, "--dry-run"),
+                      ("exit-add", "--force", f"hawser://router:{key}@{SERVER4}:1080/vps")):
+            done = exit_.hawser(*words)
+            assert done.returncode == 1 and "/etc/config/hawser" in done.stdout and "Set-up" in done.stdout
+            assert state_of(exit_) == before
+
+
 def shim(machine, name: str, words: str, does: str) -> None:
     """The program does something more when it is called with these words."""
     program = machine.directory / "bin" / name

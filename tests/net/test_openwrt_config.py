@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
+from pathlib import Path
 
 import pytest
 
 from conftest import ROOT
 from namespace import Namespace
 from openwrt import CONF, OpenWrt, settings_of_manual
+from waiting import until
 
 NEW, REFUSED, SAME, OFF = range(4)
 NAMED = ("listen", "user", "exit", "link")
@@ -129,6 +133,24 @@ def test_switches_as_uci_writes_them(router, section, name):
         assert done.returncode == NEW, done.stderr
         head = f'{section} "it"' if section in NAMED else section
         assert statements(router.read(CONF))[f"{head} {name}"] == f'"{word}"'
+
+
+def test_says_what_it_is_made_of(router):
+    """So that `hawser exit-add` does not write where the next run overwrites it. Nor do two run at once."""
+    router.configure(("relay", "relay", {"tick": "off"}))
+    assert router.translate().returncode == NEW
+    assert router.read(CONF).splitlines()[0] == "# Made of /etc/config/hawser."
+    line = f"hawser://router:{'A' * 43}@192.0.2.1:1080/vps"
+    done = router.run("hawser", "exit-add", "--force", line)
+    assert done.returncode == 1 and not router.path("/etc/hawser/hawser.conf").exists()
+    assert "/etc/config/hawser" in done.stderr and "Set-up" in done.stderr
+    with router.path("/var/etc/hawser/lock").open("w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        router.configure(("relay", "relay", {"tick": "auto"}))
+        waiting = router.start("/usr/libexec/hawser/uci-config", CONF)
+        until(lambda: re.search(rf"-> FLOCK .*:{os.fstat(lock.fileno()).st_ino} ", Path("/proc/locks").read_text("ascii")))
+        assert written(router) == {"relay tick": '"off"'}
+    assert waiting.wait(60) == NEW and written(router) == {"relay tick": '"auto"'}
 
 
 def complaints(done) -> list[str]:

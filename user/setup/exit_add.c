@@ -38,6 +38,7 @@ static void find_file(struct addition *add, const char *control)
 	add->has_file = add->answers && *add->file;
 	if (!*add->file)
 		snprintf(add->file, sizeof(add->file), "%s", CONFIG_FILE_DEFAULT);
+	setup_refuse_made(add->file, add->answers);
 }
 
 static void prepare(struct addition *add)

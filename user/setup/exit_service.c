@@ -16,6 +16,10 @@
 #include "setup/exit_setup_private.h"
 #include "setup/system_file.h"
 
+/* As openwrt/hawser/files/uci-config writes it. */
+#define UCI_FILE "/etc/config/hawser"
+#define MADE_OF	 "# Made of " UCI_FILE "."
+
 #define START_TRIES   50
 #define START_EACH_MS 200
 
@@ -46,6 +50,18 @@ bool setup_find_file(const char *control, char *out)
 	snprintf(out, PATH_MAX, "%s", answers ? file : CONFIG_FILE_DEFAULT);
 	control_client_close(&connection);
 	return answers;
+}
+
+void setup_refuse_made(const char *file, bool answers)
+{
+	char *text = system_file_read(file);
+	const bool is_made = strncmp(text, MADE_OF, strlen(MADE_OF)) == 0;
+
+	free(text);
+	if (is_made || (!answers && access(UCI_FILE, F_OK) == 0))
+		die("hawserd reads what is made of " UCI_FILE ", and a change of %s would be "
+		    "lost: change " UCI_FILE ", by LuCI's Services, Hawser, Set-up or by uci",
+		    file);
 }
 
 bool setup_is_valid(const char *file)

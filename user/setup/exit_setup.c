@@ -139,6 +139,7 @@ static void find_file(struct exit_setup *setup, bool is_undo)
 	if (!*setup->file)
 		die("hawserd runs without a configuration file: start it without options, so that "
 		    "it reads " CONFIG_FILE_DEFAULT ", or stop it");
+	setup_refuse_made(setup->file, answers);
 	if (is_known && answers && strcmp(known, setup->file) != 0)
 		die("this exit has been set up in %s, and hawserd reads %s: run 'hawser "
 		    "exit-setup --undo' first",

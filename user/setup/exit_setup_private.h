@@ -48,6 +48,10 @@ int setup_fail(char text[SETUP_TEXT_MAX], const char *path, int err);
  * "" if it runs without one. out holds PATH_MAX. Returns whether hawserd answers. */
 bool setup_find_file(const char *control, char *out);
 
+/* Ends the program where a change of the file would be lost: OpenWrt makes it of another one.
+ * answers: a hawserd that reads the file. */
+void setup_refuse_made(const char *file, bool answers);
+
 /* Whether hawserd could be started with the file; what is wrong is said on standard error. */
 bool setup_is_valid(const char *file);
 

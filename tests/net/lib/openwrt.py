@@ -73,6 +73,8 @@ class OpenWrt:
                                      check=True).stdout.split():
             if applet != "busybox":
                 (root / "bin" / applet).symlink_to("busybox")
+        # Of BusyBox as OpenWrt has it; not of Debian's.
+        copy_with_libraries(Path(shutil.which("flock") or "/usr/bin/flock"), root / "usr/bin/flock")
         # Where it runs from a build directory of any name.
         stage = root.parent / "stage"
         (stage / "build").mkdir(parents=True)
@@ -114,11 +116,12 @@ class OpenWrt:
 
     # Commands.
 
+    def start(self, *command: str, **options) -> subprocess.Popen:
+        return self.network.start(["/usr/sbin/chroot", str(self.root), *command], self.mounts,
+                                  env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, **options)
+
     def run(self, *command: str) -> subprocess.CompletedProcess:
-        with self.network.start(
-                ["/usr/sbin/chroot", str(self.root), *command], self.mounts,
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}) as process:
+        with self.start(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             output, complaints = process.communicate(timeout=60)
         return subprocess.CompletedProcess(command, process.returncode, output, complaints)
 
