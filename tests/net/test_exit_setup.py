@@ -122,6 +122,23 @@ def test_rules_of_all_runs_are_kept(bed, machines):
         assert state_of(exit_) == untouched
 
 
+def test_the_key_is_not_in_the_command_line(bed, machines):
+    """While the exit is asked; and what is made is as it is to be with any umask."""
+    key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+    router = machines("router", bed.router)
+    with peers.listen(bed.server) as listening:
+        line = f"hawser://router:{key}@{SERVER4}:{peers.port_of(listening)}/vps"
+        adding = router.start("sh", "-c", 'umask 077; exec "$@"', "-", str(router.build / "hawser"), "exit-add",
+                              "--force", line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with peers.accept(listening):
+            words = Path(f"/proc/{adding.pid}/cmdline").read_bytes()
+        assert b"exit-add" in words and key.encode() not in words
+        assert adding.wait(60) == 0
+    directory = router.directory / "etc/hawser/exits"
+    assert directory.stat().st_mode & 0o777 == 0o750
+    assert (directory / "vps.token").stat().st_mode & 0o777 == 0o640
+
+
 @pytest.mark.parametrize("config", [ACCESS, ""])
 def test_a_service_that_ran_before_goes_on(bed, machines, config):
     """It takes the exit by a reload, also from a file that was not there, and loses it by undo; another

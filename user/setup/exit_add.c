@@ -142,14 +142,20 @@ int exit_add_main(const struct command *command, int argc, char **argv)
 	struct addition add = {0};
 	char error[EXIT_LINE_ERROR_MAX];
 	int status = EXIT_SUCCESS;
+	int err;
 
+	/* Each file says itself who may read it. */
+	umask(022);
 	arguments_parse(&arguments, command, argc, argv, &usage);
 	if (!arguments.words[0])
 		die_usage(command->name, "expected the line that 'hawser exit-setup' prints on the "
 					 "exit");
 	if (sodium_init() < 0)
 		die("libsodium finds no source of random numbers");
-	if (exit_line_parse(arguments.words[0], &add.line, error))
+	err = exit_line_parse(arguments.words[0], &add.line, error);
+	/* All users can read a command line. */
+	sodium_memzero(arguments.words[0], strlen(arguments.words[0]));
+	if (err)
 		die_usage(command->name, "%s", error);
 	if (geteuid() != 0)
 		die("exit-add changes this machine: run it as root");

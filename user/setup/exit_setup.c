@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <sodium.h>
@@ -320,6 +321,8 @@ int exit_setup_main(const struct command *command, int argc, char **argv)
 	bool dry_run;
 	int status;
 
+	/* Each file says itself who may read it. */
+	umask(022);
 	arguments_parse(&arguments, command, argc, argv, &usage);
 	if (geteuid() != 0)
 		die("exit-setup changes this machine: run it as root");
