@@ -192,6 +192,15 @@ def test_what_procd_is_told(router):
     assert set(json.loads(router.read("/etc/capabilities/hawser.json"))["bounding"]) == NEEDED
 
 
+@pytest.mark.parametrize(("drain", "seconds"), [
+    ("7", 12), ("7s", 12), ("5m", 305), ("1h", 3605), ("2d", 172805), ("500ms", 6), ("2.5", 8), ("08", 13),
+    ("010m", 605), ("0.5", 6), ("", 35), ("soon", 35), ("5 x", 35)])
+def test_time_to_drain(router, drain, seconds):
+    router.set(timeouts={"drain": drain})
+    done = router.run("/bin/sh", "-c", ". /lib/functions.sh; initscript=/etc/init.d/hawser; . $initscript; drain_time")
+    assert done.stdout.splitlines() == [str(seconds)], done.stderr
+
+
 NEEDED = {"CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_NET_BIND_SERVICE", "CAP_DAC_READ_SEARCH", "CAP_BPF",
           "CAP_PERFMON", "CAP_SYS_ADMIN"}
 
