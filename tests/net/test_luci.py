@@ -36,10 +36,10 @@ def offered() -> dict[str, list[str]]:
             re.findall(r"^\t\t(\w+): \{(?: args: (\{.*?\}),)? call: ", text, re.M)}
 
 
-def run(tmp_path, view: str, answers: dict) -> dict:
+def run(tmp_path, view: str, answers: dict, line: str = "") -> dict:
     given = tmp_path / "given.json"
     sections = [{".type": "link", ".name": "wan", "interface": "wan"}]
-    given.write_text(json.dumps({"answers": answers, "uci": sections}), "utf-8")
+    given.write_text(json.dumps({"answers": answers, "uci": sections, "line": line}), "utf-8")
     done = subprocess.run(["mujs", "-s", ROOT / "tests/net/lib/luci.js", RESOURCES, view, given], timeout=30,
                           capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -87,7 +87,10 @@ def test_asks_what_is_offered_and_allowed(tmp_path):
     rights = acl["luci-app-hawser"]
     read, write = (set(rights[kind]["ubus"]["hawser"]) for kind in ("read", "write"))
     assert len(methods) > 5 and read | write == set(methods) and not read & write
-    assert write == {"doctor_run", "reload"} and rights["read"]["uci"] == rights["write"]["uci"] == ["hawser"]
+    assert write == {"doctor_run", "reload"} and "uci" not in rights["read"]
+    # Tokens and passwords are there: rpcd gives it to those who may write. This notation says what they may.
+    assert acl["luci-app-hawser-settings"].keys() == {"description", "write"}
+    assert acl["luci-app-hawser-settings"]["write"] == {"uci": {"hawser": ["read", "write"]}}
     made = run(tmp_path, STATUS, dict.fromkeys((*QUESTIONS, "events", "doctor"), {"error": "none"}))
     assert made["declared"] == {f"hawser.{name}": arguments for name, arguments in methods.items()}
     used = {name for path in RESOURCES.rglob("*.js")
@@ -144,12 +147,39 @@ def test_wizard_offers_what_leads_outside(tmp_path):
                                "link_wan": ["use", "role"], "lan": ["up", "interfaces"]}
 
 
+KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+
+
+@pytest.mark.parametrize("before", ["", "hawser exit-add ", "\n hawser exit-add  "])
+@pytest.mark.parametrize(("where", "address", "port", "name"), [
+    ("vps.example.org:1080", "vps.example.org", "1080", "vps"), ("[2001:db8::1]:99", "2001:db8::1", "99", "a.b:[c]-"),
+    ("192.0.2.1:65535", "192.0.2.1", "65535", "N" * 255)])
+def test_wizard_takes_the_line_that_is_printed(tmp_path, before, where, address, port, name):
+    made = run(tmp_path, WIZARD, dict.fromkeys(("reload", "doctor", "doctor_run"), {}),
+               f"{before}hawser://router:{KEY}@{where}/{name}\n")
+    taken = {option.rpartition(".")[2]: value for option, value in made["set"].items()}
+    assert {"address": address, "port": port, "name": name, "token": f"router {KEY}"}.items() <= taken.items()
+
+
+@pytest.mark.parametrize("line", [
+    f"hawser://router:{KEY}@192.0.2.1/vps", f"hawser://router:{KEY}@192.0.2.1:65536/vps", f"{'N' * 65} {KEY}", f"r {KEY}A", f"hawser://router:{KEY}@192.0.2.1:1080/v%ps",
+    f"hawser://router:{KEY}@192.0.2.1:1080/{'N' * 256}", f"hawser://router:{KEY[1:]}@192.0.2.1:1080/vps",
+    f"hawser exit-setup hawser://router:{KEY}@192.0.2.1:1080/vps"])
+def test_wizard_takes_no_other(tmp_path, line):
+    made = run(tmp_path, WIZARD, dict.fromkeys(("reload", "doctor", "doctor_run"), {}), line)
+    assert not any(option.endswith(".token") for option in made["set"]) and made["set"]
+
+
 def test_menu_leads_to_pages():
     menu = json.loads((APP / "root/usr/share/luci/menu.d/luci-app-hawser.json").read_text("ascii"))
     views = {entry["action"]["path"] for entry in menu.values() if entry["action"]["type"] == "view"}
     assert views == {path.relative_to(RESOURCES / "view").with_suffix("").as_posix()
                      for path in (RESOURCES / "view/hawser").glob("*.js")}
     assert menu["admin/services/hawser"]["depends"]["acl"] == ["luci-app-hawser"]
+    needing = {f"admin/services/{view}" for view in views
+               if re.search(r"'require (uci|form)'", (RESOURCES / f"view/{view}.js").read_text("utf-8"))}
+    assert needing == {name for name, entry in menu.items()
+                       if entry.get("depends", {}).get("acl") == ["luci-app-hawser-settings"]} != set()
 
 
 def texts() -> set[str]:

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Runs LuCI's pages by mujs, with stand-ins for what they use of luci-base. Arguments: the directory of
- * resources, a view, and a file of {answers: {method: answer}, uci: [sections]}. Prints JSON: the calls
- * that are declared and made, the options of forms, and the text that the page shows. */
+ * resources, a view, and a file of {answers: {method: answer}, uci: [sections], line: of an exit}. Prints
+ * JSON: the calls that are declared and made, the options of forms, what a wizard sets when it is given a
+ * line, and the text that the page shows. */
 var root = scriptArgs[0], view_name = scriptArgs[1], given = JSON.parse(read(scriptArgs[2]));
-var result = { declared: {}, called: [], options: {}, polls: 0, text: '' };
+var result = { declared: {}, called: [], options: {}, polls: 0, set: {}, text: '' };
 var modules = {};
 
 /* Settled at once. A promise of a promise is that promise. */
@@ -59,7 +60,13 @@ function E(name, attributes, children) {
 }
 
 function cbi_update_table(table, rows, placeholder) {
-	rows.forEach(function(row) { table.appendChild(E('tr', {}, row)); });
+	rows.forEach(function(row) {
+		row.forEach(function(cell) {
+			if (!(cell instanceof Element))
+				throw new Error('read as HTML: ' + cell);
+		});
+		table.appendChild(E('tr', {}, row));
+	});
 	if (rows.length == 0)
 		table.appendChild(placeholder);
 }
@@ -82,13 +89,16 @@ Section.prototype.option = function(widget, name) {
 	return option;
 };
 
-function Map() {}
+function Map(data) { this.data = data; }
 Map.prototype = {
 	/* A named section is section(NamedSection, name, type). */
 	section: function(widget, name, type) {
 		return new Section(widget == form.NamedSection ? name : name);
 	},
+	save: function() { return new Settled(); },
 	render: function() {
+		if (given.line)
+			this.data.exit.line = given.line;
 		options.forEach(function(option) {
 			if (option.modalonly === false)
 				throw new Error('an option that cannot be edited');
@@ -104,15 +114,24 @@ function networks() {
 		return { getName: function() { return name; } };
 	}));
 }
+var clicked; /* the button that was made last */
 var base = {
 	baseclass: { extend: extend }, view: { extend: extend }, form: form,
 	poll: { add: function() { result.polls++; } },
-	ui: { createHandlerFn: function() { return function() {}; } },
+	ui: {
+		createHandlerFn: function(self, next) {
+			var words = [].slice.call(arguments, 2);
+			return clicked = function() { return next.apply(self, words); };
+		},
+		changes: { init: function() {} }
+	},
 	'tools.widgets': { NetworkSelect: {}, DeviceSelect: {} },
 	network: { getNetworks: networks, getWANNetworks: networks, getWAN6Networks: networks },
 	uci: {
 		load: function() { return new Settled([]); },
-		get: function() { return null; }, set: function() {},
+		get: function() { return null; },
+		set: function(config, section, name, value) { result.set[section + '.' + name] = value; },
+		save: function() { return new Settled(); }, apply: function() { return new Settled(); },
 		add: function(config, type, name) { given.uci.push({ '.type': type, '.name': name }); return name; },
 		sections: function(config, type, each) {
 			var found = given.uci.filter(function(section) { return section['.type'] == type; });
@@ -151,6 +170,10 @@ function load(name) {
 var page = load(view_name);
 page.load().then(function(answers) {
 	var shown = page.render(answers);
-	(shown instanceof Settled ? shown : new Settled(shown)).then(function(node) { result.text = text_of(node); });
+	(shown instanceof Settled ? shown : new Settled(shown)).then(function(node) {
+		if (given.line)
+			clicked();
+		result.text = text_of(node);
+	});
 });
 print(JSON.stringify(result));

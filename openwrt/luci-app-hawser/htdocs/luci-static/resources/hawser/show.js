@@ -113,6 +113,7 @@ function remember(history, link) {
 	return samples;
 }
 
+/* Cells are texts or elements. */
 function table(titles, rows, placeholder) {
 	var element = E('table', { 'class': 'table' }, [
 		E('tr', { 'class': 'tr table-titles' }, titles.map(function(title) {
@@ -120,6 +121,10 @@ function table(titles, rows, placeholder) {
 		}))
 	]);
 
+	/* It takes texts for HTML, and they may come from others. */
+	rows = rows.map(function(row) {
+		return row.map(function(cell) { return E('span', {}, [ cell ]); });
+	});
 	cbi_update_table(element, rows, E('em', {}, [ placeholder ]));
 	return element;
 }

@@ -8,23 +8,34 @@
 'require hawser.calls as calls';
 'require hawser.show as show';
 
-var LINE = /^hawser:\/\/([A-Za-z0-9._-]{1,64}):([A-Za-z0-9_-]{43})@(\[[0-9A-Fa-f:.]+\]|[^:\/\s]+)(?::([0-9]+))?\/(\S+)$/;
-var TOKEN = /^([A-Za-z0-9._-]{1,64}) ([A-Za-z0-9_-]{43})$/;
+/* As "hawser exit-setup" prints it. */
+var LINE = /^(?:hawser exit-add\s+)?hawser:\/\/([A-Za-z0-9._-]+):([A-Za-z0-9_-]+)@(\[[0-9A-Fa-f:.]+\]|[^:\/\s\[\]]+):([0-9]+)\/([A-Za-z0-9._:\[\]-]+)$/;
+var TOKEN = /^([A-Za-z0-9._-]+) ([A-Za-z0-9_-]+)$/;
+var TOKEN_NAME_MAX = 64;
+var KEY_CHARS = 43;
+var EXIT_NAME_MAX = 255;
+var PORT_MAX = 65535;
 var LOOK_S = 2;
 var LOOKS_MAX = 60;
 var NOTHING_NEW = 5; /* of ubus: no data */
 var ROLES = [ 'primary', 'shared', 'backup', 'metered', 'off' ];
 
+function is_token(name, key) {
+	return name.length <= TOKEN_NAME_MAX && key.length == KEY_CHARS;
+}
+
 /* What the line says of an exit, or null. */
 function parse_line(line) {
 	var parts = line.match(LINE);
+	var token = line.match(TOKEN);
 
-	if (parts)
+	if (parts && is_token(parts[1], parts[2]) && parts[4] >= 1 && parts[4] <= PORT_MAX &&
+	    parts[5].length <= EXIT_NAME_MAX)
 		return {
-			name: decodeURIComponent(parts[5]), address: parts[3].replace(/[\[\]]/g, ''),
+			name: parts[5], address: parts[3].replace(/[\[\]]/g, ''),
 			port: parts[4], token: parts[1] + ' ' + parts[2]
 		};
-	return TOKEN.test(line) ? { name: 'vps', token: line } : null;
+	return token && is_token(token[1], token[2]) ? { name: 'vps', token: line } : null;
 }
 
 /* A name as sections have it. */
