@@ -316,6 +316,32 @@ boot_again() {
 	traffic
 }
 
+# What changes by exit-setup beside the files of the package.
+host_state() {
+	on vps sh -c 'ufw status; nft list ruleset | grep -v "# handle"; sysctl net.mptcp.enabled net.ipv4.tcp_fastopen \
+		net.ipv4.tcp_rmem net.ipv4.tcp_wmem; cat /etc/nftables.conf; ls -d /etc/sysctl.d/* /etc/modules-load.d/* \
+		/etc/nftables.conf*' | grep -v "counter packets"
+}
+
+# The package goes without an undo before.
+exam_purge() {
+	say "purge of an exit with $1"
+	on vps sysctl -qw net.ipv4.tcp_wmem="4096 16384 4194304" net.ipv4.tcp_fastopen=1
+	host_state >"$top/vps.before"
+	on vps hawser exit-setup --address 192.0.2.9 >"$top/first" || fail "exit-setup with $1: $(cat "$top/first")"
+	! host_state | cmp -s - "$top/vps.before" || fail "exit-setup with $1 has done nothing: $(cat "$top/first")"
+	on vps dpkg --purge hawserd hawser >>"$top/log" 2>&1 || fail "vps: purge: $(tail "$top/log")"
+	host_state | diff "$top/vps.before" - || fail "purge with $1 leaves something"
+	! ls -d "$top"/vps/etc/hawser "$top"/vps/var/lib/hawser "$top"/vps/var/log/hawser 2>/dev/null ||
+		fail "purge with $1 leaves a directory"
+}
+
+# A firewall that lets nobody in.
+closed_firewall() {
+	printf '%s\n' 'flush ruleset' 'table inet filter { chain input { type filter hook input priority 0; policy drop;' \
+		'iif lo accept' 'ct state established,related accept' '}' '}' >"$top/$1/etc/nftables.conf"
+}
+
 # With a firewall that is another's: its rule comes, once, and goes.
 exam_ufw() {
 	say "ufw"
@@ -333,6 +359,12 @@ exam_ufw() {
 	! grep '^  done' "$top/second" || fail "exit-setup does something again"
 	on vps hawser exit-setup --undo >"$top/undo" || fail "undo: $(cat "$top/undo")"
 	! on vps ufw status | grep 1080 || fail "ufw's rule is left"
+	exam_purge "ufw"
+	on vps ufw --force disable >>"$top/log" 2>&1 || fail "ufw: $(tail -n 5 "$top/log")"
+	closed_firewall vps
+	on vps sh -c 'nft -f /etc/nftables.conf && dpkg -i /debs/hawser_0.1.0_*.deb /debs/hawserd_0.1.0_*.deb' >>"$top/log" 2>&1 ||
+		fail "vps: install: $(tail "$top/log")"
+	exam_purge "nftables"
 	halt vps
 }
 
@@ -348,9 +380,7 @@ exam() {
 	on exit sh /debs/proxy >"$top/proxy" 2>&1 || fail "debian/tests/proxy: $(cat "$top/proxy")"
 	wire_exit
 	wire_router
-	# A firewall that lets nobody in.
-	printf '%s\n' 'flush ruleset' 'table inet filter { chain input { type filter hook input priority 0; policy drop;' \
-		'iif lo accept' 'ct state established,related accept' '}' '}' >"$top/exit/etc/nftables.conf"
+	closed_firewall exit
 	listing exit | grep nftables.conf >"$top/exit.nftables"
 	sed -i '/nftables.conf$/d' "$top/exit.before"
 	on exit systemctl -q enable --now nftables >>"$top/log" 2>&1 ||
