@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import subprocess
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -208,6 +209,18 @@ def test_mail_example(bare, tmp_path):
     assert "To: me@example.org" in head.split("\r\n")
     assert {"EVENT=link-down", "LINK=wan-b", "STATE=down"} <= set(body.split("\r\n"))
     daemon.finish()
+
+
+def test_mail_example_quotes_the_login(tmp_path):
+    """curl reads it from a file, where backslashes and quotes mean something."""
+    (tmp_path / "mail").write_text("server=smtp://192.0.2.1\nlogin='router:a\\b\"c\\\\'\n"
+                                   "from=router@example.org\nto=me@example.org\n", "ascii")
+    (tmp_path / "curl").write_text("#!/bin/sh\ncat\n", "ascii")
+    (tmp_path / "curl").chmod(0o755)
+    done = subprocess.run([EXAMPLES / "on-event-mail"], capture_output=True, text=True, check=True, timeout=30,
+                          env={"PATH": f"{tmp_path}:/usr/bin:/bin", "MAIL_FILE": str(tmp_path / "mail"),
+                               "HAWSER_TEXT": "x"})
+    assert done.stdout.splitlines()[1] == r'user = "router:a\\b\"c\\\\"'
 
 
 @pytest.mark.parametrize(("value", "said"), [
