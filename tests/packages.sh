@@ -368,6 +368,36 @@ exam_ufw() {
 	halt vps
 }
 
+reaches() {
+	in_net client chroot "$top/base" /usr/bin/python3 -c 'import socket
+socket.create_connection(("192.0.2.9", 1080), 3)' 2>/dev/null
+}
+
+# The real one, whose zones are its owner's: the command that is printed opens the port, now and after a boot.
+exam_firewalld() {
+	say "firewalld"
+	make_machine guard
+	in_root "$top/guard" apt-get -qq install --no-install-recommends firewalld >>"$top/log" 2>&1 ||
+		fail "firewalld: $(tail -n 5 "$top/log")"
+	boot guard
+	wire guard wan 192.0.2.9/24 client guard 192.0.2.10/24
+	on guard systemctl is-active --quiet firewalld || fail "firewalld: $(on guard journalctl --no-pager -u firewalld)"
+	on guard sh -c 'dpkg -i /debs/hawser_0.1.0_*.deb /debs/hawserd_0.1.0_*.deb' >>"$top/log" 2>&1 ||
+		fail "guard: install: $(tail "$top/log")"
+	on guard hawser exit-setup --address 192.0.2.9 >"$top/first" || fail "exit-setup with firewalld: $(cat "$top/first")"
+	grep -q '^  hand *firewall ' "$top/first" || fail "exit-setup has not asked firewalld: $(cat "$top/first")"
+	! reaches || fail "firewalld keeps nobody out"
+	on guard sh -c "$(grep '^firewall-cmd ' "$top/first")" >>"$top/log" || fail "the command fails: $(cat "$top/first")"
+	reaches || fail "firewalld keeps routers out: $(on guard firewall-cmd --list-all)"
+	on guard hawser exit-setup >"$top/second" || fail "exit-setup again: $(cat "$top/second")"
+	! grep '^  \(hand\|done\)' "$top/second" || fail "exit-setup finds something to do again"
+	halt guard
+	boot guard
+	wire guard wan 192.0.2.9/24 client guard 192.0.2.10/24
+	reaches || fail "firewalld keeps routers out after a boot"
+	halt guard
+}
+
 exam() {
 	for machine in exit router; do
 		boot $machine
@@ -462,6 +492,7 @@ packages() {
 	host client sleep infinity
 	exam
 	exam_ufw
+	exam_firewalld
 	say "ok: built, clean, installed, set up twice, carried, upgraded under load, booted, purged"
 }
 

@@ -206,6 +206,30 @@ def test_two_firewalls(bed, machines):
         assert not opened.exists() and state_of(exit_) == untouched
 
 
+def test_no_programs(bed, machines):
+    """Neither systemctl nor nft, ufw, firewall-cmd and modprobe: what needs none is done, the rest is told."""
+    exit_ = machines("exit", bed.server, ACCESS)
+    hawser = str(exit_.build / "hawser")
+    empty = exit_.directory / "empty"
+    empty.mkdir()
+
+    def run(*words: str) -> subprocess.CompletedProcess:
+        return exit_.run("/usr/bin/env", f"PATH={empty}", hawser, *words)
+
+    with firewalled(exit_):
+        untouched = state_of(exit_)
+        first = run("exit-setup", "--address", SERVER4)
+        assert first.returncode == 1 and "start hawserd by hand and run this again" in first.stdout, first.stdout
+        assert verdicts(first)["firewall"] == "done" and "dport 1080 accept" in rules_of(exit_)
+        daemon = exit_.start(str(exit_.build / "hawserd"))
+        until(lambda: exit_.hawser("status").returncode == 0)
+        line_of(run("exit-setup"))
+        assert run("exit-setup", "--undo").returncode == 0
+        assert state_of(exit_) == untouched
+        daemon.kill()
+        daemon.wait()
+
+
 def test_nothing_can_be_written(bed, machines):
     """It says where, and the machine is as it was."""
     exit_ = machines("exit", bed.server, ACCESS)
