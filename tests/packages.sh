@@ -154,7 +154,8 @@ become() {
 	mkdir -p .outside
 	pivot_root . .outside
 	umount -l .outside
-	exec env -i container=hawser PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+	# The kernel's modules are the host's.
+	exec env -i container=hawser PATH=/usr/sbin:/usr/bin:/sbin:/bin setpriv --bounding-set=-sys_module \
 		/lib/systemd/systemd --log-target=null --show-status=no
 }
 
