@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "names/name_query.h"
 #include "upstream/dial.h"
-#include "upstream/name_query.h"
 
 struct link_choice;
 struct lookup;

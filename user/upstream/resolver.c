@@ -10,8 +10,8 @@
 
 #include "base/clock.h"
 #include "links/link_choice.h"
-#include "upstream/name_query.h"
-#include "upstream/name_servers.h"
+#include "names/name_query.h"
+#include "names/name_servers.h"
 
 /* Long enough to spare the name server a client that insists, short enough for who mends it. */
 #define NOT_FOUND_S 5.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* c-ares reads resolv.conf, but drops name servers with a zone, as fe80::1%wan0, which is what
  * router advertisements bring. Those are read here, and the zone is added when c-ares connects. */
-#include "upstream/name_servers.h"
+#include "names/name_servers.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

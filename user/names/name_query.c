@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Questions for the addresses of names, each in a c-ares channel of its own. */
-#include "upstream/name_query.h"
+#include "names/name_query.h"
 
 #include <ares.h>
 #include <ev.h>
@@ -10,7 +10,7 @@
 #include <sys/time.h>
 
 #include "base/write_pause.h"
-#include "upstream/name_servers.h"
+#include "names/name_servers.h"
 
 /* A socket of c-ares'. */
 struct ares_io {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One question for the addresses of a name, by c-ares on a libev loop, in a channel of its own: so
  * it can be cancelled, and costs nothing to others while a name server is silent. */
-#ifndef HAWSER_UPSTREAM_NAME_QUERY_H
-#define HAWSER_UPSTREAM_NAME_QUERY_H
+#ifndef HAWSER_NAMES_NAME_QUERY_H
+#define HAWSER_NAMES_NAME_QUERY_H
 
 #include <stddef.h>
 

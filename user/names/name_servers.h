@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* resolv.conf, read once for many c-ares channels, with what c-ares 1.18 passes over in it. */
-#ifndef HAWSER_UPSTREAM_NAME_SERVERS_H
-#define HAWSER_UPSTREAM_NAME_SERVERS_H
+#ifndef HAWSER_NAMES_NAME_SERVERS_H
+#define HAWSER_NAMES_NAME_SERVERS_H
 
 #include <ares.h>
 #include <netinet/in.h>
