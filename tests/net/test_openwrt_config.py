@@ -65,6 +65,7 @@ EXAMPLES = {
     ("user", "password-file"): "/etc/hawser/password",
     ("exit", "address"): "vps.example.org", ("exit", "token-file"): "/etc/hawser/token",
     ("upstream", "send-proxy-protocol"): ["a.example:80", "[2001:db8::1]:443"],
+    ("upstream", "portal-answer"): "all is well",
     ("upstream", "sticky"): "15m", ("upstream", "congestion"): "system",
     ("link", "device"): "eth7", ("link", "quota"): "20G", ("link", "gateway"): ["192.0.2.1", "2001:db8::1"],
     ("link", "probe"): ["192.0.2.7", "2001:db8::7"], ("relay", "tick"): "5ms",
@@ -89,7 +90,8 @@ def example(section: str, name: str, form: str) -> object:
 REQUIRED = {"listen": {"address": "127.0.0.1:2080"}, "user": {"password_file": "/etc/hawser/password"},
             "exit": {"address": "vps.example.org", "token_file": "/etc/hawser/token"},
             "link": {"device": "eth7"}}
-BESIDE = {("listen", "exit-name"): {"tokens": "/etc/hawser/token"},
+BESIDE = {("upstream", "portal-answer"): {"portal_check": "http://a.test/"},
+          ("listen", "exit-name"): {"tokens": "/etc/hawser/token"},
           ("link", "probe-quorum"): {"probe": ["192.0.2.7", "192.0.2.8"]}}
 SETTINGS = settings_of_manual()
 

@@ -42,6 +42,18 @@ static void print_demoted(struct json_object *link)
 		       (double)json_count(demoted, "without") * 8e-6);
 }
 
+static void print_portal(struct json_object *link)
+{
+	struct json_object *portal = json_member(link, "portal");
+	const char *url = json_text(portal, "url");
+
+	if (portal)
+		printf("%s is behind a portal: to log in, open %s in a browser that goes through "
+		       "hawserd%s%s%s\n",
+		       json_text(link, "name"), json_text(portal, "login"),
+		       *url ? " (it leads to " : "", url, *url ? ")" : "");
+}
+
 static void add_link(struct table *table, struct json_object *link)
 {
 	struct json_object *bytes = json_member(link, "bytes");
@@ -90,6 +102,8 @@ void show_links(struct json_object *answer)
 		print_quota(json_object_array_get_idx(links, i));
 	for (size_t i = 0; i < json_length(links); i++)
 		print_demoted(json_object_array_get_idx(links, i));
+	for (size_t i = 0; i < json_length(links); i++)
+		print_portal(json_object_array_get_idx(links, i));
 	for (size_t i = count > EVENTS_SHOWN ? count - EVENTS_SHOWN : 0; i < count; i++)
 		print_event(json_object_array_get_idx(events, i));
 	fflush(stdout);

@@ -106,6 +106,8 @@ static void config_free(struct config *config)
 	free(config->on_event);
 	intercept_config_fini(&config->intercept);
 	free(config->links.link);
+	free(config->portal.url);
+	free(config->portal.answer);
 	free(config);
 }
 

@@ -118,6 +118,7 @@ struct config {
 	struct tcp_only_config tcp_only;
 	struct relay_config relay;
 	struct links_config links;
+	struct portal_config portal;
 	enum congestion_mode congestion;
 	char congestion_name[CONGESTION_NAME_MAX];
 	unsigned int workers;

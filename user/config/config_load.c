@@ -44,7 +44,8 @@ struct config *config_load(const struct options *options)
 			goto out;
 	}
 	loaded = !options_apply(options, &draft) && !settings_finish_listeners(&draft) &&
-		 !settings_finish_exits(&draft) && !finish_control(draft.config);
+		 !settings_finish_exits(&draft) && !settings_finish_portal(draft.config) &&
+		 !finish_control(draft.config);
 out:
 	if (!loaded) {
 		config_put(draft.config);

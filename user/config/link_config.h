@@ -58,6 +58,23 @@ struct links_config {
 	size_t count;		  /* at most LINKS_MAX */
 };
 
+enum portal_mode {
+	PORTAL_AUTO, /* whoever answers for an address that is nobody's is a portal */
+	PORTAL_URL,
+	PORTAL_OFF,
+};
+
+#define PORTAL_URL_MAX	256 /* with its NUL; of one that is configured */
+#define PORTAL_TEXT_MAX 256 /* of what is expected to come */
+
+/* How it is found out whether a link leads to nothing but a page to log in at. */
+struct portal_config {
+	enum portal_mode mode;
+	char *url; /* of PORTAL_URL, "http://HOST[:PORT][/PATH]" */
+	struct destination at;
+	char *answer; /* what its body begins with; NULL: there is none */
+};
+
 /* For output and settings; NULL ends them. */
 extern const char *const links_mode_words[];
 extern const char *const link_role_words[];

@@ -58,6 +58,8 @@ static int set_sticky(const struct value *value, const struct limits *limits, vo
 	return 0;
 }
 
+static const char *const portal_words[] = {"auto", "off", NULL};
+
 static const char *const access_log_words[] = {"off", NULL};
 
 static int set_access_log(const struct value *value, const struct limits *limits, void *out)
@@ -285,6 +287,11 @@ const struct setting settings[] = {
 
 	{SECTION_UPSTREAM, "links", WORD(config, links.mode, links_mode_words),
 	 OPTION("--links", NULL, "which links are set up")},
+	{SECTION_UPSTREAM, "portal-check", .parse = settings_portal_check,
+	 AT(config, struct portal_config, portal), .limits.words = portal_words,
+	 OPTION("--portal-check", "auto|off|URL", "how a captive portal is noticed")},
+	{SECTION_UPSTREAM, "portal-answer", .parse = value_text, AT(config, char *, portal.answer),
+	 OPTION("--portal-answer", "TEXT", "what the answer of that URL begins with")},
 	{SECTION_LINK, .parts = "NAME=device,role,weight", .repeats = true,
 	 OPTION("--link", "NAME=DEVICE[,ROLE[,WEIGHT]]", "a link to set up")},
 	{SECTION_LINK, "device", .parse = value_interface,

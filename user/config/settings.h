@@ -106,5 +106,6 @@ int settings_end_item(struct draft *draft, enum section section);
  * use one. */
 int settings_finish_listeners(struct draft *draft);
 int settings_finish_exits(struct draft *draft);
+int settings_finish_portal(const struct config *config);
 
 #endif

@@ -17,6 +17,7 @@ int settings_add_link(struct draft *draft);
 /* Kinds of values that only one section has. */
 VALUE_KIND(settings_gateway);	     /* union address[IP_FAMILIES] */
 VALUE_KIND(settings_probe);	     /* struct link_config */
+VALUE_KIND(settings_portal_check);   /* struct portal_config */
 VALUE_KIND(settings_exit_by_option); /* struct draft: an exit, but for its token */
 
 #endif

@@ -32,6 +32,7 @@
 #include "shared/affinity.h"
 #include "shared/auth_penalty.h"
 #include "shared/meeting.h"
+#include "shared/portal_guests.h"
 #include "shared/recent_dials.h"
 #include "upstream/exit_memory.h"
 #include "upstream/exit_tell.h"
@@ -80,6 +81,7 @@ static int workers_start(struct daemon *daemon, const struct open_files *files)
 			.penalty = daemon->penalty,
 			.recent_dials = daemon->recent_dials,
 			.affinity = daemon->affinity,
+			.guests = daemon->guests,
 			.dialled = daemon->dialled,
 			.run = daemon->run,
 		});
@@ -263,10 +265,12 @@ static int run(struct daemon *daemon)
 	daemon->penalty = auth_penalty_open();
 	daemon->recent_dials = recent_dials_open();
 	daemon->affinity = affinity_open();
+	daemon->guests = portal_guests_open();
 	daemon->dialled = hold_meeting();
 	daemon->listen_watch = listen_watch_open(daemon->loop);
 	if (!daemon->access_log || !daemon->penalty || !daemon->recent_dials || !daemon->affinity ||
-	    !daemon->dialled || !daemon->listen_watch || reload_adopt(daemon->config, NULL))
+	    !daemon->guests || !daemon->dialled || !daemon->listen_watch ||
+	    reload_adopt(daemon->config, NULL))
 		return no_memory();
 	daemon->run = run_redirect_open(daemon->loop, !daemon->config->relay.bpf);
 	if (!daemon->run)
@@ -362,6 +366,7 @@ static void fini(struct daemon *daemon)
 	auth_penalty_close(daemon->penalty);
 	recent_dials_close(daemon->recent_dials);
 	affinity_close(daemon->affinity);
+	portal_guests_close(daemon->guests);
 	meeting_close(daemon->dialled);
 	listen_watch_close(daemon->listen_watch);
 	listen_set_close(&daemon->listening);

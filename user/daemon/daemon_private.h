@@ -27,6 +27,7 @@ struct daemon {
 	struct auth_penalty *penalty;
 	struct recent_dials *recent_dials;
 	struct affinity *affinity;
+	struct portal_guests *guests;
 	struct meeting *dialled;
 	struct links *links;
 	struct usage *usage;

@@ -4,8 +4,10 @@
 
 #include "base/clock.h"
 #include "daemon/report_put.h"
+#include "links/link_portals.h"
 #include "links/link_upkeep.h"
 #include "links/links.h"
+#include "links/portal_door.h"
 #include "session/stats.h"
 
 static void put_ip(struct json_object *object, const char *key, const union address *address)
@@ -61,11 +63,22 @@ static struct json_object *report_sums(const struct link_sums *sums)
 	return object;
 }
 
+static struct json_object *report_portal(const struct link *link, const struct link_portal *portal)
+{
+	struct json_object *object = json_object_new_object();
+	char door[PORTAL_DOOR_URL_MAX];
+
+	put_text(object, "login", portal_door_url(link_slot(link->table), door));
+	put_text(object, "url", portal->location);
+	return object;
+}
+
 static struct json_object *report_link(const struct links *links, size_t index)
 {
 	static const char *const spans[LINK_SPANS] = {"rate_1s", "rate_1min", "rate_1h"};
 	const struct link *link = links_list(links, &(size_t){0}) + index;
 	const struct link_rates *meter = links_meter(links, index);
+	const struct link_portal *portal = links_portal(links, index);
 	struct json_object *object = json_object_new_object();
 	char prefix[PREFIX_TEXT_MAX];
 
@@ -76,6 +89,8 @@ static struct json_object *report_link(const struct links *links, size_t index)
 	put_text(object, "state", link_state_name(link->state));
 	if (link->state == LINK_STATE_DEMOTED)
 		put(object, "demoted", report_sums(&link->sums));
+	if (portal)
+		put(object, "portal", report_portal(link, portal));
 	put(object, "automatic", json_object_new_boolean(link->automatic));
 	/* Packets of a mesh's prefix go by what its routing daemon says. */
 	put_count(object, "table", link->from.bits > 0 ? 0 : link->table);

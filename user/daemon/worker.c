@@ -143,6 +143,7 @@ struct worker *worker_start(const struct worker_options *options)
 	env->penalty = options->penalty;
 	env->recent_dials = options->recent_dials;
 	env->affinity = options->affinity;
+	env->guests = options->guests;
 	env->run = options->run;
 	env->dialled = options->dialled;
 	env->local = local_worker(options->local, options->index);

@@ -21,6 +21,7 @@ struct auth_penalty;
 struct link_choices;
 struct local;
 struct meeting;
+struct portal_guests;
 struct recent_dials;
 struct run_redirect;
 struct worker;
@@ -38,6 +39,7 @@ struct worker_options {
 	struct auth_penalty *penalty;	   /* the same */
 	struct recent_dials *recent_dials; /* the same */
 	struct affinity *affinity;	   /* the same */
+	struct portal_guests *guests;	   /* the same */
 	struct run_redirect *run;	   /* the same */
 	struct meeting *dialled;	   /* the same */
 };

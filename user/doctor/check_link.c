@@ -119,6 +119,15 @@ static bool look_use(struct doctor *doctor, const struct doctor_subject *subject
 			    "section link");
 		return true;
 	}
+	if (strcmp(state, "portal") == 0) {
+		doctor_saw(out, DOCTOR_FAIL,
+			   "hawserd does not use it: it leads to a portal that wants a log-in");
+		doctor_mend(out,
+			    "open %s in a browser that goes through hawserd, and log in; the link "
+			    "comes back by itself",
+			    subject->link->login);
+		return true;
+	}
 	doctor_saw(out, DOCTOR_FAIL, "hawserd does not use it: %s", state);
 	doctor_mend(out, "check the modem and the provider at %s ('hawser links' shows since when)",
 		    subject->link->device);

@@ -96,10 +96,12 @@ static void take_links(struct doctor *doctor)
 		struct json_object *report = json_object_array_get_idx(list, i);
 		struct doctor_link *link = &doctor->links[doctor->link_count];
 
-		*link = (struct doctor_link){.name = json_text(report, "name"),
-					     .device = json_text(report, "device"),
-					     .state = json_text(report, "state"),
-					     .table = (uint32_t)json_count(report, "table")};
+		*link = (struct doctor_link){
+			.name = json_text(report, "name"),
+			.device = json_text(report, "device"),
+			.state = json_text(report, "state"),
+			.login = json_text(json_member(report, "portal"), "login"),
+			.table = (uint32_t)json_count(report, "table")};
 		link->index = (int)if_nametoindex(link->device);
 		take_path(&link->paths[IP_V4], json_member(report, "ipv4"));
 		take_path(&link->paths[IP_V6], json_member(report, "ipv6"));

@@ -35,7 +35,8 @@ struct doctor_link {
 	const char *name;
 	const char *device; /* "": whatever the kernel chooses */
 	const char *state;
-	int index; /* of the device; 0: there is none */
+	const char *login; /* how to get through the portal that it is behind; "": it is not */
+	int index;	   /* of the device; 0: there is none */
 	uint32_t table;
 	struct doctor_path paths[IP_FAMILIES];
 };

@@ -7,10 +7,10 @@
 #include <ev.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "links/link_connect.h"
 #include "links/link_news.h"
 #include "links/probe_verdict.h"
 #include "net/socket.h"
@@ -67,6 +67,7 @@ struct exit_reach {
 	double idle_s;
 	struct known_target targets[EXIT_TARGETS_MAX];
 	size_t target_count;
+	uint32_t doubts; /* by link_slot() */
 	struct probe *probes;
 	void (*changed)(void *context);
 	void *context;
@@ -149,30 +150,11 @@ static void on_writable(struct ev_loop *loop, ev_io *io, int events)
 	(void)loop;
 	(void)events;
 	close_attempt(attempt);
+	if (error)
+		attempt->probe->reach->doubts |= 1U << link_slot(attempt->probe->table);
 	/* A refusal comes from there, too; whether the exit works is not asked here. */
 	if (error == 0 || error == ECONNREFUSED || error == ECONNRESET)
 		take_answer(attempt->probe, attempt->sequence, clock_monotonic_s());
-}
-
-/* Connected or not, it is to be closed with nothing left over. -1 if it cannot even begin. */
-static int begin_connect(const struct probe *probe)
-{
-	const struct linger at_once = {.l_onoff = 1};
-	const union address *to = &probe->target.address;
-	const int fd =
-		socket(to->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
-
-	if (fd < 0)
-		return -1;
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-	/* The rule for the address leads there as well; the device is for who takes rules away. */
-	(void)setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, probe->device_name,
-			 (socklen_t)strlen(probe->device_name));
-	if (socket_bind_source(fd, &probe->address) == 0 &&
-	    (connect(fd, &to->sa, address_length(to)) == 0 || errno == EINPROGRESS))
-		return fd;
-	close(fd);
-	return -1;
 }
 
 static struct attempt *choose_attempt(struct probe *probe)
@@ -195,7 +177,7 @@ static void send_request(struct probe *probe, double now)
 {
 	struct attempt *attempt = choose_attempt(probe);
 	ev_io *io = &attempt->io;
-	const int fd = begin_connect(probe);
+	const int fd = link_connect(probe->device_name, &probe->address, &probe->target.address);
 
 	attempt->sequence = probe_verdict_send(&probe->verdict, now);
 	if (fd >= 0) {
@@ -229,6 +211,8 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 	(void)events;
 	changed = fair && probe_verdict_judge(&probe->verdict, &patience, now);
 	send_request(probe, now);
+	if (probe->verdict.lost > 1)
+		reach->doubts |= 1U << link_slot(probe->table);
 	if (!probe->verdict.out && probe->verdict.lost > 1)
 		ask_siblings(probe, now);
 	if (changed)
@@ -368,6 +352,14 @@ void exit_reach_target(struct exit_reach *reach, const struct exit_target *targe
 	reach->target_count = count;
 	if (changed)
 		reach->changed(reach->context);
+}
+
+uint32_t exit_reach_take_doubts(struct exit_reach *reach)
+{
+	const uint32_t doubts = reach->doubts;
+
+	reach->doubts = 0;
+	return doubts;
 }
 
 bool exit_reach_silent(const struct exit_reach *reach, const struct link *link,

@@ -36,6 +36,9 @@ void exit_reach_follow(struct exit_reach *reach, const struct link *links, size_
 /* What sessions notice: whose connect was slow is asked at once. */
 void exit_reach_sign(struct exit_reach *reach, const struct link_signs *signs);
 
+/* As link_probes_take_doubts(). */
+uint32_t exit_reach_take_doubts(struct exit_reach *reach);
+
 /* Whether this path reaches no exit that another link reaches. One of a family in which nobody is
  * asked shares the fate of the other. */
 bool exit_reach_silent(const struct exit_reach *reach, const struct link *link,

@@ -370,6 +370,7 @@ const char *link_state_name(enum link_state state)
 		[LINK_STATE_NO_GATEWAY] = "no-gateway",
 		[LINK_STATE_SAME_ADDRESS] = "same-address",
 		[LINK_STATE_NO_ANSWER] = "no-answer",
+		[LINK_STATE_PORTAL] = "portal",
 		[LINK_STATE_STANDBY] = "standby",
 		[LINK_STATE_QUOTA] = "quota",
 		[LINK_STATE_TRIAL] = "trial",

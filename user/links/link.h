@@ -21,6 +21,7 @@ enum link_state {
 	LINK_STATE_NO_GATEWAY,
 	LINK_STATE_SAME_ADDRESS, /* another link has it too, and is the one in use */
 	LINK_STATE_NO_ANSWER,	 /* swallows packets */
+	LINK_STATE_PORTAL,	 /* leads to a page to log in at, and nowhere else */
 	LINK_STATE_STANDBY,	 /* works, metered and not needed */
 	LINK_STATE_QUOTA,	 /* used up */
 	LINK_STATE_TRIAL,	 /* works, set aside to see whether it lowers the sum */

@@ -15,12 +15,20 @@
 /* By how much a primary link is preferred to a shared one. */
 #define PRIMARY_FACTOR 4
 
+static bool same_end(const union address *a, const union address *b)
+{
+	return address_same_ip(a, b) && address_port(a) == address_port(b);
+}
+
 static bool same_choice(const struct link_choice *a, const struct link_choice *b)
 {
 	return strcmp(a->name, b->name) == 0 && a->device == b->device && a->slot == b->slot &&
 	       a->weight == b->weight && a->backup == b->backup && a->spent == b->spent &&
 	       address_same_ip(&a->sources[IP_V4], &b->sources[IP_V4]) &&
-	       address_same_ip(&a->sources[IP_V6], &b->sources[IP_V6]);
+	       address_same_ip(&a->sources[IP_V6], &b->sources[IP_V6]) && a->portal == b->portal &&
+	       same_end(&a->portal_at, &b->portal_at) &&
+	       address_same_ip(&a->portal_sources[IP_V4], &b->portal_sources[IP_V4]) &&
+	       address_same_ip(&a->portal_sources[IP_V6], &b->portal_sources[IP_V6]);
 }
 
 bool link_choices_same(const struct link_choices *a, const struct link_choices *b)
@@ -55,6 +63,36 @@ void link_choices_make(struct link_choices *choices, const struct link *links, s
 		choices->count++;
 	}
 	choices->news = choices->count > 0 ? news : NULL;
+}
+
+static struct link_choice *find_slot(struct link_choices *choices, unsigned int slot)
+{
+	for (size_t i = 0; i < choices->count; i++)
+		if (choices->links[i].slot == slot)
+			return &choices->links[i];
+	return NULL;
+}
+
+void link_choices_open_door(struct link_choices *choices, const struct link *link,
+			    const union address *at)
+{
+	struct link_choice *choice = find_slot(choices, link_slot(link->table));
+
+	if (!choice)
+		return;
+	choice->portal = true;
+	choice->portal_at = *at;
+	for (enum ip_family family = 0; family < IP_FAMILIES; family++)
+		if (link->paths[family].routed)
+			choice->portal_sources[family] = link->paths[family].address;
+}
+
+const struct link_choice *link_choices_portal(const struct link_choices *choices, int slot)
+{
+	const struct link_choice *choice =
+		slot < 0 ? NULL : find_slot((struct link_choices *)choices, (unsigned int)slot);
+
+	return choice && choice->portal ? choice : NULL;
 }
 
 int link_picker_init(struct link_picker *picker, unsigned int offset)

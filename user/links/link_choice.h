@@ -22,6 +22,10 @@ struct link_choice {
 	bool backup;
 	bool spent; /* its quota is used up: nothing may begin there, also when the kernel would */
 	union address sources[IP_FAMILIES]; /* to bind to; AF_UNSPEC: no way out */
+	/* Of one behind a portal, for clients that go to log in: to bind to, and who answers. */
+	bool portal;
+	union address portal_sources[IP_FAMILIES];
+	union address portal_at; /* AF_UNSPEC: not known */
 };
 
 /* count 0: there is nothing to choose, the kernel does. */
@@ -41,6 +45,13 @@ struct link_picker {
 /* Appends those links that new connections may begin on. news: see there. */
 void link_choices_make(struct link_choices *choices, const struct link *links, size_t count,
 		       struct link_news *news);
+/* The link is behind a portal that answers at this address. */
+void link_choices_open_door(struct link_choices *choices, const struct link *link,
+			    const union address *at);
+
+/* The one in this slot that is behind a portal; NULL: none is there, or not any more. */
+const struct link_choice *link_choices_portal(const struct link_choices *choices, int slot);
+
 bool link_choices_same(const struct link_choices *a, const struct link_choices *b);
 
 /* 0 or -errno; link_picker_fini() is allowed in any case. */

@@ -82,7 +82,8 @@ static int drop_moved(struct link_setup *setup, const struct wanted *wanted,
 
 /* Those of ours that are not wanted. Connections that began on the address of a lost link are told
  * at once, too, where another can take over. Where none can they had better wait for it: without a
- * subflow a connection would never get one again. Not so where the quota is used up. */
+ * subflow a connection would never get one again. Not so where the quota is used up; and what a
+ * portal answers is no connection, so that any other link will do. */
 static int drop_unwanted(struct link_setup *setup, const struct wanted *wanted,
 			 const struct mptcp_pm_endpoint *there, size_t there_count)
 {
@@ -92,8 +93,11 @@ static int drop_unwanted(struct link_setup *setup, const struct wanted *wanted,
 	for (size_t i = data->endpoint_count; i-- > 0;) {
 		const union address address = data->endpoints[i];
 		const struct mptcp_pm_endpoint *is = find_endpoint(there, there_count, &address);
-		const bool cut = wanted->works[address_family(&address)] ||
-				 address_is_among(&address, wanted->spent, wanted->spent_count);
+		const bool cut =
+			wanted->works[address_family(&address)] ||
+			address_is_among(&address, wanted->spent, wanted->spent_count) ||
+			((wanted->works[IP_V4] || wanted->works[IP_V6]) &&
+			 address_is_among(&address, wanted->captive, wanted->captive_count));
 		int failed;
 
 		if (!is || link_endpoints_want(wanted, &address) || (!cut && wanted->any_link))

@@ -13,7 +13,7 @@
 
 #include "net/run_file.h"
 
-/* Longer than any: each endpoint's line has less than 64 bytes. */
+/* Longer than any: each line has less than 64 bytes. */
 #define TEXT_MAX 4096
 
 #define NAME "links"
@@ -49,6 +49,7 @@ static void read_line(const char *line, struct link_journal_data *data)
 {
 	static const char limits[] = "limits ";
 	static const char endpoint[] = "endpoint ";
+	static const char portal[] = "portal ";
 	struct prefix prefix;
 
 	if (strncmp(line, limits, strlen(limits)) == 0)
@@ -57,6 +58,9 @@ static void read_line(const char *line, struct link_journal_data *data)
 		 data->endpoint_count < LINK_JOURNAL_ENDPOINTS_MAX &&
 		 prefix_parse(line + strlen(endpoint), &prefix) == 0)
 		data->endpoints[data->endpoint_count++] = prefix.base;
+	else if (strncmp(line, portal, strlen(portal)) == 0 && data->portal_count < LINKS_MAX &&
+		 prefix_parse(line + strlen(portal), &prefix) == 0)
+		data->portals[data->portal_count++] = prefix.base;
 }
 
 static void read_data(int fd, struct link_journal_data *data)
@@ -96,6 +100,7 @@ struct link_journal *link_journal_open(struct link_journal_data *data)
 int link_journal_write(struct link_journal *record, const struct link_journal_data *data)
 {
 	char text[TEXT_MAX];
+	char ip[ADDRESS_TEXT_MAX];
 	size_t len = 0;
 
 	if (data->has_limits)
@@ -103,12 +108,12 @@ int link_journal_write(struct link_journal *record, const struct link_journal_da
 					"limits %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32 "\n",
 					data->before.subflows, data->before.add_addr_accepted,
 					data->raised.subflows, data->raised.add_addr_accepted);
-	for (size_t i = 0; i < data->endpoint_count; i++) {
-		char ip[ADDRESS_TEXT_MAX];
-
+	for (size_t i = 0; i < data->endpoint_count; i++)
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "endpoint %s\n",
 					address_format_ip(&data->endpoints[i], ip));
-	}
+	for (size_t i = 0; i < data->portal_count; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "portal %s\n",
+					address_format_ip(&data->portals[i], ip));
 	len += (size_t)snprintf(text + len, sizeof(text) - len, "end\n");
 	return run_file_write(record->fd, text, len);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What cannot be seen from the kernel whether it is ours, kept in a file for the start after a
- * crash: MPTCP endpoints, and the limits as they were. One for each network namespace; who holds it
- * is the one that manages links there. */
+ * crash: MPTCP endpoints, and the limits as they were; and which links lead to a portal. One for
+ * each network namespace; who holds it is the one that manages links there. */
 #ifndef HAWSER_LINKS_LINK_JOURNAL_H
 #define HAWSER_LINKS_LINK_JOURNAL_H
 
@@ -21,6 +21,8 @@ struct link_journal_data {
 	struct mptcp_pm_limits raised; /* as we set them */
 	size_t endpoint_count;
 	union address endpoints[LINK_JOURNAL_ENDPOINTS_MAX]; /* that we made */
+	size_t portal_count;
+	union address portals[LINKS_MAX]; /* one of each link that is behind a portal */
 };
 
 /* Whether an earlier hawserd has left one here that nobody holds. */

@@ -86,3 +86,8 @@ void link_news_overtaken(struct link_news *news, unsigned int slot)
 	atomic_fetch_or(&news->overtaken, 1U << slot);
 	ev_async_send(news->loop, &news->async);
 }
+
+void link_news_guest(struct link_news *news, unsigned int slot)
+{
+	atomic_fetch_or(&news->guests, 1U << slot);
+}

@@ -30,6 +30,7 @@ struct link_news {
 	_Atomic uint32_t alive;
 	_Atomic uint32_t silent;
 	_Atomic uint32_t overtaken;
+	_Atomic uint32_t guests; /* a client goes to log in at the portal there */
 	_Atomic uint32_t rtt_us[LINKS_MAX];
 };
 
@@ -39,6 +40,9 @@ void link_signs_add(struct link_signs *signs, const struct link_choices *choices
 
 /* By a worker: an attempt on the link in this slot was overtaken. */
 void link_news_overtaken(struct link_news *news, unsigned int slot);
+
+/* By a worker: a client goes to log in at the portal of the link in this slot. */
+void link_news_guest(struct link_news *news, unsigned int slot);
 
 /* By a worker: adds what it saw to the news, and wakes the main thread. */
 void link_news_tell(struct link_news *news, const struct link_signs *signs);

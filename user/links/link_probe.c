@@ -325,6 +325,11 @@ uint32_t link_probes_echo_us(const struct link_probes *probes, const struct link
 	return 0;
 }
 
+uint32_t link_probes_take_doubts(struct link_probes *probes)
+{
+	return exit_reach_take_doubts(probes->reach);
+}
+
 void link_probes_target(struct link_probes *probes, const struct exit_target *targets, size_t count,
 			double idle_s)
 {

@@ -34,6 +34,10 @@ void link_probes_target(struct link_probes *probes, const struct exit_target *ta
 bool link_probes_silent(const struct link_probes *probes, const struct link *link,
 			enum ip_family family);
 
+/* The links, a bit for each by link_slot(), that exits have refused, or did not answer by, since
+ * the last call. */
+uint32_t link_probes_take_doubts(struct link_probes *probes);
+
 /* The round-trip time of the last request through the link that was answered; 0: none was. */
 uint32_t link_probes_echo_us(const struct link_probes *probes, const struct link *link);
 

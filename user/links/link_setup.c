@@ -32,6 +32,8 @@ static void want_path(struct wanted *wanted, const struct link *link, enum ip_fa
 	wanted->any_link = wanted->any_link || link->config.role != LINK_ROLE_OFF;
 	if (link->state == LINK_STATE_QUOTA && path->address.sa.sa_family != AF_UNSPEC)
 		wanted->spent[wanted->spent_count++] = path->address;
+	if (link->state == LINK_STATE_PORTAL && path->address.sa.sa_family != AF_UNSPEC)
+		wanted->captive[wanted->captive_count++] = path->address;
 	if (link->state == LINK_STATE_STANDBY && path->works)
 		wanted->resting[wanted->resting_count++] = path->address;
 	if (path->address.sa.sa_family != AF_UNSPEC)
@@ -287,6 +289,38 @@ static void tell_restored(struct link_setup *setup)
 	}
 }
 
+const union address *link_setup_portals(const struct link_setup *setup, size_t *count)
+{
+	*count = setup->data.portal_count;
+	return setup->data.portals;
+}
+
+/* For the next hawserd. That it cannot be written is told of endpoints. */
+static void note_portals(struct link_setup *setup, const struct link *links, size_t count)
+{
+	struct link_journal_data *data = &setup->data;
+	union address now[LINKS_MAX];
+	size_t now_count = 0;
+	bool same;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct link_path *paths = links[i].paths;
+
+		if (links[i].state == LINK_STATE_PORTAL)
+			now[now_count++] = paths[IP_V4].address.sa.sa_family != AF_UNSPEC
+						   ? paths[IP_V4].address
+						   : paths[IP_V6].address;
+	}
+	same = now_count == data->portal_count;
+	for (size_t i = 0; same && i < now_count; i++)
+		same = address_same_ip(&now[i], &data->portals[i]);
+	if (same)
+		return;
+	memcpy(data->portals, now, now_count * sizeof(now[0]));
+	data->portal_count = now_count;
+	(void)link_journal_write(setup->record, data);
+}
+
 int link_setup_apply(struct link_setup *setup, const struct net_view *view,
 		     const struct link *links, size_t count)
 {
@@ -299,6 +333,7 @@ int link_setup_apply(struct link_setup *setup, const struct net_view *view,
 	for (size_t i = 0; i < count; i++)
 		for (enum ip_family family = 0; family < IP_FAMILIES; family++)
 			want_path(wanted, &links[i], family);
+	note_portals(setup, links, count);
 	find_gone(setup, view, wanted);
 	err = apply_routes(setup, view, wanted);
 	if (setup->pm && wanted->endpoint_count > 0 && !err)

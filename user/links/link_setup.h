@@ -31,6 +31,9 @@ const char *link_setup_restored(const struct link_setup *setup);
  */
 bool link_setup_is_disturbed(struct link_setup *setup);
 
+/* Of links that were behind a portal when this was last noted, also by an earlier hawserd. */
+const union address *link_setup_portals(const struct link_setup *setup, size_t *count);
+
 /* Leaves all in the kernel, and in the record, for another hawserd. NULL is allowed. */
 void link_setup_leave(struct link_setup *setup);
 

@@ -25,6 +25,8 @@ struct wanted {
 	size_t spent_count;
 	union address resting[WANTED_ROUTES_MAX]; /* of metered ones that are not needed */
 	size_t resting_count;
+	union address captive[WANTED_ROUTES_MAX]; /* of links behind a portal */
+	size_t captive_count;
 	union address known[WANTED_ROUTES_MAX]; /* of all links that are not off */
 	size_t known_count;
 	/* Of ours, of links that are off or not there any more; the interface is. */

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "links/link_portals.h"
+#include "links/portal_door.h"
 #include "on_event/on_event.h"
 
 #define NUMBER_TEXT_MAX 24
@@ -61,6 +63,34 @@ void link_tell_state(struct on_event *on_event, struct link_told *told, const st
 		told->state = link->state;
 		told->tale = tale;
 	}
+}
+
+void link_tell_portal(struct on_event *on_event, struct link_told *told, const struct link *link,
+		      const struct link_portal *portal)
+{
+	const char *state = link_state_name(link->state);
+	char line[LINE_MAX_BYTES];
+	char door[PORTAL_DOOR_URL_MAX] = "";
+	const struct hook_value values[] = {{"LINK", link->config.name},
+					    {"DEVICE", link->config.device},
+					    {"STATE", state},
+					    {"LOGIN", door},
+					    {"PORTAL", portal ? portal->location : ""},
+					    {"TEXT", line}};
+
+	if (told->portal == (portal != NULL) || (portal && portal->at.sa.sa_family == AF_UNSPEC))
+		return;
+	told->portal = portal;
+	if (portal) {
+		portal_door_url(link_slot(link->table), door);
+		snprintf(line, sizeof(line),
+			 "link %s (%s) is behind a portal: log in by a browser at %s",
+			 link->config.name, link->config.device, door);
+	} else {
+		snprintf(line, sizeof(line), "link %s (%s) is behind no portal any more: %s",
+			 link->config.name, link->config.device, state);
+	}
+	on_event_tell(on_event, portal ? "portal-found" : "portal-gone", values, COUNT(values));
 }
 
 static void tell_quota(struct on_event *on_event, const struct link_config *link,

@@ -8,6 +8,7 @@
 #include "links/link.h"
 #include "links/quota_usage.h"
 
+struct link_portal;
 struct on_event;
 
 /* What was told of a link last. All zero at the start. */
@@ -15,12 +16,18 @@ struct link_told {
 	char name[LINK_NAME_MAX + 1]; /* "": nothing */
 	enum link_tale { LINK_TOLD_UP, LINK_TOLD_DOWN, LINK_TOLD_DEMOTED } tale;
 	enum link_state state;
+	bool portal; /* that it is behind one */
 };
 
 /* "link-up", "link-down" or "link-demoted", when the link is otherwise than was told; a link that
  * is up when it is seen for the first time is as expected. Set aside for a trial, it is as it was.
  */
 void link_tell_state(struct on_event *on_event, struct link_told *told, const struct link *link);
+
+/* "portal-found", once it is known who answers, and "portal-gone". portal NULL: it is behind none.
+ */
+void link_tell_portal(struct on_event *on_event, struct link_told *told, const struct link *link,
+		      const struct link_portal *portal);
 
 /* "link-quota", when what was used went beyond 80 % or 100 % of it. before NULL: unknown. */
 void link_tell_quota(struct on_event *on_event, const struct link_config *link,

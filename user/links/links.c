@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "links/link_events.h"
 #include "links/link_journal.h"
+#include "links/link_portals.h"
 #include "links/link_probe.h"
 #include "links/link_quota.h"
 #include "links/link_setup.h"
@@ -67,6 +68,15 @@ static void clean_up(void)
 	netlink_close(netlink);
 }
 
+/* Where an earlier hawserd has left a link alone, nothing begins before it is looked at again. */
+static void recall_portals(struct links *links)
+{
+	size_t count;
+	const union address *addresses = link_setup_portals(links->setup, &count);
+
+	link_portals_remember(links->portals, addresses, count);
+}
+
 /* A hawserd that drains ends after its last session. */
 static void on_takeover(struct ev_loop *loop, ev_timer *timer, int events)
 {
@@ -86,6 +96,7 @@ static void on_takeover(struct ev_loop *loop, ev_timer *timer, int events)
 	}
 	log_info("links: the other hawserd has released them");
 	links->reason[0] = '\0';
+	recall_portals(links);
 	links_sync(links);
 	links_aim_probes(links);
 }
@@ -107,6 +118,8 @@ static void begin_setup(struct links *links)
 		ev_timer_again(links->loop, &links->takeover);
 	} else if (!links->setup) {
 		links_only_look(links, strerror(errno));
+	} else {
+		recall_portals(links);
 	}
 }
 
@@ -123,6 +136,7 @@ static void end(struct links *links)
 	links->netlink = NULL;
 	links->count = 0;
 	link_probes_follow(links->probes, NULL, 0);
+	link_portals_follow(links->portals, NULL, 0);
 	memset(links->meters, 0, sizeof(links->meters));
 	links->demotion = (struct link_demotion){0};
 	links->reason[0] = '\0';
@@ -185,6 +199,7 @@ void links_configure(struct links *links, const struct config *config)
 
 	links->config = config_get(config);
 	link_quota_follow(links->metered, &config->links, config->state_dir);
+	link_portals_configure(links->portals, &links->config->portal);
 	if (!links_are_wanted(&config->links)) {
 		end(links);
 		clean_up();
@@ -218,9 +233,11 @@ struct links *links_open(struct ev_loop *loop, const struct config *config,
 	links->changed = changed;
 	links->context = context;
 	links->probes = link_probes_open(loop, on_changed, links);
+	links->portals = link_portals_open(loop, on_changed, links);
 	links->metered = link_quota_open();
-	if (!links->probes || !links->metered) {
+	if (!links->probes || !links->portals || !links->metered) {
 		link_probes_close(links->probes);
+		link_portals_close(links->portals);
 		link_quota_close(links->metered);
 		free(links);
 		return NULL;
@@ -249,6 +266,7 @@ void links_close(struct links *links)
 		return;
 	end(links);
 	link_probes_close(links->probes);
+	link_portals_close(links->portals);
 	link_quota_close(links->metered);
 	config_put(links->config);
 	free(links);
@@ -283,6 +301,11 @@ const struct link_rates *links_meter(const struct links *links, size_t index)
 const struct quota_usage *links_usage(const struct links *links, size_t index)
 {
 	return link_quota_usage(links->metered, links->links[index].config.name);
+}
+
+const struct link_portal *links_portal(const struct links *links, size_t index)
+{
+	return link_portals_get(links->portals, &links->links[index]);
 }
 
 const struct link_event *links_event(const struct links *links, size_t index)

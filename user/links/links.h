@@ -15,6 +15,7 @@
 struct config;
 struct on_event;
 struct ev_loop;
+struct link_portal;
 struct link_upkeep;
 struct links;
 
@@ -45,6 +46,9 @@ const struct link_rates *links_meter(const struct links *links, size_t index);
 
 /* What it has used of its quota; NULL: it has none. */
 const struct quota_usage *links_usage(const struct links *links, size_t index);
+
+/* What is known of the portal that the index-th link is behind; NULL: it is behind none. */
+const struct link_portal *links_portal(const struct links *links, size_t index);
 
 /* The index-th event of those that are kept, oldest first; NULL after the last. */
 const struct link_event *links_event(const struct links *links, size_t index);

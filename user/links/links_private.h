@@ -12,6 +12,7 @@
 #include "links/links.h"
 
 struct link_events;
+struct link_portals;
 struct link_probes;
 struct link_quota;
 struct link_setup;
@@ -30,6 +31,7 @@ struct links {
 	ev_timer takeover;
 	struct link_setup *setup; /* NULL: only looked at */
 	struct link_probes *probes;
+	struct link_portals *portals;
 	struct link_quota *metered;
 	struct link_demotion demotion;
 	char reason[96];

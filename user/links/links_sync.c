@@ -8,10 +8,23 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "links/link_portals.h"
 #include "links/link_probe.h"
 #include "links/link_quota.h"
 #include "links/link_setup.h"
 #include "links/links_private.h"
+
+/* Where a client that goes to log in is to be led. */
+static void open_doors(const struct links *links, struct link_choices *choices)
+{
+	for (size_t i = 0; i < links->count; i++) {
+		const struct link *link = &links->links[i];
+		const struct link_portal *portal = link_portals_get(links->portals, link);
+
+		if (portal)
+			link_choices_open_door(choices, link, &portal->at);
+	}
+}
 
 void links_choose(struct links *links)
 {
@@ -20,6 +33,7 @@ void links_choose(struct links *links)
 	if (links->setup)
 		link_choices_make(&choices, links->links, links->count,
 				  link_probes_news(links->probes));
+	open_doors(links, &choices);
 	if (link_choices_same(&choices, &links->choices))
 		return;
 	links->choices = choices;
@@ -60,9 +74,11 @@ static bool find_paths(struct links *links, const struct net_view *view)
 
 	find_silent(links, silent);
 	for (size_t i = 0; i < links->count; i++) {
+		const enum link_state state = links->links[i].state;
+
 		/* As good as silent, to who has the same address. */
-		silent[i][IP_V4] |= links->links[i].state == LINK_STATE_QUOTA;
-		silent[i][IP_V6] |= links->links[i].state == LINK_STATE_QUOTA;
+		if (state == LINK_STATE_QUOTA || state == LINK_STATE_PORTAL)
+			silent[i][IP_V4] = silent[i][IP_V6] = true;
 		link_find_paths(&links->links[i], view, clock_monotonic_s(), &again);
 	}
 	links_share_addresses(links->links, links->count, silent);
@@ -77,6 +93,12 @@ static void take_out_silent(struct links *links)
 	link_probes_follow(links->probes, links->links, links->setup ? links->count : 0);
 	find_silent(links, silent);
 	links_take_out(links->links, links->count, silent);
+}
+
+static void mark_portals(struct links *links)
+{
+	link_portals_follow(links->portals, links->links, links->setup ? links->count : 0);
+	link_portals_mark(links->portals, links->links, links->count);
 }
 
 /* Found by themselves, and their interfaces have gone. */
@@ -109,6 +131,14 @@ static void collect(struct links *links, struct net_view *view)
 	snprintf(links->left_out, sizeof(links->left_out), "%s", left_out ? left_out : "");
 }
 
+static void tell(struct links *links, const struct link *link)
+{
+	struct link_told *told = &links->told[link_slot(link->table)];
+
+	link_tell_state(links->on_event, told, link);
+	link_tell_portal(links->on_event, told, link, link_portals_get(links->portals, link));
+}
+
 void links_sync(struct links *links)
 {
 	struct link before[LINKS_MAX];
@@ -129,6 +159,7 @@ void links_sync(struct links *links)
 		again = find_paths(links, &view) || again;
 		if (links->setup)
 			link_quota_mark(links->metered, links->links, links->count);
+		mark_portals(links);
 		take_out_silent(links);
 	} while (links->setup && link_quota_reconsider(links->metered, clock_monotonic_s(),
 						       links->links, links->count));
@@ -141,8 +172,7 @@ void links_sync(struct links *links)
 	set_up(links, &view);
 	links_choose(links);
 	for (size_t i = 0; i < links->count; i++)
-		link_tell_state(links->on_event, &links->told[link_slot(links->links[i].table)],
-				&links->links[i]);
+		tell(links, &links->links[i]);
 out:
 	net_view_free(&view);
 }

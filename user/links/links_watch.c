@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "config/config.h"
 #include "links/exit_reach.h"
+#include "links/link_portals.h"
 #include "links/link_probe.h"
 #include "links/link_quota.h"
 #include "links/link_setup.h"
@@ -47,6 +48,7 @@ void links_aim_probes(struct links *links)
 	const size_t count = links->setup ? find_exits(links, targets) : 0;
 
 	link_probes_target(links->probes, targets, count, links->config->exit_probe_s);
+	link_portals_target(links->portals, targets, count);
 }
 
 static void take_quota(struct links *links, const struct link_config *config, int device,
@@ -96,6 +98,19 @@ static bool look_for_demotion(struct links *links)
 				  links->count);
 }
 
+/* What may be a portal's doing, and whom it concerns. */
+static void look_for_portals(struct links *links)
+{
+	struct link_news *news = link_probes_news(links->probes);
+	uint32_t doubts = link_probes_take_doubts(links->probes);
+
+	for (size_t i = 0; i < links->count; i++)
+		if (links->links[i].state == LINK_STATE_NO_ANSWER)
+			doubts |= 1U << link_slot(links->links[i].table);
+	link_portals_doubt(links->portals, doubts);
+	link_portals_guest(links->portals, atomic_exchange(&news->guests, 0));
+}
+
 static void on_meter(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct links *links = timer->data;
@@ -112,6 +127,7 @@ static void on_meter(struct ev_loop *loop, ev_timer *timer, int events)
 	for (size_t i = 0; i < links->count; i++)
 		changed = changed || link_is_over(&links->links[i], false, clock_monotonic_s());
 	if (links->setup) {
+		look_for_portals(links);
 		changed = link_quota_changed(links->metered, clock_monotonic_s(), links->links,
 					     links->meters, links->count) ||
 			  changed;

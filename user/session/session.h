@@ -24,6 +24,7 @@ struct affinity;
 struct auth_penalty;
 struct local_worker;
 struct meeting;
+struct portal_guests;
 struct recent_dials;
 struct resolver;
 struct run_redirect;
@@ -44,6 +45,7 @@ struct session_env {
 	struct auth_penalty *penalty;	   /* the same */
 	struct recent_dials *recent_dials; /* the same */
 	struct affinity *affinity;	   /* the same */
+	struct portal_guests *guests;	   /* the same */
 	struct run_redirect *run;	   /* the same */
 	struct meeting *dialled;	   /* the same: connections that wait for their session */
 	const struct config *config;	   /* for sessions that start from now on */

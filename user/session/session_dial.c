@@ -109,6 +109,7 @@ struct dial_request session_dial_request(struct session_env *env, const struct c
 					     .mptcp_blackhole = &env->mptcp_blackhole,
 					     .links = &env->links,
 					     .affinity = env->affinity,
+					     .guests = env->guests,
 					     .config = config},
 				     .tcp_only = env->tcp_only,
 				     .recent_dials = env->recent_dials,

@@ -241,7 +241,8 @@ struct dial *dial_start(const struct dial_request *request, dial_fn *notify, voi
 	if (!dial)
 		return NULL;
 	dial->request = *request;
-	if (request->transparent && request->env.config->intercept.transparent_source)
+	if (request->transparent && !request->by_portal &&
+	    request->env.config->intercept.transparent_source)
 		dial->source = *request->client;
 	/* RFC 8305 section 4: the families take turns, IPv6 first. */
 	dial->turn = IP_V6;

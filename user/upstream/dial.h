@@ -17,6 +17,7 @@ struct ev_loop;
 struct exit_state;
 struct link_picker;
 struct mptcp_blackhole;
+struct portal_guests;
 struct recent_dials;
 struct resolver;
 struct tcp_only;
@@ -60,6 +61,7 @@ struct dial_env {
 	struct mptcp_blackhole *mptcp_blackhole;
 	struct link_picker *links; /* also says which addresses are ours */
 	struct affinity *affinity; /* NULL: links take turns, exits' addresses are drawn by lot */
+	struct portal_guests *guests; /* NULL: nobody goes to log in at a portal */
 	const struct config *config;
 };
 
@@ -85,6 +87,8 @@ struct dial_request {
 				socket_send_early() */
 	bool plain;	     /* TCP, whatever the configuration says */
 	bool transparent;    /* the client was taken on its way */
+	bool by_portal;	     /* by the link in this slot, which is behind a portal, and no other */
+	unsigned int portal_slot;
 	struct auto_bypass *auto_bypass; /* told what has no MPTCP, with auto-bypass */
 };
 

@@ -38,14 +38,21 @@ static enum cause attempt_check(const struct dial_attempt *attempt, enum transpo
 	return CAUSE_NONE;
 }
 
+/* A portal in the way refuses, too. */
+static bool may_be_the_links_fault(const struct dial *dial, enum cause cause)
+{
+	return cause == CAUSE_NETWORK_UNREACHABLE || cause == CAUSE_HOST_UNREACHABLE ||
+	       cause == CAUSE_CONNECT_TIMEOUT ||
+	       (cause == CAUSE_REFUSED && dial->request.every_link);
+}
+
 void dial_attempt_failed(struct dial_attempt *attempt, enum cause cause)
 {
 	char text[ADDRESS_TEXT_MAX];
 
 	log_debug("dial: %s: %s", address_format(&attempt->address, text), cause_info(cause)->text);
 	dial_note(attempt->dial, cause);
-	attempt->final = cause != CAUSE_NETWORK_UNREACHABLE && cause != CAUSE_HOST_UNREACHABLE &&
-			 cause != CAUSE_CONNECT_TIMEOUT;
+	attempt->final = !may_be_the_links_fault(attempt->dial, cause);
 	if (attempt->io.fd >= 0) {
 		ev_io_stop(attempt->dial->request.env.loop, &attempt->io);
 		close(attempt->io.fd);
@@ -119,6 +126,20 @@ static bool attempt_wants_mptcp(const struct dial_attempt *attempt)
 }
 
 static void attempt_on_writable(struct ev_loop *loop, ev_io *io, int events);
+
+/* 0, or -ENETUNREACH when there is no portal any more. */
+static int attempt_go_to_portal(const struct dial_attempt *attempt, int fd)
+{
+	const struct dial_request *request = &attempt->dial->request;
+	const struct link_choice *link =
+		link_choices_portal(&request->env.links->choices, (int)request->portal_slot);
+	const union address *source =
+		link ? &link->portal_sources[address_family(&attempt->address)] : NULL;
+
+	if (!source || source->sa.sa_family == AF_UNSPEC)
+		return -ENETUNREACH;
+	return socket_bind_source(fd, source);
+}
 
 /* Has the connection begin on a link of our choice, or on that of before: the rule for the address
  * leads it there. An MPTCP socket must not be bound to the interface, which the kernel would copy
@@ -200,6 +221,8 @@ static int attempt_connect(struct dial_attempt *attempt, const struct link_choic
 		socket_send_early(fd);
 	if (dial->source.sa.sa_family == to->sa.sa_family)
 		err = socket_bind_foreign(fd, &dial->source);
+	else if (dial->request.by_portal)
+		err = attempt_go_to_portal(attempt, fd);
 	else
 		err = attempt_choose_link(attempt, fd, link);
 	if (!err && connect(fd, &to->sa, address_length(to)) && errno != EINPROGRESS)

@@ -5,6 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/loop_clock.h"
+#include "links/link_choice.h"
+#include "links/link_news.h"
+#include "links/portal_door.h"
+#include "shared/portal_guests.h"
 #include "upstream/exit_dial.h"
 
 struct upstream_dial {
@@ -84,6 +89,43 @@ static void on_exit_dial(void *context, enum dial_event event, const struct dial
 		finish(upstream, event, result);
 }
 
+/* A client that opens the door of a portal goes on by that link alone, until it has logged in or
+ * some minutes have passed: where a portal's pages lead nobody can know. False: it goes as all do.
+ */
+static bool lead_to_portal(struct upstream_dial *upstream)
+{
+	struct dial_request *request = &upstream->request;
+	struct destination *destination = &upstream->destination;
+	const struct link_choices *choices = &request->env.links->choices;
+	const double now = loop_clock_s(request->env.loop);
+	const struct link_choice *link = link_choices_portal(
+		choices, destination->host[0] ? -1 : portal_door_slot(&destination->address));
+
+	if (!request->env.guests || request->egress.kind == EGRESS_NOT_SPECIAL)
+		return false;
+	if (link) {
+		portal_guests_note(request->env.guests, &upstream->client, link->slot, now);
+		link_news_guest(choices->news, link->slot);
+		if (link->portal_at.sa.sa_family != AF_UNSPEC) {
+			const uint16_t port = destination->port == 80
+						      ? address_port(&link->portal_at)
+						      : destination->port;
+
+			destination->address = link->portal_at;
+			destination->port = port;
+			address_set_port(&destination->address, port);
+		}
+	} else {
+		link = link_choices_portal(
+			choices, portal_guests_find(request->env.guests, &upstream->client, now));
+	}
+	if (!link)
+		return false;
+	request->by_portal = request->plain = true;
+	request->portal_slot = link->slot;
+	return true;
+}
+
 struct upstream_dial *upstream_start(const struct dial_request *request, bool by_exit,
 				     const void *first, size_t first_len, dial_fn *notify,
 				     void *context)
@@ -101,6 +143,8 @@ struct upstream_dial *upstream_start(const struct dial_request *request, bool by
 	upstream->context = context;
 	if (first_len > 0)
 		memcpy(upstream->first, first, first_len);
+	if (lead_to_portal(upstream))
+		by_exit = false;
 	if (by_exit)
 		upstream->by_exit = exit_dial_start(&upstream->request, upstream->first, first_len,
 						    on_exit_dial, upstream);

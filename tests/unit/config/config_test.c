@@ -204,6 +204,43 @@ static void test_units(void **state)
 	config_put(config);
 }
 
+static void test_portal_check(void **state)
+{
+	struct config *config = load("--socks", "127.0.0.1:1080");
+
+	(void)state;
+	assert_non_null(config);
+	assert_int_equal(config->portal.mode, PORTAL_AUTO);
+	config_put(config);
+
+	config = load("--portal-check", "http://check.test:81/x?y", "--portal-answer",
+		      "all is well");
+	assert_non_null(config);
+	assert_int_equal(config->portal.mode, PORTAL_URL);
+	assert_string_equal(config->portal.url, "http://check.test:81/x?y");
+	assert_string_equal(config->portal.at.host, "check.test");
+	assert_int_equal(config->portal.at.port, 81);
+	assert_string_equal(config->portal.answer, "all is well");
+	config_put(config);
+
+	config = load("--portal-check", "http://[2001:db8::1]", "--portal-check",
+		      "http://192.0.2.1");
+	assert_non_null(config);
+	assert_string_equal(config->portal.at.host, "");
+	assert_int_equal(config->portal.at.address.sa.sa_family, AF_INET);
+	assert_int_equal(config->portal.at.port, 80);
+	config_put(config);
+
+	config = load("--portal-check", "http://a.test", "--portal-check", "off");
+	assert_non_null(config);
+	assert_int_equal(config->portal.mode, PORTAL_OFF);
+	config_put(config);
+
+	assert_null(load("--portal-answer", "x"));
+	assert_non_null(strstr(fixture_log, "portal-answer \"x\""));
+	assert_non_null(strstr(fixture_log, "expected portal-check"));
+}
+
 static void test_links_by_option(void **state)
 {
 	struct config *config = load("--links", "manual", "--link", "dsl=ppp0,backup,100", "--link",
@@ -402,11 +439,10 @@ static void test_references(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_defaults),	 TEST(test_full_file),
-		TEST(test_full_options), TEST(test_links_by_option),
-		TEST(test_units),	 TEST(test_choices),
-		TEST(test_precedence),	 TEST(test_repeated_sections),
-		TEST(test_reload),	 TEST(test_references),
+		TEST(test_defaults),	    TEST(test_full_file),    TEST(test_full_options),
+		TEST(test_links_by_option), TEST(test_portal_check), TEST(test_units),
+		TEST(test_choices),	    TEST(test_precedence),   TEST(test_repeated_sections),
+		TEST(test_reload),	    TEST(test_references),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

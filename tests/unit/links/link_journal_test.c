@@ -75,7 +75,9 @@ static void written_and_read(void **state)
 					 .before = {2, 0},
 					 .raised = {8, 7},
 					 .endpoint_count = 2,
-					 .endpoints = {ip("192.0.2.1"), ip("2001:db8::1")}};
+					 .endpoints = {ip("192.0.2.1"), ip("2001:db8::1")},
+					 .portal_count = 1,
+					 .portals = {ip("192.0.2.7")}};
 	struct link_journal_data read;
 	struct link_journal *record = link_journal_open(&read);
 	struct stat status;
@@ -102,6 +104,8 @@ static void written_and_read(void **state)
 	assert_int_equal(read.endpoint_count, 2);
 	assert_true(address_same_ip(&read.endpoints[0], &data.endpoints[0]));
 	assert_true(address_same_ip(&read.endpoints[1], &data.endpoints[1]));
+	assert_int_equal(read.portal_count, 1);
+	assert_true(address_same_ip(&read.portals[0], &data.portals[0]));
 
 	data = (struct link_journal_data){0};
 	assert_int_equal(link_journal_write(record, &data), 0);

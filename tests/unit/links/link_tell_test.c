@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "links/link_portals.h"
 #include "links/link_tell.h"
 #include "on_event/on_event.h"
 
@@ -85,6 +86,32 @@ static void seen_for_the_first_time(void **state)
 	expect(LINK_STATE_OFF, "link-down LINK=lte STATE=off STATE_BEFORE=up;");
 }
 
+static void expect_portal(const struct link_portal *portal, const char *expected)
+{
+	*told = '\0';
+	link_tell_portal(NULL, &memory, &link, portal);
+	assert_string_equal(told, expected);
+}
+
+/* Told once it is known who answers, and once that it is gone, whatever has become of the link. */
+static void portals(void **state)
+{
+	struct link_portal portal = {.location = "http://10.0.0.1/"};
+
+	(void)state;
+	link.table = 28002;
+	expect_portal(NULL, "");
+	expect(LINK_STATE_PORTAL, "link-down LINK=dsl STATE=portal;");
+	expect_portal(&portal, "");
+	portal.at.sa.sa_family = AF_INET;
+	expect_portal(&portal, "portal-found LINK=dsl STATE=portal LOGIN=http://203.0.113.102/ "
+			       "PORTAL=http://10.0.0.1/;");
+	expect_portal(&portal, "");
+	expect(LINK_STATE_NO_CARRIER, "");
+	expect_portal(NULL, "portal-gone LINK=dsl STATE=no-carrier;");
+	expect_portal(NULL, "");
+}
+
 static void take(const char *since, uint64_t was, uint64_t bytes, const char *expected)
 {
 	struct quota_usage before = {.month = {.since = "2026-11-01", .bytes = was}};
@@ -120,6 +147,7 @@ int main(void)
 		cmocka_unit_test_setup(up_and_down, begin),
 		cmocka_unit_test_setup(demoted, begin),
 		cmocka_unit_test_setup(seen_for_the_first_time, begin),
+		cmocka_unit_test_setup(portals, begin),
 		cmocka_unit_test_setup(quota_once_a_level, begin),
 	};
 

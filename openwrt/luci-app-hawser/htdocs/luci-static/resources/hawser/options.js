@@ -84,6 +84,8 @@ var upstream = [
 	[ 'tcp_only_expiry', 'time', _('A server without MPTCP is known for'), '3600' ],
 	[ 'tcp_only_retry', 'number', _('MPTCP is tried with it every so many connections'), 1, 1000000, 32 ],
 	[ 'links', 'word', _('Links that are set up'), [ 'listed', 'auto', 'manual' ], 'listed' ],
+	[ 'portal_check', 'text', _('How a captive portal is noticed: auto, off or a URL to ask'), 'auto' ],
+	[ 'portal_answer', 'text', _('What the page at that URL begins with') ],
 	[ 'send_proxy_protocol', 'endpoints', _('Told who the client is: HOST:PORT') ]
 ];
 

@@ -8,7 +8,7 @@ var WIDTH = 300;
 var HEIGHT = 80;
 
 var COLOURS = {
-	up: '#2e7d32', ok: '#2e7d32', pass: '#2e7d32', full: '#b26a00', warn: '#b26a00', trial: '#b26a00',
+	up: '#2e7d32', ok: '#2e7d32', pass: '#2e7d32', full: '#b26a00', warn: '#b26a00', trial: '#b26a00', portal: '#b26a00',
 	demoted: '#b26a00', standby: '#1565c0', down: '#c62828', fail: '#c62828', error: '#c62828'
 };
 

@@ -38,6 +38,12 @@ function quota_text(quota) {
 	return _('%s of %s until %s').format(show.bytes(quota.used), show.bytes(quota.bytes), quota.until);
 }
 
+/* The URL is of hawserd's making; what the portal says of itself is none to click on. */
+function portal_link(portal) {
+	return E('a', { 'href': portal.login, 'target': '_blank', 'rel': 'noreferrer', 'title': portal.url },
+		[ _('Behind a portal: log in') ]);
+}
+
 function link_card(link) {
 	var samples = show.remember(history, link);
 	var addresses = [ path_text(link.ipv4), path_text(link.ipv6) ].filter(Boolean);
@@ -56,6 +62,7 @@ function link_card(link) {
 		]),
 		E('small', { 'style': 'overflow-wrap:anywhere' }, [
 			_('%s down, %s up').format(show.bytes(link.bytes.rx), show.bytes(link.bytes.tx)),
+			link.portal ? E('div', {}, [ portal_link(link.portal) ]) : '',
 			link.quota ? E('div', {}, [ _('Quota: ') + quota_text(link.quota) ]) : '',
 			E('div', {}, [ addresses.join(', ') || _('no address') ])
 		])

@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A link behind a captive portal: noticed, left alone but by who logs in, and used again then."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import time
+
+import pytest
+
+import hop
+import peers
+from daemon import Hawserd
+from dns import NameServer
+from exit_net import PORTS, exits, hello, states
+from handshakes import Refused
+from lan_fixtures import interceptor, lan  # pylint: disable=unused-import
+from links import LINK, bare  # pylint: disable=unused-import
+from portal import DOOR, PAGE, Portal, get
+from test_on_event import await_events, events, program  # pylint: disable=unused-import
+from topology import LINKS, SERVER4, far, near
+from waiting import until
+
+pytestmark = pytest.mark.mptcp
+
+OTHER_CLIENT = "10.77.0.9"
+
+
+def state(daemon: Hawserd, link: str) -> str:
+    return next(each["state"] for each in daemon.ask("links")["links"] if each["device"] == link)
+
+
+def told(daemon: Hawserd) -> set[str]:
+    return {each["event"] for each in daemon.ask("links")["events"]}
+
+
+class Site:
+    """A router with two links, and an exit beyond them."""
+
+    def __init__(self, bed, directory) -> None:
+        self.bed, self.directory = bed, directory
+        self.tokens = hop.write_tokens(directory / "tokens", hop.Token("home").line())
+        self.daemons: list[Hawserd] = []
+
+    def exit(self) -> None:
+        self.daemons.append(Hawserd(
+            self.bed, "--serve-exit", f"{SERVER4}:{PORTS['one']}", "--tokens", str(self.tokens),
+            "--exit-name", "one", "--exit-allow", "10.77.9.0/24", listen=False,
+            namespace=self.bed.server))
+
+    def router(self, *options: str, exit_: bool = True, more: str = "") -> Hawserd:
+        config = self.directory / "router.conf"
+        config.write_text((f'exit one {{ address = "{SERVER4}"  port = {PORTS["one"]}  '
+                           f'token-file = "{self.tokens}" }}\n' if exit_ else "") + more, "ascii")
+        made = Hawserd(self.bed, "-c", str(config), *LINK, "--exit-probe", "1", *options)
+        self.daemons.append(made)
+        if exit_:
+            until(lambda: states(made) == {"one": "up"})
+        return made
+
+
+@pytest.fixture
+def site(bare, tmp_path):
+    made = Site(bare, tmp_path)
+    yield made
+    for daemon in reversed(made.daemons):
+        daemon.finish()
+
+
+@pytest.fixture
+def echo(site):
+    server = peers.Server(site.bed.server, peers.echo, mptcp=site.bed.mptcp)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def portal(site):
+    with Portal(site.bed.server) as made:
+        yield made
+
+
+def await_portal(daemon: Hawserd) -> dict:
+    until(lambda: state(daemon, "b"), lambda seen: seen == "portal")
+    return until(lambda: next(each for each in daemon.ask("links")["links"]
+                              if each["device"] == "b")["portal"], lambda seen: seen["url"])
+
+
+def log_in(daemon: Hawserd, source: str = "") -> None:
+    """As somebody at a browser that is told nothing but the URL that hawserd shows."""
+    with daemon.dial(DOOR, 80, source=source) as client:
+        status, fields, _ = get(client, f"http://{DOOR}/")
+    assert status == "302" and fields["Location"] == PAGE
+    host, _, port = PAGE.removeprefix("http://").partition("/")[0].partition(":")
+    with daemon.dial(host, int(port), source=source) as client:
+        assert get(client, PAGE)[2] == "<form>log in"
+    with daemon.dial(host, int(port), source=source) as client:
+        assert get(client, f"{PAGE}?ok")[2] == "welcome"
+
+
+@pytest.mark.parametrize("refuse", ["drop", "reject with tcp reset"])
+def test_from_the_start_until_somebody_logs_in(site, echo, portal, program, refuse):
+    portal.log_in()
+    portal.refuse = refuse
+    portal.log_out()
+    site.exit()
+    daemon = site.router("--on-event", str(program))
+    assert await_portal(daemon) == {"login": f"http://{DOOR}/", "url": PAGE}
+    until(lambda: near("b")[0] not in site.bed.endpoints())
+    assert f"to log in, open http://{DOOR}/" in daemon.run_cli("links").stdout
+    asked = len(portal.requests)
+    # Nothing goes there but what asks, and whoever wants to log in.
+    before = site.bed.link_bytes("b")[1]
+    for _ in range(8):
+        assert hello(daemon, echo.port) < 1
+    assert exits(daemon)["one"]["sessions"]["total"] == 8
+    assert site.bed.link_bytes("b")[1] - before < 8 * 1000
+    assert len(portal.requests) - asked < 8
+    assert all(f"Host: {DOOR}" in each for each in portal.requests)
+    check = daemon.doctor("wan-b")["use"]
+    assert check["verdict"] == "fail" and f"open http://{DOOR}/" in check["mend"]
+    site.bed.client.run("ip", "address", "replace", f"{OTHER_CLIENT}/24", "dev", "lan")
+    with daemon.dial(SERVER4, echo.port, source=OTHER_CLIENT) as other:
+        log_in(daemon)
+        began = time.monotonic()
+        until(lambda: state(daemon, "b") == "up")
+        assert time.monotonic() - began < 10
+        other.sendall(b"hello")
+        assert other.recv(5, socket.MSG_WAITALL) == b"hello"
+    until(lambda: near("b")[0] in site.bed.endpoints())
+    hello(daemon, echo.port)  # also the guest goes by all links again
+    seen = await_events(program, "link-down", "portal-found", "link-up", "portal-gone")
+    assert seen[0]["STATE"] == "portal" and seen[3]["STATE"] == "up"
+    assert seen[1]["LOGIN"] == f"http://{DOOR}/" and seen[1]["PORTAL"] == PAGE
+    assert seen[1]["LINK"] == "wan-b" and DOOR in seen[1]["TEXT"]
+
+
+def test_a_log_in_that_runs_out(site, echo, portal):
+    """Within seconds, as the exit cannot be reached any more. A guest alone goes by the link, and
+    only while it is behind a portal."""
+    portal.log_in()
+    site.exit()
+    daemon = site.router()
+    for _ in range(4):
+        hello(daemon, echo.port)
+    until(lambda: near("b")[0] in site.bed.endpoints())
+    time.sleep(1)
+    portal.log_out()
+    began = time.monotonic()
+    until(lambda: state(daemon, "b") == "portal", seconds=40)
+    assert time.monotonic() - began < 30
+    with daemon.dial(DOOR, 80) as guest:
+        assert get(guest, f"http://{DOOR}/")[0] == "302"
+    # By that link there is nobody but the portal.
+    with pytest.raises(Refused):
+        daemon.dial(SERVER4, echo.port)
+    site.bed.client.run("ip", "address", "replace", f"{OTHER_CLIENT}/24", "dev", "lan")
+    with daemon.dial(SERVER4, echo.port, source=OTHER_CLIENT) as other:
+        other.sendall(b"hello")
+        assert other.recv(5, socket.MSG_WAITALL) == b"hello"
+
+
+def test_reload_and_restart(site, portal, tmp_path):
+    """What is known is not found out again: no session begins there meanwhile."""
+    site.exit()
+    daemon = site.router()
+    await_portal(daemon)
+    asked = len(portal.requests)
+    assert daemon.run_cli("reload").returncode == 0
+    assert state(daemon, "b") == "portal" and len(portal.requests) - asked < 3
+    daemon.signal(signal.SIGKILL)
+    daemon.wait()
+    site.daemons.remove(daemon)
+    after = site.router()
+    assert await_portal(after)["url"] == PAGE
+    assert "up" not in {each["event"] for each in after.ask("links")["events"]
+                        if each["link"] == "wan-b"}
+    # Another way to ask: all is forgotten.
+    (tmp_path / "router.conf").write_text("upstream { portal-check = off }\n", "ascii")
+    assert after.run_cli("reload").returncode == 0
+    until(lambda: state(after, "b") == "up")
+
+
+def test_the_only_link(site, portal):
+    """Whoever opens any page sees the portal's, as nothing else is there to go by. Without an exit,
+    what answers nobody any more is no portal."""
+    site.bed.router.run("ip", "link", "set", "dev", "a", "down")
+    daemon = site.router(exit_=False)
+    await_portal(daemon)
+    with daemon.dial(SERVER4, 80) as client:
+        assert get(client, f"http://{SERVER4}/")[1]["Location"] == PAGE
+    log_in(daemon)
+    until(lambda: state(daemon, "b") == "up")
+    site.bed.router.run("ip", "link", "set", "dev", "a", "up")
+
+
+def test_what_answers_for_all_but_lets_the_exit_by(site, portal):
+    """A filter in the way, as offices have them, is no portal."""
+    portal.log_in()
+    portal.refuse = ""
+    portal.log_out()
+    site.exit()
+    daemon = site.router()
+    until(lambda: len(portal.requests) >= 2)
+    time.sleep(1)
+    assert state(daemon, "b") == "up" and "portal" not in told(daemon)
+
+
+# A server of one's own to ask.
+
+class CheckServer:
+    """Answers with bytes, on port 80 of the server."""
+
+    def __init__(self, namespace, answer: str) -> None:
+        self.answer = answer.encode()
+        self.asked = 0
+        self.server = peers.Server(namespace, self._serve, port=80)
+
+    def _serve(self, client: socket.socket) -> None:
+        self.asked += 1
+        client.recv(4096)
+        client.sendall(self.answer)
+
+    def close(self) -> None:
+        self.server.close()
+
+
+WELL = "HTTP/1.0 200 OK\r\n\r\nall is well\n"
+ASK = ("--portal-check", f"http://{SERVER4}/check", "--portal-answer", "all is well")
+
+
+@pytest.mark.parametrize("page", [False, True], ids=["redirect", "page"])
+def test_a_server_of_ones_own(site, page):
+    server = CheckServer(site.bed.server, WELL)
+    with contextlib.closing(server), Portal(site.bed.server, page=page) as portal:
+        daemon = site.router(*ASK, exit_=False)
+        until(lambda: state(daemon, "b") == "portal")
+        with daemon.dial(DOOR, 80) as guest:
+            status, fields, body = get(guest, f"http://{DOOR}/")
+        assert body == "<form>log in" if page else fields["Location"] == PAGE
+        assert state(daemon, "a") == "up" and server.asked
+        portal.log_in()
+        until(lambda: state(daemon, "b") == "up")
+
+
+@pytest.mark.parametrize("trouble", ["down", "silent", "HTTP/1.0 503 x\r\n\r\nlater",
+                                     f"HTTP/1.0 301 x\r\nLocation: https://{SERVER4}/\r\n\r\n"],
+                         ids=["down", "silent", "error", "moved"])
+def test_a_server_in_trouble_is_no_portal(site, trouble):
+    """Nor is one that is slow."""
+    with contextlib.ExitStack() as leave:
+        if trouble == "silent":
+            silent = leave.enter_context(peers.listen(site.bed.server, port=80))
+        elif trouble != "down":
+            server = leave.enter_context(
+                contextlib.closing(CheckServer(site.bed.server, trouble)))
+        daemon = site.router(*ASK, exit_=False)
+        if trouble == "silent":
+            for _ in range(2):
+                leave.enter_context(peers.accept(silent))
+        time.sleep(3 if trouble == "silent" else 1.5)
+        assert trouble in ("down", "silent") or server.asked >= 2
+        assert [state(daemon, link) for link in LINKS] == ["up", "up"]
+        assert "portal" not in told(daemon)
+
+
+def test_a_name_that_the_portal_answers_for(site):
+    """By link b the name server is the portal's, and so is what it names."""
+    (site.bed.scratch / "resolv.conf").write_text(f"nameserver {SERVER4}\n", "ascii")
+    server = CheckServer(site.bed.server, WELL)
+    with contextlib.closing(server), \
+            NameServer(site.bed.server, (SERVER4, 53)) as names, \
+            NameServer(site.bed.server, (far("b")[0], 5353)) as hijacked, \
+            Portal(site.bed.server, page=True, names=5353) as portal:
+        names.records["check.test"] = [SERVER4]
+        hijacked.records["check.test"] = [far("b")[0]]
+        daemon = site.router("--portal-check", "http://check.test/", *ASK[2:], exit_=False)
+        until(lambda: state(daemon, "b") == "portal")
+        assert hijacked.asked and state(daemon, "a") == "up"
+        # The door leads to whoever answered.
+        with daemon.dial(DOOR, 80) as guest:
+            assert get(guest, f"http://{DOOR}/")[2] == "<form>log in"
+        portal.log_in()
+        until(lambda: state(daemon, "b") == "up")
+
+
+@pytest.mark.parametrize("role", ["metered", "off"])
+def test_a_link_that_rests_is_not_asked(site, portal, role):
+    daemon = Hawserd(site.bed, "--link", "one=a", "--link", f"two=b,{role}")
+    site.daemons.append(daemon)
+    until(lambda: state(daemon, "b"), lambda seen: seen == {"metered": "standby"}.get(role, role))
+    time.sleep(1)
+    assert not portal.requests
+
+
+# Router mode: the browser knows nothing of a proxy.
+
+def test_a_browser_in_the_lan(lan, interceptor):
+    with Portal(lan.server) as portal:
+        daemon = interceptor("tproxy", *LINK)
+        daemon.up()
+        until(lambda: state(daemon, "b"), lambda seen: seen == "portal")
+        with peers.connect(lan.client, DOOR, 80) as client:
+            status, fields, _ = get(client, f"http://{DOOR}/")
+        assert status == "302" and fields["Location"] == PAGE
+        with peers.connect(lan.client, far("b")[0], 2050) as client:
+            assert get(client, f"{PAGE}?ok")[2] == "welcome"
+        assert not portal.closed

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "links/portal_door.h"
+
+#include <stdio.h>
+
+#include "config/link_config.h"
+
+/* 203.0.113.101 and so on, in TEST-NET-3, where examples seldom are. */
+#define FIRST 0xcb007165U
+
+union address portal_door(unsigned int slot)
+{
+	const struct in_addr ip = {htonl(FIRST + slot)};
+	union address address;
+
+	address_from_bytes(&address, AF_INET, &ip, 80);
+	return address;
+}
+
+int portal_door_slot(const union address *address)
+{
+	uint32_t slot;
+
+	if (address->sa.sa_family != AF_INET)
+		return -1;
+	slot = ntohl(address->in4.sin_addr.s_addr) - FIRST;
+	return slot < LINKS_MAX ? (int)slot : -1;
+}
+
+const char *portal_door_url(unsigned int slot, char out[PORTAL_DOOR_URL_MAX])
+{
+	const union address door = portal_door(slot);
+	char text[ADDRESS_TEXT_MAX];
+
+	snprintf(out, PORTAL_DOOR_URL_MAX, "http://%s/", address_format_ip(&door, text));
+	return out;
+}
