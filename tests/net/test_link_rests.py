@@ -116,3 +116,22 @@ def test_offered_again(bare, start):
             assert daemon.session()["upstream_subflows"] == 1
         until(lambda: daemon.session()["upstream_subflows"], lambda count: count == 2, JOINS_S)
         until(lambda: "offered again: connections that have not joined: 1\n" in daemon.log())
+
+
+def test_stranded_on_a_lost_link(bare, start):
+    """The only subflow is on a link that swallows packets, while the other works and could not be
+    joined: when the link comes back the connection goes on."""
+    daemon = start(BEGINS_ON_B)
+    stream = Stream(8)
+    with peers.listen(bare.server, mptcp=True) as listening, bare.rules(REFUSED.format("a")), \
+            daemon.dial(SERVER4, peers.port_of(listening)) as client, \
+            peers.accept(listening) as server:
+        together(lambda: stream.send(server, 9), lambda: stream.receive(client, 9))
+        assert server.getpeername()[0] == near("b")[0]
+        assert daemon.session()["upstream_subflows"] == 1
+        bare.cut("b")
+        until(lambda: f"{near('b')[0]} stays: connections without another subflow: 1\n" in daemon.log())
+        assert daemon.active() == 1
+        bare.mend("b")
+        together(lambda: stream.send(server, MEGABYTE, 9), lambda: stream.receive(client, MEGABYTE, 9))
+    until(lambda: not bare.endpoints().get(near("b")[0], {"backup": True}).get("backup"))

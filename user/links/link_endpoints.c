@@ -81,8 +81,8 @@ static int drop_moved(struct link_setup *setup, const struct wanted *wanted,
 }
 
 /* Those of ours that are not wanted. Connections that began on the address of a lost link are told
- * at once, too, where another can take over. Where none can they had better wait for it: without a
- * subflow a connection would never get one again. Not so where the quota is used up; and what a
+ * at once, too, where another can take over. Where no link can they had better wait for it: without
+ * a subflow a connection would never get one again. Not so where the quota is used up; and what a
  * portal answers is no connection, so that any other link will do. */
 static int drop_unwanted(struct link_setup *setup, const struct wanted *wanted,
 			 const struct mptcp_pm_endpoint *there, size_t there_count)
@@ -139,6 +139,14 @@ static bool may_stay(const struct wanted *wanted, const union address *address)
 		address_is_among(address, wanted->gone, wanted->gone_count));
 }
 
+/* Whether it goes because its link is lost, while another seems to work. */
+static bool is_lost(const struct wanted *wanted, const union address *address)
+{
+	return wanted->works[address_family(address)] &&
+	       address_is_among(address, wanted->known, wanted->known_count) &&
+	       !address_is_among(address, wanted->captive, wanted->captive_count);
+}
+
 static void hold(struct link_setup *setup, struct wanted *wanted,
 		 const struct mptcp_pm_endpoint *is, const struct link_standing *standing)
 {
@@ -179,7 +187,9 @@ static struct link_standing find_standing(const struct link_setup *setup,
 	return link_standing_find(census->subflows, census->subflow_count, &ground, address);
 }
 
-/* Adds to wanted what goes by our own will, but not yet. */
+/* Adds to wanted what goes by our own will, but not yet; and what is lost, where its end would help
+ * nobody: a connection without another subflow would never get one again, and where links come and
+ * go in turns, it may yet join or its own link come back. */
 static void hold_leaving(struct link_setup *setup, struct wanted *wanted,
 			 const struct census *census)
 {
@@ -189,10 +199,11 @@ static void hold_leaving(struct link_setup *setup, struct wanted *wanted,
 			find_endpoint(census->there, census->there_count, address);
 		struct link_standing standing;
 
-		if (!is || !may_stay(wanted, address))
+		if (!is || (!may_stay(wanted, address) && !is_lost(wanted, address)))
 			continue;
 		standing = find_standing(setup, census, address);
-		hold(setup, wanted, is, &standing);
+		if (may_stay(wanted, address) || (standing.stranded > 0 && standing.served == 0))
+			hold(setup, wanted, is, &standing);
 	}
 }
 
@@ -203,7 +214,7 @@ static bool needs_subflows(const struct link_setup *setup, const struct wanted *
 	if (wanted->any_link && link_offers_due(&setup->offers, clock_monotonic_s()))
 		return true;
 	for (size_t i = 0; i < census->leaving_count; i++)
-		if (may_stay(wanted, &census->leaving[i]))
+		if (may_stay(wanted, &census->leaving[i]) || is_lost(wanted, &census->leaving[i]))
 			return true;
 	return false;
 }

@@ -32,6 +32,8 @@ static void add(struct link_standing *standing, const struct mptcp_diag_subflow 
 	}
 	standing->users += there;
 	standing->alone += here && !elsewhere;
+	standing->stranded += joins && here && !elsewhere;
+	standing->served += here && elsewhere;
 	standing->missing += joins && on_ours && !there;
 	standing->waiting += joins && on_ours && !there && on_leaving && !elsewhere;
 }

@@ -60,6 +60,13 @@ static bool make_room(struct list *list)
 	return true;
 }
 
+/* MPTCP half-closes by its own signal (RFC 8684 section 3.3.3), TCP that was fallen back to by a
+ * FIN: with the peer taking part, a subflow that has sent one is on its way out. */
+static bool is_closing(uint8_t state, const struct mptcp_diag_subflow *subflow)
+{
+	return subflow->by_peer && (state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2);
+}
+
 static int on_socket(const struct nlmsghdr *header, void *context)
 {
 	const struct inet_diag_msg *socket = mnl_nlmsg_get_payload(header);
@@ -72,7 +79,7 @@ static int on_socket(const struct nlmsghdr *header, void *context)
 		if (mnl_attr_get_type(attribute) == INET_DIAG_ULP_INFO)
 			read_ulp(attribute, &subflow);
 	}
-	if (subflow.token == 0 || !make_room(list))
+	if (subflow.token == 0 || is_closing(socket->idiag_state, &subflow) || !make_room(list))
 		return MNL_CB_OK;
 	address_from_bytes(&subflow.local, socket->idiag_family, socket->id.idiag_src, 0);
 	list->subflows[list->count++] = subflow;

@@ -85,6 +85,20 @@ static void test_alone(void **state)
 	assert_standing(DSL, 0, 0, 2, 1);
 }
 
+/* Those that could have another subflow, and those that have one. */
+static void test_stranded(void **state)
+{
+	(void)state;
+	add(1, &at[LTE]);
+	assert_int_equal(find(LTE).stranded, 1);
+	assert_int_equal(find(LTE).served, 0);
+	add(2, &at[LTE]);
+	add(2, &at[SAT]);
+	add(3, &at[LTE])->by_peer = false;
+	assert_int_equal(find(LTE).stranded, 1);
+	assert_int_equal(find(LTE).served, 1);
+}
+
 static void test_a_join_under_way_is_no_subflow_yet(void **state)
 {
 	(void)state;
@@ -226,6 +240,7 @@ int main(void)
 		cmocka_unit_test_setup(test_nobody, setup),
 		cmocka_unit_test_setup(test_two_links_each, setup),
 		cmocka_unit_test_setup(test_alone, setup),
+		cmocka_unit_test_setup(test_stranded, setup),
 		cmocka_unit_test_setup(test_a_join_under_way_is_no_subflow_yet, setup),
 		cmocka_unit_test_setup(test_fallen_back, setup),
 		cmocka_unit_test_setup(test_not_ours, setup),
