@@ -65,8 +65,12 @@ include bpf/bpf.mk
 # 0: without `hawser top`, and so without ncurses.
 TOP     ?= 1
 WITHOUT += $(if $(filter 0,$(TOP)),user/cli/top.c,user/cli/top_off.c)
+# 0: without metrics and the page, and so without libmicrohttpd.
+HTTP    ?= 1
+WITHOUT += $(if $(filter 0,$(HTTP)),user/http/http_server.c,user/http/http_server_off.c)
 # libev ships no pkg-config file.
-PKGS     := libcares libconfuse json-c libsodium libnftables libnftnl libmnl $(if $(filter 0,$(TOP)),,ncurses)
+PKGS     := libcares libconfuse json-c libsodium libnftables libnftnl libmnl $(if $(filter 0,$(TOP)),,ncurses) \
+	    $(if $(filter 0,$(HTTP)),,libmicrohttpd)
 PKG_CONFIG ?= $(CROSS_COMPILE)pkg-config
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CFLAGS   ?= -O2 -g
@@ -105,6 +109,14 @@ $(BUILD)/%.o: %.c Makefile
 	@echo "  CC      $@"
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# As numbers, for an initializer.
+PAGE    := $(BUILD)/page/page.html.inc
+$(PAGE): user/web/page.html
+	@mkdir -p $(@D)
+	$(Q)od -An -v -tu1 $< | sed 's/  *\([0-9]\)/,\1/g; 1s/^,//' >$@.tmp && mv $@.tmp $@
+$(BUILD)/user/web/page.o: $(PAGE)
+$(BUILD)/user/web/page.o: ALL_CFLAGS += -I$(dir $(PAGE))
 
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
 	@echo "  LD      $@"

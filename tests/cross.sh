@@ -6,7 +6,7 @@ set -eu
 suite=bookworm
 tree=$(cd "$(dirname "$0")/.." && pwd)
 out=$tree/build/cross
-libraries="libev-dev libc-ares-dev libconfuse-dev libjson-c-dev libsodium-dev libncurses-dev
+libraries="libev-dev libc-ares-dev libconfuse-dev libjson-c-dev libsodium-dev libmicrohttpd-dev libncurses-dev
 libnftables-dev libnftnl-dev libmnl-dev libbpf-dev libelf-dev zlib1g-dev libcmocka-dev"
 keys=/usr/share/keyrings/debian-archive-keyring.gpg
 failed=
@@ -62,7 +62,7 @@ build() { # ARCH TRIPLET LINK-TIME, and what make shall make
 		PKG_CONFIG_SYSROOT_DIR=$root \
 		make -k -s --no-print-directory -C "$tree" -j"$(nproc)" BUILD="build/cross/$arch" \
 		CC="${CCACHE:-} $triplet-gcc" AR="$triplet-gcc-ar" PKG_CONFIG=pkg-config WERROR=-Werror \
-		BPF_READY="$tree/build/dist" TOP="${TOP:-1}" BPF="${BPF:-1}" \
+		BPF_READY="$tree/build/dist" TOP="${TOP:-1}" BPF="${BPF:-1}" HTTP="${HTTP:-1}" \
 		CFLAGS="$CFLAGS $link_time -idirafter $root/usr/include -idirafter $root/usr/include/$triplet" \
 		LDFLAGS="$link_time --sysroot=$root -L$root/usr/lib/$triplet -L$root/lib/$triplet -Wl,-rpath-link,$root/usr/lib/$triplet:$root/lib/$triplet $LDFLAGS" \
 		"$@"
@@ -105,7 +105,7 @@ compile() { # ARCH TRIPLET
 	headers=$out/$1/headers
 	mkdir -p "$headers"
 	for name in ares.h ares_build.h ares_dns.h ares_nameser.h ares_rules.h ares_version.h bpf confuse.h \
-		curses.h ev.h gelf.h json-c libelf.h libmnl libnftnl ncurses.h ncurses_dll.h nftables sodium sodium.h unctrl.h \
+		curses.h ev.h gelf.h json-c libelf.h libmnl libnftnl microhttpd.h ncurses.h ncurses_dll.h nftables sodium sodium.h unctrl.h \
 		zconf.h zlib.h $([ "$1" != musl ] || echo asm asm-generic linux mtd); do
 		for from in /usr/include "/usr/include/$(gcc -print-multiarch)"; do
 			[ ! -e "$from/$name" ] || ln -sfn "$from/$name" "$headers/$name"

@@ -9,7 +9,7 @@ export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
 # check-cross` (cross), `make check-fresh` (fresh), `make check-packages` and `check-container` (packages);
 # besides run and check, `make check-kernels` (kernels) and `make mesh` (mesh).
 run="gcc make pkg-config libc6-dev libev-dev libc-ares-dev libconfuse-dev libjson-c-dev
-libsodium-dev libncurses-dev libnftables-dev libnftnl-dev libmnl-dev libbpf-dev libelf-dev zlib1g-dev
+libsodium-dev libmicrohttpd-dev libncurses-dev libnftables-dev libnftnl-dev libmnl-dev libbpf-dev libelf-dev zlib1g-dev
 clang llvm bpftool"
 check="busybox-static clang-format clang-tidy curl git iproute2 libclang-rt-dev libcmocka-dev locales mandoc mujs
 netcat-openbsd nftables openssh-client openssh-server openssl python3 python3-pytest python3-pytest-timeout

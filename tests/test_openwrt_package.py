@@ -35,7 +35,8 @@ def test_fields(package):
     assert found["variant"] == [VARIANTS[package]] and found["license"] == ["GPL-2.0-or-later"]
     assert found["conffile"] == ["/etc/config/hawser", "/etc/hawser/"]
     depends = set(found["depends"][0].split())
-    assert ({"+libbpf", "+libncurses"} <= depends) == (package == "hawser")
+    for name in "+libbpf", "+libncurses", "+libmicrohttpd-no-ssl":
+        assert (name in depends) == (package == "hawser")
     assert {"+nftables-json", "+kmod-nft-tproxy", "+kmod-nft-socket"} <= depends
 
 
@@ -46,11 +47,14 @@ def test_builds_what_it_is_called(package, has_bpf):
     done = subprocess.run(["make", "-n", "-B", "-C", ROOT, "BPF_READY=bpf/ready", *flags.split(), "build/hawserd"],
                           capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"]})
     compiled = {name: f"-c -o build/user/{name}.o" in done.stdout for name in
-                ("accel/sockmap", "accel/sockmap_off", "intercept/steer_off", "cli/top", "cli/top_off")}
+                ("accel/sockmap", "accel/sockmap_off", "intercept/steer_off", "cli/top", "cli/top_off",
+                 "http/http_server", "http/http_server_off")}
     assert compiled == {"accel/sockmap": has_bpf, "accel/sockmap_off": not has_bpf,
-                        "intercept/steer_off": not has_bpf, "cli/top": has_bpf, "cli/top_off": not has_bpf}
+                        "intercept/steer_off": not has_bpf, "cli/top": has_bpf, "cli/top_off": not has_bpf,
+                        "http/http_server": has_bpf, "http/http_server_off": not has_bpf}
     assert """-DHAWSER_RUN_DIR='"/var/run"' -DSTATE_DIR_DEFAULT='"/etc/hawser/state"' -DHISTORY_WRITE_S=21600""" in done.stdout
-    assert ("-lncurses" in done.stdout) == ("-lbpf" in done.stdout) == has_bpf
+    for library in "-lncurses", "-lbpf", "-lmicrohttpd":
+        assert (library in done.stdout) == has_bpf, library
 
 
 @pytest.mark.parametrize("package", VARIANTS)

@@ -299,6 +299,8 @@ void local_listen(struct local *local, const struct listen_config *listen, size_
 	while (!bpf_map_get_next_key(map, NULL, &address))
 		bpf_map_delete_elem(map, &address);
 	for (size_t i = 0; i < count; i++) {
+		if (listen[i].metrics)
+			continue;
 		address_to_map(&address, &listen[i].address);
 		/* One too many is served by TCP. */
 		(void)bpf_map_update_elem(map, &address, &value, BPF_ANY);

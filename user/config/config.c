@@ -104,6 +104,11 @@ static void config_free(struct config *config)
 	free(config->relay.local_accel);
 	free(config->access_log);
 	free(config->on_event);
+	if (config->metrics.token)
+		sodium_memzero(config->metrics.token, strlen(config->metrics.token));
+	free(config->metrics.token);
+	free(config->metrics.allow);
+	free(config->metrics.host);
 	intercept_config_fini(&config->intercept);
 	free(config->links.link);
 	free(config->portal.url);
@@ -165,6 +170,22 @@ bool config_forward_allowed(const struct config *config, const union address *cl
 	return address_is_loopback(client) || is_allowed(config, client);
 }
 
+bool config_metrics_allowed(const struct config *config, const union address *client)
+{
+	const struct metrics_config *metrics = &config->metrics;
+
+	return is_in(metrics->allow, metrics->allow_count, client) ||
+	       (!metrics->token && address_is_loopback(client));
+}
+
+bool config_has_metrics(const struct config *config)
+{
+	for (size_t i = 0; i < config->listen_count; i++)
+		if (config->listen[i].metrics)
+			return true;
+	return false;
+}
+
 bool config_accepts_proxy(const struct config *config, const union address *peer)
 {
 	return is_in(config->accept_proxy, config->accept_proxy_count, peer);
@@ -188,6 +209,8 @@ const char *config_listen_kind(const struct listen_config *listen)
 {
 	if (listen->transparent)
 		return "transparent";
+	if (listen->metrics)
+		return "metrics";
 	if (listen->gate)
 		return "exit";
 	return listen->forward ? "forward" : "socks";

@@ -36,6 +36,7 @@ struct gate;
 struct listen_config {
 	union address address;
 	bool transparent;	 /* takes connections on their way to somewhere else */
+	bool metrics;		 /* serves metrics and the page, and no proxy */
 	bool forward;		 /* to is valid; else, if neither, SOCKS and HTTP CONNECT */
 	struct destination to;	 /* host "" with an address, or a name */
 	const struct gate *gate; /* takes tokens; one of the configuration's. NULL: none */
@@ -92,6 +93,15 @@ struct timeouts { /* seconds, all > 0 */
 	double event_s; /* of the program of on_event */
 };
 
+/* Who sees metrics and the page. */
+struct metrics_config {
+	struct prefix *allow;
+	size_t allow_count;
+	char *token;	     /* NULL: none */
+	struct domain *host; /* names of this host beside its own */
+	size_t host_count;
+};
+
 struct config {
 	struct listen_config *listen;
 	size_t listen_count;
@@ -131,6 +141,7 @@ struct config {
 	char *access_log; /* a path, "syslog" or "syslog:PATH"; NULL: off */
 	struct timeouts timeouts;
 	struct intercept_config intercept;
+	struct metrics_config metrics;
 	atomic_uint references;
 };
 
@@ -164,7 +175,14 @@ bool config_is_transparent(const struct config *config);
 /* ... whose connections are to be dialled before they are accepted. */
 bool config_connects_first(const struct config *config);
 
-/* "socks", "forward" or "transparent"; for output. */
+/* Whether a client from this address sees metrics without the token: from the allowed prefixes, and
+ * from loopback while there is no token. */
+bool config_metrics_allowed(const struct config *config, const union address *client);
+
+/* Whether there is a listener for metrics. */
+bool config_has_metrics(const struct config *config);
+
+/* "socks", "forward", "exit", "transparent" or "metrics"; for output. */
 const char *config_listen_kind(const struct listen_config *listen);
 
 /* "auto", "on"…; for output. */

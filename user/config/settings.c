@@ -44,6 +44,7 @@ static const struct {
 	[SECTION_TUNE] = {"tune", NULL},
 	[SECTION_TIMEOUTS] = {"timeouts", NULL},
 	[SECTION_INTERCEPT] = {"intercept", NULL},
+	[SECTION_METRICS] = {"metrics", NULL},
 };
 
 static const char *const tick_words[] = {"auto", "off", NULL};
@@ -195,11 +196,22 @@ const struct setting settings[] = {
 	{SECTION_LISTEN, .parts = "address", .repeats = true,
 	 AT(draft, bool, item.listen.transparent),
 	 OPTION("--transparent", "ADDR:PORT", "take connections by TPROXY or REDIRECT")},
+	{SECTION_LISTEN, .parts = "address", .repeats = true, AT(draft, bool, item.listen.metrics),
+	 OPTION("--metrics", "ADDR:PORT", "serve metrics and a page by HTTP")},
 	{SECTION_LISTEN, "address", KEEP(item.address), .required = true, .argument = "ADDR:PORT"},
 	{SECTION_LISTEN, "to", KEEP(item.to)},
 	{SECTION_LISTEN, "tokens", KEEP(item.tokens)},
 	{SECTION_LISTEN, "exit-name", KEEP(item.exit_name)},
 	{SECTION_LISTEN, "transparent", BOOLEAN(draft, item.listen.transparent)},
+	{SECTION_LISTEN, "metrics", BOOLEAN(draft, item.listen.metrics)},
+
+	{SECTION_METRICS, "allow", LIST(value_prefix, struct prefix, metrics.allow),
+	 OPTION("--metrics-allow", "PREFIX", "let these addresses see metrics")},
+	{SECTION_METRICS, "token-file", .parse = settings_metrics_token,
+	 AT(config, char *, metrics.token),
+	 OPTION("--metrics-token", "FILE", "let who has this token see them")},
+	{SECTION_METRICS, "host", LIST(value_domain, struct domain, metrics.host),
+	 OPTION("--metrics-host", "NAME", "a name by which browsers may ask for them")},
 
 	{SECTION_INTERCEPT, "up", BOOLEAN(config, intercept.up)},
 	{SECTION_INTERCEPT, "method", WORD(config, intercept.method, intercept_method_words),

@@ -5,6 +5,7 @@
 
 #include "auth/gate.h"
 #include "config/settings_private.h"
+#include "http/http_server.h"
 #include "proto/exit_line.h"
 
 #define EXPECT_ALLOW                                                                               \
@@ -48,6 +49,13 @@ static int check_item(const struct item *item)
 {
 	const struct value *beside = item->to.name ? &item->to : &item->tokens;
 
+	if (item->listen.metrics && !http_server_is_built())
+		return value_refuse(&item->address, "metrics cannot be served: this hawserd was "
+						    "built without libmicrohttpd (make HTTP=0)");
+	if (item->listen.metrics && (item->listen.transparent || beside->name))
+		return value_refuse(&item->address,
+				    "a listener for metrics is no proxy; expected to, tokens, "
+				    "transparent or metrics, one of them");
 	if (item->listen.transparent && beside->name)
 		return value_refuse(beside, "a transparent listener goes where its clients want "
 					    "to; expected to, tokens or transparent, one of them");
@@ -184,7 +192,8 @@ static int check_exposure(const struct draft *draft)
 
 		/* Who has neither a token nor a password does not get in. A transparent one that is
 		 * dialled itself refuses; what is taken to it is for whoever sets the rules. */
-		if (address_is_loopback(&listen->address) || listen->gate || listen->transparent)
+		if (address_is_loopback(&listen->address) || listen->gate || listen->transparent ||
+		    listen->metrics)
 			continue;
 		if (listen->forward)
 			return value_refuse(&draft->listen_from[i],
@@ -199,11 +208,41 @@ static int check_exposure(const struct draft *draft)
 	return 0;
 }
 
+static int check_metrics(const struct draft *draft)
+{
+	const struct config *config = draft->config;
+
+	for (size_t i = 0; i < config->listen_count; i++) {
+		if (!config->listen[i].metrics)
+			continue;
+		if (!address_is_loopback(&config->listen[i].address) && !config->metrics.token &&
+		    config->metrics.allow_count == 0)
+			return value_refuse(
+				&draft->listen_from[i],
+				"not loopback, so all could see who goes where; expected a token, "
+				"--metrics-token FILE or metrics { token-file = \"FILE\" }, or a "
+				"source range, --metrics-allow 192.168.1.0/24 or metrics { allow = "
+				"{ \"192.168.1.0/24\" } }");
+	}
+	return 0;
+}
+
+/* Who only asks for metrics has said nothing of the others. */
+static bool has_proxies(const struct config *config)
+{
+	for (size_t i = 0; i < config->listen_count; i++)
+		if (!config->listen[i].metrics)
+			return true;
+	return false;
+}
+
 int settings_finish_listeners(struct draft *draft)
 {
 	int err = finish_served(draft);
 
-	if (!err && draft->config->listen_count == 0)
+	if (!err)
+		err = check_metrics(draft);
+	if (!err && !has_proxies(draft->config))
 		err = add_default_listeners(draft);
 	return err ? err : check_exposure(draft);
 }

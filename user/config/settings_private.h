@@ -19,5 +19,6 @@ VALUE_KIND(settings_gateway);	     /* union address[IP_FAMILIES] */
 VALUE_KIND(settings_probe);	     /* struct link_config */
 VALUE_KIND(settings_portal_check);   /* struct portal_config */
 VALUE_KIND(settings_exit_by_option); /* struct draft: an exit, but for its token */
+VALUE_KIND(settings_metrics_token);  /* char *: what the file has */
 
 #endif

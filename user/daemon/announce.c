@@ -30,12 +30,15 @@ void announce(const struct config *config, const struct sockmap *sockmap, const 
 		if (listen->forward)
 			log_info("listening on %s, forwarding to %s", text,
 				 destination_format(&listen->to, to));
+		else if (listen->metrics)
+			log_info("listening on %s, metrics and page: http://%s/", text, text);
 		else if (listen->transparent)
 			log_info("listening on %s, transparent", text);
 		else
 			log_info("listening on %s (%sSOCKS5, SOCKS4, SOCKS4a, HTTP)", text,
 				 listen->gate ? "exit for tokens, " : "");
-		if (!listen->forward && !listen->transparent && !listen->gate && !socks)
+		if (!listen->forward && !listen->transparent && !listen->metrics && !listen->gate &&
+		    !socks)
 			socks = listen;
 	}
 	for (size_t i = 0; i < config->exit_count; i++)

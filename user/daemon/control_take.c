@@ -57,6 +57,8 @@ static struct json_object *on_control(void *context, const char *command,
 	if (strcmp(command, "let-go") == 0)
 		return hand_over_soon(daemon) ? json_object_new_object()
 					      : json_error("this hawserd serves");
+	if (strcmp(command, "doctor-tell") == 0)
+		return doctor_record_take(&daemon->doctor, request);
 	if (strcmp(command, "upgrade") == 0)
 		return answer_upgrade(daemon);
 	return report_answer(&daemon->report, command, request);

@@ -21,6 +21,7 @@
 #include "daemon/inherited.h"
 #include "daemon/interception.h"
 #include "daemon/listen_watch.h"
+#include "daemon/metrics.h"
 #include "daemon/open_files.h"
 #include "daemon/privileges.h"
 #include "daemon/usage.h"
@@ -36,6 +37,7 @@
 #include "shared/recent_dials.h"
 #include "upstream/exit_memory.h"
 #include "upstream/exit_tell.h"
+#include "web/web.h"
 
 /* A slot of the sockmap takes about 250 bytes of kernel memory, used or not. */
 #define SOCKMAP_SLOTS_MAX 16384
@@ -51,7 +53,9 @@ void daemon_configure_workers(struct daemon *daemon, bool listening)
 		listening = false;
 	for (size_t w = 0; w < daemon->worker_count; w++) {
 		for (size_t i = 0; listening && i < count; i++)
-			fds[i] = daemon->listening.fds[i * daemon->worker_count + w];
+			fds[i] = daemon->config->listen[i].metrics
+					 ? -1
+					 : daemon->listening.fds[i * daemon->worker_count + w];
 		worker_configure(daemon->workers[w], daemon->config, listening ? fds : NULL);
 	}
 	free(fds);
@@ -173,6 +177,46 @@ void daemon_configure_on_event(struct daemon *daemon)
 	on_event_configure(daemon->on_event, daemon->config->on_event,
 			   daemon->config->timeouts.event_s);
 	exit_tell_configure(daemon->exit_tell, daemon->config);
+}
+
+static void write_metrics(void *context, struct exposition *out)
+{
+	const struct daemon *daemon = context;
+
+	metrics_write(&daemon->report, out);
+}
+
+static struct json_object *answer_web(void *context, const char *command,
+				      struct json_object *request)
+{
+	const struct daemon *daemon = context;
+
+	return report_answer(&daemon->report, command, request);
+}
+
+static int start_web(struct daemon *daemon)
+{
+	daemon->web = web_open(daemon->loop, &(struct web_source){.answer = answer_web,
+								  .metrics = write_metrics,
+								  .context = daemon,
+								  .penalty = daemon->penalty});
+	if (!daemon->web)
+		return no_memory();
+	daemon_configure_web(daemon);
+	return 0;
+}
+
+void daemon_configure_web(struct daemon *daemon)
+{
+	const struct listen_set *set = &daemon->listening;
+	int *fds = calloc(set->count * set->workers, sizeof(*fds));
+	size_t count = 0;
+
+	for (size_t i = 0; fds && i < set->count * set->workers; i++)
+		if (set->metrics[i / set->workers] && set->fds[i] >= 0)
+			fds[count++] = set->fds[i];
+	web_configure(daemon->web, daemon->config, fds, count);
+	free(fds);
 }
 
 static int start_links(struct daemon *daemon)
@@ -307,6 +351,7 @@ static int run(struct daemon *daemon)
 				       .local = daemon->local,
 				       .on_event = daemon->on_event,
 				       .usage = daemon->usage,
+				       .doctor = &daemon->doctor,
 				       .access_log = daemon->access_log,
 				       .links = daemon->links,
 				       .started = clock_monotonic_s(),
@@ -323,6 +368,9 @@ static int run(struct daemon *daemon)
 	if (!daemon->interception)
 		return no_memory();
 	daemon->report.interception = daemon->interception;
+	err = start_web(daemon);
+	if (err)
+		return err;
 	watch_signal(daemon, &daemon->hangup, SIGHUP, on_hangup);
 	watch_signal(daemon, &daemon->terminate, SIGTERM, on_terminate);
 	watch_signal(daemon, &daemon->interrupt, SIGINT, on_interrupt);
@@ -350,7 +398,9 @@ static void fini(struct daemon *daemon)
 	control_release(daemon);
 	interception_close(daemon->interception);
 	heartbeat_close(daemon->heartbeat);
+	web_close(daemon->web);
 	usage_close(daemon->usage);
+	doctor_record_free(&daemon->doctor);
 	for (size_t w = 0; w < daemon->worker_count; w++)
 		worker_stop(daemon->workers[w]);
 	free(daemon->workers);

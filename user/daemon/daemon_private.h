@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "config/config.h"
+#include "daemon/doctor_record.h"
 #include "daemon/listen_set.h"
 #include "daemon/report.h"
 
@@ -31,6 +32,8 @@ struct daemon {
 	struct meeting *dialled;
 	struct links *links;
 	struct usage *usage;
+	struct web *web;
+	struct doctor_record doctor;
 	struct control *control;
 	ev_timer control_wait;
 	struct heartbeat *heartbeat;
@@ -53,6 +56,9 @@ struct daemon {
 
 /* Has all workers take the configuration, and listen or not. */
 void daemon_configure_workers(struct daemon *daemon, bool listening);
+
+/* Has metrics and the page be served as it says. */
+void daemon_configure_web(struct daemon *daemon);
 
 /* Has on_event take the configuration. */
 void daemon_configure_on_event(struct daemon *daemon);

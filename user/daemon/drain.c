@@ -9,6 +9,7 @@
 #include "daemon/listen_watch.h"
 #include "daemon/worker.h"
 #include "intercept/run_redirect.h"
+#include "web/web.h"
 
 /* While draining, how often to look whether the last session has ended. */
 #define DRAIN_POLL_S 0.1
@@ -62,6 +63,7 @@ void drain_begin(struct daemon *daemon)
 	run_redirect_listen(daemon->run, NULL);
 	daemon_configure_workers(daemon, false);
 	listen_watch_follow(daemon->listen_watch, NULL);
+	web_drain(daemon->web);
 	listen_set_close(&daemon->listening);
 	log_info("draining for up to %g s; another SIGTERM stops at once",
 		 daemon->config->timeouts.drain_s);

@@ -75,7 +75,7 @@ static int listen_open_as(const struct listen_config *listen_to, const struct tu
 int listen_open(const struct listen_config *listen, const struct tune *tune)
 {
 	/* An MPTCP listener takes TCP clients as well, and gives them plain TCP sockets. */
-	int fd = listen_open_as(listen, tune, true);
+	int fd = listen_open_as(listen, tune, !listen->metrics);
 
 	/* Before 5.17 MPTCP sockets do not know IP_TRANSPARENT and IP_FREEBIND. */
 	if (fd == -EOPNOTSUPP || fd == -ENOPROTOOPT)

@@ -40,11 +40,11 @@ static void set_shared(const int *fds, size_t workers, bool shared)
 		(void)setsockopt(fds[w], SOL_SOCKET, SO_REUSEPORT, &value, sizeof(value));
 }
 
-/* All workers accept from one socket where that is the only kind that BPF can bring connections to.
- */
-static bool wants_one_socket(bool transparent)
+/* All workers accept from one socket where that is the only kind that BPF can bring connections to;
+ * of metrics only the main thread does. */
+static bool wants_one_socket(bool transparent, bool metrics)
 {
-	return transparent && !steer_takes_shared();
+	return metrics || (transparent && !steer_takes_shared());
 }
 
 static void listen_set_settle(const struct listen_set *set)
@@ -52,7 +52,7 @@ static void listen_set_settle(const struct listen_set *set)
 	for (size_t i = 0; i < set->count; i++)
 		if (set->fds[i * set->workers] >= 0)
 			set_shared(&set->fds[i * set->workers], set->workers,
-				   !wants_one_socket(set->transparent[i]));
+				   !wants_one_socket(set->transparent[i], set->metrics[i]));
 }
 
 /* Whether old listens on all addresses where the new one is one of them, or the other way around.
@@ -78,14 +78,16 @@ static int listen_set_alloc(struct listen_set *set, const struct config *config,
 	*set = (struct listen_set){.count = count, .workers = workers};
 	set->addresses = calloc(count, sizeof(*set->addresses));
 	set->transparent = calloc(count, sizeof(*set->transparent));
+	set->metrics = calloc(count, sizeof(*set->metrics));
 	set->fds = calloc(count * workers, sizeof(*set->fds));
 	for (size_t i = 0; set->fds && i < count * workers; i++)
 		set->fds[i] = -1;
-	if (!set->addresses || !set->transparent || !set->fds)
+	if (!set->addresses || !set->transparent || !set->metrics || !set->fds)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
 		set->addresses[i] = config->listen[i].address;
 		set->transparent[i] = config->listen[i].transparent;
+		set->metrics[i] = config->listen[i].metrics;
 	}
 	return 0;
 }
@@ -109,7 +111,7 @@ static int open_next(const struct listen_config *listen, const struct tune *tune
 {
 	int fd;
 
-	if (w == 0 || !wants_one_socket(listen->transparent))
+	if (w == 0 || !wants_one_socket(listen->transparent, listen->metrics))
 		return listen_open(listen, tune);
 	fd = fcntl(fds[0], F_DUPFD_CLOEXEC, 0);
 	return fd < 0 ? -errno : fd;
@@ -238,6 +240,7 @@ void listen_set_close(struct listen_set *set)
 			close(set->fds[i]);
 	free(set->addresses);
 	free(set->transparent);
+	free(set->metrics);
 	free(set->fds);
 	*set = (struct listen_set){0};
 }

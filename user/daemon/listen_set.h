@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The listening sockets: one per address and worker (SO_REUSEPORT), or one that all workers accept
- * from, where a transparent listener must not share its port. Opens them, hands them over
- * from one configuration to the next, accepts nothing. */
+ * from, where a transparent listener must not share its port, or the main thread, for metrics.
+ * Opens them, hands them over from one configuration to the next, accepts nothing. */
 #ifndef HAWSER_DAEMON_LISTEN_SET_H
 #define HAWSER_DAEMON_LISTEN_SET_H
 
@@ -15,6 +15,7 @@
 struct listen_set {
 	union address *addresses;
 	bool *transparent;
+	bool *metrics;
 	int *fds;
 	size_t count; /* of addresses */
 	size_t workers;

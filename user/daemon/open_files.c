@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "daemon/control.h"
+#include "http/http_server.h"
 #include "session/hold.h"
 #include "upstream/resolver.h"
 
@@ -25,6 +26,9 @@
 #define FDS_SESSION 2
 
 #define FDS_PIPE 2
+
+/* Connections, those that leave, and what the library needs. */
+#define FDS_METRICS (2 * HTTP_CONNECTIONS_MAX + 4)
 
 /* Of what traffic may use, at most one in so many for each other use. */
 #define SHARE_PIPES    16
@@ -51,7 +55,7 @@ static uint64_t reserved(uint64_t limit, const struct config *config)
 	/* A reload opens the new listeners before it closes the old ones. */
 	const uint64_t wanted = least + CONTROL_CLIENTS_MAX +
 				2 * (uint64_t)config->listen_count * config->workers +
-				config->exit_count;
+				config->exit_count + (config_has_metrics(config) ? FDS_METRICS : 0);
 
 	if (wanted < limit / 2)
 		return wanted;

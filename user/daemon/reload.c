@@ -113,6 +113,7 @@ static int take(struct daemon *daemon)
 	daemon->listening = listening;
 	local_listen(daemon->local, new->listen, new->listen_count);
 	daemon_configure_workers(daemon, true);
+	daemon_configure_web(daemon);
 	listen_set_keep(&listening);
 	listen_set_forget(&closing);
 	listen_set_close(&closing);

@@ -14,6 +14,7 @@
 #include "base/control_socket.h"
 #include "base/json.h"
 #include "config/config.h"
+#include "daemon/doctor_record.h"
 #include "daemon/interception.h"
 #include "daemon/report_exits.h"
 #include "daemon/report_intercept.h"
@@ -205,7 +206,7 @@ static const char *congestion_name(const struct config *config)
 	}
 }
 
-static struct stats sum_stats(const struct report_source *source)
+struct stats report_sum_stats(const struct report_source *source)
 {
 	struct stats sum = {0};
 
@@ -223,7 +224,7 @@ static struct json_object *report_status(const struct report_source *source,
 {
 	const struct config *config = source->config;
 	struct json_object *status = json_object_new_object();
-	struct stats sum = sum_stats(source);
+	struct stats sum = report_sum_stats(source);
 	char kernel[KERNEL_VERSION_TEXT_MAX];
 
 	(void)request;
@@ -246,7 +247,9 @@ static struct json_object *report_status(const struct report_source *source,
 	put(status, "tokens", report_tokens(config));
 	put(status, "sessions",
 	    report_pair("active", sum.sessions_active, "total", sum.sessions_total));
-	put(status, "bytes", report_pair("up", sum.relay.bytes_up, "down", sum.relay.bytes_down));
+	put(status, "bytes",
+	    report_pair("up", relay_counters_sum(&sum.relay, UP), "down",
+			relay_counters_sum(&sum.relay, DOWN)));
 	put(status, "protocols", report_protocols(sum.protocols));
 	put(status, "client", report_transports(sum.client_transport));
 	put(status, "upstream", report_transports(sum.server_transport));
@@ -311,7 +314,7 @@ static struct json_object *answer_links(const struct report_source *source,
 static struct json_object *answer_intercept(const struct report_source *source,
 					    struct json_object *request)
 {
-	const struct stats sum = sum_stats(source);
+	const struct stats sum = report_sum_stats(source);
 	struct json_object *answer =
 		report_intercept_settings(source->config, source->links, source->config->control);
 
@@ -329,6 +332,20 @@ static struct json_object *answer_usage(const struct report_source *source,
 	return report_usage(source->usage, request);
 }
 
+static struct json_object *answer_rates(const struct report_source *source,
+					struct json_object *request)
+{
+	(void)request;
+	return report_rates(source->links);
+}
+
+static struct json_object *answer_doctor(const struct report_source *source,
+					 struct json_object *request)
+{
+	(void)request;
+	return doctor_record_report(source->doctor);
+}
+
 static const struct {
 	const char *name;
 	struct json_object *(*answer)(const struct report_source *source,
@@ -336,7 +353,8 @@ static const struct {
 } commands[] = {
 	{"status", report_status},   {"sessions", answer_sessions},   {"flows", answer_flows},
 	{"exits", answer_exits},     {"intercept", answer_intercept}, {"links", answer_links},
-	{"session", answer_session}, {"usage", answer_usage},
+	{"session", answer_session}, {"usage", answer_usage},	      {"rates", answer_rates},
+	{"doctor", answer_doctor},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

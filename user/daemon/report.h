@@ -6,9 +6,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "session/stats.h"
+
 struct access_log;
 struct sockmap;
 struct config;
+struct doctor_record;
 struct on_event;
 struct interception;
 struct json_object;
@@ -36,6 +39,7 @@ struct report_source {
 	struct access_log *access_log;	 /* NULL: none */
 	const struct on_event *on_event; /* the same */
 	struct usage *usage;		 /* the same */
+	const struct doctor_record *doctor;
 	const struct interception *interception;
 	double started;		  /* CLOCK_MONOTONIC seconds */
 	const char *file;	  /* of the configuration; NULL: none */
@@ -49,5 +53,8 @@ struct report_source {
  * Main thread only. */
 struct json_object *report_answer(const struct report_source *source, const char *command,
 				  struct json_object *request);
+
+/* Of all workers. */
+struct stats report_sum_stats(const struct report_source *source);
 
 #endif

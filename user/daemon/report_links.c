@@ -79,6 +79,7 @@ static struct json_object *report_link(const struct links *links, size_t index)
 	const struct link *link = links_list(links, &(size_t){0}) + index;
 	const struct link_rates *meter = links_meter(links, index);
 	const struct link_portal *portal = links_portal(links, index);
+	const struct link_echoes echoes = links_echoes(links, index);
 	struct json_object *object = json_object_new_object();
 	char prefix[PREFIX_TEXT_MAX];
 
@@ -99,6 +100,8 @@ static struct json_object *report_link(const struct links *links, size_t index)
 	put(object, "ipv4", report_path(&link->paths[IP_V4]));
 	put(object, "ipv6", report_path(&link->paths[IP_V6]));
 	put(object, "bytes", report_bytes(&meter->total));
+	put_seconds(object, "rtt_s", echoes.rtt_us / 1e6);
+	put(object, "probes", report_pair("requests", echoes.requests, "replies", echoes.replies));
 	if (links_usage(links, index))
 		put(object, "quota", report_quota(&link->config, links_usage(links, index)));
 	for (enum link_span span = 0; span < LINK_SPANS; span++) {
@@ -107,6 +110,55 @@ static struct json_object *report_link(const struct links *links, size_t index)
 		put(object, spans[span], report_bytes(&rate));
 	}
 	return object;
+}
+
+/* [seconds ago, received, sent a second] of each span between two looks, the oldest first. */
+static struct json_object *report_samples(const struct link_samples *ring)
+{
+	struct json_object *list = json_object_new_array();
+	const size_t size = LINK_RATES_SAMPLES;
+	const struct link_sample *before = NULL;
+	const double now = clock_monotonic_s();
+
+	for (size_t i = 0; i < ring->count; i++) {
+		const struct link_sample *sample =
+			&ring->samples[(ring->next + size - ring->count + i) % size];
+		const double span_s = before ? sample->at_s - before->at_s : 0;
+
+		if (span_s > 0) {
+			struct json_object *row = json_object_new_array();
+
+			append(row, json_object_new_int64((int64_t)((now - sample->at_s) + 0.5)));
+			append(row, json_object_new_int64((
+					    int64_t)((double)(sample->total.rx - before->total.rx) /
+						     span_s)));
+			append(row, json_object_new_int64((
+					    int64_t)((double)(sample->total.tx - before->total.tx) /
+						     span_s)));
+			append(list, row);
+		}
+		before = sample;
+	}
+	return list;
+}
+
+struct json_object *report_rates(const struct links *links)
+{
+	struct json_object *answer = json_object_new_object();
+	struct json_object *list = json_object_new_array();
+	size_t count = 0;
+	const struct link *all = links ? links_list(links, &count) : NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *object = json_object_new_object();
+
+		put_text(object, "name", all[i].config.name);
+		put(object, "seconds", report_samples(&links_meter(links, i)->fine));
+		put(object, "minutes", report_samples(&links_meter(links, i)->rough));
+		append(list, object);
+	}
+	put(answer, "rates", list);
+	return answer;
 }
 
 static struct json_object *report_event(const struct link_event *event)

@@ -10,6 +10,10 @@ struct session_detail;
 /* {"links": […], "events": […]}; links may be NULL. The caller owns one reference. */
 struct json_object *report_links(const struct links *links);
 
+/* How fast each has been: [seconds ago, received, sent] of the last minute and the last hour, the
+ * oldest first. Bytes a second. */
+struct json_object *report_rates(const struct links *links);
+
 /* Adds "fault", "put_back", "last" and "last_age_s"; links may be NULL. */
 void report_links_upkeep(struct json_object *object, const struct links *links);
 

@@ -104,15 +104,18 @@ static int compare_idle(const void *a, const void *b)
 	return (one->idle_s > other->idle_s) - (one->idle_s < other->idle_s);
 }
 
-/* Of all workers; the caller frees it. NULL without memory or without sessions. */
-static struct session_row *all_sessions(const struct crew *crew, size_t *count)
+/* Of all workers, most of each at most; the caller frees it. NULL without memory or without
+ * sessions. */
+static struct session_row *all_sessions(const struct crew *crew, size_t most, size_t *count,
+					size_t *there)
 {
 	struct session_row *all = NULL;
 
-	*count = 0;
+	*count = *there = 0;
 	for (size_t i = 0; i < crew->count; i++) {
 		size_t more = 0;
-		struct session_row *rows = worker_get_sessions(crew->workers[i], &more);
+		struct session_row *rows =
+			worker_get_sessions(crew->workers[i], most, &more, there);
 		struct session_row *grown =
 			more > 0 ? reallocarray(all, *count + more, sizeof(*all)) : NULL;
 
@@ -136,7 +139,7 @@ report_rows(const struct crew *crew, struct json_object *request, const char *na
 	struct json_object *list;
 	struct json_object *limit = NULL;
 	struct session_row *rows;
-	size_t count;
+	size_t count, there;
 	size_t most = SIZE_MAX;
 
 	if (json_object_object_get_ex(request, "limit", &limit)) {
@@ -146,7 +149,7 @@ report_rows(const struct crew *crew, struct json_object *request, const char *na
 	}
 	answer = json_object_new_object();
 	list = json_object_new_array();
-	rows = all_sessions(crew, &count);
+	rows = all_sessions(crew, most, &count, &there);
 	if (count > most)
 		qsort(rows, count, sizeof(*rows), compare_idle);
 	for (size_t i = 0; i < count && i < most; i++)
@@ -156,7 +159,7 @@ report_rows(const struct crew *crew, struct json_object *request, const char *na
 		json_object_array_sort(list, compare_rows);
 	put(answer, name, list);
 	if (limit)
-		put_count(answer, "count", count);
+		put_count(answer, "count", there);
 	return answer;
 }
 

@@ -158,6 +158,7 @@ struct worker *worker_start(const struct worker_options *options)
 	poller_init(&env->relay.poller, worker->loop);
 	heap_init(&env->heap, worker->loop);
 	env->relay.counters = &env->stats.relay;
+	env->relay.first_byte = &env->stats.first_byte;
 	err = -io_buffers_init(&env->relay.buffers);
 	if (!err)
 		err = -hangup_init(&env->relay.hangup, worker->loop);
@@ -275,25 +276,30 @@ void worker_get_stats(struct worker *worker, struct stats *out)
 
 struct sessions_call {
 	struct session_row *rows;
+	size_t max;
 	size_t count;
+	size_t all;
 };
 
 static void worker_do_get_sessions(struct worker *worker, void *argument)
 {
 	struct sessions_call *call = argument;
-	size_t max = worker->env.stats.sessions_active;
 
-	call->rows = max ? calloc(max, sizeof(*call->rows)) : NULL;
+	call->all = worker->env.stats.sessions_active;
+	call->max = call->max < call->all ? call->max : call->all;
+	call->rows = call->max ? calloc(call->max, sizeof(*call->rows)) : NULL;
 	if (call->rows)
-		call->count = session_describe_all(&worker->env, call->rows, max);
+		call->count = session_describe_all(&worker->env, call->rows, call->max);
 }
 
-struct session_row *worker_get_sessions(struct worker *worker, size_t *count)
+struct session_row *worker_get_sessions(struct worker *worker, size_t max, size_t *count,
+					size_t *all)
 {
-	struct sessions_call call = {0};
+	struct sessions_call call = {.max = max};
 
 	worker_call(worker, worker_do_get_sessions, &call);
 	*count = call.count;
+	*all += call.all;
 	return call.rows;
 }
 

@@ -58,9 +58,10 @@ void worker_set_links(struct worker *worker, const struct link_choices *choices)
 /* Copies the counters of a worker that has been configured. */
 void worker_get_stats(struct worker *worker, struct stats *out);
 
-/* Rows of all its sessions, malloc'ed, to be freed by the caller. NULL and 0 when there are none or
- * no memory. */
-struct session_row *worker_get_sessions(struct worker *worker, size_t *count);
+/* Rows of its sessions, at most max, those that moved bytes last; malloc'ed, to be freed by the
+ * caller. NULL and 0 when there are none or no memory. Adds to *all how many there are. */
+struct session_row *worker_get_sessions(struct worker *worker, size_t max, size_t *count,
+					size_t *all);
 
 /* Whether rules may bring it first packets to hold; of the first worker. */
 bool worker_holds(const struct worker *worker);

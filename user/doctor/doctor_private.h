@@ -131,4 +131,7 @@ void doctor_head(const struct doctor *doctor, const char *kind, const char *name
 /* The JSON, or a last line. */
 void doctor_print_end(struct doctor *doctor);
 
+/* Of tell.c: hands hawserd what was found; verdict is of all. */
+void doctor_tell(struct doctor *doctor, const char *verdict);
+
 #endif

@@ -108,7 +108,7 @@ void doctor_head(const struct doctor *doctor, const char *kind, const char *name
 		printf("%s%s%s\n", kind, *name ? " " : "", name);
 }
 
-void doctor_print_end(struct doctor *doctor)
+static void print_end(const struct doctor *doctor)
 {
 	struct json_object *answer;
 
@@ -128,4 +128,12 @@ void doctor_print_end(struct doctor *doctor)
 	json_object_object_add(answer, "checks", json_object_get(doctor->checks));
 	puts(json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN));
 	json_object_put(answer);
+}
+
+void doctor_print_end(struct doctor *doctor)
+{
+	print_end(doctor);
+	/* Whoever waits for the verdict need not wait for hawserd. */
+	fflush(stdout);
+	doctor_tell(doctor, verdict_words[doctor->worst]);
 }

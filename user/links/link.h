@@ -26,6 +26,7 @@ enum link_state {
 	LINK_STATE_QUOTA,	 /* used up */
 	LINK_STATE_TRIAL,	 /* works, set aside to see whether it lowers the sum */
 	LINK_STATE_DEMOTED,	 /* works, and lowers the sum */
+	LINK_STATES
 };
 
 struct link_path {

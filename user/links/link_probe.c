@@ -41,8 +41,9 @@ struct probe {
 struct link_probes {
 	struct ev_loop *loop;
 	struct link_news news;
-	struct probe *probe[PROBES_MAX]; /* NULL: none */
-	bool refused;			 /* and said so */
+	struct probe *probe[PROBES_MAX];    /* NULL: none */
+	struct link_echoes past[LINKS_MAX]; /* of those that were closed, by link_slot() */
+	bool refused;			    /* and said so */
 	struct exit_reach *reach;
 	link_probes_changed_fn *changed;
 	void *context;
@@ -155,7 +156,10 @@ static int open_socket(const struct probe *probe, const struct link *link)
 static void close_probe(struct probe *probe)
 {
 	struct ev_loop *loop = probe->probes->loop;
+	struct link_echoes *past = &probe->probes->past[link_slot(probe->table)];
 
+	past->requests += probe->verdict.requests;
+	past->replies += probe->verdict.replies;
 	ev_io_stop(loop, &probe->io);
 	ev_timer_stop(loop, &probe->timer);
 	close(probe->fd);
@@ -328,6 +332,22 @@ uint32_t link_probes_echo_us(const struct link_probes *probes, const struct link
 uint32_t link_probes_take_doubts(struct link_probes *probes)
 {
 	return exit_reach_take_doubts(probes->reach);
+}
+
+struct link_echoes link_probes_echoes(const struct link_probes *probes, const struct link *link)
+{
+	struct link_echoes sum = probes->past[link_slot(link->table)];
+
+	for (size_t i = 0; i < PROBES_MAX; i++) {
+		const struct probe *probe = probes->probe[i];
+
+		if (!probe || probe->table != link->table)
+			continue;
+		sum.requests += probe->verdict.requests;
+		sum.replies += probe->verdict.replies;
+	}
+	sum.rtt_us = link_probes_echo_us(probes, link);
+	return sum;
 }
 
 void link_probes_target(struct link_probes *probes, const struct exit_target *targets, size_t count,

@@ -41,6 +41,16 @@ uint32_t link_probes_take_doubts(struct link_probes *probes);
 /* The round-trip time of the last request through the link that was answered; 0: none was. */
 uint32_t link_probes_echo_us(const struct link_probes *probes, const struct link *link);
 
+/* Of requests to those who have ever answered. */
+struct link_echoes {
+	uint64_t requests;
+	uint64_t replies;
+	uint32_t rtt_us; /* of the last that was answered; 0: none was */
+};
+
+/* Of the link's slot, since the start. */
+struct link_echoes link_probes_echoes(const struct link_probes *probes, const struct link *link);
+
 /* Where workers tell what sessions notice; valid as long as the probes. */
 struct link_news *link_probes_news(struct link_probes *probes);
 

@@ -308,6 +308,11 @@ const struct link_portal *links_portal(const struct links *links, size_t index)
 	return link_portals_get(links->portals, &links->links[index]);
 }
 
+struct link_echoes links_echoes(const struct links *links, size_t index)
+{
+	return link_probes_echoes(links->probes, &links->links[index]);
+}
+
 const struct link_event *links_event(const struct links *links, size_t index)
 {
 	return link_history_get(&links->history, index);

@@ -9,6 +9,7 @@
 #include "links/link.h"
 #include "links/link_choice.h"
 #include "links/link_history.h"
+#include "links/link_probe.h"
 #include "links/link_rates.h"
 #include "links/quota_usage.h"
 
@@ -43,6 +44,9 @@ const struct link *links_list(const struct links *links, size_t *count);
 
 /* What the interface of the index-th link has carried, whoever sent it. */
 const struct link_rates *links_meter(const struct links *links, size_t index);
+
+/* What probes have found of it. */
+struct link_echoes links_echoes(const struct links *links, size_t index);
 
 /* What it has used of its quota; NULL: it has none. */
 const struct quota_usage *links_usage(const struct links *links, size_t index);

@@ -20,6 +20,8 @@
 uint16_t probe_verdict_send(struct probe_verdict *verdict, double now)
 {
 	verdict->sent[++verdict->sequence % PROBE_RING] = now;
+	verdict->counted[verdict->sequence % PROBE_RING] = verdict->known;
+	verdict->requests += verdict->known;
 	if (verdict->lost++ == 0)
 		verdict->lost_since = now;
 	return verdict->sequence;
@@ -32,6 +34,8 @@ void probe_verdict_take(struct probe_verdict *verdict, uint16_t sequence, double
 
 	if (age >= PROBE_RING)
 		return;
+	verdict->replies += verdict->counted[sequence % PROBE_RING];
+	verdict->counted[sequence % PROBE_RING] = false;
 	rtt_s = now - verdict->sent[sequence % PROBE_RING];
 	verdict->known = true;
 	verdict->answered = now;

@@ -25,8 +25,11 @@ struct probe_verdict {
 	unsigned int needed;  /* of them */
 	double returned;
 	double moving, alive, silent; /* when sessions said so */
+	/* Of one that has ever answered: requests since then, and how many were answered. */
+	uint64_t requests, replies;
 	/* When which was sent, by the lowest bits of the sequence number. */
 	double sent[PROBE_RING];
+	bool counted[PROBE_RING]; /* among requests, and not answered yet */
 };
 
 /* A request is sent; its number. */

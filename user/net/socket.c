@@ -121,6 +121,14 @@ int socket_bind_foreign(int fd, const union address *address)
 	return socket_bind_source(fd, &any_port);
 }
 
+uint64_t socket_cookie(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) ? 0 : cookie;
+}
+
 void socket_local_address(int fd, union address *out)
 {
 	socklen_t len = sizeof(*out);

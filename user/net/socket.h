@@ -50,6 +50,9 @@ int socket_set_freebind(int fd, int family);
 /* The local address; AF_UNSPEC if there is none. */
 void socket_local_address(int fd, union address *out);
 
+/* Of the socket, whichever descriptor leads to it; 0 before Linux 4.12. */
+uint64_t socket_cookie(int fd);
+
 /* Binds a socket that will connect to this address, its port being chosen with the connection, so
  * that two connections may share one. Where the kernel cannot wait for that, they share one only
  * when none is left, and connect() says EADDRNOTAVAIL if they lead to the same peer. 0 or -errno.

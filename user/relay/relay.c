@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A pair of flows between two sockets: when each is pumped, and what each leg waits for. */
+#include "base/histogram.h"
 #include "base/loop_clock.h"
 #include "relay/relay_private.h"
 
@@ -92,14 +93,36 @@ static void relay_pace(struct relay *relay, struct flow *flow, struct leg *sourc
 		tick_start(ticker, &flow->tick, interval_us, relay_on_tick, source);
 }
 
-void relay_count(struct relay *relay, const struct flow *flow, uint64_t bytes)
+static enum relay_mover mover_of(const struct flow *flow)
 {
-	struct relay_counters *counters = relay->env->counters;
+	if (flow->local)
+		return MOVER_LOCAL;
+	return flow->tier == &tier_splice ? MOVER_SPLICE : MOVER_COPY;
+}
+
+static uint64_t *counter_of(const struct relay *relay, enum direction direction,
+			    enum relay_mover mover)
+{
+	return &relay->env->counters
+			->bytes[direction][mover][relay->client.transport][relay->server.transport];
+}
+
+void relay_count(struct relay *relay, const struct flow *flow, enum relay_mover mover,
+		 uint64_t bytes)
+{
+	const enum direction direction = flow == &relay->flows[UP] ? UP : DOWN;
 
 	if (bytes == 0)
 		return;
-	*(flow == &relay->flows[UP] ? &counters->bytes_up : &counters->bytes_down) += bytes;
+	*counter_of(relay, direction, mover) += bytes;
 	relay->last_activity = loop_clock_s(relay->env->loop);
+	if (relay->asked_s > 0 && direction == DOWN) {
+		/* The kernel does not tell when it moved something. */
+		if (mover != MOVER_SOCKMAP)
+			histogram_add(relay->env->first_byte,
+				      relay->last_activity - relay->asked_s);
+		relay->asked_s = 0;
+	}
 	if (relay->server.transport == TRANSPORT_MPTCP ||
 	    relay->client.transport == TRANSPORT_MPTCP)
 		relay->env->mptcp_moved(relay->env->mptcp_moved_arg);
@@ -116,7 +139,7 @@ void relay_pump(struct relay *relay, struct flow *flow, struct leg *source, stru
 	result = flow_pump(flow, &relay->env->buffers, &relay->config->tune);
 	if (relay->rate)
 		relay_rate_settle(relay, flow, (size_t)(flow->bytes - before));
-	relay_count(relay, flow, flow->bytes - before);
+	relay_count(relay, flow, mover_of(flow), flow->bytes - before);
 	relay->chatty |= relay_is_chatty(relay, flow, flow->bytes - before);
 	switch (result) {
 	case FLOW_WAIT:
@@ -323,11 +346,36 @@ void relay_shake(struct relay *relay, unsigned int dice)
 	relay_settle(relay);
 }
 
+void relay_count_first(struct relay *relay, size_t bytes)
+{
+	*counter_of(relay, UP, MOVER_COPY) += bytes;
+}
+
+uint64_t relay_counters_sum(const struct relay_counters *counters, enum direction direction)
+{
+	const uint64_t *counter = &counters->bytes[direction][0][0][0];
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < sizeof(counters->bytes[0]) / sizeof(*counter); i++)
+		sum += counter[i];
+	return sum;
+}
+
+const char *relay_mover_name(enum relay_mover mover)
+{
+	static const char *const names[RELAY_MOVERS] = {
+		[MOVER_COPY] = "copy",
+		[MOVER_SPLICE] = "splice",
+		[MOVER_SOCKMAP] = "sockmap",
+		[MOVER_LOCAL] = "local",
+	};
+
+	return names[mover];
+}
+
 const char *relay_tier(const struct relay *relay, const struct flow *flow)
 {
-	if (relay_in_sockmap(relay))
-		return "sockmap";
-	return flow->local ? "local" : flow->tier->name;
+	return relay_mover_name(relay_in_sockmap(relay) ? MOVER_SOCKMAP : mover_of(flow));
 }
 
 const char *relay_reason(const struct relay *relay, const struct flow *flow)

@@ -16,9 +16,12 @@
 #include "relay/hangup.h"
 #include "relay/leg.h"
 
+/* Who has moved bytes: the tiers, as users see them. */
+enum relay_mover { MOVER_COPY, MOVER_SPLICE, MOVER_SOCKMAP, MOVER_LOCAL, RELAY_MOVERS };
+
 struct relay_counters {
-	uint64_t bytes_up; /* client to destination */
-	uint64_t bytes_down;
+	/* By mover, and by the transports of client and server. */
+	uint64_t bytes[DIRECTIONS][RELAY_MOVERS][TRANSPORT_COUNT][TRANSPORT_COUNT];
 	uint64_t sockmap_entries; /* times that a pair entered it */
 	uint64_t sockmap_refused; /* times that the kernel did not take one, or for want of slots */
 };
@@ -33,6 +36,7 @@ struct relay_env {
 	struct sockmap_worker *sockmap; /* NULL: no sockmap */
 	bool sockmap_mptcp;		/* it takes MPTCP sockets too */
 	struct relay_counters *counters;
+	struct histogram *first_byte; /* from asked_s to what the destination says first */
 	/* Called each time that a relay with MPTCP has moved bytes. */
 	void (*mptcp_moved)(void *arg);
 	void *mptcp_moved_arg;
@@ -65,6 +69,7 @@ struct relay {
 	struct relay_rate *rate; /* NULL: no limit */
 	struct poll_watch drain; /* active: what is to come before the end has no event */
 	ev_tstamp last_activity; /* at either end */
+	ev_tstamp asked_s;	 /* when the client said where to; 0: the first byte has come */
 	relay_notify_fn *notify;
 };
 
@@ -97,7 +102,17 @@ void relay_refresh(struct relay *relay);
 void relay_look(struct relay *relay);
 
 /* Adds bytes of the flow to the worker's statistics, and notes that something moved. */
-void relay_count(struct relay *relay, const struct flow *flow, uint64_t bytes);
+void relay_count(struct relay *relay, const struct flow *flow, enum relay_mover mover,
+		 uint64_t bytes);
+
+/* The same for what a client said before there was a relay. */
+void relay_count_first(struct relay *relay, size_t bytes);
+
+/* Bytes of this direction. */
+uint64_t relay_counters_sum(const struct relay_counters *counters, enum direction direction);
+
+/* "copy", "splice", "sockmap", "local"; for output, stable. */
+const char *relay_mover_name(enum relay_mover mover);
 
 /* For --torture: changes a tier or a tick, as dice says. */
 void relay_shake(struct relay *relay, unsigned int dice);

@@ -122,6 +122,6 @@ void relay_refresh(struct relay *relay)
 		uint64_t bytes = sockmap_pair_take_count(relay->pair, d);
 
 		flow->bytes += bytes;
-		relay_count(relay, flow, bytes);
+		relay_count(relay, flow, MOVER_SOCKMAP, bytes);
 	}
 }

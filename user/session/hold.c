@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/descriptors.h"
 #include "base/log.h"
+#include "base/loop_clock.h"
 #include "intercept/nft.h"
 #include "intercept/nft_rules.h"
 #include "intercept/tproxy_route.h"
@@ -44,6 +45,7 @@ struct held_syn {
 	struct held_syn **link; /* what points here */
 	const struct config *config;
 	struct upstream_dial *dial;
+	ev_tstamp began_s;
 	bool left; /* in the meeting, with its share of descriptors */
 	ev_timer deadline;
 	struct syn_packet syn;
@@ -170,7 +172,9 @@ static void held_connected(struct held_syn *held, const struct dial_result *resu
 	struct early_dial *early = malloc(sizeof(*early));
 
 	if (early) {
-		*early = (struct early_dial){.result = *result, .config = config_get(held->config)};
+		*early = (struct early_dial){.result = *result,
+					     .config = config_get(held->config),
+					     .began_s = held->began_s};
 		/* Of the client, which has not sent any yet. */
 		early->result.first_sent = false;
 		held->left = true;
@@ -235,6 +239,7 @@ static bool hold_start(struct hold *hold, const struct syn_packet *syn)
 		return false;
 	}
 	held->hold = hold;
+	held->began_s = loop_clock_s(env->relay.loop);
 	held->config = config_get(env->config);
 	memcpy(held->bytes, syn->bytes, syn->len);
 	held->syn = *syn;

@@ -204,6 +204,6 @@ int opening_hand_over(struct opening *opening, struct relay *relay, const union 
 		return err;
 	relay->client.uncounted = (int64_t)(opening->received - len);
 	relay->flows[UP].bytes += len;
-	relay->env->counters->bytes_up += len;
+	relay_count_first(relay, len);
 	return first_sent ? 0 : flow_hold(&relay->flows[UP], first, len);
 }

@@ -86,7 +86,8 @@ void session_tally_all(struct session_env *env, struct tally *out);
 /* For --torture: changes tiers and ticks of the sessions that are configured so. */
 void session_shake_all(const struct session_env *env);
 
-/* As many rows as there are sessions, at most max. Returns their number. */
+/* As many rows as there are sessions, at most max, of those that moved bytes last; more than a few
+ * questions to the kernel for each of these would hold up the worker. Returns their number. */
 size_t session_describe_all(const struct session_env *env, struct session_row *rows, size_t max);
 
 /* False if there is no session of this number. */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/descriptors.h"
+#include "base/loop_clock.h"
 #include "net/socket.h"
 #include "session/opening.h"
 #include "session/session_private.h"
@@ -128,11 +129,13 @@ static void session_set_out(struct session *session)
 	doorway_leave(&session->env->doorway, &session->opening->place);
 	session_name(session, &handshake->destination);
 	session_enter(session, SESSION_RESOLVING);
+	session->relay.asked_s = loop_clock_s(session->env->relay.loop);
 }
 
 void session_adopt(struct session *session, struct early_dial *early)
 {
 	const struct dial_result result = early->result;
+	const ev_tstamp began_s = early->began_s;
 
 	/* The exit that it leaves by is of that configuration. */
 	config_put(session->config);
@@ -140,6 +143,7 @@ void session_adopt(struct session *session, struct early_dial *early)
 	free(early);
 	descriptors_give(DESCRIPTORS_SESSION, 1);
 	session_set_out(session);
+	session->relay.asked_s = began_s;
 	session_enter(session, SESSION_CONNECTING);
 	if (!session_introduce(session)) {
 		session_connected(session, &result);

@@ -28,7 +28,7 @@ const struct http_request *http_request_of(const struct session *session)
 void http_count(struct session *session, struct flow *flow, size_t n)
 {
 	flow->bytes += n;
-	relay_count(&session->relay, flow, n);
+	relay_count(&session->relay, flow, MOVER_COPY, n);
 }
 
 static void stop_watching(struct session *session)

@@ -105,6 +105,13 @@ const char *session_exit_name(const struct session *session)
 	return "";
 }
 
+/* When it moved something, or began. */
+static ev_tstamp session_last_s(const struct session *session)
+{
+	return session->state == SESSION_RELAYING || session->http ? session->relay.last_activity
+								   : session->started;
+}
+
 static void session_describe(struct session *session, struct session_row *row)
 {
 	struct relay *relay = &session->relay;
@@ -125,7 +132,7 @@ static void session_describe(struct session *session, struct session_row *row)
 		.up = {.tier = "-", .reason = "-"},
 		.down = {.tier = "-", .reason = "-"},
 		.age_s = now - session->started,
-		.idle_s = now - (relaying || http ? relay->last_activity : session->started),
+		.idle_s = now - session_last_s(session),
 	};
 	snprintf(row->exit, sizeof(row->exit), "%s", session_exit_name(session));
 	snprintf(row->user, sizeof(row->user), "%s", session->user ? session->user : "");
@@ -160,13 +167,31 @@ void session_shake_all(const struct session_env *env)
 	}
 }
 
+static int compare_last(const void *a, const void *b)
+{
+	const ev_tstamp one = session_last_s(*(struct session *const *)a);
+	const ev_tstamp other = session_last_s(*(struct session *const *)b);
+
+	return (one < other) - (one > other);
+}
+
 size_t session_describe_all(const struct session_env *env, struct session_row *rows, size_t max)
 {
+	const size_t all = env->stats.sessions_active;
+	struct session **list = calloc(all, sizeof(struct session *));
 	size_t count = 0;
 
-	for (struct session *session = env->sessions; session && count < max;
-	     session = session->next)
-		session_describe(session, &rows[count++]);
+	for (struct session *session = env->sessions; list && session; session = session->next) {
+		relay_refresh(&session->relay);
+		list[count++] = session;
+	}
+	if (count > max) {
+		qsort(list, count, sizeof(struct session *), compare_last);
+		count = max;
+	}
+	for (size_t i = 0; i < count; i++)
+		session_describe(list[i], &rows[i]);
+	free(list);
 	return count;
 }
 

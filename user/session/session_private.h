@@ -125,6 +125,7 @@ struct egress_policy session_lan_egress(const struct config *config);
 struct early_dial {
 	struct dial_result result;
 	const struct config *config; /* with a reference */
+	ev_tstamp began_s;	     /* when the client's first packet came */
 };
 
 /* Has the session go on with it; the destination is known. early is freed. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From a connection to a relay. */
 #include "accel/local.h"
+#include "base/loop_clock.h"
 #include "net/socket.h"
 #include "session/congestion.h"
 #include "session/opening.h"
@@ -59,7 +60,7 @@ void session_tunnel(struct session *session, const uint8_t *down, size_t len)
 	relay_prepare(relay, &session->config->relay, session->id);
 	relay->flows[UP].bytes = up_bytes + opening->in_len;
 	relay->flows[DOWN].bytes = down_bytes;
-	relay->env->counters->bytes_up += opening->in_len;
+	relay_count_first(relay, opening->in_len);
 	if (flow_hold(&relay->flows[DOWN], down, len) ||
 	    flow_hold(&relay->flows[UP], opening->in, opening->in_len))
 		session_end(session, CAUSE_RESOURCES);
@@ -79,6 +80,8 @@ void session_connected(struct session *session, const struct dial_result *result
 	relay->server.uncounted = (int64_t)result->taken;
 	session->env->stats.server_transport[transport]++;
 	session->exit = result->exit;
+	histogram_add(&session->env->stats.connect[session->exit ? STATS_BY_EXIT : STATS_DIRECT],
+		      loop_clock_s(relay->env->loop) - relay->asked_s);
 	if (session->exit)
 		exit_state_begin(session->exit);
 	else

@@ -9,8 +9,8 @@ static void add_all(uint64_t *sum, const uint64_t *more, size_t count)
 
 static void relay_counters_add(struct relay_counters *sum, const struct relay_counters *more)
 {
-	sum->bytes_up += more->bytes_up;
-	sum->bytes_down += more->bytes_down;
+	add_all(&sum->bytes[0][0][0][0], &more->bytes[0][0][0][0],
+		sizeof(sum->bytes) / sizeof(uint64_t));
 	sum->sockmap_entries += more->sockmap_entries;
 	sum->sockmap_refused += more->sockmap_refused;
 }
@@ -38,6 +38,9 @@ void stats_add(struct stats *sum, const struct stats *more)
 	sum->tcp_only.tcp_dials += more->tcp_only.tcp_dials;
 	sum->tcp_only.retries += more->tcp_only.retries;
 	sum->tcp_only.learnt += more->tcp_only.learnt;
+	for (size_t i = 0; i < STATS_WAYS; i++)
+		histogram_merge(&sum->connect[i], &more->connect[i]);
+	histogram_merge(&sum->first_byte, &more->first_byte);
 	sum->bypassed_by_name += more->bypassed_by_name;
 	local_counts_add(&sum->local, more->local);
 }

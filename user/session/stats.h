@@ -9,12 +9,16 @@
 #include "accel/local.h"
 #include "base/address.h"
 #include "base/cause.h"
+#include "base/histogram.h"
 #include "net/mptcp.h"
 #include "net/subflow.h"
 #include "proto/handshake.h"
 #include "proto/hop_message.h"
 #include "relay/relay.h"
 #include "upstream/tcp_only.h"
+
+/* How a session's connection was made. */
+enum stats_way { STATS_DIRECT, STATS_BY_EXIT, STATS_WAYS };
 
 /* Of one worker since start; only that worker's thread writes. */
 struct stats {
@@ -27,6 +31,9 @@ struct stats {
 	uint64_t ended[CAUSE_COUNT]; /* [CAUSE_NONE]: in order */
 	uint64_t accept_pauses;	     /* times that accepting paused for want of fds or memory */
 	uint64_t accept_errors;	     /* connections gone before accept(), as ECONNABORTED */
+	/* From when the client said where to, until there was a connection, or the first byte. */
+	struct histogram connect[STATS_WAYS];
+	struct histogram first_byte;
 	/* As of the last time somebody asked. */
 	uint64_t rounds; /* of the worker's loop: times that it woke, or looked for more to do */
 	struct tcp_only_counts tcp_only;

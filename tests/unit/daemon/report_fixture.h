@@ -32,20 +32,24 @@ struct fake_worker {
 };
 
 void __wrap_worker_get_stats(struct worker *worker, struct stats *out);
-struct session_row *__wrap_worker_get_sessions(struct worker *worker, size_t *count);
+struct session_row *__wrap_worker_get_sessions(struct worker *worker, size_t max, size_t *count,
+					       size_t *all);
 
 void __wrap_worker_get_stats(struct worker *worker, struct stats *out)
 {
 	*out = ((struct fake_worker *)worker)->stats;
 }
 
-struct session_row *__wrap_worker_get_sessions(struct worker *worker, size_t *count)
+struct session_row *__wrap_worker_get_sessions(struct worker *worker, size_t max, size_t *count,
+					       size_t *all)
 {
 	const struct fake_worker *fake = (struct fake_worker *)worker;
 	size_t bytes = fake->row_count * sizeof(*fake->rows);
 	struct session_row *rows = bytes ? malloc(bytes) : NULL;
 
+	(void)max;
 	*count = fake->row_count;
+	*all += fake->row_count;
 	if (rows)
 		memcpy(rows, fake->rows, bytes);
 	return rows;

@@ -7,8 +7,9 @@ static void fill_stats(struct stats *stats, uint64_t base)
 {
 	stats->sessions_total = base++;
 	stats->sessions_active = base++;
-	stats->relay.bytes_up = base++;
-	stats->relay.bytes_down = base++;
+	stats->relay.bytes[UP][MOVER_COPY][TRANSPORT_TCP][TRANSPORT_MPTCP] = base++;
+	stats->relay.bytes[UP][MOVER_LOCAL][TRANSPORT_MPTCP][TRANSPORT_FALLBACK] = base++;
+	stats->relay.bytes[DOWN][MOVER_SOCKMAP][TRANSPORT_TCP][TRANSPORT_TCP] = base++;
 	for (size_t i = 0; i < PROTOCOL_COUNT; i++)
 		stats->protocols[i] = base++;
 	for (size_t i = 0; i < TRANSPORT_COUNT; i++)
@@ -65,8 +66,10 @@ static void status_sums_both_workers(void **state)
 	assert_count(part, "passed", a->local.passed + b->local.passed);
 	part = get(status, "bytes");
 	assert_members(part, 2);
-	assert_count(part, "up", a->relay.bytes_up + b->relay.bytes_up);
-	assert_count(part, "down", a->relay.bytes_down + b->relay.bytes_down);
+	assert_count(part, "up",
+		     relay_counters_sum(&a->relay, UP) + relay_counters_sum(&b->relay, UP));
+	assert_count(part, "down",
+		     relay_counters_sum(&a->relay, DOWN) + relay_counters_sum(&b->relay, DOWN));
 	part = get(status, "protocols");
 	assert_members(part, PROTOCOL_COUNT - 1);
 	for (enum protocol i = PROTOCOL_SOCKS5; i < PROTOCOL_COUNT; i++)

@@ -57,6 +57,28 @@ static void three_in_a_row_and_a_second(void **state)
 	assert_false(judge());
 }
 
+static void requests_and_replies_are_counted(void **state)
+{
+	uint16_t late;
+
+	(void)state;
+	/* Who has never answered may not know how to. */
+	ask(1);
+	ask(1);
+	assert_int_equal(verdict.requests, 0);
+	ask_and_answer(0.1);
+	assert_int_equal(verdict.requests + verdict.replies, 0);
+	late = probe_verdict_send(&verdict, now);
+	ask_and_answer(0.1);
+	ask(1);
+	assert_int_equal(verdict.requests, 3);
+	assert_int_equal(verdict.replies, 1);
+	/* A late one counts, and none counts twice. */
+	probe_verdict_take(&verdict, late, now);
+	probe_verdict_take(&verdict, late, now);
+	assert_int_equal(verdict.replies, 2);
+}
+
 static void who_has_never_answered_is_judged_if_told(void **state)
 {
 	struct probe_patience strict = patience;
@@ -146,6 +168,7 @@ static void the_return_takes_longer_each_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(requests_and_replies_are_counted, setup),
 		cmocka_unit_test_setup(three_in_a_row_and_a_second, setup),
 		cmocka_unit_test_setup(who_has_never_answered_is_judged_if_told, setup),
 		cmocka_unit_test_setup(signs_of_sessions, setup),

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "web/page.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#define HASH_TEXT_MAX                                                                              \
+	sodium_base64_ENCODED_LEN(crypto_hash_sha256_BYTES, sodium_base64_VARIANT_ORIGINAL)
+
+static const char page[] = {
+#include "page.html.inc"
+	, 0};
+
+const char *page_text(size_t *len)
+{
+	*len = sizeof(page) - 1;
+	return page;
+}
+
+/* Of what stands between the tags, base64. */
+static void hash_element(const char *open, const char *close, char out[static HASH_TEXT_MAX])
+{
+	unsigned char hash[crypto_hash_sha256_BYTES];
+	const char *begin = strstr(page, open);
+	const char *end = begin ? strstr(begin, close) : NULL;
+
+	*out = '\0';
+	if (!end)
+		return;
+	begin += strlen(open);
+	crypto_hash_sha256(hash, (const unsigned char *)begin, (unsigned long long)(end - begin));
+	sodium_bin2base64(out, HASH_TEXT_MAX, hash, sizeof(hash), sodium_base64_VARIANT_ORIGINAL);
+}
+
+const char *page_policy(void)
+{
+	static char policy[512];
+	char script[HASH_TEXT_MAX];
+	char style[HASH_TEXT_MAX];
+
+	if (*policy)
+		return policy;
+	hash_element("<script>", "</script>", script);
+	hash_element("<style>", "</style>", style);
+	snprintf(policy, sizeof(policy),
+		 "default-src 'none'; script-src 'sha256-%s'; style-src 'sha256-%s'; "
+		 "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+		 "frame-ancestors 'none'",
+		 script, style);
+	return policy;
+}

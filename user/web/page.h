@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The page that browsers show: page.html, which the build puts into the program. */
+#ifndef HAWSER_WEB_PAGE_H
+#define HAWSER_WEB_PAGE_H
+
+#include <stddef.h>
+
+/* Lasts as long as the program. */
+const char *page_text(size_t *len);
+
+/* The policy for it: nothing from elsewhere, and no script or style but its own. The same. NULL
+ * when out of memory. */
+const char *page_policy(void);
+
+#endif

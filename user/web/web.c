@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "web/web.h"
+
+#include <json-c/json.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "http/http_server.h"
+#include "net/socket.h"
+#include "shared/auth_penalty.h"
+#include "web/exposition.h"
+#include "web/page.h"
+#include "web/web_access.h"
+#include "web/web_question.h"
+
+/* To make answers takes a quarter of this thread's time at most, but for a moment. */
+#define SHARE_MAX  0.25
+#define DEBT_MAX_S 0.25
+
+struct web {
+	struct ev_loop *loop;
+	struct web_source source;
+	const struct config *config;
+	struct http_server *server; /* NULL: off */
+	bool draining;
+	char own_name[HOST_NAME_MAX + 1];
+	double debt_s; /* of time that was taken beyond the share, at debt_at_s */
+	double debt_at_s;
+};
+
+static void say(struct http_answer *answer, unsigned int status, const char *text)
+{
+	answer->status = status;
+	answer->type = "text/plain; charset=utf-8";
+	answer->text = text;
+	answer->len = strlen(text);
+}
+
+static void ask_for_token(struct http_answer *answer, const char *text)
+{
+	/* A scheme that browsers do not know, so that they show no window of their own. */
+	static const struct http_field field = {"WWW-Authenticate", "Bearer realm=\"hawserd\""};
+
+	say(answer, 401, text);
+	answer->fields = &field;
+	answer->field_count = 1;
+}
+
+static void note_wrong_token(struct web *web, const struct http_call *request)
+{
+	union address at = {0};
+	char client[ADDRESS_TEXT_MAX], own[ADDRESS_TEXT_MAX];
+	bool tell;
+
+	(void)auth_penalty_note(web->source.penalty, request->client, clock_monotonic_s(), &tell);
+	socket_local_address(request->fd, &at);
+	if (tell)
+		log_warning("log-in failed from %s port %u at %s, name -: wrong token for metrics",
+			    address_format_ip(request->client, client),
+			    address_port(request->client), address_format(&at, own));
+}
+
+/* Whether the client sees what is not for all; else answer says why not. */
+static bool let_in(struct web *web, const struct http_call *request, struct http_answer *answer)
+{
+	if (request->authorization &&
+	    !failures_may_guess(web->source.penalty, request->client, clock_monotonic_s())) {
+		say(answer, 429, "too many wrong tokens\n");
+		return false;
+	}
+	switch (web_access_judge(web->config, web->own_name, request)) {
+	case WEB_LET_IN:
+		return true;
+	case WEB_NO_TOKEN:
+		ask_for_token(answer, "no token; expected Authorization: Bearer TOKEN\n");
+		return false;
+	case WEB_WRONG_TOKEN:
+		note_wrong_token(web, request);
+		ask_for_token(answer, "wrong token\n");
+		return false;
+	case WEB_WRONG_HOST:
+		say(answer, 421,
+		    "asked for by an unknown name; expected an address, or a name that metrics { "
+		    "host } of hawser.conf has\n");
+		return false;
+	default:
+		say(answer, 403,
+		    "not allowed from this address; expected one of metrics { allow } of "
+		    "hawser.conf\n");
+		return false;
+	}
+}
+
+/* Whether there is time for another answer. Of which pay() then tells what it took. */
+static bool has_time(struct web *web)
+{
+	const double now = clock_monotonic_s();
+	const double left = web->debt_s - (now - web->debt_at_s) * SHARE_MAX;
+
+	web->debt_s = left > 0 ? left : 0;
+	web->debt_at_s = now;
+	return web->debt_s < DEBT_MAX_S;
+}
+
+static void pay(struct web *web)
+{
+	web->debt_s += clock_monotonic_s() - web->debt_at_s;
+}
+
+static void answer_page(struct http_answer *answer)
+{
+	static struct http_field field = {.name = "Content-Security-Policy"};
+
+	field.text = page_policy();
+	answer->status = 200;
+	answer->type = "text/html; charset=utf-8";
+	answer->text = page_text(&answer->len);
+	answer->fields = &field;
+	answer->field_count = 1;
+}
+
+static void answer_metrics(struct web *web, const struct http_call *request,
+			   struct http_answer *answer)
+{
+	struct exposition out = {.form = exposition_choose(request->accept)};
+
+	web->source.metrics(web->source.context, &out);
+	if (!exposition_end(&out)) {
+		say(answer, 503, "out of memory\n");
+		return;
+	}
+	answer->status = 200;
+	answer->type = exposition_content_type(out.form);
+	answer->body = out.text;
+	answer->len = out.len;
+}
+
+static void answer_question(struct web *web, const struct http_call *request, const char *command,
+			    struct http_answer *answer)
+{
+	const char *problem = NULL;
+	struct json_object *question = web_question(request, command, &problem);
+	struct json_object *reply;
+	const char *text;
+
+	if (problem) {
+		say(answer, strcmp(problem, WEB_QUESTION_UNKNOWN) == 0 ? 404 : 400, problem);
+		return;
+	}
+	reply = question ? web->source.answer(web->source.context, command, question) : NULL;
+	text = json_object_to_json_string_length(reply, JSON_C_TO_STRING_PLAIN, &answer->len);
+	answer->body = reply && text ? strndup(text, answer->len) : NULL;
+	json_object_put(reply);
+	json_object_put(question);
+	if (!answer->body) {
+		say(answer, 503, "out of memory\n");
+		return;
+	}
+	answer->status = 200;
+	answer->type = "application/json";
+}
+
+static void answer_costly(struct web *web, const struct http_call *request,
+			  struct http_answer *answer)
+{
+	static const struct http_field later = {"Retry-After", "1"};
+	static const char api[] = "/api/";
+
+	if (!has_time(web)) {
+		say(answer, 503, "too many questions\n");
+		answer->fields = &later;
+		answer->field_count = 1;
+		return;
+	}
+	if (strcmp(request->path, "/metrics") == 0)
+		answer_metrics(web, request, answer);
+	else if (strncmp(request->path, api, sizeof(api) - 1) == 0)
+		answer_question(web, request, request->path + sizeof(api) - 1, answer);
+	else
+		say(answer, 404, "not found; expected / or /metrics\n");
+	pay(web);
+}
+
+static void on_request(void *context, const struct http_call *request, struct http_answer *answer)
+{
+	struct web *web = context;
+
+	answer->last = web->draining;
+	/* The page tells nothing, and asks for the token. */
+	if (strcmp(request->path, "/") == 0 && web->config->metrics.token)
+		answer_page(answer);
+	else if (!let_in(web, request, answer))
+		return;
+	else if (strcmp(request->path, "/") == 0)
+		answer_page(answer);
+	else
+		answer_costly(web, request, answer);
+}
+
+struct web *web_open(struct ev_loop *loop, const struct web_source *source)
+{
+	struct web *web = calloc(1, sizeof(*web));
+
+	if (!web)
+		return NULL;
+	web->loop = loop;
+	web->source = *source;
+	return web;
+}
+
+/* Leaves one of each socket; returns how many. */
+static size_t drop_doubles(const int *fds, size_t count, int *out)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const uint64_t cookie = socket_cookie(fds[i]);
+		size_t same = 0;
+
+		while (same < kept && (!cookie || socket_cookie(out[same]) != cookie))
+			same++;
+		if (same == kept)
+			out[kept++] = fds[i];
+	}
+	return kept;
+}
+
+void web_configure(struct web *web, const struct config *config, const int *fds, size_t count)
+{
+	int *own = count ? calloc(count, sizeof(*own)) : NULL;
+	const size_t kept = own ? drop_doubles(fds, count, own) : 0;
+
+	web->config = config;
+	if (gethostname(web->own_name, sizeof(web->own_name) - 1))
+		web->own_name[0] = '\0';
+	if (kept > 0 && !web->server)
+		web->server = http_server_open(web->loop, on_request, web);
+	if (kept == 0) {
+		http_server_close(web->server);
+		web->server = NULL;
+	} else if (!web->server || http_server_listen(web->server, own, kept)) {
+		log_error("metrics: cannot be served: out of memory or file descriptors");
+	}
+	free(own);
+}
+
+void web_drain(struct web *web)
+{
+	web->draining = true;
+	if (web->server)
+		(void)http_server_listen(web->server, NULL, 0);
+}
+
+void web_close(struct web *web)
+{
+	if (!web)
+		return;
+	http_server_close(web->server);
+	free(web);
+}
