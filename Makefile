@@ -116,7 +116,7 @@ $(PAGE): user/web/page.html
 	@mkdir -p $(@D)
 	$(Q)od -An -v -tu1 $< | sed 's/  *\([0-9]\)/,\1/g; 1s/^,//' >$@.tmp && mv $@.tmp $@
 $(BUILD)/user/web/page.o: $(PAGE)
-$(BUILD)/user/web/page.o: ALL_CFLAGS += -I$(dir $(PAGE))
+$(BUILD)/user/web/page.o: ALL_CFLAGS += -isystem $(dir $(PAGE))
 
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
 	@echo "  LD      $@"
@@ -288,7 +288,7 @@ SOURCES = $(wildcard user/*.[ch] user/*/*.[ch] bpf/*.c include/*.h tests/unit/*/
 	tests/fuzz/*.c testbed/*.[ch] bench/*.[ch] bench/*/*.[ch])
 .PHONY: lint format
 lint: setup-check ## check format, clang-tidy, man pages, warnings of gcc and clang
-	@$(MAKE) --no-print-directory $(BPF_SKELS)
+	@$(MAKE) --no-print-directory $(BPF_SKELS) $(PAGE)
 	@sh tests/lint.sh $(SOURCES)
 format: ## reformat the C sources
 	@clang-format -i $(SOURCES)
@@ -302,7 +302,8 @@ install: all ## install to $(DESTDIR)$(PREFIX)
 	install -D -m 644 man/hawser.1 $(DESTDIR)$(PREFIX)/share/man/man1/hawser.1
 	install -D -m 644 man/hawser.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/hawser.conf.5
 	install -D -m 644 man/hawserd.8 $(DESTDIR)$(PREFIX)/share/man/man8/hawserd.8
-	install -D -m 755 -t $(DESTDIR)$(PREFIX)/share/doc/hawser/examples $(wildcard examples/*)
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/share/doc/hawser/examples $(wildcard examples/on-event-*)
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hawser/examples $(filter-out examples/on-event-%,$(wildcard examples/*))
 uninstall: ## remove what install put there; /etc/hawser and /var/lib/hawser stay
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,$(INSTALLED))
 

@@ -23,7 +23,7 @@ for f in "$@"; do
 	*.c) c_files="$c_files $f" ;;
 	esac
 done
-flags="-std=gnu11 -D_GNU_SOURCE -DHAWSER_VERSION=\"lint\" -Iuser -Iinclude -I. -isystem build/bpf"
+flags="-std=gnu11 -D_GNU_SOURCE -DHAWSER_VERSION=\"lint\" -Iuser -Iinclude -I. -isystem build/bpf -isystem build/page"
 warnings="-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT

@@ -24,8 +24,9 @@ def router(build, tmp_path_factory):
     network = Namespace()
     made = OpenWrt(build, tmp_path_factory.mktemp("openwrt") / "root", network)
     made.write("/etc/hawser/password", "secret\n")
+    made.write("/etc/hawser/page-token", "0123456789abcdef\n")
     made.write("/etc/hawser/token", made.run("hawser", "token", "new", "alice").stdout)
-    for name in "token", "password":
+    for name in "token", "password", "page-token":
         made.path(f"/etc/hawser/{name}").chmod(0o600)
     yield made
     made.close()
@@ -70,6 +71,7 @@ EXAMPLES = {
     ("link", "device"): "eth7", ("link", "quota"): "20G", ("link", "gateway"): ["192.0.2.1", "2001:db8::1"],
     ("link", "probe"): ["192.0.2.7", "2001:db8::7"], ("relay", "tick"): "5ms",
     ("relay", "bpf-pins"): "/sys/fs/bpf/other", ("relay", "local-accel"): "/sys/fs/cgroup",
+    ("metrics", "token-file"): "/etc/hawser/page-token", ("metrics", "host"): ["router.lan", "box.lan"],
     ("intercept", "lan"): ["br-lan", "br-guest"], ("intercept", "bypass-port"): ["25", "6000-6063"],
     ("intercept", "bypass-mac"): ["00:16:3e:0a:0b:0c"], ("intercept", "bypass-domain"): ["example.org", "a.test"],
 }
@@ -99,7 +101,7 @@ SETTINGS = settings_of_manual()
 def test_manual_is_read():
     assert len(SETTINGS) > 80 and SETTINGS["link", "rate-up"] == SETTINGS["link", "rate-down"]
     assert {section for section, _ in SETTINGS} == {*NAMED, "daemon", "access", "upstream", "relay", "tune",
-                                                  "timeouts", "intercept"}
+                                                  "timeouts", "intercept", "metrics"}
 
 
 @pytest.mark.parametrize("section", sorted({section for section, _ in SETTINGS}))

@@ -15,7 +15,7 @@
 
 /* How long the first request may take, how long a connection may be idle between two, and how long
  * a client may take for an answer. Seconds. */
-#define HTTP_REQUEST_S 10.
+#define HTTP_REQUEST_S 5.
 #define HTTP_IDLE_S    75.
 #define HTTP_ANSWER_S  30.
 

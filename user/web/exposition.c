@@ -180,13 +180,13 @@ static void put_of_histogram(struct exposition *out, const char *suffix, const c
 	put_text(out, "\n");
 }
 
-/* OpenMetrics has bounds as floating-point numbers. */
-static const char *bound_of(const struct exposition *out, size_t i, char text[static NUMBER_MAX])
+/* OpenMetrics wants floating-point numbers; the same text in both forms, as it makes the series. */
+static const char *bound_of(size_t i, char text[static NUMBER_MAX])
 {
 	if (i == HISTOGRAM_BOUNDS)
 		return "+Inf";
 	number(histogram_bounds[i], text);
-	if (out->form == EXPOSITION_OPENMETRICS && !strpbrk(text, ".e"))
+	if (!strpbrk(text, ".e"))
 		snprintf(text + strlen(text), NUMBER_MAX - strlen(text), ".0");
 	return text;
 }
@@ -201,7 +201,7 @@ void exposition_histogram(struct exposition *out, const struct histogram *histog
 	for (size_t i = 0; i <= HISTOGRAM_BOUNDS; i++) {
 		count += histogram->counts[i];
 		snprintf(value, sizeof(value), "%" PRIu64, count);
-		put_of_histogram(out, "_bucket", label, text, bound_of(out, i, bound), value);
+		put_of_histogram(out, "_bucket", label, text, bound_of(i, bound), value);
 	}
 	put_of_histogram(out, "_count", label, text, NULL, value);
 	put_of_histogram(out, "_sum", label, text, NULL, number(histogram->sum_s, value));

@@ -11,7 +11,7 @@
 	sodium_base64_ENCODED_LEN(crypto_hash_sha256_BYTES, sodium_base64_VARIANT_ORIGINAL)
 
 static const char page[] = {
-#include "page.html.inc"
+#include <page.html.inc>
 	, 0};
 
 const char *page_text(size_t *len)

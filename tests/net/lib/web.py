@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a hawserd serves by HTTP: asked for, and read."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import re
+from collections.abc import Iterator
+
+import peers
+from namespace import Namespace
+
+PORT = 9180
+LOCAL = ("--metrics", f"127.0.0.1:{PORT}")
+OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"
+SAMPLE = re.compile(r'^(\w+)(?:\{(.*)\})? (\S+)$')
+LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)",?')
+
+
+class Answer:
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status, self.headers = response.status, response.headers
+        self.text = response.read().decode()
+
+    def json(self) -> dict:
+        return json.loads(self.text)
+
+
+class Visitor:
+    """One connection, kept."""
+
+    def __init__(self, namespace: Namespace, address: str = "127.0.0.1", port: int = PORT, source: str = "") -> None:
+        self.host = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        self.connection = http.client.HTTPConnection(address, port)
+        self.connection.sock = peers.connect(namespace, address, port, source=source)
+        # As it would else connect anew, elsewhere.
+        self.connection.auto_open = 0
+
+    def get(self, path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> Answer:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.connection.request(method, path, body, {"Host": self.host, **named})
+        return Answer(self.connection.getresponse())
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+@contextlib.contextmanager
+def visitor(*where: object, **settings: object) -> Iterator[Visitor]:
+    made = Visitor(*where, **settings)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def get(namespace: Namespace, path: str, address: str = "127.0.0.1", port: int = PORT, **headers: str) -> Answer:
+    with visitor(namespace, address, port) as one:
+        return one.get(path, **headers)
+
+
+def samples(text: str) -> dict[tuple[str, ...], float]:
+    """Of a scrape: {("hawser_link_up", "link=a"): 1}."""
+    found = {}
+    for line in text.splitlines():
+        if line.startswith("#"):
+            continue
+        name, labels, value = SAMPLE.match(line).groups()
+        key = (name, *(f"{label}={content}" for label, content in LABEL.findall(labels or "")))
+        assert key not in found, f"{key} twice"
+        found[key] = float(value)
+    return found
+
+
+def scrape(namespace: Namespace, **where: object) -> dict[tuple[str, ...], float]:
+    answer = get(namespace, "/metrics", **where)
+    assert answer.status == 200, answer.text
+    return samples(answer.text)

@@ -1,0 +1,521 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Figures by HTTP: that they are right, for whom they are, and that nobody can spoil them for others."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.parse
+from pathlib import Path
+
+import pytest
+
+import peers
+from conftest import ROOT
+from daemon import Hawserd
+from exit_net import Net, hello
+from handshakes import Refused, read
+from links import LINK, bare_bed
+from manager import Manager, ask
+from topology import CLIENT4, LAN4, SERVER4
+from waiting import until
+from web import LOCAL, OPENMETRICS, PORT, Visitor, get, samples, scrape, visitor
+
+pytestmark = pytest.mark.mptcp
+TOKEN = "t0ken-of-32-characters-or-so-0001"
+
+
+@pytest.fixture
+def echo(serve):
+    return serve(peers.echo, mptcp=True)
+
+
+@pytest.fixture
+def token_file(tmp_path) -> Path:
+    file = tmp_path / "token"
+    file.write_text(TOKEN + "\n", "ascii")
+    file.chmod(0o600)
+    return file
+
+
+def send(daemon: Hawserd, echo, size: int) -> None:
+    with daemon.dial(SERVER4, echo.port) as client:
+        client.sendall(bytes(size))
+        read(client, size)
+    until(daemon.active, lambda active: active == 0)
+
+
+# What is told.
+
+
+def check_metrics(text: str) -> None:
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False,
+                          timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_figures(bed, hawserd, echo):
+    """They are those of the sessions, in both forms; promtool has nothing against them."""
+    daemon = hawserd(*LOCAL, "--workers", "2")
+    send(daemon, echo, 1000)
+    send(daemon, echo, 234)
+    with pytest.raises(Refused):
+        daemon.dial(SERVER4, 1)
+    until(daemon.active, lambda active: active == 0)
+    plain = get(bed.router, "/metrics")
+    assert plain.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    check_metrics(plain.text)
+    found = samples(plain.text)
+    status = daemon.status()
+    assert found["hawser_bytes_total", "direction=up"] == 1234 == status["bytes"]["up"]
+    assert found["hawser_bytes_total", "direction=down"] == 1234
+    moved = {key: value for key, value in found.items() if key[0] == "hawser_moved_bytes_total"}
+    assert sum(moved.values()) == 2468 and {key[3:] for key in moved} == {("client=tcp", "upstream=mptcp")}
+    assert found["hawser_sessions_started_total",] == 3 and found["hawser_sessions",] == 0
+    assert found["hawser_sessions_ended_total", "cause=none"] == 2
+    assert found["hawser_sessions_ended_total", "cause=refused"] == 1
+    assert sum(value for key, value in found.items() if key[0] == "hawser_sessions_ended_total") == 3
+    assert found["hawser_upstream_connections_total", "transport=mptcp"] == 2
+    assert found["hawser_client_connections_total", "transport=tcp"] == 3
+    assert found["hawser_requests_total", "protocol=socks5"] == 3
+    for name, count in ("hawser_connect_duration_seconds", 2), ("hawser_first_byte_duration_seconds", 2):
+        via = ("via=direct",) if "connect" in name else ()
+        buckets = [value for key, value in found.items() if key[0] == f"{name}_bucket" and set(via) <= set(key)]
+        assert buckets == sorted(buckets) and buckets[-1] == count == found[(f"{name}_count", *via)]
+        assert 0 < found[(f"{name}_sum", *via)] < 60
+    assert 1e6 < found["process_resident_memory_bytes",] < 1e9
+    assert abs(found["process_start_time_seconds",] - time.time()) < 600
+    manual = (ROOT / "man/hawserd.8").read_text("utf-8")
+    families = set(re.findall(r"^# TYPE (\S+)", plain.text, re.M))
+    assert families == names(manual[manual.index(".Sh METRICS"):]) and len(found) < 300
+    other = get(bed.router, "/metrics", Accept=OPENMETRICS)
+    assert other.headers["Content-Type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    assert other.text.endswith("\n# EOF\n") and set(samples(other.text)) == set(found)
+
+
+def test_a_first_byte_that_comes_late(bed, hawserd):
+    """It is the destination's delay, not the handshake's, and counts once."""
+    daemon = hawserd(*LOCAL)
+    with peers.listen(bed.server) as listening, daemon.dial(SERVER4, peers.port_of(listening)) as client, \
+            peers.accept(listening) as server:
+        client.sendall(b"?")
+        read(server, 1)
+        assert scrape(bed.router)["hawser_first_byte_duration_seconds_count",] == 0
+        time.sleep(0.3)
+        for answer in b"!", b"!!":
+            server.sendall(answer)
+            read(client, len(answer))
+            found = scrape(bed.router)
+            assert found["hawser_first_byte_duration_seconds_count",] == 1
+            assert found["hawser_first_byte_duration_seconds_bucket", "le=0.25"] == 0
+            assert found["hawser_connect_duration_seconds_bucket", "via=direct", "le=30.0"] == 1
+
+
+def test_exits_and_tokens(bed, hawserd, echo, tmp_path):
+    net = Net(bed, hawserd, tmp_path)
+    net.serve("one")
+    with_metrics = f'listen "metrics" {{ address = "127.0.0.1:{PORT}" metrics = yes }}'
+    router = net.settled("one", more=f"{with_metrics} upstream {{ exit-probe = 0.5 }}")
+    hello(router, echo.port)
+    until(router.active, lambda active: active == 0)
+    found = scrape(bed.router)
+    assert found["hawser_exit_up", "exit=one"] == 1
+    assert found["hawser_exit_sessions_started_total", "exit=one"] == 1
+    assert 0 < found["hawser_exit_rtt_seconds", "exit=one"] < 60
+    assert found["hawser_connect_duration_seconds_count", "via=exit"] == 1
+    net.kill("one")
+    until(lambda: scrape(bed.router)["hawser_exit_up", "exit=one"], lambda up: up == 0)
+    check_metrics(get(bed.router, "/metrics").text)
+
+
+# Who may.
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    (("--metrics", f"{LAN4}:{PORT}"), "not loopback, so all could see who goes where"),
+    (("--metrics", "9180"), "expected an IP address and a port"),
+    ((*LOCAL, "--metrics-token", "/nowhere"), "cannot be read: No such file or directory"),
+    ((*LOCAL, "--metrics-token", "/etc/hostname"), "no token on its first line"),
+    ((*LOCAL, "--metrics-host", "a b"), "expected a domain"),
+    ((*LOCAL, "--metrics-allow", "10.0.0.1/8"), "expected ADDR or ADDR/BITS"),
+    ((*LOCAL, "--socks", f"127.0.0.1:{PORT}"), "a second listener on this address"),
+])
+def test_bad_settings(build, options, said):
+    done = subprocess.run([build / "hawserd", "--check", *options], capture_output=True, text=True, check=False,
+                          timeout=60)
+    assert done.returncode == 2 and said in done.stderr
+
+
+def test_a_listener_of_two_kinds(build, tmp_path):
+    file = tmp_path / "conf"
+    file.write_text('listen "x" { address = "127.0.0.1:1" metrics = yes transparent = yes }', "ascii")
+    done = subprocess.run([build / "hawserd", "-c", file, "--check"], capture_output=True, text=True, check=False,
+                          timeout=60)
+    assert done.returncode == 2 and "a listener for metrics is no proxy" in done.stderr
+
+
+def test_only_metrics_leaves_the_default_listeners(build):
+    done = subprocess.run([build / "hawserd", "--help"], capture_output=True, text=True, check=True, timeout=60)
+    assert "--metrics ADDR:PORT" in done.stdout and "--metrics-token FILE" in done.stdout
+
+
+def test_allowed_range(bed, hawserd):
+    hawserd("--metrics", f"{LAN4}:{PORT}", "--metrics-allow", f"{CLIENT4}/32")
+    assert get(bed.client, "/metrics", LAN4).status == 200
+    answer = get(bed.router, "/metrics", LAN4)
+    assert answer.status == 403 and "metrics { allow }" in answer.text
+    assert get(bed.router, "/", LAN4).status == 403
+    # A page of somebody else's whose name leads here.
+    assert get(bed.client, "/metrics", LAN4, Host="evil.example").status == 421
+    assert get(bed.client, "/", LAN4, Host="evil.example").status == 421
+
+
+def test_token(bed, hawserd, token_file):
+    daemon = hawserd("--metrics", f"{LAN4}:{PORT}", "--metrics-token", str(token_file))
+    bearer = {"Authorization": f"Bearer {TOKEN}"}
+    assert get(bed.client, "/metrics", LAN4, **bearer).status == 200
+    assert get(bed.client, "/api/status", LAN4, **bearer, Host="any.example").json()["version"]
+    answer = get(bed.client, "/metrics", LAN4)
+    assert answer.status == 401 and answer.headers["WWW-Authenticate"].startswith("Bearer")
+    # Which has nothing to tell, and asks for it.
+    assert get(bed.client, "/", LAN4).status == 200
+    assert get(bed.client, f"/metrics?token={TOKEN}", LAN4).status == 401
+    with visitor(bed.client, LAN4) as one:
+        statuses = [one.get("/api/status", Authorization="Bearer wrong").status for _ in range(30)]
+        assert one.get("/metrics", **bearer).status == 429
+    assert statuses[0] == 401 and statuses[-1] == 429
+    lines = [line for line in daemon.log().splitlines() if "wrong token for metrics" in line]
+    assert len(lines) == 10 and TOKEN not in daemon.log()
+    assert re.search(rf"warning: log-in failed from {CLIENT4} port \d+ at {LAN4}:{PORT}, name -: wrong token", lines[0])
+    assert get(bed.router, "/metrics", LAN4, **bearer).status == 200
+
+
+def test_what_is_there(bed, hawserd, echo):
+    """JSON as the control socket has it, headers that keep it private, and nothing that changes anything."""
+    daemon = hawserd(*LOCAL)
+    with visitor(bed.router) as one, daemon.dial(SERVER4, echo.port) as client:
+        client.sendall(b"x")
+        read(client, 1)
+        for command in "status", "links", "rates", "exits", "doctor", "sessions":
+            answer = one.get(f"/api/{command}")
+            assert answer.status == 200 and answer.headers["Content-Type"] == "application/json"
+            assert answer.headers["Cache-Control"] == "no-store"
+            assert set(daemon.ask(command)) <= set(answer.json())
+        (session,) = one.get("/api/sessions?limit=1").json()["sessions"]
+        detail = one.get(f"/api/session?id={session['id']}").json()
+        assert detail["session"]["id"] == session["id"] and detail["subflows"]
+        assert one.get("/api/usage?by=client&days=1").json()["usage"][0]["up"] == 1
+        assert "error" in one.get("/api/usage?by=nobody").json()
+        assert one.get("/api/sessions?limit=1001").status == 400
+        assert one.get("/api/session?id=-1").status == 400
+        for path in "/api/reload", "/api/upgrade", "/api/run", "/api/let-go", "/api/", "/x", "/metrics/", "//metrics":
+            assert one.get(path).status == 404, path
+        head = one.get("/metrics", "HEAD")
+        assert (head.status, head.text) == (200, "") and int(head.headers["Content-Length"]) > 1000
+    for method in "POST", "PUT", "DELETE", "OPTIONS", "TRACE":
+        with visitor(bed.router) as one:
+            assert one.get("/metrics", method, b"x" * 100000 if method == "POST" else None).status == 405
+    assert daemon.status()["configuration"].get("reload") is None
+
+
+def test_doctor(bed, hawserd):
+    """The page has what the last one found."""
+    daemon = hawserd(*LOCAL)
+    assert get(bed.router, "/api/doctor").json()["checks"] == []
+    found = daemon.doctor("host")
+    answer = get(bed.router, "/api/doctor").json()
+    assert {check["check"]: check for check in answer["checks"] if check["subject"] == "host"} == found
+    assert answer["verdict"] in ("ok", "warn", "fail") and abs(answer["time"] - time.time()) < 60
+
+
+# Who would spoil it.
+
+
+def test_slow_and_silent_clients(bed, hawserd):
+    """One address cannot keep others out, nor can many that are slow; all are gone in time."""
+    daemon = hawserd("--metrics", f"{LAN4}:{PORT}", "--metrics-allow", "10.77.0.0/24")
+    before = daemon.open_files().get("socket", 0)
+    with contextlib.ExitStack() as stack:
+        for i in range(100):
+            slow = stack.enter_context(peers.connect(bed.client, LAN4, PORT))
+            with contextlib.suppress(OSError):
+                slow.sendall((b"", b"G", b"GET /metrics HTTP/1.1\r\nHost: x", b"GET / HTTP/1.1\r\nX: y\r\n")[i % 4])
+        # From another address, and from the same.
+        assert get(bed.router, "/metrics", LAN4).status == 200
+        assert get(bed.client, "/metrics", LAN4).status == 200
+        assert daemon.open_files()["socket"] - before <= 48
+        # They have five seconds, however many bytes they send meanwhile.
+        until(lambda: daemon.open_files().get("socket", 0), lambda now: now <= before, seconds=30)
+
+
+def test_a_reader_that_does_not_read(bed, hawserd):
+    """It holds a bounded number of bytes, and the others do not wait for it."""
+    hawserd(*LOCAL)
+    with contextlib.ExitStack() as stack:
+        for _ in range(10):
+            deaf = stack.enter_context(peers.connect(bed.router, "127.0.0.1", PORT))
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            deaf.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                for _ in range(10000):
+                    deaf.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert get(bed.router, "/metrics").status == 200
+
+
+def test_garbage(bed, hawserd):
+    daemon = hawserd(*LOCAL)
+    requests = [b"\0" * 5000, b"GET\r\n\r\n", b"GET /metrics HTTP/9.9\r\n\r\n", b"\x16\x03\x01" + bytes(range(256)),
+                b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 10000 + b"\r\n",
+                b"GET /api/sessions?limit=%00%ff HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                b"GET /api/usage?name=%22%5c%00&by=%0a HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nContent-Length: -1\r\n\r\n",
+                b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
+                b"GET http://evil/metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]
+    for request in requests:
+        with peers.connect(bed.router, "127.0.0.1", PORT) as client:
+            client.settimeout(0.3)
+            with contextlib.suppress(OSError):
+                client.sendall(request)
+                while client.recv(65536):
+                    pass
+    assert get(bed.router, "/metrics").status == 200
+    assert "GET" not in daemon.log()
+
+
+def test_too_many_questions(bed, hawserd):
+    """They take a share of the main thread's time, not all of it; others are put off."""
+    daemon = hawserd(*LOCAL)
+    with visitor(bed.router) as one:
+        for _ in range(3000):
+            one.connection.sock.sendall(b"GET /api/usage HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1)
+            answer = one.connection.sock.recv(65536)
+            assert answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 503"))
+    assert daemon.status()["version"]
+
+
+# How it lasts.
+
+
+def conf(path: Path, port: int | None, more: str = "") -> Path:
+    listener = f'listen "m" {{ address = "127.0.0.1:{port}" metrics = yes }}\n' if port else ""
+    path.write_text(f'listen "s" {{ address = "{LAN4}:1080" }}\naccess {{ allow = {{ "10.77.0.0/24" }} }}\n'
+                    f"{listener}{more}", "ascii")
+    return path
+
+
+def refuses(bed, port: int) -> bool:
+    try:
+        peers.connect(bed.router, "127.0.0.1", port).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_reload(bed, hawserd, tmp_path, token_file):
+    """On, elsewhere, onto a port that is taken, with a token, off."""
+    path = tmp_path / "conf"
+    daemon = hawserd("-c", str(conf(path, None)), listen=False)
+    assert refuses(bed, PORT)
+    conf(path, PORT)
+    assert daemon.run_cli("reload").returncode == 0
+    with visitor(bed.router) as kept:
+        assert kept.get("/metrics").status == 200
+        with peers.listen(bed.router, "127.0.0.1", PORT + 1):
+            conf(path, PORT + 1)
+            done = daemon.run_cli("reload")
+            assert done.returncode == 1 and f"listen on 127.0.0.1:{PORT + 1}: Address already in use" in done.stderr
+            assert kept.get("/metrics").status == 200
+        conf(path, PORT + 1)
+        assert daemon.run_cli("reload").returncode == 0
+        assert refuses(bed, PORT) and get(bed.router, "/metrics", port=PORT + 1).status == 200
+        # Who is connected already is judged anew.
+        conf(path, PORT + 1, f'metrics {{ token-file = "{token_file}" }}')
+        assert daemon.run_cli("reload").returncode == 0
+        assert kept.get("/metrics").status == 401
+        conf(path, None)
+        assert daemon.run_cli("reload").returncode == 0
+        assert refuses(bed, PORT + 1)
+        with pytest.raises(OSError):
+            kept.connection.sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            kept.connection.sock.recv(1) or kept.connection.sock.sendall(b"x") or peers.reset(kept.connection.sock)
+
+
+def test_a_listener_changes_its_kind(bed, hawserd, tmp_path):
+    """From SOCKS, with a socket for each worker, to metrics and back: no connection is forgotten."""
+    path = tmp_path / "conf"
+    daemon = hawserd("-c", str(conf(path, None, f'listen "x" {{ address = "127.0.0.1:{PORT}" }}')), "--workers", "4",
+                     listen=False)
+    conf(path, PORT)
+    assert daemon.run_cli("reload").returncode == 0
+    assert [get(bed.router, "/").status for _ in range(20)] == [200] * 20
+    conf(path, None, f'listen "x" {{ address = "127.0.0.1:{PORT}" }}')
+    assert daemon.run_cli("reload").returncode == 0
+    for _ in range(20):
+        with peers.connect(bed.router, "127.0.0.1", PORT) as client:
+            client.sendall(b"\x05\x01\x00")
+            assert read(client, 2) == b"\x05\x00"
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_port_taken(bed, build, held):
+    with peers.listen(bed.router, "127.0.0.1", PORT) if held else contextlib.nullcontext():
+        process = bed.router.start([str(build / "hawserd"), "--socks", "127.0.0.1:1081",
+                                    "--metrics", f"127.0.0.1:{PORT}", "--control", f"{bed.scratch}/taken.sock"],
+                                   bed.mounts, stderr=subprocess.PIPE, text=True)
+        try:
+            if held:
+                assert process.wait(20) == 1
+                assert f"listen on 127.0.0.1:{PORT}: Address already in use" in process.stderr.read()
+            else:
+                until(lambda: not refuses(bed, PORT))
+        finally:
+            process.kill()
+            process.wait()
+            process.stderr.close()
+
+
+def test_without_capabilities(bed, hawserd):
+    hawserd(*LOCAL, prefix=("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"))
+    check_metrics(get(bed.router, "/metrics").text)
+
+
+def test_drain_and_end(bed, hawserd, echo):
+    """One that drains takes no connection, answers on those that there are, and ends in spite of them."""
+    daemon = hawserd(*LOCAL)
+    with visitor(bed.router) as one, daemon.dial(SERVER4, echo.port) as client:
+        client.sendall(b"x")
+        read(client, 1)
+        assert one.get("/metrics").headers["Connection"] is None
+        daemon.signal(signal.SIGTERM)
+        until(lambda: refuses(bed, PORT))
+        answer = one.get("/metrics")
+        assert samples(answer.text)["hawser_draining",] == 1 and answer.headers["Connection"] == "close"
+        client.close()
+        assert daemon.wait() == 0
+
+
+def test_upgrade(bed, serve):
+    """`hawser upgrade` while somebody scrapes: no question is refused or cut."""
+    directory = Path(tempfile.mkdtemp(dir=bed.scratch))
+    manager = Manager(bed, bed.router, directory, "--socks", f"{LAN4}:1080", "--allow", "10.77.0.0/24", *LOCAL,
+                      "--keeper")
+    try:
+        manager.start()
+        before = ask(manager.control, "status")["pid"]
+        upgrade = subprocess.Popen([bed.build / "hawser", "--control", manager.control, "upgrade"])
+        count = 0
+        end = time.monotonic() + 60
+        while upgrade.poll() is None or count < 20:
+            assert time.monotonic() < end
+            assert get(bed.router, "/metrics").status == 200
+            count += 1
+        assert upgrade.returncode == 0
+        assert ask(manager.control, "status")["pid"] != before
+        until(lambda: scrape(bed.router)["hawser_draining",], lambda draining: draining == 0)
+        manager.close_gently()
+    finally:
+        manager.close()
+
+
+def test_nothing_wakes_it(bed, hawserd):
+    """With a client that is connected and silent the main thread sleeps."""
+    daemon = hawserd(*LOCAL, "--history", "no")
+
+    def wakes() -> int:
+        return int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)",
+                             Path(f"/proc/{daemon.pid}/task/{daemon.pid}/status").read_text("ascii"), re.M)[1])
+
+    with visitor(bed.router) as one:
+        assert one.get("/metrics").status == 200
+        until(lambda: [wakes(), time.sleep(1), wakes()], lambda pair: pair[2] - pair[0] <= 1, seconds=20)
+
+
+# Prometheus.
+
+
+@contextlib.contextmanager
+def prometheus(bed, directory: Path):
+    """One that scrapes the router twice a second, by the examples. Yields how to ask it."""
+    text = (ROOT / "examples/prometheus.yml").read_text("utf-8").replace("15s", "500ms")
+    (directory / "prometheus.yml").write_text(text, "utf-8")
+    (directory / "prometheus-alerts.yml").write_bytes((ROOT / "examples/prometheus-alerts.yml").read_bytes())
+    with (directory / "log").open("w") as log:
+        process = bed.router.start(
+            ["prometheus", f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data",
+             "--web.listen-address=127.0.0.1:9090", "--log.level=warn"], stdout=log, stderr=log)
+
+    def query(path: str, **arguments: str) -> dict:
+        answer = get(bed.router, f"/api/v1/{path}?{urllib.parse.urlencode(arguments)}", port=9090).json()
+        assert answer["status"] == "success", answer
+        return answer["data"]
+
+    def up() -> bool:
+        assert process.poll() is None, (directory / "log").read_text("utf-8")
+        try:
+            result = query("query", query='count_over_time(up{job="hawser"}[1m]) > 2')["result"]
+        except (OSError, ValueError, AssertionError):
+            return False
+        return bool(result)
+
+    try:
+        until(up, seconds=60)
+        yield query
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def expressions() -> list[str]:
+    """Of the dashboard, as Grafana sends them."""
+    panels = json.loads((ROOT / "examples/grafana-dashboard.json").read_text("utf-8"))["panels"]
+    found = [target["expr"] for panel in panels for target in panel.get("targets", ())]
+    return [text.replace("$job", "hawser").replace("$instance", f"127.0.0.1:{PORT}")
+            .replace("$__rate_interval", "1m") for text in found]
+
+
+def names(text: str) -> set[str]:
+    return set(re.findall(r"\b(?:hawser|process)_\w+", text))
+
+
+def test_prometheus(build, bed, tmp_path):
+    """Debian's scrapes it, the alert rules run, and what the dashboard asks for is there."""
+    with bare_bed(build, tmp_path, True) as bare:
+        options = []
+        for link in "ab":
+            options.append(f'link "wan-{link}" {{ device = "{link}" quota = 1M }}')
+        path = conf(tmp_path / "conf", PORT, "\n".join(options))
+        daemon = Hawserd(bare, "-c", str(path), listen=False)
+        with contextlib.closing(peers.Server(bare.server, peers.echo, mptcp=True)) as echo:
+            send(daemon, echo, 100_000)
+        with prometheus(bare, tmp_path) as query:
+            here = {f"{key[0]}" for key in scrape(bare.router)}
+            here |= {re.sub("_bucket$", "", name) for name in here}
+            there = set(query("label/__name__/values"))
+            assert {name for name in here if name in there or f"{name}_bucket" in there} == here
+            assert query("query", query="hawser_build_info")["result"][0]["metric"]["version"]
+            empty = []
+            for text in expressions():
+                if not query("query", query=text)["result"]:
+                    empty.append(text)
+                # What has no samples without exits and tokens is written down all the same.
+                announced = names(get(bare.router, "/metrics").text)
+                assert {re.sub("_bucket$", "", name) for name in names(text)} <= announced, text
+            assert all("exit" in text or "token" in text or "!=" in text or "first_byte" in text or "via" in text
+                       or "probe" in text for text in empty), empty
+            rules = until(lambda: query("rules")["groups"][0]["rules"],
+                          lambda rules: all(rule["health"] == "ok" for rule in rules))
+            assert len(rules) >= 14
+            for rule in rules:
+                assert {re.sub("_bucket$", "", name) for name in names(rule["query"])} <= announced, rule["name"]
+            bare.router.run("ip", "link", "set", "dev", "a", "down")
+            alerts = until(lambda: {(alert["labels"]["alertname"], alert["labels"].get("link")): alert["state"]
+                                    for alert in query("alerts")["alerts"]},
+                           lambda alerts: ("HawserLinkDown", "wan-a") in alerts, seconds=60)
+            assert alerts["HawserLinkDown", "wan-a"] == "pending"
+        daemon.finish()
