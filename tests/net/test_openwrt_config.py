@@ -250,10 +250,13 @@ def test_secrets_have_files_of_their_own(router):
     token = router.read("/etc/hawser/token").strip()
     sections = [("exit", "vps", {"address": "192.0.2.1", "token": token}),
                 ("user", "alice", {"password": "p w'\"\\"}),
-                ("listen", "door", {"address": "127.0.0.1:4000", "token": [token, token.replace("alice", "bob")]})]
+                ("listen", "door", {"address": "127.0.0.1:4000", "token": [token, token.replace("alice", "bob")]}),
+                ("metrics", "metrics", {"token": "0123456789abcdef", "allow_interface": ["lan"]})]
     found = accepted(router, *sections)
     assert found['exit "vps" token-file'] == '"/var/etc/hawser/vps.token"'
     assert router.read("/var/etc/hawser/vps.token") == token + "\n"
+    assert router.read("/var/etc/hawser/metrics.token") == "0123456789abcdef\n"
+    assert found["metrics allow"].startswith('{ "192.168.1.0/24", ')
     assert router.read("/var/etc/hawser/alice.password") == "p w'\"\\\n"
     assert router.read("/var/etc/hawser/door.token").splitlines()[1].startswith("bob")
     assert {path.stat().st_mode & 0o077 for path in router.path("/var/etc/hawser").iterdir()} == {0}

@@ -159,5 +159,5 @@ void metrics_write(const struct report_source *source, struct exposition *out)
 	metrics_write_links(source->links, out);
 	metrics_write_exits(source->config, out);
 	write_told(source, out);
-	metrics_write_process(out);
+	metrics_write_process(source->started, out);
 }

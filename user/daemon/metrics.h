@@ -14,9 +14,10 @@ struct report_source;
 /* Main thread only. */
 void metrics_write(const struct report_source *source, struct exposition *out);
 
-/* Of metrics_links.c, metrics_exits.c and metrics_process.c: their part. links may be NULL. */
+/* Of metrics_links.c, metrics_exits.c and metrics_process.c: their part. links may be NULL;
+ * started_s is of CLOCK_MONOTONIC. */
 void metrics_write_links(const struct links *links, struct exposition *out);
 void metrics_write_exits(const struct config *config, struct exposition *out);
-void metrics_write_process(struct exposition *out);
+void metrics_write_process(double started_s, struct exposition *out);
 
 #endif

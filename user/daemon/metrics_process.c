@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Figures of the process, named as all programs name them for Prometheus. */
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "daemon/metrics.h"
 #include "web/exposition.h"
 
@@ -15,47 +16,33 @@ static void value(struct exposition *out, const char *name, const char *help, do
 	exposition_value(out, number, NULL);
 }
 
-/* Of /proc/self/statm. */
+/* Of /proc/self/statm: all, and what is in memory, in pages. */
 static void write_memory(struct exposition *out)
 {
 	const double page = (double)sysconf(_SC_PAGESIZE);
 	FILE *file = fopen("/proc/self/statm", "re");
+	char line[128];
+	char *end = line;
 	double total;
-	double resident;
-	const bool known = file && fscanf(file, "%lf %lf", &total, &resident) == 2;
 
+	if (file && fgets(line, sizeof(line), file)) {
+		total = strtod(line, &end) * page;
+		value(out, "process_virtual_memory_bytes", "Virtual memory size in bytes.", total);
+		value(out, "process_resident_memory_bytes", "Resident memory size in bytes.",
+		      strtod(end, NULL) * page);
+	}
 	if (file)
 		fclose(file);
-	if (!known)
-		return;
-	value(out, "process_virtual_memory_bytes", "Virtual memory size in bytes.", total * page);
-	value(out, "process_resident_memory_bytes", "Resident memory size in bytes.",
-	      resident * page);
 }
 
-/* Seconds since 1970; 0: unknown. */
-static double start_time_s(void)
+/* Seconds since 1970, the same each time, though the clock may be set meanwhile. */
+static double start_time_s(double started_s)
 {
-	unsigned long long ticks = 0;
-	double boot_s = 0;
-	char line[1024];
-	FILE *file = fopen("/proc/self/stat", "re");
-	const char *after = file && fgets(line, sizeof(line), file) ? strrchr(line, ')') : NULL;
+	static double start_s;
 
-	/* The 22nd field; the name may have blanks. */
-	if (!after || sscanf(after + 1,
-			     " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-			     "%*s %*s %llu",
-			     &ticks) != 1)
-		ticks = 0;
-	if (file)
-		fclose(file);
-	file = fopen("/proc/stat", "re");
-	while (file && fgets(line, sizeof(line), file) && sscanf(line, "btime %lf", &boot_s) != 1)
-		;
-	if (file)
-		fclose(file);
-	return ticks && boot_s > 0 ? boot_s + (double)ticks / (double)sysconf(_SC_CLK_TCK) : 0;
+	if (start_s == 0)
+		start_s = (double)clock_calendar_ms() / 1e3 - (clock_monotonic_s() - started_s);
+	return start_s;
 }
 
 static double seconds(struct timeval time)
@@ -63,9 +50,8 @@ static double seconds(struct timeval time)
 	return (double)time.tv_sec + (double)time.tv_usec / 1e6;
 }
 
-void metrics_write_process(struct exposition *out)
+void metrics_write_process(double started_s, struct exposition *out)
 {
-	const double start_s = start_time_s();
 	struct rusage usage = {0};
 	struct rlimit limit;
 	struct stat fds;
@@ -82,7 +68,6 @@ void metrics_write_process(struct exposition *out)
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
 		value(out, "process_max_fds", "Maximum number of open file descriptors.",
 		      (double)limit.rlim_cur);
-	if (start_s > 0)
-		value(out, "process_start_time_seconds",
-		      "Start time of the process since unix epoch in seconds.", start_s);
+	value(out, "process_start_time_seconds",
+	      "Start time of the process since unix epoch in seconds.", start_time_s(started_s));
 }

@@ -112,32 +112,34 @@ static struct json_object *report_link(const struct links *links, size_t index)
 	return object;
 }
 
-/* [seconds ago, received, sent a second] of each span between two looks, the oldest first. */
+/* [seconds ago, received, sent a second] */
+static struct json_object *report_span(const struct link_sample *from, const struct link_sample *to,
+				       double now)
+{
+	const double span_s = to->at_s - from->at_s;
+	const double figures[] = {now - to->at_s, (double)(to->total.rx - from->total.rx) / span_s,
+				  (double)(to->total.tx - from->total.tx) / span_s};
+	struct json_object *row = json_object_new_array();
+
+	for (size_t i = 0; i < sizeof(figures) / sizeof(*figures); i++)
+		append(row, json_object_new_int64((int64_t)(figures[i] + 0.5)));
+	return row;
+}
+
+/* Of each span between two looks, the oldest first. */
 static struct json_object *report_samples(const struct link_samples *ring)
 {
+	const size_t oldest = ring->next + LINK_RATES_SAMPLES - ring->count;
 	struct json_object *list = json_object_new_array();
-	const size_t size = LINK_RATES_SAMPLES;
-	const struct link_sample *before = NULL;
 	const double now = clock_monotonic_s();
 
-	for (size_t i = 0; i < ring->count; i++) {
-		const struct link_sample *sample =
-			&ring->samples[(ring->next + size - ring->count + i) % size];
-		const double span_s = before ? sample->at_s - before->at_s : 0;
+	for (size_t i = 1; i < ring->count; i++) {
+		const struct link_sample *to = &ring->samples[(oldest + i) % LINK_RATES_SAMPLES];
+		const struct link_sample *from =
+			&ring->samples[(oldest + i - 1) % LINK_RATES_SAMPLES];
 
-		if (span_s > 0) {
-			struct json_object *row = json_object_new_array();
-
-			append(row, json_object_new_int64((int64_t)((now - sample->at_s) + 0.5)));
-			append(row, json_object_new_int64((
-					    int64_t)((double)(sample->total.rx - before->total.rx) /
-						     span_s)));
-			append(row, json_object_new_int64((
-					    int64_t)((double)(sample->total.tx - before->total.tx) /
-						     span_s)));
-			append(list, row);
-		}
-		before = sample;
+		if (to->at_s > from->at_s)
+			append(list, report_span(from, to, now));
 	}
 	return list;
 }

@@ -192,14 +192,13 @@ static void answer_costly(struct web *web, const struct http_call *request,
 static void on_request(void *context, const struct http_call *request, struct http_answer *answer)
 {
 	struct web *web = context;
+	const bool is_page = strcmp(request->path, "/") == 0;
 
 	answer->last = web->draining;
 	/* The page tells nothing, and asks for the token. */
-	if (strcmp(request->path, "/") == 0 && web->config->metrics.token)
-		answer_page(answer);
-	else if (!let_in(web, request, answer))
+	if (!(is_page && web->config->metrics.token) && !let_in(web, request, answer))
 		return;
-	else if (strcmp(request->path, "/") == 0)
+	if (is_page)
 		answer_page(answer);
 	else
 		answer_costly(web, request, answer);
