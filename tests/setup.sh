@@ -11,7 +11,7 @@ export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
 run="gcc make pkg-config libc6-dev libev-dev libc-ares-dev libconfuse-dev libjson-c-dev
 libsodium-dev libmicrohttpd-dev libncurses-dev libnftables-dev libnftnl-dev libmnl-dev libbpf-dev libelf-dev zlib1g-dev
 clang llvm bpftool"
-check="busybox-static clang-format clang-tidy curl git iproute2 libclang-rt-dev libcmocka-dev locales mandoc mujs
+check="busybox-static chromium clang-format clang-tidy curl git iproute2 libclang-rt-dev libcmocka-dev locales mandoc mujs
 netcat-openbsd nftables openssh-client openssh-server openssl prometheus python3 python3-pytest python3-pytest-timeout
 python3-pytest-xdist python3-requests systemd util-linux wget"
 cross="gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-mips-linux-gnu gcc-mipsel-linux-gnu

@@ -100,7 +100,7 @@ static struct json_object *report_link(const struct links *links, size_t index)
 	put(object, "ipv4", report_path(&link->paths[IP_V4]));
 	put(object, "ipv6", report_path(&link->paths[IP_V6]));
 	put(object, "bytes", report_bytes(&meter->total));
-	put_seconds(object, "rtt_s", echoes.rtt_us / 1e6);
+	put_count(object, "rtt_us", echoes.rtt_us);
 	put(object, "probes", report_pair("requests", echoes.requests, "replies", echoes.replies));
 	if (links_usage(links, index))
 		put(object, "quota", report_quota(&link->config, links_usage(links, index)));

@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The page in Debian's Chromium: live figures, all sizes and both colours, keyboard, token, and that it asks nobody else.
+HAWSER_PICTURES=DIRECTORY keeps what it looked like."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import handshakes
+import peers
+from browser import Browser
+from daemon import Hawserd
+from handshakes import read
+from links import bare_bed
+from topology import LAN4, SERVER4
+from waiting import until
+from web import PORT
+
+pytestmark = pytest.mark.mptcp
+HERE = f"http://127.0.0.1:{PORT}"
+ACCESSIBLE = (Path(__file__).parent / "lib/accessible.js").read_text("utf-8")
+# As a user may be called, if somebody wants to do harm.
+NASTY = "<img src=x onerror=document.title=1>"
+TOKEN = "t0ken-of-32-characters-or-so-0001"
+
+
+@pytest.fixture(scope="module")
+def bare(build, bed, tmp_path_factory) -> Iterator:
+    with bare_bed(build, tmp_path_factory.mktemp("page"), True) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def chromium(bare) -> Iterator[Browser]:
+    made = Browser(bare.router)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def browser(chromium, start) -> Iterator[Browser]:
+    """Leaves before the daemons are looked at."""
+    assert start
+    with chromium.person() as made:
+        yield made
+
+
+@pytest.fixture
+def start(bare, tmp_path) -> Iterator:
+    started = []
+    password = tmp_path / "password"
+    password.write_text("secret\n", "ascii")
+    password.chmod(0o600)
+
+    def begin(more: str = "", **settings: object) -> Hawserd:
+        file = tmp_path / "conf"
+        file.write_text(f'listen "s" {{ address = "{LAN4}:1080" }}\nuser "{NASTY}" {{ password-file = "{password}" }}\n'
+                        f'listen "m" {{ address = "127.0.0.1:{PORT}" metrics = yes }}\n'
+                        f'link "dsl" {{ device = "a" quota = 1G }}\nlink "lte" {{ device = "b" }}\n{more}', "utf-8")
+        started.append(Hawserd(bare, "-c", str(file), listen=False, **settings))
+        return started[-1]
+
+    yield begin
+    for daemon in started:
+        daemon.finish()
+
+
+@contextlib.contextmanager
+def session(daemon: Hawserd, listening) -> Iterator:
+    """By somebody with a name and a password."""
+    client = daemon.connect()
+    client.sendall(b"\x05\x01\x02")
+    assert read(client, 2) == b"\x05\x02"
+    client.sendall(bytes([1, len(NASTY)]) + NASTY.encode() + b"\x06secret")
+    assert read(client, 2) == b"\x01\x00"
+    client.sendall(handshakes.socks5_request(SERVER4, peers.port_of(listening)))
+    assert handshakes.read_socks5_reply(client) == 0
+    with peers.accept(listening) as server:
+        yield client, server
+    client.close()
+
+
+def keep_picture(browser: Browser, tmp_path: Path, name: str) -> None:
+    directory = Path(os.environ.get("HAWSER_PICTURES") or tmp_path)
+    directory.mkdir(exist_ok=True)
+    assert len(browser.picture(directory / f"{name}.png")) > 10_000
+
+
+def opened(browser: Browser) -> None:
+    browser.go(f"{HERE}/")
+    browser.until("!document.getElementById('content').hidden && document.querySelectorAll('#tiles dd').length === 5")
+
+
+def text(browser: Browser, selector: str) -> str:
+    return browser.run(f"[...document.querySelectorAll({json.dumps(selector)})].map((node) => node.textContent).join('|')")
+
+
+def test_live(bare, browser, start, tmp_path):
+    """What hawserd knows is there, goes on by itself, and is text whatever it looks like."""
+    daemon = start()
+    with peers.listen(bare.server, mptcp=True) as listening, session(daemon, listening) as (client, server):
+        browser.look_like(1280, 900, dark=False)
+        opened(browser)
+        for _ in range(8):
+            server.sendall(bytes(250_000))
+            read(client, 250_000)
+            client.sendall(b"x" * 1000)
+            read(server, 1000)
+            time.sleep(0.3)
+        browser.until("document.querySelectorAll('#link-cards path.down').length === 2")
+        assert text(browser, "#link-cards h3").split("|") == ["dsl up", "lte up"]
+        browser.until("/of 2/.test(document.querySelectorAll('#tiles dd')[3].textContent)")
+        assert text(browser, "#tiles dd").split("|")[2:] == ["1", "2 of 2", "–"]
+        label = browser.run("document.querySelector('#link-cards svg').getAttribute('aria-label')")
+        assert label.startswith("Graph of dsl, now: down ")
+        # More than nothing has been drawn: the line is not flat.
+        browser.until("""[...document.querySelectorAll('#link-cards path.down')].some((path) =>
+            new Set(path.getAttribute('d').match(/[\\d.]+(?=[ML]|$)/g)).size > 2)""")
+        browser.run("document.getElementById('sessions').scrollIntoView({behavior: 'instant'})")
+        browser.until("document.querySelectorAll('#session-table .more').length === 1")
+        browser.until("/2.0 MB/.test(document.getElementById('session-table').textContent)")
+        row = text(browser, "#session-table tbody td").split("|")
+        assert row[1].endswith(f", {NASTY}") and row[2] == f"{SERVER4}:{peers.port_of(listening)}"
+        assert row[3].startswith("mptcp") and "a leg is an MPTCP socket" in row[4] and row[5] == "2.0 MB"
+        browser.run("document.querySelector('#session-table .more').click()")
+        browser.until("/upstream: link /.test(document.getElementById('session-table').textContent)")
+        browser.run("document.getElementById('filter').value = 'nobody'; "
+                    "document.getElementById('filter').dispatchEvent(new Event('input'))")
+        browser.until("document.querySelectorAll('#session-table .more').length === 0")
+        for span, shape in ("minutes", "path"), ("hours", "rect.bar-down"), ("days", "rect.bar-down"):
+            browser.run(f"document.querySelector('[value={span}]').click()")
+            if span != "minutes":  # there is one when a minute has passed
+                browser.until(f"document.querySelectorAll('#link-cards {shape}').length >= 1")
+        browser.run("document.querySelector('[value=client]').click()")
+        browser.until("/MB/.test(document.getElementById('usage-table').textContent)")
+        # What others have chosen is nowhere but in texts.
+        assert browser.run("document.images.length + document.querySelectorAll('main b, main img').length") == 0
+        assert browser.run("document.title") == "Hawser"
+    until(daemon.active, lambda active: active == 0)
+    browser.until("document.querySelectorAll('#tiles dd')[2].textContent === '0'")
+    assert browser.said == []
+    assert all(url.startswith((f"{HERE}/", "data:")) for url in browser.asked)
+
+
+@pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
+def test_looks(bare, browser, start, tmp_path, phone):
+    """On both widths and in both colours: all can be read, has a name, and fits."""
+    daemon = start()
+    daemon.doctor("host")
+    with peers.listen(bare.server, mptcp=True) as listening, session(daemon, listening):
+        colours = set()
+        for dark in False, True:
+            browser.look_like(*((390, 844) if phone else (1280, 900)), dark, phone)
+            if not colours:
+                opened(browser)
+                browser.run("document.getElementById('sessions').scrollIntoView({behavior: 'instant'})")
+                browser.until("document.querySelectorAll('#session-table .more').length === 1 && "
+                              "document.querySelectorAll('#doctor-table .badge').length > 0")
+                browser.run("document.querySelector('#session-table .more').click()")
+                browser.until("/upstream: /.test(document.getElementById('session-table').textContent)")
+            browser.until(f"document.documentElement.dataset.theme === '{'dark' if dark else 'light'}'")
+            assert browser.run(ACCESSIBLE) == []
+            colours.add(browser.run("getComputedStyle(document.body).backgroundColor"))
+            keep_picture(browser, tmp_path, f"{'phone' if phone else 'desktop'}-{'dark' if dark else 'light'}")
+        assert len(colours) == 2
+    # Somebody's own choice is kept.
+    for wanted in "dark", "light":
+        browser.run("document.getElementById('theme').click()")
+        assert browser.run("document.documentElement.dataset.theme") == wanted
+    browser.go(f"{HERE}/?again")
+    assert browser.run("document.documentElement.dataset.theme") == "light"
+    assert browser.said == []
+
+
+def test_keyboard(browser, start):
+    """All is reached and used without a mouse."""
+    start()
+    browser.look_like(1280, 900, dark=False)
+    opened(browser)
+    focus = "document.activeElement.id || document.activeElement.textContent.trim() || document.activeElement.value || document.activeElement.tagName"
+    browser.key("Tab")
+    assert browser.run(focus) == "Skip to the links"
+    assert browser.run("document.activeElement.getBoundingClientRect().left") >= 0
+    browser.key("Enter")
+    browser.until("location.hash === '#links'")
+    browser.key("Tab")
+    assert browser.run(focus) == "seconds"
+    browser.key("ArrowRight")
+    assert browser.run("document.querySelector('input[name=span]:checked').value") == "minutes"
+    browser.key("ArrowLeft")
+    browser.key("Tab")
+    assert browser.run("document.activeElement.tagName") == "svg"
+    browser.until("document.querySelectorAll('#link-cards path.down').length === 2")
+    browser.key("ArrowLeft")
+    browser.until("/down .* up /.test(document.querySelector('figcaption').textContent)")
+    # It stays where it is while the graph goes on.
+    time.sleep(2.5)
+    assert browser.run("/down .* up /.test(document.querySelector('figcaption').textContent) && "
+                       "document.activeElement.tagName === 'svg'")
+    browser.key("Escape")
+    browser.until("document.querySelector('figcaption').textContent === ''")
+    reached = set()
+    for _ in range(40):
+        browser.key("Tab")
+        reached.add(browser.run(focus))
+    assert {"filter", "link", "30", "event-list", "Exits", "theme"} <= reached
+    assert browser.said == []
+
+
+def test_token(browser, start, tmp_path):
+    """It is asked for, a wrong one is said to be so, and it is in no address."""
+    file = tmp_path / "token"
+    file.write_text(TOKEN + "\n", "ascii")
+    file.chmod(0o600)
+    start(f'metrics {{ token-file = "{file}" }}')
+    browser.look_like(390, 844, dark=True, phone=True)
+    browser.go(f"{HERE}/")
+    browser.until("!document.getElementById('login').hidden && document.activeElement.id === 'token'")
+    assert browser.run(ACCESSIBLE) == []
+    for word, right in (("wrong", False), (TOKEN, True)):
+        browser.type(word)
+        browser.key("Enter")
+        if not right:
+            browser.until("!document.getElementById('wrong').hidden && document.activeElement.id === 'token'")
+            assert browser.run("document.getElementById('content').hidden")
+    browser.until("!document.getElementById('content').hidden && document.getElementById('login').hidden")
+    browser.go(f"{HERE}/?again")
+    browser.until("!document.getElementById('content').hidden")
+    assert not any(TOKEN in url for url in browser.asked) and browser.run("document.cookie") == ""
+    assert browser.run("localStorage.getItem('hawser-token')") is None
+
+
+def test_hawserd_comes_and_goes(browser, start):
+    """The page says so, and goes on by itself."""
+    daemon = start()
+    browser.look_like(1280, 900, dark=False)
+    opened(browser)
+    assert browser.run("document.getElementById('banner').hidden")
+    daemon.process.kill()
+    daemon.wait()
+    browser.until("!document.getElementById('banner').hidden && "
+                  "/does not answer/.test(document.getElementById('banner').textContent)")
+    assert browser.run(ACCESSIBLE) == []
+    start()
+    browser.until("document.getElementById('banner').hidden")
