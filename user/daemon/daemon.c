@@ -12,6 +12,7 @@
 #include "accel/sockmap_probe.h"
 #include "access_log/access_log.h"
 #include "base/clock.h"
+#include "base/code_pages.h"
 #include "base/heap.h"
 #include "base/log.h"
 #include "config/options.h"
@@ -388,6 +389,7 @@ static int run(struct daemon *daemon)
 	listen_watch_follow(daemon->listen_watch, daemon->config);
 	announce(daemon->config, daemon->sockmap, daemon->local);
 	heap_keep_tables(false);
+	code_pages_forget();
 	service_ready(daemon);
 	ev_run(daemon->loop, 0);
 	return 0;
