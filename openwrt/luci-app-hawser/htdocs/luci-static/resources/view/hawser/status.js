@@ -28,10 +28,10 @@ function overview(status) {
 	return show.pairs(rows);
 }
 
-function path_text(path) {
+function path_text(link, path) {
 	if (!path || !path.address)
 		return null;
-	return path.address + (path.works ? '' : ' ' + _('(answers nothing)'));
+	return path.address + (path.works || link.portal ? '' : ' ' + _('(answers nothing)'));
 }
 
 function quota_text(quota) {
@@ -46,7 +46,7 @@ function portal_link(portal) {
 
 function link_card(link) {
 	var samples = show.remember(history, link);
-	var addresses = [ path_text(link.ipv4), path_text(link.ipv6) ].filter(Boolean);
+	var addresses = [ path_text(link, link.ipv4), path_text(link, link.ipv6) ].filter(Boolean);
 
 	return E('div', {
 		'style': 'flex:1 1 260px;min-width:0;border:1px solid rgba(128,128,128,.4);border-radius:4px;padding:.6em'
