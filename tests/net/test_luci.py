@@ -125,7 +125,7 @@ def test_plugin_asks_what_hawserd_knows(hawserd):
     daemon = hawserd()
     text = (PACKAGE / "files/hawser.uc").read_text("utf-8")
     commands = set(re.findall(r"command: '(\w+)'", text))
-    assert {"status", "links", "sessions", "session", "exits", "reload"} == commands
+    assert {"status", "links", "sessions", "session", "exits", "events", "reload"} == commands
     for command in commands - {"session", "reload"}:
         assert "error" not in daemon.ask(command), command
 

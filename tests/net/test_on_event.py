@@ -99,6 +99,10 @@ def test_quota_events(bare, program, tmp_path):
     send(200_000)
     rest = await_events(program, "link-quota", "link-quota", "link-down")[1:]
     assert rest[0]["PERCENT"] == "100" and rest[1]["STATE"] == "quota"
+    told = daemon.ask("events")["events"]
+    assert [each["event"] for each in told if not each["link"]] == [event["TEXT"] for event in (first, rest[0])]
+    assert [each for each in told if each["link"]] == daemon.ask("links")["events"]
+    assert told == sorted(told, key=lambda each: each["time"])
     daemon.finish()
 
 
@@ -108,7 +112,7 @@ def test_exit_events(bed, hawserd, program, tmp_path):
     net = Net(bed, hawserd, tmp_path)
     net.serve("one")
     net.serve("two")
-    net.settled("one", "two", two="priority = 2", more=f"upstream {{ exit-probe = 0.5 }}\n"
+    router = net.settled("one", "two", two="priority = 2", more=f"upstream {{ exit-probe = 0.5 }}\n"
                 f'daemon {{ on-event = "{program}" }}')
     net.kill("one")
     (changed,) = await_events(program, "exit-changed")
@@ -120,6 +124,8 @@ def test_exit_events(bed, hawserd, program, tmp_path):
     net.serve("two")
     back = await_events(program, "exit-changed", "no-exit", "exit-changed")[2]
     assert back["EXIT"] == "two" and "EXIT_BEFORE" not in back
+    assert [each["event"] for each in router.ask("events")["events"]] == [
+        event["TEXT"] for event in (changed, none, back)]
 
 
 def test_one_that_hangs(bare, program):

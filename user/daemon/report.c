@@ -311,6 +311,13 @@ static struct json_object *answer_links(const struct report_source *source,
 	return report_links(source->links);
 }
 
+static struct json_object *answer_events(const struct report_source *source,
+					 struct json_object *request)
+{
+	(void)request;
+	return report_events(source->links, source->on_event);
+}
+
 static struct json_object *answer_intercept(const struct report_source *source,
 					    struct json_object *request)
 {
@@ -354,7 +361,7 @@ static const struct {
 	{"status", report_status},   {"sessions", answer_sessions},   {"flows", answer_flows},
 	{"exits", answer_exits},     {"intercept", answer_intercept}, {"links", answer_links},
 	{"session", answer_session}, {"usage", answer_usage},	      {"rates", answer_rates},
-	{"doctor", answer_doctor},
+	{"doctor", answer_doctor},   {"events", answer_events},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

@@ -2,12 +2,15 @@
 /* JSON of links and of a session's subflows. */
 #include "daemon/report_links.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "daemon/report_put.h"
 #include "links/link_portals.h"
 #include "links/link_upkeep.h"
 #include "links/links.h"
 #include "links/portal_door.h"
+#include "on_event/on_event.h"
 #include "session/stats.h"
 
 static void put_ip(struct json_object *object, const char *key, const union address *address)
@@ -171,6 +174,46 @@ static struct json_object *report_event(const struct link_event *event)
 	put_text(object, "link", event->link);
 	put_text(object, "event", event->text);
 	return object;
+}
+
+/* Not what the links' own events say. */
+static bool is_others(const struct past_event *past)
+{
+	return strcmp(past->event, "link-up") != 0 && strcmp(past->event, "link-down") != 0 &&
+	       strcmp(past->event, "link-demoted") != 0;
+}
+
+static struct json_object *report_past(const struct past_event *past)
+{
+	struct json_object *object = json_object_new_object();
+
+	put_seconds(object, "time", past->time_s);
+	put_text(object, "link", "");
+	put_text(object, "event", past->text);
+	return object;
+}
+
+struct json_object *report_events(const struct links *links, const struct on_event *on_event)
+{
+	struct json_object *answer = json_object_new_object();
+	struct json_object *list = json_object_new_array();
+	const struct link_event *event;
+	const struct past_event *past;
+	size_t i = 0;
+
+	for (size_t j = 0; on_event && (past = on_event_past(on_event, j)); j++) {
+		if (!is_others(past))
+			continue;
+		while (links && (event = links_event(links, i)) && event->time_s <= past->time_s) {
+			append(list, report_event(event));
+			i++;
+		}
+		append(list, report_past(past));
+	}
+	while (links && (event = links_event(links, i++)))
+		append(list, report_event(event));
+	put(answer, "events", list);
+	return answer;
 }
 
 void report_links_upkeep(struct json_object *object, const struct links *links)

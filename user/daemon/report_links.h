@@ -5,6 +5,7 @@
 
 struct json_object;
 struct links;
+struct on_event;
 struct session_detail;
 
 /* {"links": […], "events": […]}; links may be NULL. The caller owns one reference. */
@@ -19,5 +20,8 @@ void report_links_upkeep(struct json_object *object, const struct links *links);
 
 /* An array. */
 struct json_object *report_subflows(struct session_detail *detail, const struct links *links);
+
+/* What has happened to links, and what else was told, oldest first. Both may be NULL. */
+struct json_object *report_events(const struct links *links, const struct on_event *on_event);
 
 #endif

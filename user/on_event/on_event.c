@@ -41,6 +41,8 @@ struct on_event {
 	uint64_t failed;
 	uint64_t dropped;
 	uint64_t told_dropped;
+	struct past_event past[EVENTS_KEPT]; /* a ring */
+	uint64_t past_count;
 };
 
 static void waiting_free(struct waiting *waiting)
@@ -262,12 +264,35 @@ static bool fill(struct waiting *waiting, const char *event, const struct hook_v
 	return true;
 }
 
+static void keep(struct on_event *on_event, const char *event, const struct hook_value *values,
+		 size_t count)
+{
+	struct past_event *past = &on_event->past[on_event->past_count++ % EVENTS_KEPT];
+
+	*past = (struct past_event){.time_s = (double)clock_calendar_ms() / 1e3};
+	snprintf(past->event, sizeof(past->event), "%s", event);
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(values[i].name, "TEXT") == 0)
+			snprintf(past->text, sizeof(past->text), "%s", values[i].text);
+}
+
+const struct past_event *on_event_past(const struct on_event *on_event, size_t index)
+{
+	const uint64_t count = on_event->past_count;
+	const uint64_t first = count > EVENTS_KEPT ? count - EVENTS_KEPT : 0;
+
+	return first + index < count ? &on_event->past[(first + index) % EVENTS_KEPT] : NULL;
+}
+
 void on_event_tell(struct on_event *on_event, const char *event, const struct hook_value *values,
 		   size_t count)
 {
 	struct waiting *waiting;
 
-	if (!on_event || !on_event->program)
+	if (!on_event)
+		return;
+	keep(on_event, event, values, count);
+	if (!on_event->program)
 		return;
 	if (on_event->count == HOOKS_WAITING_MAX) {
 		if (on_event->dropped++ == on_event->told_dropped)

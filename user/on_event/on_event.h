@@ -8,6 +8,9 @@
 #include <stdint.h>
 
 #define HOOKS_WAITING_MAX 64
+#define EVENTS_KEPT	  32
+#define EVENT_NAME_MAX	  24
+#define EVENT_TEXT_MAX	  160
 
 struct ev_loop;
 struct on_event;
@@ -17,6 +20,13 @@ struct on_event;
 struct hook_value {
 	const char *name;
 	const char *text;
+};
+
+/* One that was told, with a program or without. */
+struct past_event {
+	double time_s; /* since 1970 */
+	char event[EVENT_NAME_MAX];
+	char text[EVENT_TEXT_MAX]; /* its TEXT */
 };
 
 struct on_event_state {
@@ -40,6 +50,9 @@ void on_event_configure(struct on_event *on_event, const char *program, double d
 /* Something has happened: runs the program, now or when it is free. NULL does nothing. */
 void on_event_tell(struct on_event *on_event, const char *event, const struct hook_value *values,
 		   size_t count);
+
+/* The index-th of the last EVENTS_KEPT, oldest first; NULL after the last. */
+const struct past_event *on_event_past(const struct on_event *on_event, size_t index);
 
 struct on_event_state on_event_state(const struct on_event *on_event);
 

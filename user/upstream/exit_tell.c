@@ -91,6 +91,7 @@ void exit_tell_configure(struct exit_tell *tell, const struct config *config)
 	tell->config = config;
 	find_names(config, tell->names);
 	ev_timer_stop(tell->loop, &tell->look);
-	if (config->exit_count > 0 && config->on_event)
+	/* Where there are links, they are looked at as often. */
+	if (config->exit_count > 0 && (config->on_event || links_are_wanted(&config->links)))
 		ev_timer_again(tell->loop, &tell->look);
 }

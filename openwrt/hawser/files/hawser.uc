@@ -117,12 +117,6 @@ function session(request) {
 	return ask({ command: 'session', id });
 }
 
-function events() {
-	const answer = ask({ command: 'links' });
-
-	return answer.error ? answer : { events: answer.events };
-}
-
 function doctor_runs() {
 	const pid = trim(readfile(`${DOCTOR}/pid`) ?? '');
 
@@ -186,7 +180,7 @@ return {
 		sessions: { args: { limit: 0 }, call: sessions },
 		session: { args: { id: 0 }, call: session },
 		exits: { call: () => ask({ command: 'exits' }) },
-		events: { call: events },
+		events: { call: () => ask({ command: 'events' }) },
 		doctor: { call: doctor },
 		doctor_run: { call: doctor_run },
 		reload: { call: reload },
