@@ -68,7 +68,7 @@ class Router(OpenWrt):
         return {link["name"]: f"{link['device']} {link['state']}"
                 for link in self.hawser("links").get("links", [])}
 
-    def start(self) -> None:
+    def boot(self) -> None:
         done = self.service("start")
         assert (done.returncode, done.stderr) == (0, "")
         until(lambda: self.hawser("status"))
@@ -113,7 +113,7 @@ def by_socks(lan, port: int) -> str:
 
 def test_from_start_to_stop(lan, router, server):
     """Router mode is a switch, a running hawserd is told by SIGHUP, and once only."""
-    router.start()
+    router.boot()
     pid = router.pid()
     until(router.links, lambda links: links == {"wan": "a up", "wanb": "b up"})
     assert by_socks(lan, server.port) in (near("a")[0], near("b")[0])
@@ -139,7 +139,7 @@ def test_links_come_and_go(build, tmp_path_factory, tmp_path):
     with Lan(build, tmp_path_factory.mktemp("lan"), rate_a=1000, rate_b=1000, rate_lan=2000) as lan, \
             contextlib.closing(peers.Server(lan.server, seen_by_server)) as server, \
             running_router(lan, tmp_path) as router:
-        router.start()
+        router.boot()
         pid = router.pid()
         until(router.links, lambda links: links == {"wan": "a up", "wanb": "b up"})
         lan.router.run("ip", "link", "set", "dev", "a", "down")
@@ -175,7 +175,7 @@ def test_bad_configuration(router):
 
 def test_what_procd_is_told(router):
     router.set(timeouts={"drain": "7"})
-    router.start()
+    router.boot()
     told = dict(line.split(" ", 1) for line in router.read("/tmp/procd/hawser.instance").splitlines())
     assert told["command"] == f"/usr/sbin/hawserd -c {CONF}" and told["term_timeout"] == "12"
     assert told["stderr"] == "1" and "jail" not in told
