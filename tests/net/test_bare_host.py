@@ -39,7 +39,7 @@ def bare(tmp_path_factory):
 def run(daemon: Hawserd, bare: tuple[str, ...], *arguments: str) -> str:
     with daemon.namespace.start([*bare, daemon.bed.build / "hawser", "--control", daemon.control,
                                  *arguments], stdout=subprocess.PIPE, text=True) as process:
-        return process.communicate(timeout=30)[0]
+        return process.communicate(timeout=120)[0]
 
 
 @pytest.mark.parametrize("host", [SERVER4, "bare.test"])

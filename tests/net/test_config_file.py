@@ -36,7 +36,7 @@ def hawserd_with(bed, content: str | None, *options: str,
             said += line
             if stop_when(said):
                 process.send_signal(signal.SIGINT)
-        return process.wait(10), said
+        return process.wait(60), said
     finally:
         process.kill()
         process.wait()
@@ -129,7 +129,7 @@ def test_what_cannot_start_is_refused(bed, prefix, options, says):
         with bed.router.start([*prefix, str(bed.build / "hawserd"), *options, *more], bed.mounts,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             try:
-                output, complaints = process.communicate(timeout=20 * PATIENCE)
+                output, complaints = process.communicate(timeout=120 * PATIENCE)
             finally:
                 process.kill()
         assert process.returncode == 1, complaints

@@ -11,7 +11,7 @@ from topology import LAN4, LAN6, SERVER4, SERVER6
 
 
 def curl(bed, *arguments: str) -> bytes:
-    return run(bed, "curl", "-q", "--silent", "--show-error", "--fail", "--max-time", "30",
+    return run(bed, "curl", "-q", "--silent", "--show-error", "--fail", "--max-time", "100",
                *arguments)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 import threading
 
@@ -27,7 +28,7 @@ UNPRIVILEGED = ("setpriv", "--bounding-set", "-net_raw,-net_admin", "--inh-caps"
 def well(site):
     """The faults of the test before are over: what was out of late is out for up to half a minute."""
     until(lambda: [link[family]["works"] for link in site.links().values()
-                   for family in ("ipv4", "ipv6")], lambda works: works == [True] * 4, seconds=35)
+                   for family in ("ipv4", "ipv6")], lambda works: works == [True] * 4)
 
 
 def test_all_is_well(site):
@@ -287,7 +288,7 @@ def test_exits(site, tmp_path, request):
              site.config("stranger", tokens=other, one=SERVER4)]
     config = tmp_path / "exits.conf"
     config.write_text("".join(file.read_text("ascii") for file in files)
-                      + "upstream { exit-answer = 1 }\n", "ascii")
+                      + "upstream { exit-answer = 4 }\n", "ascii")
     with contextlib.ExitStack() as leave:
         router = site.start(leave, "-c", str(config), "--socks", "127.0.0.1:1082")
         report = site.doctor(control=router.control)
@@ -297,8 +298,8 @@ def test_exits(site, tmp_path, request):
                                "mute ipv4 mptcp": "fail"}
     assert "exit-silent" in report.seen("mute answers")
     assert "the exit is silent" in report.seen("mute ipv4 mptcp")
-    assert "7200 s ahead" in report.seen("skewed clock") or \
-        "7199 s ahead" in report.seen("skewed clock")
+    ahead = int(re.search(r"(\d+) s ahead", report.seen("skewed clock"))[1])
+    assert abs(ahead - 7200) < 60, ahead
     assert "auth-failed" in report.seen("one answers") and "token-file" in report.mend("one answers")
     assert "refused" in report.seen("down answers")
     assert "nobody listens" in report.seen("down ipv4 reach")
@@ -378,7 +379,7 @@ def answering(path, daemon, change):
         thread.start()
         yield
         listening.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
+        thread.join(60)
 
 
 def test_one_of_its_addresses_does_not_answer(site, tmp_path):

@@ -66,7 +66,7 @@ def look(request, daemon, tmp_path):
     def ask() -> dict:
         command = [daemon.bed.build / "hawser", "--control", daemon.control, "--json", "doctor"]
         process = daemon.namespace.start(command, mounts, stdout=subprocess.PIPE)
-        answer, _ = process.communicate(timeout=30 * PATIENCE)
+        answer, _ = process.communicate(timeout=120 * PATIENCE)
         return next(each for each in json.loads(answer)["checks"] if each["check"] == "firewall")
 
     yield ask

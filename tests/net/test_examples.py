@@ -37,7 +37,7 @@ def test_example(bed, tmp_path, number):
     file.write_text(re.sub(r'"(/etc/hawser/[^"]+)"', secret, EXAMPLES[number]), "utf-8")
     process = bed.router.start([str(bed.build / "hawserd"), "-c", str(file), "--check"], bed.mounts,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
 
 

@@ -117,8 +117,8 @@ session = requests.Session()
 session.trust_env = False
 session.proxies = {{"http": "http://{USER}@{PROXY}"}}
 for url in {[sites.url("evil.test", "/a"), sites.url("victim.test", "/b")]!r}:
-    print(session.get(url, headers={{"Cookie": "s=1"}}, timeout=20).text)
-    print(session.post(url, data=b"chunk" * 3, timeout=20).text)
+    print(session.get(url, headers={{"Cookie": "s=1"}}, timeout=120).text)
+    print(session.post(url, data=b"chunk" * 3, timeout=120).text)
 """
     assert run(bed, "python3", "-c", script).decode().split() == (
         ["<p>evil.test</p>"] * 2 + ["<p>victim.test</p>"] * 2)

@@ -329,6 +329,8 @@ def test_1000_connections_at_once(lan, interceptor, method):
     daemon = interceptor(method)
     daemon.up()
     with contextlib.ExitStack() as stack:
+        # A busy machine takes its time for so many.
+        stack.enter_context(lan.client.setting("ipv4/tcp_syn_retries", 6))
         listening = stack.enter_context(peers.listen(lan.server, backlog=4096))
         clients = [stack.enter_context(lan.client.socket(socket.AF_INET)) for _ in range(load(1000))]
         for client in clients:
@@ -337,10 +339,15 @@ def test_1000_connections_at_once(lan, interceptor, method):
         for client in clients:
             client.settimeout(peers.TIMEOUT_S)
             client.send(b"?")
-        for _ in clients:
+        served = given_up = 0
+        while served < len(clients):
             accepted = stack.enter_context(peers.accept(listening))
-            assert accepted.recv(1) == b"?"
-            accepted.sendall(b"!")
+            asked = accepted.recv(1)
+            if asked:
+                accepted.sendall(b"!")
+            # On a busy machine a connection that was made first may be given up before its client comes for it.
+            served, given_up = served + (asked == b"?"), given_up + (asked == b"")
+            assert given_up < len(clients) / 2
         for client in clients:
             assert client.recv(1) == b"!"
         assert daemon.active() == len(clients)

@@ -87,8 +87,7 @@ def is_put_back(bare, what: str, commands: list[str]) -> None:
         for count in range(1, 3):
             for command in commands:
                 bare.router.run("ip", *command.split())
-            until(lambda: kernel(bare) == running or ids_apart(kernel(bare)) == ids_apart(running),
-                  seconds=5)
+            until(lambda: kernel(bare) == running or ids_apart(kernel(bare)) == ids_apart(running))
             until(lambda: daemon.status()["links"]["put_back"], lambda n: n >= count)  # pylint: disable=cell-var-from-loop
             made = clients.made
             until(lambda: clients.made > made + 4)  # pylint: disable=cell-var-from-loop
@@ -136,12 +135,12 @@ def test_cannot_be_put_back(bare):
     others = [f"198.51.100.{number}" for number in range(1, 9)]
     bare.router.batch("ip", ["mptcp endpoint flush",
                              *(f"mptcp endpoint add {each} signal" for each in others)])
-    until(lambda: daemon.status()["links"]["fault"], seconds=20)
+    until(lambda: daemon.status()["links"]["fault"])
     assert "cannot be set up" in daemon.run_cli("status").stdout
     assert "cannot be set up" in daemon.run_cli("links").stderr
     process = bare.router.start([bare.build / "hawser", "--control", daemon.control, "doctor"],
                                 bare.mounts, stdout=subprocess.PIPE, text=True)
-    found = process.communicate(timeout=60 * PATIENCE)[0]
+    found = process.communicate(timeout=120 * PATIENCE)[0]
     assert "cannot be set up" in found
     assert re.search(r"fail  ipv4 endpoint .*\n +fix: kill -HUP ", found), found
     bare.router.run("ip", "mptcp", "endpoint", "flush")

@@ -131,7 +131,7 @@ def test_processes_that_share_a_socket(bed, cgroup, local):
             for sender in (0, 1):
                 size = 1 + number * 37 % 9000
                 assert read(server, 2 * size) == bytes([number % 256, sender]) * size
-        assert [process.wait(20) for process in processes] == [0, 0]
+        assert [process.wait(60) for process in processes] == [0, 0]
     for fd in (*turn[0], *turn[1]):
         os.close(fd)
     assert counters(daemon)["redirected"] > 0
@@ -294,9 +294,9 @@ def test_resets(bed, cgroup, local):
 
 def curl(bed, cgroup, *arguments: str) -> bytes:
     command = cgroup.command(path_of("curl"), "-q", "--silent", "--show-error", "--fail",
-                             "--max-time", "30", *arguments)
+                             "--max-time", "100", *arguments)
     with bed.router.start(command, bed.mounts, stdout=subprocess.PIPE) as process:
-        output, _ = process.communicate(timeout=60 * PATIENCE)
+        output, _ = process.communicate(timeout=120 * PATIENCE)
     assert process.returncode == 0
     return output
 

@@ -28,7 +28,7 @@ NOBODY, STRANGER = 65534, 65533
 
 def run(bed, *command: str) -> subprocess.CompletedProcess:
     process = bed.router.start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    out, err = process.communicate(timeout=30 * PATIENCE)
+    out, err = process.communicate(timeout=120 * PATIENCE)
     return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
@@ -150,6 +150,6 @@ def test_root_shares_the_directory_of_a_service(bed):
         assert run(bed, *hawser, "intercept", "down").returncode == 0
     finally:
         daemon.send_signal(signal.SIGINT)
-        daemon.communicate(timeout=20)
+        daemon.communicate(timeout=120)
         mounts.close()
     assert "table inet hawser" not in bed.router.run("nft", "list", "tables")

@@ -25,7 +25,7 @@ AF = {4: socket.AF_INET, 6: socket.AF_INET6}
 OTHER_PORT = PORT + 1
 BYPASSED_PORT = 7
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}
-TIMEOUT_S = 20 * PATIENCE
+TIMEOUT_S = 60 * PATIENCE
 
 # Programs of UAPI types need no kernel BTF.
 WITHOUT_BTF = ("unshare", "--mount", "sh", "-c",

@@ -28,7 +28,7 @@ def start(bed, *options: str) -> subprocess.CompletedProcess:
     with bed.router.start([str(bed.build / "hawserd"), *options], bed.mounts, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         try:
-            output, complaints = process.communicate(timeout=20 * PATIENCE)
+            output, complaints = process.communicate(timeout=120 * PATIENCE)
         finally:
             process.kill()
     return subprocess.CompletedProcess(options, process.returncode, output, complaints)

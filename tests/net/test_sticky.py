@@ -57,7 +57,7 @@ def ways(daemon: Hawserd, listening, clients=CLIENTS) -> str:
 
 
 def curl(bed, *arguments: str) -> bytes:
-    return run(bed, "curl", "-q", "--silent", "--show-error", "--fail", "--max-time", "10",
+    return run(bed, "curl", "-q", "--silent", "--show-error", "--fail", "--max-time", "100",
                *arguments)
 
 
@@ -234,7 +234,8 @@ def test_an_exit_with_several_addresses(bare, net, echo, start, tmp_path):
     served = [start("--serve-exit", f"{host}:{PORTS['one']}", "--tokens", str(net.tokens),
                     "--exit-allow", "10.77.9.0/24", listen=False, namespace=bare.server)
               for host in hosts]
-    router = start("--exit", f"exits.test:{PORTS['one']}", "--exit-token", str(net.tokens))
+    router = start("--exit", f"exits.test:{PORTS['one']}", "--exit-token", str(net.tokens),
+                   "--exit-answer", "20")
 
     def at(client: str) -> int:
         before = [each.status()["sessions"]["total"] for each in served]

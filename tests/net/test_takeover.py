@@ -42,7 +42,7 @@ class Newcomer:
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGINT)
-        assert self.process.wait(10) == 0, self.log()
+        assert self.process.wait(60) == 0, self.log()
 
 
 @pytest.fixture
@@ -138,5 +138,5 @@ def test_one_that_serves_is_not_waited_for(hawserd, newcomer):
     """By who was told to have its control socket."""
     old = hawserd()
     new = newcomer("--socks", "127.0.0.1:1081", "--control", old.control)
-    assert new.process.wait(20) == 1
+    assert new.process.wait(60) == 1
     assert "another hawserd answers there" in new.log()

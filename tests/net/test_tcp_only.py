@@ -232,7 +232,7 @@ def test_it_expires(bed, hawserd):
         got = dial(daemon, listening)
         assert got == "tcp" or time.monotonic() - started > 1.5
         until(lambda: counts(daemon)[0] == 0)
-        assert 1.5 <= time.monotonic() - started < 8 * PATIENCE
+        assert 1.5 <= time.monotonic() - started < 60 * PATIENCE
         assert dial(daemon, listening) == "fallback"
     assert counts(daemon)[0] == 1
 

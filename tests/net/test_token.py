@@ -11,7 +11,7 @@ import pytest
 
 def run(build, *arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run([build / "hawser", "token", *arguments], capture_output=True, text=True,
-                          timeout=30, check=False)
+                          timeout=120, check=False)
 
 
 def test_one_line_each_time_another(build):
