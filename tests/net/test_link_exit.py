@@ -107,7 +107,7 @@ def test_no_request_notices(site, echo, link, when):
         until(lambda: states(router) == {"one": "up"})
         if when != "before-the-start":
             leave.enter_context(site.dead(link))
-        count = request_times(router, echo.port, 1)
+        count = request_times(router, echo.port, 0.9)
         assert exits(router)["one"]["sessions"]["total"] == count
         until(lambda: state(router, link) == "no-answer")
         assert near(link)[0] not in site.bed.router.run("ip", "mptcp", "endpoint")
@@ -206,7 +206,7 @@ def test_the_name_servers_way_dies(site, names, echo):
     router = named(site)
     until(lambda: states(router) == {"one": "up"})
     with site.dead("a"):
-        assert direct(router, request_times(router, echo.port, 1)) == 0
+        assert direct(router, request_times(router, echo.port, 0.9)) == 0
         assert states(router) == {"one": "up"}
 
 
@@ -216,7 +216,7 @@ def test_a_start_while_the_name_servers_way_is_dead(site, names, echo):
     with site.dead("a"):
         router = named(site)
         until(lambda: states(router) == {"one": "up"})
-        assert direct(router, request_times(router, echo.port, 1)) == 0
+        assert direct(router, request_times(router, echo.port, 0.9)) == 0
 
 
 @pytest.mark.parametrize("trouble", ["silent", "failing", "forgotten"])
@@ -234,7 +234,7 @@ def test_a_start_without_a_name_server(site, names, echo, trouble):
         getattr(names, trouble).add("exit.test")
     router = named(site)
     until(lambda: states(router) == {"one": "up"})
-    assert direct(router, request_times(router, echo.port, 1)) == 0
+    assert direct(router, request_times(router, echo.port, 0.9)) == 0
 
 
 def test_a_name_that_leads_elsewhere_now(site, names, echo):

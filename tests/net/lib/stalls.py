@@ -29,8 +29,8 @@ class Stalls:
             self._longest_s = max(self._longest_s, time.monotonic() - began - _PAUSE_S)
 
     def allow_s(self) -> float:
-        """What may take longer for that: each of a few steps waited so long at most."""
-        return 3 * self._longest_s
+        """What may take longer for that: each of two steps waited so long at most."""
+        return 2 * self._longest_s
 
     def __enter__(self) -> Stalls:
         for thread in self._threads:
