@@ -55,6 +55,21 @@ def test_two_behind_one_name(bed, net, echo, dns, hawserd):
     assert known["sessions"]["total"] == 60 + QUICK_OF
 
 
+@pytest.mark.parametrize("dead", [4, 6])
+def test_two_without_a_name(net, echo, hawserd, dead):
+    """As exit-setup prints them: where one leads nowhere, the other takes all."""
+    one = hawserd("--serve-exit", handshakes.authority({4: SERVER6, 6: SERVER4}[dead], PORTS["one"]), "--tokens",
+                  str(net.tokens), "--exit-allow", "10.77.9.0/24", listen=False, namespace=net.bed.server)
+    config = net.directory / "two.conf"
+    config.write_text(f'exit "one" {{ address = "{SERVER4}, {SERVER6}"  port = {PORTS["one"]}  token-file = "{net.tokens}" }}\n'
+                      f"upstream {{ exit-answer = {ANSWER_S} }}\n", "ascii")
+    router = hawserd("-c", str(config))
+    assert nearly_all_quick(router, echo.port)
+    assert one.status()["sessions"]["total"] >= QUICK_OF
+    known = exits(router)["one"]
+    assert known["state"] == "up" and known["address"] == f"{SERVER4},[{SERVER6}]:{PORTS['one']}"
+
+
 def serve_at(net, hawserd, address: str) -> Hawserd:
     """An exit that has this address only, by whatever name it is called."""
     return hawserd("--serve-exit", handshakes.authority(address, PORTS["one"]), "--tokens",

@@ -153,6 +153,7 @@ KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
 @pytest.mark.parametrize("before", ["", "hawser exit-add ", "\n hawser exit-add  "])
 @pytest.mark.parametrize(("where", "address", "port", "name"), [
     ("vps.example.org:1080", "vps.example.org", "1080", "vps"), ("[2001:db8::1]:99", "2001:db8::1", "99", "a.b:[c]-"),
+    ("192.0.2.1,[2001:db8::1]:99", "192.0.2.1,2001:db8::1", "99", "vps"),
     ("192.0.2.1:65535", "192.0.2.1", "65535", "N" * 255)])
 def test_wizard_takes_the_line_that_is_printed(tmp_path, before, where, address, port, name):
     made = run(tmp_path, WIZARD, dict.fromkeys(("reload", "doctor", "doctor_run"), {}),

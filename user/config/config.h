@@ -15,6 +15,7 @@
 #include "config/intercept_config.h"
 #include "config/link_config.h"
 #include "config/tune.h"
+#include "proto/exit_place.h"
 #include "proto/handshake.h"
 
 /* make STATE_DIR=… */
@@ -52,7 +53,7 @@ enum when_no_exit { WHEN_NO_EXIT_DIRECT, WHEN_NO_EXIT_REFUSE };
 /* A way out for this router. */
 struct exit_config {
 	char *name;
-	struct destination destination;
+	struct exit_place place;
 	struct token_set tokens;  /* one */
 	uint32_t priority;	  /* lower is used first */
 	uint32_t weight;	  /* at least 1; share among those of equal priority */

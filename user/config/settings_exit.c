@@ -36,13 +36,23 @@ int settings_add_exit(struct draft *draft)
 		return -ENOMEM;
 	*exit = item->exit;
 	if (item->port > 0) {
-		exit->destination.port = (uint16_t)item->port;
-		address_set_port(&exit->destination.address, exit->destination.port);
+		exit->place.destination.port = (uint16_t)item->port;
+		address_set_port(&exit->place.destination.address, (uint16_t)item->port);
+		if (exit->place.also.sa.sa_family != AF_UNSPEC)
+			address_set_port(&exit->place.also, (uint16_t)item->port);
 	}
 	exit->name = strdup(name->text);
 	if (!exit->name)
 		return value_refuse_no_memory(name);
 	return item->secret_file.name ? read_token(exit, &item->secret_file) : 0;
+}
+
+int settings_exit_place(const struct value *value, const struct limits *limits, void *out)
+{
+	(void)limits;
+	if (exit_place_from_host(out, value->text, strlen(value->text), EXIT_PORT_DEFAULT))
+		return value_refuse(value, "expected " EXIT_PLACE_EXPECTED);
+	return 0;
 }
 
 int settings_exit_by_option(const struct value *value, const struct limits *limits, void *out)
@@ -51,7 +61,7 @@ int settings_exit_by_option(const struct value *value, const struct limits *limi
 	int err;
 
 	settings_begin_item(draft, value);
-	err = value_destination(value, limits, &draft->item.exit.destination);
+	err = value_destination(value, limits, &draft->item.exit.place.destination);
 	return err ? err : settings_add_exit(draft);
 }
 

@@ -20,5 +20,6 @@ VALUE_KIND(settings_probe);	     /* struct link_config */
 VALUE_KIND(settings_portal_check);   /* struct portal_config */
 VALUE_KIND(settings_exit_by_option); /* struct draft: an exit, but for its token */
 VALUE_KIND(settings_metrics_token);  /* char *: what the file has */
+VALUE_KIND(settings_exit_place);     /* struct exit_place, with the usual port */
 
 #endif

@@ -74,11 +74,9 @@ VALUE_KIND(value_socket_path);
 /* To be judged later: struct value. */
 VALUE_KIND(value_keep);
 
-/* "ADDR:PORT": union address. "HOST:PORT": struct destination. "HOST" alone: struct destination,
- * with limits->least for its port. */
+/* "ADDR:PORT": union address. "HOST:PORT": struct destination. */
 VALUE_KIND(value_address);
 VALUE_KIND(value_destination);
-VALUE_KIND(value_host);
 
 /* "ADDR/BITS": struct prefix. */
 VALUE_KIND(value_prefix);

@@ -30,13 +30,6 @@ int value_destination(const struct value *value, const struct limits *limits, vo
 	return 0;
 }
 
-int value_host(const struct value *value, const struct limits *limits, void *out)
-{
-	if (destination_from_host(out, value->text, strlen(value->text), (uint16_t)limits->least))
-		return value_refuse(value, "expected a host name or an IP address");
-	return 0;
-}
-
 int value_prefix(const struct value *value, const struct limits *limits, void *out)
 {
 	(void)limits;

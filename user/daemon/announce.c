@@ -43,8 +43,8 @@ void announce(const struct config *config, const struct sockmap *sockmap, const 
 	}
 	for (size_t i = 0; i < config->exit_count; i++)
 		log_info("exit %s at %s, priority %u, weight %u", config->exits[i].name,
-			 destination_format(&config->exits[i].destination, to),
-			 config->exits[i].priority, config->exits[i].weight);
+			 exit_place_format(&config->exits[i].place, to), config->exits[i].priority,
+			 config->exits[i].weight);
 	for (int i = 0; i < FEATURE_COUNT; i++)
 		say_feature(kernel_feature((enum feature)i));
 	for (int i = 0; i < SOCKMAP_FEATURE_COUNT; i++)

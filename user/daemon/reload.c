@@ -27,15 +27,15 @@
  */
 static struct exit_state *adopt_exit(const struct exit_config *exit, const struct config *old)
 {
-	char text[DESTINATION_TEXT_MAX];
-	char old_text[DESTINATION_TEXT_MAX];
+	char text[EXIT_PLACE_TEXT_MAX];
+	char old_text[EXIT_PLACE_TEXT_MAX];
 
-	destination_format(&exit->destination, text);
+	exit_place_format(&exit->place, text);
 	for (size_t i = 0; old && i < old->exit_count; i++) {
 		const struct exit_config *same = &old->exits[i];
 
 		if (strcmp(same->name, exit->name) == 0 &&
-		    strcmp(destination_format(&same->destination, old_text), text) == 0 &&
+		    strcmp(exit_place_format(&same->place, old_text), text) == 0 &&
 		    sodium_memcmp(same->tokens.token, exit->tokens.token,
 				  sizeof(*exit->tokens.token)) == 0)
 			return exit_state_get(same->state);
@@ -49,11 +49,14 @@ int reload_adopt(struct config *new, const struct config *old)
 			      old ? old->gate_count : 0, clock_now_ms());
 
 	for (size_t i = 0; !err && i < new->exit_count; i++) {
+		const struct exit_place *place = &new->exits[i].place;
+
 		new->exits[i].state = adopt_exit(&new->exits[i], old);
 		err = new->exits[i].state ? 0 : -ENOMEM;
-		if (!err && new->exits[i].destination.host[0] == '\0')
-			exit_state_set_address(new->exits[i].state,
-					       &new->exits[i].destination.address);
+		if (!err && place->destination.host[0] == '\0')
+			exit_state_set_address(new->exits[i].state, &place->destination.address);
+		if (!err && place->also.sa.sa_family != AF_UNSPEC)
+			exit_state_set_address(new->exits[i].state, &place->also);
 	}
 	if (err)
 		log_error("cannot take the configuration: %s", strerror(-err));

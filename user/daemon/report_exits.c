@@ -18,7 +18,7 @@ static struct json_object *report_exit(const struct exit_config *config)
 
 	exit_state_describe(config->state, &facts);
 	put_text(exit, "name", config->name);
-	put_text(exit, "address", destination_format(&config->destination, address));
+	put_text(exit, "address", exit_place_format(&config->place, address));
 	put_text(exit, "state", exit_state_name(facts.state));
 	put_count(exit, "priority", config->priority);
 	put_count(exit, "weight", config->weight);

@@ -26,6 +26,8 @@ static bool look_name(struct doctor *doctor, const struct doctor_subject *subjec
 	(void)doctor;
 	if (!destination->host[0]) {
 		target->addresses[address_family(&destination->address)] = destination->address;
+		if (target->also.sa.sa_family != AF_UNSPEC)
+			target->addresses[address_family(&target->also)] = target->also;
 		return false;
 	}
 	error = doctor_dns_find(destination->host, target->addresses);

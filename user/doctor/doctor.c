@@ -22,6 +22,7 @@
 #include "intercept/obstacle.h"
 #include "net/kernel.h"
 #include "net/netlink.h"
+#include "proto/exit_place.h"
 
 /* For hawserd's first probe of an exit. */
 #define PROBE_TRIES   25
@@ -215,9 +216,13 @@ static void walk_exits(struct doctor *doctor)
 	for (size_t i = 0; i < json_length(exits); i++) {
 		struct json_object *exit = json_object_array_get_idx(exits, i);
 		struct doctor_target target = {.name = json_text(exit, "name"), .exit = exit};
+		struct exit_place place;
 
-		if (destination_parse(json_text(exit, "address"), &target.destination) == 0)
-			walk_target(doctor, &target);
+		if (exit_place_parse(json_text(exit, "address"), &place))
+			continue;
+		target.destination = place.destination;
+		target.also = place.also;
+		walk_target(doctor, &target);
 	}
 }
 
@@ -251,11 +256,14 @@ static void doctor_free(struct doctor *doctor)
 	free(doctor);
 }
 
-bool doctor_test_exit(const char *control, const char *name, const struct destination *destination,
+bool doctor_test_exit(const char *control, const char *name, const struct exit_place *place,
 		      const struct token *token)
 {
 	struct doctor *doctor = calloc(1, sizeof(*doctor));
-	struct doctor_target target = {.name = name, .destination = *destination, .token = token};
+	struct doctor_target target = {.name = name,
+				       .destination = place->destination,
+				       .also = place->also,
+				       .token = token};
 	bool good;
 
 	if (!doctor)

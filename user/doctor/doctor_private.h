@@ -45,6 +45,7 @@ struct doctor_link {
 struct doctor_target {
 	const char *name;
 	struct destination destination;
+	union address also;		      /* of an exit; AF_UNSPEC: none */
 	union address addresses[IP_FAMILIES]; /* with the port; AF_UNSPEC: none */
 	struct json_object *exit;	      /* as hawserd reports it; NULL: no exit */
 	const struct token *token;	      /* to ask it with; NULL: hawserd does that */

@@ -34,7 +34,7 @@ static size_t find_exits(const struct links *links, struct exit_target targets[E
 			if (count == EXIT_TARGETS_MAX || address_is_loopback(&known[j]) ||
 			    route_find_default(links->netlink, &known[j]) < 0)
 				continue;
-			address_set_port(&known[j], exit->destination.port);
+			address_set_port(&known[j], exit->place.destination.port);
 			targets[count++] =
 				(struct exit_target){.exit = exit->state, .address = known[j]};
 		}

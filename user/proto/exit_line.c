@@ -64,10 +64,10 @@ static int take(char *word, struct exit_line *out, char error[EXIT_LINE_ERROR_MA
 		return -EINVAL;
 	}
 	memcpy(out->name, slash + 1, strlen(slash + 1) + 1);
-	if (destination_parse(at + 1, &out->destination)) {
+	if (exit_place_parse(at + 1, &out->place)) {
 		snprintf(error, EXIT_LINE_ERROR_MAX,
-			 "\"%.100s\" is no address of an exit; expected HOST:PORT, ADDRESS:PORT or "
-			 "[ADDRESS6]:PORT",
+			 "\"%.100s\" is no address of an exit; expected HOST:PORT, ADDRESS:PORT, "
+			 "[ADDRESS6]:PORT or ADDRESS,[ADDRESS6]:PORT",
 			 at + 1);
 		return -EINVAL;
 	}
@@ -106,10 +106,10 @@ int exit_line_parse(const char *text, struct exit_line *out, char error[EXIT_LIN
 
 const char *exit_line_format(const struct exit_line *line, char out[EXIT_LINE_MAX])
 {
-	char where[DESTINATION_TEXT_MAX];
+	char where[EXIT_PLACE_TEXT_MAX];
 	const char *space = strchr(line->token, ' ');
 
 	snprintf(out, EXIT_LINE_MAX, SCHEME "%.*s:%s@%s/%s", (int)(space - line->token),
-		 line->token, space + 1, destination_format(&line->destination, where), line->name);
+		 line->token, space + 1, exit_place_format(&line->place, where), line->name);
 	return out;
 }

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "base/address.h"
+#include "proto/exit_place.h"
 #include "proto/hop_message.h"
 
 #define EXIT_NAME_EXPECTED  "1 to 255 of A-Z a-z 0-9 . _ : [ ] -"
@@ -16,7 +16,7 @@
 
 struct exit_line {
 	char name[HOP_EXIT_NAME_MAX + 1];
-	struct destination destination;
+	struct exit_place place;
 	char token[EXIT_LINE_TOKEN_MAX]; /* a line of a token file; the caller wipes it */
 };
 

@@ -43,20 +43,17 @@ static void find_file(struct addition *add, const char *control)
 
 static void prepare(struct addition *add)
 {
-	const struct destination *to = &add->line.destination;
+	const struct exit_place *place = &add->line.place;
 	char block[HOP_EXIT_NAME_MAX + 8];
-	char host[HOST_NAME_MAX_BYTES + 1];
+	char host[EXIT_PLACE_TEXT_MAX];
 	char body[PATH_MAX + 1024];
 
-	if (to->host[0])
-		snprintf(host, sizeof(host), "%s", to->host);
-	else
-		address_format_ip(&to->address, host);
 	snprintf(add->token_file, sizeof(add->token_file), TOKEN_DIRECTORY "/%s.token",
 		 add->line.name);
 	snprintf(body, sizeof(body),
 		 "exit \"%s\" { address = \"%s\"  port = %u  token-file = \"%s\" }\n",
-		 add->line.name, host, to->port, add->token_file);
+		 add->line.name, exit_place_format_host(place, host), place->destination.port,
+		 add->token_file);
 	snprintf(block, sizeof(block), "exit %s", add->line.name);
 	add->before = system_file_read(add->file);
 	add->token_before = system_file_read(add->token_file);
@@ -128,7 +125,7 @@ static bool test(const struct addition *add, const char *control)
 
 	if (token_parse(add->line.token, &token, error))
 		die("the token %s", error);
-	good = doctor_test_exit(control, add->line.name, &add->line.destination, &token);
+	good = doctor_test_exit(control, add->line.name, &add->line.place, &token);
 	sodium_memzero(&token, sizeof(token));
 	return good;
 }

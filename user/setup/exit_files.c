@@ -137,7 +137,7 @@ static int token_undo(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 static char *configuration(const struct exit_setup *setup, bool wanted)
 {
 	const union address any6 = {.in6 = {.sin6_family = AF_INET6}};
-	const unsigned int port = setup->line.destination.port;
+	const unsigned int port = setup->line.place.destination.port;
 	char *file = system_file_read(setup->file);
 	char body[3 * PATH_MAX];
 	char *text;
@@ -164,7 +164,7 @@ static bool configuration_is_done(struct exit_setup *setup, char text[SETUP_TEXT
 
 	free(shall);
 	snprintf(text, SETUP_TEXT_MAX, "%s: an exit on port %u", setup->file,
-		 setup->line.destination.port);
+		 setup->line.place.destination.port);
 	return done;
 }
 

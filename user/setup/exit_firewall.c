@@ -87,7 +87,7 @@ static void rule_of(const char *place, uint16_t port, char rule[RULE_MAX])
 
 static bool firewall_is_done(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 {
-	const uint16_t port = setup->line.destination.port;
+	const uint16_t port = setup->line.place.destination.port;
 	char place[NFT_WALK_PLACE_MAX];
 	char status[8192];
 
@@ -113,7 +113,7 @@ static bool firewall_is_done(struct exit_setup *setup, char text[SETUP_TEXT_MAX]
 /* Chain after chain, in the file first: one that is open already is not looked at again. */
 static int open_nftables(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 {
-	const uint16_t port = setup->line.destination.port;
+	const uint16_t port = setup->line.place.destination.port;
 	char place[NFT_WALK_PLACE_MAX];
 	char rule[RULE_MAX];
 	struct nft *nft = nft_open();
@@ -146,7 +146,7 @@ static int firewall_make(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 
 	if (!ufw_answers(out, sizeof(out)))
 		return open_nftables(setup, text);
-	snprintf(port, sizeof(port), "%u/tcp", setup->line.destination.port);
+	snprintf(port, sizeof(port), "%u/tcp", setup->line.place.destination.port);
 	err = record_set_first(&setup->record, "ufw", port);
 	if (!err && system_run(words, out, sizeof(out)) != 0) {
 		snprintf(text, SETUP_TEXT_MAX, "'ufw allow %s' fails", port);

@@ -109,7 +109,7 @@ static bool serves(const struct exit_setup *setup, bool *answers)
 	char address[32];
 	bool found = false;
 
-	snprintf(address, sizeof(address), "0.0.0.0:%u", setup->line.destination.port);
+	snprintf(address, sizeof(address), "0.0.0.0:%u", setup->line.place.destination.port);
 	*answers = control_client_try(&connection, setup->control) &&
 		   !control_client_ask(&connection, "status", 0);
 	listeners = *answers ? json_member(connection.answer, "listeners") : NULL;
@@ -127,7 +127,8 @@ static bool service_is_done(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 	bool answers;
 	const bool done = serves(setup, &answers) && !setup->reload_due && enabled <= 0;
 
-	snprintf(text, SETUP_TEXT_MAX, "hawserd serves port %u%s", setup->line.destination.port,
+	snprintf(text, SETUP_TEXT_MAX, "hawserd serves port %u%s",
+		 setup->line.place.destination.port,
 		 enabled == -ENOENT ? "" : ", also after the next boot");
 	return done;
 }
@@ -158,7 +159,7 @@ static int wait_for_service(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 	}
 	snprintf(text, SETUP_TEXT_MAX,
 		 "hawserd does not listen on port %u; see: journalctl -u hawserd",
-		 setup->line.destination.port);
+		 setup->line.place.destination.port);
 	return -ETIMEDOUT;
 }
 

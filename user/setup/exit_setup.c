@@ -44,25 +44,24 @@ static bool find_own(int family, union address *out)
 	return found;
 }
 
-/* IPv4 first. The line has room for one address; one behind a provider's NAT is of no use there. */
-static bool find_public(struct exit_setup *setup)
+/* IPv4 first; routers use both. One behind a provider's NAT is of no use there. */
+static bool find_public(struct exit_place *out)
 {
-	union address *out = &setup->line.destination.address;
-	union address own4;
+	union address own[IP_FAMILIES] = {0};
+	bool has[IP_FAMILIES];
 
-	if (find_own(AF_INET6, out) && egress_is_special(out))
-		*out = (union address){0};
-	if (find_own(AF_INET, &own4) && !egress_is_special(&own4)) {
-		setup->also = *out;
-		*out = own4;
-	}
-	return out->sa.sa_family != AF_UNSPEC;
+	has[IP_V4] = find_own(AF_INET, &own[IP_V4]) && !egress_is_special(&own[IP_V4]);
+	has[IP_V6] = find_own(AF_INET6, &own[IP_V6]) && !egress_is_special(&own[IP_V6]);
+	if (has[IP_V4] && has[IP_V6])
+		out->also = own[IP_V6];
+	out->destination.address = own[has[IP_V4] ? IP_V4 : IP_V6];
+	return has[IP_V4] || has[IP_V6];
 }
 
 static void find_address(struct exit_setup *setup, const char *given)
 {
-	struct destination *to = &setup->line.destination;
-	const uint16_t port = to->port;
+	struct exit_place *to = &setup->line.place;
+	const uint16_t port = to->destination.port;
 	char known[RECORD_VALUE_MAX];
 	char text[ADDRESS_TEXT_MAX];
 	union address own4;
@@ -70,20 +69,22 @@ static void find_address(struct exit_setup *setup, const char *given)
 	if (!given && record_get(&setup->record, "address", known))
 		given = known;
 	if (given) {
-		if (destination_from_host(to, given, strlen(given), port))
-			die_usage("exit-setup", "--address %s: expected a name or an IP address",
+		if (exit_place_from_host(to, given, strlen(given), port))
+			die_usage("exit-setup", "--address %s: expected " EXIT_PLACE_EXPECTED,
 				  given);
 		return;
 	}
-	if (find_public(setup))
-		address_set_port(&to->address, port);
-	else if (find_own(AF_INET, &own4))
+	if (find_public(to)) {
+		address_set_port(&to->destination.address, port);
+		address_set_port(&to->also, port);
+	} else if (find_own(AF_INET, &own4)) {
 		die("this machine has only the private address %s, behind its provider's NAT: give "
 		    "the public one with --address HOST",
 		    address_format_ip(&own4, text));
-	else
+	} else {
 		die("this machine has no route to the internet; give its address with --address "
 		    "HOST");
+	}
 }
 
 /* A host's name may have what an exit's cannot. */
@@ -122,7 +123,7 @@ static void find_port(struct exit_setup *setup, const char *given)
 			    known);
 		port = strtoul(known, NULL, 10);
 	}
-	setup->line.destination.port = (uint16_t)port;
+	setup->line.place.destination.port = (uint16_t)port;
 }
 
 /* Undo is for the file that was changed, whatever hawserd reads now. */
@@ -264,23 +265,18 @@ static void test(const struct exit_setup *setup)
 {
 	struct token token;
 	char error[TOKEN_ERROR_MAX];
-	char text[ADDRESS_TEXT_MAX];
 
 	if (token_parse(setup->line.token, &token, error))
 		die("the token %s", error);
 	puts("\nFrom this machine itself:");
-	if (!doctor_test_exit(setup->control, setup->line.name, &setup->line.destination, &token))
+	if (!doctor_test_exit(setup->control, setup->line.name, &setup->line.place, &token))
 		puts("Behind a NAT that may be so, and the router's own check counts.");
 	sodium_memzero(&token, sizeof(token));
 	if (*setup->by_hand)
 		printf("firewalld of this machine must let routers in, too:\n\n%s\n\n",
 		       setup->by_hand);
 	printf("A firewall of the provider, outside of this machine, must let TCP port %u in.\n",
-	       setup->line.destination.port);
-	if (setup->also.sa.sa_family)
-		printf("This machine has the address %s, too. For routers to use both, run this "
-		       "again with\n--address and a name that has both.\n",
-		       address_format_ip(&setup->also, text));
+	       setup->line.place.destination.port);
 }
 
 static int set_up(struct exit_setup *setup, const struct arguments *arguments, bool dry_run)
@@ -290,7 +286,7 @@ static int set_up(struct exit_setup *setup, const struct arguments *arguments, b
 	int err = 0;
 
 	find_address(setup, arguments->option[CLI_ADDRESS]);
-	snprintf(port, sizeof(port), "%u", setup->line.destination.port);
+	snprintf(port, sizeof(port), "%u", setup->line.place.destination.port);
 	if (!dry_run)
 		err = record_set(&setup->record, "port", port);
 	if (!dry_run && !err && arguments->option[CLI_ADDRESS])

@@ -18,7 +18,6 @@ struct exit_setup {
 	char tokens[PATH_MAX]; /* its token file */
 	struct exit_line line; /* what the router is to be told; token "": there is none yet */
 	struct record record;
-	union address also; /* another address of this machine; AF_UNSPEC: none */
 	char by_hand[128];  /* a command that the administrator is to give; "": none */
 	bool file_is_empty; /* and was not there before; to be removed once hawserd has read it */
 	bool reload_due;    /* hawserd has not seen all that was changed */

@@ -151,6 +151,8 @@ static void dial_on_begin(struct ev_loop *loop, ev_timer *timer, int events)
 	(void)events;
 	if (dial->request.destination->host[0] == '\0') {
 		dial_add(dial, &dial->request.destination->address);
+		if (dial->request.also && dial->request.also->sa.sa_family != AF_UNSPEC)
+			dial_add(dial, dial->request.also);
 		dial_connect(dial);
 		return;
 	}

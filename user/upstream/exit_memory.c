@@ -32,7 +32,7 @@ struct exit_memory {
 
 static bool is_named(const struct exit_config *exit)
 {
-	return exit->destination.host[0] != '\0';
+	return exit->place.destination.host[0] != '\0';
 }
 
 static struct json_object *describe_exit(const struct exit_config *exit)
@@ -44,7 +44,8 @@ static struct json_object *describe_exit(const struct exit_config *exit)
 	char text[DESTINATION_TEXT_MAX];
 
 	json_object_object_add(
-		object, "at", json_object_new_string(destination_format(&exit->destination, text)));
+		object, "at",
+		json_object_new_string(destination_format(&exit->place.destination, text)));
 	for (size_t i = 0; i < count; i++)
 		json_object_array_add(list,
 				      json_object_new_string(address_format_ip(&known[i], text)));
@@ -114,7 +115,8 @@ static void recall_exit(const struct exit_config *exit, struct json_object *exit
 	union address known[EXIT_ADDRESSES_MAX];
 
 	if (!is_named(exit) || exit_state_get_addresses(exit->state, known) > 0 ||
-	    strcmp(json_text(object, "at"), destination_format(&exit->destination, text)) != 0)
+	    strcmp(json_text(object, "at"), destination_format(&exit->place.destination, text)) !=
+		    0)
 		return;
 	for (size_t i = 0; i < json_length(list); i++) {
 		const char *address = json_object_get_string(json_object_array_get_idx(list, i));

@@ -201,7 +201,7 @@ void hop_connect(struct hop *hop)
 	struct dial_request request;
 
 	hop_close(hop);
-	hop->exit_at = hop->request.exit->destination;
+	hop->exit_at = hop->request.exit->place.destination;
 	if (hop->request.at) {
 		hop->exit_at.host[0] = '\0';
 		hop->exit_at.address = hop->at;
@@ -210,6 +210,7 @@ void hop_connect(struct hop *hop)
 		.env = hop->request.env,
 		.pair = hop->request.pair,
 		.destination = &hop->exit_at,
+		.also = hop->request.at ? NULL : &hop->request.exit->place.also,
 		.client = &ourselves,
 		.egress.kind = EGRESS_ANYWHERE,
 		.skip = hop_skips,

@@ -21,6 +21,8 @@ static void what_is_written_can_be_read(void **state)
 		"hawser://router:" KEY "@192.0.2.1:1080/vps",
 		"hawser://a.b-c_9:" KEY "@[2001:db8::1]:65535/x",
 		"hawser://r:" KEY "@vps.example.org:1/[a]:b",
+		"hawser://r:" KEY "@192.0.2.1,[2001:db8::1]:1080/vps",
+		"hawser://r:" KEY "@[2001:db8::1],192.0.2.1:1080/vps",
 	};
 	char text[EXIT_LINE_MAX];
 
@@ -40,7 +42,7 @@ static void the_whole_command_may_be_pasted(void **state)
 			 0);
 	assert_string_equal(line.name, "vps");
 	assert_string_equal(line.token, "r " KEY);
-	assert_int_equal(line.destination.port, 1080);
+	assert_int_equal(line.place.destination.port, 1080);
 }
 
 static void nonsense_is_named(void **state)
@@ -57,6 +59,13 @@ static void nonsense_is_named(void **state)
 		{"hawser://r:" KEY "@192.0.2.1:1080/a/b", "no exit's name"},
 		{"hawser://r:" KEY "@192.0.2.1:0/vps", "no address of an exit"},
 		{"hawser://r:" KEY "@192.0.2.1/vps", "no address of an exit"},
+		{"hawser://r:" KEY "@192.0.2.1,2001:db8::1:1080/vps", "no address of an exit"},
+		{"hawser://r:" KEY "@192.0.2.1,192.0.2.2:1080/vps", "no address of an exit"},
+		{"hawser://r:" KEY "@192.0.2.1,vps.example.org:1080/vps", "no address of an exit"},
+		{"hawser://r:" KEY "@vps.example.org,[2001:db8::1]:1080/vps",
+		 "no address of an exit"},
+		{"hawser://r:" KEY "@192.0.2.1,:1080/vps", "no address of an exit"},
+		{"hawser://r:" KEY "@192.0.2.1,[::1],[::2]:1080/vps", "no address of an exit"},
 		{"hawser://r@192.0.2.1:1080/vps", "no TOKEN:KEY"},
 		{"hawser://r:short@192.0.2.1:1080/vps", "no key after the name"},
 		{"hawser://r s:" KEY "@192.0.2.1:1080/vps", "no TOKEN:KEY"},

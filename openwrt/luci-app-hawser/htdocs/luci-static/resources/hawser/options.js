@@ -34,7 +34,7 @@ var link = [
 ];
 
 var exit = [
-	[ 'address', 'host', _('Address'), true ],
+	[ 'address', 'place', _('Address'), true ],
 	[ 'port', 'number', _('Port'), 1, 65535, 1080 ],
 	[ 'token', 'secret', _('Token: NAME KEY') ],
 	[ 'token_file', 'file', _('File with the token, instead') ],

@@ -10,6 +10,7 @@
 
 var TIME = /^[0-9]+(\.[0-9]+)?(us|ms|s|m|h|d)?$/;
 var AMOUNT = /^[0-9]+[KMGT]?$/;
+var PLACE = /^[A-Za-z0-9._-]+$|^[0-9A-Fa-f.:\[\]]+(, *[0-9A-Fa-f.:\[\]]+)?$/;
 var HOST_PORT = /^(\[[0-9A-Fa-f:.]+\]|[^:\s]+):([0-9]+)$/;
 
 function says(test, expected) {
@@ -80,9 +81,10 @@ var kinds = {
 			_('Expected a number, with K, M, G or T for thousands'));
 	} ],
 	text: [ form.Value, function() {} ],
-	host: [ form.Value, function(option) {
-		option.datatype = 'host';
+	place: [ form.Value, function(option) {
 		option.rmempty = false;
+		option.validate = says(function(value) { return PLACE.test(value); },
+			_('Expected a name, an address, or an IPv4 and an IPv6 address with a comma between them'));
 	} ],
 	file: [ form.Value, function(option, more) { option.placeholder = more[0]; } ],
 	secret: [ form.Value, hidden ],

@@ -9,7 +9,7 @@
 'require hawser.show as show';
 
 /* As "hawser exit-setup" prints it. */
-var LINE = /^(?:hawser exit-add\s+)?hawser:\/\/([A-Za-z0-9._-]+):([A-Za-z0-9_-]+)@(\[[0-9A-Fa-f:.]+\]|[^:\/\s\[\]]+):([0-9]+)\/([A-Za-z0-9._:\[\]-]+)$/;
+var LINE = /^(?:hawser exit-add\s+)?hawser:\/\/([A-Za-z0-9._-]+):([A-Za-z0-9_-]+)@(\[[0-9A-Fa-f:.]+\]|[^:\/\s\[\],]+|[0-9.]+,\[[0-9A-Fa-f:.]+\]|\[[0-9A-Fa-f:.]+\],[0-9.]+):([0-9]+)\/([A-Za-z0-9._:\[\]-]+)$/;
 var TOKEN = /^([A-Za-z0-9._-]+) ([A-Za-z0-9_-]+)$/;
 var TOKEN_NAME_MAX = 64;
 var KEY_CHARS = 43;
