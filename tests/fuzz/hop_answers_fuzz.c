@@ -16,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct token token = {.name = "home", .key = {1, 2, 3}};
 	const struct hop_order order = {.token = &token, .exit_name = "vps", .nonce = {4, 5, 6}};
 	enum hop_event event = HOP_EVENT_MORE;
+	struct speed_verdict verdict;
 	struct hop_answers answers;
 	bool is_signed, accepted = false;
 	size_t at = 0, len;
@@ -49,6 +50,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(is_signed || !accepted);
 	assert(is_signed || answers.time_ms == 0);
 	assert(is_signed || event != HOP_EVENT_DECLINED || answers.status == HOP_REFUSED);
+	if (event == HOP_EVENT_REPLIED && answers.bound.sa.sa_family == AF_INET6 &&
+	    speed_verdict_read(answers.bound.in6.sin6_addr.s6_addr, &verdict))
+		assert(verdict.refusal <= SPEED_CROWDED);
 	assert(event != HOP_EVENT_REPLIED || (accepted && answers.cause < CAUSE_COUNT));
 	free(in);
 	return 0;

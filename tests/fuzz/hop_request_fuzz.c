@@ -103,6 +103,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(result != PARSE_DONE || handshake.token);
 	assert(!handshake.token || data[0] & SIGN);
 	assert(result != PARSE_BAD || handshake.cause != CAUSE_NONE);
+	/* Only with a token, and never for longer than one may ask. */
+	assert(result != PARSE_DONE || !handshake.wants_speed ||
+	       (handshake.token && !handshake.probe && handshake.speed.kind >= SPEED_SOURCE &&
+		handshake.speed.kind <= SPEED_ECHO && handshake.speed.seconds >= 1 &&
+		handshake.speed.seconds <= SPEED_SECONDS_MAX));
 	if (handshake.token)
 		token_state_end(handshake.token->token_state);
 	free(handshake.head);

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import handshakes
 import hop
+import speed
 from handshakes import socks5_request
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -23,11 +24,12 @@ def seeds(target: str) -> list[bytes]:
     """Good messages to begin with."""
     if target == "hop_request_fuzz":
         requests = [socks5_request(host, 443) for host in ("192.0.2.1", "2001:db8::1", "a.test")]
-        heads = [hop.Message(TOKEN, request).head for request in [*requests, hop.probe()]]
+        requests += [hop.probe(), speed.request(speed.SOURCE, 9)]
+        heads = [hop.Message(TOKEN, request).head for request in requests]
         return [bytes([how, 40]) + head for how in (0, 1, 3, 5) for head in heads]
     if target == "hop_answers_fuzz":
         replies = [b"\x05\0\0\x01" + bytes(6), b"\x05\x05\0\x03\x02ab" + bytes(2),
-                   b"\x05\x02\0\x04" + bytes(18)]
+                   b"\x05\x02\0\x04" + bytes(18), b"\x05\x02\0\x04\x02" + bytes(17)]
         return [b"\x01\x05\xc8\x01" + bytes([status]) + bytes(40) + reply
                 for status in range(4) for reply in replies]
     if target == "proxy_header_fuzz":

@@ -68,7 +68,9 @@ struct handshake {
 	char login[LOGIN_TEXT_MAX + 1]; /* the name that was given last, cut; with PARSE_BAD */
 	const char *why;  /* with PARSE_BAD: what was wrong with a token; NULL: see cause */
 	bool probe;	  /* with PARSE_DONE: wants the success and nothing else; no destination */
-	enum cause cause; /* set when PARSE_BAD */
+	bool wants_speed; /* with PARSE_DONE: wants this speed test; no destination either */
+	struct speed_request speed;
+	enum cause cause;		/* set when PARSE_BAD */
 	bool wrong_password;		/* with PARSE_BAD: a guess, perhaps */
 	struct destination destination; /* set when PARSE_DONE */
 	uint8_t stage;			/* of the protocol's dialogue */

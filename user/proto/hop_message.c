@@ -7,6 +7,7 @@
 
 #include <sodium.h>
 
+#include "proto/big_endian.h"
 #include "proto/socks5_address.h"
 
 _Static_assert(HOP_MAC_BYTES == crypto_auth_hmacsha512256_BYTES, "HMAC-SHA-512-256");
@@ -38,8 +39,8 @@ static void put_u8(struct writer *writer, uint8_t value)
 
 static void put_u64(struct writer *writer, uint64_t value)
 {
-	for (int shift = 56; shift >= 0; shift -= 8)
-		put_u8(writer, (uint8_t)(value >> shift));
+	put_be(writer->at, 8, value);
+	writer->at += 8;
 }
 
 /* A length byte and the text. */
@@ -51,13 +52,15 @@ static void put_text(struct writer *writer, const char *text)
 	put(writer, text, len);
 }
 
-static uint64_t get_u64(const uint8_t *in)
+/* In the form of a SOCKS5 request to an IPv6 address. */
+static void put_speed_request(struct writer *writer, const struct speed_request *speed)
 {
-	uint64_t value = 0;
+	const uint8_t head[] = {SOCKS5_VERSION, HOP_COMMAND_SPEED, 0, SOCKS5_IPV6};
+	uint8_t address[SPEED_ADDRESS_BYTES + 2] = {0};
 
-	for (int i = 0; i < 8; i++)
-		value = value << 8 | in[i];
-	return value;
+	speed_request_write(address, speed);
+	put(writer, head, sizeof(head));
+	put(writer, address, sizeof(address));
 }
 
 /* RFC 1928 section 4. */
@@ -129,7 +132,10 @@ size_t hop_head_write(uint8_t out[static HOP_HEAD_MAX], const struct hop_order *
 	mac = writer.at;
 	request = mac + HOP_MAC_BYTES;
 	writer.at = request;
-	put_request(&writer, order->destination);
+	if (order->speed)
+		put_speed_request(&writer, order->speed);
+	else
+		put_request(&writer, order->destination);
 	mac_request(mac, order->token->key, auth, (size_t)(mac - auth), request,
 		    (size_t)(writer.at - request));
 	return (size_t)(writer.at - out);
@@ -157,7 +163,7 @@ int hop_auth_size(const uint8_t *in, size_t len)
 void hop_auth_read(const uint8_t *in, size_t size, struct hop_auth *out)
 {
 	*out = (struct hop_auth){
-		.time_ms = get_u64(in + AUTH_TIME),
+		.time_ms = get_be(in + AUTH_TIME, 8),
 		.nonce = in + AUTH_NONCE,
 		.token = (const char *)in + AUTH_TOKEN + 1,
 		.token_len = in[AUTH_TOKEN],
@@ -246,7 +252,7 @@ static enum hop_event read_answer(struct hop_answers *answers, const uint8_t *in
 		mac_answer(mac, answers->key, in, answers->nonce);
 		if (sodium_memcmp(mac, in + ANSWER_MAC, sizeof(mac)) != 0)
 			return HOP_EVENT_INVALID;
-		answers->time_ms = get_u64(in + ANSWER_TIME);
+		answers->time_ms = get_be(in + ANSWER_TIME, 8);
 	}
 	answers->stage = HOP_STAGE_REPLY_HEAD;
 	return answers->status == HOP_ACCEPTED ? HOP_EVENT_ACCEPTED : HOP_EVENT_DECLINED;

@@ -10,11 +10,13 @@
 
 #include "base/address.h"
 #include "base/cause.h"
+#include "proto/speed_message.h"
 #include "proto/token.h"
 
 #define HOP_METHOD	  0xc8 /* 'H' | 0x80; RFC 1928 section 3 leaves 0x80 to 0xfe to us */
 #define HOP_VERSION	  1
 #define HOP_COMMAND_PROBE 0xf0 /* beside CONNECT: asks only whether the exit is there */
+#define HOP_COMMAND_SPEED 0xf1 /* a speed test: struct speed_request is the address */
 #define HOP_NONCE_BYTES	  16
 #define HOP_MAC_BYTES	  32
 #define HOP_EXIT_NAME_MAX 255
@@ -42,7 +44,8 @@ enum cause hop_cause_of(enum hop_status status);
 struct hop_order {
 	const struct token *token;
 	const char *exit_name;		       /* 1 to HOP_EXIT_NAME_MAX bytes */
-	const struct destination *destination; /* NULL: a probe */
+	const struct destination *destination; /* NULL: a probe, or a speed test */
+	const struct speed_request *speed;     /* NULL: none */
 	uint64_t time_ms;		       /* since 1970, by the exit's clock as far as known */
 	uint8_t nonce[HOP_NONCE_BYTES];	       /* never twice */
 };

@@ -162,15 +162,19 @@ static enum parse read_request(struct handshake *handshake, const uint8_t *in, s
 	if (len < 5)
 		return PARSE_MORE;
 	handshake->probe = handshake->token && in[1] == HOP_COMMAND_PROBE;
-	if (in[1] != SOCKS5_CONNECT && !handshake->probe)
+	handshake->wants_speed = handshake->token && in[1] == HOP_COMMAND_SPEED;
+	if (in[1] != SOCKS5_CONNECT && !handshake->probe && !handshake->wants_speed)
 		return refuse(handshake, CAUSE_COMMAND_NOT_SUPPORTED, out);
 	size = request_size(in, len);
 	if (size < 0)
 		return refuse(handshake, CAUSE_ADDRESS_TYPE_NOT_SUPPORTED, out);
 	if (len < (size_t)size)
 		return PARSE_MORE;
-	if (!handshake->probe &&
-	    set_destination(&handshake->destination, in[3], in + 4, (size_t)size - 6) < 0)
+	if (handshake->wants_speed) {
+		if (in[3] != SOCKS5_IPV6 || !speed_request_read(in + 4, &handshake->speed))
+			return refuse(handshake, CAUSE_BAD_REQUEST, out);
+	} else if (!handshake->probe &&
+		   set_destination(&handshake->destination, in[3], in + 4, (size_t)size - 6) < 0)
 		return refuse(handshake, CAUSE_BAD_REQUEST, out);
 	*used = (size_t)size;
 	return PARSE_DONE;

@@ -10,6 +10,7 @@
 #include <sodium.h>
 
 #include "base/quantity.h"
+#include "proto/speed_message.h"
 
 _Static_assert(TOKEN_KEY_BYTES == crypto_auth_hmacsha512256_KEYBYTES, "the key is an HMAC key");
 
@@ -20,12 +21,16 @@ _Static_assert(TOKEN_KEY_BYTES == crypto_auth_hmacsha512256_KEYBYTES, "the key i
 #define LIMITS_EXPECTED                                                                            \
 	"sessions=N (1 to 1000000), rate=N (bits per second, 800K to 800G; without a suffix "      \
 	"bytes per second, 100000 to 100000000000), "                                              \
+	"speedtest=N (bytes a day, 0 to 100T), "                                                   \
 	"to=PREFIX,PREFIX (at most 16)"
 
 #define SESSIONS_MAX 1000000
 /* What is moved at once is not less than some hundred KB. */
 #define RATE_MIN 100000ULL
 #define RATE_MAX 100000000000ULL
+
+#define SPEED_BYTES_MAX	  100000000000000ULL
+#define SPEED_BYTES_UNSET UINT64_MAX
 
 bool token_is_name(const char *name)
 {
@@ -66,6 +71,9 @@ static bool parse_limit(char *word, struct token *out)
 		out->rate /= 8;
 		return is_rate;
 	}
+	if (strncmp(word, "speedtest=", 10) == 0 && out->speed_bytes == SPEED_BYTES_UNSET)
+		return quantity_parse(word + 10, quantity_powers, 1, 0, SPEED_BYTES_MAX,
+				      &out->speed_bytes);
 	return strncmp(word, "to=", 3) == 0 && out->to_count == 0 && parse_prefixes(word + 3, out);
 }
 
@@ -88,7 +96,7 @@ int token_parse(const char *line, struct token *out, char error[TOKEN_ERROR_MAX]
 	char *word;
 	int err = -EINVAL;
 
-	*out = (struct token){0};
+	*out = (struct token){.speed_bytes = SPEED_BYTES_UNSET};
 	if (len > TOKEN_LINE_MAX) {
 		snprintf(error, TOKEN_ERROR_MAX, "longer than a token; expected %d bytes",
 			 TOKEN_LINE_MAX);
@@ -123,6 +131,8 @@ int token_parse(const char *line, struct token *out, char error[TOKEN_ERROR_MAX]
 			goto out;
 		}
 	}
+	if (out->speed_bytes == SPEED_BYTES_UNSET)
+		out->speed_bytes = SPEED_DAY_BYTES;
 	err = 0;
 out:
 	sodium_memzero(copy, sizeof(copy));

@@ -14,7 +14,7 @@
 #define TOKEN_KEY_BYTES 32   /* crypto_auth_hmacsha512256_KEYBYTES */
 #define TOKEN_LINE_MAX	1024 /* with limits, without the newline */
 #define TOKEN_TO_MAX	16
-#define TOKEN_ERROR_MAX 320
+#define TOKEN_ERROR_MAX 384
 
 struct token_state;
 
@@ -24,6 +24,7 @@ struct token {
 	/* The exit's limits. */
 	uint32_t sessions_max; /* at once; 0: no limit */
 	uint64_t rate;	       /* bytes per second, each way; 0: no limit */
+	uint64_t speed_bytes;  /* of speed tests a day; 0: none */
 	struct prefix to[TOKEN_TO_MAX];
 	size_t to_count; /* 0: every destination that the exit allows */
 	/* What the exit's threads share about this token; NULL on a router. The configuration's. */
@@ -33,8 +34,8 @@ struct token {
 /* Whether name can be a token's: 1 to 64 bytes of A-Z a-z 0-9 . _ - */
 bool token_is_name(const char *name);
 
-/* Reads "NAME KEY [sessions=N] [rate=N] [to=PREFIX,PREFIX...]"; line is not changed. 0, or -EINVAL
- * with what is wrong and what is expected in error, which never quotes the key. */
+/* Reads "NAME KEY [sessions=N] [rate=N] [speedtest=N] [to=PREFIX,PREFIX...]"; line is not changed.
+ * 0, or -EINVAL with what is wrong and what is expected in error, which never quotes the key. */
 int token_parse(const char *line, struct token *out, char error[TOKEN_ERROR_MAX]);
 
 /* Writes "NAME KEY" with a fresh random key, for which sodium_init() must have been called. The

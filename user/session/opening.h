@@ -15,6 +15,7 @@
 
 struct proxy_protocol;
 struct relay;
+struct session_speed;
 struct upstream_dial;
 
 struct opening {
@@ -34,6 +35,7 @@ struct opening {
 	struct doorway_place place;
 	struct peek peek;
 	struct upstream_dial *dial;
+	struct session_speed *speed; /* NULL: none is served */
 };
 
 /* NULL when out of memory. users and gate (NULL: no tokens are taken) must outlive it. */

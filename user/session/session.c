@@ -15,6 +15,7 @@
 #include "session/opening.h"
 #include "session/session_http.h"
 #include "session/session_private.h"
+#include "session/session_speed.h"
 #include "shared/exit_state.h"
 #include "shared/token_state.h"
 
@@ -26,7 +27,7 @@ static const struct {
 } states[SESSION_STATE_COUNT] = {
 	[SESSION_HANDSHAKE] = {"handshake", 1U << SESSION_PEEKING | 1U << SESSION_RESOLVING |
 						    1U << SESSION_EXCHANGING |
-						    1U << SESSION_DELAYING |
+						    1U << SESSION_TESTING | 1U << SESSION_DELAYING |
 						    1U << SESSION_REFUSING},
 	[SESSION_PEEKING] = {"peeking", 1U << SESSION_RESOLVING},
 	[SESSION_RESOLVING] = {"resolving", 1U << SESSION_CONNECTING | 1U << SESSION_REFUSING},
@@ -37,6 +38,7 @@ static const struct {
 						      1U << SESSION_RESOLVING |
 						      1U << SESSION_RELAYING |
 						      1U << SESSION_REFUSING},
+	[SESSION_TESTING] = {"speed-test", 1U << SESSION_REFUSING},
 	[SESSION_WAITING] = {"waiting", 1U << SESSION_HANDSHAKE},
 	[SESSION_DELAYING] = {"delaying", 1U << SESSION_REFUSING},
 	[SESSION_REFUSING] = {"refusing", 0},
@@ -68,6 +70,7 @@ void session_close_opening(struct session *session)
 	hangup_remove(&session->env->relay.hangup, &session->relay.client.hangup);
 	opening_cancel_dial(opening);
 	session_http_free(session);
+	session_speed_stop(session);
 	opening_free(opening);
 	session->opening = NULL;
 }

@@ -8,6 +8,7 @@
 #include "session/opening.h"
 #include "session/session_http.h"
 #include "session/session_private.h"
+#include "session/session_speed.h"
 #include "shared/token_state.h"
 
 /* Of all clients of one address on one worker together, for requests over OPENING_SMALL_BYTES. */
@@ -78,6 +79,8 @@ static void session_on_handshake(struct session *session)
 {
 	if (session->opening->handshake.probe)
 		session_answer_probe(session);
+	else if (session->opening->handshake.wants_speed)
+		session_speed_start(session);
 	else if (session->opening->handshake.protocol == PROTOCOL_HTTP)
 		session_http_request(session);
 	else

@@ -41,6 +41,9 @@ static double session_deadline_s(const struct session *session)
 	case SESSION_RELAYING:
 		return relay_half_closed(&session->relay) ? timeouts->half_closed_s
 							  : timeouts->idle_s;
+	case SESSION_TESTING:
+		/* It ends by itself. */
+		return 2. * SPEED_SECONDS_MAX;
 	case SESSION_EXCHANGING:
 		return timeouts->idle_s;
 	case SESSION_WAITING:
@@ -119,6 +122,9 @@ static void session_on_deadline(struct ev_loop *loop, ev_timer *timer, int event
 		break;
 	case SESSION_CONNECTING:
 		session_fail(session, CAUSE_CONNECT_TIMEOUT);
+		break;
+	case SESSION_TESTING:
+		session_end(session, CAUSE_IDLE_TIMEOUT);
 		break;
 	case SESSION_WAITING:
 		session_end(session, CAUSE_NONE);

@@ -146,6 +146,11 @@ static void session_describe(struct session *session, struct session_row *row)
 		row->down = (struct flow_row){"copy", "HTTP requests",
 					      .bytes = relay->flows[DOWN].bytes};
 	}
+	if (session->state == SESSION_TESTING) {
+		row->up = (struct flow_row){"copy", "speed test", .bytes = relay->flows[UP].bytes};
+		row->down =
+			(struct flow_row){"copy", "speed test", .bytes = relay->flows[DOWN].bytes};
+	}
 	if (session->destination)
 		snprintf(row->destination, sizeof(row->destination), "%s", session->destination);
 }

@@ -2,8 +2,8 @@
 /* What session.c, one session's life, and the parts of that share: session_client.c, what the
  * client says, session_refuse.c, how it is refused, session_dial.c and session_relay.c, where it
  * goes, session_deadline.c, how long that may take, session_doorway.c, how one gets in,
- * session_transparent.c, how some begin, session_http.c, those of many requests,
- * session_record.c, what is told of one, and session_list.c, what is asked of all. */
+ * session_transparent.c, how some begin, session_http.c, those of many requests, session_speed.c,
+ * speed tests, session_record.c, what is told of one, and session_list.c, what is asked of all. */
 #ifndef HAWSER_SESSION_SESSION_PRIVATE_H
 #define HAWSER_SESSION_SESSION_PRIVATE_H
 
@@ -20,6 +20,7 @@ enum session_state {
 	SESSION_CONNECTING,
 	SESSION_RELAYING,
 	SESSION_EXCHANGING, /* a plain HTTP request and its response */
+	SESSION_TESTING,    /* serves a speed test */
 	SESSION_WAITING,    /* for the next request of the same client */
 	SESSION_DELAYING,   /* the refusal is held back, as this address fails again and again */
 	SESSION_REFUSING, /* the refusal is sent; waits for the client to close, so that it reads it

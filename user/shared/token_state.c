@@ -14,6 +14,7 @@ struct token_state {
 	struct replay_window *replay;
 	struct episode full;
 	struct fair_rate rates[DIRECTIONS]; /* only tokens with a rate have a use for them */
+	struct speed_limit speed;
 };
 
 struct token_state *token_state_new(uint64_t now_ms)
@@ -32,6 +33,7 @@ struct token_state *token_state_new(uint64_t now_ms)
 	pthread_mutex_init(&token_state->lock, NULL);
 	for (size_t i = 0; i < 2; i++)
 		fair_rate_init(&token_state->rates[i]);
+	speed_limit_init(&token_state->speed);
 	return token_state;
 }
 
@@ -48,6 +50,7 @@ void token_state_put(struct token_state *token_state)
 	pthread_mutex_destroy(&token_state->lock);
 	for (size_t i = 0; i < 2; i++)
 		fair_rate_fini(&token_state->rates[i]);
+	speed_limit_fini(&token_state->speed);
 	replay_window_close(token_state->replay);
 	free(token_state);
 }
@@ -92,6 +95,11 @@ uint32_t token_state_sessions(struct token_state *token_state)
 struct fair_rate *token_state_rate(struct token_state *token_state, enum direction direction)
 {
 	return &token_state->rates[direction];
+}
+
+struct speed_limit *token_state_speed(struct token_state *token_state)
+{
+	return &token_state->speed;
 }
 
 void token_state_revoke(struct token_state *token_state)

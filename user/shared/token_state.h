@@ -12,6 +12,7 @@
 #include "shared/episode.h"
 #include "shared/fair_rate.h"
 #include "shared/replay_window.h"
+#include "shared/speed_limit.h"
 
 struct token_state;
 
@@ -37,6 +38,8 @@ uint32_t token_state_sessions(struct token_state *token_state);
 
 /* What its sessions have of its rate, each way; not locked by the account. */
 struct fair_rate *token_state_rate(struct token_state *token_state, enum direction direction);
+
+struct speed_limit *token_state_speed(struct token_state *token_state);
 
 void token_state_revoke(struct token_state *token_state);
 bool token_state_is_revoked(struct token_state *token_state);

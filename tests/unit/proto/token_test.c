@@ -6,6 +6,7 @@
 #include <sodium.h>
 
 #include "auth/token_file.h"
+#include "proto/speed_message.h"
 #include "proto/token.h"
 
 /* The bytes 0 to 31. */
@@ -51,6 +52,26 @@ static void limits_follow_the_key(void **state)
 	assert_int_equal(token.to[0].bits, 24);
 }
 
+/* Bytes a day; without a word, the standard. */
+static void speed_tests_are_limited(void **state)
+{
+	static const struct {
+		const char *line;
+		uint64_t bytes;
+	} cases[] = {
+		{"home " KEY, SPEED_DAY_BYTES},
+		{"home " KEY " speedtest=20G", 20000000000},
+		{"home " KEY " speedtest=0 rate=1M", 0},
+		{"home " KEY " speedtest=7", 7},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		assert_int_equal(token_parse(cases[i].line, &token, error), 0);
+		assert_int_equal(token.speed_bytes, cases[i].bytes);
+	}
+}
+
 /* Bits with a suffix; bytes, as ever, without. */
 static void rates_have_suffixes(void **state)
 {
@@ -92,7 +113,11 @@ static void what_is_wrong_is_said(void **state)
 		{"home " KEY " rate=799K", "800K to 800G"},
 		{"home " KEY " rate=801G", "800K to 800G"},
 		{"home " KEY " rate=1Mbit", "800K to 800G"},
-		{"home " KEY " to=", "PREFIX"},
+		{"home " KEY " speedtest=", "0 to 100T"},
+		{"home " KEY " speedtest=101T", "0 to 100T"},
+		{"home " KEY " speedtest=-1", "0 to 100T"},
+		{"home " KEY " speedtest=1G speedtest=2G", "second of its kind"},
+		{"home " KEY " to=", "PREFIX,PREFIX (at most 16)"},
 		{"home " KEY " to=example.org", "PREFIX"},
 	};
 	char name[TOKEN_NAME_MAX + 60];
@@ -213,6 +238,7 @@ int main(void)
 		cmocka_unit_test(the_key_is_its_bytes),
 		cmocka_unit_test(limits_follow_the_key),
 		cmocka_unit_test(rates_have_suffixes),
+		cmocka_unit_test(speed_tests_are_limited),
 		TEST(what_an_editor_made_is_named),
 		cmocka_unit_test(what_is_wrong_is_said),
 		TEST(a_file_has_a_token_a_line),
