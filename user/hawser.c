@@ -23,6 +23,8 @@ static const struct command commands[] = {
 	{"exits", ask_main, "show a row for each exit: whether it answers, and why it last failed"},
 	{"usage", usage_main,
 	 "show what each link, client or exit has carried, or NAME day by day"},
+	{"speedtest", speedtest_main,
+	 "measure what each link, and all together, carry to the exit and back"},
 	{"reload", ask_main,
 	 "have hawserd read its configuration again, and say what is wrong in it"},
 	{"upgrade", upgrade_main,

@@ -48,6 +48,11 @@ static const struct row {
 			 "where routers find it: a name or an IP address"},
 	[CLI_PORT] = {"port", required_argument, "--port PORT", "the TCP port that it listens on"},
 	[CLI_FORCE] = {"force", no_argument, "--force", "also if a check fails"},
+	[CLI_EXIT] = {"exit", required_argument, "--exit NAME",
+		      "measure against this exit (default: the one that sessions go by)"},
+	[CLI_SECONDS] = {"seconds", required_argument, "--seconds N",
+			 "of each measurement, 2 to 20 (default: 6)"},
+	[CLI_LAST] = {"last", no_argument, "--last", "show the last result, measure nothing"},
 };
 
 static char default_control[PATH_MAX];

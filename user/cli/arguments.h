@@ -27,6 +27,9 @@ enum cli_option {
 	CLI_ADDRESS,
 	CLI_PORT,
 	CLI_FORCE,
+	CLI_EXIT,
+	CLI_SECONDS,
+	CLI_LAST,
 	CLI_OPTIONS
 };
 

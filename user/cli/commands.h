@@ -13,6 +13,7 @@ int top_main(const struct command *command, int argc, char **argv);
 int intercept_main(const struct command *command, int argc, char **argv);
 int run_main(const struct command *command, int argc, char **argv);
 int usage_main(const struct command *command, int argc, char **argv);
+int speedtest_main(const struct command *command, int argc, char **argv);
 int upgrade_main(const struct command *command, int argc, char **argv);
 int token_main(const struct command *command, int argc, char **argv);
 

@@ -13,6 +13,7 @@
 #include "daemon/interception.h"
 #include "daemon/keeper.h"
 #include "daemon/report_put.h"
+#include "daemon/report_speed.h"
 #include "intercept/run_redirect.h"
 
 /* How often to look whether it can be had. */
@@ -61,6 +62,12 @@ static struct json_object *on_control(void *context, const char *command,
 		return doctor_record_take(&daemon->doctor, request);
 	if (strcmp(command, "upgrade") == 0)
 		return answer_upgrade(daemon);
+	if (strcmp(command, "speedtest-start") == 0)
+		return drain_has_begun(daemon) ? json_error("this hawserd drains")
+					       : answer_speed_start(daemon->speed, daemon->config,
+								    daemon->links, request);
+	if (strcmp(command, "speedtest-stop") == 0)
+		return answer_speed_stop(daemon->speed, request);
 	return report_answer(&daemon->report, command, request);
 }
 

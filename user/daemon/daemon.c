@@ -36,6 +36,7 @@
 #include "shared/meeting.h"
 #include "shared/portal_guests.h"
 #include "shared/recent_dials.h"
+#include "speed/speed.h"
 #include "upstream/exit_memory.h"
 #include "upstream/exit_tell.h"
 #include "web/web.h"
@@ -342,7 +343,8 @@ static int run(struct daemon *daemon)
 		return err;
 	daemon->usage =
 		usage_open(daemon->loop, daemon->workers, daemon->worker_count, daemon->links);
-	if (!daemon->usage)
+	daemon->speed = speed_open(daemon->loop);
+	if (!daemon->usage || !daemon->speed)
 		return no_memory();
 	daemon->report =
 		(struct report_source){.config = daemon->config,
@@ -353,6 +355,7 @@ static int run(struct daemon *daemon)
 				       .on_event = daemon->on_event,
 				       .usage = daemon->usage,
 				       .doctor = &daemon->doctor,
+				       .speed = daemon->speed,
 				       .access_log = daemon->access_log,
 				       .links = daemon->links,
 				       .started = clock_monotonic_s(),
@@ -403,6 +406,7 @@ static void fini(struct daemon *daemon)
 	web_close(daemon->web);
 	usage_close(daemon->usage);
 	doctor_record_free(&daemon->doctor);
+	speed_close(daemon->speed);
 	for (size_t w = 0; w < daemon->worker_count; w++)
 		worker_stop(daemon->workers[w]);
 	free(daemon->workers);

@@ -34,6 +34,7 @@ struct daemon {
 	struct usage *usage;
 	struct web *web;
 	struct doctor_record doctor;
+	struct speed *speed;
 	struct control *control;
 	ev_timer control_wait;
 	struct heartbeat *heartbeat;

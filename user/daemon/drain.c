@@ -9,6 +9,7 @@
 #include "daemon/listen_watch.h"
 #include "daemon/worker.h"
 #include "intercept/run_redirect.h"
+#include "speed/speed.h"
 #include "web/web.h"
 
 /* While draining, how often to look whether the last session has ended. */
@@ -59,6 +60,7 @@ void drain_begin(struct daemon *daemon)
 	notify_send("STOPPING=1", NULL, 0);
 	interception_stop(daemon->interception);
 	daemon->report.draining = true;
+	(void)speed_stop(daemon->speed, 0, "hawserd stops");
 	heartbeat_stop(daemon->heartbeat);
 	run_redirect_listen(daemon->run, NULL);
 	daemon_configure_workers(daemon, false);

@@ -21,6 +21,7 @@
 #include "daemon/report_links.h"
 #include "daemon/report_put.h"
 #include "daemon/report_sessions.h"
+#include "daemon/report_speed.h"
 #include "daemon/report_usage.h"
 #include "daemon/worker.h"
 #include "links/links.h"
@@ -353,6 +354,12 @@ static struct json_object *answer_doctor(const struct report_source *source,
 	return doctor_record_report(source->doctor);
 }
 
+static struct json_object *answer_speed(const struct report_source *source,
+					struct json_object *request)
+{
+	return report_speed(source->speed, request);
+}
+
 static const struct {
 	const char *name;
 	struct json_object *(*answer)(const struct report_source *source,
@@ -361,7 +368,7 @@ static const struct {
 	{"status", report_status},   {"sessions", answer_sessions},   {"flows", answer_flows},
 	{"exits", answer_exits},     {"intercept", answer_intercept}, {"links", answer_links},
 	{"session", answer_session}, {"usage", answer_usage},	      {"rates", answer_rates},
-	{"doctor", answer_doctor},   {"events", answer_events},
+	{"doctor", answer_doctor},   {"events", answer_events},	      {"speedtest", answer_speed},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

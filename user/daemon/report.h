@@ -17,6 +17,7 @@ struct interception;
 struct json_object;
 struct links;
 struct local;
+struct speed;
 struct usage;
 struct worker;
 
@@ -40,6 +41,7 @@ struct report_source {
 	const struct on_event *on_event; /* the same */
 	struct usage *usage;		 /* the same */
 	const struct doctor_record *doctor;
+	struct speed *speed; /* the same */
 	const struct interception *interception;
 	double started;		  /* CLOCK_MONOTONIC seconds */
 	const char *file;	  /* of the configuration; NULL: none */

@@ -44,6 +44,7 @@ static void take_tcp_info(struct subflow *subflow, const struct tcp_info *info)
 	subflow->bytes_sent = info->tcpi_bytes_sent;
 	subflow->bytes_received = info->tcpi_bytes_received;
 	subflow->bytes_retransmitted = info->tcpi_bytes_retrans;
+	subflow->bytes_arrived = (uint64_t)info->tcpi_data_segs_in * info->tcpi_rcv_mss;
 	subflow->retransmissions = info->tcpi_total_retrans;
 	subflow->unacked = info->tcpi_unacked;
 	subflow->last_ack_ms = info->tcpi_last_ack_recv;

@@ -18,6 +18,7 @@ struct subflow {
 	uint64_t bytes_sent;
 	uint64_t bytes_received;
 	uint64_t bytes_retransmitted;
+	uint64_t bytes_arrived; /* about: in order or not, and again */
 	union address local;
 	union address remote;
 	uint32_t rtt_us;

@@ -15,6 +15,7 @@ struct auto_bypass;
 struct dial;
 struct ev_loop;
 struct exit_state;
+struct link_choice;
 struct link_picker;
 struct mptcp_blackhole;
 struct portal_guests;
@@ -86,9 +87,10 @@ struct dial_request {
 	bool every_link;     /* where one is slow to connect, the others are tried meanwhile */
 	bool fast_open;	     /* plain TCP need not be connected to be DIAL_CONNECTED, as of
 				socket_send_early() */
-	bool plain;	     /* TCP, whatever the configuration says */
-	bool transparent;    /* the client was taken on its way */
-	bool by_portal;	     /* by the link in this slot, which is behind a portal, and no other */
+	const struct link_choice *only; /* with plain: by this link or not at all; NULL: by any */
+	bool plain;			/* TCP, whatever the configuration says */
+	bool transparent;		/* the client was taken on its way */
+	bool by_portal; /* by the link in this slot, which is behind a portal, and no other */
 	unsigned int portal_slot;
 	struct auto_bypass *auto_bypass; /* told what has no MPTCP, with auto-bypass */
 };

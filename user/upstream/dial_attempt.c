@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One connection of a dial: by which link, MPTCP or TCP, and what became of it. */
 #include <errno.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -127,18 +128,30 @@ static bool attempt_wants_mptcp(const struct dial_attempt *attempt)
 
 static void attempt_on_writable(struct ev_loop *loop, ev_io *io, int events);
 
+static int attempt_bind(int fd, const union address *source)
+{
+	return source->sa.sa_family == AF_UNSPEC ? -ENETUNREACH : socket_bind_source(fd, source);
+}
+
+/* 0 or -errno. Plain TCP may be bound to the interface, for when the rule for the address is not
+ * there. */
+static int attempt_bind_only(const struct dial_attempt *attempt, int fd)
+{
+	const struct link_choice *link = attempt->dial->request.only;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &link->device, sizeof(link->device));
+	return attempt_bind(fd, &link->sources[address_family(&attempt->address)]);
+}
+
 /* 0, or -ENETUNREACH when there is no portal any more. */
 static int attempt_go_to_portal(const struct dial_attempt *attempt, int fd)
 {
 	const struct dial_request *request = &attempt->dial->request;
 	const struct link_choice *link =
 		link_choices_portal(&request->env.links->choices, (int)request->portal_slot);
-	const union address *source =
-		link ? &link->portal_sources[address_family(&attempt->address)] : NULL;
 
-	if (!source || source->sa.sa_family == AF_UNSPEC)
-		return -ENETUNREACH;
-	return socket_bind_source(fd, source);
+	return link ? attempt_bind(fd, &link->portal_sources[address_family(&attempt->address)])
+		    : -ENETUNREACH;
 }
 
 /* Has the connection begin on a link of our choice, or on that of before: the rule for the address
@@ -223,6 +236,8 @@ static int attempt_connect(struct dial_attempt *attempt, const struct link_choic
 		err = socket_bind_foreign(fd, &dial->source);
 	else if (dial->request.by_portal)
 		err = attempt_go_to_portal(attempt, fd);
+	else if (dial->request.only)
+		err = attempt_bind_only(attempt, fd);
 	else
 		err = attempt_choose_link(attempt, fd, link);
 	if (!err && connect(fd, &to->sa, address_length(to)) && errno != EINPROGRESS)

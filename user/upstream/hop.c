@@ -80,8 +80,8 @@ void hop_fail(struct hop *hop, enum cause cause)
 
 	if (hop->request.at)
 		(void)exit_state_avoid(hop->exit, &hop->at, clock_monotonic_s());
-	/* What we lack ourselves is not to be held against it. */
-	else if (cause != CAUSE_RESOURCES && !hop->blamed &&
+	/* What we lack ourselves is not to be held against it, nor a full line. */
+	else if (!hop->request.speed && cause != CAUSE_RESOURCES && !hop->blamed &&
 		 exit_state_failed(hop->exit, cause, hop->started_s, clock_monotonic_s()))
 		log_warning("exit %s is down: %s%s", name, cause_info(cause)->text,
 			    hop_otherwise(hop));
@@ -98,7 +98,7 @@ static bool hop_leave_address(struct hop *hop, enum cause cause)
 		return true;
 	if (hop->accepted || !hop->others || hop->silent_count == EXIT_AVOIDED_MAX)
 		return false;
-	if (exit_state_avoid(hop->exit, &hop->peer, clock_monotonic_s()))
+	if (!hop->request.speed && exit_state_avoid(hop->exit, &hop->peer, clock_monotonic_s()))
 		log_warning("exit %s: %s: %s; its other addresses are tried first from now on",
 			    hop->request.exit->name, address_format_ip(&hop->peer, text),
 			    cause_info(cause)->text);
@@ -149,7 +149,7 @@ static void hop_on_dial(void *context, enum dial_event event, const struct dial_
 	if (event == DIAL_CONNECTING)
 		return;
 	hop->dial = NULL;
-	if (result->name != DIAL_NAME_UNKNOWN)
+	if (result->name != DIAL_NAME_UNKNOWN && !hop->request.speed)
 		exit_state_set_name_late(hop->exit, result->name == DIAL_NAME_LATE);
 	if (event == DIAL_FAILED && hop->skipped) {
 		/* Better than nothing. */
@@ -189,8 +189,13 @@ static bool hop_skips(void *context, const union address *address)
 /* What leaves with a SYN leaves by one link, and only its answer would tell whether that works. */
 static bool hop_may_send_early(const struct hop *hop)
 {
-	return exit_state_takes_early(hop->exit, clock_monotonic_s()) &&
+	return !hop->request.speed && exit_state_takes_early(hop->exit, clock_monotonic_s()) &&
 	       !link_picker_has_others(hop->request.env.links);
+}
+
+static bool hop_is_probe(const struct hop *hop)
+{
+	return !hop->request.destination && !hop->request.speed;
 }
 
 void hop_connect(struct hop *hop)
@@ -217,11 +222,13 @@ void hop_connect(struct hop *hop)
 		.skip_context = hop,
 		.known = hop->known,
 		.known_count = exit_state_get_addresses(hop->exit, hop->known),
-		.known_at_once = hop->request.destination && exit_state_name_is_late(hop->exit),
-		.ask_every_link = !hop->request.destination,
+		.known_at_once = !hop_is_probe(hop) && exit_state_name_is_late(hop->exit),
+		.ask_every_link = hop_is_probe(hop),
 		.spread = true,
-		.every_link = true,
+		.every_link = !hop->request.only,
 		.fast_open = hop_may_send_early(hop),
+		.only = hop->request.only,
+		.plain = hop->request.only != NULL,
 	};
 	hop->dial = dial_start(&request, hop_on_dial, hop);
 	/* Reported from the loop, since hop_start() has not returned. */
@@ -239,6 +246,10 @@ struct hop *hop_start(const struct hop_request *request, hop_fn *notify, void *c
 	if (request->destination) {
 		hop->destination = *request->destination;
 		hop->request.destination = &hop->destination;
+	}
+	if (request->speed) {
+		hop->speed = *request->speed;
+		hop->request.speed = &hop->speed;
 	}
 	if (request->at) {
 		hop->at = *request->at;

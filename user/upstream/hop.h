@@ -10,6 +10,7 @@
 #include "upstream/dial.h"
 
 struct hop;
+struct speed_request;
 
 enum hop_outcome {
 	HOP_CONNECTED,		/* to the destination; fd is the receiver's */
@@ -36,7 +37,9 @@ struct hop_request {
 	struct dial_env env;
 	struct affinity_pair pair; /* the client's, with affinity */
 	const struct exit_config *exit;
-	const struct destination *destination; /* NULL: a probe */
+	const struct destination *destination; /* NULL: a probe, or a speed test */
+	const struct speed_request *speed;     /* NULL: none. The exit is not judged by it */
+	const struct link_choice *only;	       /* by plain TCP over this link; NULL: by any */
 	const union address *at; /* of a probe: it is this address of the exit that is asked, and
 				    not the exit that is judged; copied. NULL: the exit */
 	const void *first;	 /* the client's first bytes; copied */

@@ -15,8 +15,12 @@
 /* With proof that it is the exit. */
 static void hop_answered(const struct hop *hop, double rtt_s)
 {
-	const double down_s = exit_state_answered(hop->exit, rtt_s, clock_monotonic_s());
+	double down_s;
 
+	/* What is told of it would be the load. */
+	if (hop->request.speed)
+		return;
+	down_s = exit_state_answered(hop->exit, rtt_s, clock_monotonic_s());
 	if (down_s > 0)
 		log_info("exit %s is up again, after %.0f s", hop->request.exit->name, down_s);
 }
@@ -44,7 +48,8 @@ static void hop_declined(struct hop *hop, double rtt_s)
 	} else if (status == HOP_BUSY) {
 		/* It is well, but has nothing for us. */
 		hop_answered(hop, rtt_s);
-		if (episode_goes_on(exit_state_full(hop->exit), clock_monotonic_s()))
+		if (!hop->request.speed &&
+		    episode_goes_on(exit_state_full(hop->exit), clock_monotonic_s()))
 			log_warning("exit %s takes no more sessions of token %s: it has as many as "
 				    "sessions= in the exit's token file allows%s",
 				    hop->request.exit->name, hop->request.exit->tokens.token->name,
@@ -180,6 +185,7 @@ static int hop_write_head(struct hop *hop)
 		.token = hop->request.exit->tokens.token,
 		.exit_name = hop->request.exit->name,
 		.destination = hop->request.destination,
+		.speed = hop->request.speed,
 		.time_ms = clock_now_ms() + (uint64_t)exit_state_clock_offset_ms(hop->exit),
 	};
 

@@ -11,8 +11,9 @@
 #include "upstream/hop.h"
 
 struct hop {
-	struct hop_request request; /* points to the next two, if anywhere */
+	struct hop_request request; /* points to the next three, if anywhere */
 	struct destination destination;
+	struct speed_request speed;
 	union address at;
 	struct exit_state *exit;
 	struct destination exit_at; /* where it is dialled */

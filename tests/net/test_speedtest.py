@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""hawser speedtest on a router with two emulated links: the figures are right, it yields, and what
+goes wrong is said."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+
+import pytest
+
+import hop
+import peers
+import speed
+from daemon import Hawserd
+from downloads import download
+from links import LINK
+from patience import PATIENCE
+from speed import by_name
+from terminal import Terminal
+from test_link_exit import PORT, Site
+from waiting import until
+
+pytestmark = pytest.mark.mptcp
+
+RATES = {"wan-a": (40, 10), "wan-b": (20, 8)}  # Mbit/s down and up
+DELAYS = {"wan-a": 20, "wan-b": 50}  # there and back, in ms
+SHORT = ("--seconds", "2")
+
+
+@pytest.fixture
+def site(emulated_bed, tmp_path):
+    made = Site(emulated_bed(a={"rate": 40, "rate_up": 10, "delay": 10},
+                             b={"rate": 20, "rate_up": 8, "delay": 25}), tmp_path)
+    yield made
+    for daemon in reversed(made.daemons):
+        daemon.finish()
+
+
+def allow(site: Site, limits: str) -> None:
+    hop.write_tokens(site.tokens, site.token.line(limits))
+
+
+def follow(router, doing: str) -> dict:
+    """Until a test does so."""
+    return until(lambda: router.ask("speedtest"),
+                 lambda seen: seen["running"] and doing in seen["doing"])
+
+
+def last(router) -> dict:
+    """The result, once no test runs any more."""
+    return until(lambda: router.ask("speedtest"), lambda seen: not seen["running"])["last"]
+
+
+def close_to(mbit: float) -> pytest.approx:
+    return pytest.approx(mbit * 1e6, rel=0.15)
+
+
+def test_figures(site):
+    """Rates within 15 % of what the links have, each alone and all together; latencies as the links
+    have them, and more with a full queue."""
+    site.exit()
+    router = site.router(*LINK)
+    told = speed.result(router, "--seconds", "3")
+    assert told == router.ask("speedtest")["last"]
+    assert told["exit"] == "one" and not told["stopped"] and not told["said"]
+    rows = by_name(told)
+    assert list(rows) == ["wan-a", "wan-b", "all"]
+    sums = (sum(rates) for rates in zip(*RATES.values()))
+    for name, rates in {**RATES, "all": tuple(sums)}.items():
+        row = rows[name]
+        assert row["together"] == (name == "all") and not row["said"]
+        for direction, rate in zip(("download", "upload"), rates):
+            assert row[direction]["bits_per_s"] == close_to(rate), (name, direction)
+            assert row[direction]["latency"]["median_ms"] > row["latency"]["median_ms"] + 10
+    for name, delay in DELAYS.items():
+        assert delay <= rows[name]["latency"]["median_ms"] < delay + 15
+        assert rows[name]["latency"]["median_ms"] <= rows[name]["latency"]["p95_ms"]
+    status, out, _ = speed.run(router, "--last")
+    assert status == 0 and [line.split()[0] for line in out.splitlines()] == [
+        "LINK", *rows, "exit"]
+
+
+def test_yields(site):
+    """A download beside it keeps most of its rate: two flows more would leave it a third."""
+    site.exit()
+    router = site.router("--link", "wan-a=a")
+    with download(router) as came:
+
+        def rate(seconds: float, what=time.sleep) -> float:
+            before, began = came[0], time.monotonic()
+            what(seconds)
+            return (came[0] - before) / (time.monotonic() - began)
+
+        until(lambda: came[0] > 5e6)
+        alone = rate(3)
+        beside = rate(0, lambda _: speed.run(router, *SHORT))
+        row, = router.ask("speedtest")["last"]["links"]
+        assert beside > 0.6 * alone, (alone, beside)
+        assert row["download"]["yielded"] and "bits_per_s" not in row["download"]
+        # As much as the download had.
+        assert row["download"]["others_bits_per_s"] > 0.5 * 8 * alone
+
+
+def test_limit_of_the_day(site):
+    """The exit stops it in the middle, and says which limit, and when it ends."""
+    allow(site, "speedtest=2M")
+    exit_ = site.exit()
+    router = site.router(*LINK)
+    for _ in range(2):
+        status, out, err = speed.run(router, *SHORT, "wan-a")
+        assert status == 1 and out.startswith("LINK")
+        assert "token home has used up the 0.002 GB a day" in err and "ends in 2" in err
+    allow(site, "speedtest=0")
+    assert exit_.run_cli("reload").returncode == 0
+    status, _, err = speed.run(router, *SHORT, "wan-a")
+    assert status == 1 and "may have no speed tests" in err
+
+
+def test_ctrl_c_and_kill(site):
+    """It is over at once; and soon where nobody says so."""
+    exit_ = site.exit()
+    router = site.router(*LINK)
+    with speed.start(router, "wan-a", "--seconds", "20") as asking:
+        follow(router, "download")
+        assert "under way" in speed.run(router, "wan-b")[2]
+        began = time.monotonic()
+        asking.send_signal(signal.SIGINT)
+        _, err = asking.communicate(timeout=10 * PATIENCE)
+        assert asking.returncode == 1 and "stopped: by request" in err
+        assert time.monotonic() - began < 3 * PATIENCE
+    assert last(router)["stopped"]
+    until(exit_.active, lambda active: active == 0)
+    with speed.start(router, "wan-a", "--seconds", "20") as asking:
+        follow(router, "download")
+        asking.kill()
+    assert last(router)["said"] == "stopped: who asked for it has gone"
+
+
+def test_bar(site):
+    """On a terminal; and a reload in the middle does no harm."""
+    site.exit()
+    router = site.router(*LINK)
+    with Terminal([str(router.bed.build / "hawser"), "--control", router.control, "speedtest",
+                   *SHORT, "wan-a"]) as terminal:
+        terminal.until(lambda screen: "% " in screen[0] and "download" in screen[0])
+        assert router.run_cli("reload").returncode == 0
+        terminal.until(lambda screen: "upload" in screen[0])
+        assert terminal.wait(20 * PATIENCE) == 0
+        screen = terminal.screen()
+        assert screen[0].split()[0] == "LINK" and screen[1].split()[0] == "wan-a"
+
+
+@pytest.mark.parametrize("end", ["exit dies", "link dies"])
+def test_lost_in_the_middle(site, end):
+    exit_ = site.exit()
+    router = site.router(*LINK)
+    with speed.start(router, "--seconds", "20", "wan-a") as asking:
+        follow(router, "download")
+        until(lambda: router.ask("speedtest")["bits_per_s"])
+        if end == "exit dies":
+            site.daemons.remove(exit_)
+            exit_.signal(signal.SIGKILL)
+            exit_.wait()
+        else:
+            site.bed.emulated["a"].set(loss=100)
+        out, _ = asking.communicate(timeout=40 * PATIENCE)
+    assert asking.returncode == 1
+    if end == "exit dies":
+        assert "wan-a: exit one " in out
+    else:
+        assert "wan-a: download: nothing moves any more" in out
+        # Nobody tells the exit, who notices it by itself.
+        until(exit_.active, lambda active: active == 0, seconds=20)
+
+
+def answering(site, serve):
+    return peers.Server(site.bed.server, serve, mptcp=True, port=PORT)
+
+
+def test_older_exit(site, request):
+    """It takes the token and does not know the command; and what is no hawserd at all."""
+    exit_ = hop.FakeExit(site.token)
+
+    def serve(sock):
+        _, _, asked = exit_.read_head(sock)
+        code = 0 if asked[1] == hop.PROBE else 7
+        sock.sendall(exit_.answer(hop.ACCEPTED) + bytes([5, code, 0, 1]) + bytes(6))
+
+    server = answering(site, serve)
+    request.addfinalizer(server.close)
+    router = site.router(*LINK)
+    status, _, err = speed.run(router)
+    assert status == 1 and "exit one does not know of speed tests" in err
+    server.close()
+
+    def plain(sock):
+        sock.recv(1000)
+        sock.sendall(b"\x05\xff")
+
+    server = answering(site, plain)
+    request.addfinalizer(server.close)
+    status, out, err = speed.run(router, "wan-a")
+    assert status == 1 and "no hawserd with tokens" in out + err
+
+
+def test_what_cannot_be(site, hawserd):
+    """Wrong token, no exit, no such link, and what the command line does not take."""
+    site.exit()
+    hop.write_tokens(site.tokens, hop.Token("home").line())
+    router = site.router(*LINK)
+    status, _, err = speed.run(router, "wan-a")
+    assert status == 1 and "exit one refuses token home" in err
+    assert "expected wan-a, wan-b" in speed.run(router, "wan-c")[2]
+    assert 'no exit "two"' in speed.run(router, "--exit", "two")[2]
+    assert "from 2 to 20" in speed.run(router, "--seconds", "1")[2]
+    assert "no exit is configured" in speed.run(hawserd())[2]
+    for wrong in {"seconds": 1}, {"links": [1]}, {"exit": 2}, {"lease": -1}, {"links": "wan-a"}:
+        assert next(iter(wrong)) + ": expected" in router.ask("speedtest-start", **wrong)["error"]
+    assert json.loads(json.dumps(router.ask("speedtest-stop"))) == {"stopped": False}
+
+
+def other_router(site: Site, port: int, token: hop.Token) -> Hawserd:
+    """One more, which has no links."""
+    hop.write_tokens(site.tokens, token.line())
+    site.daemons.append(Hawserd(site.bed, "-c", str(site.directory / "router.conf"), "--socks",
+                                f"127.0.0.1:{port}", listen=False))
+    return site.daemons[-1]
+
+
+def test_two_routers(site):
+    """With the same token one waits for the other, with another one it does not."""
+    token = hop.Token("other")
+    hop.write_tokens(site.tokens, site.token.line(), token.line())
+    site.exit()
+    hop.write_tokens(site.tokens, site.token.line())
+    first = site.router(*LINK)
+    second, third = other_router(site, 1083, site.token), other_router(site, 1084, token)
+    with speed.start(first, "wan-a", "--seconds", "20") as asking:
+        follow(first, "download")
+        status, _, err = speed.run(second)
+        assert status == 1 and "another speed test of token home is under way" in err
+        with speed.start(third) as beside:
+            follow(third, "download")
+            beside.send_signal(signal.SIGINT)
+            beside.communicate(timeout=10 * PATIENCE)
+        asking.send_signal(signal.SIGINT)
+        asking.communicate(timeout=10 * PATIENCE)
