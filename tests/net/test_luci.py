@@ -57,6 +57,10 @@ def answers(hawserd):
     checks = [{"subject": "host", "name": "", "via": "", "family": "", "check": "mptcp", "verdict": verdict,
                "seen": f"seen {verdict}", "mend": ""} for verdict in ("ok", "warn", "fail")]
     found["doctor"] = {"running": False, "time": 1.5, "verdict": "fail", "checks": checks}
+    found["speedtest"] = {"running": False, "last": {"time": 1.5, "exit": "vps", "said": "", "links": [
+        {"name": "dsl", "together": False, "said": "", "latency": {"median_ms": 20},
+         "download": {"yielded": False, "bits_per_s": 38000000, "latency": {"median_ms": 71}},
+         "upload": {"yielded": True, "others_bits_per_s": 1, "latency": None}}]}}
     found["status"]["settings"] = [{"level": "err", "text": "hawser.lte.role: wrong"}]
     return found
 
@@ -68,6 +72,8 @@ def test_shows_what_hawserd_says(tmp_path, answers, view):
         assert word in made["text"], word
     if view == STATUS:
         assert made["polls"] == 1
+        for word in ("38 Mbit/s", "20 ms", "71 ms", "in use by others", "vps"):
+            assert word in made["text"], word
         text = made["text"]
         assert text.index("seen fail") < text.index("seen warn") < text.index("seen ok")
         session, = answers["sessions"]["sessions"]
@@ -77,7 +83,7 @@ def test_shows_what_hawserd_says(tmp_path, answers, view):
 @pytest.mark.parametrize("view", [STATUS, TILE, WIZARD, SETTINGS])
 def test_shows_that_hawserd_does_not_answer(tmp_path, view):
     told = {"error": "hawserd does not answer at X"}
-    made = run(tmp_path, view, dict.fromkeys((*QUESTIONS, "events", "doctor"), told))
+    made = run(tmp_path, view, dict.fromkeys((*QUESTIONS, "events", "doctor", "speedtest"), told))
     assert view == WIZARD or told["error"] in made["text"]
 
 
@@ -87,11 +93,11 @@ def test_asks_what_is_offered_and_allowed(tmp_path):
     rights = acl["luci-app-hawser"]
     read, write = (set(rights[kind]["ubus"]["hawser"]) for kind in ("read", "write"))
     assert len(methods) > 5 and read | write == set(methods) and not read & write
-    assert write == {"doctor_run", "reload"} and "uci" not in rights["read"]
+    assert write == {"doctor_run", "reload", "speedtest_run", "speedtest_stop"} and "uci" not in rights["read"]
     # Tokens and passwords are there: rpcd gives it to those who may write. This notation says what they may.
     assert acl["luci-app-hawser-settings"].keys() == {"description", "write"}
     assert acl["luci-app-hawser-settings"]["write"] == {"uci": {"hawser": ["read", "write"]}}
-    made = run(tmp_path, STATUS, dict.fromkeys((*QUESTIONS, "events", "doctor"), {"error": "none"}))
+    made = run(tmp_path, STATUS, dict.fromkeys((*QUESTIONS, "events", "doctor", "speedtest"), {"error": "none"}))
     assert made["declared"] == {f"hawser.{name}": arguments for name, arguments in methods.items()}
     used = {name for path in RESOURCES.rglob("*.js")
             for name in re.findall(r"\bcalls\.(\w+)\(", path.read_text("utf-8"))}
@@ -124,9 +130,10 @@ def test_no_more_sessions_than_asked_for(hawserd):
 def test_plugin_asks_what_hawserd_knows(hawserd):
     daemon = hawserd()
     text = (PACKAGE / "files/hawser.uc").read_text("utf-8")
-    commands = set(re.findall(r"command: '(\w+)'", text))
-    assert {"status", "links", "sessions", "session", "exits", "events", "reload"} == commands
-    for command in commands - {"session", "reload"}:
+    commands = set(re.findall(r"command: '([\w-]+)'", text))
+    assert {"status", "links", "sessions", "session", "exits", "events", "reload", "speedtest",
+            "speedtest-start", "speedtest-stop"} == commands
+    for command in commands - {"session", "reload", "speedtest-start"}:
         assert "error" not in daemon.ask(command), command
 
 

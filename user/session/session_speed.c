@@ -158,7 +158,7 @@ static bool moved(struct session_speed *speed, ssize_t n, enum direction directi
 	speed->bytes += (uint64_t)n;
 	speed->moved_s = clock_monotonic_s();
 	flow->bytes += (uint64_t)n;
-	relay_count(&session->relay, flow, (uint64_t)n);
+	relay_count(&session->relay, flow, MOVER_COPY, (uint64_t)n);
 	if (speed_limit_charge(limit_of(speed), (uint64_t)n, speed->token->speed_bytes,
 			       clock_monotonic_s()))
 		return true;

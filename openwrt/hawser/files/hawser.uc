@@ -183,6 +183,9 @@ return {
 		events: { call: () => ask({ command: 'events' }) },
 		doctor: { call: doctor },
 		doctor_run: { call: doctor_run },
+		speedtest: { call: () => ask({ command: 'speedtest' }) },
+		speedtest_run: { call: () => ask({ command: 'speedtest-start' }) },
+		speedtest_stop: { call: () => ask({ command: 'speedtest-stop' }) },
 		reload: { call: reload },
 	},
 };

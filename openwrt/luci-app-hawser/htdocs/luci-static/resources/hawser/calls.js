@@ -17,5 +17,8 @@ return baseclass.extend({
 	session: declare('session', [ 'id' ]),
 	doctor: declare('doctor'),
 	doctor_run: declare('doctor_run'),
+	speedtest: declare('speedtest'),
+	speedtest_run: declare('speedtest_run'),
+	speedtest_stop: declare('speedtest_stop'),
 	reload: declare('reload')
 });

@@ -151,9 +151,40 @@ function doctor_head(doctor) {
 	return E('p', {}, [ doctor.verdict ? show.badge(doctor.verdict) : '', ' ', show.date(doctor.time) ]);
 }
 
+function speed_text(figure) {
+	if (!figure)
+		return '';
+	return figure.yielded ? _('in use by others') : show.rate(figure.bits_per_s / 8);
+}
+
+function latency_text(of) {
+	var latency = of && of.latency;
+
+	return latency ? '%.0f ms'.format(latency.median_ms) : '';
+}
+
+function show_speed(speed) {
+	var last = speed.last;
+
+	if (speed.running)
+		return E('p', { 'class': 'spinning' }, [ '%d %%: %s'.format(speed.done * 100, speed.doing) ]);
+	if (!last)
+		return E('em', {}, [ speed.error || _('Not measured yet.') ]);
+	return E('div', {}, [
+		show.table([ _('Link'), _('Down'), _('Up'), _('Latency'), _('while loaded down'), _('while loaded up'),
+			_('Note') ], last.links.map(function(row) {
+			return [ row.together ? _('all together') : row.name, speed_text(row.download),
+				speed_text(row.upload), latency_text(row), latency_text(row.download),
+				latency_text(row.upload), row.said ];
+		}), ''),
+		E('p', {}, [ _('By exit %s, %s').format(last.exit, show.date(last.time)) +
+			(last.said ? ': ' + last.said : '') ])
+	]);
+}
+
 function ask_all() {
 	return Promise.all([ calls.status(), calls.links(), calls.exits(), calls.sessions(SESSIONS), calls.events(),
-		calls.doctor() ].concat(Object.keys(opened).map(function(id) {
+		calls.doctor(), calls.speedtest() ].concat(Object.keys(opened).map(function(id) {
 		return calls.session(+id).then(function(known) {
 			if (known.error)
 				delete opened[id];
@@ -187,12 +218,29 @@ return view.extend({
 			if (JSON.stringify(answers[5]) != shown) /* else what is unfolded would fold */
 				show.replace(parts.doctor, [ doctor_head(answers[5]), show.show_doctor(answers[5]) ]);
 			shown = JSON.stringify(answers[5]);
+			show.replace(parts.speed, [ show_speed(answers[6]) ]);
+		};
+		var speed_button = function(title, call) {
+			return E('button', {
+				'class': 'btn cbi-button cbi-button-action',
+				'click': ui.createHandlerFn(this, function() {
+					return call().then(function(answer) {
+						if (answer.error)
+							ui.addNotification(null, E('p', {}, [ answer.error ]));
+						return ask_all().then(update);
+					});
+				})
+			}, [ title ]);
 		};
 		var page = E('div', {}, [
 			E('h2', {}, [ 'Hawser' ]),
 			section('overview', _('Overview')),
 			section('links', _('Links')),
 			section('exits', _('Exits')),
+			section('speed', _('Speed test'), [ 
+				speed_button(_('Measure now'), function() { return calls.speedtest_run(); }), ' ',
+				speed_button(_('Stop'), function() { return calls.speedtest_stop(); })
+			]),
 			section('sessions', _('Sessions')),
 			section('events', _('Events')),
 			section('doctor', _('Check'), E('button', {
