@@ -13,7 +13,6 @@ from pathlib import Path
 
 import peers
 from namespace import Namespace
-from topology import SERVER4, SERVER6
 
 PAYLOAD = random.Random(7).randbytes(3_000_001)
 
