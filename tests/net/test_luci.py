@@ -26,6 +26,7 @@ QUESTIONS = ("status", "links", "exits", "sessions")
 # What a router has beside hawser.conf(5); openwrt/README.md.
 OWN = {"daemon": {"jail"}, "link": {"name", "interface"}, "exit": {"name", "token"}, "user": {"name", "password"},
        "listen": {"name", "interface", "port", "token"}, "access": {"allow_interface"},
+       "metrics": {"allow_interface", "token"},
        "intercept": {"lan_interface"}}
 
 

@@ -53,6 +53,7 @@ var listen = [
 	[ 'token', 'secrets', _('An exit for routers with one of these tokens: NAME KEY') ],
 	[ 'tokens', 'file', _('File with tokens, instead') ],
 	[ 'exit_name', 'text', _('Takes only what is sent to an exit of this name') ],
+	[ 'metrics', 'flag', _('Metrics and a page for browsers, and no proxy'), '0' ],
 	[ 'enabled', 'flag', _('Enabled'), '1' ],
 	[ 'name', 'text', _('Name, where the section\'s will not do') ]
 ];
@@ -71,6 +72,15 @@ var access = [
 	[ 'own_allow', 'prefixes', _('Addresses of this router that clients may reach') ],
 	[ 'exit_allow', 'prefixes', _('Special addresses that sessions with a token may reach') ],
 	[ 'accept_proxy_protocol', 'prefixes', _('Proxies here tell who their client is') ]
+];
+
+var metrics = [
+	[ 'enabled', 'flag', _('Enabled'), '1' ],
+	[ 'allow_interface', 'networks', _('Clients of these interfaces need no token') ],
+	[ 'allow', 'prefixes', _('Clients of these ranges need no token') ],
+	[ 'token', 'secret', _('Token, 16 to 256 letters and digits') ],
+	[ 'token_file', 'file', _('File with the token, instead') ],
+	[ 'host', 'names', _('Other names by which browsers ask for this router') ]
 ];
 
 var upstream = [
@@ -154,6 +164,7 @@ return baseclass.extend({
 		{ type: 'listen', title: _('Listeners'), options: listen, columns: 3 },
 		{ type: 'access', title: _('Access'), options: access },
 		{ type: 'user', title: _('Users'), options: user, columns: 0 },
+		{ type: 'metrics', title: _('Metrics'), options: metrics },
 		{ type: 'upstream', title: _('Upstream'), options: upstream },
 		{ type: 'timeouts', title: _('Timeouts'), options: timeouts },
 		{ type: 'relay', title: _('Relay'), options: relay },
