@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import peers
+import web
 from causes import unreachable
 from crowd import IDLE, IDLE_BYTES_MAX, Crowd, open_files_limit, with_asan
 from handshakes import NO_PASSWORD, read, read_socks5_reply, socks5_request
@@ -24,12 +25,21 @@ STORM = 200
 
 
 def test_many_sessions_at_once(bed, hawserd):
-    daemon = hawserd()
+    daemon = hawserd(*web.LOCAL)
     with peers.listen(bed.server, mptcp=bed.mptcp) as listening, \
             Crowd(daemon, listening) as crowd:
         crowd.grow(MANY)
         assert daemon.active() == MANY
         assert len(daemon.sessions()) == MANY
+        # A page shows those that moved bytes last, and asks the kernel about no others.
+        last = crowd.ends[MANY // 2][0]
+        last.sendall(b"!")
+        read(crowd.ends[MANY // 2][1], 1)
+        assert web.scrape(bed.router)["hawser_sessions",] == MANY
+        answer = web.get(bed.router, "/api/sessions?limit=10").json()
+        assert answer["count"] == MANY and len(answer["sessions"]) == 10
+        host, port = last.getsockname()[:2]
+        assert f"{host}:{port}" in {session["client"] for session in answer["sessions"]}
         for number, (client, server) in enumerate(crowd.ends):
             client.sendall(b"up %d." % number)
             server.sendall(b"down %d." % number)
