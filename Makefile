@@ -125,8 +125,9 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
 
 $(BUILD)/unit/testbed/emulator_test: $(call obj,testbed/emulator_packet.c testbed/emulator_path.c testbed/emulator_settings.c)
 
-# Of a build without BPF, in every build.
+# Of a build without BPF or libmicrohttpd, in every build.
 $(BUILD)/unit/accel/off_test: $(call obj,$(OFF_SRCS))
+$(BUILD)/unit/http/http_server_off_test: $(call obj,user/http/http_server_off.c)
 
 # Their fakes stand in for the real functions.
 $(BUILD)/unit/relay/tick_policy_test: ALL_LDFLAGS += -Wl,--wrap=socket_rtt_us,--wrap=socket_receive_rtt_us
