@@ -302,10 +302,8 @@ def test_too_many_questions(bed, hawserd):
     """They take a share of the main thread's time, not all of it; others are put off."""
     daemon = hawserd(*LOCAL)
     with visitor(bed.router) as one:
-        for _ in range(3000):
-            one.connection.sock.sendall(b"GET /api/usage HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1)
-            answer = one.connection.sock.recv(65536)
-            assert answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 503"))
+        statuses = {one.get("/api/usage").status for _ in range(1000)}
+    assert 200 in statuses <= {200, 503}
     assert daemon.status()["version"]
 
 
@@ -325,6 +323,13 @@ def refuses(bed, port: int) -> bool:
     except ConnectionRefusedError:
         return True
     return False
+
+
+def is_closed(sock: socket.socket) -> bool:
+    try:
+        return sock.recv(1) == b""
+    except ConnectionError:
+        return True
 
 
 def test_reload(bed, hawserd, tmp_path, token_file):
@@ -351,9 +356,7 @@ def test_reload(bed, hawserd, tmp_path, token_file):
         conf(path, None)
         assert daemon.run_cli("reload").returncode == 0
         assert refuses(bed, PORT + 1)
-        with pytest.raises(OSError):
-            kept.connection.sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
-            kept.connection.sock.recv(1) or kept.connection.sock.sendall(b"x") or peers.reset(kept.connection.sock)
+        assert is_closed(kept.connection.sock)
 
 
 def test_a_listener_changes_its_kind(bed, hawserd, tmp_path):

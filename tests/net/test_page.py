@@ -179,6 +179,19 @@ def test_looks(bare, browser, start, tmp_path, phone):
     assert browser.said == []
 
 
+def test_portal(browser, start):
+    """Where a link leads to a page to log in at, that is a link, unless it would do something else here."""
+    start()
+    browser.look_like(1280, 900, dark=False)
+    opened(browser)
+    show = """(portal) => { const node = document.createElement("p"); showPortal(node, portal);
+        return [node.hidden, node.textContent, [...node.querySelectorAll("a")].map((each) => each.href)]; }"""
+    assert browser.run(f"({show})(undefined)") == [True, "", []]
+    for url, leads in ("http://192.0.2.1:8081/", True), ("javascript:alert(1)", False), ("\njavascript:x", False), (NASTY, False):
+        found = browser.run(f"({show})({json.dumps({'login': url, 'url': ''})})")
+        assert found == [False, f"Wants a log-in: {url}", [url] if leads else []]
+
+
 def test_keyboard(browser, start):
     """All is reached and used without a mouse."""
     start()
