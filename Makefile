@@ -150,7 +150,7 @@ $(BUILD)/unit/upstream/own_listener_test: ALL_LDFLAGS += -Wl,--wrap=route_is_own
 $(BUILD)/unit/net/subflow_test: ALL_LDFLAGS += -Wl,--wrap=getsockopt
 $(BUILD)/unit/links/link_journal_test: ALL_LDFLAGS += -Wl,--wrap=geteuid
 $(BUILD)/unit/upstream/dial_test: ALL_LDFLAGS += -Wl,--wrap=mptcp_socket,--wrap=mptcp_transport \
-	-Wl,--wrap=mptcp_tells_fallback,--wrap=mptcp_blackhole_likely
+	-Wl,--wrap=mptcp_tells_fallback,--wrap=mptcp_blackhole_likely,--wrap=route_is_own
 
 -include $(shell find $(BUILD) -path '$(BUILD)/cross*' -prune -o -name '*.d' -print 2>/dev/null)
 

@@ -10,6 +10,7 @@
 #include "links/link_choice.h"
 #include "net/mptcp_blackhole.h"
 #include "net/socket.h"
+#include "net/way.h"
 #include "shared/recent_dials.h"
 #include "upstream/auto_bypass.h"
 #include "upstream/dial_private.h"
@@ -103,6 +104,13 @@ static void attempt_learn(const struct dial_attempt *attempt, enum transport tra
 				 transport == TRANSPORT_MPTCP);
 }
 
+/* A second path to this host is of no use, and a connection that fell back loses segments where the
+ * sender is as near as that: both then wait for its timeouts. */
+static bool attempt_stays_here(const struct dial_attempt *attempt)
+{
+	return route_is_own(attempt->dial->request.env.links->routes, &attempt->address) > 0;
+}
+
 static bool attempt_wants_mptcp(const struct dial_attempt *attempt)
 {
 	const struct dial *dial = attempt->dial;
@@ -121,8 +129,9 @@ static bool attempt_wants_mptcp(const struct dial_attempt *attempt)
 		return false;
 	default:
 		return !dial->request.tcp_only ||
-		       !tcp_only_choose(dial->request.tcp_only, &attempt->address, &rule,
-					loop_clock_s(dial->request.env.loop));
+		       (!attempt_stays_here(attempt) &&
+			!tcp_only_choose(dial->request.tcp_only, &attempt->address, &rule,
+					 loop_clock_s(dial->request.env.loop)));
 	}
 }
 

@@ -35,6 +35,7 @@ static bool wanted_mptcp;	      /* by the last attempt */
 static enum transport peer_transport; /* of what wanted MPTCP */
 static bool kernel_tells;
 static bool kernel_pauses;
+static int own; /* what route_is_own() says */
 
 static bool plain; /* of the next dials */
 static bool transparent;
@@ -49,6 +50,14 @@ int __wrap_mptcp_socket(int family, bool want_mptcp);
 enum transport __wrap_mptcp_transport(int fd);
 bool __wrap_mptcp_tells_fallback(void);
 bool __wrap_mptcp_blackhole_likely(struct mptcp_blackhole *pause, double now_s);
+int __wrap_route_is_own(struct netlink *netlink, const union address *address);
+
+int __wrap_route_is_own(struct netlink *netlink, const union address *address)
+{
+	(void)netlink;
+	(void)address;
+	return own;
+}
 
 int __wrap_mptcp_socket(int family, bool want_mptcp)
 {
@@ -88,6 +97,7 @@ static int setup(void **state)
 	auto_bypass.count = 0;
 	kernel_tells = true;
 	kernel_pauses = false;
+	own = 0;
 	listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	to.address.in4 = (struct sockaddr_in){.sin_family = AF_INET,
 					      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -256,6 +266,19 @@ static void a_kernel_that_pauses_blames_nobody(void **state)
 }
 
 /* on and off leave the memory as it is, and are not told by it what to do. */
+static void auto_dials_this_host_by_tcp(void **state)
+{
+	(void)state;
+	own = 1;
+	for (int i = 0; i < 5; i++)
+		assert_dial(false, TRANSPORT_TCP);
+	assert_int_equal(counts().remembered + counts().tcp_dials, 0);
+	/* What is asked for in words is done. */
+	config.mptcp = MPTCP_MODE_ON;
+	peer_transport = TRANSPORT_MPTCP;
+	assert_dial(true, TRANSPORT_MPTCP);
+}
+
 static void on_and_off_do_without(void **state)
 {
 	(void)state;
@@ -294,6 +317,7 @@ static void what_was_no_connection_tells_nothing(void **state)
 static void our_own_listener_is_no_destination(void **state)
 {
 	(void)state;
+	own = 1;
 	own_listener.address = to.address;
 	config.listen = &own_listener;
 	config.listen_count = 1;
@@ -373,6 +397,7 @@ int main(void)
 		TEST(a_kernel_without_mptcp_blames_nobody),
 		TEST(a_kernel_that_cannot_tell_blames_nobody),
 		TEST(a_kernel_that_pauses_blames_nobody),
+		TEST(auto_dials_this_host_by_tcp),
 		TEST(on_and_off_do_without),
 		TEST(what_was_no_connection_tells_nothing),
 		TEST(our_own_listener_is_no_destination),
