@@ -196,9 +196,9 @@ def explain(sights: dict[str, Sight], rtts: dict[str, float]) -> list[str]:
                      f"{better}, as far as `receive-bytes` goes (docs/performance.md).")
         lines.append(f"hawserd tried it without link {worse}, and saw no gain of a tenth."
                      if worse in both.tried else
-                     "hawserd tries it without a link that answers in 100 ms or more, three times "
-                     "as late as the\nother, and carries at most a fifth; "
-                     f"this does not hold for link {worse}.")
+                     "hawserd tries it without a link that answers late when it carries at most a "
+                     "fifth, when the\nother stands idle for it, or has carried more than both do; "
+                     f"this did not hold for link {worse} (`demote` in hawser.conf(5)).")
         lines.append(f"`role = backup` in the section of link {worse} decides (hawser.conf(5)).")
     return lines
 

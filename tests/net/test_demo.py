@@ -51,7 +51,7 @@ def explained(mbits: float, tried: set[str], **states: dict) -> str:
     (48, {"b"}, {}, None),
     (49, {"b"}, {"b": {"demoted": {"with": 3e6, "without": 6e6}}}, "24.0 Mbit/s, without it 48.0"),
     (25, {"b"}, {}, "tried it without link b, and saw no gain"),
-    (25, set(), {}, "does not hold for link b"),
+    (25, set(), {}, "did not hold for link b"),
 ])
 def test_says_why(mbits, tried, states, reason):
     said = explained(mbits, tried, **states)

@@ -9,10 +9,19 @@
 /* Suspect: so much slower to answer than the quickest. */
 #define SLOWER	    3
 #define SLOW_RTT_US 100000
+/* The same where the others alone have carried more than all do now. */
+#define SLOWER_MISSED	   2
+#define SLOW_RTT_MISSED_US 50000
+/* But for less than this share of it: then it is what is asked for that has become less. */
+#define MISSED_MIN   0.1
+#define BEST_HOLDS_S 600.
+/* Or where others stand idle until its bytes come: found by so many looks, of 25 in a second. */
+#define AWAITED_MIN 3
 #define RTT_HOLDS_S 5.
 /* In so many round trips a subflow finds its rate, and until then its losses hold up the others. */
 #define SETTLED_RTTS 20
-/* It carries at most this share, which is what a trial in vain costs for as long as it lasts. */
+/* It carries at most this share, which is what a trial in vain costs for as long as it lasts,
+ * unless more is missed. */
 #define SHARE_MAX 0.2
 /* A link whose rate has grown so within the seconds of judgement is still finding its rate. */
 #define GROWING 2.
@@ -26,8 +35,11 @@
 /* Trials in vain become rarer, and one that is demoted again stays so for longer. */
 #define PAUSE_MIN_S 30.
 #define PAUSE_MAX_S 960.
-#define HOLD_MIN_S  60.
-#define HOLD_MAX_S  960.
+/* Of that, where more is missed: a trial in vain has told what the others carry, so the next one
+ * has a reason of its own. */
+#define PAUSE_MISSED (1 / 3.)
+#define HOLD_MIN_S   60.
+#define HOLD_MAX_S   960.
 /* One that answers in half the time again, so often in a row, comes back before that. */
 #define QUICK_MIN 3
 
@@ -66,10 +78,26 @@ static bool can_be_spared(const struct link *link, const struct link *links, siz
 	return true;
 }
 
+/* A burst that lasts no longer than a second is none. */
+static void take_best(struct link_demotion_entry *entry, double now_s)
+{
+	const double *last = &entry->rates[LINK_DEMOTION_SECONDS - 2];
+	const double kept_up = last[0] < last[1] ? last[0] : last[1];
+
+	if (kept_up < entry->best && now_s - entry->best_at_s < BEST_HOLDS_S)
+		return;
+	entry->best = kept_up;
+	entry->best_at_s = now_s;
+}
+
 static void take(struct link_demotion_entry *entry, double now_s, const struct link_sight *sight)
 {
 	memmove(entry->rates, entry->rates + 1, sizeof(entry->rates) - sizeof(entry->rates[0]));
 	entry->rates[LINK_DEMOTION_SECONDS - 1] = sight->rate;
+	take_best(entry, now_s);
+	memmove(entry->awaited, entry->awaited + 1,
+		sizeof(entry->awaited) - sizeof(entry->awaited[0]));
+	entry->awaited[LINK_DEMOTION_SECONDS - 1] = sight->awaited >= AWAITED_MIN;
 	if (entry->seconds < LINK_DEMOTION_SECONDS)
 		entry->seconds++;
 	if (sight->rtt_us > 0) {
@@ -110,32 +138,6 @@ static bool is_settled(const struct link_demotion_entry *entry, double now_s)
 	return (now_s - entry->moves_since_s) * 1e6 >= (double)entry->rtt_us * SETTLED_RTTS;
 }
 
-static bool is_suspect(struct link_demotion *demotion, double now_s, const struct link *link,
-		       const struct link *links, size_t count)
-{
-	const struct link_demotion_entry *entry = entry_of(demotion, link);
-	uint32_t quickest_us = UINT32_MAX;
-	double sum = 0;
-
-	if (link->config.no_demote || !is_in_use(link) || now_s < entry->until_s ||
-	    entry->rtt_us < SLOW_RTT_US || !is_settled(entry, now_s) || is_growing(entry) ||
-	    !can_be_spared(link, links, count))
-		return false;
-	for (size_t i = 0; i < count; i++) {
-		const struct link_demotion_entry *other = entry_of(demotion, &links[i]);
-
-		if (!is_in_use(&links[i]))
-			continue;
-		if (other->seconds < LINK_DEMOTION_SECONDS)
-			return false;
-		sum += mean_rate(other);
-		if (other->rtt_us > 0 && other->rtt_us < quickest_us)
-			quickest_us = other->rtt_us;
-	}
-	return sum >= BUSY_RATE && mean_rate(entry) <= sum * SHARE_MAX &&
-	       entry->rtt_us / SLOWER >= quickest_us;
-}
-
 static int compare_rates(const void *a, const void *b)
 {
 	const double *rates[] = {a, b};
@@ -156,16 +158,102 @@ static double usual_sum(struct link_demotion *demotion, const struct link *links
 	return sums[LINK_DEMOTION_SECONDS / 2];
 }
 
+static double last_sum(struct link_demotion *demotion, const struct link *links, size_t count)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (is_in_use(&links[i]))
+			sum += entry_of(demotion, &links[i])->rates[LINK_DEMOTION_SECONDS - 1];
+	return sum;
+}
+
+/* What the links in use are, beside one of them. */
+struct others {
+	uint32_t quickest_us; /* of all; UINT32_MAX: nothing moves */
+	double best;	      /* without it */
+	double mean;	      /* of all */
+	bool known;	      /* each for LINK_DEMOTION_SECONDS */
+};
+
+static struct others look_at_others(struct link_demotion *demotion, const struct link *link,
+				    const struct link *links, size_t count)
+{
+	struct others others = {.quickest_us = UINT32_MAX, .known = true};
+
+	for (size_t i = 0; i < count; i++) {
+		const struct link_demotion_entry *entry = entry_of(demotion, &links[i]);
+
+		if (!is_in_use(&links[i]))
+			continue;
+		others.known = others.known && entry->seconds == LINK_DEMOTION_SECONDS;
+		others.mean += mean_rate(entry);
+		others.best += &links[i] == link ? 0 : entry->best;
+		if (entry->rtt_us > 0 && entry->rtt_us < others.quickest_us)
+			others.quickest_us = entry->rtt_us;
+	}
+	return others;
+}
+
+/* Whether the others alone have carried more than all do now. */
+static bool is_missed(double best, double usual, double last)
+{
+	const double most = usual > last ? usual : last;
+
+	return most * GAIN_MIN <= best && most >= best * MISSED_MIN;
+}
+
+static bool is_awaited(const struct link_demotion_entry *entry)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < LINK_DEMOTION_SECONDS; i++)
+		count += entry->awaited[i];
+	return count > LINK_DEMOTION_SECONDS / 2;
+}
+
+static bool is_suspect(struct link_demotion *demotion, double now_s, const struct link *link,
+		       const struct link *links, size_t count)
+{
+	const struct link_demotion_entry *entry = entry_of(demotion, link);
+	struct others others;
+
+	if (link->config.no_demote || !is_in_use(link) || entry->rtt_us == 0 ||
+	    !is_settled(entry, now_s) || is_growing(entry) || !can_be_spared(link, links, count))
+		return false;
+	others = look_at_others(demotion, link, links, count);
+	if (!others.known || others.mean < BUSY_RATE)
+		return false;
+	if (now_s >= entry->until_s && entry->rtt_us >= SLOW_RTT_US &&
+	    entry->rtt_us / SLOWER >= others.quickest_us &&
+	    mean_rate(entry) <= others.mean * SHARE_MAX)
+		return true;
+	if (entry->rtt_us < SLOW_RTT_MISSED_US ||
+	    entry->rtt_us / SLOWER_MISSED < others.quickest_us)
+		return false;
+	return (now_s >= entry->until_s && is_awaited(entry)) ||
+	       (now_s >= entry->until_s - entry->pause_s * (1 - PAUSE_MISSED) &&
+		is_missed(others.best, usual_sum(demotion, links, count),
+			  last_sum(demotion, links, count)));
+}
+
 static void begin_trial(struct link_demotion *demotion, double now_s, size_t index,
 			const struct link *links, const struct link_sight *sights, size_t count)
 {
 	struct link_demotion_entry *entry = entry_of(demotion, &links[index]);
 
+	/* What was found long ago says nothing of how it is now. */
+	if (now_s - entry->until_s > entry->pause_s)
+		entry->pause_s = 0;
+	if (now_s - entry->until_s > entry->hold_s)
+		entry->hold_s = 0;
 	entry->sums = (struct link_sums){.with = usual_sum(demotion, links, count)};
 	entry->phase = LINK_DEMOTION_TRIAL;
 	entry->since_s = now_s;
 	entry->trial_seconds = 0;
-	entry->ping_us = sights[index].ping_us;
+	/* A full queue makes echoes late. */
+	entry->ping_us =
+		sights[index].ping_us < entry->rtt_us ? sights[index].ping_us : entry->rtt_us;
 	entry->quick = 0;
 }
 
@@ -177,19 +265,39 @@ static void come_back(struct link_demotion_entry *entry, double until_s)
 	entry->seconds = 0;
 }
 
+/* What the others carry without the link, as the seconds of its trial have shown. */
+static void learn_best(struct link_demotion *demotion, double now_s, const struct link *links,
+		       size_t count, unsigned int seconds)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct link_demotion_entry *entry = entry_of(demotion, &links[i]);
+
+		if (!is_in_use(&links[i]))
+			continue;
+		entry->best = 0;
+		entry->best_at_s = now_s;
+		for (size_t second = LINK_DEMOTION_SECONDS - seconds;
+		     second < LINK_DEMOTION_SECONDS; second++)
+			if (entry->rates[second] > entry->best)
+				entry->best = entry->rates[second];
+	}
+}
+
 /* Every second must be as good as with it, and all together better: one that dips, as where BBR
  * asks for the round-trip time, is no proof against the link's guilt, and a burst no proof for it.
  */
-static bool go_on_with_trial(struct link_demotion_entry *entry, double now_s, double sum)
+static bool go_on_with_trial(struct link_demotion *demotion, struct link_demotion_entry *entry,
+			     double now_s, double sum, const struct link *links, size_t count)
 {
 	struct link_sums *sums = &entry->sums;
 
 	if (now_s - entry->since_s <= SETTLE_S)
 		return false;
 	sums->without += sum / TRIAL_SECONDS;
-	if (sum >= sums->with && ++entry->trial_seconds < TRIAL_SECONDS)
+	if (++entry->trial_seconds < TRIAL_SECONDS && sum >= sums->with)
 		return false;
 	if (sum < sums->with || sums->without < sums->with * GAIN_MIN) {
+		learn_best(demotion, now_s, links, count, entry->trial_seconds);
 		entry->pause_s = double_up(entry->pause_s, PAUSE_MIN_S, PAUSE_MAX_S);
 		come_back(entry, now_s + entry->pause_s);
 		return true;
@@ -234,7 +342,8 @@ bool link_demotion_look(struct link_demotion *demotion, double now_s, const stru
 		if (entry->phase == LINK_DEMOTION_HELD)
 			changed = go_on_holding(entry, now_s, &sights[i]) || changed;
 		else if (entry->phase == LINK_DEMOTION_TRIAL)
-			changed = go_on_with_trial(entry, now_s, sum) || changed;
+			changed = go_on_with_trial(demotion, entry, now_s, sum, links, count) ||
+				  changed;
 		on_trial = on_trial || entry->phase == LINK_DEMOTION_TRIAL;
 	}
 	for (size_t i = 0; i < count && !on_trial && !changed; i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whether a link lowers the sum: one that is much slower to answer than the others and carries
- * little is set aside for a trial, and stays so if the others then carry more. Pure. */
+/* Whether a link lowers the sum: one that is slower to answer than the others, and carries little
+ * or came with less than they have carried before, is set aside for a trial, and stays so if the
+ * others then carry more. Pure. */
 #ifndef HAWSER_LINKS_LINK_DEMOTION_H
 #define HAWSER_LINKS_LINK_DEMOTION_H
 
@@ -13,6 +14,7 @@
 struct link_sight {
 	double rate;
 	uint32_t rtt_us;  /* the shortest of any subflow that moved; 0: none did */
+	uint32_t awaited; /* looks at sessions that found their other subflows wait for it */
 	uint32_t ping_us; /* of the last echo request that was answered; 0: none was */
 };
 
@@ -26,15 +28,18 @@ struct link_demotion_entry {
 	int device;
 	enum link_demotion_phase phase;
 	double rates[LINK_DEMOTION_SECONDS]; /* newest last */
+	bool awaited[LINK_DEMOTION_SECONDS]; /* by others that stood idle meanwhile */
 	unsigned int seconds;		     /* of them that count */
 	uint32_t rtt_us;
 	double rtt_at_s;
-	double moves_since_s;	    /* rtt_us is known without a gap */
-	uint32_t ping_us;	    /* when it was set aside */
-	unsigned int quick;	    /* answers in a row that are much quicker than that */
-	double since_s;		    /* when the phase began */
-	double until_s;		    /* when a trial may begin, or it comes back */
-	double pause_s;		    /* before the next trial; doubles */
+	double moves_since_s; /* rtt_us is known without a gap */
+	uint32_t ping_us;     /* when it was set aside */
+	unsigned int quick;   /* answers in a row that are much quicker than that */
+	double since_s;	      /* when the phase began */
+	double until_s;	      /* when a trial may begin, or it comes back */
+	double pause_s;	      /* before the next trial; doubles */
+	double best;	      /* rate that it has kept up for two seconds */
+	double best_at_s;
 	double hold_s;		    /* how long it was held the last time; doubles */
 	struct link_sums sums;	    /* before the trial, and in it */
 	unsigned int trial_seconds; /* that were measured */

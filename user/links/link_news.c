@@ -61,6 +61,15 @@ void link_signs_add(struct link_signs *signs, const struct link_choices *choices
 		signs->silent |= bit;
 }
 
+void link_signs_add_awaited(struct link_signs *signs, const struct link_choices *choices,
+			    const struct subflow *subflow)
+{
+	const struct link_choice *link = find_choice(choices, &subflow->local);
+
+	if (link)
+		signs->awaited |= 1U << link->slot;
+}
+
 /* Another worker may do the same. */
 static void tell_rtt(_Atomic uint32_t *news, uint32_t rtt_us)
 {
@@ -75,9 +84,12 @@ void link_news_tell(struct link_news *news, const struct link_signs *signs)
 	atomic_fetch_or(&news->moving, signs->moving);
 	atomic_fetch_or(&news->alive, signs->alive);
 	atomic_fetch_or(&news->silent, signs->silent);
-	for (size_t i = 0; i < LINKS_MAX; i++)
+	for (size_t i = 0; i < LINKS_MAX; i++) {
 		if (signs->rtt_us[i] > 0)
 			tell_rtt(&news->rtt_us[i], signs->rtt_us[i]);
+		if (signs->awaited & 1U << i)
+			atomic_fetch_add(&news->awaited[i], 1);
+	}
 	ev_async_send(news->loop, &news->async);
 }
 

@@ -19,6 +19,7 @@ struct link_signs {
 	uint32_t alive;	    /* a subflow there got something a moment ago */
 	uint32_t silent;    /* a subflow there waits, or brings nothing any more */
 	uint32_t overtaken; /* an attempt there to connect was slow, so another link is tried */
+	uint32_t awaited;   /* bytes of a subflow there keep those of quicker ones waiting */
 	uint32_t rtt_us[LINKS_MAX]; /* the shortest of those that move; 0: none does */
 };
 
@@ -31,12 +32,17 @@ struct link_news {
 	_Atomic uint32_t silent;
 	_Atomic uint32_t overtaken;
 	_Atomic uint32_t guests; /* a client goes to log in at the portal there */
+	_Atomic uint32_t awaited[LINKS_MAX]; /* looks that found it so */
 	_Atomic uint32_t rtt_us[LINKS_MAX];
 };
 
 /* Adds what one subflow tells. Pure. */
 void link_signs_add(struct link_signs *signs, const struct link_choices *choices,
 		    const struct subflow *subflow);
+
+/* All wait for the bytes of this subflow. Pure. */
+void link_signs_add_awaited(struct link_signs *signs, const struct link_choices *choices,
+			    const struct subflow *subflow);
 
 /* By a worker: an attempt on the link in this slot was overtaken. */
 void link_news_overtaken(struct link_news *news, unsigned int slot);

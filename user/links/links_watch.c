@@ -92,6 +92,7 @@ static bool look_for_demotion(struct links *links)
 		sights[i] = (struct link_sight){
 			.rate = (double)(rate.rx + rate.tx),
 			.rtt_us = atomic_exchange(&news->rtt_us[link_slot(link->table)], 0),
+			.awaited = atomic_exchange(&news->awaited[link_slot(link->table)], 0),
 			.ping_us = link_probes_echo_us(links->probes, link)};
 	}
 	return link_demotion_look(&links->demotion, clock_monotonic_s(), links->links, sights,

@@ -6,8 +6,10 @@
 #include <linux/inet_diag.h>
 #include <linux/mptcp.h>
 #include <linux/sock_diag.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h> /* its tcp_info is newer than glibc's */
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "net/netlink.h"
 #include "net/socket.h"
@@ -18,6 +20,12 @@
 
 /* Since 6.5 (kernel 492432074e4f); younger than the headers of Debian 12. */
 #define FULL_INFO 4
+
+/* TCP_ESTABLISHED of netinet/tcp.h, which has an older tcp_info. */
+#define ESTABLISHED 1
+
+/* Less waits in passing. */
+#define WAITING_BYTES (256 * 1024)
 
 struct subflow_info {
 	uint32_t id;
@@ -157,6 +165,60 @@ size_t subflow_list(int fd, enum transport transport, struct subflow out[SUBFLOW
 	for (int tries = 0; count < 0 && count != -EBADF && tries < 3; tries++)
 		count = list_in_two(fd, out);
 	return count > 0 ? (size_t)count : 0;
+}
+
+/* An acknowledgement may be this late by the receiver's doing. */
+#define LATE_MS	  20
+#define RECENT_MS 1000
+
+/* In no use for two round trips, and in use before. */
+static bool stands_idle(const struct subflow *subflow, bool sends)
+{
+	const uint32_t idle_ms =
+		sends ? subflow->last_data_sent_ms : subflow->last_data_received_ms;
+
+	return subflow->unacked == 0 && idle_ms < RECENT_MS &&
+	       idle_ms > subflow->rtt_us / 1000 * 2 + LATE_MS;
+}
+
+static bool waits_to_send(int fd)
+{
+	int bytes;
+
+	return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > WAITING_BYTES;
+}
+
+/* Most of what came lacks something before it. */
+static bool waits_to_read(int fd)
+{
+	uint32_t memory[SK_MEMINFO_VARS] = {0};
+	socklen_t len = sizeof(memory);
+	int readable;
+
+	return getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &len) == 0 &&
+	       memory[SK_MEMINFO_RMEM_ALLOC] > WAITING_BYTES &&
+	       ioctl(fd, SIOCINQ, &readable) == 0 &&
+	       (uint32_t)readable < memory[SK_MEMINFO_RMEM_ALLOC] / 4;
+}
+
+const struct subflow *subflow_awaited(int fd, const struct subflow *subflows, size_t count)
+{
+	const struct subflow *quick = NULL;
+	const struct subflow *slow = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		if (subflows[i].state != ESTABLISHED || subflows[i].rtt_us == 0)
+			continue;
+		if (!quick || subflows[i].rtt_us < quick->rtt_us)
+			quick = &subflows[i];
+		if (!slow || subflows[i].rtt_us > slow->rtt_us)
+			slow = &subflows[i];
+	}
+	if (!quick || quick == slow)
+		return NULL;
+	if (stands_idle(quick, true) && slow->unacked > 0 && waits_to_send(fd))
+		return slow;
+	return stands_idle(quick, false) && waits_to_read(fd) ? slow : NULL;
 }
 
 static void read_ulp(const struct nlattr *ulp, struct subflow *subflow)

@@ -36,6 +36,11 @@ struct subflow {
 /* Fills out; returns how many there are, 0 also when the kernel cannot tell (before 5.16). */
 size_t subflow_list(int fd, enum transport transport, struct subflow out[SUBFLOWS_MAX]);
 
+/* The subflow for whose bytes all wait: a quicker one has nothing to do since the receiver has no
+ * room for more of what comes after them. NULL: there is none, or the kernel does not tell. Of what
+ * subflow_list() has found of this MPTCP socket. */
+const struct subflow *subflow_awaited(int fd, const struct subflow *subflows, size_t count);
+
 /* Asks for backup of each, as we or the peer set it (sock_diag); it stays unknown without
  * CAP_NET_ADMIN, and for one that is bound to an interface, as later subflows are, without its
  * device. */

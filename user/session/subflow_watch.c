@@ -28,6 +28,7 @@ static void look_at(const struct leg *leg, const struct link_choices *choices,
 		    struct link_signs *signs)
 {
 	struct subflow subflows[SUBFLOWS_MAX];
+	const struct subflow *awaited;
 	size_t count;
 
 	if (leg->transport != TRANSPORT_MPTCP)
@@ -35,6 +36,9 @@ static void look_at(const struct leg *leg, const struct link_choices *choices,
 	count = subflow_list(leg->fd, leg->transport, subflows);
 	for (size_t i = 0; i < count; i++)
 		link_signs_add(signs, choices, &subflows[i]);
+	awaited = subflow_awaited(leg->fd, subflows, count);
+	if (awaited)
+		link_signs_add_awaited(signs, choices, awaited);
 }
 
 static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
@@ -76,6 +80,7 @@ void subflow_watch_wake(void *arg)
 {
 	struct subflow_watch *watch = arg;
 
+	room_watch_wake(&watch->env->room_watch);
 	if (watch->env->links.choices.news && !ev_is_active(&watch->timer))
 		ev_timer_again(watch->env->relay.loop, &watch->timer);
 }

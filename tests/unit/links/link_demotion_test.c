@@ -126,6 +126,109 @@ static void a_dip_before_the_trial_is_no_guilt(void **state)
 	assert_int_equal(links[SAT].state, LINK_STATE_UP);
 }
 
+/* Much is under way on both, and each loss on the slow one holds up all of it. */
+static void turn_bad(double dsl, double sat)
+{
+	sights[SAT].rtt_us = 100000;
+	run(6, 90, 30);
+	run(20, 80, 40);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+	run(2, dsl, sat);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+	run(1, dsl, sat);
+}
+
+static void who_turns_bad_later_is_demoted(void **state)
+{
+	(void)state;
+	turn_bad(35, 25);
+	assert_int_equal(links[SAT].state, LINK_STATE_TRIAL);
+	run(5, 90, 0);
+	assert_int_equal(links[SAT].state, LINK_STATE_DEMOTED);
+	assert_float_equal(links[SAT].sums.with, 60 * MBIT, 1);
+}
+
+/* The others were better once, and are not any more. */
+static void what_a_trial_shows_is_believed(void **state)
+{
+	(void)state;
+	turn_bad(35, 25);
+	assert_int_equal(links[SAT].state, LINK_STATE_TRIAL);
+	run(3, 35, 0);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+	run(120, 35, 25);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+	/* Until they show more. */
+	run(10, 70, 25);
+	run(4, 30, 25);
+	assert_int_equal(links[SAT].state, LINK_STATE_TRIAL);
+}
+
+/* A second that dips ends a trial, which is soon repeated as there is more to be had. */
+static void a_trial_that_promised_more_is_repeated_soon(void **state)
+{
+	(void)state;
+	turn_bad(35, 25);
+	run(3, 90, 0);
+	run(1, 30, 0);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+	run(9, 35, 25);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+	run(1, 35, 25);
+	assert_int_equal(links[SAT].state, LINK_STATE_TRIAL);
+}
+
+static void who_is_asked_for_less_is_left_alone(void **state)
+{
+	(void)state;
+	turn_bad(4, 3);
+	run(60, 4, 3);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+}
+
+static void a_burst_is_not_missed(void **state)
+{
+	(void)state;
+	sights[SAT].rtt_us = 100000;
+	run(6, 40, 20);
+	run(1, 95, 20);
+	run(60, 40, 20);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+}
+
+/* From the beginning, so nobody knows what the others carry alone. */
+static void for_whom_others_stand_idle_is_tried(void **state)
+{
+	(void)state;
+	sights[SAT].rtt_us = 100000;
+	sights[SAT].awaited = 2;
+	run(30, 35, 25);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+	sights[SAT].awaited = 3;
+	run(2, 35, 25);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+	run(1, 35, 25);
+	assert_int_equal(links[SAT].state, LINK_STATE_TRIAL);
+	/* In vain: they have not more to give. The wait is that of all. */
+	run(3, 40, 0);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+	run(29, 35, 25);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+	run(1, 35, 25);
+	assert_int_equal(links[SAT].state, LINK_STATE_TRIAL);
+	run(5, 90, 0);
+	assert_int_equal(links[SAT].state, LINK_STATE_DEMOTED);
+}
+
+static void the_quickest_is_not_to_blame(void **state)
+{
+	(void)state;
+	sights[SAT].rtt_us = 39000;
+	sights[SAT].awaited = 20;
+	run(60, 35, 25);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+}
+
 static void it_has_time_to_find_its_rate(void **state)
 {
 	(void)state;
@@ -255,6 +358,23 @@ static void it_is_tried_again_and_held_for_longer(void **state)
 	assert_int_equal(links[SAT].state, LINK_STATE_UP);
 }
 
+static void after_a_good_time_it_is_held_for_as_short_as_at_first(void **state)
+{
+	(void)state;
+	demote();
+	run(60, 47, 0);
+	run(200, 47, 20);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+	run(3, 25, 1);
+	assert_int_equal(links[SAT].state, LINK_STATE_TRIAL);
+	run(5, 47, 0);
+	assert_int_equal(links[SAT].state, LINK_STATE_DEMOTED);
+	run(59, 47, 0);
+	assert_int_equal(links[SAT].state, LINK_STATE_DEMOTED);
+	run(1, 47, 0);
+	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+}
+
 static void who_answers_quickly_comes_back_before(void **state)
 {
 	(void)state;
@@ -271,6 +391,17 @@ static void who_answers_quickly_comes_back_before(void **state)
 	assert_int_equal(links[SAT].state, LINK_STATE_DEMOTED);
 	run(1, 47, 0);
 	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+}
+
+/* Echoes were late as its queue was full, which it is not any more. */
+static void an_empty_queue_is_no_reason_to_come_back(void **state)
+{
+	(void)state;
+	sights[SAT].ping_us = 1500000;
+	demote();
+	sights[SAT].ping_us = 600000;
+	run(50, 47, 0);
+	assert_int_equal(links[SAT].state, LINK_STATE_DEMOTED);
 }
 
 /* Nobody answers there: only the time is left. */
@@ -314,6 +445,13 @@ int main(void)
 		cmocka_unit_test_setup(who_does_not_comes_back, setup),
 		cmocka_unit_test_setup(a_gain_must_be_worth_it, setup),
 		cmocka_unit_test_setup(a_dip_before_the_trial_is_no_guilt, setup),
+		cmocka_unit_test_setup(who_turns_bad_later_is_demoted, setup),
+		cmocka_unit_test_setup(what_a_trial_shows_is_believed, setup),
+		cmocka_unit_test_setup(a_trial_that_promised_more_is_repeated_soon, setup),
+		cmocka_unit_test_setup(who_is_asked_for_less_is_left_alone, setup),
+		cmocka_unit_test_setup(a_burst_is_not_missed, setup),
+		cmocka_unit_test_setup(for_whom_others_stand_idle_is_tried, setup),
+		cmocka_unit_test_setup(the_quickest_is_not_to_blame, setup),
 		cmocka_unit_test_setup(it_has_time_to_find_its_rate, setup),
 		cmocka_unit_test_setup(a_burst_is_no_gain, setup),
 		cmocka_unit_test_setup(a_dip_is_borne, setup),
@@ -325,7 +463,10 @@ int main(void)
 		cmocka_unit_test_setup(a_backup_does_not_stand_in, setup),
 		cmocka_unit_test_setup(it_can_be_forbidden, setup),
 		cmocka_unit_test_setup(it_is_tried_again_and_held_for_longer, setup),
+		cmocka_unit_test_setup(after_a_good_time_it_is_held_for_as_short_as_at_first,
+				       setup),
 		cmocka_unit_test_setup(who_answers_quickly_comes_back_before, setup),
+		cmocka_unit_test_setup(an_empty_queue_is_no_reason_to_come_back, setup),
 		cmocka_unit_test_setup(silence_is_not_quick, setup),
 		cmocka_unit_test_setup(another_modem_begins_anew, setup),
 		cmocka_unit_test_setup(a_lost_link_is_lost, setup),

@@ -74,6 +74,21 @@ static void of_a_receiver(void **state)
 	assert_int_equal(signs.silent | signs.moving | signs.alive, 0);
 }
 
+static void of_one_that_all_wait_for(void **state)
+{
+	struct subflow figures = {.local = choices.links[0].sources[IP_V4]};
+	struct link_signs signs = {0};
+
+	(void)state;
+	link_signs_add_awaited(&signs, &choices, &figures);
+	assert_int_equal(signs.awaited, BIT);
+	/* It is on none of our links. */
+	figures.local.in4.sin_addr.s_addr = 2;
+	signs.awaited = 0;
+	link_signs_add_awaited(&signs, &choices, &figures);
+	assert_int_equal(signs.awaited, 0);
+}
+
 /* Of all that move, the shortest round-trip time tells: no peer can make a link look slow. */
 static void the_shortest_round_trip(void **state)
 {
@@ -101,6 +116,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(of_a_sender),
 		cmocka_unit_test(of_a_receiver),
+		cmocka_unit_test(of_one_that_all_wait_for),
 		cmocka_unit_test(the_shortest_round_trip),
 	};
 

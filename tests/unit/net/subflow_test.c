@@ -4,6 +4,8 @@
 #include "net/subflow.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -16,7 +18,8 @@
 #define SOL_MPTCP 284
 #endif
 
-static int last_option; /* of SOL_MPTCP, that the kernel knows */
+static int last_option;	 /* of SOL_MPTCP, that the kernel knows */
+static uint32_t waiting; /* bytes that SO_MEMINFO tells of, if not 0 */
 
 int __real_getsockopt(int fd, int level, int option, void *value, socklen_t *len);
 int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *len);
@@ -26,6 +29,10 @@ int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *len
 	if (level == SOL_MPTCP && option > last_option) {
 		errno = EOPNOTSUPP;
 		return -1;
+	}
+	if (waiting > 0 && level == SOL_SOCKET && option == SO_MEMINFO) {
+		((uint32_t *)value)[SK_MEMINFO_RMEM_ALLOC] = waiting;
+		return 0;
 	}
 	return __real_getsockopt(fd, level, option, value, len);
 }
@@ -131,6 +138,80 @@ static void mptcp_of_any_kernel(void **state)
 	pair_close(&pair);
 }
 
+enum { QUICK, SLOW, COUNT };
+
+static void the_one_that_all_wait_for(void **state)
+{
+	struct subflow subflows[COUNT] = {
+		[QUICK] = {.state = TCP_ESTABLISHED, .rtt_us = 20000, .last_data_sent_ms = 5000},
+		[SLOW] = {.state = TCP_ESTABLISHED, .rtt_us = 100000, .last_data_sent_ms = 5000}};
+	struct pair pair = {0};
+
+	(void)state;
+	assert_true(pair_open(&pair, 0, AF_INET));
+	waiting = 1 << 20;
+	subflows[QUICK].last_data_received_ms = 61;
+	assert_ptr_equal(subflow_awaited(pair.near, subflows, COUNT), &subflows[SLOW]);
+	/* It has not been idle for long enough; it is in no use. */
+	subflows[QUICK].last_data_received_ms = 60;
+	assert_null(subflow_awaited(pair.near, subflows, COUNT));
+	subflows[QUICK].last_data_received_ms = 1000;
+	assert_null(subflow_awaited(pair.near, subflows, COUNT));
+	subflows[QUICK].last_data_received_ms = 61;
+	/* Nothing waits; it is alone. */
+	waiting = 1000;
+	assert_null(subflow_awaited(pair.near, subflows, COUNT));
+	waiting = 1 << 20;
+	assert_null(subflow_awaited(pair.near, subflows, 1));
+	assert_null(subflow_awaited(pair.near, subflows, 0));
+	subflows[SLOW].state = TCP_CLOSE;
+	assert_null(subflow_awaited(pair.near, subflows, COUNT));
+	waiting = 0;
+	pair_close(&pair);
+}
+
+/* The reader is what is late. */
+static void who_can_read_waits_for_nobody(void **state)
+{
+	static const char bytes[100000];
+	struct subflow subflows[COUNT] = {
+		[QUICK] = {.state = TCP_ESTABLISHED, .rtt_us = 20000, .last_data_received_ms = 100},
+		[SLOW] = {.state = TCP_ESTABLISHED, .rtt_us = 100000}};
+	struct pair pair = {0};
+
+	(void)state;
+	assert_true(pair_open(&pair, 0, AF_INET));
+	waiting = 300000;
+	assert_non_null(subflow_awaited(pair.near, subflows, COUNT));
+	assert_int_equal(send(pair.far, bytes, sizeof(bytes), 0), sizeof(bytes));
+	while (recv(pair.near, (char[sizeof(bytes)]){0}, sizeof(bytes), MSG_PEEK) <
+	       (ssize_t)sizeof(bytes))
+		;
+	assert_null(subflow_awaited(pair.near, subflows, COUNT));
+	waiting = 0;
+	pair_close(&pair);
+}
+
+static void a_sender_that_waits(void **state)
+{
+	static const char bytes[1 << 20];
+	struct subflow subflows[COUNT] = {
+		[QUICK] = {.state = TCP_ESTABLISHED, .rtt_us = 20000, .last_data_sent_ms = 100},
+		[SLOW] = {.state = TCP_ESTABLISHED, .rtt_us = 100000, .unacked = 5}};
+	struct pair pair = {0};
+
+	(void)state;
+	assert_true(pair_open(&pair, 0, AF_INET));
+	assert_null(subflow_awaited(pair.near, subflows, COUNT));
+	while (send(pair.near, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		;
+	assert_ptr_equal(subflow_awaited(pair.near, subflows, COUNT), &subflows[SLOW]);
+	/* The reader is late: nothing is under way on either. */
+	subflows[SLOW].unacked = 0;
+	assert_null(subflow_awaited(pair.near, subflows, COUNT));
+	pair_close(&pair);
+}
+
 static void nothing_to_tell(void **state)
 {
 	struct subflow subflows[SUBFLOWS_MAX];
@@ -147,6 +228,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tcp),
 		cmocka_unit_test(mptcp_of_any_kernel),
+		cmocka_unit_test(the_one_that_all_wait_for),
+		cmocka_unit_test(who_can_read_waits_for_nobody),
+		cmocka_unit_test(a_sender_that_waits),
 		cmocka_unit_test(nothing_to_tell),
 	};
 
