@@ -173,6 +173,7 @@ struct worker *worker_start(const struct worker_options *options)
 	if (err)
 		goto out;
 	subflow_watch_init(&env->subflow_watch, env);
+	room_watch_init(&env->room_watch, env);
 	env->relay.mptcp_moved = subflow_watch_wake;
 	env->relay.mptcp_moved_arg = &env->subflow_watch;
 	if (env->resolver && options->index == 0) {

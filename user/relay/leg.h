@@ -19,7 +19,8 @@ struct leg {
 	ev_io io;
 	struct write_pause pause;
 	struct hangup_watch hangup;
-	bool dead; /* was reset or failed: what it sent may still be read */
+	unsigned int doubled; /* see mptcp_room_adjust() */
+	bool dead;	      /* was reset or failed: what it sent may still be read */
 	/* Bytes that were read from the socket and that its flow does not count, a handshake as a
 	 * rule; less those that the flow counts and that did not come from the socket. */
 	int64_t uncounted;

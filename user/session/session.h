@@ -14,6 +14,7 @@
 #include "net/mptcp_blackhole.h"
 #include "relay/relay.h"
 #include "session/doorway.h"
+#include "session/room_watch.h"
 #include "session/stats.h"
 #include "session/subflow_watch.h"
 #include "session/tally.h"
@@ -40,6 +41,7 @@ struct session_env {
 	struct auto_bypass auto_bypass; /* that the main thread has not taken yet */
 	struct link_picker links;
 	struct subflow_watch subflow_watch;
+	struct room_watch room_watch;
 	struct local_worker *local;	   /* NULL: off */
 	struct access_log *access_log;	   /* of all workers */
 	struct auth_penalty *penalty;	   /* the same */
