@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
 import shlex
 import signal
 import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -329,8 +331,66 @@ def test_nobody_reads(hawserd, echo, tmp_path):
         os.read(reader, 65536)
         until(lambda: daemon.status()["access_log"]["lines"], lambda count: count == 50)
         assert os.read(reader, 65536).count(b" cause=none\n") == 50
+
+        def visit() -> None:
+            with daemon.dial(SERVER4, echo.port):
+                pass
+
+        os.write(reader, b"x" * 65536)
+        with Repeated(*[visit] * 8) as visits:
+            until(lambda: daemon.status()["access_log"]["dropped"], lambda count: count > 0, 120)
+        assert visits.failed == []
+        until(daemon.active, lambda active: active == 0)
+        os.read(reader, 65536)
+        came = b""
+        while came.count(b"\n") + daemon.status()["access_log"]["dropped"] < visits.made:
+            with contextlib.suppress(BlockingIOError):
+                came += os.read(reader, 65536)
+        assert all(parse(line)["cause"] == "none" for line in came.decode("ascii").splitlines())
     finally:
         os.close(reader)
+
+
+@contextlib.contextmanager
+def small_disk(bed, directory: str, size: str) -> Iterator[Callable[..., None]]:
+    """A file system of this size in the daemons' mount namespace; yields how to run a command there."""
+    def run(*command: str) -> None:
+        with bed.router.start(list(command), bed.mounts) as process:
+            assert process.wait(20) == 0, command
+
+    run("mkdir", directory)
+    run("mount", "-t", "tmpfs", "-o", f"size={size}", "none", directory)
+    try:
+        yield run
+    finally:
+        run("umount", "-l", directory)
+        run("rmdir", directory)
+
+
+def test_a_full_disk(bed, hawserd, echo):
+    """It takes a part of a line. What comes when there is room again is whole, and what is missing is counted."""
+    with small_disk(bed, "/run/small", "8k") as run:
+        daemon = hawserd("--access-log", "/run/small/log")
+        log = Path(f"/proc/{daemon.pid}/root/run/small/log")
+
+        def visit(count: int) -> None:
+            for _ in range(count):
+                with daemon.dial(SERVER4, echo.port):
+                    pass
+            until(daemon.active, lambda active: active == 0)
+
+        visit(60)
+        until(lambda: daemon.status()["access_log"], lambda state: state["fault"] != "")
+        assert "No space left" in daemon.status()["access_log"]["fault"]
+        run("mount", "-o", "remount,size=1m", "/run/small")
+        visit(10)
+        state = until(lambda: daemon.status()["access_log"],
+                      lambda found: found["lines"] + found["dropped"] == 70 and not found["fault"])
+        found = log.read_text("ascii").splitlines()
+        whole = [line for line in found if " cause=none" in line]
+        assert len(whole) == state["lines"] and all(parse(line)["cause"] == "none" for line in whole)
+        assert len(found) - len(whole) == 1
+        daemon.finish()
 
 
 def test_opened_again_while_nobody_reads(hawserd, echo, tmp_path):

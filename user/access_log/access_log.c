@@ -32,6 +32,7 @@ struct access_log {
 	struct access_sink sink;
 	struct lines writing; /* the main thread's */
 	size_t written;	      /* bytes of it */
+	bool torn;	      /* of the last line in the file the end was dropped */
 	uint64_t count;	      /* lines written */
 	int fault;	      /* errno of the last write; 0: it went well */
 	_Atomic uint64_t dropped;
@@ -74,6 +75,29 @@ static bool take_pending(struct access_log *log)
 	return log->writing.len > 0;
 }
 
+/* A torn line is ended first, so that the next one is whole. */
+static long write_lines(struct access_log *log, const char *lines, size_t len)
+{
+	const bool ends = log->torn && !log->sink.is_syslog;
+	const long n = ends ? access_sink_write(&log->sink, "\n", 1) : 0;
+
+	if (n < 0)
+		return n;
+	log->torn = false;
+	return access_sink_write(&log->sink, lines, len);
+}
+
+/* What is not written of what has been taken. */
+static void drop_rest(struct access_log *log)
+{
+	const size_t done = log->written;
+
+	if (!log->sink.is_syslog && done > 0 && done < log->writing.len)
+		log->torn = log->writing.text[done - 1] != '\n';
+	count_lines(log, done, log->writing.len, false);
+	log->written = log->writing.len;
+}
+
 /* False: who takes the lines takes no more now. */
 static bool write_some(struct access_log *log)
 {
@@ -82,16 +106,19 @@ static bool write_some(struct access_log *log)
 
 	if (log->sink.fd < 0)
 		access_sink_open(&log->sink, log->where);
-	n = log->sink.fd < 0
-		    ? log->sink.fd
-		    : access_sink_write(&log->sink, log->writing.text + log->written, left);
+	n = log->sink.fd < 0 ? log->sink.fd
+			     : write_lines(log, log->writing.text + log->written, left);
 	if (n == -EINTR)
 		return true;
 	if (n == -EAGAIN)
 		return false;
 	note_fault(log, n < 0 ? (int)-n : 0);
-	count_lines(log, log->written, log->written + (n < 0 ? left : (size_t)n), n >= 0);
-	log->written += n < 0 ? left : (size_t)n;
+	if (n < 0) {
+		drop_rest(log);
+	} else {
+		count_lines(log, log->written, log->written + (size_t)n, true);
+		log->written += (size_t)n;
+	}
 	/* A syslog daemon that was started again has another socket at the path. */
 	if (log->shared || (n < 0 && log->sink.is_syslog))
 		access_sink_close(&log->sink);
@@ -115,13 +142,6 @@ static void flush(struct access_log *log)
 {
 	if (write_all(log) && take_pending(log))
 		(void)write_all(log);
-}
-
-/* Of what has been taken. */
-static void drop_rest(struct access_log *log)
-{
-	count_lines(log, log->written, log->writing.len, false);
-	log->written = log->writing.len;
 }
 
 static void on_flush(struct ev_loop *loop, ev_timer *timer, int events)
@@ -200,6 +220,7 @@ static int open_at(struct access_log *log, const char *where, char *copy)
 		return err;
 	}
 	drain(log);
+	log->torn = log->torn && where && strcmp(where, log->where) == 0;
 	access_sink_close(&log->sink);
 	free(log->where);
 	log->sink = sink;
