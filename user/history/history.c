@@ -22,6 +22,7 @@ struct history {
 	struct {
 		struct history_series *series; /* one more than the maximum: the others */
 		size_t count;
+		size_t found; /* last: what is read back comes name by name */
 	} kinds[HISTORY_KINDS];
 };
 
@@ -110,9 +111,16 @@ static int series_add(struct history_series *series, enum history_unit unit,
 static struct history_series *find(struct history *history, enum history_kind kind,
 				   const char *name)
 {
-	for (size_t i = 0; i < history->kinds[kind].count; i++)
-		if (strncmp(history->kinds[kind].series[i].name, name, HISTORY_NAME_MAX) == 0)
-			return &history->kinds[kind].series[i];
+	const size_t count = history->kinds[kind].count;
+
+	for (size_t i = 0; i < count; i++) {
+		const size_t at = (history->kinds[kind].found + i) % count;
+
+		if (strncmp(history->kinds[kind].series[at].name, name, HISTORY_NAME_MAX) != 0)
+			continue;
+		history->kinds[kind].found = at;
+		return &history->kinds[kind].series[at];
+	}
 	return NULL;
 }
 
@@ -127,7 +135,8 @@ static int add_series(struct history *history, enum history_kind kind, const cha
 		free(address);
 		return -ENOMEM;
 	}
-	*out = &history->kinds[kind].series[history->kinds[kind].count++];
+	history->kinds[kind].found = history->kinds[kind].count++;
+	*out = &history->kinds[kind].series[history->kinds[kind].found];
 	**out = (struct history_series){.name = copy, .address = address};
 	return 0;
 }
@@ -271,10 +280,13 @@ int history_add(struct history *history, enum history_kind kind, const char *nam
 int history_restore(struct history *history, enum history_kind kind, const char *name,
 		    const char *address, enum history_unit unit, const struct history_slot *slot)
 {
-	struct history_series *series;
-	int err = place(history, kind, name, unit == HISTORY_HOUR ? slot->label : 0,
-			slot->bytes.up + slot->bytes.down, &series);
+	struct history_series *series = find(history, kind, name);
+	int err = 0;
 
+	/* Nobody makes room for another: they have been chosen before they were written. */
+	if (!series)
+		err = has_room(history, kind) ? add_series(history, kind, name, &series)
+					      : find_others(history, kind, &series);
 	if (!err)
 		err = set_address(series, address);
 	return err ? err : series_add(series, unit, slot);

@@ -354,9 +354,30 @@ static void days_are_local(void **state)
 	tzset();
 }
 
+/* As by a hawserd that remembered more clients. Each line of one that has no place used to look for
+ * who had carried the least. */
+static void too_many_are_read_back_soon(void **state)
+{
+	const struct history_slot slot = {.label = HOUR, .bytes = {.up = 1, .down = 2}};
+	char name[32];
+
+	(void)state;
+	for (int client = 0; client < 4 * HISTORY_CLIENTS_MAX; client++) {
+		snprintf(name, sizeof(name), "client-%d", client);
+		for (int line = 0; line < 200; line++)
+			assert_int_equal(history_restore(history, HISTORY_CLIENT, name, "",
+							 HISTORY_HOUR, &slot),
+					 0);
+	}
+	assert_int_equal(find(history, "client-0")->slots[HISTORY_HOUR].slot[0].bytes.up, 200);
+	assert_int_equal(find(history, HISTORY_OTHERS)->slots[HISTORY_HOUR].slot[0].bytes.up,
+			 3 * HISTORY_CLIENTS_MAX * 200);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(too_many_are_read_back_soon, begin, end),
 		cmocka_unit_test_setup_teardown(hours_and_days, begin, end),
 		cmocka_unit_test_setup_teardown(a_clock_that_jumps, begin, end),
 		cmocka_unit_test_setup_teardown(ten_thousand_clients_in_a_day, begin, end),
