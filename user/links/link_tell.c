@@ -47,6 +47,30 @@ static void tell(struct on_event *on_event, const struct link *link, enum link_t
 	on_event_tell(on_event, events[tale], values, COUNT(values));
 }
 
+static bool is_followed(const char *name, const struct link *links, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(links[i].config.name, name) == 0)
+			return true;
+	return false;
+}
+
+struct link_told *link_told_of(struct link_told told[LINKS_MAX], const char *name,
+			       const struct link *links, size_t count)
+{
+	struct link_told *free_one = NULL;
+
+	for (size_t i = 0; i < LINKS_MAX; i++) {
+		if (strcmp(told[i].name, name) == 0)
+			return &told[i];
+		/* One that nobody has had goes first, so that who left is remembered. */
+		if (!*told[i].name ? !free_one || *free_one->name
+				   : !free_one && !is_followed(told[i].name, links, count))
+			free_one = &told[i];
+	}
+	return free_one;
+}
+
 void link_tell_state(struct on_event *on_event, struct link_told *told, const struct link *link)
 {
 	const bool is_new = strcmp(told->name, link->config.name) != 0;

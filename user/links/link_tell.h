@@ -19,6 +19,11 @@ struct link_told {
 	bool portal; /* that it is behind one */
 };
 
+/* What was told of the link of this name, or where that is to be kept: in place of one that is not
+ * followed any more, if need be. One of LINKS_MAX. */
+struct link_told *link_told_of(struct link_told told[LINKS_MAX], const char *name,
+			       const struct link *links, size_t count);
+
 /* "link-up", "link-down" or "link-demoted", when the link is otherwise than was told; a link that
  * is up when it is seen for the first time is as expected. Set aside for a trial, it is as it was.
  */

@@ -42,7 +42,7 @@ struct links {
 	char left_out[IF_NAMESIZE]; /* that was told of */
 	ev_timer meter;
 	struct link_history history;
-	struct link_told told[LINKS_MAX]; /* by link_slot() */
+	struct link_told told[LINKS_MAX]; /* of those that are followed, and of some that were */
 	struct link_choices choices;
 	links_changed_fn *changed;
 	void *context;

@@ -133,7 +133,8 @@ static void collect(struct links *links, struct net_view *view)
 
 static void tell(struct links *links, const struct link *link)
 {
-	struct link_told *told = &links->told[link_slot(link->table)];
+	struct link_told *told =
+		link_told_of(links->told, link->config.name, links->links, links->count);
 
 	link_tell_state(links->on_event, told, link);
 	link_tell_portal(links->on_event, told, link, link_portals_get(links->portals, link));

@@ -43,6 +43,26 @@ static int begin(void **state)
 	return 0;
 }
 
+/* As with USB tethering: one went, was told to be down, and another has its table now. */
+static void who_comes_back_is_known(void **state)
+{
+	static struct link_told all[LINKS_MAX];
+	struct link links[LINKS_MAX] = {0};
+
+	(void)state;
+	for (size_t i = 0; i < LINKS_MAX; i++) {
+		snprintf(links[i].config.name, sizeof(links[i].config.name), "usb%zu", i);
+		snprintf(all[i].name, sizeof(all[i].name), "usb%zu", i);
+	}
+	assert_ptr_equal(link_told_of(all, "usb3", links, LINKS_MAX), &all[3]);
+	/* Not followed any more, and still known. */
+	assert_ptr_equal(link_told_of(all, "usb3", links, 3), &all[3]);
+	/* A new one takes the place of one that is not followed, or better of none. */
+	assert_ptr_equal(link_told_of(all, "usb77", links, 5), &all[5]);
+	all[9].name[0] = '\0';
+	assert_ptr_equal(link_told_of(all, "usb77", links, 5), &all[9]);
+}
+
 /* What is told when the link is in this state. */
 static void expect(enum link_state state, const char *expected)
 {
@@ -145,6 +165,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(up_and_down, begin),
+		cmocka_unit_test(who_comes_back_is_known),
 		cmocka_unit_test_setup(demoted, begin),
 		cmocka_unit_test_setup(seen_for_the_first_time, begin),
 		cmocka_unit_test_setup(portals, begin),
