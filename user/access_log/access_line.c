@@ -5,11 +5,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
+
+#include "base/clock.h"
 
 /* Of a name that somebody chose, in quotes; the longest has 255 bytes. */
 #define QUOTED_MAX 1088
-#define TIME_MAX   40
 #define LINKS_TEXT 3072
 
 static bool is_plain(char c)
@@ -45,17 +45,6 @@ const char *access_line_quote(const char *value, char *out, size_t size)
 	return out;
 }
 
-static void format_time(uint64_t time_ms, char out[TIME_MAX])
-{
-	const time_t seconds = (time_t)(time_ms / 1000);
-	struct tm utc = {0};
-	size_t len;
-
-	gmtime_r(&seconds, &utc);
-	len = strftime(out, TIME_MAX, "%Y-%m-%dT%H:%M:%S", &utc);
-	snprintf(out + len, TIME_MAX - len, ".%03uZ", (unsigned int)(time_ms % 1000));
-}
-
 static void format_links(const struct access_record *record, char out[LINKS_TEXT])
 {
 	char name[QUOTED_MAX];
@@ -71,11 +60,11 @@ static void format_links(const struct access_record *record, char out[LINKS_TEXT
 
 size_t access_line_format(const struct access_record *record, char out[static ACCESS_LINE_MAX])
 {
-	char time[TIME_MAX], client[ADDRESS_TEXT_MAX], server[ADDRESS_TEXT_MAX] = "-";
+	char time[CLOCK_TEXT_MAX], client[ADDRESS_TEXT_MAX], server[ADDRESS_TEXT_MAX] = "-";
 	char user[QUOTED_MAX], asked[QUOTED_MAX], exit[QUOTED_MAX], links[LINKS_TEXT];
 	int len;
 
-	format_time(record->time_ms, time);
+	clock_text(record->time_ms, true, time);
 	address_format(record->client, client);
 	if (record->server)
 		address_format(record->server, server);

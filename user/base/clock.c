@@ -3,6 +3,7 @@
 #include "base/clock.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <time.h>
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -40,4 +41,19 @@ uint64_t clock_monotonic_ns(void)
 double clock_monotonic_s(void)
 {
 	return (double)clock_monotonic_ns() / 1e9;
+}
+
+char *clock_text(uint64_t ms, bool milliseconds, char out[CLOCK_TEXT_MAX])
+{
+	const time_t seconds = (time_t)(ms / 1000);
+	struct tm utc = {0};
+	size_t len;
+
+	gmtime_r(&seconds, &utc);
+	len = strftime(out, CLOCK_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &utc);
+	if (milliseconds)
+		snprintf(out + len, CLOCK_TEXT_MAX - len, ".%03uZ", (unsigned int)(ms % 1000));
+	else
+		snprintf(out + len, CLOCK_TEXT_MAX - len, "Z");
+	return out;
 }

@@ -3,6 +3,7 @@
 #ifndef HAWSER_BASE_CLOCK_H
 #define HAWSER_BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Milliseconds since 1970, UTC, as this host's clock said at the first call, and what has passed
@@ -17,5 +18,10 @@ uint64_t clock_monotonic_ns(void);
 
 /* Seconds since some time before the start. */
 double clock_monotonic_s(void);
+
+#define CLOCK_TEXT_MAX sizeof("12345-11-29T00:00:00.000Z")
+
+/* Of milliseconds since 1970, by RFC 3339, to the second or to the millisecond. Returns out. */
+char *clock_text(uint64_t ms, bool milliseconds, char out[CLOCK_TEXT_MAX]);
 
 #endif

@@ -12,7 +12,6 @@
 #include "base/log.h"
 #include "base/notify.h"
 
-#define FIRST_FD      3 /* SD_LISTEN_FDS_START */
 #define INHERITED_MAX 1024
 
 static struct {
@@ -63,15 +62,21 @@ void inherited_tell(const char *format, const union address *address, const int 
 	notify_send(line, fds, count);
 }
 
-void inherited_take(void)
+int inherited_number(void)
 {
 	const char *pid = getenv("LISTEN_PID");
 	const char *fds = getenv("LISTEN_FDS");
-	const long count = fds ? strtol(fds, NULL, 10) : 0;
 
-	if (pid && strtol(pid, NULL, 10) == (long)getpid())
-		for (int i = 0; i < count; i++)
-			take(FIRST_FD + i);
+	return pid && fds && strtol(pid, NULL, 10) == (long)getpid() ? (int)strtol(fds, NULL, 10)
+								     : 0;
+}
+
+void inherited_take(void)
+{
+	const int count = inherited_number();
+
+	for (int i = 0; i < count; i++)
+		take(INHERITED_FIRST_FD + i);
 	/* Not for programs that we start. */
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");

@@ -8,6 +8,11 @@
 
 #include "base/address.h"
 
+#define INHERITED_FIRST_FD 3 /* SD_LISTEN_FDS_START */
+
+/* How many descriptors this process was started with, from that one on; until inherited_take(). */
+int inherited_number(void);
+
 /* Once, before there are threads. What is no listening TCP socket is closed, with a warning. */
 void inherited_take(void);
 

@@ -11,8 +11,7 @@
 
 #include "base/log.h"
 #include "base/notify.h"
-
-#define FIRST_FD 3 /* SD_LISTEN_FDS_START */
+#include "daemon/inherited.h"
 
 static bool is_kept(const struct kept_fds *kept, int fd)
 {
@@ -42,17 +41,13 @@ static void add(struct kept_fds *kept, int fd, const char *name, size_t len)
 
 void kept_fds_inherit(struct kept_fds *kept)
 {
-	const char *pid = getenv("LISTEN_PID");
-	const char *fds = getenv("LISTEN_FDS");
 	const char *name = getenv("LISTEN_FDNAMES");
-	const long count = fds ? strtol(fds, NULL, 10) : 0;
+	const int count = inherited_number();
 
-	if (!pid || strtol(pid, NULL, 10) != (long)getpid())
-		return;
 	for (int i = 0; i < count; i++) {
 		const size_t len = name ? strcspn(name, ":") : 0;
 
-		add(kept, FIRST_FD + i, name ? name : "", len);
+		add(kept, INHERITED_FIRST_FD + i, name ? name : "", len);
 		name = name && name[len] ? name + len + 1 : NULL;
 	}
 }
@@ -87,21 +82,21 @@ void kept_fds_note(struct kept_fds *kept, const char *text, const int *fds, size
 
 int kept_fds_above(const struct kept_fds *kept)
 {
-	return FIRST_FD + (int)kept->count + 1;
+	return INHERITED_FIRST_FD + (int)kept->count + 1;
 }
 
 int kept_fds_pass(const struct kept_fds *kept)
 {
 	int moved[KEPT_FDS_MAX];
 	char number[16];
-	int next = FIRST_FD;
+	int next = INHERITED_FIRST_FD;
 
 	for (size_t i = 0; i < kept->count; i++)
 		moved[i] = fcntl(kept->list[i].fd, F_DUPFD_CLOEXEC, kept_fds_above(kept));
 	for (size_t i = 0; i < kept->count; i++)
 		if (moved[i] >= 0 && dup2(moved[i], next) >= 0)
 			next++;
-	snprintf(number, sizeof(number), "%d", next - FIRST_FD);
+	snprintf(number, sizeof(number), "%d", next - INHERITED_FIRST_FD);
 	setenv("LISTEN_FDS", number, 1);
 	snprintf(number, sizeof(number), "%ld", (long)getpid());
 	setenv("LISTEN_PID", number, 1);

@@ -19,8 +19,6 @@
 struct list {
 	struct mptcp_diag_subflow *subflows;
 	size_t count;
-	size_t room;
-	bool out_of_memory;
 };
 
 static void read_ulp(const struct nlattr *ulp, struct mptcp_diag_subflow *subflow)
@@ -44,22 +42,6 @@ static void read_ulp(const struct nlattr *ulp, struct mptcp_diag_subflow *subflo
 	}
 }
 
-static bool make_room(struct list *list)
-{
-	const size_t room = list->room ? list->room * 2 : 64;
-	struct mptcp_diag_subflow *subflows;
-
-	if (list->count < list->room)
-		return true;
-	subflows = realloc(list->subflows, room * sizeof(*subflows));
-	list->out_of_memory = !subflows;
-	if (!subflows)
-		return false;
-	list->subflows = subflows;
-	list->room = room;
-	return true;
-}
-
 /* MPTCP half-closes by its own signal (RFC 8684 section 3.3.3), TCP that was fallen back to by a
  * FIN: with the peer taking part, a subflow that has sent one is on its way out. */
 static bool is_closing(uint8_t state, const struct mptcp_diag_subflow *subflow)
@@ -79,11 +61,10 @@ static int on_socket(const struct nlmsghdr *header, void *context)
 		if (mnl_attr_get_type(attribute) == INET_DIAG_ULP_INFO)
 			read_ulp(attribute, &subflow);
 	}
-	if (subflow.token == 0 || is_closing(socket->idiag_state, &subflow) || !make_room(list))
+	if (subflow.token == 0 || is_closing(socket->idiag_state, &subflow))
 		return MNL_CB_OK;
 	address_from_bytes(&subflow.local, socket->idiag_family, socket->id.idiag_src, 0);
-	list->subflows[list->count++] = subflow;
-	return MNL_CB_OK;
+	return NETLINK_LIST_ADD(list->subflows, list->count, &subflow);
 }
 
 static int dump(struct netlink *netlink, uint8_t family, struct list *list)
@@ -121,8 +102,6 @@ int mptcp_diag_list(struct mptcp_diag_subflow **out, size_t *count)
 	if (!err)
 		err = dump(netlink, AF_INET6, &list);
 	netlink_close(netlink);
-	if (list.out_of_memory)
-		err = -ENOMEM;
 	if (err) {
 		free(list.subflows);
 		return err;

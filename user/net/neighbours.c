@@ -39,18 +39,9 @@ static int on_neighbour(const struct nlmsghdr *header, void *context)
 			has_mac = true;
 		}
 	}
-	if (has_mac && neighbour.address.sa.sa_family != AF_UNSPEC) {
-		struct neighbour *list =
-			reallocarray(neighbours->list, neighbours->count + 1, sizeof(*list));
-
-		if (!list) {
-			errno = ENOMEM;
-			return MNL_CB_ERROR;
-		}
-		neighbours->list = list;
-		list[neighbours->count++] = neighbour;
-	}
-	return MNL_CB_OK;
+	if (!has_mac || neighbour.address.sa.sa_family == AF_UNSPEC)
+		return MNL_CB_OK;
+	return NETLINK_LIST_ADD(neighbours->list, neighbours->count, &neighbour);
 }
 
 int neighbours_load(struct neighbours *out)

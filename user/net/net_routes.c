@@ -10,7 +10,7 @@
 
 static int add_route(struct net_view *view, const struct net_route *found)
 {
-	return NET_VIEW_ADD(view->routes, view->route_count, found);
+	return NETLINK_LIST_ADD(view->routes, view->route_count, found);
 }
 
 /* RTA_VIA: a family, and an address of it. */
@@ -130,7 +130,7 @@ static int on_route(const struct nlmsghdr *header, void *context)
 
 static int add_nexthop(struct net_view *view, const struct net_nexthop *found)
 {
-	return NET_VIEW_ADD(view->nexthops, view->nexthop_count, found);
+	return NETLINK_LIST_ADD(view->nexthops, view->nexthop_count, found);
 }
 
 static int add_members(struct net_view *view, uint32_t id, const struct nlattr *group)

@@ -73,7 +73,7 @@ static int on_device(const struct nlmsghdr *header, void *context)
 			found.tx_bytes = stats.tx_bytes;
 		}
 	}
-	return NET_VIEW_ADD(view->devices, view->device_count, &found);
+	return NETLINK_LIST_ADD(view->devices, view->device_count, &found);
 }
 
 static int on_address(const struct nlmsghdr *header, void *context)
@@ -108,7 +108,7 @@ static int on_address(const struct nlmsghdr *header, void *context)
 	}
 	if (found.address.sa.sa_family == AF_UNSPEC)
 		return MNL_CB_OK;
-	return NET_VIEW_ADD(view->addresses, view->address_count, &found);
+	return NETLINK_LIST_ADD(view->addresses, view->address_count, &found);
 }
 
 static int on_rule(const struct nlmsghdr *header, void *context)
@@ -142,22 +142,7 @@ static int on_rule(const struct nlmsghdr *header, void *context)
 	}
 	if (protocol != LINK_PROTOCOL || !is_ours(found.priority))
 		return MNL_CB_OK;
-	return NET_VIEW_ADD(view->rules, view->rule_count, &found);
-}
-
-int net_view_add(void **array, size_t *count, const void *element, size_t size)
-{
-	if ((*count & (*count - 1)) == 0) {
-		char *grown = reallocarray(*array, *count ? *count * 2 : 1, size);
-
-		if (!grown) {
-			errno = ENOMEM;
-			return MNL_CB_ERROR;
-		}
-		*array = grown;
-	}
-	memcpy((char *)*array + size * (*count)++, element, size);
-	return MNL_CB_OK;
+	return NETLINK_LIST_ADD(view->rules, view->rule_count, &found);
 }
 
 bool net_view_family_of(uint8_t af, enum ip_family *out)

@@ -6,13 +6,6 @@
 #include "net/net_view.h"
 #include "net/netlink.h"
 
-/* Adds one more element. Arrays grow by doubling at powers of two. MNL_CB_OK, or MNL_CB_ERROR with
- * errno ENOMEM. */
-int net_view_add(void **array, size_t *count, const void *element, size_t size);
-
-#define NET_VIEW_ADD(array, count, element)                                                        \
-	net_view_add((void **)&(array), &(count), (element), sizeof(*(array)))
-
 /* False for families other than IP. */
 bool net_view_family_of(uint8_t af, enum ip_family *out);
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -101,4 +102,19 @@ int netlink_send(struct netlink *netlink, mnl_cb_t on_message, void *context)
 			more = MNL_CB_OK;
 	} while (more > MNL_CB_STOP);
 	return more < 0 ? -errno : 0;
+}
+
+int netlink_list_add(void **array, size_t *count, const void *element, size_t size)
+{
+	if ((*count & (*count - 1)) == 0) {
+		char *grown = reallocarray(*array, *count ? *count * 2 : 1, size);
+
+		if (!grown) {
+			errno = ENOMEM;
+			return MNL_CB_ERROR;
+		}
+		*array = grown;
+	}
+	memcpy((char *)*array + size * (*count)++, element, size);
+	return MNL_CB_OK;
 }

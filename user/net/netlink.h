@@ -28,4 +28,11 @@ struct nlmsghdr *netlink_begin(struct netlink *netlink, uint16_t type, uint16_t 
  * what was dumped changed meanwhile. */
 int netlink_send(struct netlink *netlink, mnl_cb_t on_message, void *context);
 
+/* Adds one more element to an array, for what a callback collects. Arrays grow by doubling at
+ * powers of two. MNL_CB_OK, or MNL_CB_ERROR with errno ENOMEM. */
+int netlink_list_add(void **array, size_t *count, const void *element, size_t size);
+
+#define NETLINK_LIST_ADD(array, count, element)                                                    \
+	netlink_list_add((void **)&(array), &(count), (element), sizeof(*(array)))
+
 #endif

@@ -16,9 +16,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define VALUES_MAX    16
-#define VARIABLE_MAX  512
-#define TIME_TEXT_MAX 32
+#define VALUES_MAX   16
+#define VARIABLE_MAX 512
 
 /* What waits: the variables are malloc'ed; NULL ends them. */
 struct waiting {
@@ -236,23 +235,14 @@ void on_event_configure(struct on_event *on_event, const char *program, double d
 		forget(on_event);
 }
 
-static void format_now(char out[TIME_TEXT_MAX])
-{
-	const time_t now = (time_t)(clock_calendar_ms() / 1000);
-	struct tm utc = {0};
-
-	gmtime_r(&now, &utc);
-	strftime(out, TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%SZ", &utc);
-}
-
 /* False without memory. */
 static bool fill(struct waiting *waiting, const char *event, const struct hook_value *values,
 		 size_t count)
 {
-	char time[TIME_TEXT_MAX];
+	char time[CLOCK_TEXT_MAX];
 	size_t used = 0;
 
-	format_now(time);
+	clock_text(clock_calendar_ms(), false, time);
 	waiting->variables[used++] = make_variable("EVENT", event);
 	waiting->variables[used++] = make_variable("TIME", time);
 	for (size_t i = 0; i < count && used < VALUES_MAX; i++)

@@ -33,29 +33,38 @@ static bool is_candidate(const struct config *config, size_t i, uint64_t tried)
 	return !(tried & UINT64_C(1) << i) && exit_state_is_usable(config->exits[i].state);
 }
 
-int exit_dial_choose(const struct config *config, uint64_t tried,
-		     const struct affinity_asker *asker)
+size_t exit_dial_candidates(const struct config *config, uint64_t tried, size_t out[EXITS_MAX])
 {
-	struct affinity_way ways[EXITS_MAX];
-	int exits[EXITS_MAX];
 	uint32_t best = UINT32_MAX;
 	size_t count = 0;
 
 	for (size_t i = 0; i < config->exit_count; i++) {
-		const struct exit_config *exit = &config->exits[i];
-
-		if (!is_candidate(config, i, tried) || exit->priority > best)
+		if (!is_candidate(config, i, tried) || config->exits[i].priority > best)
 			continue;
-		if (exit->priority < best)
+		if (config->exits[i].priority < best)
 			count = 0;
-		best = exit->priority;
-		ways[count] = (struct affinity_way){
+		best = config->exits[i].priority;
+		out[count++] = i;
+	}
+	return count;
+}
+
+int exit_dial_choose(const struct config *config, uint64_t tried,
+		     const struct affinity_asker *asker)
+{
+	struct affinity_way ways[EXITS_MAX];
+	size_t exits[EXITS_MAX];
+	const size_t count = exit_dial_candidates(config, tried, exits);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct exit_config *exit = &config->exits[exits[i]];
+
+		ways[i] = (struct affinity_way){
 			.id = affinity_hash(asker->affinity, exit->name, strlen(exit->name)),
 			.weight = exit->weight,
 		};
-		exits[count++] = (int)i;
 	}
-	return count > 0 ? exits[affinity_choose(asker, AFFINITY_EXIT, ways, count)] : -1;
+	return count > 0 ? (int)exits[affinity_choose(asker, AFFINITY_EXIT, ways, count)] : -1;
 }
 
 void exit_dial_cancel(struct exit_dial *dial)

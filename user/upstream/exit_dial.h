@@ -17,6 +17,10 @@ struct exit_dial *exit_dial_start(const struct dial_request *request, const void
 /* notify is not called any more. */
 void exit_dial_cancel(struct exit_dial *dial);
 
+/* The usable exits of the priority that is served first, less those whose bits are in tried: fills
+ * out with their indices, and returns how many they are. */
+size_t exit_dial_candidates(const struct config *config, uint64_t tried, size_t out[EXITS_MAX]);
+
 /* The exit to try next: a usable one of the lowest priority number, among equals by weight. tried:
  * bits of those that failed already. Its index, or -1. */
 int exit_dial_choose(const struct config *config, uint64_t tried,

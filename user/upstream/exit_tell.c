@@ -8,7 +8,7 @@
 
 #include "config/config.h"
 #include "on_event/on_event.h"
-#include "shared/exit_state.h"
+#include "upstream/exit_dial.h"
 
 #define LOOK_S	  1.
 #define NAMES_MAX 480
@@ -23,19 +23,14 @@ struct exit_tell {
 
 static void find_names(const struct config *config, char out[NAMES_MAX])
 {
-	uint32_t first = UINT32_MAX;
+	size_t exits[EXITS_MAX];
+	const size_t count = exit_dial_candidates(config, 0, exits);
 	size_t len = 0;
 
 	*out = '\0';
-	for (size_t i = 0; i < config->exit_count; i++)
-		if (config->exits[i].priority < first &&
-		    exit_state_is_usable(config->exits[i].state))
-			first = config->exits[i].priority;
-	for (size_t i = 0; i < config->exit_count && len < NAMES_MAX; i++)
-		if (config->exits[i].priority == first &&
-		    exit_state_is_usable(config->exits[i].state))
-			len += (size_t)snprintf(out + len, NAMES_MAX - len, "%s%s", len ? "," : "",
-						config->exits[i].name);
+	for (size_t i = 0; i < count && len < NAMES_MAX; i++)
+		len += (size_t)snprintf(out + len, NAMES_MAX - len, "%s%s", len ? "," : "",
+					config->exits[exits[i]].name);
 }
 
 static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
