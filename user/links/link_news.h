@@ -31,7 +31,7 @@ struct link_news {
 	_Atomic uint32_t alive;
 	_Atomic uint32_t silent;
 	_Atomic uint32_t overtaken;
-	_Atomic uint32_t guests; /* a client goes to log in at the portal there */
+	_Atomic uint32_t guests;	     /* a client goes to log in at the portal there */
 	_Atomic uint32_t awaited[LINKS_MAX]; /* looks that found it so */
 	_Atomic uint32_t rtt_us[LINKS_MAX];
 };
