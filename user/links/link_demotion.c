@@ -37,7 +37,7 @@
 #define PAUSE_MAX_S 960.
 /* Of that, where more is missed: a trial in vain has told what the others carry, so the next one
  * has a reason of its own. */
-#define PAUSE_MISSED (1 / 3.)
+#define PAUSE_MISSED (1 / 6.)
 #define HOLD_MIN_S   60.
 #define HOLD_MAX_S   960.
 /* One that answers in half the time again, so often in a row, comes back before that. */

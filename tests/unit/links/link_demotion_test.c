@@ -172,7 +172,7 @@ static void a_trial_that_promised_more_is_repeated_soon(void **state)
 	run(3, 90, 0);
 	run(1, 30, 0);
 	assert_int_equal(links[SAT].state, LINK_STATE_UP);
-	run(9, 35, 25);
+	run(4, 35, 25);
 	assert_int_equal(links[SAT].state, LINK_STATE_UP);
 	run(1, 35, 25);
 	assert_int_equal(links[SAT].state, LINK_STATE_TRIAL);
