@@ -53,26 +53,43 @@ def last(router) -> dict:
     return until(lambda: router.ask("speedtest"), lambda seen: not seen["running"])["last"]
 
 
+def rates_of(row: dict) -> tuple[float, float]:
+    return tuple(row[direction].get("bits_per_s", 0) / 1e6 for direction in ("download", "upload"))
+
+
+def is_close(row: dict, rates: tuple[int, int]) -> bool:
+    return rates_of(row) == pytest.approx(rates, rel=0.15)
+
+
 def test_figures(site):
-    """Rates as the links have them, each alone and all together, but for what a busy machine lacks;
-    latencies as well, and more with a full queue."""
+    """Rates within 15 % of what the links have, each alone and all together; latencies as the links
+    have them, and more with a full queue. A busy machine may take something of it, so a test may be
+    made again; but never does a link carry more than it can."""
     site.exit()
     router = site.router(*LINK)
-    told = speed.result(router, "--seconds", "3")
-    assert told == router.ask("speedtest")["last"]
-    assert told["exit"] == "one" and not told["stopped"] and not told["said"]
-    rows = by_name(told)
-    assert list(rows) == ["wan-a", "wan-b", "all"]
-    sums = (sum(rates) for rates in zip(*RATES.values()))
-    for name, rates in {**RATES, "all": tuple(sums)}.items():
-        row = rows[name]
-        assert row["together"] == (name == "all") and not row["said"]
-        for direction, rate in zip(("download", "upload"), rates):
-            assert 0.4 * rate < row[direction]["bits_per_s"] * 1e-6 < 1.15 * rate, (name, direction)
-            assert row[direction]["latency"]["median_ms"] > row["latency"]["median_ms"] + 2
-    for name, delay in DELAYS.items():
-        assert delay <= rows[name]["latency"]["median_ms"] < 10 * delay
-        assert rows[name]["latency"]["median_ms"] <= rows[name]["latency"]["p95_ms"]
+    sums = tuple(sum(rates) for rates in zip(*RATES.values()))
+    expected = {**RATES, "all": sums}
+    missing = set(expected)
+    for _ in range(4):
+        told = speed.result(router, "--seconds", "3")
+        assert told == router.ask("speedtest")["last"]
+        assert told["exit"] == "one" and not told["stopped"] and not told["said"]
+        rows = by_name(told)
+        assert list(rows) == list(expected)
+        for name, row in rows.items():
+            assert row["together"] == (name == "all") and not row["said"]
+            assert all(rate < 1.15 * most for rate, most in zip(rates_of(row), expected[name]))
+            for direction in "download", "upload":
+                loaded = row[direction]["latency"]
+                assert not loaded or loaded["median_ms"] > row["latency"]["median_ms"]
+        for name, delay in DELAYS.items():
+            # A busy machine adds to it.
+            assert delay <= rows[name]["latency"]["median_ms"] < delay + 100
+            assert rows[name]["latency"]["median_ms"] <= rows[name]["latency"]["p95_ms"]
+        missing -= {name for name, row in rows.items() if is_close(row, expected[name])}
+        if not missing:
+            break
+    assert not missing, {name: rates_of(row) for name, row in rows.items()}
     status, out, _ = speed.run(router, "--last")
     assert status == 0 and [line.split()[0] for line in out.splitlines()] == [
         "LINK", *rows, "exit"]
@@ -93,10 +110,10 @@ def test_yields(site):
         alone = rate(3)
         beside = rate(0, lambda _: speed.run(router, *SHORT))
         row, = router.ask("speedtest")["last"]["links"]
-        assert beside > 0.5 * alone, (alone, beside)
+        assert beside > 0.6 * alone, (alone, beside)
         assert row["download"]["yielded"] and "bits_per_s" not in row["download"]
         # As much as the download had.
-        assert row["download"]["others_bits_per_s"] > 0.3 * 8 * alone
+        assert row["download"]["others_bits_per_s"] > 0.5 * 8 * alone
 
 
 def test_limit_of_the_day(site):
@@ -125,7 +142,7 @@ def test_ctrl_c_and_kill(site):
         asking.send_signal(signal.SIGINT)
         _, err = asking.communicate(timeout=10 * PATIENCE)
         assert asking.returncode == 1 and "stopped: by request" in err
-        assert time.monotonic() - began < 10 * PATIENCE
+        assert time.monotonic() - began < 3 * PATIENCE
     assert last(router)["stopped"]
     until(exit_.active, lambda active: active == 0)
     with speed.start(router, "wan-a", "--seconds", "20") as asking:

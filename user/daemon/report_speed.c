@@ -2,7 +2,6 @@
 /* The control socket's answers about speed tests. */
 #include "daemon/report_speed.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,12 +19,6 @@ static void put_rate(struct json_object *object, const char *key, double bytes_p
 	put_count(object, key, (uint64_t)(bytes_per_s * 8));
 }
 
-/* Of a tenth of a millisecond at best. */
-static struct json_object *tenths(double ms)
-{
-	return json_object_new_double(round(ms * 10) / 10);
-}
-
 static struct json_object *report_latency(const struct speed_latency *latency)
 {
 	struct json_object *object;
@@ -33,8 +26,8 @@ static struct json_object *report_latency(const struct speed_latency *latency)
 	if (latency->count == 0)
 		return NULL;
 	object = json_object_new_object();
-	put(object, "median_ms", tenths(latency->median_ms));
-	put(object, "p95_ms", tenths(latency->p95_ms));
+	put_seconds(object, "median_ms", latency->median_ms);
+	put_seconds(object, "p95_ms", latency->p95_ms);
 	put_count(object, "exchanges", latency->count);
 	return object;
 }
@@ -97,7 +90,7 @@ struct json_object *report_speed(struct speed *speed, struct json_object *reques
 	put(answer, "running", json_object_new_boolean(view.running));
 	put_count(answer, "id", view.id);
 	if (view.running) {
-		put(answer, "done", json_object_new_double(round(view.done * 1000) / 1000));
+		put_seconds(answer, "done", view.done);
 		put_text(answer, "doing", view.doing);
 		put_rate(answer, "bits_per_s", view.bytes_per_s);
 		put_count(answer, "bytes", view.bytes);
@@ -153,7 +146,7 @@ static const char *read_order(struct json_object *request, struct speed_order *o
 }
 
 struct json_object *answer_speed_start(struct speed *speed, const struct config *config,
-				       const struct links *links, struct json_object *request)
+				       struct links *links, struct json_object *request)
 {
 	struct speed_order order = {.name_count = 0};
 	const char *wrong = read_order(request, &order);

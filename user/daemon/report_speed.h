@@ -13,7 +13,7 @@ struct speed;
 struct json_object *report_speed(struct speed *speed, struct json_object *request);
 
 struct json_object *answer_speed_start(struct speed *speed, const struct config *config,
-				       const struct links *links, struct json_object *request);
+				       struct links *links, struct json_object *request);
 struct json_object *answer_speed_stop(struct speed *speed, struct json_object *request);
 
 #endif

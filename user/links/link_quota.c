@@ -31,6 +31,7 @@ struct link_quota {
 	size_t count;
 	unsigned int full_s; /* seconds in a row */
 	bool joined;
+	bool tested;	 /* a speed test goes on */
 	double needed_s; /* when it was the last time */
 };
 
@@ -199,10 +200,16 @@ static bool wants_them(struct link_quota *metered, double now_s, const struct li
 	return now_s - metered->needed_s < LEAVE_S;
 }
 
+void link_quota_test(struct link_quota *metered, bool goes_on)
+{
+	metered->tested = goes_on;
+}
+
 bool link_quota_changed(struct link_quota *metered, double now_s, const struct link *links,
 			const struct link_rates *meters, size_t count)
 {
-	metered->full_s = others_are_full(links, meters, count) ? metered->full_s + 1 : 0;
+	metered->full_s =
+		!metered->tested && others_are_full(links, meters, count) ? metered->full_s + 1 : 0;
 	for (size_t i = 0; i < count; i++)
 		if ((links[i].state == LINK_STATE_QUOTA || works(&links[i])) &&
 		    (links[i].state == LINK_STATE_QUOTA) != is_spent(metered, &links[i]))

@@ -260,6 +260,12 @@ void links_leave(struct links *links)
 	links->metered = NULL;
 }
 
+void links_test(struct links *links, bool goes_on)
+{
+	if (links)
+		link_quota_test(links->metered, goes_on);
+}
+
 void links_close(struct links *links)
 {
 	if (!links)

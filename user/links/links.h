@@ -36,6 +36,9 @@ void links_configure(struct links *links, const struct config *config);
  * more. */
 void links_leave(struct links *links);
 
+/* A speed test goes on, or has ended. NULL is allowed. */
+void links_test(struct links *links, bool goes_on);
+
 /* Takes back all that was set up. NULL is allowed. */
 void links_close(struct links *links);
 

@@ -14,6 +14,7 @@
 #include "base/descriptors.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "links/links.h"
 #include "speed/plan.h"
 
 /* Loop, netlink, name servers, and three connections that are dialled at several addresses; counted
@@ -27,6 +28,7 @@ struct speed {
 	/* All tests of this hawserd are one to the exit, so that it need not wait between them. */
 	uint64_t test;
 	uint64_t id;
+	struct links *links;	   /* that are told while one runs */
 	struct speed_run *run;	   /* NULL: none */
 	const char *why;	   /* it is stopped */
 	struct speed_result *last; /* NULL: none */
@@ -38,6 +40,7 @@ static void take_result(struct speed *speed)
 	struct speed_result *result = malloc(sizeof(*result));
 
 	pthread_join(run->thread, NULL);
+	links_test(speed->links, false);
 	ev_timer_stop(speed->loop, &speed->lease);
 	if (result) {
 		*result = run->progress.result;
@@ -166,7 +169,7 @@ out:
 	return NULL;
 }
 
-int speed_start(struct speed *speed, const struct config *config, const struct links *links,
+int speed_start(struct speed *speed, const struct config *config, struct links *links,
 		const struct speed_order *order, uint64_t *id, char said[SPEED_SAID_MAX])
 {
 	int err;
@@ -187,6 +190,8 @@ int speed_start(struct speed *speed, const struct config *config, const struct l
 		descriptors_give(DESCRIPTORS_SESSION, SESSIONS);
 		return err;
 	}
+	speed->links = links;
+	links_test(links, true);
 	speed->why = NULL;
 	*id = ++speed->id;
 	log_info("speed test %llu by exit %s begins", (unsigned long long)*id,

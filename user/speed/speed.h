@@ -30,7 +30,7 @@ struct speed *speed_open(struct ev_loop *loop);
 void speed_close(struct speed *speed);
 
 /* 0, with the test's number in *id; or -errno, with why in said. links may be NULL. */
-int speed_start(struct speed *speed, const struct config *config, const struct links *links,
+int speed_start(struct speed *speed, const struct config *config, struct links *links,
 		const struct speed_order *order, uint64_t *id, char said[SPEED_SAID_MAX]);
 
 /* Who asked for it still wants it. */

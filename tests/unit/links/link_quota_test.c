@@ -163,6 +163,18 @@ static void joins_when_all_others_are_full(void **state)
 	assert_int_equal(links[LTE].state, LINK_STATE_UP);
 }
 
+static void a_speed_test_is_no_reason_to_join(void **state)
+{
+	(void)state;
+	begin();
+	link_quota_test(metered, true);
+	run(20, 10 * MEGABYTE, 19 * MEGABYTE, 0);
+	assert_int_equal(links[LTE].state, LINK_STATE_STANDBY);
+	link_quota_test(metered, false);
+	run(4, 10 * MEGABYTE, 19 * MEGABYTE, 0);
+	assert_int_equal(links[LTE].state, LINK_STATE_UP);
+}
+
 static void stays_while_the_others_could_not_carry_all(void **state)
 {
 	(void)state;
@@ -324,6 +336,7 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_backup_is_another, setup, teardown),
 		cmocka_unit_test_setup_teardown(joins_when_all_others_are_full, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_speed_test_is_no_reason_to_join, setup, teardown),
 		cmocka_unit_test_setup_teardown(stays_while_the_others_could_not_carry_all, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(one_that_is_lost_carries_nothing, setup, teardown),
