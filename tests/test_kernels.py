@@ -102,6 +102,22 @@ def test_green():
     assert not results.ok()
 
 
+def test_resumed(tmp_path):
+    """What passed, or was skipped, is not run again; the rest is."""
+    first, second = Results("6.1.190"), Results("6.1.190")
+    for outcome in "passed", "skipped", "failed", "died", "cut short":
+        first.add(f"a::{outcome}", outcome, f"why it {outcome}")
+    first.features["bpf"] = "on"
+    first.save(tmp_path / "saved")
+    second.load(tmp_path / "saved")
+    assert second.outcomes == {"a::passed": "passed", "a::skipped": "skipped"}
+    assert second.features == {"bpf": "on"} and "2 ran earlier" in remarks(second)
+    assert "why it skipped" in remarks(second)
+    third = Results("7.3.4")
+    third.load(tmp_path / "nothing")
+    assert not third.outcomes and not remarks(third)
+
+
 def test_parts_of_names():
     assert chosen_files("exits") == ["tests/net/test_exits.py"]
     assert chosen_files("torture exits") == ["tests/net/test_exits.py", "tests/net/test_torture.py"]
@@ -110,22 +126,45 @@ def test_parts_of_names():
         chosen_files("exits nonsense")
 
 
-def test_order_in_the_machine(tmp_path):
-    """That of the selection, not the one for several processes, and without what has run."""
-    files = ["tests/test_units.py", "tests/test_order.py", "tests/test_make.py"]
-    (tmp_path / "done").write_text("tests/test_order.py::test_units[test_a-False]\n", "ascii")
+def listed_there(tmp_path, done: str, *options: str, where=ROOT) -> list[str]:
+    """The tests that a machine would run, with what has run before."""
+    (tmp_path / "done").write_text(done, "ascii")
     plugin = tmp_path / "here.py"
     plugin.write_text("import pathlib, report\n"
                       f"report._DONE = pathlib.Path({str(tmp_path / 'done')!r})\n", "ascii")
-    listed = subprocess.run(
+    said = subprocess.run(
         [sys.executable, "-B", "-m", "pytest", "-p", "no:cacheprovider", "-p", "report", "-p",
-         "here", "--collect-only", "-q", *files], cwd=ROOT, capture_output=True, text=True,
+         "here", "--collect-only", "-q", *options], cwd=where, capture_output=True, text=True,
         timeout=60, check=True, env={**os.environ, "HAWSER_REPORT_FD": "2",
                                      "PYTHONPATH": f"{tmp_path}:{ROOT / 'tests' / 'kernels'}"}).stdout
-    tests = [line for line in listed.splitlines() if "::" in line]
+    return [line for line in said.splitlines() if "::" in line]
+
+
+def test_order_in_the_machine(tmp_path):
+    """That of the selection, not the one for several processes, and without what has run."""
+    files = ["tests/test_units.py", "tests/test_order.py", "tests/test_make.py"]
+    tests = listed_there(tmp_path, "tests/test_order.py::test_units[test_a-False]\n", *files)
     assert list(dict.fromkeys(test.partition("::")[0] for test in tests)) == files
     assert not any("test_units[test_a-False]" in test for test in tests)
     assert any("test_units[test_a[mptcp]-False]" in test for test in tests)
+
+
+def test_sample_in_the_machine(tmp_path):
+    """Each value of each parameter once, of those that -k leaves, and each test without any."""
+    (tmp_path / "test_it.py").write_text("""import pytest
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("method", ["a", "b", "none"])
+@pytest.mark.parametrize("early", [False, True])
+def test_many(family, method, early):
+    pass
+
+def test_one():
+    pass
+""", "ascii")
+    tests = [test.partition("::")[2] for test in
+             listed_there(tmp_path, "", "-k", "not none", "test_it.py", where=tmp_path)]
+    assert sorted(tests) == ["test_many[False-a-4]", "test_many[True-b-6]", "test_one"]
 
 
 @pytest.mark.parametrize(("machines", "starts", "note"), [
@@ -156,7 +195,7 @@ def test_machine_that_does_not_come_up(monkeypatch, tmp_path, machines, starts, 
     for name in "Modules", "make_modules", "make_initramfs":
         monkeypatch.setattr(check, name, lambda *_: None)
     column = check.Column("x", check.Kernel("1", "1", tmp_path, tmp_path), tmp_path, tmp_path,
-                          tmp_path, ["a"])
+                          tmp_path, ["a"], tmp_path / "saved")
     column.run("tcg")
     assert (len(started), column.results.note) == (starts, note)
 

@@ -59,6 +59,9 @@ class Archive:
         self._options = ["-o", f"Dir::Etc::SourceList={home}/sources.list",
                          "-o", "Dir::Etc::SourceParts=/dev/null",
                          "-o", f"Dir::State::Lists={home}/lists", "-o", f"Dir::Cache={home}/cache",
+                         # Images for containers set these to nothing: each call would build them.
+                         "-o", "Dir::Cache::pkgcache=pkgcache.bin",
+                         "-o", "Dir::Cache::srcpkgcache=srcpkgcache.bin",
                          "-o", "Acquire::Languages=none", "-o", "APT::Sandbox::User=root"]
         self._images: dict[str, str] = {}  # version of a package: its name
 

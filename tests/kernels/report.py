@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""In the virtual machine: a plugin of pytest that tells of each test in a line of JSON, and leaves
-out those that an earlier machine has run."""
+"""In the virtual machine: a plugin of pytest that chooses among the tests, and tells of each in a line
+of JSON."""
 
 from __future__ import annotations
 
@@ -31,14 +31,38 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         _tell(kind="kernel", release=name.release, version=name.version)
 
 
-@pytest.hookimpl(hookwrapper=True)
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]):
-    """After tests/order.py, whose order is for several processes: here the selection's holds."""
+    """After -k, of each test so many that each value of each parameter comes once, the first of those
+    that are equal: kernels do not differ by combinations. What an earlier machine has run is left
+    out. The selection's order holds, not that of tests/order.py, which is for several processes."""
+    numbers = {item: number for number, item in enumerate(items)}
     yield
+    tests: dict[str, list[pytest.Item]] = {}
+    for item in sorted(items, key=numbers.__getitem__):
+        tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    chosen = {item for same in tests.values() for item in _cover(same)}
     done = set(_DONE.read_text("utf-8").splitlines())
-    config.hook.pytest_deselected(items=[item for item in items if item.nodeid in done])
-    items[:] = sorted((item for item in items if item.nodeid not in done),
-                      key=lambda item: _place(item.nodeid, config.args))
+    left = [item for item in items if item in chosen and item.nodeid not in done]
+    config.hook.pytest_deselected(items=[item for item in items if item not in left])
+    items[:] = sorted(left, key=lambda item: _place(item.nodeid, config.args))
+
+
+def _cover(items: list[pytest.Item]) -> list[pytest.Item]:
+    chosen: list[pytest.Item] = []
+    seen: set[tuple[str, str]] = set()
+    while len(chosen) < len(items):
+        best = max(items, key=lambda item: len(_values(item) - seen))
+        if chosen and not _values(best) - seen:
+            break
+        chosen.append(best)
+        seen |= _values(best)
+    return chosen
+
+
+def _values(item: pytest.Item) -> set[tuple[str, str]]:
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return {(name, repr(value)) for name, value in parameters.items()}
 
 
 def _place(nodeid: str, chosen: list[str]) -> int:

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from pathlib import Path
 
 # A machine dies in a test, or has used up its time: then the test may have hung, or not.
 _OUTCOMES = ("passed", "skipped", "failed", "died", "cut short")
+_SAVED = ("outcomes", "reasons", "features", "seconds")
 
 
 @dataclass
@@ -18,12 +21,28 @@ class Results:
     features: dict[str, str] = field(default_factory=dict)
     note: str = ""
     seconds: float = 0
+    earlier: int = 0  # so many of the outcomes are from an earlier run
 
     def add(self, test: str, outcome: str, reason: str = "") -> None:
         """A test that fails when it is torn down, after it passed, has failed."""
         if self.outcomes.get(test) != "failed":
             self.outcomes[test] = outcome
             self.reasons[test] = reason
+
+    def save(self, file: Path) -> None:
+        new = file.with_suffix(".new")
+        new.write_text(json.dumps({name: getattr(self, name) for name in _SAVED}), "utf-8")
+        new.rename(file)
+
+    def load(self, file: Path) -> None:
+        """What an earlier run saved there, but for tests that have to run again."""
+        if not file.exists():
+            return
+        for name, value in json.loads(file.read_text("utf-8")).items():
+            setattr(self, name, value)
+        self.outcomes = {test: outcome for test, outcome in self.outcomes.items()
+                         if outcome in ("passed", "skipped")}
+        self.earlier = len(self.outcomes)
 
     def ok(self) -> bool:
         return bool(self.outcomes) and not self.note and all(
@@ -75,6 +94,8 @@ def remarks(column: Results) -> str:
     for reason, tests in column.reasons_of("failed", "died", "cut short").items():
         outcome = column.outcomes[tests[0]].upper()
         lines.append(f"{column.title}: {outcome} {' '.join(tests)}\n{reason}")
+    if column.earlier:
+        lines.append(f"{column.title}: {column.earlier} ran earlier")
     if column.note:
         lines.append(f"{column.title}: {column.note}")
     return "\n".join(lines)

@@ -43,7 +43,7 @@ class Machine:
         thread = ",thread=multi" if accelerator == "tcg" else ""
         with (scratch / "qemu").open("wb") as complaints:
             self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "--", "nice", "-n", "10", "qemu-system-x86_64",
+                ["setpriv", "--pdeathsig", "KILL", "--", "qemu-system-x86_64",
                  "-accel", f"{accelerator}{thread}", "-cpu", _CPU[accelerator], "-smp", str(cpus),
                  "-m", str(_MEMORY_MIB), "-nodefaults", "-display", "none", "-no-reboot",
                  "-kernel", str(images.kernel), "-initrd", str(images.initramfs),
