@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from conftest import ROOT
+from waiting import until
 
 sys.path.append(str(ROOT / "tests" / "kernels"))
 
@@ -198,6 +201,52 @@ def test_machine_that_does_not_come_up(monkeypatch, tmp_path, machines, starts, 
                           tmp_path, ["a"], tmp_path / "saved")
     column.run("tcg")
     assert (len(started), column.results.note) == (starts, note)
+
+
+INTERRUPTED = """import contextlib, pathlib, sys
+sys.path[:0] = sys.argv[1:3]
+import check
+from packages import Kernel
+home = pathlib.Path(sys.argv[3])
+class Archive(contextlib.nullcontext):
+    def __init__(self, home):
+        super().__init__(self)
+        home.mkdir(parents=True, exist_ok=True)
+    def update(self):
+        pass
+for name in "Modules", "make_root", "make_modules", "make_initramfs":
+    setattr(check, name, lambda *_: home)
+check.Archive, check.TREE, check.os.geteuid = Archive, home, lambda: 0
+check.choose = lambda *_: [("x", Kernel("1", "1", home, home))]
+sys.argv = ["check.py", "--build", "build", "6.1"]
+sys.exit(check.main())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_interrupted(tmp_path, number):
+    """No machine and no image is left; killed, the next run takes the images away."""
+    fake = tmp_path / "bin" / "qemu-system-x86_64"
+    fake.parent.mkdir()
+    fake.write_text(f"#!/bin/sh\necho $$ >{tmp_path}/new\nmv {tmp_path}/new {tmp_path}/pid\n"
+                    "exec sleep 60\n", "ascii")
+    fake.chmod(0o755)
+    images = tmp_path / "build" / "kernels"
+    with subprocess.Popen(
+            [sys.executable, "-B", "-c", INTERRUPTED, str(ROOT / "testbed"),
+             str(ROOT / "tests" / "kernels"), str(tmp_path)], stdout=subprocess.DEVNULL,
+            env={**os.environ, "ACCEL": "tcg", "PATH": f"{fake.parent}:{os.environ['PATH']}"}) as run:
+        machine = int(until(lambda: (tmp_path / "pid").exists() and
+                            (tmp_path / "pid").read_text("ascii")))
+        assert list(images.glob("run.*"))
+        run.send_signal(number)
+        run.wait(timeout=30)
+    until(lambda: not Path(f"/proc/{machine}/cmdline").exists() or
+          not Path(f"/proc/{machine}/cmdline").read_bytes())
+    if number == signal.SIGKILL:
+        with check.run_directory(images) as own_one:
+            assert list(images.glob("run.*")) == [own_one]
+    assert not list(images.glob("run.*"))
 
 
 def test_wrong_directory():

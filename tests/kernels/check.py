@@ -23,17 +23,22 @@ from packages import Archive, Kernel, Missing, own
 from table import Results, remarks, table
 
 TREE = Path(__file__).resolve().parent.parent.parent
-# What says something about a kernel, each by the least that says it. The torture is last: a kernel
-# that it brings down has shown the rest.
+# What says something about a kernel. The torture is last: a kernel that it brings down has shown the
+# rest.
 SELECTION = [
     "tests/kernels/what_is_on.py", "tests/unit", *(f"tests/net/test_{name}.py" for name in (
-        "mptcp", "exact", "ends", "urgent", "last_bytes", "sockmap", "intercept", "steer",
-        "connect_first", "links", "link_setup", "exits", "exit_fallback", "tcp_only", "fast_open",
-        "doctor", "run", "local_accel",
-        "local_scope", "exit_addresses", "link_rests")), "tests/kernels/limits_shown.py",
-    "tests/kernels/netem_agrees.py", "tests/net/test_torture.py"]
+        "mptcp", "exact", "ends", "urgent", "last_bytes", "backpressure", "sockmap", "intercept",
+        "steer", "connect_first", "links", "link_setup", "link_rests", "exits", "exit_fallback",
+        "tcp_only", "fast_open", "doctor", "run", "local_accel", "local_scope")),
+    "tests/kernels/limits_shown.py", "tests/kernels/netem_agrees.py", "tests/net/test_torture.py"]
+# What hawserd does by itself is the same everywhere.
+_SAME = ("wrong_arguments wrong_files wrong_path wrong_token bad_usage cannot_be exit_status "
+         "signals_are name_server clock_ busy_ revoked")
 # Without MPTCP kernels differ little but for TCP clients on the same host: these are accelerated.
-KEYWORDS = "(not no-mptcp or local) and not mptcp-tcp-mptcp and not mptcp-mptcp-tcp"
+KEYWORDS = " and not ".join(["(not no-mptcp or local)", "mptcp-tcp-mptcp", "mptcp-mptcp-tcp",
+                             *_SAME.split()])
+# On a kernel that has none.
+WITHOUT_MPTCP = " and not ".join(["(not mptcp or no-mptcp)", *_SAME.split()])
 # make is not in the machine.
 DESELECTED = ["--deselect", "tests/unit/test_unit.py::test_binaries_are_built"]
 # By how much an emulated machine is slower, at most; what waits for it waits so much longer.
@@ -120,7 +125,8 @@ class Column:
     def _parameters(self, accel: str) -> str:
         words = {"TREE": GUEST_TREE, "BUILD": str(self._build), "PATIENCE": str(PATIENCE[accel]),
                  "MODULES": " ".join(START_MODULES),
-                 "KEYWORDS": KEYWORDS, "SELECTION": " ".join([*DESELECTED, *self._selection])}
+                 "KEYWORDS": KEYWORDS, "WITHOUT_MPTCP": WITHOUT_MPTCP,
+                 "SELECTION": " ".join([*DESELECTED, *self._selection])}
         return "".join(f"{name}='{value}'\n" for name, value in words.items())
 
     def _once(self, images: Images, accel: str, scratch: Path, deadline: float) -> str:

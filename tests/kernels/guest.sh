@@ -36,6 +36,7 @@ keep_hooks() {
 keep_hooks 2>/dev/null
 
 cd "$TREE" || exit
+[ -d /proc/sys/net/mptcp ] || KEYWORDS=$WITHOUT_MPTCP
 report=(/dev/vport*p1)
 exec 3>"${report[0]}"
 HAWSER_REPORT_FD=3 python3 -B -m pytest -p no:cacheprovider -p report -k "$KEYWORDS" $SELECTION >/dev/ttyS0 2>&1

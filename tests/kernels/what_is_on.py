@@ -10,8 +10,6 @@ import pytest
 
 from cgroup import Cgroup
 
-pytestmark = pytest.mark.mptcp
-
 
 @pytest.fixture(scope="module")
 def cgroup():
