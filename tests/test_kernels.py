@@ -188,7 +188,7 @@ def test_machine_that_does_not_come_up(monkeypatch, tmp_path, machines, starts, 
             if started[-1] == "runs":
                 yield {"kind": "start", "test": "a::b"}
                 yield {"kind": "end", "test": "a::b", "outcome": "passed", "reason": "",
-                       "features": {}}
+                       "features": {}, "seconds": 1}
                 yield {"kind": "finish", "status": 0}
 
         def last_words(self):

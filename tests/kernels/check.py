@@ -158,6 +158,7 @@ class Column:
         elif line["kind"] == "end":
             self.results.add(line["test"], line["outcome"], line["reason"])
             self.results.features.update(line["features"])
+            self.results.times[line["test"]] = line["seconds"]
             self.results.seconds = time.monotonic() - self._began
             self.results.save(self._saved)
             if line["outcome"] == "failed":

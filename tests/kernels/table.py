@@ -9,7 +9,8 @@ from pathlib import Path
 
 # A machine dies in a test, or has used up its time: then the test may have hung, or not.
 _OUTCOMES = ("passed", "skipped", "failed", "died", "cut short")
-_SAVED = ("outcomes", "reasons", "features", "seconds")
+_SAVED = ("outcomes", "reasons", "features", "times", "seconds")
+_SLOWEST = 5
 
 
 @dataclass
@@ -19,6 +20,7 @@ class Results:
     outcomes: dict[str, str] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     features: dict[str, str] = field(default_factory=dict)
+    times: dict[str, float] = field(default_factory=dict)  # of each test, in seconds
     note: str = ""
     seconds: float = 0
     earlier: int = 0  # so many of the outcomes are from an earlier run
@@ -87,13 +89,16 @@ def table(columns: list[Results]) -> str:
 
 
 def remarks(column: Results) -> str:
-    """Why tests were skipped, and how others failed."""
+    """Why tests were skipped, how others failed, and which took long."""
     lines = []
     for reason, tests in column.reasons_of("skipped").items():
         lines.append(f"{column.title}: skipped {len(tests)} ({tests[0]}…): {reason}")
     for reason, tests in column.reasons_of("failed", "died", "cut short").items():
         outcome = column.outcomes[tests[0]].upper()
         lines.append(f"{column.title}: {outcome} {' '.join(tests)}\n{reason}")
+    slowest = sorted(column.times, key=column.times.__getitem__, reverse=True)[:_SLOWEST]
+    for test in slowest:
+        lines.append(f"{column.title}: {column.times[test]:.0f} s {test}")
     if column.earlier:
         lines.append(f"{column.title}: {column.earlier} ran earlier")
     if column.note:
