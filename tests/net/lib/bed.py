@@ -11,6 +11,7 @@ from pathlib import Path
 
 import peers
 from namespace import MountNamespace, Namespace, Unavailable
+from patience import PATIENCE
 from topology import SERVER4, SERVER6, Topology
 
 HOSTS = f"127.0.0.1 localhost\n::1 localhost\n{SERVER4} server.test\n{SERVER6} server.test\n"
@@ -40,7 +41,8 @@ class Bed(Topology):
         for host in self.client, self.router, self.server:
             with contextlib.suppress(Unavailable):  # before 6.6; then it takes a minute
                 host.sysctl("mptcp/close_timeout", peers.KEEPALIVE_S)
-            host.sysctl("ipv4/tcp_syn_retries", peers.KEEPALIVE_S)
+            # Each doubles the time: 7 s, and 15 in an emulated machine.
+            host.sysctl("ipv4/tcp_syn_retries", 2 if PATIENCE == 1 else 3)
 
     def close(self) -> None:
         super().close()
