@@ -166,7 +166,7 @@ run: setup-run ## install what is missing, build, run hawserd in the foreground
 TEST_FILES := $(sort $(wildcard tests/test_*.py tests/*/test_*.py))
 TESTS = $(strip $(if $(T),$(foreach t,$(TEST_FILES),$(if $(findstring $(T),$(notdir $t)),$t)),tests))
 # One file needs no helpers to run it, nor what only others look at; "tests" is many.
-TEST_PARTS = $(TORTURE) $(STEPPING_CLOCK) $(EMULATOR) $(BUILD)/bench/load/load \
+TEST_PARTS = $(TORTURE) $(STEPPING_CLOCK) $(STATIC_CLIENT) $(EMULATOR) $(BUILD)/bench/load/load \
 	     $(if $(filter tests %/test_unit.py,$(TESTS)),unit) $(if $(filter tests %/test_fuzz.py,$(TESTS)),fuzz)
 
 .PHONY: check
@@ -187,7 +187,7 @@ check-cross: ## build for other processors and C libraries, and run unit tests t
 
 .PHONY: check-kernels
 check-kernels: setup-kernels ## run tests on kernels of Debian in virtual machines (KERNELS="6.1 6.12 7 DIR", T="exits links", RESUME=1)
-	@$(MAKE) --no-print-directory T= all unit $(TORTURE) $(STEPPING_CLOCK) $(EMULATOR) $(BUILD)/bench/load/load
+	@$(MAKE) --no-print-directory T= all unit $(TORTURE) $(STEPPING_CLOCK) $(STATIC_CLIENT) $(EMULATOR) $(BUILD)/bench/load/load
 	@exec $(PYTHON) -B tests/kernels/check.py --build $(BUILD) --tests "$(T)" \
 		$(if $(filter 1,$(RESUME)),--resume) $(KERNELS)
 
@@ -221,6 +221,13 @@ $(STEPPING_CLOCK): tests/net/lib/stepping_clock/stepping_clock.c
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -shared -fPIC -o $@ $< -ldl
+
+# A client of `hawser run`. Without sanitizers, which cannot be linked statically.
+STATIC_CLIENT := $(BUILD)/tests/static_client
+$(STATIC_CLIENT): tests/net/lib/static_client/static_client.c
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -static -o $@ $<
 
 # Links with delay and loss, for tests and demo.
 EMULATOR := $(BUILD)/testbed/emulator

@@ -31,71 +31,10 @@ TIMEOUT_S = 60 * PATIENCE
 WITHOUT_BTF = ("unshare", "--mount", "sh", "-c",
                'mount -t tmpfs none /sys/kernel/btf && exec "$@"', "sh")
 
-# Prints its own address, that of its peer, and what that sends first.
-CLIENT = r"""
-#include <arpa/inet.h>
-#include <netdb.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-static void print(struct sockaddr_storage *address, socklen_t len)
-{
-	char host[64];
-
-	if (getnameinfo((void *)address, len, host, sizeof(host), NULL, 0, NI_NUMERICHOST))
-		exit(3);
-	printf("%s ", host);
-}
-
-int main(int argc, char **argv)
-{
-	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST};
-	struct addrinfo *to;
-	struct sockaddr_storage address;
-	socklen_t len = sizeof(address);
-	char line[100] = "";
-	int status;
-	int fd;
-
-	if (argc != 4)
-		return 2;
-	if (strcmp(argv[1], "child") == 0 && fork()) {
-		wait(&status);
-		return WEXITSTATUS(status);
-	}
-	hints.ai_socktype = strcmp(argv[1], "udp") ? SOCK_STREAM : SOCK_DGRAM;
-	if (getaddrinfo(argv[2], argv[3], &hints, &to))
-		return 4;
-	fd = socket(to->ai_family, hints.ai_socktype, strcmp(argv[1], "mptcp") ? 0 : 262);
-	if (connect(fd, to->ai_addr, to->ai_addrlen)) {
-		perror("connect");
-		return 5;
-	}
-	if (hints.ai_socktype == SOCK_DGRAM && write(fd, "?", 1) != 1)
-		return 6;
-	getsockname(fd, (void *)&address, &len);
-	print(&address, len);
-	len = sizeof(address);
-	getpeername(fd, (void *)&address, &len);
-	print(&address, len);
-	if (read(fd, line, sizeof(line) - 1) < 0)
-		return 7;
-	fputs(line, stdout);
-	return 0;
-}
-"""
-
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory):
-    """A static program: no library can be put before its connect()."""
-    path = tmp_path_factory.mktemp("client") / "client"
-    subprocess.run(["gcc", "-static", "-x", "c", "-Wno-all", "-w", "-o", path, "-"],
-                   input=CLIENT, text=True, check=True)
-    return str(path)
+def client(build):
+    return str(build / "tests" / "static_client")
 
 
 @pytest.fixture(scope="module")
