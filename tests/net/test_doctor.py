@@ -43,7 +43,8 @@ def test_all_is_well(site):
                          for check in ("route", "rule", "endpoint", "gateway")}
             expected |= {f"one {link} {family} {check}"
                          for check in ("reach", "mtu", "mptcp", "join")}
-    assert set(report.found) == expected
+    # What the kernel's MPTCP refuses is told where it refuses something: see test_lacking.
+    assert set(report.found) - {"options"} == expected
     assert "1500" in report.seen("one wan-b ipv6 mtu")
     assert "began on wan-a" in report.seen("one wan-b ipv6 join")
     assert "failed handshake" not in site.exit.log()
@@ -132,7 +133,8 @@ def test_one_family_of_a_link_is_swallowed(site):
 
 
 def test_gateway_gone(site):
-    """Nobody has its address: no use in trying the exit by it."""
+    """Nobody has its address: no use in trying the exit by it. On a slow machine hawserd notices
+    first."""
     for address, bits in zip(far("b"), ("24", "64")):
         site.bed.server.run("ip", "addr", "del", f"{address}/{bits}", "dev", "b")
     site.bed.router.run("ip", "neigh", "flush", "dev", "b")
@@ -140,7 +142,8 @@ def test_gateway_gone(site):
         report = site.doctor()
     finally:
         site.mend_link("b")
-    assert report.faults() == {f"wan-b {family} gateway": "fail" for family in ("ipv4", "ipv6")}
+    assert report.faults() in ({f"wan-b {family} gateway": "fail" for family in ("ipv4", "ipv6")},
+                               {"wan-b use": "fail"})
     assert not [name for name in report.found if name.startswith("one wan-b")]
 
 
