@@ -72,7 +72,10 @@ def _files(packages: Iterable[str]) -> set[str]:
 def _libraries(programs: Iterable[Path]) -> set[str]:
     """What they load, by each name that leads there."""
     found: set[str] = set()
-    for path in re.findall(r"=> (/\S+)", _run("ldd", *map(str, programs))):
+    # It fails where one is static.
+    listed = subprocess.run(["ldd", *map(str, programs)], stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL, text=True, check=False).stdout
+    for path in re.findall(r"=> (/\S+)", listed):
         real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
         found |= {real, os.path.realpath(real)}
     return found
