@@ -256,13 +256,15 @@ def test_mptcp_is_off(site):
 
 
 def test_mptcp_limits(site):
+    """hawserd raises them again; on a slow machine before the doctor looks."""
     site.bed.router.run("ip", "mptcp", "limits", "set", "subflow", "0", "add_addr_accepted", "8")
     try:
         report = site.doctor()
+        raised = "subflows 8" in site.bed.router.run("ip", "mptcp", "limits", "show")
     finally:
         site.bed.router.run("ip", "mptcp", "limits", "set", "subflow", "8", "add_addr_accepted",
                             "8")
-    assert report.faults() == {"limits": "fail"}
+    assert report.faults() == {"limits": "fail"} or raised and not report.faults()
 
 
 class PromptExit(hop.FakeExit):
