@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,9 @@ def test_what_is_on(bed, hawserd, cgroup, record_property):
     status = hawserd("--local-accel", str(cgroup.path)).status()
     for each in status["kernel"]:
         record_property(each["feature"], "on" if each["available"] else each["reason"])
+    if not Path("/proc/sys/net/mptcp").exists():
+        mptcp = next(each for each in status["kernel"] if each["feature"] == "mptcp")
+        assert "built without CONFIG_MPTCP" in mptcp["reason"]
     local = status["local_accel"]
     record_property("local-accel", "on" if local["available"] else local["reason"])
     name = os.uname()

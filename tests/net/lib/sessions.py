@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import peers
 from daemon import Hawserd
+from feature import may_lack
 from topology import SERVER4
 
 
@@ -35,3 +36,13 @@ def auto_tier(daemon: Hawserd, source: str, target: str) -> str:
     if int(platform.release().split(".")[0]) < 7:
         assert {"splice-from-mptcp", "splice-to-mptcp"} <= off
     return "copy" if needed & off else "splice"
+
+
+def sockmap_tier(daemon: Hawserd) -> str:
+    """What moves a flow between TCP sockets by --tier=sockmap: as auto does where the kernel's is
+    off."""
+    state = next(each for each in daemon.status()["kernel"] if each["feature"] == "sockmap-tcp")
+    if state["available"]:
+        return "sockmap"
+    may_lack(state["reason"])
+    return auto_tier(daemon, "tcp", "tcp")
