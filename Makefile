@@ -152,7 +152,7 @@ $(BUILD)/unit/links/link_journal_test: ALL_LDFLAGS += -Wl,--wrap=geteuid
 $(BUILD)/unit/upstream/dial_test: ALL_LDFLAGS += -Wl,--wrap=mptcp_socket,--wrap=mptcp_transport \
 	-Wl,--wrap=mptcp_tells_fallback,--wrap=mptcp_blackhole_likely,--wrap=route_is_own
 
--include $(shell find $(BUILD) -path '$(BUILD)/cross*' -prune -o -name '*.d' -print 2>/dev/null)
+-include $(shell find $(BUILD) \( -path '$(BUILD)/cross*' -o -path $(BUILD)/kernels \) -prune -o -name '*.d' -print 2>/dev/null)
 
 .PHONY: setup-run setup-check setup-cross setup-fresh setup-kernels setup-mesh setup-packages
 setup-run setup-check setup-cross setup-fresh setup-kernels setup-mesh setup-packages: setup-%:
