@@ -127,7 +127,9 @@ def test_bulk_leaves(hawserd, direction):
         together(lambda: stream.send(sender, 4 * MEGABYTE),
                  lambda: stream.receive(receiver, 4 * MEGABYTE))
         assert tiers(daemon) == {"copy"}
-        assert reasons(daemon) <= {"bulk, not chat", "the target does not keep up"}
+        # The last: a slow machine is still busy with it when the pair tries to come back.
+        assert reasons(daemon) <= {"bulk, not chat", "the target does not keep up",
+                                   "the other direction could not enter the sockmap"}
         chat(client, server, 5)
         found = flows(daemon)
         assert found[direction]["redirected"] + found[direction]["passed"] \
