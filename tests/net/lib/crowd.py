@@ -11,6 +11,7 @@ from pathlib import Path
 import peers
 from daemon import Hawserd
 from handshakes import NO_PASSWORD, read, read_socks5_reply, socks5_request
+from patience import load
 from topology import SERVER4
 
 # So many idle sessions, or what the limit of open files allows, ...
@@ -33,7 +34,7 @@ class Crowd:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def grow(self, count: int, at_once: int = 500) -> None:
+    def grow(self, count: int, at_once: int = load(500)) -> None:
         """By sessions of which each has moved a byte both ways. at_once: that are being opened, no
         more than wait in the backlogs."""
         for first in range(0, count, at_once):
