@@ -20,7 +20,7 @@ from waiting import until
 
 pytestmark = pytest.mark.mptcp
 
-RATE = int(50 / PATIENCE ** 0.5)  # Mbit/s of each link
+RATE = int(50 / PATIENCE ** 0.75)  # Mbit/s of each link
 CUT_AFTER = 6 * MEGABYTE
 TOTAL = 24 * MEGABYTE
 
