@@ -81,6 +81,14 @@ def measure(link, loss: float, number: int) -> float:
         return download(near, far)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def the_link_is_the_limit():
+    """And not this machine: busy, it makes both as slow."""
+    reached = measure(by_netem, 0, 0)
+    if reached < 0.8 * RATE_MBIT:
+        pytest.skip(f"this machine is too slow to tell: {reached:.1f} of {RATE_MBIT} Mbit/s")
+
+
 @pytest.mark.parametrize("loss", [0, 1])
 def test_netem_agrees(loss, record_property):
     sums = {emulated: 0.0, by_netem: 0.0}
