@@ -229,7 +229,8 @@ static const char *collect_interfaces(const struct net_view *view, struct link l
 static void collect_prefixes(const struct net_view *view, struct link links[LINKS_MAX],
 			     size_t *count)
 {
-	for (size_t i = 0; i < view->route_count && *count < LINKS_MAX; i++) {
+	for (size_t i = 0; view->ways[IP_V6].device && i < view->route_count && *count < LINKS_MAX;
+	     i++) {
 		const struct net_route *route = &view->routes[i];
 		const struct net_device *device = net_view_device_at(view, route->device);
 		struct link_config found = unnamed;

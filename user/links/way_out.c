@@ -85,8 +85,9 @@ static bool is_of_kind(const struct net_route *route, const struct way_out_kind 
 {
 	const struct net_way *way = &view->ways[route->family];
 
+	/* Without a way for what we send a VPN takes it, and what goes past that is a leak. */
 	if (kind->from.bits > 0)
-		return way_out_same_prefix(&route->from, &kind->from);
+		return way->device && way_out_same_prefix(&route->from, &kind->from);
 	return !kind->plain || (way->device && route->table == way->table && !way_out_roams(route));
 }
 

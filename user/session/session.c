@@ -87,6 +87,7 @@ void session_drop_server(struct session *session)
 	close(server->fd);
 	server->fd = -1;
 	server->transport = TRANSPORT_NONE;
+	server->doubled = 0;
 	if (session->exit)
 		exit_state_end(session->exit);
 	session->exit = NULL;

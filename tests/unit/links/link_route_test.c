@@ -99,6 +99,9 @@ static void prefixes_of_a_mesh(void **state)
 		for_some_sources(from[i]);
 		routes[i].roams = true;
 	}
+	view.ways[IP_V6].device = 0; /* a VPN takes all */
+	assert_int_equal(collect(links, 0), 0);
+	view.ways[IP_V6].device = DSL;
 	assert_int_equal(collect(links, 0), 2); /* no address is of the third */
 	assert_int_equal(collect(links, 2), 2);
 	assert_string_equal(links[1].config.name, "2001:db8:2::");
