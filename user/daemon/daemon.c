@@ -162,6 +162,7 @@ static void on_links(void *context, const struct link_choices *choices)
 
 	for (size_t w = 0; w < daemon->worker_count; w++)
 		worker_set_links(daemon->workers[w], choices);
+	speed_take_links(daemon->speed, choices);
 }
 
 static int start_on_event(struct daemon *daemon)

@@ -194,8 +194,11 @@ static bool others_are_full(const struct link *links, const struct link_rates *m
 static bool wants_them(struct link_quota *metered, double now_s, const struct link *links,
 		       size_t count)
 {
-	if (!others_work(links, count) || metered->full_s >= FULL_S ||
-	    (metered->joined && metered->full_s > 0))
+	/* A speed test says nothing of what others need: it stays as it was before. */
+	const bool full = metered->tested ? metered->joined
+					  : metered->full_s >= (metered->joined ? 1 : FULL_S);
+
+	if (full || !others_work(links, count))
 		metered->needed_s = now_s;
 	return now_s - metered->needed_s < LEAVE_S;
 }
@@ -208,8 +211,8 @@ void link_quota_test(struct link_quota *metered, bool goes_on)
 bool link_quota_changed(struct link_quota *metered, double now_s, const struct link *links,
 			const struct link_rates *meters, size_t count)
 {
-	metered->full_s =
-		!metered->tested && others_are_full(links, meters, count) ? metered->full_s + 1 : 0;
+	if (!metered->tested)
+		metered->full_s = others_are_full(links, meters, count) ? metered->full_s + 1 : 0;
 	for (size_t i = 0; i < count; i++)
 		if ((links[i].state == LINK_STATE_QUOTA || works(&links[i])) &&
 		    (links[i].state == LINK_STATE_QUOTA) != is_spent(metered, &links[i]))

@@ -25,7 +25,8 @@ void link_quota_follow(struct link_quota *metered, const struct links_config *co
 void link_quota_take(struct link_quota *metered, const struct link_config *link, time_t now,
 		     int device, const struct link_bytes *counters);
 
-/* A speed test fills the links, which is no reason for a metered one to join. */
+/* A speed test fills the links: while it goes on, metered ones neither join nor rest for what is
+ * carried. */
 void link_quota_test(struct link_quota *metered, bool goes_on);
 
 /* Whether, after link_quota_take() of all, links are to be marked otherwise than they are.

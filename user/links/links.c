@@ -262,8 +262,11 @@ void links_leave(struct links *links)
 
 void links_test(struct links *links, bool goes_on)
 {
-	if (links)
-		link_quota_test(links->metered, goes_on);
+	/* Not when they are another hawserd's. */
+	if (!links || !links->metered)
+		return;
+	links->tested = goes_on;
+	link_quota_test(links->metered, goes_on);
 }
 
 void links_close(struct links *links)

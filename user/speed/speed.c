@@ -28,9 +28,10 @@ struct speed {
 	/* All tests of this hawserd are one to the exit, so that it need not wait between them. */
 	uint64_t test;
 	uint64_t id;
-	struct links *links;	   /* that are told while one runs */
-	struct speed_run *run;	   /* NULL: none */
-	const char *why;	   /* it is stopped */
+	struct links *links;   /* that are told while one runs */
+	struct speed_run *run; /* NULL: none */
+	const char *why;       /* it is stopped */
+	char spent[LINK_NAME_MAX + 40];
 	struct speed_result *last; /* NULL: none */
 };
 
@@ -217,6 +218,42 @@ bool speed_stop(struct speed *speed, uint64_t id, const char *why)
 	atomic_store(&speed->run->stop, true);
 	ev_async_send(speed->run->loop, &speed->run->wake);
 	return true;
+}
+
+/* Whether it fills this link, or is still to do so. A backup carries nothing of all together. */
+static bool fills(const struct speed_run *run, const char *name)
+{
+	const struct speed_result *result = &run->progress.result;
+	bool together = false;
+
+	for (size_t i = 0; i < result->count; i++) {
+		together = together || result->rows[i].together;
+		if (!result->rows[i].skipped && strcmp(result->rows[i].name, name) == 0)
+			return true;
+	}
+	for (size_t i = 0; together && i < run->plan.choices.count; i++) {
+		const struct link_choice *link = &run->plan.choices.links[i];
+
+		if (strcmp(link->name, name) == 0)
+			return !link->spent && !link->backup;
+	}
+	return false;
+}
+
+void speed_take_links(struct speed *speed, const struct link_choices *choices)
+{
+	if (!speed || !speed->run)
+		return;
+	for (size_t i = 0; i < choices->count; i++) {
+		const struct link_choice *link = &choices->links[i];
+
+		if (!link->spent || !fills(speed->run, link->name))
+			continue;
+		snprintf(speed->spent, sizeof(speed->spent), "the quota of link %s is used up",
+			 link->name);
+		(void)speed_stop(speed, 0, speed->spent);
+		return;
+	}
 }
 
 void speed_look(struct speed *speed, struct speed_view *out)

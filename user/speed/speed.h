@@ -33,6 +33,9 @@ void speed_close(struct speed *speed);
 int speed_start(struct speed *speed, const struct config *config, struct links *links,
 		const struct speed_order *order, uint64_t *id, char said[SPEED_SAID_MAX]);
 
+/* What links are now: a test ends when the quota of one that it fills does. NULL is allowed. */
+void speed_take_links(struct speed *speed, const struct link_choices *choices);
+
 /* Who asked for it still wants it. */
 void speed_renew(struct speed *speed, uint64_t id);
 

@@ -175,6 +175,21 @@ static void a_speed_test_is_no_reason_to_join(void **state)
 	assert_int_equal(links[LTE].state, LINK_STATE_UP);
 }
 
+/* Nor to rest: what it carries on one link alone tells nothing. */
+static void a_speed_test_is_no_reason_to_rest(void **state)
+{
+	(void)state;
+	begin();
+	run(5, 10 * MEGABYTE, 19 * MEGABYTE, 0);
+	assert_int_equal(links[LTE].state, LINK_STATE_UP);
+	link_quota_test(metered, true);
+	run(30, MEGABYTE, 0, 0);
+	assert_int_equal(links[LTE].state, LINK_STATE_UP);
+	link_quota_test(metered, false);
+	run(11, MEGABYTE, 0, 0);
+	assert_int_equal(links[LTE].state, LINK_STATE_STANDBY);
+}
+
 static void stays_while_the_others_could_not_carry_all(void **state)
 {
 	(void)state;
@@ -337,6 +352,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_backup_is_another, setup, teardown),
 		cmocka_unit_test_setup_teardown(joins_when_all_others_are_full, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_speed_test_is_no_reason_to_join, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_speed_test_is_no_reason_to_rest, setup, teardown),
 		cmocka_unit_test_setup_teardown(stays_while_the_others_could_not_carry_all, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(one_that_is_lost_carries_nothing, setup, teardown),
