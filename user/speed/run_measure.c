@@ -373,6 +373,10 @@ enum speed_outcome speed_measure(struct speed_runner *r, enum direction directio
 		stream_close(r->echo);
 		r->echo = NULL;
 	}
+	if (speed_stopped(r)) {
+		speed_row_of(r)->said[0] = '\0';
+		return SPEED_NOTHING;
+	}
 	if (outcome == SPEED_IN_WAY || (outcome == SPEED_AGAIN && r->conflict != SPEED_ALONE)) {
 		speed_row_of(r)->figures[direction].yielded = true;
 		/* A download that an upload holds up is none of its direction. */

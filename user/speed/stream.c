@@ -19,6 +19,8 @@
 
 /* Chunks moved before the loop has its turn. */
 #define CHUNKS_MAX 4
+/* Messages, or pieces of them, likewise: an exit may send them without end. */
+#define MESSAGES_MAX 16
 
 static void stop_io(struct stream *stream)
 {
@@ -78,7 +80,7 @@ static void take_report(struct stream *stream)
 	speed_report_read(stream->in, &report);
 	s = (double)report.us / 1e6;
 	if (report.bytes > stream->bytes || report.us > UINT64_C(2000000) * SPEED_SECONDS_MAX ||
-	    (last && (s < last->s || report.bytes < last->bytes)))
+	    (last && (s <= last->s || report.bytes < last->bytes)))
 		fail(stream, "it reports what cannot be");
 	else
 		add_sample(stream, s, report.bytes);
@@ -106,7 +108,8 @@ static bool check_read(struct stream *stream, ssize_t n)
 		return true;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
-	if (n == 0)
+	/* With a reset, too: asked again, the exit says why. */
+	if (n == 0 || errno == ECONNRESET)
 		end(stream, STREAM_NO_FAULT);
 	else
 		fail(stream, strerror(errno));
@@ -130,7 +133,7 @@ static void read_messages(struct stream *stream)
 	const bool echo = stream->request.kind == SPEED_ECHO;
 	const size_t size = echo ? SPEED_ECHO_BYTES : SPEED_REPORT_BYTES;
 
-	while (stream->state == STREAM_RUNNING) {
+	for (int i = 0; i < MESSAGES_MAX && stream->state == STREAM_RUNNING; i++) {
 		const ssize_t n = recv(stream->fd, stream->in + stream->in_len,
 				       size - stream->in_len, MSG_DONTWAIT);
 
@@ -154,8 +157,8 @@ static void write_noise(struct stream *stream)
 				       MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n < 0 && errno != EAGAIN && errno != EINTR) {
-			/* It may have ended in order, which is read soon. */
-			if (errno != EPIPE)
+			/* How it has ended is read soon. */
+			if (errno != EPIPE && errno != ECONNRESET)
 				fail(stream, strerror(errno));
 			return;
 		}
@@ -285,7 +288,7 @@ void stream_ask_echo(struct stream *stream)
 	stream->stamps[(stream->stamp_first + stream->stamp_count++) % STREAM_ECHOES_MAX] = stamp;
 }
 
-void stream_count(const struct stream *stream, uint64_t out[DIRECTIONS])
+void stream_count(struct stream *stream, uint64_t out[DIRECTIONS])
 {
 	struct subflow subflows[SUBFLOWS_MAX];
 	const size_t count =
@@ -304,4 +307,10 @@ void stream_count(const struct stream *stream, uint64_t out[DIRECTIONS])
 		out[DOWN] = stream->bytes;
 	if (stream->request.kind == SPEED_SINK && out[UP] == 0)
 		out[UP] = stream->bytes;
+	/* A subflow that is closed takes its count along. */
+	for (enum direction d = UP; d < DIRECTIONS; d++) {
+		if (stream->counted[d] < out[d])
+			stream->counted[d] = out[d];
+		out[d] = stream->counted[d];
+	}
 }

@@ -21,7 +21,7 @@
 enum stream_state { STREAM_OPENING, STREAM_RUNNING, STREAM_ENDED };
 
 enum stream_fault {
-	STREAM_NO_FAULT, /* the exit ended it in order */
+	STREAM_NO_FAULT, /* the exit ended it */
 	STREAM_BROKEN,	 /* of this way to the exit */
 	STREAM_REFUSED,	 /* by the exit, whichever way */
 };
@@ -50,7 +50,8 @@ struct stream {
 	uint64_t bytes; /* given to a sink, or come from a source */
 	struct speed_sample samples[STREAM_SAMPLES_MAX];
 	size_t sample_count;
-	double moved_s; /* when samples showed a byte last */
+	uint64_t counted[DIRECTIONS]; /* the most that stream_count() told */
+	double moved_s;		      /* when samples showed a byte last */
 	uint8_t in[SPEED_REPORT_BYTES];
 	size_t in_len;
 	uint64_t stamps[STREAM_ECHOES_MAX]; /* a ring of what is under way */
@@ -73,7 +74,7 @@ void stream_take_sample(struct stream *stream);
 /* Sends what an echo shall send back. */
 void stream_ask_echo(struct stream *stream);
 
-/* What the kernel moved each way, with what it sent again. */
-void stream_count(const struct stream *stream, uint64_t out[DIRECTIONS]);
+/* What the kernel moved each way, with what it sent again. Never less than before. */
+void stream_count(struct stream *stream, uint64_t out[DIRECTIONS]);
 
 #endif

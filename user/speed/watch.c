@@ -83,7 +83,7 @@ bool speed_watch_rate(const struct speed_watch *watch, double span_s,
 		return false;
 	for (enum direction d = UP; d < DIRECTIONS; d++) {
 		const double line = (last->line[d] - first->line[d]) / s;
-		const double own = (last->own[d] - first->own[d]) / s;
+		const double own = at_least_0((last->own[d] - first->own[d]) / s);
 
 		out[d] = (struct speed_load){
 			.own = own,

@@ -114,6 +114,22 @@ static void who_was_held_up_recovers(void **state)
 	assert_false(speed_recovered(gone, then));
 }
 
+/* A subflow that is closed, or a kernel that does not tell: nobody has moved less than nothing. */
+static void a_count_that_falls_is_no_rate(void **state)
+{
+	struct speed_watch watch = {
+		.ring = {{.s = 1, .own = {[DOWN] = 9e6}}, {.s = 2, .line = {[DOWN] = 1e6}}},
+		.next = 2,
+		.count = 2};
+	struct speed_load load[DIRECTIONS];
+
+	(void)state;
+	assert_true(speed_watch_rate(&watch, 1, load));
+	assert_float_equal(load[DOWN].own, 0, 0);
+	assert_float_equal(load[DOWN].others_least, 1e6, 1);
+	assert_float_equal(load[DOWN].others_most, 1e6, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -124,6 +140,7 @@ int main(void)
 		cmocka_unit_test(a_test_knows_when_it_is_in_the_way),
 		cmocka_unit_test(the_other_way_counts),
 		cmocka_unit_test(who_was_held_up_recovers),
+		cmocka_unit_test(a_count_that_falls_is_no_rate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
