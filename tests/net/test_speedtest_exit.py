@@ -42,9 +42,7 @@ def test_source_sink_echo(net):
         assert shown == {"speed test"}
         sample = source.recv(4096)
         assert len(set(sample)) > 200  # noise
-        while source.recv(1 << 20):
-            pass
-        assert 0.9 < time.monotonic() - began < 10 * PATIENCE
+        # Before the source is read to its end: who is silent for 5 s is cut off.
         echo.sendall(b"12345678" * 3)
         assert read(echo, 24) == b"12345678" * 3
         sink.sendall(bytes(1_000_000))
@@ -53,6 +51,9 @@ def test_source_sink_echo(net):
         while reports[-1][1] < 1_000_000:
             reports.append(speed.read_report(sink))
         assert at_end(sink) and reports == sorted(reports) and reports[-1][1] == 1_000_000
+        while source.recv(1 << 20):
+            pass
+        assert 0.9 < time.monotonic() - began < 10 * PATIENCE
     until(one.active, lambda active: active == 0)
     status = one.status()
     assert status["bytes"]["up"] >= 1_000_024 and status["bytes"]["down"] >= 4096
@@ -114,11 +115,14 @@ def test_many_at_once(net):
 
     def ask(test: int) -> None:
         with connect(net) as sock:
-            answers.append((test, speed.ask(sock, net.token,
-                                            speed.request(speed.ECHO, 60, test))[1][0]))
-            done.wait(20 * PATIENCE)
+            refusal = speed.ask(sock, net.token, speed.request(speed.ECHO, 60, test))[1][0]
+            answers.append((test, refusal))
+            # Who is silent for 5 s is cut off.
+            while refusal == speed.TAKEN and not done.wait(1) and time.monotonic() < until_s:
+                sock.sendall(b"x")
 
     done = threading.Event()
+    until_s = time.monotonic() + 20 * PATIENCE
     threads = [threading.Thread(target=ask, args=(number % 2,)) for number in range(100)]
     for thread in threads:
         thread.start()
@@ -138,9 +142,9 @@ def test_many_at_once(net):
     until(lambda: _asks(net, 7), lambda refusal: refusal == speed.TAKEN)
 
 
-def _asks(net, test: int) -> int:
+def _asks(net, test: int, kind: int = speed.ECHO) -> int:
     with connect(net) as sock:
-        return speed.ask(sock, net.token, speed.request(speed.ECHO, 1, test))[1][0]
+        return speed.ask(sock, net.token, speed.request(kind, 1, test))[1][0]
 
 
 def test_limits(net):
@@ -167,5 +171,23 @@ def test_limits(net):
         assert one.run_cli("reload").returncode == 0
         with contextlib.suppress(ConnectionError):
             assert echo.recv(1) == b""
+    hop.write_tokens(net.tokens, net.token.line())
+    assert one.run_cli("reload").returncode == 0
+    # What is under way is thrown away, and not kept for who does not read it.
+    until(lambda: _asks(net, 2, speed.SOURCE), lambda refusal: refusal == speed.TAKEN)
+    with connect(net) as unread, connect(net) as left:
+        for sock in unread, left:
+            asked = speed.request(speed.SOURCE, 60, 2)
+            assert speed.ask(sock, net.token, asked)[1][0] == speed.TAKEN
+        until(lambda: [each["bytes_down"] for each in one.sessions()],
+              lambda sent: len(sent) == 2 and min(sent) > 100_000)
+        left.shutdown(1)
+        hop.write_tokens(net.tokens, hop.Token("other").line())
+        assert one.run_cli("reload").returncode == 0
+        until(one.active, lambda active: active == 0)
+        for sock in unread, left:
+            with pytest.raises(ConnectionError):
+                while sock.recv(1 << 20):
+                    pass
     with pytest.raises(handshakes.Refused), connect(net) as sock:
         hop.connect(sock, net.token, SERVER4, 80, exit_name="one")

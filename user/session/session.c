@@ -100,14 +100,25 @@ void session_prepare_socket(const struct session *session, int fd)
 	socket_prepare(fd, tune->unsent_bytes, tune->keepalive_idle_s, tune->keepalive_interval_s);
 }
 
+/* One that sends until its time is over: what its reader leaves is nothing the kernel has to hold.
+ */
+static bool has_noise_left(const struct session *session)
+{
+	return session->state == SESSION_REFUSING && session->opening->handshake.wants_speed &&
+	       session->relay.flows[DOWN].bytes > 0 &&
+	       socket_unacknowledged(session->relay.client.fd) > 0;
+}
+
 void session_end(struct session *session, enum cause cause)
 {
 	struct session_env *env = session->env;
 	const int fds[] = {session->relay.client.fd, session->relay.server.fd};
 	/* Whoever knows of no proxy must not take its close for the destination's. */
-	const bool cut = cause != CAUSE_NONE && (session->state == SESSION_RELAYING ||
-						 session->state == SESSION_EXCHANGING ||
-						 session->protocol == PROTOCOL_TRANSPARENT);
+	const bool cut =
+		has_noise_left(session) ||
+		(cause != CAUSE_NONE &&
+		 (session->state == SESSION_RELAYING || session->state == SESSION_EXCHANGING ||
+		  session->state == SESSION_TESTING || session->protocol == PROTOCOL_TRANSPARENT));
 
 	relay_refresh(&session->relay);
 	session_record_end(session, cause);
