@@ -11,6 +11,7 @@ import subprocess
 import hop
 from daemon import Hawserd
 from handshakes import read
+from manager import Manager
 from patience import PATIENCE
 
 COMMAND = 0xF1
@@ -18,10 +19,13 @@ SOURCE, SINK, ECHO = 1, 2, 3
 TAKEN, BUSY, USED_UP, OFF, CROWDED = range(5)
 
 
+def command(router: Hawserd | Manager, *words: str) -> subprocess.Popen:
+    return subprocess.Popen([router.bed.build / "hawser", "--control", router.control, *words],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
 def start(router: Hawserd, *arguments: str) -> subprocess.Popen:
-    return subprocess.Popen(
-        [router.bed.build / "hawser", "--control", router.control, "speedtest", *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return command(router, "speedtest", *arguments)
 
 
 def run(router: Hawserd, *arguments: str) -> tuple[int, str, str]:
