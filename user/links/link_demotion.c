@@ -145,27 +145,35 @@ static int compare_rates(const void *a, const void *b)
 	return (*rates[0] > *rates[1]) - (*rates[0] < *rates[1]);
 }
 
-/* Of the seconds of judgement the middle one: a loss on the slow link can hold up all for two. */
-static double usual_sum(struct link_demotion *demotion, const struct link *links, size_t count)
+/* What all links in use carry together. */
+struct pace {
+	double usual; /* of the seconds of judgement the middle one */
+	double most;  /* what is to be surpassed without a link */
+};
+
+static double larger(double a, double b)
+{
+	return a > b ? a : b;
+}
+
+/* A loss on the slow link can hold up all for two seconds; and who fetches in bursts stands idle
+ * for most of them, so that the middle one alone tells nothing. */
+static struct pace pace_of(struct link_demotion *demotion, const struct link *links, size_t count)
 {
 	double sums[LINK_DEMOTION_SECONDS] = {0};
+	double mean = 0;
+	double last;
 
 	for (size_t i = 0; i < count; i++)
 		for (size_t second = 0; is_in_use(&links[i]) && second < LINK_DEMOTION_SECONDS;
 		     second++)
 			sums[second] += entry_of(demotion, &links[i])->rates[second];
+	for (size_t second = 0; second < LINK_DEMOTION_SECONDS; second++)
+		mean += sums[second] / LINK_DEMOTION_SECONDS;
+	last = sums[LINK_DEMOTION_SECONDS - 1];
 	qsort(sums, LINK_DEMOTION_SECONDS, sizeof(sums[0]), compare_rates);
-	return sums[LINK_DEMOTION_SECONDS / 2];
-}
-
-static double last_sum(struct link_demotion *demotion, const struct link *links, size_t count)
-{
-	double sum = 0;
-
-	for (size_t i = 0; i < count; i++)
-		if (is_in_use(&links[i]))
-			sum += entry_of(demotion, &links[i])->rates[LINK_DEMOTION_SECONDS - 1];
-	return sum;
+	return (struct pace){.usual = sums[LINK_DEMOTION_SECONDS / 2],
+			     .most = larger(larger(sums[LINK_DEMOTION_SECONDS / 2], last), mean)};
 }
 
 /* What the links in use are, beside one of them. */
@@ -196,11 +204,9 @@ static struct others look_at_others(struct link_demotion *demotion, const struct
 }
 
 /* Whether the others alone have carried more than all do now. */
-static bool is_missed(double best, double usual, double last)
+static bool is_missed(double best, struct pace pace)
 {
-	const double most = usual > last ? usual : last;
-
-	return most * GAIN_MIN <= best && most >= best * MISSED_MIN;
+	return pace.most * GAIN_MIN <= best && pace.usual >= best * MISSED_MIN;
 }
 
 static bool is_awaited(const struct link_demotion_entry *entry)
@@ -233,8 +239,7 @@ static bool is_suspect(struct link_demotion *demotion, double now_s, const struc
 		return false;
 	return (now_s >= entry->until_s && is_awaited(entry)) ||
 	       (now_s >= entry->until_s - entry->pause_s * (1 - PAUSE_MISSED) &&
-		is_missed(others.best, usual_sum(demotion, links, count),
-			  last_sum(demotion, links, count)));
+		is_missed(others.best, pace_of(demotion, links, count)));
 }
 
 static void begin_trial(struct link_demotion *demotion, double now_s, size_t index,
@@ -247,7 +252,7 @@ static void begin_trial(struct link_demotion *demotion, double now_s, size_t ind
 		entry->pause_s = 0;
 	if (now_s - entry->until_s > entry->hold_s)
 		entry->hold_s = 0;
-	entry->sums = (struct link_sums){.with = usual_sum(demotion, links, count)};
+	entry->sums = (struct link_sums){.with = pace_of(demotion, links, count).most};
 	entry->phase = LINK_DEMOTION_TRIAL;
 	entry->since_s = now_s;
 	entry->trial_seconds = 0;

@@ -133,7 +133,7 @@ static void turn_bad(double dsl, double sat)
 	run(6, 90, 30);
 	run(20, 80, 40);
 	assert_int_equal(links[SAT].state, LINK_STATE_UP);
-	run(2, dsl, sat);
+	run(3, dsl, sat);
 	assert_int_equal(links[SAT].state, LINK_STATE_UP);
 	run(1, dsl, sat);
 }
@@ -145,7 +145,7 @@ static void who_turns_bad_later_is_demoted(void **state)
 	assert_int_equal(links[SAT].state, LINK_STATE_TRIAL);
 	run(5, 90, 0);
 	assert_int_equal(links[SAT].state, LINK_STATE_DEMOTED);
-	assert_float_equal(links[SAT].sums.with, 60 * MBIT, 1);
+	assert_float_equal(links[SAT].sums.with, (120 + 4 * 60) / 5. * MBIT, 1);
 }
 
 /* The others were better once, and are not any more. */
@@ -194,6 +194,33 @@ static void a_burst_is_not_missed(void **state)
 	run(1, 95, 20);
 	run(60, 40, 20);
 	assert_int_equal(links[SAT].state, LINK_STATE_UP);
+}
+
+/* A video: a part every few seconds, of one second each, and little or nothing in between. However
+ * long it goes on, that the others do it alone proves nothing. */
+static void who_fetches_in_bursts_shows_nothing(void **state)
+{
+	static const double between[] = {0, 0.5, 0.7, 1};
+
+	for (unsigned int period = 2; period <= 6; period++)
+		for (size_t i = 0; i < 4; i++) {
+			setup(state);
+			sights[DSL].rtt_us = 15000;
+			sights[SAT].rtt_us = i % 2 == 0 ? 60000 : 600000;
+			for (unsigned int second = 0; second < 1200; second++) {
+				const bool burst = second % period == 0;
+				const bool alone = links[SAT].state != LINK_STATE_UP;
+				const double slow = alone ? 0 : burst ? 1.5 : between[i] / 5;
+
+				/* At any time they may have shown it. */
+				demotion.entries[link_slot(links[DSL].table)].best = 6 * MBIT;
+				demotion.entries[link_slot(links[DSL].table)].best_at_s = now_s;
+				run(1, (burst ? 5 : between[i]) - slow, slow);
+				assert_int_not_equal(links[SAT].state, LINK_STATE_DEMOTED);
+				if (i == 0 && period > 2)
+					assert_int_equal(links[SAT].state, LINK_STATE_UP);
+			}
+		}
 }
 
 /* From the beginning, so nobody knows what the others carry alone. */
@@ -450,6 +477,7 @@ int main(void)
 		cmocka_unit_test_setup(a_trial_that_promised_more_is_repeated_soon, setup),
 		cmocka_unit_test_setup(who_is_asked_for_less_is_left_alone, setup),
 		cmocka_unit_test_setup(a_burst_is_not_missed, setup),
+		cmocka_unit_test_setup(who_fetches_in_bursts_shows_nothing, setup),
 		cmocka_unit_test_setup(for_whom_others_stand_idle_is_tried, setup),
 		cmocka_unit_test_setup(the_quickest_is_not_to_blame, setup),
 		cmocka_unit_test_setup(it_has_time_to_find_its_rate, setup),
