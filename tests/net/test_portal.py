@@ -18,7 +18,7 @@ from exit_net import PORTS, exits, hello, states
 from handshakes import Refused
 from lan_fixtures import interceptor, lan  # pylint: disable=unused-import
 from links import LINK, bare  # pylint: disable=unused-import
-from portal import DOOR, PAGE, Portal, get
+from portal import DOOR, NOBODY, PAGE, Portal, get
 from test_on_event import await_events, events, program  # pylint: disable=unused-import
 from topology import LINKS, SERVER4, far, near
 from waiting import until
@@ -118,7 +118,7 @@ def test_from_the_start_until_somebody_logs_in(site, echo, portal, program, refu
     assert exits(daemon)["one"]["sessions"]["total"] == 8
     assert site.bed.link_bytes("b")[1] - before < 8 * 1000
     assert len(portal.requests) - asked < 8
-    assert all(f"Host: {DOOR}" in each for each in portal.requests)
+    assert all(f"Host: {NOBODY}\r\n" in each for each in portal.requests)
     check = daemon.doctor("wan-b")["use"]
     assert check["verdict"] == "fail" and f"open http://{DOOR}/" in check["mend"]
     site.bed.client.run("ip", "address", "replace", f"{OTHER_CLIENT}/24", "dev", "lan")

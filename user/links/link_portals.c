@@ -92,31 +92,33 @@ static void end_round(struct watched *watched)
 		portals->changed(portals->context);
 }
 
-static struct portal_question question_of(const struct watched *watched,
-					  char url[PORTAL_DOOR_URL_MAX])
+/* nobody: the URL where nobody is. */
+static struct portal_question question_of(const struct watched *watched, const char *nobody)
 {
 	const struct portal_config *config = watched->portals->config;
 
 	if (config->mode == PORTAL_URL)
 		return (struct portal_question){.url = config->url, .answer = config->answer};
-	return (struct portal_question){.url = portal_door_url(link_slot(watched->table), url),
-					.nobody = true};
+	return (struct portal_question){.url = nobody, .nobody = true};
 }
 
 static bool take_answer(void *context, const uint8_t *answer, size_t len, bool end)
 {
 	struct watched *watched = context;
+	const unsigned int slot = link_slot(watched->table);
 	char url[PORTAL_DOOR_URL_MAX];
-	const struct portal_question question = question_of(watched, url);
+	/* Who logs in comes by the door, so what the answer refers to is seen from there. */
+	const struct portal_question question = question_of(watched, portal_door_url(slot, url));
+	const union address at = question.nobody ? portal_door(slot) : watched->asked;
 	char location[PORTAL_LOCATION_MAX];
 
 	watched->round.word = portal_answer_read(&question, answer, len, end, location);
 	if (watched->round.word == PORTAL_MORE && !end)
 		return false;
 	if (watched->round.word == PORTAL_CLOSED) {
-		watched->moved = !address_same_ip(&watched->portal.at, &watched->asked);
+		watched->moved = !address_same_ip(&watched->portal.at, &at);
 		memcpy(watched->portal.location, location, sizeof(location));
-		watched->portal.at = watched->asked;
+		watched->portal.at = at;
 	}
 	watched->asking = NULL;
 	end_round(watched);
@@ -126,7 +128,8 @@ static bool take_answer(void *context, const uint8_t *answer, size_t len, bool e
 static void ask_at(struct watched *watched, const union address *at)
 {
 	char url[PORTAL_DOOR_URL_MAX];
-	const struct portal_question question = question_of(watched, url);
+	const struct portal_question question =
+		question_of(watched, portal_nobody_url(link_slot(watched->table), url));
 	char request[PORTAL_REQUEST_MAX];
 	const struct link_exchange_plan plan = {
 		.device = watched->device_name,
@@ -225,12 +228,12 @@ static void greet(struct watched *watched)
 static void begin_round(struct watched *watched)
 {
 	const struct portal_config *config = watched->portals->config;
-	const union address door = portal_door(link_slot(watched->table));
+	const union address nobody = portal_nobody(link_slot(watched->table));
 
 	watched->round = (struct portal_round){.provable = config->mode == PORTAL_URL};
 	portal_verdict_ask(&watched->verdict, clock_monotonic_s());
 	if (config->mode != PORTAL_URL)
-		ask_at(watched, &door);
+		ask_at(watched, &nobody);
 	else if (config->at.host[0])
 		ask_name(watched);
 	else

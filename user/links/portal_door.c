@@ -7,14 +7,26 @@
 
 /* 203.0.113.101 and so on, in TEST-NET-3, where examples seldom are. */
 #define FIRST 0xcb007165U
+/* 198.51.100.101 and so on, in TEST-NET-2. */
+#define FIRST_NOBODY 0xc6336465U
 
-union address portal_door(unsigned int slot)
+static union address address_of(uint32_t number)
 {
-	const struct in_addr ip = {htonl(FIRST + slot)};
+	const struct in_addr ip = {htonl(number)};
 	union address address;
 
 	address_from_bytes(&address, AF_INET, &ip, 80);
 	return address;
+}
+
+union address portal_door(unsigned int slot)
+{
+	return address_of(FIRST + slot);
+}
+
+union address portal_nobody(unsigned int slot)
+{
+	return address_of(FIRST_NOBODY + slot);
 }
 
 int portal_door_slot(const union address *address)
@@ -27,11 +39,21 @@ int portal_door_slot(const union address *address)
 	return slot < LINKS_MAX ? (int)slot : -1;
 }
 
-const char *portal_door_url(unsigned int slot, char out[PORTAL_DOOR_URL_MAX])
+static const char *url_of(uint32_t number, char out[PORTAL_DOOR_URL_MAX])
 {
-	const union address door = portal_door(slot);
+	const union address address = address_of(number);
 	char text[ADDRESS_TEXT_MAX];
 
-	snprintf(out, PORTAL_DOOR_URL_MAX, "http://%s/", address_format_ip(&door, text));
+	snprintf(out, PORTAL_DOOR_URL_MAX, "http://%s/", address_format_ip(&address, text));
 	return out;
+}
+
+const char *portal_door_url(unsigned int slot, char out[PORTAL_DOOR_URL_MAX])
+{
+	return url_of(FIRST + slot, out);
+}
+
+const char *portal_nobody_url(unsigned int slot, char out[PORTAL_DOOR_URL_MAX])
+{
+	return url_of(FIRST_NOBODY + slot, out);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* An address for each link that is nobody's (RFC 5737). By that link it is asked whether a portal
- * answers for it; who connects to it through hawserd is on the way to that portal. */
+/* Two addresses for each link that are nobody's (RFC 5737). By that link one is asked whether a
+ * portal answers for it; who connects to the other, the door, through hawserd is on the way to that
+ * portal. They are two, as else a hawserd behind this one would be on that way by its questions. */
 #ifndef HAWSER_LINKS_PORTAL_DOOR_H
 #define HAWSER_LINKS_PORTAL_DOOR_H
 
@@ -10,11 +11,13 @@
 
 /* Port 80. slot: link_slot() of a link. */
 union address portal_door(unsigned int slot);
+union address portal_nobody(unsigned int slot);
 
-/* The slot; -1 if it is none. */
+/* The slot of the link; -1 if it is no door. */
 int portal_door_slot(const union address *address);
 
-/* Returns out, filled with the URL that leads there. */
+/* Each returns out, filled with the URL that leads there. */
 const char *portal_door_url(unsigned int slot, char out[PORTAL_DOOR_URL_MAX]);
+const char *portal_nobody_url(unsigned int slot, char out[PORTAL_DOOR_URL_MAX]);
 
 #endif

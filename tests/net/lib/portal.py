@@ -14,6 +14,7 @@ from topology import far
 
 PORT = 2050
 DOOR = "203.0.113.102"  # of the second link
+NOBODY = "198.51.100.102"  # whom hawserd asks by it
 PAGE = f"http://{far('b')[0]}:{PORT}/login"
 _TABLE = "portal"
 

@@ -69,10 +69,14 @@ static void doors(void **state)
 	(void)state;
 	for (unsigned int slot = 0; slot < 16; slot++) {
 		const union address door = portal_door(slot);
+		const union address nobody = portal_nobody(slot);
 
 		assert_int_equal(portal_door_slot(&door), slot);
+		/* What a hawserd behind this one asks. */
+		assert_int_equal(portal_door_slot(&nobody), -1);
 	}
 	assert_string_equal(portal_door_url(15, url), "http://203.0.113.116/");
+	assert_string_equal(portal_nobody_url(15, url), "http://198.51.100.116/");
 	for (size_t i = 0; i < 4; i++) {
 		static const char *const others[] = {"203.0.113.100", "203.0.113.117",
 						     "2001:db8::65", "192.0.2.101"};
