@@ -27,6 +27,8 @@ struct watched {
 	bool metered;
 	struct portal_verdict verdict;
 	struct link_portal portal;
+	unsigned int turn;     /* of the targets: the one that proved something, or the next */
+	unsigned int unproven; /* greetings that proved nothing since a portal answered */
 	/* Of a round: */
 	struct name_query *query;
 	struct link_exchange *asking;
@@ -43,7 +45,6 @@ struct link_portals {
 	struct name_asker *asker;
 	struct exit_target targets[EXIT_TARGETS_MAX];
 	size_t target_count;
-	unsigned int turn; /* of the targets */
 	union address remembered[LINKS_MAX];
 	size_t remembered_count;
 	struct watched *watched[LINKS_MAX]; /* by link_slot(); NULL: not yet */
@@ -183,6 +184,29 @@ static void ask_name(struct watched *watched)
 		start_timer(watched, NAME_S);
 }
 
+static bool can_ask(const struct watched *watched, const union address *to)
+{
+	return watched->addresses[address_family(to)].sa.sa_family != AF_UNSPEC;
+}
+
+static size_t count_askable(const struct watched *watched)
+{
+	const struct link_portals *portals = watched->portals;
+	size_t count = 0;
+
+	for (size_t i = 0; i < portals->target_count; i++)
+		count += can_ask(watched, &portals->targets[i].address);
+	return count;
+}
+
+/* The next one in the next round. */
+static void note_unproven(struct watched *watched)
+{
+	watched->turn++;
+	watched->unproven++;
+	watched->round.unasked = watched->unproven < count_askable(watched);
+}
+
 static bool take_greeting(void *context, const uint8_t *answer, size_t len, bool end)
 {
 	static const uint8_t expected[] = {5, HOP_METHOD};
@@ -195,6 +219,8 @@ static bool take_greeting(void *context, const uint8_t *answer, size_t len, bool
 	watched->greeting = NULL;
 	if (watched->round.proven)
 		stop_asking(watched);
+	else
+		note_unproven(watched);
 	end_round(watched);
 	return true;
 }
@@ -207,7 +233,7 @@ static void greet(struct watched *watched)
 
 	for (size_t i = 0; i < portals->target_count && !watched->greeting; i++) {
 		const union address *to =
-			&portals->targets[portals->turn++ % portals->target_count].address;
+			&portals->targets[watched->turn % portals->target_count].address;
 		const struct link_exchange_plan plan = {
 			.device = watched->device_name,
 			.from = &watched->addresses[address_family(to)],
@@ -217,11 +243,15 @@ static void greet(struct watched *watched)
 			.deadline_s = ANSWER_S,
 		};
 
-		if (plan.from->sa.sa_family == AF_UNSPEC)
+		if (!can_ask(watched, to)) {
+			watched->turn++;
 			continue;
+		}
 		watched->round.provable = true;
 		watched->greeting =
 			link_exchange_start(portals->loop, &plan, take_greeting, watched);
+		if (!watched->greeting)
+			note_unproven(watched);
 	}
 }
 
@@ -240,6 +270,8 @@ static void begin_round(struct watched *watched)
 		ask_at(watched, &config->at.address);
 	if (portal_verdict_needs_proof(&watched->verdict))
 		greet(watched);
+	else
+		watched->unproven = 0;
 	end_round(watched);
 }
 

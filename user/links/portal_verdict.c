@@ -57,7 +57,7 @@ bool portal_verdict_take(struct portal_verdict *verdict, const struct portal_rou
 		verdict->nothing_s = now_s;
 	if (round->word != PORTAL_NOTHING)
 		verdict->nothing = 0;
-	if (!was && verdict->closed >= CLOSED_ROUNDS) {
+	if (!was && verdict->closed >= CLOSED_ROUNDS && !round->unasked) {
 		verdict->found = true;
 		verdict->found_s = now_s;
 		verdict->nothing = 0;

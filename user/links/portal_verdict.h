@@ -26,6 +26,7 @@ struct portal_round {
 	enum portal_word word;
 	bool proven;   /* an exit has answered by this link */
 	bool provable; /* something could have shown that there is no portal */
+	bool unasked;  /* and an exit that might has not been asked since a portal answered */
 };
 
 /* Another round has begun. */

@@ -64,6 +64,23 @@ static void an_exit_knows_better(void **state)
 	assert_false(after(&proven));
 }
 
+/* One of two exits is down, and a filter answers for all: the other may yet show it. */
+static void each_exit_has_its_say(void **state)
+{
+	const struct portal_round one_is_left = {
+		.word = PORTAL_CLOSED, .provable = true, .unasked = true};
+
+	(void)state;
+	assert_false(after(&closed));
+	assert_false(after(&one_is_left));
+	assert_false(after(&proven));
+	assert_false(after(&closed));
+	assert_false(after(&one_is_left));
+	assert_false(after(&one_is_left));
+	assert_true(portal_verdict_wait_s(&verdict, false, now_s) <= 1);
+	assert_true(after(&closed));
+}
+
 static void it_goes_when_something_shows_it(void **state)
 {
 	(void)state;
@@ -153,6 +170,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(one_answer_is_none, begin),
 		cmocka_unit_test_setup(an_exit_knows_better, begin),
+		cmocka_unit_test_setup(each_exit_has_its_say, begin),
 		cmocka_unit_test_setup(it_goes_when_something_shows_it, begin),
 		cmocka_unit_test_setup(silence_ends_it_at_last, begin),
 		cmocka_unit_test_setup(silence_alone_has_to_do, begin),
