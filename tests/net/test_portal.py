@@ -170,6 +170,17 @@ def test_reload_and_restart(site, portal, tmp_path):
     asked = len(portal.requests)
     assert daemon.run_cli("reload").returncode == 0
     assert state(daemon, "b") == "portal" and len(portal.requests) - asked < 3
+    # A temporary IPv6 address gives way to the next: by IPv4 the portal is asked.
+    other6 = near("b")[1] + "9"
+    site.bed.router.run("ip", "address", "add", f"{other6}/64", "dev", "b", "nodad")
+    site.bed.router.run("ip", "address", "del", f"{near('b')[1]}/64", "dev", "b")
+    until(lambda: next(each for each in daemon.ask("links")["links"]
+                       if each["device"] == "b")["ipv6"]["address"], lambda seen: seen == other6)
+    assert state(daemon, "b") == "portal"
+    site.bed.router.run("ip", "address", "add", f"{near('b')[1]}/64", "dev", "b", "nodad")
+    site.bed.router.run("ip", "address", "del", f"{other6}/64", "dev", "b")
+    assert [each["event"] for each in daemon.ask("links")["events"]
+            if each["link"] == "wan-b"].count("portal") == 1
     daemon.signal(signal.SIGKILL)
     daemon.wait()
     site.daemons.remove(daemon)

@@ -298,11 +298,21 @@ static bool may_ask(const struct link_portals *portals, const struct link *link)
 	       (v4 || (portals->config->mode == PORTAL_URL && link->paths[IP_V6].works));
 }
 
+/* IPv6 has temporary addresses, which tell nothing of where IPv4 leads. */
 static bool is_same(const struct watched *watched, const struct link *link)
 {
+	const union address *v4 = &link->paths[IP_V4].address;
+
 	return watched->table == link->table && watched->device == link->device &&
-	       address_same_ip(&watched->addresses[IP_V4], &link->paths[IP_V4].address) &&
-	       address_same_ip(&watched->addresses[IP_V6], &link->paths[IP_V6].address);
+	       address_same_ip(&watched->addresses[IP_V4], v4) &&
+	       ((watched->portals->config->mode == PORTAL_AUTO && v4->sa.sa_family != AF_UNSPEC) ||
+		address_same_ip(&watched->addresses[IP_V6], &link->paths[IP_V6].address));
+}
+
+static void take_addresses(struct watched *watched, const struct link *link)
+{
+	for (enum ip_family family = 0; family < IP_FAMILIES; family++)
+		watched->addresses[family] = link->paths[family].address;
 }
 
 static bool was_behind_one(struct link_portals *portals, const struct link *link)
@@ -323,8 +333,6 @@ static void get_to_know(struct watched *watched, struct link_portals *portals,
 	*watched =
 		(struct watched){.portals = portals, .table = link->table, .device = link->device};
 	memcpy(watched->device_name, link->config.device, sizeof(watched->device_name));
-	for (enum ip_family family = 0; family < IP_FAMILIES; family++)
-		watched->addresses[family] = link->paths[family].address;
 	watched->verdict.found = was_behind_one(portals, link);
 	watched->verdict.found_s = clock_monotonic_s();
 	ev_init(&watched->timer, on_timer);
@@ -344,6 +352,7 @@ static void start(struct link_portals *portals, const struct link *link)
 	portals->watched[slot] = watched;
 	if (is_new || !is_same(watched, link))
 		get_to_know(watched, portals, link);
+	take_addresses(watched, link);
 	watched->active = true;
 	watched->metered = link->config.role == LINK_ROLE_METERED;
 	start_timer(watched, 0.);
@@ -358,8 +367,12 @@ void link_portals_follow(struct link_portals *portals, const struct link *links,
 		struct watched *watched = portals->watched[slot];
 
 		wanted[slot] = may_ask(portals, &links[i]);
-		if (!wanted[slot] || (watched && watched->active && is_same(watched, &links[i])))
+		if (!wanted[slot])
 			continue;
+		if (watched && watched->active && is_same(watched, &links[i])) {
+			take_addresses(watched, &links[i]);
+			continue;
+		}
 		if (watched)
 			stop(watched);
 		start(portals, &links[i]);

@@ -35,7 +35,8 @@ void link_portals_remember(struct link_portals *portals, const union address *ad
 			   size_t count);
 
 /* Asks by those of these links that work, rest not, and may be probed, from now on. What is known
- * of one whose interface and addresses are as before is kept. */
+ * of one whose interface and addresses are as before is kept, and with PORTAL_AUTO also that of one
+ * whose IPv6 address alone is another. */
 void link_portals_follow(struct link_portals *portals, const struct link *links, size_t count);
 
 /* Marks those that are behind one: they do not work. */
