@@ -89,6 +89,14 @@ static void on_exit_dial(void *context, enum dial_event event, const struct dial
 		finish(upstream, event, result);
 }
 
+/* -1: it is no door, which has HTTP alone: what pages load by HTTPS makes nobody a guest. */
+static int door_slot(const struct destination *destination)
+{
+	if (destination->host[0] || destination->port != 80)
+		return -1;
+	return portal_door_slot(&destination->address);
+}
+
 /* A client that opens the door of a portal goes on by that link alone, until it has logged in or
  * some minutes have passed: where a portal's pages lead nobody can know. False: it goes as all do.
  */
@@ -98,8 +106,7 @@ static bool lead_to_portal(struct upstream_dial *upstream)
 	struct destination *destination = &upstream->destination;
 	const struct link_choices *choices = &request->env.links->choices;
 	const double now = loop_clock_s(request->env.loop);
-	const struct link_choice *link = link_choices_portal(
-		choices, destination->host[0] ? -1 : portal_door_slot(&destination->address));
+	const struct link_choice *link = link_choices_portal(choices, door_slot(destination));
 
 	if (!request->env.guests || request->egress.kind == EGRESS_NOT_SPECIAL)
 		return false;
@@ -107,13 +114,8 @@ static bool lead_to_portal(struct upstream_dial *upstream)
 		portal_guests_note(request->env.guests, &upstream->client, link->slot, now);
 		link_news_guest(choices->news, link->slot);
 		if (link->portal_at.sa.sa_family != AF_UNSPEC) {
-			const uint16_t port = destination->port == 80
-						      ? address_port(&link->portal_at)
-						      : destination->port;
-
 			destination->address = link->portal_at;
-			destination->port = port;
-			address_set_port(&destination->address, port);
+			destination->port = address_port(&link->portal_at);
 		}
 	} else {
 		link = link_choices_portal(
