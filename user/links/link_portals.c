@@ -17,6 +17,10 @@
 #define ANSWER_S 2.5
 #define NAME_S	 4.
 
+/* What an earlier hawserd knew holds for links that come so soon; later an address may be another
+ * network's. */
+#define REMEMBERED_S 60.
+
 struct watched {
 	struct link_portals *portals;
 	bool active; /* asked by */
@@ -47,6 +51,7 @@ struct link_portals {
 	size_t target_count;
 	union address remembered[LINKS_MAX];
 	size_t remembered_count;
+	double remembered_s;		    /* since when */
 	struct watched *watched[LINKS_MAX]; /* by link_slot(); NULL: not yet */
 	link_portals_changed_fn *changed;
 	void *context;
@@ -317,6 +322,8 @@ static void take_addresses(struct watched *watched, const struct link *link)
 
 static bool was_behind_one(struct link_portals *portals, const struct link *link)
 {
+	if (clock_monotonic_s() - portals->remembered_s > REMEMBERED_S)
+		portals->remembered_count = 0;
 	for (size_t i = 0; i < portals->remembered_count; i++)
 		if (address_same_ip(&portals->remembered[i], &link->paths[IP_V4].address) ||
 		    address_same_ip(&portals->remembered[i], &link->paths[IP_V6].address)) {
@@ -439,6 +446,7 @@ void link_portals_remember(struct link_portals *portals, const union address *ad
 {
 	memcpy(portals->remembered, addresses, count * sizeof(*addresses));
 	portals->remembered_count = count;
+	portals->remembered_s = clock_monotonic_s();
 }
 
 static bool same_text(const char *a, const char *b)

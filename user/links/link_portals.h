@@ -30,7 +30,8 @@ void link_portals_configure(struct link_portals *portals, const struct portal_co
 void link_portals_target(struct link_portals *portals, const struct exit_target *targets,
 			 size_t count);
 
-/* The links of these addresses were behind one a moment ago, as an earlier hawserd knew. */
+/* The links of these addresses were behind one a moment ago, as an earlier hawserd knew. Holds for
+ * a minute. */
 void link_portals_remember(struct link_portals *portals, const union address *addresses,
 			   size_t count);
 
