@@ -72,7 +72,8 @@ struct dial_request {
 	struct affinity_pair pair; /* what goes the same way; hash 0: client and destination */
 	struct recent_dials *recent_dials; /* told of this one; NULL: none is */
 	const struct destination *destination;
-	const union address *also; /* another address of it, with the port; NULL or AF_UNSPEC: none */
+	const union address
+		*also; /* another address of it, with the port; NULL or AF_UNSPEC: none */
 	const union address *client; /* who asks */
 	struct egress_policy egress; /* judges each address that is tried */
 	/* Addresses that are not to be tried; context is skip_context. NULL: all are. */
