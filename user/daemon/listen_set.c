@@ -21,12 +21,15 @@ static bool same_port(const union address *a, const union address *b)
 	return a->sa.sa_family == b->sa.sa_family && address_port(a) == address_port(b);
 }
 
-/* The sockets of that address in old, or NULL. */
-static int *listen_set_find(const struct listen_set *old, const union address *address)
+/* The sockets of that address in old, or NULL: none, or of the other kind. Those for metrics are
+ * plain TCP, which would leave clients of a proxy without MPTCP. */
+static int *listen_set_find(const struct listen_set *old, const union address *address,
+			    bool metrics)
 {
 	for (size_t i = 0; old && i < old->count; i++)
 		if (same_port(&old->addresses[i], address) &&
-		    address_same_ip(&old->addresses[i], address) && old->fds[i * old->workers] >= 0)
+		    address_same_ip(&old->addresses[i], address) && old->metrics[i] == metrics &&
+		    old->fds[i * old->workers] >= 0)
 			return &old->fds[i * old->workers];
 	return NULL;
 }
@@ -55,15 +58,20 @@ static void listen_set_settle(const struct listen_set *set)
 				   !wants_one_socket(set->transparent[i], set->metrics[i]));
 }
 
-/* Whether old listens on all addresses where the new one is one of them, or the other way around.
- * Then the kernel does not refuse a second socket, as the address is ours. */
-static bool listen_set_make_way(const struct listen_set *old, const union address *address)
+/* Whether old listens on all addresses where the new one is one of them, or the other way around,
+ * or on the same one for the other kind. Then the kernel does not refuse a second socket, as the
+ * address is ours. */
+static bool listen_set_make_way(const struct listen_set *old, const union address *address,
+				bool metrics)
 {
 	bool ours = false;
 
 	for (size_t i = 0; old && i < old->count; i++) {
+		const bool is_same = address_same_ip(&old->addresses[i], address);
+
 		if (!same_port(&old->addresses[i], address) ||
-		    address_is_any(&old->addresses[i]) == address_is_any(address))
+		    (is_same ? old->metrics[i] == metrics
+			     : address_is_any(&old->addresses[i]) == address_is_any(address)))
 			continue;
 		set_shared(&old->fds[i * old->workers], old->workers, true);
 		ours = true;
@@ -150,7 +158,7 @@ static int listen_set_open_one(const struct listen_config *listen, const struct 
 	err = listen_set_inherit(listen, tune, fds, workers, &found);
 	if (err || found)
 		return err ? listen_complain(listen, err) : 0;
-	if (!listen_set_make_way(old, &listen->address))
+	if (!listen_set_make_way(old, &listen->address, listen->metrics))
 		err = listen_check_free(listen);
 	for (size_t w = 0; !err && w < workers; w++) {
 		fds[w] = open_next(listen, tune, fds, w);
@@ -168,7 +176,7 @@ static int listen_set_open_new(struct listen_set *set, const struct config *conf
 
 	for (size_t i = 0; !err && i < set->count; i++) {
 		const struct listen_config *listen = &config->listen[i];
-		const int *kept = listen_set_find(old, &listen->address);
+		const int *kept = listen_set_find(old, &listen->address, listen->metrics);
 
 		if (!kept)
 			err = listen_set_open_one(listen, &config->relay.tune,
@@ -182,7 +190,7 @@ static int listen_set_open_new(struct listen_set *set, const struct config *conf
 static void listen_set_take(struct listen_set *set, struct listen_set *old)
 {
 	for (size_t i = 0; i < set->count; i++) {
-		int *kept = listen_set_find(old, &set->addresses[i]);
+		int *kept = listen_set_find(old, &set->addresses[i], set->metrics[i]);
 
 		for (size_t w = 0; kept && w < set->workers; w++) {
 			set->fds[i * set->workers + w] = kept[w];

@@ -22,8 +22,9 @@ struct listen_set {
 };
 
 /* Opens what config names, taking over from old (may be NULL) what listens there already, so that
- * no waiting connection is lost. On success old keeps only what the new set does not use. On
- * failure an error has been logged and old is as it was. 0 or -errno. */
+ * no waiting connection is lost, but where it turns from metrics into a proxy or back. On success
+ * old keeps only what the new set does not use. On failure an error has been logged and old is as
+ * it was. 0 or -errno. */
 int listen_set_open(struct listen_set *set, const struct config *config, size_t workers,
 		    struct listen_set *old);
 

@@ -117,8 +117,9 @@ static int take(struct daemon *daemon)
 	local_listen(daemon->local, new->listen, new->listen_count);
 	daemon_configure_workers(daemon, true);
 	daemon_configure_web(daemon);
-	listen_set_keep(&listening);
+	/* In this order: of an address that is in both, the new ones are kept. */
 	listen_set_forget(&closing);
+	listen_set_keep(&listening);
 	listen_set_close(&closing);
 	listen_watch_follow(daemon->listen_watch, new);
 	run_redirect_listen(daemon->run, new);
