@@ -215,9 +215,13 @@ void daemon_configure_web(struct daemon *daemon)
 	int *fds = calloc(set->count * set->workers, sizeof(*fds));
 	size_t count = 0;
 
-	for (size_t i = 0; fds && i < set->count * set->workers; i++)
-		if (set->metrics[i / set->workers] && set->fds[i] >= 0)
-			fds[count++] = set->fds[i];
+	for (size_t i = 0; i < set->count * set->workers; i++) {
+		if (!set->metrics[i / set->workers] || set->fds[i] < 0)
+			continue;
+		if (fds)
+			fds[count] = set->fds[i];
+		count++;
+	}
 	web_configure(daemon->web, daemon->config, fds, count);
 	free(fds);
 }

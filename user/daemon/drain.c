@@ -14,10 +14,20 @@
 
 /* While draining, how often to look whether the last session has ended. */
 #define DRAIN_POLL_S 0.1
+/* How long who has connected to ask for metrics may take for it. */
+#define DRAIN_ASKED_S 5.
 
 void daemon_stop(struct daemon *daemon)
 {
 	ev_break(daemon->loop, EVBREAK_ALL);
+}
+
+/* What comes late, at an upgrade, is refused by nobody. */
+static bool is_asked(const struct daemon *daemon)
+{
+	const double began_s = daemon->drain_until - daemon->config->timeouts.drain_s;
+
+	return web_is_asked(daemon->web) && loop_clock_s(daemon->loop) < began_s + DRAIN_ASKED_S;
 }
 
 static void on_drain_poll(struct ev_loop *loop, ev_timer *timer, int events)
@@ -32,7 +42,7 @@ static void on_drain_poll(struct ev_loop *loop, ev_timer *timer, int events)
 		worker_get_stats(daemon->workers[w], &stats);
 		active += stats.sessions_active;
 	}
-	if (active > 0 && loop_clock_s(loop) < daemon->drain_until)
+	if ((active > 0 || is_asked(daemon)) && loop_clock_s(loop) < daemon->drain_until)
 		return;
 	if (active > 0)
 		log_warning("drain time is over: %llu sessions are reset",

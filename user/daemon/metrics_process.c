@@ -35,13 +35,17 @@ static void write_memory(struct exposition *out)
 		fclose(file);
 }
 
-/* Seconds since 1970, the same each time, though the clock may be set meanwhile. */
+#define CLOCK_SET_S 60.
+
+/* Seconds since 1970. The same each time while the clock drifts; another where it was set, as that
+ * of a router is after its start. */
 static double start_time_s(double started_s)
 {
 	static double start_s;
+	const double now_s = (double)clock_calendar_ms() / 1e3 - (clock_monotonic_s() - started_s);
 
-	if (start_s == 0)
-		start_s = (double)clock_calendar_ms() / 1e3 - (clock_monotonic_s() - started_s);
+	if (now_s < start_s - CLOCK_SET_S || now_s > start_s + CLOCK_SET_S)
+		start_s = now_s;
 	return start_s;
 }
 

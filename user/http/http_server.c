@@ -16,13 +16,17 @@
 /* Of a connection: the head of a request, and of the answer. */
 #define MEMORY_BYTES   8192
 #define ACCEPT_PAUSE_S 1.
+/* Who takes an answer for longer than this is the next to make room. */
+#define ANSWER_GRACE_S 2.
 
 struct visitor {
 	struct http_server *server;
 	struct visitor *next;
 	union address address;
 	int fd;
-	bool waits; /* has no request that is being answered */
+	bool waits;	   /* has not sent all of a request */
+	bool was_answered; /* once at least */
+	bool dismissed;
 	double deadline_s;
 };
 
@@ -38,7 +42,6 @@ struct http_server {
 	ev_io *listeners;
 	size_t listener_count;
 	ev_timer accept_pause;
-	struct visitor *arriving; /* until the library knows it */
 	struct visitor *visitors;
 	size_t visitor_count;
 };
@@ -57,8 +60,8 @@ static void set_deadline(struct visitor *visitor, bool waits, double seconds)
 /* Its end is noticed by the library. */
 static void dismiss(struct visitor *visitor)
 {
-	visitor->deadline_s = clock_monotonic_s() + HTTP_ANSWER_S;
-	visitor->waits = false;
+	set_deadline(visitor, false, HTTP_ANSWER_S);
+	visitor->dismissed = true;
 	(void)shutdown(visitor->fd, SHUT_RDWR);
 }
 
@@ -126,6 +129,34 @@ static struct visitor *visitor_of(struct MHD_Connection *connection)
 	return info ? info->socket_context : NULL;
 }
 
+/* Some versions of the library take a connection later than they are given it, so all that there is
+ * to know of it is what they know. NULL: it is ended. */
+static struct visitor *welcome(struct http_server *server, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	const int fd = info ? info->connect_fd : -1;
+	struct visitor *visitor = calloc(1, sizeof(*visitor));
+
+	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	if (!visitor || !info || fd < 0) {
+		(void)shutdown(fd, SHUT_RDWR);
+		free(visitor);
+		return NULL;
+	}
+	visitor->server = server;
+	visitor->fd = fd;
+	if (info->client_addr->sa_family == AF_INET6)
+		memcpy(&visitor->address, info->client_addr, sizeof(visitor->address.in6));
+	else
+		memcpy(&visitor->address, info->client_addr, sizeof(visitor->address.in4));
+	set_deadline(visitor, true, HTTP_REQUEST_S);
+	visitor->next = server->visitors;
+	server->visitors = visitor;
+	server->visitor_count++;
+	return visitor;
+}
+
 static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
 			  enum MHD_ConnectionNotificationCode code)
 {
@@ -133,14 +164,8 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 	struct visitor *visitor = *socket_context;
 	struct visitor **at = &server->visitors;
 
-	(void)connection;
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		visitor = server->arriving;
-		server->arriving = NULL;
-		visitor->next = server->visitors;
-		server->visitors = visitor;
-		server->visitor_count++;
-		*socket_context = visitor;
+		*socket_context = welcome(server, connection);
 		return;
 	}
 	while (*at && *at != visitor)
@@ -160,8 +185,10 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 	(void)context;
 	(void)code;
 	*request = NULL;
-	if (visitor)
-		set_deadline(visitor, true, HTTP_IDLE_S);
+	if (!visitor || visitor->dismissed)
+		return;
+	visitor->was_answered = true;
+	set_deadline(visitor, true, HTTP_IDLE_S);
 }
 
 static void add_fields(struct MHD_Response *response, const struct http_field *fields, size_t count)
@@ -213,6 +240,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 	static const char refusal[] = "only GET and HEAD\n";
 	struct http_server *server = context;
 	struct visitor *visitor = visitor_of(connection);
+	const double latest_s = clock_monotonic_s() + HTTP_REQUEST_S;
 	const bool is_read = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 	struct http_answer answer = {.status = 405,
 				     .type = "text/plain",
@@ -229,7 +257,8 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 	if (!*request && is_read) {
 		/* An answer before the end of the request would end the connection. */
 		*request = visitor;
-		set_deadline(visitor, false, HTTP_ANSWER_S);
+		if (visitor->deadline_s > latest_s)
+			visitor->deadline_s = latest_s;
 		return MHD_YES;
 	}
 	if (is_read && *body_len > 0) {
@@ -246,9 +275,11 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 					    .host = header_of(connection, "Host"),
 					    .accept = header_of(connection, "Accept"),
 					    .authorization = header_of(connection, "Authorization"),
+					    .fetch_site = header_of(connection, "Sec-Fetch-Site"),
 					    .handle = connection},
 			&answer);
 	}
+	set_deadline(visitor, false, HTTP_ANSWER_S);
 	return send_answer(connection, &answer);
 }
 
@@ -265,15 +296,31 @@ static bool is_same_client(const union address *a, const union address *b)
 	return address_same_ip(&one, &other);
 }
 
-/* Of all, or of one client's, ends the one that has waited for longest. False: there is none. */
-static bool make_room(struct http_server *server, const union address *client)
+/* Of all, or of one client's, the one that has waited, or been answered, for longest. */
+static struct visitor *find_longest(struct http_server *server, const union address *client,
+				    bool waits)
 {
 	struct visitor *longest = NULL;
 
 	for (struct visitor *visitor = server->visitors; visitor; visitor = visitor->next)
-		if (visitor->waits && (!client || is_same_client(&visitor->address, client)) &&
+		if (!visitor->dismissed && visitor->waits == waits &&
+		    (!client || is_same_client(&visitor->address, client)) &&
 		    (!longest || visitor->deadline_s < longest->deadline_s))
 			longest = visitor;
+	return longest;
+}
+
+/* Ends one that waits, or else does not take its answer. False: there is none. */
+static bool make_room(struct http_server *server, const union address *client)
+{
+	const double late_s = clock_monotonic_s() + HTTP_ANSWER_S - ANSWER_GRACE_S;
+	struct visitor *longest = find_longest(server, client, true);
+
+	if (!longest) {
+		longest = find_longest(server, client, false);
+		if (longest && longest->deadline_s > late_s)
+			longest = NULL;
+	}
 	if (longest)
 		dismiss(longest);
 	return longest;
@@ -292,21 +339,11 @@ static bool has_room(struct http_server *server, const union address *client)
 
 static void take(struct http_server *server, int fd, const union address *client)
 {
-	struct visitor *visitor = has_room(server, client) ? calloc(1, sizeof(*visitor)) : NULL;
-
-	if (!visitor) {
+	/* The library closes what it cannot have. */
+	if (has_room(server, client))
+		(void)MHD_add_connection(server->daemon, fd, &client->sa, address_length(client));
+	else
 		close(fd);
-		return;
-	}
-	visitor->server = server;
-	visitor->address = *client;
-	visitor->fd = fd;
-	set_deadline(visitor, true, HTTP_REQUEST_S);
-	server->arriving = visitor;
-	/* Which closes it if it cannot have it. */
-	(void)MHD_add_connection(server->daemon, fd, &client->sa, address_length(client));
-	free(server->arriving);
-	server->arriving = NULL;
 }
 
 static void stop_accepting(struct http_server *server)
@@ -348,14 +385,19 @@ static void on_pause_over(struct ev_loop *loop, ev_timer *timer, int events)
 
 static struct MHD_Daemon *start_library(struct http_server *server)
 {
-	return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request,
-				server, MHD_OPTION_CONNECTION_LIMIT,
-				/* Those that were dismissed leave a little later. */
-				2U * HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-				(size_t)MEMORY_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, 0U,
-				MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
-				MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-				MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+	unsigned int flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET;
+
+#if MHD_VERSION >= 0x01000000
+	/* Else it puts what it is given aside for another thread, which there is none of. */
+	flags |= MHD_USE_NO_THREAD_SAFETY;
+#endif
+	return MHD_start_daemon(
+		flags, 0, NULL, NULL, on_request, server, MHD_OPTION_CONNECTION_LIMIT,
+		/* Those that were dismissed leave a little later. */
+		2U * HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_BYTES,
+		MHD_OPTION_CONNECTION_TIMEOUT, 0U, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+		server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
 }
 
 struct http_server *http_server_open(struct ev_loop *loop, http_answer_fn *answer, void *context)
@@ -411,6 +453,14 @@ int http_server_listen(struct http_server *server, const int *fds, size_t count)
 	}
 	start_accepting(server);
 	return listeners || count == 0 ? 0 : -ENOMEM;
+}
+
+bool http_server_is_asked(const struct http_server *server)
+{
+	for (const struct visitor *visitor = server->visitors; visitor; visitor = visitor->next)
+		if (!visitor->dismissed && !(visitor->waits && visitor->was_answered))
+			return true;
+	return false;
 }
 
 void http_server_close(struct http_server *server)

@@ -9,7 +9,8 @@
 
 #include "base/address.h"
 
-/* At once, and of one address (an IPv6 /64). Who waits for a request makes room for another. */
+/* At once, and of one address (an IPv6 /64). Who has not sent all of a request, and else who has
+ * not taken its answer for two seconds, makes room for another. */
 #define HTTP_CONNECTIONS_MAX	48
 #define HTTP_CONNECTIONS_OF_ONE 12
 
@@ -30,6 +31,7 @@ struct http_call {
 	const char *host; /* header fields; NULL: not sent */
 	const char *accept;
 	const char *authorization;
+	const char *fetch_site;
 	void *handle;
 };
 
@@ -64,6 +66,9 @@ void http_server_close(struct http_server *server);
 /* From now on takes connections from these listening sockets, which stay the caller's, and from no
  * others; connections that there are go on. 0 or -ENOMEM: then from none. */
 int http_server_listen(struct http_server *server, const int *fds, size_t count);
+
+/* Whether somebody is being answered, or has connected to ask for the first time. */
+bool http_server_is_asked(const struct http_server *server);
 
 /* An argument of the query, decoded; NULL: not there. */
 const char *http_call_argument(const struct http_call *request, const char *name);

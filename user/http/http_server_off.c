@@ -23,6 +23,11 @@ int http_server_listen(struct http_server *server, const int *fds, size_t count)
 	return 0;
 }
 
+bool http_server_is_asked(const struct http_server *server)
+{
+	return false;
+}
+
 const char *http_call_argument(const struct http_call *request, const char *name)
 {
 	return NULL;

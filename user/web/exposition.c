@@ -40,7 +40,12 @@ static void put_text(struct exposition *out, const char *text)
 static size_t utf8_length(const unsigned char *at)
 {
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	const size_t len = *at < 0x80 ? 1 : *at < 0xc0 ? 0 : *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : 4;
+	const size_t len = *at < 0x80	? 1
+			   : *at < 0xc0 ? 0
+			   : *at < 0xe0 ? 2
+			   : *at < 0xf0 ? 3
+			   : *at < 0xf8 ? 4
+					: 0;
 	uint32_t code = *at & (0x7fU >> len);
 
 	for (size_t i = 1; i < len; i++) {

@@ -24,6 +24,8 @@
 /* To make answers takes a quarter of this thread's time at most, but for a moment. */
 #define SHARE_MAX  0.25
 #define DEBT_MAX_S 0.25
+/* But a scrape of this age is followed by another, whoever else asks. */
+#define SCRAPE_S 1.
 
 struct web {
 	struct ev_loop *loop;
@@ -34,6 +36,7 @@ struct web {
 	char own_name[HOST_NAME_MAX + 1];
 	double debt_s; /* of time that was taken beyond the share, at debt_at_s */
 	double debt_at_s;
+	double scraped_at_s; /* last, without regard to the share */
 };
 
 static void say(struct http_answer *answer, unsigned int status, const char *text)
@@ -71,11 +74,6 @@ static void note_wrong_token(struct web *web, const struct http_call *request)
 /* Whether the client sees what is not for all; else answer says why not. */
 static bool let_in(struct web *web, const struct http_call *request, struct http_answer *answer)
 {
-	if (request->authorization &&
-	    !failures_may_guess(web->source.penalty, request->client, clock_monotonic_s())) {
-		say(answer, 429, "too many wrong tokens\n");
-		return false;
-	}
 	switch (web_access_judge(web->config, web->own_name, request)) {
 	case WEB_LET_IN:
 		return true;
@@ -83,8 +81,17 @@ static bool let_in(struct web *web, const struct http_call *request, struct http
 		ask_for_token(answer, "no token; expected Authorization: Bearer TOKEN\n");
 		return false;
 	case WEB_WRONG_TOKEN:
+		/* The right one is let in always: others may have the same address. */
+		if (!failures_may_guess(web->source.penalty, request->client,
+					clock_monotonic_s())) {
+			say(answer, 429, "too many wrong tokens\n");
+			return false;
+		}
 		note_wrong_token(web, request);
 		ask_for_token(answer, "wrong token\n");
+		return false;
+	case WEB_CROSS_SITE:
+		say(answer, 403, "asked for by a page of another site\n");
 		return false;
 	case WEB_WRONG_HOST:
 		say(answer, 421,
@@ -108,6 +115,17 @@ static bool has_time(struct web *web)
 	web->debt_s = left > 0 ? left : 0;
 	web->debt_at_s = now;
 	return web->debt_s < DEBT_MAX_S;
+}
+
+/* One scrape a second: graphs are wanted most while others ask too much. */
+static bool may_scrape(struct web *web)
+{
+	const double now = clock_monotonic_s();
+
+	if (web->scraped_at_s > 0 && now - web->scraped_at_s < SCRAPE_S)
+		return false;
+	web->scraped_at_s = now;
+	return true;
 }
 
 static void pay(struct web *web)
@@ -174,13 +192,15 @@ static void answer_costly(struct web *web, const struct http_call *request,
 	static const struct http_field later = {"Retry-After", "1"};
 	static const char api[] = "/api/";
 
-	if (!has_time(web)) {
+	const bool is_scrape = strcmp(request->path, "/metrics") == 0;
+
+	if (!has_time(web) && !(is_scrape && may_scrape(web))) {
 		say(answer, 503, "too many questions\n");
 		answer->fields = &later;
 		answer->field_count = 1;
 		return;
 	}
-	if (strcmp(request->path, "/metrics") == 0)
+	if (is_scrape)
 		answer_metrics(web, request, answer);
 	else if (strncmp(request->path, api, sizeof(api) - 1) == 0)
 		answer_question(web, request, request->path + sizeof(api) - 1, answer);
@@ -234,10 +254,17 @@ static size_t drop_doubles(const int *fds, size_t count, int *out)
 
 void web_configure(struct web *web, const struct config *config, const int *fds, size_t count)
 {
-	int *own = count ? calloc(count, sizeof(*own)) : NULL;
+	int *own = count && fds ? calloc(count, sizeof(*own)) : NULL;
 	const size_t kept = own ? drop_doubles(fds, count, own) : 0;
 
 	web->config = config;
+	/* The old sockets may be closed soon. */
+	if (count && !own) {
+		log_error("metrics: nobody is accepted until the next reload: out of memory");
+		if (web->server)
+			(void)http_server_listen(web->server, NULL, 0);
+		return;
+	}
 	if (gethostname(web->own_name, sizeof(web->own_name) - 1))
 		web->own_name[0] = '\0';
 	if (kept > 0 && !web->server)
@@ -256,6 +283,11 @@ void web_drain(struct web *web)
 	web->draining = true;
 	if (web->server)
 		(void)http_server_listen(web->server, NULL, 0);
+}
+
+bool web_is_asked(const struct web *web)
+{
+	return web->server && http_server_is_asked(web->server);
 }
 
 void web_close(struct web *web)

@@ -4,6 +4,7 @@
 #ifndef HAWSER_WEB_WEB_H
 #define HAWSER_WEB_WEB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct auth_penalty;
@@ -27,10 +28,15 @@ struct web *web_open(struct ev_loop *loop, const struct web_source *source);
 void web_close(struct web *web); /* NULL is allowed */
 
 /* From now on config holds, which is borrowed, and these sockets, which stay the caller's, are
- * listened on; of several that are the same one, one. Without any, all connections are ended. */
+ * listened on; of several that are the same one, one. Without any, all connections are ended; with
+ * fds NULL though count is not 0 (out of memory), it is logged, none are listened on, and
+ * connections go on. */
 void web_configure(struct web *web, const struct config *config, const int *fds, size_t count);
 
 /* Takes no connections any more, and ends each that there is after its next answer. */
 void web_drain(struct web *web);
+
+/* Whether somebody is being answered, or has connected to ask for the first time. */
+bool web_is_asked(const struct web *web);
 
 #endif

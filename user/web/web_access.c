@@ -54,6 +54,13 @@ static bool is_token(const char *token, const char *sent)
 	return sodium_memcmp(hashes[0], hashes[1], HASH_BYTES) == 0;
 }
 
+/* A link to the page is followed; what costs is no other page's to ask for. */
+static bool is_cross_site(const struct http_call *request)
+{
+	return request->fetch_site && strcasecmp(request->fetch_site, "cross-site") == 0 &&
+	       strcmp(request->path, "/") != 0;
+}
+
 enum web_access web_access_judge(const struct config *config, const char *own_name,
 				 const struct http_call *request)
 {
@@ -72,5 +79,7 @@ enum web_access web_access_judge(const struct config *config, const char *own_na
 	/* What is no browser may not say which host it means. */
 	if (request->host && !is_own_host(metrics, own_name, request->host))
 		return WEB_WRONG_HOST;
+	if (is_cross_site(request))
+		return WEB_CROSS_SITE;
 	return WEB_LET_IN;
 }

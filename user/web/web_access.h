@@ -12,6 +12,7 @@ enum web_access {
 	WEB_WRONG_TOKEN,
 	WEB_NOT_ALLOWED, /* the address is not, and there is no token */
 	WEB_WRONG_HOST,	 /* a browser took us for another: DNS rebinding */
+	WEB_CROSS_SITE,	 /* a browser asks for a page of somebody else's */
 };
 
 /* own_name: of this host. */

@@ -114,6 +114,10 @@ static void labels_are_utf8(void **state)
 		{"\xed\xa0\x80", "???"},      /* surrogate */
 		{"\xf4\x90\x80\x80", "????"}, /* beyond U+10FFFF */
 		{"\xe2\x82", "??"},
+		/* No character begins so, though read as four bytes they make one. */
+		{"\xf8\x90\x80\x80", "????"},
+		{"\xfc\x90\x80\x80", "????"},
+		{"\xff\x90\x80\x80", "????"},
 		{"", ""},
 	};
 

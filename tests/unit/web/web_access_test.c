@@ -101,6 +101,31 @@ static void token_and_range(void **state)
 	assert_int_equal(judge("127.0.0.1:1", NULL, NULL), WEB_NO_TOKEN);
 }
 
+static void other_sites(void **state)
+{
+	static const struct {
+		const char *site, *path;
+		enum web_access access;
+	} cases[] = {
+		{"cross-site", "/metrics", WEB_CROSS_SITE},
+		{"Cross-Site", "/api/status", WEB_CROSS_SITE},
+		{"cross-site", "/", WEB_LET_IN}, /* a link */
+		{"same-origin", "/metrics", WEB_LET_IN},
+		{"none", "/metrics", WEB_LET_IN},
+		{NULL, "/metrics", WEB_LET_IN},
+	};
+	union address address;
+
+	(void)state;
+	assert_int_equal(address_parse("127.0.0.1:1", &address), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		assert_int_equal(web_access_judge(config, "router",
+						  &(struct http_call){.client = &address,
+								      .path = cases[i].path,
+								      .fetch_site = cases[i].site}),
+				 cases[i].access);
+}
+
 static void names(void **state)
 {
 	static const char *const own[] = {"localhost",	    "LOCALHOST:9180", "router",
@@ -139,6 +164,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(token, setup, teardown),
 		cmocka_unit_test_setup_teardown(token_and_range, setup, teardown),
 		cmocka_unit_test_setup_teardown(names, setup, teardown),
+		cmocka_unit_test_setup_teardown(other_sites, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
