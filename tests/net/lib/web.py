@@ -7,12 +7,15 @@ import contextlib
 import http.client
 import json
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import peers
 from namespace import Namespace
+from patience import PATIENCE
 
 PORT = 9180
+FAR_S = 60 * PATIENCE
 LOCAL = ("--metrics", f"127.0.0.1:{PORT}")
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"
 SAMPLE = re.compile(r'^(\w+)(?:\{(.*)\})? (\S+)$')
@@ -38,7 +41,10 @@ class Visitor:
         # As it would else connect anew, elsewhere.
         self.connection.auto_open = 0
 
-    def get(self, path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> Answer:
+    def get(self, *what: object, **headers: str) -> Answer:
+        return patient(lambda: self.get_once(*what, **headers))
+
+    def get_once(self, path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> Answer:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self.connection.request(method, path, body, {"Host": self.host, **named})
         return Answer(self.connection.getresponse())
@@ -56,9 +62,20 @@ def visitor(*where: object, **settings: object) -> Iterator[Visitor]:
         made.close()
 
 
+def patient(ask: Callable[[], Answer]) -> Answer:
+    """Asks again while it is told to come later: where time is short, so is that for answers."""
+    end = time.monotonic() + FAR_S
+    while (answer := ask()).status == 503 and "Retry-After" in answer.headers and time.monotonic() < end:
+        time.sleep(0.2)
+    return answer
+
+
 def get(namespace: Namespace, path: str, address: str = "127.0.0.1", port: int = PORT, **headers: str) -> Answer:
-    with visitor(namespace, address, port) as one:
-        return one.get(path, **headers)
+    def ask() -> Answer:
+        with visitor(namespace, address, port) as one:
+            return one.get_once(path, **headers)
+
+    return patient(ask)
 
 
 def samples(text: str) -> dict[tuple[str, ...], float]:
