@@ -215,15 +215,19 @@ def test_the_only_link(site, portal):
     site.bed.router.run("ip", "link", "set", "dev", "a", "up")
 
 
-def test_what_answers_for_all_but_lets_the_exit_by(site, portal):
-    """A filter in the way, as offices have them, is no portal."""
+@pytest.mark.parametrize("down", [False, True], ids=["one", "one-of-two"])
+def test_what_answers_for_all_but_lets_the_exit_by(site, portal, down):
+    """A filter in the way, as offices have them, is no portal, also where another exit is down."""
     portal.log_in()
     portal.refuse = ""
     portal.log_out()
     site.exit()
-    daemon = site.router()
+    exits_ = "".join(f'exit {name} {{ address = "{SERVER4}"  port = {PORTS[name]}  '
+                     f'token-file = "{site.tokens}" }}\n' for name in ("two", "one")[not down:])
+    daemon = site.router(exit_=False, more=exits_)
+    until(lambda: states(daemon)["one"] == "up")
     until(lambda: len(portal.requests) >= 2)
-    time.sleep(1)
+    time.sleep(3 if down else 1)
     assert state(daemon, "b") == "up" and "portal" not in told(daemon)
 
 
