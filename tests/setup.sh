@@ -62,9 +62,10 @@ fi
 echo "hawser: installing$missing"
 export DEBIAN_FRONTEND=noninteractive
 apt-get -qq update
-# Routing daemons must not start on this host.
-if [ "$1" = mesh ] && [ ! -e /usr/sbin/policy-rc.d ]; then
+# Servers among them, as Prometheus and routing daemons, must not start on this host.
+if [ ! -e /usr/sbin/policy-rc.d ]; then
 	trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+	trap 'exit 130' INT TERM HUP
 	printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
 	chmod 755 /usr/sbin/policy-rc.d
 fi
