@@ -1,72 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* When a link is set aside for a trial, what its trial proves, and when it comes back. */
-#include "links/link_demotion.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-enum { DSL, SAT, COUNT };
-
-#define MBIT 125000.
-
-static struct link_demotion demotion;
-static struct link links[COUNT];
-static struct link_sight sights[COUNT];
-static double now_s;
-
-static void mark(void)
-{
-	for (size_t i = 0; i < COUNT; i++)
-		links[i].state = LINK_STATE_UP;
-	link_demotion_mark(&demotion, links, COUNT);
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	demotion = (struct link_demotion){0};
-	memset(links, 0, sizeof(links));
-	for (size_t i = 0; i < COUNT; i++) {
-		links[i].config.role = LINK_ROLE_SHARED;
-		links[i].device = (int)i + 1;
-		links[i].table = LINK_TABLE_FIRST + 1 + (uint32_t)i;
-		links[i].paths[IP_V4].works = true;
-	}
-	sights[DSL] = (struct link_sight){.rtt_us = 20000, .ping_us = 20000};
-	sights[SAT] = (struct link_sight){.rtt_us = 600000, .ping_us = 600000};
-	now_s = 5000;
-	/* They have moved for long. */
-	for (size_t i = 0; i < COUNT; i++)
-		demotion.entries[link_slot(links[i].table)] = (struct link_demotion_entry){
-			.device = links[i].device, .rtt_us = sights[i].rtt_us, .rtt_at_s = now_s};
-	mark();
-	return 0;
-}
-
-static void run(unsigned int seconds, double dsl, double sat)
-{
-	for (unsigned int s = 0; s < seconds; s++) {
-		now_s += 1;
-		sights[DSL].rate = dsl * MBIT;
-		sights[SAT].rate = sat * MBIT;
-		if (link_demotion_look(&demotion, now_s, links, sights, COUNT))
-			mark();
-	}
-}
-
-/* The others carry more as soon as it is set aside. */
-static void demote(void)
-{
-	run(5, 25, 1);
-	assert_int_equal(links[SAT].state, LINK_STATE_TRIAL);
-	assert_true(link_is_backup(&links[SAT]));
-	run(5, 47, 0);
-	assert_int_equal(links[SAT].state, LINK_STATE_DEMOTED);
-	assert_true(link_is_backup(&links[SAT]));
-}
+/* When a link is set aside for a trial, and what its trial proves. */
+#include "link_demotion_fixture.h"
 
 static void who_lowers_the_sum_is_demoted(void **state)
 {
@@ -370,101 +304,6 @@ static void it_can_be_forbidden(void **state)
 	assert_int_equal(links[SAT].state, LINK_STATE_UP);
 }
 
-static void it_is_tried_again_and_held_for_longer(void **state)
-{
-	(void)state;
-	demote();
-	run(59, 47, 0);
-	assert_int_equal(links[SAT].state, LINK_STATE_DEMOTED);
-	run(1, 47, 0);
-	assert_int_equal(links[SAT].state, LINK_STATE_UP);
-	demote();
-	run(119, 47, 0);
-	assert_int_equal(links[SAT].state, LINK_STATE_DEMOTED);
-	run(1, 47, 0);
-	assert_int_equal(links[SAT].state, LINK_STATE_UP);
-}
-
-static void after_a_good_time_it_is_held_for_as_short_as_at_first(void **state)
-{
-	(void)state;
-	demote();
-	run(60, 47, 0);
-	run(200, 47, 20);
-	assert_int_equal(links[SAT].state, LINK_STATE_UP);
-	run(3, 25, 1);
-	assert_int_equal(links[SAT].state, LINK_STATE_TRIAL);
-	run(5, 47, 0);
-	assert_int_equal(links[SAT].state, LINK_STATE_DEMOTED);
-	run(59, 47, 0);
-	assert_int_equal(links[SAT].state, LINK_STATE_DEMOTED);
-	run(1, 47, 0);
-	assert_int_equal(links[SAT].state, LINK_STATE_UP);
-}
-
-static void who_answers_quickly_comes_back_before(void **state)
-{
-	(void)state;
-	demote();
-	sights[SAT].ping_us = 301000;
-	run(10, 47, 0);
-	assert_int_equal(links[SAT].state, LINK_STATE_DEMOTED);
-	sights[SAT].ping_us = 40000;
-	run(2, 47, 0);
-	sights[SAT].ping_us = 600000;
-	run(1, 47, 0);
-	sights[SAT].ping_us = 40000;
-	run(2, 47, 0);
-	assert_int_equal(links[SAT].state, LINK_STATE_DEMOTED);
-	run(1, 47, 0);
-	assert_int_equal(links[SAT].state, LINK_STATE_UP);
-}
-
-/* Echoes were late as its queue was full, which it is not any more. */
-static void an_empty_queue_is_no_reason_to_come_back(void **state)
-{
-	(void)state;
-	sights[SAT].ping_us = 1500000;
-	demote();
-	sights[SAT].ping_us = 600000;
-	run(50, 47, 0);
-	assert_int_equal(links[SAT].state, LINK_STATE_DEMOTED);
-}
-
-/* Nobody answers there: only the time is left. */
-static void silence_is_not_quick(void **state)
-{
-	(void)state;
-	sights[SAT].ping_us = 0;
-	demote();
-	run(10, 47, 0);
-	assert_int_equal(links[SAT].state, LINK_STATE_DEMOTED);
-}
-
-static void another_modem_begins_anew(void **state)
-{
-	(void)state;
-	demote();
-	links[SAT].device = 9;
-	mark();
-	assert_int_equal(links[SAT].state, LINK_STATE_UP);
-	run(4, 25, 1);
-	assert_int_equal(links[SAT].state, LINK_STATE_UP);
-}
-
-/* A demoted link whose carrier goes is lost like any other, and judged anew after that. */
-static void a_lost_link_is_lost(void **state)
-{
-	(void)state;
-	demote();
-	links[SAT].paths[IP_V4].works = false;
-	mark();
-	links[SAT].paths[IP_V4].works = true;
-	mark();
-	assert_int_equal(links[SAT].state, LINK_STATE_UP);
-	demote();
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -490,14 +329,6 @@ int main(void)
 		cmocka_unit_test_setup(the_only_one_is_never_demoted, setup),
 		cmocka_unit_test_setup(a_backup_does_not_stand_in, setup),
 		cmocka_unit_test_setup(it_can_be_forbidden, setup),
-		cmocka_unit_test_setup(it_is_tried_again_and_held_for_longer, setup),
-		cmocka_unit_test_setup(after_a_good_time_it_is_held_for_as_short_as_at_first,
-				       setup),
-		cmocka_unit_test_setup(who_answers_quickly_comes_back_before, setup),
-		cmocka_unit_test_setup(an_empty_queue_is_no_reason_to_come_back, setup),
-		cmocka_unit_test_setup(silence_is_not_quick, setup),
-		cmocka_unit_test_setup(another_modem_begins_anew, setup),
-		cmocka_unit_test_setup(a_lost_link_is_lost, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
