@@ -9,12 +9,20 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
 
 import peers
+from daemon import Hawserd
+from handshakes import read
 from namespace import Namespace
 from patience import PATIENCE
+from topology import LAN4, SERVER4
+from waiting import until
 
 PORT = 9180
+TOKEN = "t0ken-of-32-characters-or-so-0001"
 FAR_S = 60 * PATIENCE
 LOCAL = ("--metrics", f"127.0.0.1:{PORT}")
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"
@@ -95,3 +103,30 @@ def scrape(namespace: Namespace, **where: object) -> dict[tuple[str, ...], float
     answer = get(namespace, "/metrics", **where)
     assert answer.status == 200, answer.text
     return samples(answer.text)
+
+
+@pytest.fixture
+def echo(serve):
+    return serve(peers.echo, mptcp=True)
+
+
+@pytest.fixture
+def token_file(tmp_path) -> Path:
+    file = tmp_path / "token"
+    file.write_text(TOKEN + "\n", "ascii")
+    file.chmod(0o600)
+    return file
+
+
+def send(daemon: Hawserd, echo, size: int) -> None:
+    with daemon.dial(SERVER4, echo.port) as client:
+        client.sendall(bytes(size))
+        read(client, size)
+    until(daemon.active, lambda active: active == 0)
+
+
+def conf(path: Path, port: int | None, more: str = "") -> Path:
+    listener = f'listen "m" {{ address = "127.0.0.1:{port}" metrics = yes }}\n' if port else ""
+    path.write_text(f'listen "s" {{ address = "{LAN4}:1080" }}\naccess {{ allow = {{ "10.77.0.0/24" }} }}\n'
+                    f"{listener}{more}", "ascii")
+    return path
