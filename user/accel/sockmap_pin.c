@@ -13,6 +13,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#define PIN_TRIES 16
+
 static int pin_path(char path[static PATH_MAX], const char *directory, enum sockmap_pin pin)
 {
 	static const char *const names[SOCKMAP_PIN_COUNT] = {
@@ -33,6 +35,26 @@ static uint32_t map_id(int fd)
 	uint32_t len = sizeof(info);
 
 	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) ? info.id : 0;
+}
+
+/* Another hawserd may pin at the same moment, or remove the directory as it ends: the last one's
+ * are seen. */
+static int replace(const char *directory, const char *path, int fd)
+{
+	int err = 0;
+
+	for (int tries = 0; tries < PIN_TRIES; tries++) {
+		if (mkdir(directory, 0700) && errno != EEXIST)
+			return -errno;
+		if (unlink(path) && errno != ENOENT)
+			return -errno;
+		if (!bpf_obj_pin(fd, path))
+			return 0;
+		err = -errno;
+		if (err != -EEXIST && err != -ENOENT)
+			break;
+	}
+	return err;
 }
 
 int sockmap_pin(const char *directory, const int fds[static SOCKMAP_PIN_COUNT], char *reason,
@@ -56,10 +78,8 @@ int sockmap_pin(const char *directory, const int fds[static SOCKMAP_PIN_COUNT], 
 	}
 	for (int i = 0; i < SOCKMAP_PIN_COUNT; i++) {
 		err = pin_path(path, directory, i);
-		if (!err && unlink(path) && errno != ENOENT)
-			err = -errno;
-		if (!err && bpf_obj_pin(fds[i], path))
-			err = -errno;
+		if (!err)
+			err = replace(directory, path, fds[i]);
 		if (err) {
 			snprintf(reason, size, "pin: %s", strerror(-err));
 			sockmap_unpin(directory, fds);
