@@ -7,11 +7,10 @@
 
 #include "access_log/access_line.h"
 #include "access_log/access_log.h"
+#include "auth/failed_login.h"
 #include "auth/users.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/loop_clock.h"
-#include "net/socket.h"
 #include "net/subflow.h"
 #include "session/opening.h"
 #include "session/session_private.h"
@@ -242,14 +241,9 @@ static const char *reason_of(const struct session *session, enum cause cause)
 void session_tell_refused(struct session *session, enum cause cause)
 {
 	const char *login = session->opening->handshake.login;
-	union address listener = {0};
-	char client[ADDRESS_TEXT_MAX], at[ADDRESS_TEXT_MAX], name[4 * LOGIN_TEXT_MAX + 16];
+	char name[4 * LOGIN_TEXT_MAX + 16];
 
 	session->told = true;
-	socket_local_address(session->relay.client.fd, &listener);
-	/* The address first: nothing that a stranger chose may look like one. */
-	log_warning("log-in failed from %s port %u at %s, name %s: %s",
-		    address_format_ip(&session->client, client), address_port(&session->client),
-		    address_format(&listener, at), access_line_quote(login, name, sizeof(name)),
-		    reason_of(session, cause));
+	failed_login_tell(session->relay.client.fd, &session->client,
+			  access_line_quote(login, name, sizeof(name)), reason_of(session, cause));
 }

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "auth/failed_login.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/config.h"
@@ -59,16 +60,11 @@ static void ask_for_token(struct http_answer *answer, const char *text)
 
 static void note_wrong_token(struct web *web, const struct http_call *request)
 {
-	union address at = {0};
-	char client[ADDRESS_TEXT_MAX], own[ADDRESS_TEXT_MAX];
 	bool tell;
 
 	(void)auth_penalty_note(web->source.penalty, request->client, clock_monotonic_s(), &tell);
-	socket_local_address(request->fd, &at);
 	if (tell)
-		log_warning("log-in failed from %s port %u at %s, name -: wrong token for metrics",
-			    address_format_ip(request->client, client),
-			    address_port(request->client), address_format(&at, own));
+		failed_login_tell(request->fd, request->client, "-", "wrong token for metrics");
 }
 
 /* Whether the client sees what is not for all; else answer says why not. */
