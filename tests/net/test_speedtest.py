@@ -71,6 +71,12 @@ def is_close(row: dict, rates: tuple[int, int]) -> bool:
             and row["latency"]["median_ms"] < 10 * DELAYS.get(row["name"], max(DELAYS.values())))
 
 
+def is_more_than_each(rows: dict[str, dict]) -> bool:
+    """All together, whatever the machine has just then."""
+    return all(together > 1.1 * max(alone) for together, *alone in
+               zip(rates_of(rows["all"]), *(rates_of(rows[name]) for name in RATES)))
+
+
 def test_figures(site):
     """Rates as the links have them, each alone and all together; latencies as well, and more with a
     full queue. A busy machine may take something of it, so a test may be made again; but never does
@@ -92,7 +98,8 @@ def test_figures(site):
         for name, delay in DELAYS.items():
             assert delay <= rows[name]["latency"]["median_ms"]
             assert rows[name]["latency"]["median_ms"] <= rows[name]["latency"]["p95_ms"]
-        missing -= {name for name, row in rows.items() if is_close(row, expected[name])}
+        missing -= {name for name, row in rows.items() if is_close(row, expected[name])
+                    and (name != "all" or is_more_than_each(rows))}
         if not missing:
             break
     assert not missing, (missing, rows)

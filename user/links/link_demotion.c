@@ -270,6 +270,17 @@ static void come_back(struct link_demotion_entry *entry, double until_s)
 	entry->seconds = 0;
 }
 
+void link_demotion_forget(struct link_demotion *demotion)
+{
+	for (size_t i = 0; i < LINKS_MAX; i++) {
+		struct link_demotion_entry *entry = &demotion->entries[i];
+
+		if (entry->phase == LINK_DEMOTION_TRIAL)
+			entry->phase = LINK_DEMOTION_NONE;
+		entry->seconds = 0;
+	}
+}
+
 /* What the others carry without the link, as the seconds of its trial have shown. */
 static void learn_best(struct link_demotion *demotion, double now_s, const struct link *links,
 		       size_t count, unsigned int seconds)

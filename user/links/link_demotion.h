@@ -55,6 +55,9 @@ struct link_demotion {
 bool link_demotion_look(struct link_demotion *demotion, double now_s, const struct link *links,
 			const struct link_sight *sights, size_t count);
 
+/* Ends trials, and forgets the seconds before: what they carried was no session's. */
+void link_demotion_forget(struct link_demotion *demotion);
+
 /* Marks links on trial and demoted ones, but none without which a family has no link in use. */
 void link_demotion_mark(struct link_demotion *demotion, struct link *links, size_t count);
 

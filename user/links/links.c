@@ -267,6 +267,10 @@ void links_test(struct links *links, bool goes_on)
 		return;
 	links->tested = goes_on;
 	link_quota_test(links->metered, goes_on);
+	/* It loads one link after the other, which no session does. */
+	link_demotion_forget(&links->demotion);
+	if (goes_on && links->netlink)
+		links_sync(links);
 }
 
 void links_close(struct links *links)

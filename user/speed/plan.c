@@ -8,24 +8,19 @@
 
 #include "config/config.h"
 #include "links/links.h"
-#include "shared/exit_state.h"
+#include "upstream/exit_dial.h"
 
-/* The one that has the best right to sessions. */
+/* One of those that sessions would take; where none is usable, it is asked all the same. */
 static const struct exit_config *choose_exit(const struct config *config)
 {
+	size_t candidates[EXITS_MAX];
 	const struct exit_config *best = NULL;
-	bool best_usable = false;
 
-	for (size_t i = 0; i < config->exit_count; i++) {
-		const struct exit_config *exit = &config->exits[i];
-		const bool usable = exit_state_is_usable(exit->state);
-
-		if (best && (best_usable > usable ||
-			     (best_usable == usable && best->priority <= exit->priority)))
-			continue;
-		best = exit;
-		best_usable = usable;
-	}
+	if (exit_dial_candidates(config, 0, candidates) > 0)
+		return &config->exits[candidates[0]];
+	for (size_t i = 0; i < config->exit_count; i++)
+		if (!best || config->exits[i].priority < best->priority)
+			best = &config->exits[i];
 	return best;
 }
 

@@ -62,9 +62,11 @@ static int prepare(struct speed_runner *r)
 					.mptcp_blackhole = &r->blackhole,
 					.links = &r->picker,
 					.config = plan->config};
-	r->watch.netlink = netlink_open(NETLINK_ROUTE);
-	if (!r->env.chunk || !r->env.dial.resolver || !r->watch.netlink)
+	if (!r->env.chunk || !r->env.dial.resolver)
 		return -ENOMEM;
+	r->watch.netlink = netlink_open(NETLINK_ROUTE);
+	if (!r->watch.netlink)
+		return -errno;
 	randombytes_buf(r->env.chunk, STREAM_CHUNK_BYTES);
 	ev_timer_init(&r->tick, speed_on_tick, SPEED_TICK_S, SPEED_TICK_S);
 	r->tick.data = r;
@@ -85,10 +87,12 @@ void *speed_run_thread(void *run)
 {
 	struct speed_runner runner = {.run = run};
 	struct speed_result *result = &runner.run->progress.result;
+	int err;
 
 	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
-	if (prepare(&runner))
-		snprintf(result->said, sizeof(result->said), "out of memory");
+	err = prepare(&runner);
+	if (err)
+		snprintf(result->said, sizeof(result->said), "cannot begin: %s", strerror(-err));
 	else
 		measure_all(&runner);
 	release(&runner);

@@ -185,14 +185,15 @@ int speed_start(struct speed *speed, const struct config *config, struct links *
 	}
 	/* Before the thread has it. */
 	(void)config_get(config);
+	links_test(links, true);
 	speed->run = begin(speed, config, links, order, said, &err);
 	if (!speed->run) {
+		links_test(links, false);
 		config_put(config);
 		descriptors_give(DESCRIPTORS_SESSION, SESSIONS);
 		return err;
 	}
 	speed->links = links;
-	links_test(links, true);
 	speed->why = NULL;
 	*id = ++speed->id;
 	log_info("speed test %llu by exit %s begins", (unsigned long long)*id,
@@ -220,7 +221,8 @@ bool speed_stop(struct speed *speed, uint64_t id, const char *why)
 	return true;
 }
 
-/* Whether it fills this link, or is still to do so. A backup carries nothing of all together. */
+/* Whether it fills this link, has filled it, or is still to do so. A backup carries nothing of all
+ * together. */
 static bool fills(const struct speed_run *run, const char *name)
 {
 	const struct speed_result *result = &run->progress.result;

@@ -302,15 +302,16 @@ void stream_count(struct stream *stream, uint64_t out[DIRECTIONS])
 				     ? subflows[i].bytes_arrived
 				     : subflows[i].bytes_received;
 	}
+	/* A subflow that is closed takes its count along. */
+	for (enum direction d = UP; d < DIRECTIONS; d++) {
+		if (out[d] < stream->live[d])
+			stream->closed[d] += stream->live[d] - out[d];
+		stream->live[d] = out[d];
+		out[d] += stream->closed[d];
+	}
 	/* Where the kernel does not tell. */
 	if (stream->request.kind == SPEED_SOURCE && out[DOWN] < stream->bytes)
 		out[DOWN] = stream->bytes;
 	if (stream->request.kind == SPEED_SINK && out[UP] == 0)
 		out[UP] = stream->bytes;
-	/* A subflow that is closed takes its count along. */
-	for (enum direction d = UP; d < DIRECTIONS; d++) {
-		if (stream->counted[d] < out[d])
-			stream->counted[d] = out[d];
-		out[d] = stream->counted[d];
-	}
 }

@@ -50,8 +50,9 @@ struct stream {
 	uint64_t bytes; /* given to a sink, or come from a source */
 	struct speed_sample samples[STREAM_SAMPLES_MAX];
 	size_t sample_count;
-	uint64_t counted[DIRECTIONS]; /* the most that stream_count() told */
-	double moved_s;		      /* when samples showed a byte last */
+	uint64_t live[DIRECTIONS];   /* bytes of its subflows, as last seen */
+	uint64_t closed[DIRECTIONS]; /* of those that are no more */
+	double moved_s;		     /* when samples showed a byte last */
 	uint8_t in[SPEED_REPORT_BYTES];
 	size_t in_len;
 	uint64_t stamps[STREAM_ECHOES_MAX]; /* a ring of what is under way */
