@@ -118,12 +118,14 @@ def test_from_the_start_until_somebody_logs_in(site, echo, portal, program, refu
     assert f"to log in, open http://{DOOR}/" in daemon.run_cli("links").stdout
     # Nothing goes there but what asks, once a second, and whoever wants to log in. Seconds that are
     # begun, and a round that is under way at either end.
-    before, began = site.bed.link_bytes("b")[1], time.monotonic()
-    for _ in range(8):
-        hello(daemon, echo.port)
+    before, begun, began = site.bed.link_bytes("b")[1], portal.begun(), time.monotonic()
+    waited = [hello(daemon, echo.port) for _ in range(8)]
     assert exits(daemon)["one"]["sessions"]["total"] == 8
     took = time.monotonic() - began
+    # Each greeting of an exit may be sent twice.
+    assert portal.begun() - begun < 2 * took + 4
     assert site.bed.link_bytes("b")[1] - before < (took + 3) * BYTES_OF_A_ROUND
+    assert min(waited) < 1
     assert not not_asked(portal)
     check = daemon.doctor("wan-b")["use"]
     assert check["verdict"] == "fail" and f"open http://{DOOR}/" in check["mend"]
@@ -333,3 +335,11 @@ def test_a_browser_in_the_lan(lan, interceptor):
         with peers.connect(lan.client, far("b")[0], 2050) as client:
             assert get(client, f"{PAGE}?ok")[2] == "welcome"
         assert not portal.closed
+
+
+def test_a_login_beside_the_question(site, portal):
+    """Many portals send on to a page of whoever was asked. Nobody is there but by the door."""
+    portal.location = "http://{host}/login"
+    site.exit()
+    daemon = site.router()
+    assert await_portal(daemon)["url"] == f"http://{DOOR}/login"

@@ -123,14 +123,6 @@ static int change(const uint16_t *types, size_t type_count, const char *set,
 	return err;
 }
 
-int nft_set_add(const char *set, const struct nft_set_element *elements, size_t count,
-		uint64_t timeout_ms)
-{
-	static const uint16_t types[] = {NFT_MSG_NEWSETELEM};
-
-	return change(types, 1, set, elements, count, timeout_ms);
-}
-
 /* An element that is there keeps its timeout before 6.12. So it is deleted first; and to be sure
  * that it can be, added before. */
 int nft_set_renew(const char *set, const struct nft_set_element *elements, size_t count,

@@ -18,10 +18,6 @@ struct nft_set_element {
 /* All of these change all elements or none. 0 or -errno; -ENOENT: there is no such table or set,
  * or, to delete, no such element. */
 
-/* Adds those that are not there. timeout_ms 0: none. */
-int nft_set_add(const char *set, const struct nft_set_element *elements, size_t count,
-		uint64_t timeout_ms);
-
 /* Adds them, or has them time out anew. */
 int nft_set_renew(const char *set, const struct nft_set_element *elements, size_t count,
 		  uint64_t timeout_ms);

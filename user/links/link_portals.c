@@ -122,6 +122,7 @@ static bool take_answer(void *context, const uint8_t *answer, size_t len, bool e
 	if (watched->round.word == PORTAL_MORE && !end)
 		return false;
 	if (watched->round.word == PORTAL_CLOSED) {
+		portal_door_lead(slot, location);
 		watched->moved = !address_same_ip(&watched->portal.at, &at);
 		memcpy(watched->portal.location, location, sizeof(location));
 		watched->portal.at = at;

@@ -2,6 +2,7 @@
 #include "links/portal_door.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "config/link_config.h"
 
@@ -56,4 +57,16 @@ const char *portal_door_url(unsigned int slot, char out[PORTAL_DOOR_URL_MAX])
 const char *portal_nobody_url(unsigned int slot, char out[PORTAL_DOOR_URL_MAX])
 {
 	return url_of(FIRST_NOBODY + slot, out);
+}
+
+void portal_door_lead(unsigned int slot, char location[PORTAL_LOCATION_MAX])
+{
+	char nobody[PORTAL_DOOR_URL_MAX], door[PORTAL_DOOR_URL_MAX];
+	char led[PORTAL_LOCATION_MAX];
+	const size_t len = strlen(portal_nobody_url(slot, nobody));
+
+	if (strncmp(location, nobody, len) != 0)
+		return;
+	snprintf(led, sizeof(led), "%s%s", portal_door_url(slot, door), location + len);
+	memcpy(location, led, sizeof(led));
 }

@@ -6,6 +6,7 @@
 #define HAWSER_LINKS_PORTAL_DOOR_H
 
 #include "base/address.h"
+#include "proto/portal_answer.h"
 
 #define PORTAL_DOOR_URL_MAX sizeof("http://255.255.255.255/")
 
@@ -19,5 +20,8 @@ int portal_door_slot(const union address *address);
 /* Each returns out, filled with the URL that leads there. */
 const char *portal_door_url(unsigned int slot, char out[PORTAL_DOOR_URL_MAX]);
 const char *portal_nobody_url(unsigned int slot, char out[PORTAL_DOOR_URL_MAX]);
+
+/* What an answer from the address of nobody refers to there is to be opened by the door. */
+void portal_door_lead(unsigned int slot, char location[PORTAL_LOCATION_MAX]);
 
 #endif

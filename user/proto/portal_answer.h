@@ -9,7 +9,6 @@
 #include <stdint.h>
 
 #define PORTAL_REQUEST_MAX  768
-#define PORTAL_ANSWER_MAX   2048 /* no more of an answer is read */
 #define PORTAL_LOCATION_MAX 512	 /* with its NUL */
 
 enum portal_word {

@@ -27,6 +27,7 @@ class Portal:
                  names: int = 0) -> None:
         self.namespace, self.refuse, self.page, self.names = namespace, refuse, page, names
         self.requests: list[str] = []
+        self.location = PAGE  # {host}: who was asked
         self._listening = peers.listen(namespace, "0.0.0.0", port=PORT)
         self._listening.settimeout(None)
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -56,12 +57,19 @@ class Portal:
                     iifname "b" tcp dport 80 redirect to :{PORT};
                     {names}
                 }}
+                counter begun {{ }}
                 chain arriving {{
                     type filter hook input priority filter;
+                    iifname "b" tcp dport != {{ 80, {PORT} }} tcp flags & (syn | ack) == syn counter name begun;
                     {others}
                 }}
             }}""")
         self.closed = True
+
+    def begun(self) -> int:
+        """SYNs by link b since it was closed, but to port 80."""
+        return int(self.namespace.run("nft", "list", "counter", "inet", _TABLE, "begun")
+                   .split("packets ")[1].split()[0])
 
     def log_in(self) -> None:
         if self.closed:
@@ -93,7 +101,8 @@ class Portal:
         elif head.startswith("GET /login ") or self.page:
             answer = "HTTP/1.1 200 OK\r\n\r\n<form>log in"
         else:
-            answer = f"HTTP/1.1 302 Found\r\nLocation: {PAGE}\r\n\r\n"
+            host = next((line[6:] for line in head.splitlines() if line.startswith("Host: ")), "")
+            answer = f"HTTP/1.1 302 Found\r\nLocation: {self.location.format(host=host)}\r\n\r\n"
         client.sendall(answer.encode())
 
 

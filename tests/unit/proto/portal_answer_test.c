@@ -91,7 +91,7 @@ static void whole_and_cut(void **state)
 
 static void long_location(void **state)
 {
-	char in[PORTAL_ANSWER_MAX];
+	char in[2048];
 	char location[PORTAL_LOCATION_MAX];
 	const int len = snprintf(in, sizeof(in),
 				 "HTTP/1.1 302 Found\r\nLocation: http://%0600d/"
