@@ -22,7 +22,6 @@ struct local_client;
 /* How bytes of one flow move. A flow's tier may change at any time: what is held is given by the
  * tier that took it. */
 struct tier {
-	const char *name;
 	/* Takes once, at most max bytes, from the source into flow->held. Bytes taken, 0 at the end
 	 * of the stream, -EAGAIN, or another -errno of the source. Called only when nothing is
 	 * held. */

@@ -73,7 +73,6 @@ static void copy_drop(struct flow *flow, struct io_buffers *buffers)
 }
 
 const struct tier tier_copy = {
-	.name = "copy",
 	.take = copy_take,
 	.give = copy_give,
 	.keep = copy_keep,

@@ -62,7 +62,6 @@ static void splice_drop(struct flow *flow, struct io_buffers *buffers)
 }
 
 const struct tier tier_splice = {
-	.name = "splice",
 	.take = splice_take,
 	.give = splice_give,
 	.keep = splice_keep,

@@ -34,7 +34,7 @@ static const char *chosen(enum transport source, enum transport target, enum tie
 
 	flow_init(&flow, -1, source, -1, target, mode);
 	assert_non_null(flow.reason);
-	return flow.tier->name;
+	return flow.tier == &tier_splice ? "splice" : "copy";
 }
 
 static const char *by_default(enum transport source, enum transport target)
