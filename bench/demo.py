@@ -23,6 +23,7 @@ from pathlib import Path
 
 import paths  # noqa: F401
 import router
+import socks
 from emulator import BINARY as EMULATOR
 from namespace import Namespace, Unavailable
 from processes import HAWSER, HAWSERD, Failed
@@ -68,34 +69,11 @@ def serve(namespace: Namespace) -> None:
     threading.Thread(target=accept, daemon=True).start()
 
 
-def connect(namespace: Namespace, address: str, port: int) -> socket.socket:
-    """A plain TCP connection, as any client of a LAN makes it."""
-    client = namespace.socket(socket.AF_INET)
-    client.settimeout(TIMEOUT_S)
-    try:
-        client.connect((address, port))
-    except OSError:
-        client.close()
-        raise
-    return client
-
-
 def download(namespace: Namespace, mode: str) -> socket.socket:
-    """Connects to the server; or asks hawserd for it, by SOCKS5 (RFC 1928)."""
+    """Connects to the server; or asks hawserd for it."""
     if mode == "transparent":
-        return connect(namespace, WEB4, WEB_PORT)
-    client = connect(namespace, LAN4, router.PROXY_PORT)
-    client.sendall(b"\x05\x01\x00" + b"\x05\x01\x00\x01" + socket.inet_aton(WEB4)
-                   + WEB_PORT.to_bytes(2, "big"))
-    answer = b""
-    while len(answer) < 12:
-        chunk = client.recv(12 - len(answer))
-        if not chunk:
-            raise Failed("hawserd closed the connection")
-        answer += chunk
-    if answer[3] != 0:
-        raise Failed(f"hawserd cannot reach the server: SOCKS5 reply {answer[3]}")
-    return client
+        return socks.connect(namespace, WEB4, WEB_PORT, TIMEOUT_S)
+    return socks.dial(namespace, (LAN4, router.PROXY_PORT), (WEB4, WEB_PORT), TIMEOUT_S)
 
 
 def mbits(count: int, seconds: float) -> float:

@@ -7,10 +7,12 @@ import socket
 import threading
 import time
 
+import socks
 from namespace import Namespace
 from pattern import Stream
 from place import WEB4
 from processes import Failed
+from router import PROXY_PORT
 
 PORT = 8000
 BIN_S = 0.02
@@ -69,29 +71,13 @@ class Download:
 
     def __init__(self, client: Namespace, proxy: str, web: Web) -> None:
         self._web = web
-        self._sock = client.socket(socket.AF_INET)
-        self._sock.settimeout(STUCK_S)
-        self._sock.connect((proxy, 1080))
-        self._ask()
+        self._sock = socks.dial(client, (proxy, PROXY_PORT), (WEB4, PORT), STUCK_S)
         self.bins: list[int] = []
         self.total = 0
         self.fault = ""
         self.began = time.monotonic()
         self._thread = threading.Thread(target=self._receive, daemon=True)
         self._thread.start()
-
-    def _ask(self) -> None:
-        """SOCKS5 (RFC 1928), by name of nobody."""
-        self._sock.sendall(b"\x05\x01\x00\x05\x01\x00\x01" + socket.inet_aton(WEB4)
-                           + PORT.to_bytes(2, "big"))
-        answer = b""
-        while len(answer) < 12:
-            piece = self._sock.recv(12 - len(answer))
-            if not piece:
-                raise Failed("hawserd closed the connection")
-            answer += piece
-        if answer[3] != 0:
-            raise Failed(f"hawserd cannot reach the server: SOCKS5 reply {answer[3]}")
 
     def _receive(self) -> None:
         stream = Stream(1)

@@ -314,41 +314,46 @@ def test_syslog(hawserd, echo, tmp_path):
         assert b"cause=none" in syslog.recv(4096)
 
 
-def test_nobody_reads(hawserd, echo, tmp_path):
-    """A FIFO that is full holds nobody up; what it does not take is kept, so much of it, and then dropped."""
+@pytest.fixture
+def fifo(tmp_path):
+    """A path of it, and its end that is read."""
     path = tmp_path / "fifo"
     os.mkfifo(path)
     reader = os.open(path, os.O_RDWR | os.O_NONBLOCK)
-    try:
-        daemon = hawserd("--access-log", str(path))
-        os.write(reader, b"x" * 65536)
-        for _ in range(50):
-            with daemon.dial(SERVER4, echo.port) as client:
-                client.sendall(b"hello")
-                assert read(client, 5) == b"hello"
-        until(daemon.active, lambda active: active == 0)
-        assert daemon.status()["access_log"]["lines"] == 0
-        os.read(reader, 65536)
-        until(lambda: daemon.status()["access_log"]["lines"], lambda count: count == 50)
-        assert os.read(reader, 65536).count(b" cause=none\n") == 50
+    yield path, reader
+    os.close(reader)
 
-        def visit() -> None:
-            with daemon.dial(SERVER4, echo.port):
-                pass
 
-        os.write(reader, b"x" * 65536)
-        with Repeated(*[visit] * 8) as visits:
-            until(lambda: daemon.status()["access_log"]["dropped"], lambda count: count > 0, 120)
-        assert visits.failed == []
-        until(daemon.active, lambda active: active == 0)
-        os.read(reader, 65536)
-        came = b""
-        while came.count(b"\n") + daemon.status()["access_log"]["dropped"] < visits.made:
-            with contextlib.suppress(BlockingIOError):
-                came += os.read(reader, 65536)
-        assert all(parse(line)["cause"] == "none" for line in came.decode("ascii").splitlines())
-    finally:
-        os.close(reader)
+def test_nobody_reads(hawserd, echo, fifo):
+    """A FIFO that is full holds nobody up; what it does not take is kept, so much of it, and then dropped."""
+    path, reader = fifo
+    daemon = hawserd("--access-log", str(path))
+    os.write(reader, b"x" * 65536)
+    for _ in range(50):
+        with daemon.dial(SERVER4, echo.port) as client:
+            client.sendall(b"hello")
+            assert read(client, 5) == b"hello"
+    until(daemon.active, lambda active: active == 0)
+    assert daemon.status()["access_log"]["lines"] == 0
+    os.read(reader, 65536)
+    until(lambda: daemon.status()["access_log"]["lines"], lambda count: count == 50)
+    assert os.read(reader, 65536).count(b" cause=none\n") == 50
+
+    def visit() -> None:
+        with daemon.dial(SERVER4, echo.port):
+            pass
+
+    os.write(reader, b"x" * 65536)
+    with Repeated(*[visit] * 8) as visits:
+        until(lambda: daemon.status()["access_log"]["dropped"], lambda count: count > 0, 120)
+    assert visits.failed == []
+    until(daemon.active, lambda active: active == 0)
+    os.read(reader, 65536)
+    came = b""
+    while came.count(b"\n") + daemon.status()["access_log"]["dropped"] < visits.made:
+        with contextlib.suppress(BlockingIOError):
+            came += os.read(reader, 65536)
+    assert all(parse(line)["cause"] == "none" for line in came.decode("ascii").splitlines())
 
 
 @contextlib.contextmanager
@@ -393,31 +398,26 @@ def test_a_full_disk(bed, hawserd, echo):
         daemon.finish()
 
 
-def test_opened_again_while_nobody_reads(hawserd, echo, tmp_path):
+def test_opened_again_while_nobody_reads(hawserd, echo, fifo):
     """What waited then is written when somebody reads."""
-    path = tmp_path / "fifo"
-    os.mkfifo(path)
-    reader = os.open(path, os.O_RDWR | os.O_NONBLOCK)
-    try:
-        daemon = hawserd("--access-log", str(path))
-        os.write(reader, b"x" * 65536)
-        for when in "before", "after":
+    path, reader = fifo
+    daemon = hawserd("--access-log", str(path))
+    os.write(reader, b"x" * 65536)
+    for when in "before", "after":
+        with daemon.dial(SERVER4, echo.port):
+            pass
+        until(daemon.active, lambda active: active == 0)
+        time.sleep(0.3)  # it has tried
+        if when == "before":
+            # Taken by the main thread already; then one waits that it has not taken yet.
             with daemon.dial(SERVER4, echo.port):
                 pass
             until(daemon.active, lambda active: active == 0)
-            time.sleep(0.3)  # it has tried
-            if when == "before":
-                # Taken by the main thread already; then one waits that it has not taken yet.
-                with daemon.dial(SERVER4, echo.port):
-                    pass
-                until(daemon.active, lambda active: active == 0)
-                daemon.signal(signal.SIGUSR1)
-        os.read(reader, 65536)
-        state = until(lambda: daemon.status()["access_log"],
-                      lambda found: found["lines"] + found["dropped"] == 3)
-        assert state["lines"] >= 1
-    finally:
-        os.close(reader)
+            daemon.signal(signal.SIGUSR1)
+    os.read(reader, 65536)
+    state = until(lambda: daemon.status()["access_log"],
+                  lambda found: found["lines"] + found["dropped"] == 3)
+    assert state["lines"] >= 1
 
 
 def test_turned_off_and_on_under_load(hawserd, echo, log, tmp_path):

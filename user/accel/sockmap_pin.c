@@ -37,8 +37,8 @@ static uint32_t map_id(int fd)
 	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) ? info.id : 0;
 }
 
-/* Another hawserd may pin at the same moment, or remove the directory as it ends: the last one's
- * are seen. */
+/* Another hawserd may pin at the same moment, or remove the directory as it ends. Of each name, the
+ * last one's is seen. */
 static int replace(const char *directory, const char *path, int fd)
 {
 	int err = 0;

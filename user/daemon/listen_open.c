@@ -83,8 +83,33 @@ int listen_open(const struct listen_config *listen, const struct tune *tune)
 	return fd;
 }
 
+static bool is_of_mptcp(int fd)
+{
+	int protocol = 0;
+	socklen_t len = sizeof(protocol);
+
+	return fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 &&
+	       protocol == IPPROTO_MPTCP;
+}
+
+/* A socket unit may have chosen it; or the address was that of metrics before. */
+static void tell_of_plain_tcp(int fd, const union address *address)
+{
+	const int ours = is_of_mptcp(fd) ? -1 : mptcp_socket(address->sa.sa_family, true);
+	char text[ADDRESS_TEXT_MAX];
+
+	if (is_of_mptcp(ours))
+		log_info("%s takes no MPTCP: the socket that hawserd was started with is one of "
+			 "plain TCP",
+			 address_format(address, text));
+	if (ours >= 0)
+		close(ours);
+}
+
 int listen_adopt(int fd, const struct listen_config *listen, const struct tune *tune)
 {
+	if (!listen->metrics)
+		tell_of_plain_tcp(fd, &listen->address);
 	socket_bound(fd, tune->receive_bytes, tune->unsent_bytes);
 	if (listen->gate)
 		socket_take_early(fd);
