@@ -94,6 +94,14 @@ def request_times(router: Hawserd, port: int, limit_s: float, count: int = 12) -
     return count
 
 
+def is_left(bed: Bed, link: str) -> bool:
+    """Whether nothing more is sent by it where another link works. Its endpoint may stay as a backup for a
+    while: one of hawserd's own questions may stand there alone, closed, its end not acknowledged."""
+    there = [each for each in bed.router.run("ip", "mptcp", "endpoint").splitlines()
+             if near(link)[0] in each.split()]
+    return all("backup" in each.split() for each in there)
+
+
 @pytest.mark.parametrize("link", LINKS)
 @pytest.mark.parametrize("when", ["before-the-start", "while-idle"])
 def test_no_request_notices(site, echo, link, when):
@@ -110,7 +118,7 @@ def test_no_request_notices(site, echo, link, when):
         count = request_times(router, echo.port, 0.9)
         assert exits(router)["one"]["sessions"]["total"] == count
         until(lambda: state(router, link) == "no-answer")
-        assert near(link)[0] not in site.bed.router.run("ip", "mptcp", "endpoint")
+        until(lambda: is_left(site.bed, link))
         assert states(router) == {"one": "up"}
         assert state(router, LINKS.replace(link, "")) == "up"
     until(lambda: state(router, link) == "up")
