@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define PORTAL_REQUEST_MAX  768
-#define PORTAL_LOCATION_MAX 512	 /* with its NUL */
+#define PORTAL_LOCATION_MAX 512 /* with its NUL */
 
 enum portal_word {
 	PORTAL_NOTHING, /* no answer, or one that says nothing of the way */
