@@ -123,8 +123,10 @@ def test_is_put_back(lan, interceptor, serve, method, what):
             until(lambda: kept(daemon)["put_back"], lambda n: n == count)  # pylint: disable=cell-var-from-loop
             made, failed = clients.made, len(clients.failed)
             until(lambda: clients.made > made + 4)  # pylint: disable=cell-var-from-loop
-            # Without any chain of NAT, the kernel translates no packet of what was redirected before.
-            may_fail = (method, "chain" in what) == ("redirect", False)
+            # Without any chain of NAT, the kernel translates no packet of what was redirected before. And
+            # the table may go between hawserd's look at it and the held packet that it sends.
+            may_fail = (method, "chain" in what) == ("redirect", False) or \
+                (method == "tproxy" and what in TABLE[:2])
             assert clients.failed == [] or (may_fail and len(clients.failed) <= failed + FAMILIES), clients.failed
         until(lambda: is_taken(lan, server.port))
     assert clients.failed == [] or may_fail
