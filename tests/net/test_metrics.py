@@ -194,7 +194,7 @@ def test_what_is_there(bed, hawserd, echo):
     with visitor(bed.router) as one, daemon.dial(SERVER4, echo.port) as client:
         client.sendall(b"x")
         read(client, 1)
-        for command in "status", "links", "rates", "exits", "doctor", "sessions":
+        for command in "status", "links", "rates", "exits", "doctor", "sessions", "events", "speedtest":
             answer = one.get(f"/api/{command}")
             assert answer.status == 200 and answer.headers["Content-Type"] == "application/json"
             assert answer.headers["Cache-Control"] == "no-store"
@@ -204,9 +204,11 @@ def test_what_is_there(bed, hawserd, echo):
         assert detail["session"]["id"] == session["id"] and detail["subflows"]
         assert one.get("/api/usage?by=client&days=1").json()["usage"][0]["up"] == 1
         assert "error" in one.get("/api/usage?by=nobody").json()
-        assert one.get("/api/sessions?limit=1001").status == 400
-        assert one.get("/api/session?id=-1").status == 400
-        for path in "/api/reload", "/api/upgrade", "/api/run", "/api/let-go", "/api/", "/x", "/metrics/", "//metrics":
+        # An id would renew the lease of a speed test.
+        for wrong in "sessions?limit=1001", "session?id=-1", "speedtest?id=1", "status?limit=1", "usage?id=1", "events?name=x":
+            answer = one.get(f"/api/{wrong}")
+            assert answer.status == 400 and answer.text.startswith(re.split("[?=]", wrong)[1] + ": expected "), wrong
+        for path in "/api/reload", "/api/upgrade", "/api/run", "/api/let-go", "/api/speedtest-start", "/api/", "/x", "/metrics/", "//metrics":
             assert one.get(path).status == 404, path
         head = one.get("/metrics", "HEAD")
         assert (head.status, head.text) == (200, "") and int(head.headers["Content-Length"]) > 1000

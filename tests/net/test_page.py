@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 import handshakes
+import hop
 import peers
+import speed
 from browser import Browser
 from daemon import Hawserd
 from handshakes import read
@@ -143,6 +145,13 @@ def test_live(bare, browser, start, tmp_path):
         # What others have chosen is nowhere but in texts.
         assert browser.run("document.images.length + document.querySelectorAll('main b, main img').length") == 0
         assert browser.run("document.title") == "Hawser"
+    # What happens is told, of links and of others.
+    browser.run("document.getElementById('events').scrollIntoView({behavior: 'instant'})")
+    for change, seen in ("down", "lte: no-carrier"), ("up", "lte: up"):
+        bare.server.run("ip", "link", "set", "dev", "b", change)
+        browser.until(f"document.getElementById('event-list').textContent.includes('{seen}')")
+    browser.run("""showEvents({events: [{time: 1, link: "", event: "sessions go by exit two now"}]})""")
+    assert text(browser, "#event-list li").endswith("sessions go by exit two now") and ": sessions" not in text(browser, "#event-list li")
     until(daemon.active, lambda active: active == 0)
     browser.until("document.querySelectorAll('#tiles dd')[2].textContent === '0'")
     assert browser.said == []
@@ -177,6 +186,45 @@ def test_looks(bare, browser, start, tmp_path, phone):
     browser.go(f"{HERE}/?again")
     assert browser.run("document.documentElement.dataset.theme") == "light"
     assert browser.said == []
+
+
+def test_speed(bare, browser, start, tmp_path):
+    """What the last speed test measured, and how far one is."""
+    tokens = hop.write_tokens(tmp_path / "tokens", hop.Token("home").line())
+    exit_ = Hawserd(bare, "--serve-exit", f"{SERVER4}:2080", "--tokens", str(tokens), "--exit-name", "one",
+                    "--exit-allow", "10.77.9.0/24", listen=False, namespace=bare.server)
+    daemon = start(f'exit "one" {{ address = "{SERVER4}" port = 2080 token-file = "{tokens}" }}')
+    browser.look_like(1280, 900, dark=False)
+    opened(browser)
+    browser.run("document.getElementById('speedtest').scrollIntoView({behavior: 'instant'})")
+    browser.until("/None since hawserd started/.test(document.getElementById('speed-table').textContent)")
+    with speed.start(daemon, "--seconds", "2", "dsl") as process:
+        browser.until("/^measuring, \\d+ %: /.test(document.getElementById('speed-note').textContent)")
+        process.wait(60)
+    browser.until("/exit one, moved /.test(document.getElementById('speed-note').textContent)")
+    (row,) = daemon.ask("speedtest")["last"]["links"]
+    cells = text(browser, "#speed-table tbody td").split("|")
+    assert cells[0] == "dsl" and cells[-1] == row["said"] == ""
+    for cell, way in zip(cells[1:3], ("download", "upload")):
+        number, unit = cell.split()
+        assert float(number) == pytest.approx(row[way]["bits_per_s"] / {"kbit/s": 1e3, "Mbit/s": 1e6}[unit], abs=0.6)
+    assert cells[3] == f"{row['latency']['median_ms']:.1f} / {row['latency']['p95_ms']:.1f} ms"
+    # One that has yielded, one beside which others moved something, and a name that would do harm.
+    row["download"] = {"yielded": True, "others_bits_per_s": 5e6}
+    row["upload"] |= {"bits_per_s": 8e6, "others_bits_per_s": 1e6}
+    made = {"running": False, "last": {"time": 0, "exit": NASTY, "bytes": 7, "said": f"stopped by {NASTY}",
+                                       "links": [row, {"name": "all", "together": True, "said": NASTY}]}}
+    browser.run(f"showSpeed({json.dumps(made)})")
+    cells = text(browser, "#speed-table tbody td").split("|")
+    assert cells[1:3] == ["in use", "8.0 Mbit/s"] and cells[6] == (
+        "download not measured: it was in the way of others, who move 5.0 Mbit/s; upload: others moved 1.0 Mbit/s beside it")
+    assert cells[7:] == ["all together", "", "", "", "", "", NASTY]
+    assert text(browser, "#speed-said") == f"stopped by {NASTY}" and browser.run("document.images.length") == 0
+    for phone in False, True:
+        browser.look_like(390 if phone else 1280, 900, dark=False, phone=phone)
+        keep_picture(browser, tmp_path, f"speed-{'phone' if phone else 'desktop'}")
+        assert browser.run(ACCESSIBLE) == [] and browser.said == []
+    exit_.finish()
 
 
 def test_portal(browser, start):

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "daemon/report_put.h"
 #include "links/link_portals.h"
+#include "links/link_tell.h"
 #include "links/link_upkeep.h"
 #include "links/links.h"
 #include "links/portal_door.h"
@@ -176,13 +177,6 @@ static struct json_object *report_event(const struct link_event *event)
 	return object;
 }
 
-/* Not what the links' own events say. */
-static bool is_others(const struct past_event *past)
-{
-	return strcmp(past->event, "link-up") != 0 && strcmp(past->event, "link-down") != 0 &&
-	       strcmp(past->event, "link-demoted") != 0;
-}
-
 static struct json_object *report_past(const struct past_event *past)
 {
 	struct json_object *object = json_object_new_object();
@@ -202,7 +196,8 @@ struct json_object *report_events(const struct links *links, const struct on_eve
 	size_t i = 0;
 
 	for (size_t j = 0; on_event && (past = on_event_past(on_event, j)); j++) {
-		if (!is_others(past))
+		/* The links' own events say more of it. */
+		if (link_tell_is_state(past->event))
 			continue;
 		while (links && (event = links_event(links, i)) && event->time_s <= past->time_s) {
 			append(list, report_event(event));

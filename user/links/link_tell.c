@@ -28,12 +28,21 @@ static enum link_tale tale_of(const struct link *link, enum link_tale before)
 	}
 }
 
+static const char *const state_events[] = {[LINK_TOLD_UP] = "link-up",
+					   [LINK_TOLD_DOWN] = "link-down",
+					   [LINK_TOLD_DEMOTED] = "link-demoted"};
+
+bool link_tell_is_state(const char *event)
+{
+	for (size_t i = 0; i < COUNT(state_events); i++)
+		if (strcmp(state_events[i], event) == 0)
+			return true;
+	return false;
+}
+
 static void tell(struct on_event *on_event, const struct link *link, enum link_tale tale,
 		 const char *before)
 {
-	static const char *const events[] = {[LINK_TOLD_UP] = "link-up",
-					     [LINK_TOLD_DOWN] = "link-down",
-					     [LINK_TOLD_DEMOTED] = "link-demoted"};
 	const char *state = link_state_name(link->state);
 	char line[LINE_MAX_BYTES];
 	const struct hook_value values[] = {{"LINK", link->config.name},
@@ -44,7 +53,7 @@ static void tell(struct on_event *on_event, const struct link *link, enum link_t
 
 	snprintf(line, sizeof(line), "link %s (%s): %s", link->config.name, link->config.device,
 		 state);
-	on_event_tell(on_event, events[tale], values, COUNT(values));
+	on_event_tell(on_event, state_events[tale], values, COUNT(values));
 }
 
 static bool is_followed(const char *name, const struct link *links, size_t count)

@@ -3,6 +3,7 @@
 #ifndef HAWSER_LINKS_LINK_TELL_H
 #define HAWSER_LINKS_LINK_TELL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "links/link.h"
@@ -28,6 +29,9 @@ struct link_told *link_told_of(struct link_told told[LINKS_MAX], const char *nam
  * is up when it is seen for the first time is as expected. Set aside for a trial, it is as it was.
  */
 void link_tell_state(struct on_event *on_event, struct link_told *told, const struct link *link);
+
+/* Whether it is one of these events. */
+bool link_tell_is_state(const char *event);
 
 /* "portal-found", once it is known who answers, and "portal-gone". portal NULL: it is behind none.
  */

@@ -63,6 +63,17 @@ static void who_comes_back_is_known(void **state)
 	assert_ptr_equal(link_told_of(all, "usb77", links, 5), &all[9]);
 }
 
+static void events_of_a_state(void **state)
+{
+	(void)state;
+	assert_true(link_tell_is_state("link-up"));
+	assert_true(link_tell_is_state("link-down"));
+	assert_true(link_tell_is_state("link-demoted"));
+	assert_false(link_tell_is_state("link-quota"));
+	assert_false(link_tell_is_state("portal-found"));
+	assert_false(link_tell_is_state(""));
+}
+
 /* What is told when the link is in this state. */
 static void expect(enum link_state state, const char *expected)
 {
@@ -164,6 +175,7 @@ static void quota_once_a_level(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(events_of_a_state),
 		cmocka_unit_test_setup(up_and_down, begin),
 		cmocka_unit_test(who_comes_back_is_known),
 		cmocka_unit_test_setup(demoted, begin),
