@@ -21,7 +21,7 @@ from manager import Manager, ask
 from topology import LAN4, SERVER4
 from waiting import until
 # pylint: disable-next=unused-import
-from web import (LOCAL, PORT, conf, echo, get, samples, scrape, token_file, visitor)
+from web import (Answer, LOCAL, PORT, conf, echo, get, samples, scrape, token_file, visitor)
 
 pytestmark = pytest.mark.mptcp
 SOL_MPTCP, MPTCP_INFO = 284, 1
@@ -242,6 +242,20 @@ def test_a_question_at_the_end(bed, hawserd):
         until(lambda: refuses(bed, PORT))
         answer = one.get("/metrics")
         assert samples(answer.text)["hawser_draining",] == 1 and answer.headers["Connection"] == "close"
+        assert daemon.wait() == 0
+
+
+def test_a_question_on_a_kept_connection(bed, hawserd):
+    """It was answered before, as Prometheus is, and asks again in the moment of the end."""
+    daemon = hawserd(*LOCAL)
+    with visitor(bed.router) as one:
+        assert get(bed.router, "/metrics").status == one.get("/metrics").status == 200
+        daemon.signal(signal.SIGSTOP)
+        one.connection.request("GET", "/metrics", headers={"Host": one.host})
+        daemon.signal(signal.SIGTERM)
+        daemon.signal(signal.SIGCONT)
+        # Which of both it hears of first is not said.
+        assert samples(Answer(one.connection.getresponse()).text)["hawser_draining",] in (0, 1)
         assert daemon.wait() == 0
 
 

@@ -111,15 +111,15 @@ static void write_tokens(const struct config *config, struct exposition *out)
 
 void metrics_write_exits(const struct config *config, struct exposition *out)
 {
-	struct exit_facts facts;
+	struct exit_facts facts[EXITS_MAX];
 
+	for (size_t i = 0; i < config->exit_count; i++)
+		exit_state_describe(config->exits[i].state, &facts[i]);
 	for (enum exit_figure figure = 0; figure < EXIT_FIGURES; figure++) {
 		exposition_family(out, figures[figure].type, figures[figure].name,
 				  figures[figure].help);
-		for (size_t i = 0; i < config->exit_count; i++) {
-			exit_state_describe(config->exits[i].state, &facts);
-			write_figure(figure, config->exits[i].name, &facts, out);
-		}
+		for (size_t i = 0; i < config->exit_count; i++)
+			write_figure(figure, config->exits[i].name, &facts[i], out);
 	}
 	write_tokens(config, out);
 }

@@ -5,95 +5,79 @@
 #include "links/links.h"
 #include "web/exposition.h"
 
+struct row {
+	const struct link *link;
+	const char *name;
+	const struct link_rates *meter;
+	struct link_echoes echoes;
+	const struct quota_usage *usage; /* NULL: no quota */
+};
+
 /* Writes the samples of one link. */
-typedef void write_fn(const struct links *links, size_t index, const char *name,
-		      struct exposition *out);
+typedef void write_fn(const struct row *row, struct exposition *out);
 
-static void write_info(const struct links *links, size_t index, const char *name,
-		       struct exposition *out)
+static void write_info(const struct row *row, struct exposition *out)
 {
-	const struct link *link = &links_list(links, &(size_t){0})[index];
-
-	exposition_count(out, 1, "link", name, "device", link->config.device, "role",
-			 link_role_words[link->config.role], NULL);
+	exposition_count(out, 1, "link", row->name, "device", row->link->config.device, "role",
+			 link_role_words[row->link->config.role], NULL);
 }
 
-static void write_up(const struct links *links, size_t index, const char *name,
-		     struct exposition *out)
+static void write_up(const struct row *row, struct exposition *out)
 {
-	const struct link *link = &links_list(links, &(size_t){0})[index];
-
-	exposition_count(out, link->state == LINK_STATE_UP, "link", name, NULL);
+	exposition_count(out, row->link->state == LINK_STATE_UP, "link", row->name, NULL);
 }
 
-static void write_state(const struct links *links, size_t index, const char *name,
-			struct exposition *out)
+static void write_state(const struct row *row, struct exposition *out)
 {
-	const struct link *link = &links_list(links, &(size_t){0})[index];
-
 	for (enum link_state state = 0; state < LINK_STATES; state++)
-		exposition_count(out, link->state == state, "link", name, "state",
+		exposition_count(out, row->link->state == state, "link", row->name, "state",
 				 link_state_name(state), NULL);
 }
 
-static void write_received(const struct links *links, size_t index, const char *name,
-			   struct exposition *out)
+static void write_received(const struct row *row, struct exposition *out)
 {
-	exposition_count(out, links_meter(links, index)->total.rx, "link", name, NULL);
+	exposition_count(out, row->meter->total.rx, "link", row->name, NULL);
 }
 
-static void write_sent(const struct links *links, size_t index, const char *name,
-		       struct exposition *out)
+static void write_sent(const struct row *row, struct exposition *out)
 {
-	exposition_count(out, links_meter(links, index)->total.tx, "link", name, NULL);
+	exposition_count(out, row->meter->total.tx, "link", row->name, NULL);
 }
 
-static void write_rate(const struct links *links, size_t index, const char *name,
-		       struct exposition *out)
+static void write_rate(const struct row *row, struct exposition *out)
 {
-	const struct link_bytes rate = link_rates_rate(links_meter(links, index), LINK_SPAN_MINUTE);
+	const struct link_bytes rate = link_rates_rate(row->meter, LINK_SPAN_MINUTE);
 
-	exposition_count(out, rate.rx, "link", name, "direction", "down", NULL);
-	exposition_count(out, rate.tx, "link", name, "direction", "up", NULL);
+	exposition_count(out, rate.rx, "link", row->name, "direction", "down", NULL);
+	exposition_count(out, rate.tx, "link", row->name, "direction", "up", NULL);
 }
 
-static void write_rtt(const struct links *links, size_t index, const char *name,
-		      struct exposition *out)
+static void write_rtt(const struct row *row, struct exposition *out)
 {
-	const struct link_echoes echoes = links_echoes(links, index);
-
-	if (echoes.rtt_us > 0)
-		exposition_value(out, echoes.rtt_us / 1e6, "link", name, NULL);
+	if (row->echoes.rtt_us > 0)
+		exposition_value(out, row->echoes.rtt_us / 1e6, "link", row->name, NULL);
 }
 
-static void write_probes(const struct links *links, size_t index, const char *name,
-			 struct exposition *out)
+static void write_probes(const struct row *row, struct exposition *out)
 {
-	exposition_count(out, links_echoes(links, index).requests, "link", name, NULL);
+	exposition_count(out, row->echoes.requests, "link", row->name, NULL);
 }
 
-static void write_replies(const struct links *links, size_t index, const char *name,
-			  struct exposition *out)
+static void write_replies(const struct row *row, struct exposition *out)
 {
-	exposition_count(out, links_echoes(links, index).replies, "link", name, NULL);
+	exposition_count(out, row->echoes.replies, "link", row->name, NULL);
 }
 
-static void write_quota(const struct links *links, size_t index, const char *name,
-			struct exposition *out)
+static void write_quota(const struct row *row, struct exposition *out)
 {
-	const struct link *link = &links_list(links, &(size_t){0})[index];
-
-	if (links_usage(links, index))
-		exposition_count(out, link->config.quota, "link", name, NULL);
+	if (row->usage)
+		exposition_count(out, row->link->config.quota, "link", row->name, NULL);
 }
 
-static void write_used(const struct links *links, size_t index, const char *name,
-		       struct exposition *out)
+static void write_used(const struct row *row, struct exposition *out)
 {
-	const struct quota_usage *usage = links_usage(links, index);
-
-	if (usage)
-		exposition_count(out, usage->month.bytes, "link", name, NULL);
+	if (row->usage)
+		exposition_count(out, row->usage->month.bytes, "link", row->name, NULL);
 }
 
 static const struct {
@@ -123,15 +107,29 @@ static const struct {
 	{METRIC_GAUGE, "hawser_link_quota_used_bytes", "What it has carried since.", write_used},
 };
 
-void metrics_write_links(const struct links *links, struct exposition *out)
+static size_t fill(const struct links *links, struct row rows[LINKS_MAX])
 {
 	size_t count = 0;
 	const struct link *list = links ? links_list(links, &count) : NULL;
 
+	for (size_t i = 0; i < count; i++)
+		rows[i] = (struct row){.link = &list[i],
+				       .name = list[i].config.name,
+				       .meter = links_meter(links, i),
+				       .echoes = links_echoes(links, i),
+				       .usage = links_usage(links, i)};
+	return count;
+}
+
+void metrics_write_links(const struct links *links, struct exposition *out)
+{
+	struct row rows[LINKS_MAX];
+	const size_t count = fill(links, rows);
+
 	for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++) {
 		exposition_family(out, families[i].type, families[i].name, families[i].help);
 		for (size_t j = 0; j < count; j++)
-			families[i].write(links, j, list[j].config.name, out);
+			families[i].write(&rows[j], out);
 	}
 	exposition_family(out, METRIC_COUNTER, "hawser_links_put_back",
 			  "Times that others had deleted what links need.");

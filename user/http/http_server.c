@@ -455,10 +455,19 @@ int http_server_listen(struct http_server *server, const int *fds, size_t count)
 	return listeners || count == 0 ? 0 : -ENOMEM;
 }
 
+/* What it may have sent that the library has not read. */
+static bool has_sent(const struct visitor *visitor)
+{
+	char byte;
+
+	return recv(visitor->fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 bool http_server_is_asked(const struct http_server *server)
 {
 	for (const struct visitor *visitor = server->visitors; visitor; visitor = visitor->next)
-		if (!visitor->dismissed && !(visitor->waits && visitor->was_answered))
+		if (!visitor->dismissed &&
+		    (!visitor->waits || !visitor->was_answered || has_sent(visitor)))
 			return true;
 	return false;
 }

@@ -67,7 +67,7 @@ void http_server_close(struct http_server *server);
  * others; connections that there are go on. 0 or -ENOMEM: then from none. */
 int http_server_listen(struct http_server *server, const int *fds, size_t count);
 
-/* Whether somebody is being answered, or has connected to ask for the first time. */
+/* Whether somebody is being answered, has asked, or has connected to ask for the first time. */
 bool http_server_is_asked(const struct http_server *server);
 
 /* An argument of the query, decoded; NULL: not there. */

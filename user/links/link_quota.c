@@ -208,6 +208,11 @@ void link_quota_test(struct link_quota *metered, bool goes_on)
 	metered->tested = goes_on;
 }
 
+bool link_quota_is_tested(const struct link_quota *metered)
+{
+	return metered->tested;
+}
+
 bool link_quota_changed(struct link_quota *metered, double now_s, const struct link *links,
 			const struct link_rates *meters, size_t count)
 {

@@ -28,6 +28,7 @@ void link_quota_take(struct link_quota *metered, const struct link_config *link,
 /* A speed test fills the links: while it goes on, metered ones neither join nor rest for what is
  * carried. */
 void link_quota_test(struct link_quota *metered, bool goes_on);
+bool link_quota_is_tested(const struct link_quota *metered);
 
 /* Whether, after link_quota_take() of all, links are to be marked otherwise than they are.
  * now_s is by any steady clock. */

@@ -265,7 +265,6 @@ void links_test(struct links *links, bool goes_on)
 	/* Not when they are another hawserd's. */
 	if (!links || !links->metered)
 		return;
-	links->tested = goes_on;
 	link_quota_test(links->metered, goes_on);
 	/* It loads one link after the other, which no session does. */
 	link_demotion_forget(&links->demotion);

@@ -33,7 +33,6 @@ struct links {
 	struct link_probes *probes;
 	struct link_portals *portals;
 	struct link_quota *metered; /* NULL: they are another hawserd's */
-	bool tested;		    /* a speed test goes on */
 	struct link_demotion demotion;
 	char reason[96];
 	struct link_upkeep upkeep;

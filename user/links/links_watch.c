@@ -95,7 +95,7 @@ static bool look_for_demotion(struct links *links)
 			.awaited = atomic_exchange(&news->awaited[link_slot(link->table)], 0),
 			.ping_us = link_probes_echo_us(links->probes, link)};
 	}
-	if (links->tested)
+	if (link_quota_is_tested(links->metered))
 		return false;
 	return link_demotion_look(&links->demotion, clock_monotonic_s(), links->links, sights,
 				  links->count);

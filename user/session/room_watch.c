@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/loop_clock.h"
+#include "net/kernel.h"
 #include "net/mptcp_room.h"
 #include "session/session_private.h"
 
@@ -75,6 +76,7 @@ void room_watch_init(struct room_watch *watch, struct session_env *env)
 
 void room_watch_wake(struct room_watch *watch)
 {
-	if (!ev_is_active(&watch->timer))
+	/* A buffer that cannot be made larger needs no look. */
+	if (!ev_is_active(&watch->timer) && kernel_feature(FEATURE_BUFFERS)->available)
 		ev_timer_again(watch->env->relay.loop, &watch->timer);
 }

@@ -25,16 +25,16 @@ enum exit_health {
 /* A copy, for output and tests. */
 struct exit_facts {
 	enum exit_health state;
+	uint32_t sessions;
 	double rtt_s; /* to its answer, smoothed; 0: unknown */
 	int64_t clock_offset_ms;
-	uint32_t sessions;
 	uint64_t sessions_total;
 	uint64_t probes;
 	uint64_t failures;
-	enum cause last_failure; /* CAUSE_NONE: none yet */
 	double last_failure_s;	 /* when; now_s of that call */
 	double down_s;		 /* since when; of EXIT_DOWN */
 	double full_s;		 /* since when it has no room for our token; 0: it has */
+	enum cause last_failure; /* CAUSE_NONE: none yet */
 	union address avoided[EXIT_AVOIDED_MAX];
 	size_t avoided_count;
 };
