@@ -311,3 +311,17 @@ def test_a_keeper_that_is_killed_takes_its_hawserd_along(bed, manage, echo):
         until(lambda: ask(manager.control, "status").get("draining") is True)
         goes_on(client)
     until(lambda: ask(manager.control, "status") == {})
+
+
+def test_one_that_is_stopped_does_not_stay(bed, manage, echo):
+    """What systemd's watchdog sends ends it nevertheless, so that the next one finds the control socket free."""
+    manager = manage(*LISTEN, *ALLOW, "--keeper")
+    manager.start()
+    stopped = ask(manager.control, "status")["pid"]
+    os.kill(stopped, signal.SIGSTOP)
+    manager.process.send_signal(signal.SIGABRT)
+    assert manager.process.wait(60) == 128 + signal.SIGABRT
+    manager.start()
+    with session(bed, echo.port) as client:
+        goes_on(client)
+    until(lambda: ask(manager.control, "status").get("pid", stopped) != stopped)

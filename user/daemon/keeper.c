@@ -200,8 +200,9 @@ static void on_signal(struct keeper *keeper)
 		 * drain. Who told us may start another keeper meanwhile. */
 		exit(EXIT_SUCCESS);
 	case SIGABRT:
-		/* systemd's watchdog: whoever hangs must not stay. */
+		/* systemd's watchdog: whoever hangs must not stay, nor whoever is stopped. */
 		kill(keeper->current.pid, SIGABRT);
+		kill(keeper->current.pid, SIGCONT);
 		exit(EXIT_SIGNALS + SIGABRT);
 	default:
 		keeper->stopping = keeper->stopping || info.ssi_signo == SIGINT;
