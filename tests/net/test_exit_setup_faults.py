@@ -113,6 +113,31 @@ def test_ended_halfway(bed, machines, program, words, by):
             assert exit_.hawser("status").returncode == 1
 
 
+def test_killed_while_it_writes(bed, machines):
+    """Neither a file that it had no time to rename stays, nor one that it had emptied and not yet removed."""
+    exit_ = machines("exit", bed.server)
+    etc = exit_.directory / "etc"
+    with firewalled(exit_):
+        bed.server.sysctl("ipv4/tcp_wmem", "4096 16384 4194304")
+        untouched = state_of(exit_)
+        line_of(exit_.hawser("exit-setup", "--address", SERVER4))
+        for name in ("hawser/exit-setup.done", "hawser/tokens", "hawser/hawser.conf", "sysctl.d/60-hawser-exit.conf",
+                     "nftables.conf", "nftables.conf.hawser"):
+            (etc / f"{name}.hawser-new").write_text("half", "ascii")
+        (etc / "nftables.conf.hawser").write_text("flush ruleset\n", "ascii")
+        (etc / "hawser/hawser.conf").write_text("", "ascii")
+        own = etc / "hawser/hawser.conf.new"
+        own.write_text("the administrator's", "ascii")
+        line_of(exit_.hawser("exit-setup"))
+        (etc / "hawser/hawser.conf").write_text("", "ascii")
+        undone = exit_.hawser("exit-setup", "--undo")
+        assert undone.returncode == 0, undone.stdout
+        assert own.read_text("ascii") == "the administrator's"
+        own.unlink()
+        assert state_of(exit_) == untouched
+        assert not [*etc.glob("nftables.conf*.hawser-new"), *etc.glob("nftables.conf.hawser")]
+
+
 def test_two_at_once(bed, machines):
     """One waits for the other, and finds all done."""
     exit_ = machines("exit", bed.server, ACCESS)
@@ -240,3 +265,35 @@ def test_nothing_can_be_written(bed, machines):
         assert failed.returncode == 1 and "/etc/hawser/exit-setup.done: Read-only file system" in failed.stdout
         assert exit_.hawser("exit-setup", "--undo").returncode == 0
         assert state_of(exit_) == untouched
+
+
+FULL = """mkdir /run/etc && mount -t tmpfs -o size=64m tmpfs /run/etc && cp -a /etc/. /run/etc &&
+mount --bind /run/etc /etc && dd if=/dev/zero of=/etc/filler bs=4k; truncate -s -{}k /etc/filler"""
+LOOK = """cd /etc && find hawser sysctl.d modules-load.d nftables.conf -type f | sort |
+while read -r file; do stat -c '%n %a %U' "$file"; cat "$file"; done"""
+
+
+@pytest.mark.parametrize("pages", [0, 2, 3, 64])
+def test_a_full_disk(bed, machines, pages):
+    """Wherever it gets full: it says so, no file is half written, and with room again all of it is taken back or done."""
+    exit_ = machines("exit", bed.server, ACCESS)
+
+    def state() -> tuple:
+        return exit_.run("sh", "-c", LOOK).stdout, state_of(exit_)[1:]
+
+    with firewalled(exit_):
+        bed.server.sysctl("ipv4/tcp_wmem", "4096 16384 4194304")
+        exit_.run("sh", "-c", FULL.format(4 * pages))
+        untouched = state()
+        first = exit_.hawser("exit-setup", "--address", SERVER4)
+        assert first.returncode == ("No space left on device" in first.stdout), first.stdout
+        assert (pages, first.returncode) not in ((0, 0), (64, 1))
+        assert exit_.hawser("status").returncode == first.returncode
+        undone = exit_.hawser("exit-setup", "--undo")
+        assert undone.returncode == 0 or "No space left on device" in undone.stdout, undone.stdout
+        exit_.run("truncate", "-s", "0", "/etc/filler")
+        assert exit_.hawser("exit-setup", "--undo").returncode == 0
+        assert state() == untouched
+        line_of(exit_.hawser("exit-setup", "--address", SERVER4))
+        assert exit_.hawser("exit-setup", "--undo").returncode == 0
+        assert state() == untouched

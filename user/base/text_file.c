@@ -135,16 +135,29 @@ static int write_all(int fd, const char *text)
 	return fsync(fd) ? -errno : 0;
 }
 
+/* Beside the file, lest it be on another disk; by a name that nobody else uses. */
+static int name_temporary(const char *path, char temporary[PATH_MAX])
+{
+	return snprintf(temporary, PATH_MAX, "%s.hawser-new", path) >= PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+void text_file_sweep(const char *path)
+{
+	char temporary[PATH_MAX];
+
+	if (name_temporary(path, temporary) == 0)
+		unlink(temporary);
+}
+
 int text_file_swap(const char *path, mode_t mode, const struct stat *like, const char *text)
 {
 	char temporary[PATH_MAX];
-	int err = 0;
+	int err = name_temporary(path, temporary);
 	int fd;
 
-	if ((size_t)snprintf(temporary, sizeof(temporary), "%s.new", path) >= sizeof(temporary))
-		return -ENAMETOOLONG;
-	/* Of one that was killed. */
-	unlink(temporary);
+	if (err)
+		return err;
+	text_file_sweep(path);
 	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (fd < 0)
 		return -errno;

@@ -24,6 +24,9 @@ const char *text_typography(const char *at, size_t *size);
  * mode: of the file; like: owner, group and mode that it gets instead; NULL: none. 0 or -errno. */
 int text_file_swap(const char *path, mode_t mode, const struct stat *like, const char *text);
 
+/* Removes what one that was killed has left there. */
+void text_file_sweep(const char *path);
+
 /* The same of the file of this name in this directory, which is made if need be. */
 int text_file_replace(const char *directory, const char *name, mode_t mode, const char *text);
 

@@ -113,6 +113,7 @@ static int token_undo(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 
 	if (!record_get(&setup->record, "token", how))
 		return 0;
+	system_file_sweep(setup->tokens);
 	file = system_file_read(setup->tokens);
 	line = find_token(file, &len);
 	if (line) {
@@ -193,6 +194,13 @@ static int configuration_make(struct exit_setup *setup, char text[SETUP_TEXT_MAX
 	return err;
 }
 
+int setup_forget_file(struct exit_setup *setup)
+{
+	const int err = record_set(&setup->record, "configuration", NULL);
+
+	return err ? err : record_set(&setup->record, "file", NULL);
+}
+
 int setup_undo_configuration(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 {
 	char how[RECORD_VALUE_MAX];
@@ -201,16 +209,15 @@ int setup_undo_configuration(struct exit_setup *setup, char text[SETUP_TEXT_MAX]
 
 	if (!record_get(&setup->record, "configuration", how))
 		return 0;
+	system_file_sweep(setup->file);
 	rest = configuration(setup, false);
 	/* One that is not there any more stays away. */
 	if (!system_file_is(setup->file, rest))
 		err = system_file_write(setup->file, rest, 0640);
 	setup->file_is_empty = !*rest && strcmp(how, "made") == 0;
 	free(rest);
-	if (!err)
-		err = record_set(&setup->record, "configuration", NULL);
-	if (!err)
-		err = record_set(&setup->record, "file", NULL);
+	if (!err && !setup->file_is_empty)
+		err = setup_forget_file(setup);
 	snprintf(text, SETUP_TEXT_MAX, "%s: the exit is removed", setup->file);
 	setup->reload_due = true;
 	return setup_fail(text, setup->file, err);

@@ -178,6 +178,7 @@ static int sysctl_undo(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 	char *line;
 
 	(void)setup;
+	system_file_sweep(SYSCTL_FILE);
 	if (!*file) {
 		free(file);
 		return 0;
@@ -238,6 +239,7 @@ static int bbr_make(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 static int bbr_undo(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 {
 	(void)setup;
+	system_file_sweep(MODULES_FILE);
 	if (access(MODULES_FILE, F_OK))
 		return 0;
 	if (unlink(MODULES_FILE))

@@ -217,9 +217,11 @@ static bool make(struct exit_setup *setup, bool dry_run)
 }
 
 /* It was there for hawserd to read. */
-static int remove_empty_file(const struct exit_setup *setup)
+static int remove_empty_file(struct exit_setup *setup)
 {
-	return setup->file_is_empty && unlink(setup->file) && errno != ENOENT ? -errno : 0;
+	if (!setup->file_is_empty)
+		return 0;
+	return unlink(setup->file) && errno != ENOENT ? -errno : setup_forget_file(setup);
 }
 
 static int undo(struct exit_setup *setup, bool dry_run)
@@ -230,6 +232,7 @@ static int undo(struct exit_setup *setup, bool dry_run)
 	if (dry_run)
 		die_usage("exit-setup", "--dry-run and --undo do not go together");
 	hold_signals(SIG_BLOCK);
+	system_file_sweep(RECORD_FILE);
 	for (size_t i = collect(steps); i-- > 0;) {
 		char text[SETUP_TEXT_MAX] = "";
 		const int err = steps[i]->undo(setup, text);
@@ -249,13 +252,13 @@ static int undo(struct exit_setup *setup, bool dry_run)
 			status = EXIT_FAILURE;
 		}
 	}
-	hold_signals(SIG_UNBLOCK);
 	if (remove_empty_file(setup))
 		status = EXIT_FAILURE;
 	if (status == EXIT_SUCCESS) {
 		(void)record_set(&setup->record, "port", NULL);
 		(void)record_set(&setup->record, "address", NULL);
 	}
+	hold_signals(SIG_UNBLOCK);
 	return status;
 }
 
@@ -273,7 +276,7 @@ static void test(const struct exit_setup *setup)
 		puts("Behind a NAT that may be so, and the router's own check counts.");
 	sodium_memzero(&token, sizeof(token));
 	if (*setup->by_hand)
-		printf("firewalld of this machine must let routers in, too:\n\n%s\n\n",
+		printf("This machine's own firewall must let routers in, too:\n\n%s\n\n",
 		       setup->by_hand);
 	printf("A firewall of the provider, outside of this machine, must let TCP port %u in.\n",
 	       setup->line.place.destination.port);

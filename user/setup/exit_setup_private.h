@@ -18,7 +18,7 @@ struct exit_setup {
 	char tokens[PATH_MAX]; /* its token file */
 	struct exit_line line; /* what the router is to be told; token "": there is none yet */
 	struct record record;
-	char by_hand[128];  /* a command that the administrator is to give; "": none */
+	char by_hand[160];  /* a command that the administrator is to give; "": none */
 	bool file_is_empty; /* and was not there before; to be removed once hawserd has read it */
 	bool reload_due;    /* hawserd has not seen all that was changed */
 };
@@ -57,8 +57,12 @@ bool setup_is_valid(const char *file);
 /* text "": the file was not there. */
 void setup_put_back(const char *path, const char *text);
 
-/* Of the step that makes it. */
+/* Of the step that makes it; where file_is_empty is set, the file is still to be removed and
+ * forgotten. */
 int setup_undo_configuration(struct exit_setup *setup, char text[SETUP_TEXT_MAX]);
+
+/* It is as it was. 0 or -errno. */
+int setup_forget_file(struct exit_setup *setup);
 
 /* Has a running hawserd read its configuration. 0, -ESRCH where none answers, or -EINVAL with what
  * it said. */

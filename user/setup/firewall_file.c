@@ -127,6 +127,9 @@ int firewall_file_clear(void)
 	char *rest = text_block_set(file, EXIT_SETUP_BLOCK, NULL);
 	int err = rest ? 0 : -ENOMEM;
 
+	system_file_sweep(FIREWALL_FILE);
+	system_file_sweep(CHECKED_FILE);
+	unlink(CHECKED_FILE);
 	if (rest && strcmp(file, rest) != 0)
 		err = system_file_write(FIREWALL_FILE, rest, 0755);
 	free(rest);

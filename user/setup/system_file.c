@@ -52,6 +52,13 @@ static int make_directory(const char *path, struct stat *directory)
 	return 0;
 }
 
+/* A link shall go on to be one. */
+static void resolve(const char *path, char real[PATH_MAX])
+{
+	if (!realpath(path, real))
+		snprintf(real, PATH_MAX, "%s", path);
+}
+
 int system_file_write(const char *path, const char *text, mode_t mode)
 {
 	char real[PATH_MAX];
@@ -61,15 +68,21 @@ int system_file_write(const char *path, const char *text, mode_t mode)
 
 	if (err)
 		return err;
-	/* A link shall go on to be one. */
-	if (!realpath(path, real))
-		snprintf(real, sizeof(real), "%s", path);
+	resolve(path, real);
 	if (stat(real, &like)) {
 		like = directory;
 		like.st_uid = geteuid();
 		like.st_mode = mode;
 	}
 	return text_file_swap(real, 0600, &like, text);
+}
+
+void system_file_sweep(const char *path)
+{
+	char real[PATH_MAX];
+
+	resolve(path, real);
+	text_file_sweep(real);
 }
 
 bool system_file_is(const char *path, const char *text)

@@ -14,6 +14,9 @@ char *system_file_read(const char *path);
  * its directory, which is made (0750) if need be, as those above. 0 or -errno. */
 int system_file_write(const char *path, const char *text, mode_t mode);
 
+/* Removes what system_file_write() has left of a run that was killed. */
+void system_file_sweep(const char *path);
+
 /* Whether the file has this text. */
 bool system_file_is(const char *path, const char *text);
 

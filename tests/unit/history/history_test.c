@@ -313,7 +313,7 @@ static void in_a_file(void **state)
 	assert_int_equal(history_file_check(directory), 0);
 	close(lock);
 	assert_int_equal(history_file_add(directory, history), 0);
-	snprintf(path, sizeof(path), "%s/history.new", directory);
+	snprintf(path, sizeof(path), "%s/history.hawser-new", directory);
 	half = fopen(path, "we");
 	assert_non_null(half);
 	fputs("hawser-history 1\nclient a", half);
