@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The step of `hawser exit-setup` that lets routers through this host's firewall: ufw's, nftables',
- * or firewalld's, which is told by hand. */
+/* The step of `hawser exit-setup` that lets routers through this host's firewall: ufw's or
+ * nftables'; firewalld and iptables-legacy are told by hand. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include "intercept/obstacle.h"
 #include "setup/exit_setup_private.h"
 #include "setup/firewall_file.h"
+#include "setup/legacy_firewall.h"
 #include "setup/system_file.h"
 
 #define NFT_COMMENT "hawser exit-setup"
@@ -99,6 +100,14 @@ static bool firewall_is_done(struct exit_setup *setup, char text[SETUP_TEXT_MAX]
 		judge_firewalld(setup, port, text);
 		return true;
 	}
+	if (legacy_firewall_closes(port, setup->by_hand, sizeof(setup->by_hand)))
+		snprintf(text, SETUP_TEXT_MAX,
+			 "iptables-legacy may keep routers from port %u: %s; and where its rules "
+			 "come from at boot",
+			 port, setup->by_hand);
+	else
+		snprintf(text, SETUP_TEXT_MAX, "no rule of this host keeps routers from port %u",
+			 port);
 	if (find_chain(port, place)) {
 		snprintf(text, SETUP_TEXT_MAX,
 			 "nft insert rule %s tcp dport %u accept, also in " FIREWALL_FILE
@@ -106,7 +115,6 @@ static bool firewall_is_done(struct exit_setup *setup, char text[SETUP_TEXT_MAX]
 			 place, port);
 		return false;
 	}
-	snprintf(text, SETUP_TEXT_MAX, "no rule of this host keeps routers from port %u", port);
 	return true;
 }
 
