@@ -20,12 +20,15 @@
 #define UCI_FILE "/etc/config/hawser"
 #define MADE_OF	 "# Made of " UCI_FILE "."
 
+#define SERVICE	    "hawserd.service"
+#define SOCKET_UNIT "hawserd.socket"
+
 #define START_TRIES   50
 #define START_EACH_MS 200
 
-static int systemctl(const char *verb)
+static int systemctl(const char *verb, const char *unit)
 {
-	const char *const words[] = {"systemctl", verb, "--quiet", "hawserd.service", NULL};
+	const char *const words[] = {"systemctl", verb, "--quiet", unit, NULL};
 	char out[256];
 
 	return system_run(words, out, sizeof(out));
@@ -35,7 +38,7 @@ static int systemctl(const char *verb)
  * `systemctl is-enabled` says. */
 static int service_enabled(void)
 {
-	return systemctl("cat") ? -ENOENT : systemctl("is-enabled");
+	return systemctl("cat", SERVICE) ? -ENOENT : systemctl("is-enabled", SERVICE);
 }
 
 bool setup_find_file(const char *control, char *out)
@@ -138,7 +141,7 @@ static int run_service(struct exit_setup *setup, const char *verb, char text[SET
 {
 	int err = record_set_first(&setup->record, verb, "hawserd");
 
-	if (!err && systemctl(verb) != 0) {
+	if (!err && systemctl(verb, SERVICE) != 0) {
 		snprintf(text, SETUP_TEXT_MAX,
 			 "systemctl %s hawserd: fails; see: journalctl -u hawserd", verb);
 		err = -EINVAL;
@@ -175,6 +178,17 @@ static int reload(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 	return err;
 }
 
+/* Its sockets hold the port, and take no Multipath TCP; who uses them is not for us to guess. */
+static void blame_socket_unit(char text[SETUP_TEXT_MAX])
+{
+	const size_t len = strlen(text);
+
+	if (systemctl("is-active", SOCKET_UNIT) == 0)
+		snprintf(text + len, SETUP_TEXT_MAX - len,
+			 "; " SOCKET_UNIT " is active, and is not for an exit: systemctl disable "
+			 "--now " SOCKET_UNIT);
+}
+
 /* What is running takes the configuration; else the service is started. */
 static int service_make(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 {
@@ -195,6 +209,8 @@ static int service_make(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 	if (!err)
 		err = wait_for_service(setup, text);
 	setup->reload_due = err != 0;
+	if (err)
+		blame_socket_unit(text);
 	return err;
 }
 
@@ -204,7 +220,7 @@ static bool unrun_service(struct exit_setup *setup, const char *did, const char 
 	char known[RECORD_VALUE_MAX];
 
 	return record_get(&setup->record, did, known) &&
-	       (systemctl(verb) != 0 || record_set(&setup->record, did, NULL) != 0);
+	       (systemctl(verb, SERVICE) != 0 || record_set(&setup->record, did, NULL) != 0);
 }
 
 static int service_undo(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
