@@ -25,6 +25,7 @@ static const struct command commands[] = {
 	 "show what each link, client or exit has carried, or NAME day by day"},
 	{"speedtest", speedtest_main,
 	 "measure what each link, and all together, carry to the exit and back"},
+	{"ready", ask_main, "fail unless hawserd answers and takes new sessions; for scripts"},
 	{"reload", ask_main,
 	 "have hawserd read its configuration again, and say what is wrong in it"},
 	{"upgrade", upgrade_main,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One question to hawserd, once or again and again, and its answer. */
 #include <errno.h>
+#include <json-c/json.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "cli/commands.h"
 #include "cli/control_client.h"
 #include "cli/die.h"
@@ -18,6 +20,7 @@ static const struct question {
 	void (*show)(struct json_object *answer);
 	bool takes_id;
 	bool once;
+	bool judges;	 /* fails unless hawserd is ready */
 	bool with_exits; /* people want to know, too, whether sessions have an exit */
 } questions[] = {
 	{.command = "status", .show = show_status, .with_exits = true},
@@ -26,6 +29,7 @@ static const struct question {
 	{.command = "flows", .show = show_flows},
 	{.command = "links", .show = show_links, .with_exits = true},
 	{.command = "exits", .show = show_exits},
+	{.command = "ready", .show = show_ready, .once = true, .judges = true},
 	{.command = "reload", .show = show_reload, .once = true},
 };
 
@@ -41,10 +45,14 @@ static uint64_t parse_id(const char *command, const char *text)
 	return id;
 }
 
-static void ask(const struct arguments *arguments, const struct question *question, uint64_t id,
+/* False: hawserd is not as it should be. */
+static bool ask(const struct arguments *arguments, const struct question *question, uint64_t id,
 		struct connection *connection)
 {
+	bool ok;
+
 	control_client_ask_or_die(connection, question->command, id);
+	ok = !question->judges || json_object_get_boolean(json_member(connection->answer, "ready"));
 	if (arguments->watch_s > 0 && isatty(STDOUT_FILENO))
 		fputs("\033[H\033[2J", stdout);
 	if (arguments->option[CLI_JSON])
@@ -55,6 +63,7 @@ static void ask(const struct arguments *arguments, const struct question *questi
 	    !control_client_ask(connection, "exits", 0))
 		show_exits_summary(connection->answer);
 	flush_or_die();
+	return ok;
 }
 
 static void leave_watch(int signal_number)
@@ -71,6 +80,7 @@ int ask_main(const struct command *command, int argc, char **argv)
 	struct connection connection;
 	struct timespec pause;
 	uint64_t id = 0;
+	bool ok;
 
 	while (strcmp(question->command, command->name) != 0)
 		question++;
@@ -88,11 +98,11 @@ int ask_main(const struct command *command, int argc, char **argv)
 	pause.tv_sec = (time_t)arguments.watch_s;
 	pause.tv_nsec = (long)((arguments.watch_s - (double)pause.tv_sec) * 1e9);
 	control_client_open(&connection, arguments.control);
-	ask(&arguments, question, id, &connection);
+	ok = ask(&arguments, question, id, &connection);
 	while (arguments.watch_s > 0) {
 		nanosleep(&pause, NULL);
-		ask(&arguments, question, id, &connection);
+		(void)ask(&arguments, question, id, &connection);
 	}
 	control_client_close(&connection);
-	return EXIT_SUCCESS;
+	return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }

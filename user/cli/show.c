@@ -107,6 +107,19 @@ static void show_links_summary(struct json_object *links)
 		   *fault ? ", " : "", fault);
 }
 
+/* Nothing when there are none. */
+static void show_announced(struct json_object *announced)
+{
+	struct json_object *addresses = json_member(announced, "addresses");
+	const char *fault = json_text(announced, "fault");
+
+	for (size_t i = 0; i < json_length(addresses); i++)
+		print_line(i ? "" : "announced", "%s",
+			   json_object_get_string(json_object_array_get_idx(addresses, i)));
+	if (*fault)
+		print_line("", "%s", fault);
+}
+
 /* Nothing when nobody wants it. */
 static void show_interception(struct json_object *interception)
 {
@@ -151,6 +164,13 @@ static void show_configuration(struct json_object *configuration)
 			   figure_duration(age, json_seconds(reload, "age_s"), " "),
 			   json_object_get_boolean(json_member(reload, "ok")) ? "ok" : "failed",
 			   *said ? ": " : "", said);
+}
+
+void show_ready(struct json_object *answer)
+{
+	const char *reason = json_text(answer, "reason");
+
+	printf("%s%s%s\n", *reason ? "not ready" : "ready", *reason ? ": " : "", reason);
 }
 
 void show_reload(struct json_object *answer)
@@ -207,6 +227,7 @@ void show_status(struct json_object *answer)
 	show_kernel(json_member(answer, "kernel"));
 	show_listeners(json_member(answer, "listeners"));
 	show_links_summary(json_member(answer, "links"));
+	show_announced(json_member(answer, "announced"));
 	show_interception(json_member(answer, "interception"));
 	show_full_tokens(json_member(answer, "tokens"));
 	print_line("sessions", "%" PRIu64 " active, %" PRIu64 " total",

@@ -16,6 +16,7 @@ void show_flows(struct json_object *answer);
 void show_exits(struct json_object *answer);
 void show_session(struct json_object *answer);
 void show_links(struct json_object *answer);
+void show_ready(struct json_object *answer);
 void show_reload(struct json_object *answer);
 
 #define EXITS_TROUBLE_MAX 128

@@ -97,6 +97,7 @@ static void config_free(struct config *config)
 	free(config->own_allow);
 	free(config->exit_allow);
 	free(config->accept_proxy);
+	free(config->announce);
 	free(config->send_proxy);
 	free(config->control);
 	free(config->state_dir);

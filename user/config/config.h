@@ -48,6 +48,7 @@ struct listen_config {
 enum when_no_exit { WHEN_NO_EXIT_DIRECT, WHEN_NO_EXIT_REFUSE };
 
 #define EXITS_MAX	  64
+#define ANNOUNCE_MAX	  4
 #define EXIT_PORT_DEFAULT 1080
 
 /* A way out for this router. */
@@ -137,6 +138,8 @@ struct config {
 	bool control_is_default;
 	char *state_dir; /* for what survives a restart of the host */
 	bool history;	 /* of what was used */
+	union address *announce; /* to MPTCP clients, for further subflows; port 0: that dialled */
+	size_t announce_count;	 /* at most ANNOUNCE_MAX */
 	enum log_level log_level;
 	char *on_event;	  /* a program; NULL: none */
 	char *access_log; /* a path, "syslog" or "syslog:PATH"; NULL: off */

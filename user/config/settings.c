@@ -264,6 +264,9 @@ const struct setting settings[] = {
 	{SECTION_NONE, KEEP(exit_name),
 	 OPTION("--exit-name", "NAME", "take only what is sent to an exit of this name")},
 
+	{SECTION_DAEMON, "announce", LIST(value_announced, union address, announce),
+	 OPTION("--announce", "ADDR[:PORT]", "have further subflows of MPTCP come here")},
+
 	{SECTION_NONE, .parse = settings_exit_by_option, .repeats = true,
 	 OPTION("--exit", "HOST:PORT", "carry all sessions through this exit")},
 	{SECTION_NONE, KEEP(exit_token),

@@ -70,6 +70,11 @@ int settings_finish_exits(struct draft *draft)
 	struct config *config = draft->config;
 	bool used = false;
 
+	if (config->announce_count > ANNOUNCE_MAX) {
+		log_error("announce: %zu addresses; expected at most %d", config->announce_count,
+			  ANNOUNCE_MAX);
+		return -EINVAL;
+	}
 	for (size_t i = 0; i < config->exit_count; i++) {
 		struct exit_config *exit = &config->exits[i];
 		int err;

@@ -78,6 +78,9 @@ VALUE_KIND(value_keep);
 VALUE_KIND(value_address);
 VALUE_KIND(value_destination);
 
+/* "ADDR", or with a port: union address, of port 0 without. */
+VALUE_KIND(value_announced);
+
 /* "ADDR/BITS": struct prefix. */
 VALUE_KIND(value_prefix);
 

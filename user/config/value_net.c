@@ -21,6 +21,22 @@ int value_address(const struct value *value, const struct limits *limits, void *
 	return 0;
 }
 
+int value_announced(const struct value *value, const struct limits *limits, void *out)
+{
+	union address *address = out;
+	struct prefix prefix;
+
+	(void)limits;
+	if (!strchr(value->text, '/') && prefix_parse(value->text, &prefix) == 0)
+		*address = prefix.base;
+	else if (address_parse(value->text, address))
+		return value_refuse(value, "expected an address of this host, ADDR, ADDR:PORT or "
+					   "[ADDR6]:PORT, " PORT_LEGAL);
+	if (address_is_any(address) || address_is_loopback(address))
+		return value_refuse(value, "expected an address that routers reach");
+	return 0;
+}
+
 int value_destination(const struct value *value, const struct limits *limits, void *out)
 {
 	(void)limits;

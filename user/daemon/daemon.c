@@ -28,6 +28,7 @@
 #include "daemon/usage.h"
 #include "daemon/worker.h"
 #include "intercept/run_redirect.h"
+#include "links/announced.h"
 #include "links/links.h"
 #include "on_event/on_event.h"
 #include "session/hold.h"
@@ -230,7 +231,11 @@ static int start_links(struct daemon *daemon)
 {
 	daemon->links =
 		links_open(daemon->loop, daemon->config, daemon->on_event, on_links, daemon);
-	return daemon->links ? 0 : no_memory();
+	daemon->announced = announced_open(daemon->loop);
+	if (!daemon->links || !daemon->announced)
+		return no_memory();
+	announced_configure(daemon->announced, daemon->config);
+	return 0;
 }
 
 static void on_minute(struct ev_loop *loop, ev_timer *timer, int events)
@@ -363,6 +368,7 @@ static int run(struct daemon *daemon)
 				       .speed = daemon->speed,
 				       .access_log = daemon->access_log,
 				       .links = daemon->links,
+				       .announced = daemon->announced,
 				       .started = clock_monotonic_s(),
 				       .file = options_file(daemon->options),
 				       .awaited_file = options_awaited_file(daemon->options)};
@@ -419,6 +425,7 @@ static void fini(struct daemon *daemon)
 	exit_tell_close(daemon->exit_tell);
 	/* Last of what sessions use. */
 	links_close(daemon->links);
+	announced_close(daemon->announced);
 	on_event_close(daemon->on_event);
 	sockmap_close(daemon->sockmap);
 	local_close(daemon->local);

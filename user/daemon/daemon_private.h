@@ -31,6 +31,7 @@ struct daemon {
 	struct portal_guests *guests;
 	struct meeting *dialled;
 	struct links *links;
+	struct announced *announced;
 	struct usage *usage;
 	struct web *web;
 	struct doctor_record doctor;

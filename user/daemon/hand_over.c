@@ -9,6 +9,7 @@
 #include "daemon/heartbeat.h"
 #include "daemon/interception.h"
 #include "daemon/usage.h"
+#include "links/announced.h"
 #include "links/links.h"
 #include "upstream/exit_memory.h"
 #include "upstream/exit_tell.h"
@@ -26,6 +27,7 @@ static void let_go(struct daemon *daemon)
 	daemon->control = NULL;
 	interception_leave(daemon->interception);
 	links_leave(daemon->links);
+	announced_leave(daemon->announced);
 	exit_memory_close(daemon->exits);
 	daemon->exits = NULL;
 	exit_tell_close(daemon->exit_tell);

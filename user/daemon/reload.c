@@ -19,6 +19,7 @@
 #include "daemon/privileges.h"
 #include "daemon/usage.h"
 #include "intercept/run_redirect.h"
+#include "links/announced.h"
 #include "links/links.h"
 #include "shared/exit_state.h"
 #include "upstream/exit_memory.h"
@@ -128,6 +129,7 @@ static int take(struct daemon *daemon)
 	daemon_configure_on_event(daemon);
 	usage_configure(daemon->usage, new);
 	links_configure(daemon->links, new);
+	announced_configure(daemon->announced, new);
 	interception_configure(daemon->interception, new);
 	privileges_check(new);
 	config_put(old);

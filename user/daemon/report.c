@@ -20,10 +20,12 @@
 #include "daemon/report_intercept.h"
 #include "daemon/report_links.h"
 #include "daemon/report_put.h"
+#include "daemon/report_ready.h"
 #include "daemon/report_sessions.h"
 #include "daemon/report_speed.h"
 #include "daemon/report_usage.h"
 #include "daemon/worker.h"
+#include "links/announced.h"
 #include "links/links.h"
 #include "net/kernel.h"
 #include "net/kernel_version.h"
@@ -150,6 +152,25 @@ static struct json_object *report_links_summary(const struct report_source *sour
 	return object;
 }
 
+static struct json_object *report_announced(const struct report_source *source)
+{
+	const struct config *config = source->config;
+	struct json_object *object = json_object_new_object();
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < config->announce_count; i++) {
+		const union address *address = &config->announce[i];
+		char text[ADDRESS_TEXT_MAX];
+
+		append(list, json_object_new_string(address_port(address) > 0
+							    ? address_format(address, text)
+							    : address_format_ip(address, text)));
+	}
+	put(object, "addresses", list);
+	put_text(object, "fault", announced_fault(source->announced));
+	return object;
+}
+
 static struct json_object *report_configuration(const struct report_source *source)
 {
 	const struct report_reload *reload = &source->reload;
@@ -242,6 +263,7 @@ static struct json_object *report_status(const struct report_source *source,
 	put_text(status, "kernel_version", kernel_version_format(kernel_version_get(), kernel));
 	put(status, "kernel", report_kernel(source->sockmap));
 	put(status, "links", report_links_summary(source));
+	put(status, "announced", report_announced(source));
 	put(status, "interception", interception_report(source->interception));
 	put(status, "local_accel", report_local(source, &sum));
 	put(status, "listeners", report_listeners(config));
@@ -354,6 +376,15 @@ static struct json_object *answer_doctor(const struct report_source *source,
 	return doctor_record_report(source->doctor);
 }
 
+static struct json_object *answer_ready(const struct report_source *source,
+					struct json_object *request)
+{
+	/* There is no answer unless all workers turn. */
+	(void)report_sum_stats(source);
+	(void)request;
+	return report_ready(source->config, source->draining);
+}
+
 static struct json_object *answer_speed(const struct report_source *source,
 					struct json_object *request)
 {
@@ -369,6 +400,7 @@ static const struct {
 	{"exits", answer_exits},     {"intercept", answer_intercept}, {"links", answer_links},
 	{"session", answer_session}, {"usage", answer_usage},	      {"rates", answer_rates},
 	{"doctor", answer_doctor},   {"events", answer_events},	      {"speedtest", answer_speed},
+	{"ready", answer_ready},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

@@ -9,6 +9,7 @@
 #include "session/stats.h"
 
 struct access_log;
+struct announced;
 struct sockmap;
 struct config;
 struct doctor_record;
@@ -37,6 +38,7 @@ struct report_source {
 	size_t worker_count;
 	const struct local *local;	 /* NULL: not asked for */
 	const struct links *links;	 /* NULL: none */
+	const struct announced *announced;
 	struct access_log *access_log;	 /* NULL: none */
 	const struct on_event *on_event; /* the same */
 	struct usage *usage;		 /* the same */

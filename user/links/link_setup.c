@@ -4,6 +4,7 @@
 #include "links/link_setup.h"
 
 #include <errno.h>
+#include <linux/mptcp.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -336,6 +337,8 @@ int link_setup_apply(struct link_setup *setup, const struct net_view *view,
 	note_portals(setup, links, count);
 	find_gone(setup, view, wanted);
 	err = apply_routes(setup, view, wanted);
+	for (size_t i = 0; i < wanted->endpoint_count; i++)
+		wanted->endpoints[i].flags = setup->endpoint_flags;
 	if (setup->pm && wanted->endpoint_count > 0 && !err)
 		err = raise_limits(setup);
 	if (setup->pm && !err)
@@ -345,6 +348,11 @@ int link_setup_apply(struct link_setup *setup, const struct net_view *view,
 	free(wanted);
 	tell_restored(setup);
 	return err;
+}
+
+void link_setup_meet(struct link_setup *setup, bool exits)
+{
+	setup->endpoint_flags = exits ? MPTCP_PM_ADDR_FLAG_FULLMESH : 0;
 }
 
 void link_setup_shaken(struct link_setup *setup, int device)

@@ -19,6 +19,10 @@ struct link_setup *link_setup_open(struct netlink *netlink);
 int link_setup_apply(struct link_setup *setup, const struct net_view *view,
 		     const struct link *links, size_t count);
 
+/* Whether there are exits: these may announce addresses, to which every link then opens subflows.
+ */
+void link_setup_meet(struct link_setup *setup, bool exits);
+
 /* The interface was down, or lost an address, whatever it is by now: the kernel dropped routes by
  * it, and nobody else did. */
 void link_setup_shaken(struct link_setup *setup, int device);

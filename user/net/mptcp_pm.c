@@ -114,6 +114,7 @@ int mptcp_pm_set_limits(struct mptcp_pm *pm, const struct mptcp_pm_limits *limit
 static void read_endpoint(const struct nlattr *nest, struct mptcp_pm_endpoint *out)
 {
 	const struct nlattr *attribute;
+	uint16_t port = 0;
 
 	*out = (struct mptcp_pm_endpoint){0};
 	mnl_attr_for_each_nested(attribute, nest)
@@ -133,6 +134,10 @@ static void read_endpoint(const struct nlattr *nest, struct mptcp_pm_endpoint *o
 			if (len == sizeof(struct in6_addr))
 				address_from_bytes(&out->address, AF_INET6, bytes, 0);
 			break;
+		case MPTCP_PM_ADDR_ATTR_PORT:
+			if (len == sizeof(port))
+				port = mnl_attr_get_u16(attribute);
+			break;
 		case MPTCP_PM_ADDR_ATTR_FLAGS:
 			if (len == sizeof(uint32_t))
 				out->flags = mnl_attr_get_u32(attribute);
@@ -145,6 +150,8 @@ static void read_endpoint(const struct nlattr *nest, struct mptcp_pm_endpoint *o
 			break;
 		}
 	}
+	if (port > 0)
+		address_set_port(&out->address, port);
 	out->backup = out->flags & MPTCP_PM_ADDR_FLAG_BACKUP;
 }
 
@@ -193,6 +200,9 @@ static int command(struct mptcp_pm *pm, uint8_t number, const struct mptcp_pm_en
 			     &address->in6.sin6_addr);
 	else
 		mnl_attr_put_u32(header, MPTCP_PM_ADDR_ATTR_ADDR4, address->in4.sin_addr.s_addr);
+	/* Of one that opens subflows the kernel takes no port. */
+	if (flags & MPTCP_PM_ADDR_FLAG_SIGNAL && address_port(address) > 0)
+		mnl_attr_put_u16(header, MPTCP_PM_ADDR_ATTR_PORT, address_port(address));
 	if (flags)
 		mnl_attr_put_u32(header, MPTCP_PM_ADDR_ATTR_FLAGS, flags);
 	if (flags && endpoint->device)
@@ -201,18 +211,23 @@ static int command(struct mptcp_pm *pm, uint8_t number, const struct mptcp_pm_en
 	return netlink_send(pm->netlink, NULL, NULL);
 }
 
+/* A change of FULLMESH would end its subflows. */
+static uint32_t flags_of(const struct mptcp_pm_endpoint *endpoint)
+{
+	if (endpoint->flags & MPTCP_PM_ADDR_FLAG_SIGNAL)
+		return MPTCP_PM_ADDR_FLAG_SIGNAL;
+	return MPTCP_PM_ADDR_FLAG_SUBFLOW | (endpoint->flags & MPTCP_PM_ADDR_FLAG_FULLMESH) |
+	       (endpoint->backup ? MPTCP_PM_ADDR_FLAG_BACKUP : 0);
+}
+
 int mptcp_pm_add(struct mptcp_pm *pm, const struct mptcp_pm_endpoint *endpoint)
 {
-	return command(pm, MPTCP_PM_CMD_ADD_ADDR, endpoint, false,
-		       MPTCP_PM_ADDR_FLAG_SUBFLOW |
-			       (endpoint->backup ? MPTCP_PM_ADDR_FLAG_BACKUP : 0));
+	return command(pm, MPTCP_PM_CMD_ADD_ADDR, endpoint, false, flags_of(endpoint));
 }
 
 int mptcp_pm_set_backup(struct mptcp_pm *pm, const struct mptcp_pm_endpoint *endpoint)
 {
-	return command(pm, MPTCP_PM_CMD_SET_FLAGS, endpoint, true,
-		       MPTCP_PM_ADDR_FLAG_SUBFLOW |
-			       (endpoint->backup ? MPTCP_PM_ADDR_FLAG_BACKUP : 0));
+	return command(pm, MPTCP_PM_CMD_SET_FLAGS, endpoint, true, flags_of(endpoint));
 }
 
 int mptcp_pm_delete(struct mptcp_pm *pm, const struct mptcp_pm_endpoint *endpoint)

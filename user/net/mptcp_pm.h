@@ -19,7 +19,7 @@
 struct mptcp_pm;
 
 struct mptcp_pm_endpoint {
-	union address address;
+	union address address; /* port 0: none of its own */
 	int device;	/* 0: any */
 	uint32_t flags; /* MPTCP_PM_ADDR_FLAG_…, as the kernel has them */
 	uint8_t id;
@@ -44,7 +44,9 @@ int mptcp_pm_set_limits(struct mptcp_pm *pm, const struct mptcp_pm_limits *limit
 int mptcp_pm_list(struct mptcp_pm *pm, struct mptcp_pm_endpoint out[MPTCP_PM_ENDPOINTS_MAX],
 		  size_t *count);
 
-/* A subflow endpoint; the kernel chooses its id. -EEXIST: the address has one already. */
+/* With MPTCP_PM_ADDR_FLAG_SIGNAL in flags it is announced to peers; else it opens subflows, with
+ * MPTCP_PM_ADDR_FLAG_FULLMESH to addresses that peers announce, too. The kernel chooses its id.
+ * -EEXIST: the address has one already. */
 int mptcp_pm_add(struct mptcp_pm *pm, const struct mptcp_pm_endpoint *endpoint);
 
 /* Makes it a backup or none, also for its running subflows. */

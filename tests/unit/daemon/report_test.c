@@ -2,6 +2,9 @@
 /* What is said of the daemon, by all commands but those about sessions. */
 #include "report_fixture.h"
 
+#include "daemon/report_ready.h"
+#include "shared/exit_state.h"
+
 /* Every counter gets another value: base, base + 1... */
 static void fill_stats(struct stats *stats, uint64_t base)
 {
@@ -45,7 +48,7 @@ static void status_sums_both_workers(void **state)
 	fill_stats(&workers[0].stats, 1000);
 	fill_stats(&workers[1].stats, (uint64_t)1 << 40);
 	status = ask(&config, workers, "status");
-	assert_members(status, 27);
+	assert_members(status, 28);
 	assert_count(status, "rounds", a->rounds + b->rounds);
 
 	part = get(status, "sessions");
@@ -294,6 +297,48 @@ static void no_links_are_empty_lists(void **state)
 	json_object_put(answer);
 }
 
+static void assert_ready(const struct config *config, bool draining, const char *reason)
+{
+	struct json_object *answer = report_ready(config, draining);
+
+	assert_members(answer, 2);
+	assert_int_equal(json_object_get_boolean(get(answer, "ready")), !*reason);
+	assert_text(answer, "reason", reason);
+	json_object_put(answer);
+}
+
+static void readiness_has_reasons(void **state)
+{
+	struct listen_config listen = {0};
+	struct exit_config exits[2] = {{.state = exit_state_new()}, {.state = exit_state_new()}};
+	struct config config = {.listen = &listen, .listen_count = 1, .exits = exits};
+	static const char no_way[] = "no exit answers, and when-no-exit is refuse";
+	static const char closed[] = "no interface has the address of a listener";
+
+	(void)state;
+	assert_int_equal(address_parse("127.0.0.1:1080", &listen.address), 0);
+	assert_ready(&config, false, "");
+	assert_ready(&config, true, "it takes no new sessions, and ends with the last one");
+	listen.metrics = true;
+	assert_ready(&config, false, closed);
+	listen.metrics = false;
+	assert_int_equal(address_parse("192.0.2.1:1080", &listen.address), 0);
+	assert_ready(&config, false, closed);
+	assert_int_equal(address_parse("127.0.0.1:1080", &listen.address), 0);
+	config.exit_count = 2;
+	config.when_no_exit = WHEN_NO_EXIT_REFUSE;
+	assert_ready(&config, false, "");
+	for (size_t i = 0; i < 2; i++) {
+		assert_ready(&config, false, "");
+		exit_state_failed(exits[i].state, CAUSE_CONNECT_TIMEOUT, 1, 1);
+	}
+	assert_ready(&config, false, no_way);
+	config.when_no_exit = WHEN_NO_EXIT_DIRECT;
+	assert_ready(&config, false, "");
+	for (size_t i = 0; i < 2; i++)
+		exit_state_put(exits[i].state);
+}
+
 static void unknown_commands_are_refused(void **state)
 {
 	static const char *const words[] = {"", "stat", "statuses", "Status"};
@@ -322,6 +367,7 @@ int main(void)
 		cmocka_unit_test(status_names_each_mode),
 		cmocka_unit_test(intercept_tells_what_rules_are_made_of),
 		cmocka_unit_test(no_links_are_empty_lists),
+		cmocka_unit_test(readiness_has_reasons),
 		cmocka_unit_test(unknown_commands_are_refused),
 	};
 
