@@ -12,8 +12,8 @@ run="gcc make pkg-config libc6-dev libev-dev libc-ares-dev libconfuse-dev libjso
 libsodium-dev libmicrohttpd-dev libncurses-dev libnftables-dev libnftnl-dev libmnl-dev libbpf-dev libelf-dev zlib1g-dev
 clang llvm bpftool"
 check="busybox-static chromium clang-format clang-tidy curl git iproute2 libclang-rt-dev libcmocka-dev locales mandoc mujs
-netcat-openbsd nftables openssh-client openssh-server openssl prometheus python3 python3-pytest python3-pytest-timeout
-python3-pytest-xdist python3-requests systemd util-linux wget"
+netcat-openbsd nftables openssh-client openssh-server openssl prometheus python3 python3-kubernetes python3-pytest
+python3-pytest-timeout python3-pytest-xdist python3-requests python3-yaml systemd util-linux wget"
 cross="gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-mips-linux-gnu gcc-mipsel-linux-gnu
 gcc-riscv64-linux-gnu gcc-s390x-linux-gnu libc6-dev-arm64-cross libc6-dev-armhf-cross
 libc6-dev-mips-cross libc6-dev-mipsel-cross libc6-dev-riscv64-cross libc6-dev-s390x-cross musl-tools
