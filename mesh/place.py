@@ -6,6 +6,7 @@ providers drop what comes from elsewhere (BCP 38)."""
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 
 from emulator import EmulatedLink
 from namespace import Namespace
@@ -21,15 +22,18 @@ def prefix6(gateway: int) -> str:
 
 class Place:
     """Leaves nothing behind when closed. translated: where routes are for all sources, a node has its
-    address of the mesh alone, and gateways translate it."""
+    address of the mesh alone, and gateways translate it. held: namespaces of nodes that somebody else
+    made, as those of pods."""
 
-    def __init__(self, network: Network, translated: bool) -> None:
+    def __init__(self, network: Network, translated: bool,
+                 held: Mapping[str, Namespace] | None = None) -> None:
         self.network = network
         self.translated = translated
         self._stack = contextlib.ExitStack()
         with contextlib.ExitStack() as undo:
             undo.enter_context(self._stack)
-            self.spaces = {name: self._space() for name in [*network.nodes, INTERNET]}
+            self.spaces = {name: self._space((held or {}).get(name))
+                           for name in [*network.nodes, INTERNET]}
             self.clients = {proxy: self._space() for proxy in network.proxies}
             self.links = {link.device: self._wire(link) for link in network.links}
             self._address()
@@ -41,8 +45,8 @@ class Place:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def _space(self) -> Namespace:
-        space = self._stack.enter_context(contextlib.closing(Namespace()))
+    def _space(self, held: Namespace | None = None) -> Namespace:
+        space = self._stack.enter_context(contextlib.closing(held or Namespace()))
         for setting in "all", "default":
             space.sysctl(f"ipv4/conf/{setting}/rp_filter", 0)
             space.sysctl(f"ipv6/conf/{setting}/accept_dad", 0)

@@ -111,6 +111,13 @@ class Namespace(_Held):
         super().__init__(_hold(_CLONE_NEWNET, "net", lambda: None))
         self.run("ip", "link", "set", "lo", "up")
 
+    @classmethod
+    def of_process(cls, pid: int) -> Namespace:
+        """That of a process, which somebody else made."""
+        namespace = cls.__new__(cls)
+        _Held.__init__(namespace, os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC))
+        return namespace
+
     @contextmanager
     def entered(self) -> Iterator[None]:
         """Moves the calling thread into the namespace. Sockets that it makes there stay there."""

@@ -247,6 +247,17 @@ static void collect_prefixes(const struct net_view *view, struct link links[LINK
 	}
 }
 
+/* Whether a routing daemon leads prefixes of a mesh by it: a tunnel between two nodes, not to one
+ * that takes all. */
+static bool is_of_mesh(const struct net_view *view, int device, enum ip_family family)
+{
+	for (size_t i = 0; i < view->route_count; i++)
+		if (view->routes[i].device == device && view->routes[i].family == family &&
+		    way_out_roams(&view->routes[i]))
+			return true;
+	return false;
+}
+
 void links_obey_vpn(const struct links_config *config, struct net_view *view)
 {
 	for (enum ip_family family = 0; family < IP_FAMILIES; family++) {
@@ -256,7 +267,7 @@ void links_obey_vpn(const struct links_config *config, struct net_view *view)
 
 		for (size_t i = 0; device && i < config->count; i++)
 			named = named || strcmp(config->link[i].device, device->name) == 0;
-		if (device && device->vpn && !named)
+		if (device && device->vpn && !named && !is_of_mesh(view, way->device, family))
 			*way = (struct net_way){0};
 	}
 }

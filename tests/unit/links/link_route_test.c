@@ -84,6 +84,7 @@ static size_t collect(struct link links[LINKS_MAX], size_t count)
 /* Of two gateways' prefixes, both by way of the same neighbour at first. */
 static void prefixes_of_a_mesh(void **state)
 {
+	const struct links_config config = {.mode = LINKS_AUTO};
 	struct link links[LINKS_MAX];
 	bool again;
 
@@ -102,6 +103,8 @@ static void prefixes_of_a_mesh(void **state)
 	view.ways[IP_V6].device = 0; /* a VPN takes all */
 	assert_int_equal(collect(links, 0), 0);
 	view.ways[IP_V6].device = DSL;
+	devices[1].vpn = true; /* a tunnel of the mesh, which takes nothing from it */
+	links_obey_vpn(&config, &view);
 	assert_int_equal(collect(links, 0), 2); /* no address is of the third */
 	assert_int_equal(collect(links, 2), 2);
 	assert_string_equal(links[1].config.name, "2001:db8:2::");
