@@ -203,6 +203,10 @@ check-packages: setup-packages ## build the Debian packages; install, upgrade un
 check-container: setup-packages ## build the container image with buildah, and run it with podman
 	@SUITE=$(SUITE) exec sh tests/packages.sh container
 
+.PHONY: check-pods
+check-pods: setup-packages ## build the images, and run exit and mesh nodes of deploy/kubernetes as pods with podman
+	@SUITE=$(SUITE) exec sh tests/packages.sh pods
+
 .PHONY: unit
 unit: $(if $(T),$(UNIT_WANTED),$(UNIT_BINS)) ## build the unit tests (T=dial: build and run tests/unit/*/dial_test.c)
 	$(if $(T),$(if $(UNIT_WANTED),,$(error T=$(T): no unit test is called so; there are \

@@ -4,7 +4,7 @@
 # a router that have the real systemd as their first process, upgraded under load, purged. All of it
 # lies in a tmpfs and in namespaces, and is gone when this script ends, however it ends. Or the container
 # image, built by buildah and run by podman.
-# Usage, in the tree: [SUITE=bookworm] packages.sh packages|container; what is not committed is left out.
+# Usage, in the tree: [SUITE=bookworm] packages.sh packages|container|pods; what is not committed is left out.
 set -eu
 suite=${SUITE:-bookworm}
 tree=$(cd "$(dirname "$0")/.." && pwd)
@@ -13,10 +13,10 @@ top=$tree/build/packages
 export GROUP="${GROUP:-hawser-packages.$$}"
 group=$GROUP
 
-# container.sh runs in the root that builds.
+# container.sh and pods.sh run in the root that builds.
 for part in "$tree"/tests/packages/*.sh; do
 	case $part in
-	*/container.sh) ;;
+	*/container.sh | */pods.sh) ;;
 	*)
 		# shellcheck source=/dev/null
 		. "$part"
@@ -81,7 +81,7 @@ all() {
 }
 
 case "${1:-}" in
-packages | container) outside "$1" ;;
+packages | container | pods) outside "$1" ;;
 all) all "$2" ;;
 become) become "$2" ;;
 enter)

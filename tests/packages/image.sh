@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Part of tests/packages.sh: the container image, built and run in the builder's root.
+# Part of tests/packages.sh: container images, built and run in the builder's root.
 
 # Stages of an image may not keep what they need from each other: all of it comes from base and tree.
-container() {
+# container.sh or pods.sh does it there.
+run_images() {
 	say "podman and buildah"
 	apt_in "$top/builder" podman install --no-install-recommends buildah podman crun
 	mount -t sysfs sysfs "$top/builder/sys"
@@ -11,9 +12,17 @@ container() {
 	mkdir -p "$top/builder/src" "$top/builder/var/lib/containers"
 	git -c safe.directory='*' clone -q --depth 1 "file://$tree" "$top/builder/src/hawser"
 	tar -C "$top/base" -cf "$top/builder/src/base.tar" .
-	cp "$tree/tests/packages/container.sh" "$top/builder/src/"
+	cp "$tree/tests/packages/$1.sh" "$top/builder/src/"
 	# With a root that is one: who enters the container must not find another.
-	unshare --mount sh "$0" enter builder sh /src/container.sh || fail "the container: $(tail -n 15 "$top/builder/src/log")"
+	unshare --mount sh "$0" enter builder sh "/src/$1.sh" || fail "$1: $(tail -n 15 "$top/builder/src/log")"
+}
+
+container() {
+	run_images container
+}
+
+pods() {
+	run_images pods
 }
 
 # In a mount namespace of its own: runs a command with that root as the only one.

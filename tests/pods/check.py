@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The mesh of `make mesh` with pods as nodes: `podman kube play` runs what deploy/kubernetes says, each node with
+the routing daemon of its image, the exit and the house with hawserd; the emulator is between them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path += [str(ROOT / folder) for folder in ("testbed", "bench", "mesh")]
+
+# pylint: disable=wrong-import-position
+import network
+import routing
+from network import INTERNET, Network
+from place import Place
+from pods import PATIENCE_S, Failed, Pod, podman
+from transfer import Download, Web
+
+# Of the image's daemons: how mesh/routing.py calls it, and what a container cannot do.
+DAEMONS = {"babeld": ("babeld", "skip-kernel-setup true\n"), "bird": ("bird-babel", "")}
+SETTLING_S, MEASURED_S = 6, 6
+# By each gateway: a twentieth of what its link carries meanwhile.
+LEAST_BYTES = MEASURED_S * 20_000_000 // 8 // 20
+
+
+def say(what: str) -> None:
+    print(f"check-pods: {time.strftime('%T')} {what}", flush=True)
+
+
+def until(what: Callable[[], bool], description: str, tell: Callable[[], str]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not what():
+        if time.monotonic() > deadline:
+            raise Failed(f"{description}: not after {PATIENCE_S} s: {tell()}")
+        time.sleep(0.2)
+
+
+class Described:
+    """What mesh/routing.py has to know of a place before the place is there."""
+
+    def __init__(self, described: Network) -> None:
+        self.network = described
+        self.translated = False
+
+    number = Place.number
+    addresses = Place.addresses
+    devices = Place.devices
+
+
+def configuration(described: Network, node: str, daemon: str) -> str:
+    called, before = DAEMONS[daemon]
+    with tempfile.TemporaryDirectory() as directory:
+        routing.DAEMONS[called].commands(routing.Node(Described(described), node, Path(directory)))
+        text = next(Path(directory).iterdir()).read_text("ascii")
+    return before + text.replace(directory, "/run")
+
+
+def token() -> str:
+    return podman("run", "--rm", "--network", "none", "--entrypoint", "/usr/bin/hawser", "localhost/hawser",
+                  "token", "new", "home")
+
+
+def start(stack: contextlib.ExitStack, described: Network, daemon: str) -> dict[str, Pod]:
+    secret = token()
+    pods = {INTERNET: Pod("exit", "hawser-exit-0", {
+        "tokens": secret, "hawser.conf": (ROOT / "deploy/kubernetes/exit/hawser.conf").read_text("utf-8")
+        + 'access { exit-allow = { "10.99.0.0/16" } }\n'})}
+    stack.callback(pods[INTERNET].close)
+    for number, node in enumerate(described.nodes):
+        environment = {"MESH_DAEMON": daemon, "MESH_PREFIXES": "fd60:0:1:: fd60:0:2::"}
+        if node not in described.proxies:
+            environment["MESH_PROXY"] = "no"
+        pods[node] = Pod("mesh", f"hawser-mesh-{number}", {
+            "token": secret, f"{daemon}.conf": configuration(described, node, daemon)}, environment)
+        stack.callback(pods[node].close)
+    return pods
+
+
+def exam_rights(house: Pod) -> None:
+    for command, means in (("touch", "/etc/new"), "the root can be written"), \
+            (("chroot", "/"), "it has other capabilities"):
+        if house.run(*command).returncode == 0:
+            raise Failed(means)
+    mode = house.run("stat", "-L", "-c", "%a", "/etc/hawser-secret/token").stdout.strip()
+    say(f"the secret has the mode {mode}")
+
+
+def exam(daemon: str) -> None:
+    described = network.read(ROOT / "mesh/topologies/village.toml")
+    with contextlib.ExitStack() as stack:
+        pods = start(stack, described, daemon)
+        house = pods["house"]
+        place = stack.enter_context(Place(described, False,
+                                          {node: pod.namespace() for node, pod in pods.items()}))
+        say(f"{daemon}: {len(pods)} pods are wired")
+        until(lambda: house.run("/usr/bin/hawser", "ready").returncode == 0, "the house is ready", house.log)
+
+        def links() -> list[str]:
+            answer = json.loads(house.run("/usr/bin/hawser", "--json", "links").stdout)
+            return [link["state"] for link in answer["links"]]
+
+        until(lambda: links().count("up") == 2, "a link by each gateway",
+              lambda: house.run("/usr/bin/hawser", "links").stdout + house.log())
+        for pod in house, pods[INTERNET]:
+            until(pod.probe, f"{pod.name} is alive", pod.log)
+        exam_rights(house)
+        web = stack.enter_context(contextlib.closing(Web(place.spaces[INTERNET])))
+        download = Download(place.clients["house"], "10.62.1.1", web)
+        follow(download, SETTLING_S)
+        before = carried(place)
+        follow(download, SETTLING_S + MEASURED_S)
+        by = {gateway: count - before[gateway] for gateway, count in carried(place).items()}
+        share = download.rate(SETTLING_S, SETTLING_S + MEASURED_S) / described.most("house")
+        cut = time.monotonic() - download.began
+        place.links["house-hill"].set(blackhole="on")
+        follow(download, cut + 8)
+        gap = download.longest_gap(cut, cut + 8)
+        say(f"{daemon}: {share:.2f} of the minimal cut by two gateways; longest gap {gap:.1f} s when a link was cut")
+        if min(by.values()) < LEAST_BYTES:
+            raise Failed(f"bytes by each gateway: {by}; expected {LEAST_BYTES}")
+        drain(house, download)
+
+
+def carried(place: Place) -> dict[str, int]:
+    return {gateway: place.spaces[gateway].device_bytes(f"{gateway}-{INTERNET}")[0]
+            for gateway in place.network.gateways}
+
+
+def follow(download: Download, until_s: float) -> None:
+    while download.runs and time.monotonic() < download.began + until_s:
+        time.sleep(0.05)
+    if not download.runs:
+        raise Failed(f"the download ended: {download.fault}")
+
+
+def drain(house: Pod, download: Download) -> None:
+    """SIGTERM to the pod; the session goes on, and so do its routes."""
+    ends = house.terminate(60)
+    until(lambda: house.run("/usr/bin/hawser", "ready").returncode != 0, "the house drains", house.log)
+    got = download.total
+    follow(download, time.monotonic() - download.began + 5)
+    if download.total - got < 1_000_000:
+        raise Failed(f"{download.total - got} bytes while it drained")
+    download.finish()
+    ends.wait(PATIENCE_S)
+    if house.exit_code() != 0:
+        raise Failed(f"the house ended with {house.exit_code()}: {house.log()}")
+    say(f"drained: {download.total} bytes, all right, and the end after them")
+
+
+def main() -> int:
+    try:
+        for daemon in DAEMONS:
+            exam(daemon)
+    except (Failed, RuntimeError, OSError, subprocess.SubprocessError) as failure:
+        print(f"check-pods: {failure}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
