@@ -268,7 +268,7 @@ soak: setup-check ## ten minutes of torture, garbage handshakes, links that swal
 		$(PYTEST_ARGS)
 
 .PHONY: demo
-demo: setup-check ## router and exit, two links: one download over each and over both (RATE_A= DELAY_A= JITTER_A= LOSS_A=, _B, MODE=transparent)
+demo: setup-check ## router and exit, two links: one download over each and over both (RATE_A= DELAY_A= JITTER_A= LOSS_A=, _B, MODE=transparent, MODE=bridge)
 	@$(MAKE) --no-print-directory all $(EMULATOR)
 	@HAWSER_BUILD=$(BUILD) $(PYTHON) bench/demo.py --rate-a $(RATE_A) --rate-b $(RATE_B) \
 		--delay-a $(DELAY_A) --delay-b $(DELAY_B) --jitter-a $(JITTER_A) --jitter-b $(JITTER_B) \

@@ -2,7 +2,8 @@
 """Two links in one connection, to be watched on one machine: the same download over link a, over
 link b, and over both. The router runs what a router runs, a hawserd that sets up both links and
 knows an exit; the server speaks plain TCP, and so does the client. Links with delay, jitter or loss
-are the emulator's. The client uses hawserd's SOCKS5, or knows nothing of it."""
+are the emulator's. The client uses hawserd's SOCKS5, or knows nothing of it; or both ends are houses, each
+with a router that does (bridge.py)."""
 
 from __future__ import annotations
 
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import paths  # noqa: F401
+import bridge
 import router
 import socks
 from emulator import BINARY as EMULATOR
@@ -31,7 +33,13 @@ from topology import LAN4, LINKS, Topology
 
 # An address of the server's that is not the exit's: what goes to an exit itself is not intercepted.
 WEB4, WEB_PORT, TRANSPARENT_PORT = "10.77.9.2", 8000, 1090
-MODES = {"socks": "hawserd's SOCKS5", "transparent": "it, and knows nothing of hawserd"}
+_EXIT = ("between a router and its exit, which both run hawserd. A client behind the router downloads through\n"
+         "{}, from a server beside the exit; both speak plain TCP.")
+MODES = {"socks": _EXIT.format("hawserd's SOCKS5"),
+         "transparent": _EXIT.format("it, and knows nothing of hawserd"),
+         "bridge": "by radio between the routers of two houses, which both run hawserd, for their LAN and as the other's\n"
+                   "exit. A client in one house downloads from a server in the other; both speak plain TCP, and know\n"
+                   "nothing of hawserd."}
 # Until congestion control has found the rate: a start, and round trips of the slowest link.
 SETTLING_S, SETTLING_RTTS = 2, 25
 # In which hawserd finds out whether a link does harm; a trial takes 5 of them.
@@ -48,11 +56,10 @@ class Sight:
     tried: set[str]
 
 
-def serve(namespace: Namespace) -> None:
+def serve(namespace: Namespace, address: str) -> None:
     """A plain server that sends to everybody as fast as they read."""
-    namespace.run("ip", "addr", "add", f"{WEB4}/32", "dev", "lo")
     listening = namespace.socket(socket.AF_INET)
-    listening.bind((WEB4, WEB_PORT))
+    listening.bind((address, WEB_PORT))
     listening.listen()
 
     def send(sock: socket.socket) -> None:
@@ -71,8 +78,9 @@ def serve(namespace: Namespace) -> None:
 
 def download(namespace: Namespace, mode: str) -> socket.socket:
     """Connects to the server; or asks hawserd for it."""
-    if mode == "transparent":
-        return socks.connect(namespace, WEB4, WEB_PORT, TIMEOUT_S)
+    if mode != "socks":
+        return socks.connect(namespace, bridge.FAR_HOST4 if mode == "bridge" else WEB4, WEB_PORT,
+                             TIMEOUT_S)
     return socks.dial(namespace, (LAN4, router.PROXY_PORT), (WEB4, WEB_PORT), TIMEOUT_S)
 
 
@@ -99,6 +107,8 @@ class Demo:
         self._mode, self._seconds, self._rtts = mode, seconds, rtts
 
     def _start_router(self, stack: contextlib.ExitStack, links: str) -> router.Daemon:
+        if self._mode == "bridge":
+            return bridge.start_near(stack, self._topology, self._directory, links)
         options = ["--transparent", f"127.0.0.1:{TRANSPARENT_PORT}"]
         daemon = router.start_router(stack, self._topology, self._directory, links,
                                      *options if self._mode == "transparent" else [])
@@ -119,6 +129,22 @@ class Demo:
                   + f"{'download':>12}   Mbit/s")
             with download(self._topology.client, self._mode) as client:
                 return self._watch(daemon, links, client)
+
+    def measure_back(self, host: Namespace) -> float:
+        """Mbit/s of a download by the far house from the near one, over both links."""
+        serve(self._topology.client, bridge.NEAR_HOST4)
+        with contextlib.ExitStack() as stack:
+            self._start_router(stack, LINKS)
+            stack.enter_context(contextlib.closing(
+                client := socks.connect(host, bridge.NEAR_HOST4, WEB_PORT, TIMEOUT_S)))
+            settled_at = time.monotonic() + SETTLING_S + SETTLING_RTTS * max(self._rtts.values())
+            total = 0
+            while (at := time.monotonic()) < settled_at + self._seconds:
+                count = len(client.recv(1 << 20))
+                if not count:
+                    raise Failed("the download ended early")
+                total += count if at >= settled_at else 0
+            return mbits(total, at - settled_at)
 
     def _carried(self) -> list[int]:
         return [self._topology.link_bytes(link)[0] for link in LINKS]
@@ -208,16 +234,22 @@ def run(settings: dict[str, dict[str, float]], emulated: bool, seconds: int, mod
             else Topology(*(settings[link]["rate"] for link in LINKS)))
     with router.leave_links_alone(made) as topology, contextlib.ExitStack() as stack:
         print("\n".join(describe(link, settings[link]) for link in LINKS)
-              + "\nbetween a router and its exit, which both run hawserd. A client behind the router "
-              f"downloads through\n{MODES[mode]}, from a server beside the exit; both speak plain "
-              "TCP.", flush=True)
-        serve(topology.server)
+              + f"\n{MODES[mode]}", flush=True)
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        router.start_exit(stack, topology, directory)
+        if mode == "bridge":
+            host = stack.enter_context(contextlib.closing(bridge.build_far_house(topology)))
+            serve(host, bridge.FAR_HOST4)
+            bridge.start_far(stack, topology, directory)
+        else:
+            topology.server.run("ip", "addr", "add", f"{WEB4}/32", "dev", "lo")
+            serve(topology.server, WEB4)
+            router.start_exit(stack, topology, directory)
         if mode == "transparent":
             topology.client.run("ip", "route", "add", "default", "via", LAN4)
         demo = Demo(topology, directory, mode, seconds, rtts)
         report({links: demo.measure(links) for links in (*LINKS, LINKS)}, rtts)
+        if mode == "bridge":
+            print(f"the other way{demo.measure_back(host):>7.1f} Mbit/s, both links")
 
 
 def main() -> int:

@@ -23,10 +23,12 @@ def figure(output: str, what: str) -> float:
 
 
 @pytest.mark.mptcp
-def test_tells_the_share(build):
-    """A client that knows of no proxy, whose router and exit are set up as the manual says."""
+@pytest.mark.parametrize("mode", ["transparent", "bridge"])
+def test_tells_the_share(build, mode):
+    """A client that knows of no proxy, whose router and exit are set up as the manual says; and two
+    houses whose routers are each other's exit."""
     done = subprocess.run([sys.executable, "-B", str(ROOT / "bench" / "demo.py"), "--rate-a", "40",
-                           "--rate-b", "10", "--seconds", "1", "--mode", "transparent"],
+                           "--rate-b", "10", "--seconds", "1", "--mode", mode],
                           capture_output=True, text=True, check=False, timeout=200)
     assert done.returncode == 0, done.stdout + done.stderr
     alone = [figure(done.stdout, f"link {link}") for link in LINKS]
@@ -36,6 +38,8 @@ def test_tells_the_share(build):
     assert figure(done.stdout, "share of the sum") == pytest.approx(both / sum(alone), rel=0.05, abs=0.1)
     assert figure(done.stdout, "ratio to the better link") == \
         pytest.approx(both / max(alone), rel=0.05, abs=0.1)
+    if mode == "bridge":
+        assert float(re.search(r"^the other way +([0-9.]+) Mbit/s", done.stdout, re.MULTILINE)[1]) > 0
     assert re.search(r"^the exit sends with \w+$", done.stdout, re.MULTILINE)
 
 
