@@ -154,8 +154,8 @@ $(BUILD)/unit/upstream/dial_test: ALL_LDFLAGS += -Wl,--wrap=mptcp_socket,--wrap=
 
 -include $(shell find $(BUILD) \( -path '$(BUILD)/cross*' -o -path $(BUILD)/kernels \) -prune -o -name '*.d' -print 2>/dev/null)
 
-.PHONY: setup-run setup-check setup-cross setup-fresh setup-kernels setup-mesh setup-packages
-setup-run setup-check setup-cross setup-fresh setup-kernels setup-mesh setup-packages: setup-%:
+.PHONY: setup-run setup-check setup-bench setup-cross setup-fresh setup-kernels setup-mesh setup-packages
+setup-run setup-check setup-bench setup-cross setup-fresh setup-kernels setup-mesh setup-packages: setup-%:
 	@sh tests/setup.sh $*
 
 .PHONY: run
@@ -166,7 +166,7 @@ run: setup-run ## install what is missing, build, run hawserd in the foreground
 TEST_FILES := $(sort $(wildcard tests/test_*.py tests/*/test_*.py))
 TESTS = $(strip $(if $(T),$(foreach t,$(TEST_FILES),$(if $(findstring $(T),$(notdir $t)),$t)),tests))
 # One file needs no helpers to run it, nor what only others look at; "tests" is many.
-TEST_PARTS = $(TORTURE) $(STEPPING_CLOCK) $(STATIC_CLIENT) $(EMULATOR) $(BUILD)/bench/load/load \
+TEST_PARTS = $(TORTURE) $(STEPPING_CLOCK) $(STATIC_CLIENT) $(EMULATOR) $(BENCH_TOOLS) \
 	     $(if $(filter tests %/test_unit.py,$(TESTS)),unit) $(if $(filter tests %/test_fuzz.py,$(TESTS)),fuzz)
 
 .PHONY: check
@@ -187,7 +187,7 @@ check-cross: ## build for other processors and C libraries, and run unit tests t
 
 .PHONY: check-kernels
 check-kernels: setup-kernels ## run tests on kernels of Debian in virtual machines (KERNELS="6.1 6.12 7 DIR", T="exits links", RESUME=1)
-	@$(MAKE) --no-print-directory T= all unit $(TORTURE) $(STEPPING_CLOCK) $(STATIC_CLIENT) $(EMULATOR) $(BUILD)/bench/load/load
+	@$(MAKE) --no-print-directory T= all unit $(TORTURE) $(STEPPING_CLOCK) $(STATIC_CLIENT) $(EMULATOR) $(BENCH_TOOLS)
 	@exec $(PYTHON) -B tests/kernels/check.py --build $(BUILD) --tests "$(T)" \
 		$(if $(filter 1,$(RESUME)),--resume) $(KERNELS)
 
@@ -280,17 +280,30 @@ mesh: setup-mesh ## a mesh with real routing daemons, in which things happen (ME
 	@HAWSER_BUILD=$(BUILD) $(PYTHON) -B mesh/mesh.py --out $(BUILD)/mesh $(MESH_ARGS)
 
 # The benchmark's tools are its own; see bench/bench.py for its options.
-BENCH_TOOLS := $(BUILD)/bench/load/load $(BUILD)/bench/spin
+MPTCP_LISTEN := $(BUILD)/bench/mptcp_listen.so
+BENCH_PROGRAMS := $(BUILD)/bench/load/load $(BUILD)/bench/spin
+BENCH_TOOLS := $(BENCH_PROGRAMS) $(MPTCP_LISTEN)
 $(BUILD)/bench/load/load: $(call obj,$(wildcard bench/load/*.c))
 $(BUILD)/bench/spin: $(BUILD)/bench/spin.o
-$(BENCH_TOOLS):
+$(BENCH_PROGRAMS):
 	@echo "  LD      $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
-.PHONY: bench
-bench: setup-check ## compare the ways of moving bytes, and no proxy (BENCH_ARGS='--rows chatty')
-	@$(MAKE) --no-print-directory all $(BENCH_TOOLS)
-	@HAWSER_BUILD=$(BUILD) $(PYTHON) -B bench/bench.py $(BENCH_ARGS)
+# Preloaded into peers, which have no sanitizers.
+$(MPTCP_LISTEN): bench/preload/mptcp_listen.c
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -shared -fPIC -fvisibility=hidden -o $@ $< -ldl
+
+# bench-tiers needs no other proxies.
+BENCHES := bench bench-full bench-tiers
+.PHONY: $(BENCHES)
+bench: setup-bench ## compare with other proxies and no proxy, 10 minutes (BENCH_ARGS='--rows talk-32x64')
+bench-full: setup-bench ## the same at length, some hours; plots and tables in build/bench/full (BENCH_ARGS='--rounds 5')
+bench-tiers: setup-check ## compare our ways of moving bytes, and no proxy (BENCH_ARGS='--rows chatty')
+$(BENCHES):
+	@$(MAKE) --no-print-directory all $(BENCH_TOOLS) $(EMULATOR)
+	@HAWSER_BUILD=$(BUILD) $(PYTHON) -B bench/bench.py --set $(patsubst bench-%,%,$(@:bench=quick)) $(BENCH_ARGS)
 
 .PHONY: bench-pairs
 bench-pairs: setup-check ## what becomes of two unequal links, as a share of their sum (BENCH_ARGS='--pairs far')

@@ -1,197 +1,137 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Compares the ways in which hawserd moves bytes with each other and with no proxy at all, in
-interleaved rounds; only ratios within a round count. Needs root; leaves nothing behind."""
+"""Compares hawserd with other proxies, with its own settings and with no proxy at all, in interleaved
+rounds; only ratios within a round count. Needs root; leaves nothing behind but its results."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
+import resource
 import signal
-import subprocess
 import sys
-from dataclasses import asdict, replace
+from fnmatch import fnmatch
 
 import paths  # noqa: F401
-from figures import NAMES, Measurements, RowFigures, Verdict, is_disturbed
+import run
+from chains import CHAINS
+from contenders import AUTO, OWN, Contender
 from namespace import Unavailable
-from processes import HAWSERD, LOAD, SPIN, Failed
-from report import row_text, verdict_text
-from rows import CONTENDERS, ROWS, Contender, Row
-from stage import Stage, Times
+from other_proxies import PEERS
+from processes import BUILD, HAWSERD, LOAD, SPIN
+from report import LEGEND, row_text, verdict_text
+from results import Results
+from rows import ROWS, Row
+from works import WORKS
 
-_OVERHEAD_S = 0.6
 _SKIPPED = 77
+ALL_ROWS = [*WORKS, *ROWS]
+ALL_CONTENDERS = [*OWN, *PEERS, *CHAINS]
+_NEVER_LEFT_OUT = ("direct", AUTO.name, "auto-forward", "hawserd-chain")
+# What a set is without options: rounds, seconds, warm-up, idle; and who takes part.
+_SETS = {
+    "quick": ((3, 1.0, 0.4, 0.3), [*_NEVER_LEFT_OUT, "haproxy", "nginx", "microsocks", "haproxy-chain",
+                                   "redsocks-microsocks"]),
+    "full": ((3, 1.5, 0.5, 0.3), [*_NEVER_LEFT_OUT, "copy", "sockmap",
+                                  *(each.name for each in [*PEERS, *CHAINS])]),
+    "tiers": ((5, 2.0, 1.0, 0.5), [each.name for each in OWN]),
+}
 
 
-def _refusal(options: dict[str, str]) -> str | None:
-    """Why this build does not take the options."""
-    arguments = [f"--{name}={value}" for name, value in options.items()]
-    done = subprocess.run([HAWSERD, "--check", *arguments], capture_output=True, text=True,
-                          check=False)
-    return None if done.returncode == 0 else done.stderr.strip().removeprefix("error: ")
+def _choose(kind: str, wanted: str, known: list) -> list:
+    patterns = wanted.split(",")
+    for pattern in patterns:
+        if not any(fnmatch(each.name, pattern) for each in known):
+            sys.exit(f"no such {kind}: {pattern}; there are: {', '.join(each.name for each in known)}")
+    return [each for each in known if any(fnmatch(each.name, pattern) for pattern in patterns)]
 
 
-def _fit(contender: Contender, has_tick: bool) -> tuple[Contender | None, str | None]:
-    """The contender as this build can run it, or why it cannot."""
-    if not contender.proxied:
-        return contender, None
-    options = dict(contender.options)
-    if not has_tick:
-        if contender.same_without_tick:
-            return None, f"this build has no --tick, so it would be {contender.same_without_tick}"
-        del options["tick"]
-    refusal = _refusal(options)
-    if refusal:
-        return None, refusal
-    return replace(contender, options=options, same_without_tick=None), None
+def _rows(args: argparse.Namespace) -> list[Row]:
+    return _choose("row", args.rows, ALL_ROWS) if args.rows else \
+        [row for row in ALL_ROWS if args.set in row.sets]
 
 
-def _choose(kind: str, wanted: str | None, known: list, default: list) -> list:
-    if wanted is None:
-        return default
-    names = wanted.split(",")
-    unknown = set(names) - {each.name for each in known}
-    if unknown:
-        sys.exit(f"no such {kind}: {', '.join(sorted(unknown))}; "
-                 f"there are: {', '.join(each.name for each in known)}")
-    return [each for each in known if each.name in names]
+def _wanted(args: argparse.Namespace) -> list[Contender]:
+    """Peers whose path is given take part in every comparison with peers."""
+    if args.contenders:
+        return _choose("contender", args.contenders, ALL_CONTENDERS)
+    _, names = _SETS[args.set]
+    return [each for each in ALL_CONTENDERS if each.name in names or
+            (args.set == "quick" and getattr(each, "path_variable", "") in os.environ)]
 
 
-def _fitting(wanted: list[Contender]) -> tuple[list[Contender], dict[str, str]]:
-    has_tick = _refusal({"tick": "off"}) is None
-    present, absent = [], {each.name: "not chosen" for each in CONTENDERS}
+def _present(wanted: list[Contender]) -> tuple[list[Contender], dict[str, str]]:
+    present, absent = [], {each.name: "not chosen" for each in ALL_CONTENDERS}
     for contender in wanted:
-        fit, reason = _fit(contender, has_tick)
-        if fit:
-            present.append(fit)
-            del absent[contender.name]
-        else:
+        reason = contender.absence()
+        if reason:
             absent[contender.name] = reason
             print(f"left out: {contender.name}: {reason}")
+        else:
+            present.append(contender)
+            del absent[contender.name]
     return present, absent
-
-
-def _progress(text: str) -> None:
-    if sys.stderr.isatty():
-        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
-
-
-def _attempt(stage: Stage, contender: Contender, times: Times) -> dict:
-    try:
-        return stage.measure(contender, times)
-    except Failed as error:
-        return {"error": str(error), "others": 1.0, "steal": 0.0}
-
-
-def _measure(stage: Stage, contender: Contender, times: Times, retries: int) -> dict:
-    """Again while it fails or others use the machine; the least disturbed attempt counts."""
-    attempts = [_attempt(stage, contender, times)]
-    while len(attempts) <= retries and is_disturbed(attempts[-1]):
-        attempts.append(_attempt(stage, contender, times))
-    best = min(attempts, key=lambda attempt: attempt["others"] + attempt["steal"])
-    return {**best, "attempts": len(attempts)}
-
-
-def _round(stage: Stage, contenders: list[Contender], times: Times, number: int, retries: int,
-           ) -> Measurements:
-    """Begins with another contender each time, so that none always follows the same one."""
-    start = number % len(contenders)
-    measurements: Measurements = {}
-    for contender in contenders[start:] + contenders[:start]:
-        _progress(f"{stage.row.name}: round {number + 1}, {contender.name}")
-        measurements[contender.name] = _measure(stage, contender, times, retries)
-    return measurements
-
-
-def _run_row(row: Row, contenders: list[Contender], args: argparse.Namespace,
-             ) -> list[Measurements]:
-    times = Times(args.idle, args.warm_up, args.seconds * row.stretch)
-    with Stage(row) as stage:
-        return [_round(stage, contenders, times, number, args.retries)
-                for number in range(args.rounds)]
-
-
-def _failures(rounds: list[Measurements]) -> list[str]:
-    return [f"round {number}, {name}: {measured['error']}"
-            for number, each in enumerate(rounds, 1) for name, measured in each.items()
-            if "error" in measured]
-
-
-def _estimate_s(args: argparse.Namespace, rows: list[Row], contenders: int) -> float:
-    each = args.idle + args.warm_up + _OVERHEAD_S
-    return sum(each + args.seconds * row.stretch for row in rows) * contenders * args.rounds
-
-
-def _verdict_json(verdict: Verdict) -> dict:
-    return {"row": verdict.row.name, **asdict(verdict.bound), "of": verdict.of,
-            "at_least": verdict.bound.at_least, "reached": verdict.reached,
-            "ratio": asdict(verdict.spread) if verdict.spread else None, "note": verdict.note}
-
-
-def _row_json(figures: RowFigures, measurements: list[Measurements]) -> dict:
-    return {"title": figures.row.title, "figures": figures.rounds, "measurements": measurements}
-
-
-def _machine() -> dict:
-    version = subprocess.run([HAWSERD, "--version"], capture_output=True, text=True, check=False)
-    return {"kernel": platform.release(), "cpus": len(os.sched_getaffinity(0)),
-            "hawserd": version.stdout.strip(), "load": os.getloadavg()[0]}
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2, help="of each measurement")
-    parser.add_argument("--warm-up", type=float, default=1, metavar="S", help="before each")
-    parser.add_argument("--idle", type=float, default=0.5, metavar="S",
+    parser.add_argument("--set", choices=_SETS, default="quick",
+                        help="quick and full: with other proxies; tiers: our own settings only")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--seconds", type=float, help="of each measurement")
+    parser.add_argument("--warm-up", type=float, metavar="S", help="before each")
+    parser.add_argument("--idle", type=float, metavar="S",
                         help="before that: what the idle machine gives the spinners")
     parser.add_argument("--retries", type=int, default=0, metavar="N",
                         help="of a measurement that fails, or that other processes disturb")
-    parser.add_argument("--rows", metavar="A,B", help="; ".join(
-        f"{row.name}{' (only when named)' * row.extra}" for row in ROWS))
-    parser.add_argument("--contenders", metavar="A,B",
-                        help="; ".join(contender.name for contender in CONTENDERS))
-    parser.add_argument("--json", metavar="FILE", help="everything that was measured")
+    parser.add_argument("--rows", metavar="A,B*",
+                        help="also such that are in no set; there are " +
+                        ", ".join(row.name for row in ALL_ROWS))
+    parser.add_argument("--contenders", metavar="A,B*",
+                        help="there are " + ", ".join(each.name for each in ALL_CONTENDERS))
+    parser.add_argument("--out", metavar="DIR", help="for results; build/bench/SET if not given")
     args = parser.parse_args()
+    for name, standard in zip(("rounds", "seconds", "warm_up", "idle"), _SETS[args.set][0]):
+        if getattr(args, name) is None:
+            setattr(args, name, standard)
     if args.rounds < 1 or args.seconds < 0.2 or args.warm_up < 0 or args.idle < 0.2:
         parser.error("at least 1 round, 0.2 seconds, 0.2 idle")
+    args.out = args.out or os.path.join(BUILD, "bench", args.set)
     return args
+
+
+def _open_as_many_files_as_allowed() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def main() -> int:
     args = _parse()
-    rows = _choose("row", args.rows, ROWS, [row for row in ROWS if not row.extra])
-    wanted = _choose("contender", args.contenders, CONTENDERS, CONTENDERS)
+    rows = _rows(args)
     for tool in HAWSERD, LOAD, SPIN:
         if not os.access(tool, os.X_OK):
             sys.exit(f"{tool} is not built: make bench")
-    contenders, absent = _fitting(wanted)
-    if not contenders:
+    _open_as_many_files_as_allowed()
+    contenders, absent = _present(_wanted(args))
+    by_row = [(row, fitting) for row in rows
+              if (fitting := [each for each in contenders if each.takes(row)])]
+    if not by_row:
         sys.exit("no contender is left")
-    machine = _machine()
-    print(f"{machine['hawserd']}, Linux {machine['kernel']}, {machine['cpus']} CPUs, "
-          f"load {machine['load']:.1f}; {args.rounds} rounds, about "
-          f"{_estimate_s(args, rows, len(contenders)) / 60:.0f} min\n"
-          "median (lowest–highest); ratios are taken within a round\n", flush=True)
-    verdicts, by_row = [], {}
-    for row in rows:
-        fitting = [each for each in contenders if row.local or not each.local]
-        measurements = _run_row(row, fitting, args)
-        _progress("")
-        figures = RowFigures(row, measurements)
-        print(row_text(figures, fitting, _failures(measurements)), flush=True)
-        verdicts += [figures.verdict(bound, fitting, absent) for bound in row.all_bounds]
-        by_row[row.name] = _row_json(figures, measurements)
-    print("expected of auto:")
-    print("\n".join(map(verdict_text, verdicts)))
-    if args.json:
-        with open(args.json, "w", encoding="utf-8") as file:
-            json.dump({"machine": machine, "arguments": vars(args), "figures": NAMES,
-                       "absent": absent, "rows": by_row,
-                       "verdicts": list(map(_verdict_json, verdicts))}, file, indent=1)
+    results = Results(args, contenders, absent)
+    print(f"{results.header()}; {args.rounds} rounds, about {run.estimate_s(args, by_row) / 60:.0f} min\n"
+          "median (lowest–highest); ratios are taken within a round; *: the best proxy, and who cannot be "
+          f"told from it\nloses: {LEGEND}\n", flush=True)
+    ends = run.Ends()
+    verdicts = []
+    for row, fitting in by_row:
+        outcome, measurements = run.run_row(row, fitting, args, ends)
+        print(row_text(outcome.figures, fitting, outcome.failures, outcome.ends), flush=True)
+        found = [outcome.figures.verdict(bound, fitting, absent) for bound in row.all_bounds]
+        verdicts += found
+        results.add(outcome, measurements, found)
+    if verdicts:
+        print("expected of auto:\n" + "\n".join(map(verdict_text, verdicts)))
+    print(f"{results.how_each_was_run()}\nresults: {args.out}")
     return 0
 
 

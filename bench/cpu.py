@@ -10,6 +10,7 @@ import subprocess
 import time
 
 from cgroup import IdleCgroup
+from processes import Failed
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _STEAL_FIELD = 8
@@ -109,12 +110,14 @@ class Spinners:
     @property
     def start_ns(self) -> int:
         """Some samples after the first: by then they all spin."""
+        if len(self._samples) <= _SKIP:
+            raise Failed("others left the spinners no CPU, so nothing can be told")
         return self._samples[_SKIP][0]
 
     def _idle_ns(self, at_ns: int) -> float:
         index = bisect.bisect_left(self._samples, at_ns, key=lambda sample: sample[0])
         if index == 0 or index == len(self._samples):
-            raise ValueError("the spinners did not run at that time")
+            raise Failed("others left the spinners no CPU, so nothing can be told")
         before, after = self._samples[index - 1], self._samples[index]
         part = (at_ns - before[0]) / (after[0] - before[0])
         return sum(before[1:]) + part * (sum(after[1:]) - sum(before[1:]))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From measurements to figures: rate, cpu and p99 per contender, their ratios within a round, and
-the verdict on each bound."""
+"""From measurements to figures per contender, their ratios within a round, who is best as far as that can
+be told, and the verdict on each bound."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ import statistics
 from dataclasses import dataclass, replace
 
 from cpu import busy_s
-from rows import BEST_SINGLE, SUBJECT, Bound, Contender, Row
+from contenders import Contender
+from rows import BEST_SINGLE, HIGHER_IS_BETTER, SUBJECT, Bound, Row
 
-# The rate is of what the row is about; beside, of the streams next to it.
-NAMES = ["rate", "cpu", "p99", "beside"]
+# The rate is of what the row is about; beside, of the streams next to it; memory, of an idle session, is
+# that of user space and of the kernel, less what the kernel has without a proxy.
+NAMES = ["rate", "cpu", "p50", "p99", "p99.9", "beside", "memory", "user", "kernel", "wakeups"]
+_PERCENTILES = ["p50", "p99", "p99.9"]
+_DIRECT = "direct"
+# Medians that differ by less are alike, however little they vary.
+_ALIKE = 0.02
 # Shares of all CPU time from which on a measurement was disturbed: by other processes, by the
 # host, and what the machine at rest gave to neither the spinners nor a process.
 _OTHERS, _STEAL, _REST_DIFFERS = 0.05, 0.02, 0.05
@@ -51,8 +57,10 @@ class Verdict:
         return self.spread.median <= self.bound.limit
 
 
-def _cpu_per_unit(row: Row, measured: dict, idle_at_rest: float) -> float:
+def _cpu_per_unit(row: Row, measured: dict, idle_at_rest: float) -> float | None:
     """CPU seconds per GB, or milliseconds per 1,000 exchanges; where both are moved, per GB."""
+    if "idle" not in measured:
+        return None
     used_s = busy_s(measured["idle"], idle_at_rest, measured["seconds"], measured["cpus"])
     if row.beside:
         gigabytes = measured["beside"]["mbit_per_s"] / 8e3 * measured["seconds"]
@@ -63,13 +71,29 @@ def _cpu_per_unit(row: Row, measured: dict, idle_at_rest: float) -> float:
 
 
 def _figures_of(row: Row, measured: dict, idle_at_rest: float) -> dict[str, float]:
-    figures = {"rate": measured["per_second" if row.exchanges else "mbit_per_s"],
-               "cpu": _cpu_per_unit(row, measured, idle_at_rest)}
+    if row.idle:
+        return {"user": measured["user_bytes"] / 1024, "kernel": measured["kernel_bytes"] / 1024,
+                "wakeups": measured["wakeups_per_s"]}
+    figures = {"rate": measured["per_second" if row.exchanges else "mbit_per_s"]}
+    cpu = _cpu_per_unit(row, measured, idle_at_rest)
+    # Where others used much CPU at rest and little under load, what is left can be less than nothing.
+    if cpu and cpu > 0:
+        figures["cpu"] = cpu
     if row.exchanges:
-        figures["p99"] = measured["latency_us"]["p99"]
+        figures |= {name: measured["latency_us"][name] for name in _PERCENTILES}
     if row.beside:
         figures["beside"] = measured["beside"]["mbit_per_s"]
     return figures
+
+
+def _without_ends(rounds: list[dict[str, dict[str, float]]]) -> None:
+    """What the kernel has for the ends of idle sessions is there without a proxy, too."""
+    direct = [each[_DIRECT]["kernel"] for each in rounds if _DIRECT in each]
+    ends = statistics.median(direct) if direct else 0
+    for each in rounds:
+        for figures in each.values():
+            figures["kernel"] -= ends
+            figures["memory"] = figures["user"] + figures["kernel"]
 
 
 def is_disturbed(measured: dict) -> bool:
@@ -86,11 +110,13 @@ class RowFigures:
         self._rest = self._idle_at_rest()
         self.rounds = [{name: _figures_of(row, measured, self._rest) for name, measured in each}
                        for each in self._measurements]
+        if row.idle:
+            _without_ends(self.rounds)
 
     def _idle_at_rest(self) -> float:
         """At rest all contenders are alike, and what disturbs only takes: so the best quarter."""
         shares = sorted(measured["idle_at_rest"] for each in self._measurements
-                        for _, measured in each)
+                        for _, measured in each if "idle" in measured)
         return shares[len(shares) * 3 // 4] if shares else 1
 
     def absolute(self, contender: str, figure: str) -> Spread | None:
@@ -98,16 +124,44 @@ class RowFigures:
                           if figure in each.get(contender, {})])
 
     def ratio(self, contender: str, of: str, figure: str) -> Spread | None:
-        """Of the rounds in which both have the figure. Where others used much CPU at rest and
-        little under load, what is left of the load's can be less than nothing."""
+        """Of the rounds in which both have the figure."""
         pairs = [(each.get(contender, {}).get(figure, 0), each.get(of, {}).get(figure, 0))
                  for each in self.rounds]
         return Spread.of([value / reference for value, reference in pairs
                           if value > 0 and reference > 0])
 
+    def distribution(self, contender: str) -> list[tuple[float, float]]:
+        """Shares of all exchanges, and the µs that they took at most."""
+        found = [measured["distribution_us"] for each in self._measurements
+                 for name, measured in each if name == contender and "distribution_us" in measured]
+        return [(points[0][0], statistics.median(us for _, us in points)) for points in zip(*found)]
+
+    def best(self, figure: str, contenders: list[str]) -> list[str]:
+        """The best first, then those that cannot be told from it: in some rounds they are better, or
+        the difference is nothing to speak of."""
+        found = {name: spread.median for name in contenders
+                 if (spread := self.absolute(name, figure))}
+        if not found:
+            return []
+        choose = max if figure in HIGHER_IS_BETTER else min
+        first = choose(found, key=found.__getitem__)
+        return [first, *(name for name in found
+                         if name != first and self._are_alike(name, first, figure))]
+
+    def _are_alike(self, name: str, other: str, figure: str) -> bool:
+        ratio = self.ratio(name, other, figure)
+        return ratio is not None and (abs(ratio.median - 1) < _ALIKE or
+                                      ratio.lowest <= 1 <= ratio.highest)
+
+    def losses(self, contender: str) -> int:
+        """Streams whose last bytes were lost, as the other side had ended its own."""
+        return sum(load.get("half_closes_lost", 0) for each in self._measurements
+                   for name, measured in each if name == contender
+                   for load in (measured, measured.get("beside") or {}))
+
     def disturbed(self, contender: str) -> int:
         """In how many rounds."""
-        return sum(is_disturbed(measured)
+        return sum(is_disturbed(measured) or "idle" not in measured
                    or self._rest - measured["idle_at_rest"] > _REST_DIFFERS
                    for each in self._measurements for name, measured in each if name == contender)
 

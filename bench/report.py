@@ -5,11 +5,21 @@ from __future__ import annotations
 
 from itertools import compress
 
+from contenders import Contender
 from figures import NAMES, RowFigures, Spread, Verdict
-from rows import Contender, Row
+from rows import Row
 
 _UNMEASURED = "–"
-_FIGURE_NAMES = {"rate": "rate", "cpu": "CPU", "p99": "p99"}
+_FIGURE_NAMES = {"cpu": "CPU"}
+_BEST = "*"
+# What becomes of an end, its sign in tables, and the words for it.
+_LOSSES = {("half_close", "lost"): ("H", "loses what comes after a half-close"),
+           ("half_close", "stuck"): ("H!", "sticks after a half-close"),
+           ("server_reset", "clean end"): ("S", "makes a server's reset a clean end"),
+           ("server_reset", "stuck"): ("S!", "does not pass on a server's reset"),
+           ("client_reset", "clean end"): ("C", "makes a client's reset a clean end"),
+           ("client_reset", "stuck"): ("C!", "does not pass on a client's reset")}
+LEGEND = "; ".join(f"{sign}: {words}" for sign, words in _LOSSES.values())
 
 
 def _number(value: float) -> str:
@@ -40,19 +50,28 @@ def table(lines: list[list[str]]) -> str:
 
 def _used(lines: list[list[str]]) -> list[bool]:
     """Which columns hold something below their heads."""
-    return [any(cell not in ("", _UNMEASURED) for cell in column)
+    return [any(cell.strip() not in ("", _UNMEASURED) for cell in column)
             for column in zip(*lines[1:])]
 
 
-def _units(row: Row) -> list[str]:
-    rate = "exchanges/s" if row.exchanges else "Mbit/s"
-    cpu = "CPU ms/1,000" if row.exchanges and not row.beside else "CPU s/GB"
-    return [rate, cpu, "p99 µs", "streams Mbit/s"]
+def units(row: Row) -> dict[str, str]:
+    rate = {"exchange": "exchanges/s", "churn": "connections/s"}.get(row.load["work"], "Mbit/s")
+    return {"rate": rate, "cpu": "CPU ms/1,000" if row.exchanges and not row.beside else "CPU s/GB",
+            "p50": "p50 µs", "p99": "p99 µs", "p99.9": "p99.9 µs", "beside": "streams Mbit/s",
+            "memory": "memory KiB/session", "user": "user KiB", "kernel": "kernel KiB",
+            "wakeups": "wake-ups/s"}
+
+
+def loss_signs(ends: dict[str, str] | None) -> str:
+    """"" of one that loses nothing, or was not asked."""
+    return " ".join(sign for (end, what), (sign, _) in _LOSSES.items() if (ends or {}).get(end) == what)
 
 
 def _notes(figures: RowFigures, contender: str) -> str:
     disturbed, single = figures.disturbed(contender), figures.one_link_only(contender)
     notes = []
+    if figures.losses(contender):
+        notes.append(f"{figures.losses(contender)} streams lost their last bytes")
     if disturbed:
         notes.append(f"{disturbed} of {len(figures.rounds)} disturbed")
     if single:
@@ -60,18 +79,40 @@ def _notes(figures: RowFigures, contender: str) -> str:
     return ", ".join(notes)
 
 
-def row_text(figures: RowFigures, contenders: list[Contender], failures: list[str]) -> str:
+def proxies(contenders: list[Contender]) -> list[str]:
+    return [each.name for each in contenders if each.proxied]
+
+
+def are_alike(figures: RowFigures, contenders: list[Contender]) -> bool:
+    """Whether nobody can tell them apart by the figure that decides."""
+    measured = [name for name in proxies(contenders) if figures.absolute(name, figures.row.figure)]
+    return len(measured) > 1 and len(figures.best(figures.row.figure, measured)) == len(measured)
+
+
+def _marked(figures: RowFigures, contender: str, figure: str, names: list[str]) -> str:
+    text = absolute_text(figures.absolute(contender, figure))
+    best = figures.best(figure, names)
+    return text + (_BEST if contender in best and len(best) < len(names) else " ")
+
+
+def row_text(figures: RowFigures, contenders: list[Contender], failures: list[str],
+             ends: dict[str, dict[str, str]]) -> str:
+    """ends: of contenders, what becomes of half-closed connections and resets."""
     row = figures.row
     names = [each.name for each in contenders]
-    lines = [["", *_units(row), "note"]]
+    heads = [units(row)[figure] for figure in NAMES]
+    lines = [["", *(f"{head} " for head in heads), "loses", "note"]]
     for name in names:
-        lines.append([name, *(absolute_text(figures.absolute(name, figure)) for figure in NAMES),
-                      _notes(figures, name)])
+        lines.append([name, *(_marked(figures, name, figure, proxies(contenders))
+                              for figure in NAMES),
+                      loss_signs(ends.get(name)), _notes(figures, name)])
     parts = [f"{row.name}: {row.title}", table(lines)]
+    if are_alike(figures, contenders):
+        parts.append(f"  nobody can tell these proxies apart by {units(row)[row.figure]}")
     for reference in row.references:
         if reference not in names:
             continue
-        lines = [[f"× {reference}", *(unit.split()[0] for unit in _units(row))]]
+        lines = [[f"× {reference}", *(_FIGURE_NAMES.get(figure, figure) for figure in NAMES)]]
         for name in names:
             if name != reference:
                 lines.append([name, *(ratio_text(figures.ratio(name, reference, figure))
@@ -86,7 +127,7 @@ def verdict_text(verdict: Verdict) -> str:
     bound = verdict.bound
     word = {True: "reached", False: "not reached", None: "not measured"}[verdict.reached]
     relation = "at least" if bound.at_least else "at most"
-    what = f"{verdict.row.name}: {_FIGURE_NAMES[bound.figure]} {relation} {bound.limit:.3g} of "
+    what = f"{verdict.row.name}: {_FIGURE_NAMES.get(bound.figure, bound.figure)} {relation} {bound.limit:.3g} of "
     note = f" ({verdict.note})" if verdict.note else ""
     value = f": {ratio_text(verdict.spread)}" if verdict.spread else ""
     return f"  {word:12}  {what}{verdict.of}{note}{value}"

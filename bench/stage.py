@@ -10,24 +10,27 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from cgroup import Cgroup
+import idle
+from cgroup import Cgroup, QuotaCgroup
+from contenders import Contender
 from cpu import Disturbance, Spinners
 from modem import ModemTopology
-from namespace import MountNamespace
-from processes import HAWSERD, LOAD, PATIENCE_S, SPIN, arguments, result, start, wait_for
-from rows import Contender, Row
+from bench_site import Door, Site, Target
+from processes import LOAD, PATIENCE_S, SPIN, Failed, arguments, result, start, wait_for
+from rows import Row
 from topology import CLIENT4, LAN4, LINKS, SERVER4, Topology, far, near
 
 CLIENT4_B = "10.77.0.3"
-_EVERYBODY = "10.77.0.0/16"
 _TABLE_B = 102
-_PROXY_PORT, _PORT, _BESIDE_PORT = 1080, 5001, 5002
+_PORT, _BESIDE_PORT = 5001, 5002
 # BBR, where it is the default, paces: without a shaper a stream is then bounded by its timers, at a
 # quarter of what the CPU could do, and with one it keeps the queue empty. Every kernel has reno.
 _CONGESTION = "reno"
 _BESIDE_LASTS_S = 1.0
+# Of sessions that end a measurement, until what the kernel frees is free.
+_SETTLE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -51,113 +54,172 @@ def _lets_forward(stage: Topology) -> None:
                               f"rule add from {far_b} lookup {_TABLE_B}"])
 
 
-def _has_endpoints(stage: Topology, leg: str) -> None:
-    """Gives only those the second address that begin connections in this leg."""
-    if leg == "near":
+def _has_endpoints(stage: Topology, row: Row, proxied: bool) -> None:
+    """Gives only those the second address that begin connections with it."""
+    stage.client.batch("ip", ["mptcp endpoint flush"])
+    if row.leg in ("near", "both", "chain") and not proxied:
         stage.client.batch("ip", [f"mptcp endpoint add {CLIENT4_B} dev lan subflow"])
-    elif leg == "far":
+    elif row.leg == "far":
         stage.router.batch("ip", ["mptcp endpoint flush"])
-        stage.server.batch("ip", [f"mptcp endpoint add {far('b')[0]} dev b subflow"])
+        stage.server.batch("ip", ["mptcp endpoint flush",
+                                  f"mptcp endpoint add {far('b')[0]} dev b subflow"])
+
+
+def _build(row: Row) -> Topology:
+    made = Topology(emulated={link: row.emulated for link in LINKS}) if row.emulated else \
+        ModemTopology(rate_a=row.rate_a, rate_b=row.rate_b)
+    for namespace in made.client, made.router, made.server:
+        if not row.emulated:
+            namespace.sysctl("ipv4/tcp_congestion_control", _CONGESTION)
+        # A port serves again after a second, not a minute: connections come and go by ten thousands.
+        namespace.sysctl("ipv4/tcp_tw_reuse", 1)
+    _lets_forward(made)
+    return made
+
+
+def _cpu(spinners: Spinners, rest_ns: int, found: dict) -> dict[str, object]:
+    """Nothing where others left the spinners no CPU."""
+    try:
+        return {"idle_at_rest": spinners.idle_share(spinners.start_ns, rest_ns),
+                "idle": spinners.idle_share(found["start_ns"], found["end_ns"]),
+                "cpus": spinners.cpus}
+    except Failed:
+        return {}
 
 
 class Stage:
     """Everything is started afresh for each measurement: what a daemon has learned or grown in one
-    round is not there in the next."""
+    round is not there in the next. Of a chain the network is, too, as hawserd sets up its links."""
 
     def __init__(self, row: Row) -> None:
         self.row = row
-        self._topology = ModemTopology(rate_a=row.rate_a, rate_b=row.rate_b)
-        for namespace in self._topology.client, self._topology.router, self._topology.server:
-            namespace.sysctl("ipv4/tcp_congestion_control", _CONGESTION)
-        _lets_forward(self._topology)
-        _has_endpoints(self._topology, row.leg)
-        ends = self._topology.client, self._topology.server
-        self._from, self._to = ends if row.leg != "far" else reversed(ends)
-        self._cgroup = None
-        if row.local:
-            self._from = self._topology.router
-            self._cgroup = Cgroup()
+        self._topology = _build(row)
+        self._cgroup = Cgroup() if row.local else None
+        self._quota = QuotaCgroup(row.quota) if row.quota else None
         self._address = CLIENT4 if row.leg == "far" else SERVER4
         # See ROWS: its way does not meet that of the load beside it.
-        self._own_address = far("b")[0] if row.beside else self._address
+        apart = row.beside and row.leg == "tcp"
+        self._target = Target(far("b")[0] if apart else self._address, _PORT)
+        self._beside = Target(self._address, _BESIDE_PORT)
+        self._paced_rate: float | None = None
 
     def __enter__(self) -> Stage:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._topology.close()
-        if self._cgroup:
-            self._cgroup.close()
+        for group in self._cgroup, self._quota:
+            if group:
+                group.close()
 
-    def _start_proxy(self, stack: contextlib.ExitStack, contender: Contender) -> None:
-        """With a /run of its own, so that it meets no other hawserd's control socket."""
-        options = {"socks": f"{LAN4}:{_PROXY_PORT}", "allow": _EVERYBODY,
-                   "mptcp": "on" if self.row.leg == "near" else "off",
-                   # Otherwise a better congestion control would pass for a better relay.
-                   "congestion": "system",
-                   "control": "/run/control", "log-level": "warning", **contender.options}
-        if contender.local:
-            options["local-accel"] = str(self._cgroup.path)
-        mounts = stack.enter_context(contextlib.closing(MountNamespace({}, ["/run"])))
-        router = self._topology.router
-        wait_for(router, LAN4, _PROXY_PORT,
-                  start(stack, router, HAWSERD, "--history", "no", *arguments(options), mounts=mounts))
+    def _renew(self) -> None:
+        self._topology.close()
+        self._topology = _build(self.row)
+
+    @property
+    def _from(self):
+        if self.row.local:
+            return self._topology.router
+        return self._topology.server if self.row.leg == "far" else self._topology.client
+
+    @property
+    def _to(self):
+        return self._topology.client if self.row.leg == "far" else self._topology.server
 
     def _start_server(self, stack: contextlib.ExitStack, port: int, mptcp: bool) -> None:
         command = [LOAD, "serve", f"--listen=0.0.0.0:{port}"] + ["--mptcp"] * mptcp
         wait_for(self._to, "127.0.0.1", port, start(stack, self._to, *command))
 
-    def _start_load(self, stack: contextlib.ExitStack, contender: Contender, address: str,
-                    options: dict[str, object]) -> subprocess.Popen:
-        command = [LOAD, "run", f"--to={address}", *arguments(options)]
-        if contender.proxied:
-            command.append(f"--proxy={LAN4}:{_PROXY_PORT}")
-        if self.row.leg == "far" or (self.row.mptcp and not contender.proxied):
+    def _start_load(self, stack: contextlib.ExitStack, contender: Contender, door: Door,
+                    target: Target, options: dict[str, object]) -> subprocess.Popen:
+        command = [LOAD, "run", *door.words(target), *arguments(options)]
+        if self.row.accepts_mptcp or (self.row.mptcp and not contender.proxied):
             command.append("--mptcp")
         if self._cgroup:
             command = self._cgroup.command(*command, "--nonblocking")
         return start(stack, self._from, *command)
 
-    def _run_loads(self, stack: contextlib.ExitStack, contender: Contender, times: Times,
-                   ) -> tuple[dict, dict | None]:
+    def _run_loads(self, stack: contextlib.ExitStack, contender: Contender, door: Door, times: Times,
+                   site: Site) -> tuple[dict, dict | None]:
         timed = {"warm_up": times.warm_up_s, "seconds": times.seconds}
         patience_s = sum(timed.values()) + PATIENCE_S
         beside = None
         if self.row.beside:
             lasting = {**timed, "seconds": times.seconds + _BESIDE_LASTS_S}
-            beside = self._start_load(stack, contender, f"{self._address}:{_BESIDE_PORT}",
+            beside = self._start_load(stack, contender, door, self._beside,
                                       {**self.row.beside, **lasting})
-        load = self._start_load(stack, contender, f"{self._own_address}:{_PORT}",
-                                {**self.row.load, **timed})
+        own = {**self.row.load, **timed}
+        if self.row.paced and self._paced_rate:
+            own["rate"] = round(self._paced_rate * self.row.paced)
+        before = idle.look(self._pids(site), time.monotonic) if self.row.idle else None
+        load = self._start_load(stack, contender, door, self._target, own)
+        looks = self._look_at_silence(load, site, times) if before else ()
         found = result(load, patience_s)
+        if looks:
+            if looks[-1].at_s * 1e9 > found["end_ns"]:
+                raise Failed("others were in the way: looking took longer than the sessions were idle")
+            found |= idle.cost(before, *looks, self.row.load["connections"])
         return found, beside and result(beside, patience_s)
+
+    @staticmethod
+    def _pids(site: Site) -> list[int]:
+        return [process.pid for process in site.started]
+
+    def _look_at_silence(self, load: subprocess.Popen, site: Site, times: Times) -> tuple:
+        if not load.stdout.readline():
+            return ()  # result() tells why
+        first = idle.look(self._pids(site), time.monotonic)
+        time.sleep(times.seconds / 2)
+        return first, idle.look(self._pids(site), time.monotonic)
 
     def _link_bytes(self) -> list[int]:
         return [sum(self._topology.link_bytes(link)) for link in LINKS]
 
+    def _open(self, stack: contextlib.ExitStack, contender: Contender) -> tuple[Door, Site]:
+        """The server and the contender, started."""
+        if self.row.chain:
+            self._renew()
+        _has_endpoints(self._topology, self.row, contender.proxied)
+        targets = [self._target] + [self._beside] * bool(self.row.beside)
+        mptcp = self.row.dials_mptcp or (self.row.mptcp and not contender.proxied)
+        for target in targets:
+            self._start_server(stack, target.port, mptcp)
+        site = Site(stack, self._topology, self.row, targets, self._cgroup, self._quota)
+        return contender.start(site), site
+
+    def pace(self, contender: Contender, times: Times) -> None:
+        """Measures the rate that a paced row takes a share of. Failed if that fails."""
+        paced, self.row = self.row, replace(self.row, paced=None)
+        with contextlib.ExitStack() as stack:
+            door, site = self._open(stack, contender)
+            found, _ = self._run_loads(stack, contender, door, times, site)
+        self.row = paced
+        self._paced_rate = found["per_second"]
+
+    def ends(self, contender: Contender) -> dict[str, str]:
+        """What becomes of half-closed connections and of resets. Failed if it cannot be told."""
+        with contextlib.ExitStack() as stack:
+            door, _ = self._open(stack, contender)
+            load = self._start_load(stack, contender, door, self._target, {"work": "ends"})
+            return result(load, PATIENCE_S)
+
     def _measure(self, contender: Contender, times: Times) -> dict:
         with contextlib.ExitStack() as stack:
-            mptcp_end = self.row.leg == "near" or (self.row.mptcp and not contender.proxied)
-            for port in (_PORT, _BESIDE_PORT)[:2 if self.row.beside else 1]:
-                self._start_server(stack, port, mptcp_end)
-            if contender.proxied:
-                self._start_proxy(stack, contender)
+            door, site = self._open(stack, contender)
             spinners = Spinners(SPIN)
             before = self._link_bytes()
             with spinners:
-                time.sleep(times.idle_s)
+                time.sleep(times.idle_s + _SETTLE_S * self.row.idle)
                 rest_ns = time.monotonic_ns()
-                found, beside = self._run_loads(stack, contender, times)
+                found, beside = self._run_loads(stack, contender, door, times, site)
             moved = [after - before for after, before in zip(self._link_bytes(), before)]
         return {**found, "beside": beside,
-                "cpus": spinners.cpus,
-                "idle_at_rest": spinners.idle_share(spinners.start_ns, rest_ns),
-                "idle": spinners.idle_share(found["start_ns"], found["end_ns"]),
+                **_cpu(spinners, rest_ns, found),
                 "second_link_share": min(moved) / max(1, sum(moved))}
 
     def measure(self, contender: Contender, times: Times) -> dict:
         """What the load saw, the idle share of the CPUs at rest and under load, and what others
-        had of them."""
+        had of them. Failed if it came to nothing."""
         with Disturbance() as disturbance:
             measured = self._measure(contender, times)
         return {**measured, "others": disturbance.others, "steal": disturbance.steal}

@@ -97,3 +97,23 @@ class IdleCgroup(Cgroup):
         except OSError as reason:
             self.close()
             raise Unavailable(f"no idle control groups: {reason}") from None
+
+
+class QuotaCgroup(Cgroup):
+    """Its processes get this share of one CPU. The period is short, as a slow CPU does not rest for
+    tenths of a second. What kernel threads do for them is not counted."""
+
+    _PERIOD_US = 10000  # the least quota is 1 ms
+
+    def __init__(self, share: float) -> None:
+        home = _cpu_hierarchy()
+        super().__init__(home)
+        quota_us = round(self._PERIOD_US * share)
+        files = {"cpu.max": f"{quota_us} {self._PERIOD_US}"} if (self.path / "cpu.max").exists() else \
+            {"cpu.cfs_period_us": str(self._PERIOD_US), "cpu.cfs_quota_us": str(quota_us)}
+        try:
+            for name, text in files.items():
+                (self.path / name).write_text(text, "ascii")
+        except OSError as reason:
+            self.close()
+            raise Unavailable(f"no quotas of CPU time: {reason}") from None

@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Installs the distribution packages that are missing. Usage: setup.sh run|check|cross|fresh|kernels|mesh|packages
+# Installs the distribution packages that are missing. Usage: setup.sh run|check|bench|cross|fresh|kernels|mesh|packages
 set -eu
 # A minimal system has no other locale, and su(1) leaves out the directories that dpkg needs.
 export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
 
 # What each is for: the build and the daemon (run); besides these the tests and lint (check); `make
 # check-cross` (cross), `make check-fresh` (fresh), `make check-packages` and `check-container` (packages);
-# besides run and check, `make check-kernels` (kernels) and `make mesh` (mesh).
+# besides run and check, `make bench` (bench), `make check-kernels` (kernels) and `make mesh` (mesh).
 run="gcc make pkg-config libc6-dev libev-dev libc-ares-dev libconfuse-dev libjson-c-dev
 libsodium-dev libmicrohttpd-dev libncurses-dev libnftables-dev libnftnl-dev libmnl-dev libbpf-dev libelf-dev zlib1g-dev
 clang llvm bpftool"
@@ -21,18 +21,20 @@ qemu-user-static"
 fresh="debootstrap git util-linux"
 packages="$fresh iproute2"
 mesh="babeld bird2 frr"
+bench="dante-server haproxy libnginx-mod-stream microsocks mptcpize nginx-light redsocks socat"
 kernels="cpio e2fsprogs kmod procps qemu-system-x86 xz-utils zstd"
 
 case "${1:-}" in
 run) packages=$run ;;
 check) packages="$run $check" ;;
+bench) packages="$run $check $bench" ;;
 cross) packages="$run $cross" ;;
 fresh) packages=$fresh ;;
 kernels) packages="$run $check $kernels" ;;
 mesh) packages="$run $check $mesh" ;;
 packages) ;;
 *)
-	echo "usage: setup.sh run|check|cross|fresh|kernels|mesh|packages" >&2
+	echo "usage: setup.sh run|check|bench|cross|fresh|kernels|mesh|packages" >&2
 	exit 2
 	;;
 esac

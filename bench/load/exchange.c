@@ -3,9 +3,7 @@
  * the other end, so it should cost little. */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -25,6 +23,8 @@ struct talk {
 	uint32_t out_bytes;
 	size_t in_left;
 	size_t out_left;
+	uint64_t word;	 /* the first bytes of what goes out: the response repeats the request's */
+	uint64_t heard;	 /* of what comes in */
 	bool wants_room; /* watched for EPOLLOUT */
 	uint64_t since_ns;
 };
@@ -66,11 +66,15 @@ static struct talk *talk_new(int fd, uint32_t in_bytes, uint32_t out_bytes, int 
 /* Sends what is left of the message; what finds no room waits for EPOLLOUT. 0 or -errno. */
 static int talk_send(struct talk *talk, int epoll)
 {
-	static const char zeros[CHUNK_BYTES];
+	static _Thread_local char buffer[CHUNK_BYTES];
 
+	memcpy(buffer, &talk->word, sizeof(talk->word));
 	while (talk->out_left > 0) {
-		size_t len = talk->out_left < CHUNK_BYTES ? talk->out_left : CHUNK_BYTES;
-		ssize_t n = send(talk->fd, zeros, len, MSG_NOSIGNAL);
+		size_t done = talk->out_bytes - talk->out_left;
+		size_t from = done < sizeof(talk->word) ? done : sizeof(talk->word);
+		size_t room = CHUNK_BYTES - from;
+		size_t len = talk->out_left < room ? talk->out_left : room;
+		ssize_t n = send(talk->fd, buffer + from, len, MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EAGAIN)
 			break;
@@ -91,6 +95,25 @@ static int talk_begin(struct talk *talk, int epoll)
 	return talk_send(talk, epoll);
 }
 
+static void talk_hear(struct talk *talk, const char *bytes, size_t len)
+{
+	size_t done = talk->in_bytes - talk->in_left;
+
+	if (done < sizeof(talk->heard))
+		memcpy((char *)&talk->heard + done, bytes,
+		       len < sizeof(talk->heard) - done ? len : sizeof(talk->heard) - done);
+}
+
+/* Whether the response is that to the request. */
+static bool talk_is_answered(const struct talk *talk)
+{
+	size_t len = sizeof(talk->word);
+
+	len = talk->in_bytes < len ? talk->in_bytes : len;
+	len = talk->out_bytes < len ? talk->out_bytes : len;
+	return memcmp(&talk->word, &talk->heard, len) == 0;
+}
+
 /* 1: a message is complete; 0: not yet; -ENODATA: the end of the stream; or -errno. */
 static int talk_receive(struct talk *talk)
 {
@@ -102,6 +125,7 @@ static int talk_receive(struct talk *talk)
 		return errno == EAGAIN ? 0 : -errno;
 	if (n == 0)
 		return -ENODATA;
+	talk_hear(talk, buffer, (size_t)n);
 	talk->in_left -= (size_t)n;
 	if (talk->in_left > 0)
 		return 0;
@@ -118,8 +142,10 @@ static int server_step(struct talk *talk, uint32_t events)
 		result = talk_send(talk, server_epoll);
 	if (result == 0 && (events & ~(uint32_t)EPOLLOUT)) {
 		result = talk_receive(talk);
-		if (result == 1)
+		if (result == 1) {
+			talk->word = talk->heard;
 			result = talk_begin(talk, server_epoll);
+		}
 	}
 	return result;
 }
@@ -179,6 +205,7 @@ static void client_begin(struct client *client, struct talk *talk, uint64_t sinc
 	int error;
 
 	talk->since_ns = since_ns;
+	talk->word++;
 	error = talk_begin(talk, client->epoll);
 	if (error)
 		die("send: %s", strerror(-error));
@@ -199,9 +226,12 @@ static void client_step(struct client *client, const struct epoll_event *event)
 		return;
 	result = talk_receive(talk);
 	if (result < 0)
-		die("receive: %s", strerror(-result));
+		die("receive: %s",
+		    result == -ENODATA ? "the other side closed" : strerror(-result));
 	if (result == 0)
 		return;
+	if (!talk_is_answered(talk))
+		die("a wrong response: bytes were lost, doubled or out of order");
 	now = now_ns();
 	if (now >= client->hello->from_ns && now < client->hello->to_ns)
 		latency_add(client->latency, now - talk->since_ns);
@@ -245,28 +275,6 @@ static void client_wait(struct client *client, uint64_t now)
 		client_step(client, &events[i]);
 }
 
-static double microseconds(const struct latency *latency, double quantile)
-{
-	return (double)latency_quantile(latency, quantile) / 1000;
-}
-
-static void print_exchanges(const struct plan *plan, const struct client *client, bool mptcp)
-{
-	const struct latency *latency = client->latency;
-	uint64_t count = latency_count(latency);
-	double seconds = (double)plan->duration_ns / (double)NS_PER_S;
-
-	printf("{\"work\": \"exchange\", \"connections\": %zu, \"mptcp\": %s, \"start_ns\": "
-	       "%" PRIu64 ", \"end_ns\": %" PRIu64 ", \"seconds\": %.6f, \"bytes\": %" PRIu64
-	       ", \"exchanges\": %" PRIu64 ", \"per_second\": %.1f, \"latency_us\": "
-	       "{\"p50\": %.1f, \"p99\": %.1f, \"p99.9\": %.1f, \"max\": %.1f}}\n",
-	       plan->connections, mptcp ? "true" : "false", client->hello->from_ns,
-	       client->hello->to_ns, seconds,
-	       count * ((uint64_t)plan->request_bytes + plan->response_bytes), count,
-	       (double)count / seconds, microseconds(latency, 0.5), microseconds(latency, 0.99),
-	       microseconds(latency, 0.999), microseconds(latency, 1));
-}
-
 static void client_prepare(struct client *client, const struct plan *plan, const int *fds)
 {
 	client->talks = calloc(plan->connections, sizeof(struct talk *));
@@ -303,7 +311,7 @@ void exchange_run(const struct plan *plan, const struct hello *hello, const int 
 	}
 	if (latency_count(client.latency) == 0)
 		die("no exchange was finished");
-	print_exchanges(plan, &client, net_is_mptcp(fds[0]));
+	latency_print(plan, hello, client.latency, net_is_mptcp(fds[0]));
 	for (size_t i = 0; i < plan->connections; i++)
 		free(client.talks[i]);
 	free(client.talks);

@@ -15,7 +15,11 @@
 enum work {
 	WORK_DOWNLOAD,
 	WORK_UPLOAD,
+	WORK_DUPLEX, /* download and upload on each connection at once */
 	WORK_EXCHANGE,
+	WORK_CHURN, /* a connection for each exchange */
+	WORK_IDLE,  /* silent connections */
+	WORK_ENDS,  /* no load: whether ends come through */
 };
 
 /* The first bytes of every connection: what the client asks of the server. */
@@ -36,7 +40,6 @@ _Static_assert(sizeof(struct hello) == 48, "crosses the wire");
 struct reading {
 	size_t buffer_bytes;
 	int low_water_bytes; /* SO_RCVLOWAT; 0: unset */
-	bool discard;	     /* MSG_TRUNC: the kernel drops the bytes instead of copying them */
 };
 
 struct plan {
@@ -63,9 +66,14 @@ static inline uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
+const char *work_name(enum work work);
+
+/* What each connection of the plan begins with. Its window begins now, after the warm-up. */
+struct hello plan_hello(const struct plan *plan);
+
 noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* load_net.c. Addresses are ADDR:PORT or [ADDR]:PORT. What fails ends the program. */
+/* net.c. Addresses are ADDR:PORT or [ADDR]:PORT. What fails ends the program. */
 int net_listen(const char *address, bool mptcp);
 int net_connect(const struct plan *plan); /* through the proxy, if there is one */
 void net_set_nodelay(int fd);
@@ -75,20 +83,49 @@ bool net_is_mptcp(int fd);			   /* and not fallen back to TCP */
 void net_read_all(int fd, void *data, size_t len); /* at least up to len, or the end is an error */
 void net_write_all(int fd, const void *data, size_t len);
 
-/* load_bulk.c. bulk_serve() takes over the connection. */
+/* pattern.c: what streams consist of. */
+#define PATTERN_BYTES ((size_t)256 * 1024)
+/* PATTERN_BYTES of a stream, from a position on. */
+const char *pattern_at(uint64_t position);
+/* Ends the program if the bytes are not those of that position. Looks at some of them. */
+void pattern_check(const char *bytes, size_t len, uint64_t position);
+
+/* bulk.c. bulk_serve() takes over the connection. */
 void bulk_serve(int fd, const struct hello *hello, const struct reading *reading);
 void bulk_run(const struct plan *plan, const struct hello *hello, const int *fds);
 
-/* load_exchange.c. exchange_serve() takes over the connection and returns at once. */
+/* ends.c. ends_serve() and farewell_answer() take over the connection. */
+enum farewell { FAREWELL_KEPT, FAREWELL_LOST };
+#define FAREWELL_BYTES 8
+/* Ends the stream, and waits for the last bytes of the other side, which sends them only then. */
+enum farewell farewell_ask(int fd);
+void farewell_answer(int fd);
+void ends_serve(int fd, const struct hello *hello);
+void ends_run(const struct plan *plan);
+
+/* exchange.c. exchange_serve() takes over the connection and returns at once. */
 void exchange_start_server(void);
 void exchange_serve(int fd, const struct hello *hello);
 void exchange_run(const struct plan *plan, const struct hello *hello, const int *fds);
 
-/* load_latency.c: a histogram with 64 steps per power of two, so within 1.6 %. */
+/* churn.c. churn_serve() takes over the connection. */
+void churn_serve(int fd, const struct hello *hello);
+void churn_run(const struct plan *plan);
+void idle_run(const struct plan *plan, const struct hello *hello, const int *fds);
+
+/* serve.c. */
+noreturn void serve(const char *address, const struct plan *plan);
+extern const uint64_t hello_magic;
+
+/* latency.c: a histogram with 64 steps per power of two, so within 1.6 %. */
 struct latency;
 struct latency *latency_new(void);
 void latency_add(struct latency *latency, uint64_t ns);
+void latency_merge(struct latency *latency, const struct latency *more);
 uint64_t latency_count(const struct latency *latency);
 uint64_t latency_quantile(const struct latency *latency, double quantile);
+/* As the JSON of a run of exchanges. */
+void latency_print(const struct plan *plan, const struct hello *hello,
+		   const struct latency *latency, bool mptcp);
 
 #endif

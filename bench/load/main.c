@@ -3,36 +3,34 @@
  * MPTCP, direct or through a SOCKS5 proxy. Knows nothing of what is compared. */
 #include "load.h"
 
-#include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
-
-/* It changes whenever struct hello does. */
-#define MAGIC 0x4841575345523101ULL
 
 static const char usage[] =
 	"usage: load serve --listen ADDR:PORT [--mptcp] [READING]\n"
 	"       load run --to ADDR:PORT [--proxy ADDR:PORT] [--mptcp] [READING]\n"
 	"                [--nonblocking]\n"
-	"                --work download|upload|exchange [--connections N]\n"
+	"                --work download|upload|duplex|exchange|churn|idle|ends\n"
+	"                [--connections N]\n"
 	"                [--warm-up S] [--seconds S | --bytes N]\n"
 	"                [--request BYTES] [--response BYTES] [--rate EXCHANGES-PER-SECOND]\n"
 	"\n"
 	"`load run` prints one line of JSON. What it counts is what arrived between the end of "
 	"the\n"
 	"warm-up and the end of the run, whichever side it arrived at. --bytes is per connection.\n"
+	"Wrong bytes end it. duplex: streams both ways; churn: a connection for each exchange; "
+	"idle:\n"
+	"says when all connections stand and are silent; ends: whether half-closes and resets "
+	"come\n"
+	"through.\n"
 	"\n"
 	"READING, how streams are received:\n"
 	"  --buffer BYTES      per call, 262144\n"
-	"  --low-water BYTES   SO_RCVLOWAT, so that fewer segments wake the reader\n"
-	"  --discard           drop the bytes in the kernel instead of copying them\n";
+	"  --low-water BYTES   SO_RCVLOWAT, so that fewer segments wake the reader\n";
 
 void die(const char *format, ...)
 {
@@ -62,7 +60,6 @@ enum option_id {
 	OPTION_RATE,
 	OPTION_BUFFER,
 	OPTION_LOW_WATER,
-	OPTION_DISCARD,
 	OPTION_HELP,
 };
 
@@ -82,7 +79,6 @@ static const struct option options[] = {
 	{"rate", required_argument, NULL, OPTION_RATE},
 	{"buffer", required_argument, NULL, OPTION_BUFFER},
 	{"low-water", required_argument, NULL, OPTION_LOW_WATER},
-	{"discard", no_argument, NULL, OPTION_DISCARD},
 	{"help", no_argument, NULL, OPTION_HELP},
 	{0},
 };
@@ -97,16 +93,22 @@ static double number(const char *text, double lowest, double highest)
 	return value;
 }
 
+static const char *const work_names[] = {
+	[WORK_DOWNLOAD] = "download", [WORK_UPLOAD] = "upload", [WORK_DUPLEX] = "duplex",
+	[WORK_EXCHANGE] = "exchange", [WORK_CHURN] = "churn",	[WORK_IDLE] = "idle",
+	[WORK_ENDS] = "ends"};
+
+const char *work_name(enum work work)
+{
+	return work_names[work];
+}
+
 static enum work work_of(const char *text)
 {
-	static const char *const names[] = {[WORK_DOWNLOAD] = "download",
-					    [WORK_UPLOAD] = "upload",
-					    [WORK_EXCHANGE] = "exchange"};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcmp(text, names[i]) == 0)
+	for (size_t i = 0; i < sizeof(work_names) / sizeof(work_names[0]); i++)
+		if (strcmp(text, work_names[i]) == 0)
 			return (enum work)i;
-	die("%s: not download, upload or exchange", text);
+	die("%s: not download, upload, duplex, exchange, churn, idle or ends", text);
 }
 
 /* Returns the address to listen on, NULL if none is given. */
@@ -163,9 +165,6 @@ static const char *parse_options(int argc, char **argv, struct plan *plan)
 		case OPTION_LOW_WATER:
 			plan->reading.low_water_bytes = (int)number(optarg, 1, 1 << 30);
 			break;
-		case OPTION_DISCARD:
-			plan->reading.discard = true;
-			break;
 		case OPTION_HELP:
 			fputs(usage, stdout);
 			exit(0);
@@ -179,64 +178,12 @@ static const char *parse_options(int argc, char **argv, struct plan *plan)
 	return listen_on;
 }
 
-struct accepted {
-	int fd;
-	const struct reading *reading;
-};
-
-static void *serve_connection(void *argument)
-{
-	struct accepted accepted = *(struct accepted *)argument;
-	struct hello hello;
-	char first;
-
-	free(argument);
-	/* Who only looks whether the server is there closes at once; that is no error. */
-	if (recv(accepted.fd, &first, 1, MSG_PEEK) <= 0) {
-		close(accepted.fd);
-		return NULL;
-	}
-	net_read_all(accepted.fd, &hello, sizeof(hello));
-	if (hello.magic != MAGIC)
-		die("the client is of another version");
-	if (hello.work == WORK_EXCHANGE)
-		exchange_serve(accepted.fd, &hello);
-	else
-		bulk_serve(accepted.fd, &hello, accepted.reading);
-	return NULL;
-}
-
-noreturn static void serve(const char *address, const struct plan *plan)
-{
-	int listener = net_listen(address, plan->mptcp);
-	pthread_attr_t detached;
-
-	exchange_start_server();
-	pthread_attr_init(&detached);
-	pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
-	for (;;) {
-		struct accepted *accepted = malloc(sizeof(*accepted));
-		pthread_t thread;
-
-		if (!accepted)
-			die("no memory");
-		accepted->reading = &plan->reading;
-		accepted->fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-		if (accepted->fd < 0)
-			die("accept: %s", strerror(errno));
-		net_set_nodelay(accepted->fd);
-		if (pthread_create(&thread, &detached, serve_connection, accepted))
-			die("no thread");
-	}
-}
-
-/* The window opens for all connections at once, when all of them stand. */
-static struct hello make_hello(const struct plan *plan)
+struct hello plan_hello(const struct plan *plan)
 {
 	uint64_t from_ns = now_ns() + (plan->stream_bytes ? 0 : plan->warm_up_ns);
 
 	return (struct hello){
-		.magic = MAGIC,
+		.magic = hello_magic,
 		.work = plan->work,
 		.request_bytes = plan->request_bytes,
 		.response_bytes = plan->response_bytes,
@@ -246,7 +193,8 @@ static struct hello make_hello(const struct plan *plan)
 	};
 }
 
-static void run(const struct plan *plan)
+/* The window opens for all connections at once, when all of them stand. */
+static void run_together(const struct plan *plan)
 {
 	int *fds = calloc(plan->connections, sizeof(int));
 	struct hello hello;
@@ -255,11 +203,13 @@ static void run(const struct plan *plan)
 		die("no memory");
 	for (size_t i = 0; i < plan->connections; i++)
 		fds[i] = net_connect(plan);
-	hello = make_hello(plan);
+	hello = plan_hello(plan);
 	for (size_t i = 0; i < plan->connections; i++)
 		net_write_all(fds[i], &hello, sizeof(hello));
 	if (plan->work == WORK_EXCHANGE)
 		exchange_run(plan, &hello, fds);
+	else if (plan->work == WORK_IDLE)
+		idle_run(plan, &hello, fds);
 	else
 		bulk_run(plan, &hello, fds);
 	for (size_t i = 0; i < plan->connections; i++)
@@ -292,8 +242,13 @@ int main(int argc, char **argv)
 	}
 	if (!plan.to)
 		die("--to is missing");
-	if (plan.work == WORK_EXCHANGE && plan.stream_bytes)
+	if (plan.work > WORK_DUPLEX && plan.stream_bytes)
 		die("--bytes is for streams");
-	run(&plan);
+	if (plan.work == WORK_ENDS)
+		ends_run(&plan);
+	else if (plan.work == WORK_CHURN)
+		churn_run(&plan);
+	else
+		run_together(&plan);
 	return 0;
 }

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The figures for other programs and for documents: TSV and Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from contenders import Contender
+from figures import NAMES, RowFigures
+from report import are_alike, loss_signs, proxies, units
+
+_HEADS = ["row", "contender", "figure", "unit", "median", "lowest", "highest", "rounds", "of-direct",
+          "best", "loses"]
+_DIRECT = "direct"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is known of a row. ends: by contender."""
+    figures: RowFigures
+    contenders: list[Contender]
+    failures: list[str]
+    ends: dict[str, dict[str, str]]
+
+    def best(self, figure: str) -> list[str]:
+        """Nobody, where nobody can tell them apart."""
+        names = proxies(self.contenders)
+        best = self.figures.best(figure, names)
+        return best if len(best) < len(names) else []
+
+
+def _number(value: float) -> str:
+    return f"{value:.6g}"
+
+
+def _tsv_line(outcome: Outcome, name: str, figure: str) -> list[str] | None:
+    figures = outcome.figures
+    spread = figures.absolute(name, figure)
+    if not spread:
+        return None
+    of_direct = figures.ratio(name, _DIRECT, figure)
+    best = outcome.best(figure)
+    return [figures.row.name, name, figure, units(figures.row)[figure], _number(spread.median),
+            _number(spread.lowest), _number(spread.highest), str(spread.count),
+            _number(of_direct.median) if of_direct else "",
+            "best" if best[:1] == [name] else "as good" if name in best else "",
+            loss_signs(outcome.ends.get(name))]
+
+
+def tsv(outcomes: Iterable[Outcome]) -> str:
+    lines = [_HEADS]
+    for outcome in outcomes:
+        for contender in outcome.contenders:
+            found = [_tsv_line(outcome, contender.name, figure) for figure in NAMES]
+            lines += [line for line in found if line]
+            if not any(found):
+                lines.append([outcome.figures.row.name, contender.name, *[""] * 8, "failed"])
+    return "".join("\t".join(line) + "\n" for line in lines)
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _cell(outcome: Outcome, name: str) -> str:
+    figure = outcome.figures.row.figure
+    spread = outcome.figures.absolute(name, figure)
+    if spread:
+        text = _short(spread.median)
+        return f"**{text}**" if name in outcome.best(figure) else text
+    there = name in [each.name for each in outcome.contenders]
+    return "failed" if there else ""
+
+
+def _losses(outcomes: list[Outcome], name: str) -> str:
+    """By any leg."""
+    signs = [sign for outcome in outcomes for sign in loss_signs(outcome.ends.get(name)).split()]
+    return " ".join(dict.fromkeys(signs))
+
+
+def markdown(outcomes: list[Outcome], names: list[str]) -> str:
+    """A line for each row, by the figure that decides; the best, and who cannot be told from it, stand
+    out."""
+    lines = [["", "figure", *names], ["---"] * (2 + len(names))]
+    for outcome in outcomes:
+        row = outcome.figures.row
+        alike = " (nobody can tell them apart)" if are_alike(outcome.figures, outcome.contenders) else ""
+        lines.append([row.title + alike, units(row)[row.figure],
+                      *(_cell(outcome, name) for name in names)])
+    lines.append(["loses", "", *(_losses(outcomes, name) for name in names)])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
