@@ -67,10 +67,13 @@ TOP     ?= 1
 WITHOUT += $(if $(filter 0,$(TOP)),user/cli/top.c,user/cli/top_off.c)
 # 0: without metrics and the page, and so without libmicrohttpd.
 HTTP    ?= 1
-WITHOUT += $(if $(filter 0,$(HTTP)),user/http/http_server.c,user/http/http_server_off.c)
+WITHOUT += $(if $(filter 0,$(HTTP)),user/http/http_server.c user/web/page.c,user/http/http_server_off.c user/web/page_off.c)
+# Of what is compressed in the program: the page, and the BPF objects of a release.
+ZLIB    := $(filter-out 00,$(BPF)$(HTTP))
+WITHOUT += $(if $(ZLIB),,user/base/packed.c tests/unit/base/packed_test.c)
 # libev ships no pkg-config file.
 PKGS     := libcares libconfuse json-c libsodium libnftables libnftnl libmnl $(if $(filter 0,$(TOP)),,ncurses) \
-	    $(if $(filter 0,$(HTTP)),,libmicrohttpd)
+	    $(if $(filter 0,$(HTTP)),,libmicrohttpd) $(if $(ZLIB),zlib)
 PKG_CONFIG ?= $(CROSS_COMPILE)pkg-config
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CFLAGS   ?= -O2 -g
@@ -110,11 +113,11 @@ $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-# As numbers, for an initializer.
+# Compressed, and as numbers for an initializer.
 PAGE    := $(BUILD)/page/page.html.inc
-$(PAGE): user/web/page.html
+$(PAGE): user/web/page.html Makefile
 	@mkdir -p $(@D)
-	$(Q)od -An -v -tu1 $< | sed 's/  *\([0-9]\)/,\1/g; 1s/^,//' >$@.tmp && mv $@.tmp $@
+	$(Q)gzip -9nc $< | od -An -v -tu1 | sed 's/  *\([0-9]\)/,\1/g; 1s/^,//' >$@.tmp && mv $@.tmp $@
 $(BUILD)/user/web/page.o: $(PAGE)
 $(BUILD)/user/web/page.o: ALL_CFLAGS += -isystem $(dir $(PAGE))
 

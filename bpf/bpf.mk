@@ -15,7 +15,7 @@ BPFTOOL ?= $(or $(shell command -v bpftool),/usr/sbin/bpftool)
 BPF_SRCS := $(addprefix user/,accel/sockmap.c accel/sockmap_pin.c accel/local.c base/libbpf_log.c \
 	intercept/run_redirect.c intercept/steer.c intercept/steer_load.c intercept/steer_maps.c \
 	intercept/steer_probe.c intercept/steer_state.c intercept/tc_hook.c)
-OFF_SRCS := $(filter-out user/cli/% user/http/%,$(wildcard user/*/*_off.c))
+OFF_SRCS := $(filter-out user/cli/% user/http/% user/web/%,$(wildcard user/*/*_off.c))
 BPF_TESTS := $(addprefix tests/unit/accel/,local_test.c objects_test.c sockmap_test.c sockmap_flow_test.c \
 	sockmap_flow_end_test.c sockmap_flow_stream_test.c)
 
@@ -35,7 +35,7 @@ BPF_SKELS := $(if $(BPF_READY),,$(BPF_PROGRAMS:%=$(BPF_OBJ)/%.skel.h))
 
 # A system header: generated code is not ours to judge.
 HAWSER_BPF_CFLAGS := -isystem $(or $(BPF_READY),$(BPF_OBJ))
-HAWSER_BPF_LIBS   := -lbpf -lelf -lz
+HAWSER_BPF_LIBS   := -lbpf -lelf
 
 $(BPF_OBJ)/%.bpf.o: bpf/%.bpf.c bpf/bpf.mk
 	@echo "  BPF     $@"
@@ -60,7 +60,7 @@ $(BPF_DIST)/%.bpfel.o $(BPF_DIST)/%.bpfeb.o: bpf/%.bpf.c bpf/bpf.mk
 $(BPF_DIST)/%.skel.h: $(BPF_DIST)/%.bpfel.o $(BPF_DIST)/%.bpfeb.o bpf/ready.py
 	@echo "  SKEL    $@"
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@.one
-	$(Q)$(PYTHON) bpf/ready.py $@.one $(BPF_DIST)/$*.bpfeb.o >$@.tmp && mv $@.tmp $@
+	$(Q)$(PYTHON) bpf/ready.py $@.one $(BPF_DIST)/$*.bpfel.o $(BPF_DIST)/$*.bpfeb.o >$@.tmp && mv $@.tmp $@
 
 # Said here because -MMD leaves system headers out.
 $(patsubst %.c,$(BUILD)/%.o,$(BPF_SRCS) $(BPF_TESTS)): $(BPF_SKELS)

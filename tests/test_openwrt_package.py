@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -35,7 +36,7 @@ def test_fields(package):
     assert found["variant"] == [VARIANTS[package]] and found["license"] == ["GPL-2.0-or-later"]
     assert found["conffile"] == ["/etc/config/hawser", "/etc/hawser/"]
     depends = set(found["depends"][0].split())
-    for name in "+libbpf", "+libncurses", "+libmicrohttpd-no-ssl":
+    for name in "+libbpf", "+libncurses", "+libmicrohttpd-no-ssl", "+zlib":
         assert (name in depends) == (package == "hawser")
     assert {"+nftables-json", "+kmod-nft-tproxy", "+kmod-nft-socket"} <= depends
 
@@ -48,12 +49,13 @@ def test_builds_what_it_is_called(package, has_bpf):
                           capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"]})
     compiled = {name: f"-c -o build/user/{name}.o" in done.stdout for name in
                 ("accel/sockmap", "accel/sockmap_off", "intercept/steer_off", "cli/top", "cli/top_off",
-                 "http/http_server", "http/http_server_off")}
+                 "http/http_server", "http/http_server_off", "web/page", "web/page_off", "base/packed")}
     assert compiled == {"accel/sockmap": has_bpf, "accel/sockmap_off": not has_bpf,
                         "intercept/steer_off": not has_bpf, "cli/top": has_bpf, "cli/top_off": not has_bpf,
-                        "http/http_server": has_bpf, "http/http_server_off": not has_bpf}
+                        "http/http_server": has_bpf, "http/http_server_off": not has_bpf,
+                        "web/page": has_bpf, "web/page_off": not has_bpf, "base/packed": has_bpf}
     assert """-DHAWSER_RUN_DIR='"/var/run"' -DSTATE_DIR_DEFAULT='"/etc/hawser/state"' -DHISTORY_WRITE_S=21600""" in done.stdout
-    for library in "-lncurses", "-lbpf", "-lmicrohttpd":
+    for library in "-lncurses", "-lbpf", "-lmicrohttpd", "-lz":
         assert (library in done.stdout) == has_bpf, library
 
 
@@ -126,7 +128,7 @@ def test_release_has_skeletons_of_both_byte_orders(release):
     the other order."""
     for name in "local", "run", "sockmap", "steer":
         text = (release / f"bpf/ready/{name}.skel.h").read_text("ascii")
-        little, big = (bytes(int(byte or "0", 16) for byte in re.findall(r"\\x(..)|\\0", part))
+        little, big = (gzip.decompress(bytes.fromhex("".join(re.findall(r"\\x(..)", part))))
                        for part in re.findall(r'\*\)"([^;]*)";', text))
         assert little[:6] == b"\x7fELF\x02\x01" and big[:6] == b"\x7fELF\x02\x02"
         assert little[18:20] == big[19:17:-1] == b"\xf7\x00"  # EM_BPF
@@ -143,3 +145,11 @@ def test_release_builds_without_clang_and_bpftool(release):
                           timeout=300)
     assert (done.returncode, done.stderr) == (0, "")
     assert shutil.which("clang") is None or not (release / "build/bpf").exists()
+
+
+def test_release_has_what_libbpf_takes(release, tmp_path):
+    done = subprocess.run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-Iuser", "-Iinclude", "-isystem", "bpf/ready", "-o",
+                           tmp_path / "test", "tests/unit/accel/objects_test.c", "user/base/packed.c", "-lbpf", "-lz",
+                           "-lcmocka"], cwd=release, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    subprocess.run([tmp_path / "test"], check=True, timeout=60)

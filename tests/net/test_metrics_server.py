@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import http.client
 import re
 import signal
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 import peers
+from conftest import ROOT
 from handshakes import read
 from manager import Manager, ask
 from topology import LAN4, SERVER4
@@ -280,6 +282,21 @@ def test_upgrade(bed, serve):
         manager.close_gently()
     finally:
         manager.close()
+
+
+def test_the_page_is_compressed(bed, hawserd):
+    """For who takes that, to a third; for others it is as it is."""
+    hawserd(*LOCAL)
+    page = (ROOT / "user/web/page.html").read_bytes()
+    for wish, packed in ("gzip, deflate, br", True), ("gzip;q=0", False), ("identity", False), ("", False):
+        with visitor(bed.router) as one:
+            one.connection.request("GET", "/", headers={"Host": one.host, "Accept-Encoding": wish})
+            answer = one.connection.getresponse()
+            body = answer.read()
+        assert answer.headers["Vary"] == "Accept-Encoding"
+        assert answer.headers["Content-Encoding"] == ("gzip" if packed else None)
+        assert (gzip.decompress(body) if packed else body) == page
+        assert len(body) < len(page) / 2 if packed else True
 
 
 def test_nothing_wakes_it(bed, hawserd):

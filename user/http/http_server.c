@@ -267,17 +267,18 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 	}
 	if (is_read) {
 		answer = (struct http_answer){0};
-		server->answer(
-			server->context,
-			&(struct http_call){.client = &visitor->address,
-					    .fd = visitor->fd,
-					    .path = url,
-					    .host = header_of(connection, "Host"),
-					    .accept = header_of(connection, "Accept"),
-					    .authorization = header_of(connection, "Authorization"),
-					    .fetch_site = header_of(connection, "Sec-Fetch-Site"),
-					    .handle = connection},
-			&answer);
+		server->answer(server->context,
+			       &(struct http_call){
+				       .client = &visitor->address,
+				       .fd = visitor->fd,
+				       .path = url,
+				       .host = header_of(connection, "Host"),
+				       .accept = header_of(connection, "Accept"),
+				       .accept_encoding = header_of(connection, "Accept-Encoding"),
+				       .authorization = header_of(connection, "Authorization"),
+				       .fetch_site = header_of(connection, "Sec-Fetch-Site"),
+				       .handle = connection},
+			       &answer);
 	}
 	set_deadline(visitor, false, HTTP_ANSWER_S);
 	return send_answer(connection, &answer);

@@ -30,6 +30,7 @@ struct http_call {
 	const char *path; /* decoded, without the query */
 	const char *host; /* header fields; NULL: not sent */
 	const char *accept;
+	const char *accept_encoding;
 	const char *authorization;
 	const char *fetch_site;
 	void *handle;

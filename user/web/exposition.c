@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/histogram.h"
+#include "web/accept.h"
 
 #define SIZE_FIRST 16384
 #define NUMBER_MAX 32
@@ -223,42 +223,12 @@ bool exposition_end(struct exposition *out)
 	return !out->failed;
 }
 
-/* The weight that RFC 9110 section 12.4.2 lets a client give; parameters end at the comma. */
-static double weight_of(const char *parameters, size_t len)
-{
-	const char *end = parameters + len;
-	const char *at = parameters;
-
-	while ((at = memchr(at, ';', (size_t)(end - at)))) {
-		at++;
-		at += strspn(at, " \t");
-		if (strncasecmp(at, "q=", 2) == 0)
-			return strtod(at + 2, NULL);
-		if (at > end)
-			break;
-	}
-	return 1;
-}
-
 enum exposition_form exposition_choose(const char *accept)
 {
 	static const char openmetrics[] = "application/openmetrics-text";
-	double weights[2] = {0};
+	const double weight = accept_weight(accept, openmetrics, true);
 
-	while (accept && *accept) {
-		const size_t len = strcspn(accept, ",");
-		const size_t name = strcspn(accept, ",; \t");
-		const bool is_open =
-			name == strlen(openmetrics) && strncasecmp(accept, openmetrics, name) == 0;
-		const double weight = weight_of(accept, len);
-		double *best = &weights[is_open ? EXPOSITION_OPENMETRICS : EXPOSITION_TEXT];
-
-		*best = weight > *best ? weight : *best;
-		accept += len;
-		accept += strspn(accept, ", \t");
-	}
-	return weights[EXPOSITION_OPENMETRICS] > 0 &&
-			       weights[EXPOSITION_OPENMETRICS] >= weights[EXPOSITION_TEXT]
+	return weight > 0 && weight >= accept_weight(accept, openmetrics, false)
 		       ? EXPOSITION_OPENMETRICS
 		       : EXPOSITION_TEXT;
 }

@@ -1,30 +1,38 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "web/page.h"
 
-#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <sodium.h>
 
+#include "base/packed.h"
+
 #define HASH_TEXT_MAX                                                                              \
 	sodium_base64_ENCODED_LEN(crypto_hash_sha256_BYTES, sodium_base64_VARIANT_ORIGINAL)
 
-static const char page[] = {
+static const unsigned char page[] = {
 #include <page.html.inc>
-	, 0};
+};
 
-const char *page_text(size_t *len)
+const char *page_packed(size_t *len)
 {
-	*len = sizeof(page) - 1;
-	return page;
+	*len = sizeof(page);
+	return (const char *)page;
+}
+
+char *page_text(size_t *len)
+{
+	return packed_open(page, sizeof(page), len);
 }
 
 /* Of what stands between the tags, base64. */
-static void hash_element(const char *open, const char *close, char out[static HASH_TEXT_MAX])
+static void hash_element(const char *text, const char *open, const char *close,
+			 char out[static HASH_TEXT_MAX])
 {
 	unsigned char hash[crypto_hash_sha256_BYTES];
-	const char *begin = strstr(page, open);
+	const char *begin = strstr(text, open);
 	const char *end = begin ? strstr(begin, close) : NULL;
 
 	*out = '\0';
@@ -40,11 +48,17 @@ const char *page_policy(void)
 	static char policy[512];
 	char script[HASH_TEXT_MAX];
 	char style[HASH_TEXT_MAX];
+	size_t len;
+	char *text;
 
 	if (*policy)
 		return policy;
-	hash_element("<script>", "</script>", script);
-	hash_element("<style>", "</style>", style);
+	text = page_text(&len);
+	if (!text)
+		return NULL;
+	hash_element(text, "<script>", "</script>", script);
+	hash_element(text, "<style>", "</style>", style);
+	free(text);
 	snprintf(policy, sizeof(policy),
 		 "default-src 'none'; script-src 'sha256-%s'; style-src 'sha256-%s'; "
 		 "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The page that browsers show: page.html, which the build puts into the program. */
+/* The page that browsers show: page.html, which the build puts into the program, compressed. */
 #ifndef HAWSER_WEB_PAGE_H
 #define HAWSER_WEB_PAGE_H
 
 #include <stddef.h>
 
-/* Lasts as long as the program. */
-const char *page_text(size_t *len);
+/* As by gzip(1). Lasts as long as the program. */
+const char *page_packed(size_t *len);
 
-/* The policy for it: nothing from elsewhere, and no script or style but its own. The same. NULL
- * when out of memory. */
+/* The caller's to free; NULL when out of memory. */
+char *page_text(size_t *len);
+
+/* The policy for it: nothing from elsewhere, and no script or style but its own. Lasts as long as
+ * the program. NULL when out of memory. */
 const char *page_policy(void);
 
 #endif

@@ -17,6 +17,7 @@
 #include "http/http_server.h"
 #include "net/socket.h"
 #include "shared/auth_penalty.h"
+#include "web/accept.h"
 #include "web/exposition.h"
 #include "web/page.h"
 #include "web/web_access.h"
@@ -129,16 +130,28 @@ static void pay(struct web *web)
 	web->debt_s += clock_monotonic_s() - web->debt_at_s;
 }
 
-static void answer_page(struct http_answer *answer)
+static void answer_page(const struct http_call *request, struct http_answer *answer)
 {
-	static struct http_field field = {.name = "Content-Security-Policy"};
+	static struct http_field fields[] = {{"Content-Security-Policy", NULL},
+					     {"Vary", "Accept-Encoding"},
+					     {"Content-Encoding", "gzip"}};
+	const bool packed = accept_weight(request->accept_encoding, "gzip", true) > 0;
 
-	field.text = page_policy();
+	fields[0].text = page_policy();
+	if (packed)
+		answer->text = page_packed(&answer->len);
+	else
+		answer->body = page_text(&answer->len);
+	if (!fields[0].text || (!packed && !answer->body)) {
+		free(answer->body);
+		answer->body = NULL;
+		say(answer, 503, "out of memory\n");
+		return;
+	}
 	answer->status = 200;
 	answer->type = "text/html; charset=utf-8";
-	answer->text = page_text(&answer->len);
-	answer->fields = &field;
-	answer->field_count = 1;
+	answer->fields = fields;
+	answer->field_count = packed ? 3 : 2;
 }
 
 static void answer_metrics(struct web *web, const struct http_call *request,
@@ -215,7 +228,7 @@ static void on_request(void *context, const struct http_call *request, struct ht
 	if (!(is_page && web->config->metrics.token) && !let_in(web, request, answer))
 		return;
 	if (is_page)
-		answer_page(answer);
+		answer_page(request, answer);
 	else
 		answer_costly(web, request, answer);
 }
