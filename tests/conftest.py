@@ -34,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "no_mptcp: is about TCP clients, so runs only without MPTCP")
     raise_open_files_limit()
     # What a test makes is not a part of the make that runs the tests.
-    for name in "MAKEFLAGS", "MFLAGS", "MAKELEVEL":
+    for name in "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "SAN":
         os.environ.pop(name, None)
     # Not in helpers of pytest-xdist: one complaint is enough.
     if not hasattr(config, "workerinput") and not config.option.collectonly and NET_WANTED:

@@ -103,11 +103,15 @@ static enum portal_word judge_body(const char *expected, struct span body, bool 
 {
 	const size_t len = expected ? strlen(expected) : 0;
 
-	if (body.len < len && memcmp(body.at, expected, body.len) == 0)
-		return end ? PORTAL_CLOSED : PORTAL_MORE;
-	if (!expected && body.len == 0)
+	if (!expected && body.len > 0)
+		return PORTAL_CLOSED;
+	if (!expected)
 		return end ? PORTAL_OPEN : PORTAL_MORE;
-	return expected && memcmp(body.at, expected, len) == 0 ? PORTAL_OPEN : PORTAL_CLOSED;
+	if (memcmp(body.at, expected, body.len < len ? body.len : len) != 0)
+		return PORTAL_CLOSED;
+	if (body.len < len)
+		return end ? PORTAL_CLOSED : PORTAL_MORE;
+	return PORTAL_OPEN;
 }
 
 static enum portal_word judge(const struct portal_question *question, unsigned int status,
