@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -152,6 +153,46 @@ def test_a_restart_refuses_nobody(bed, manage, echo):
         until(lambda: ask(manager.control, "status")["links"]["set_up"] is True)
     assert not load.failures, load.failures
     assert bed.syns_again(bed.client) == again  # as what nobody takes is
+
+
+def test_who_asks_is_always_answered(bed, manage):
+    """While one takes the place of another."""
+    manager = manage(*LISTEN, *ALLOW, *LINK, "--keeper")
+    manager.start()
+    end, unanswered = threading.Event(), []
+
+    def look() -> None:
+        while not end.is_set():
+            done = run_cli(manager, "status")
+            if done.returncode:
+                unanswered.append(done.stderr)
+
+    looking = [threading.Thread(target=look) for _ in range(2)]
+    for each in looking:
+        each.start()
+    for _ in range(3):
+        upgraded = run_cli(manager, "upgrade")
+        if upgraded.returncode:
+            unanswered.append(upgraded.stderr)
+    end.set()
+    for each in looking:
+        each.join(60)
+    assert not unanswered
+
+
+def test_one_that_is_ready_has_the_control_socket(bed, manage, echo, tmp_path):
+    """However long the old one goes on: a reload then is none of that."""
+    file = tmp_path / "conf"
+    file.write_text(f'listen "a" {{ address = "{LAN4}:1080" }}\naccess {{ allow = {{ "{CLIENT4}" }} }}\n', "ascii")
+    manager = manage("-c", str(file), *LINK, "--keeper")
+    manager.start()
+    with session(bed, echo.port) as old:
+        for _ in range(3):
+            assert manager.stop() == 0
+            manager.start()
+            done = run_cli(manager, "reload")
+            assert done.returncode == 0, done.stderr
+        goes_on(old)
 
 
 @pytest.mark.parametrize("method", ["tproxy", "redirect"])

@@ -10,11 +10,14 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/die.h"
 
 #define ANSWER_TIMEOUT_S 5
+#define DIAL_TRIES	 10
+#define DIAL_EACH_MS	 20
 #define ANSWER_MIN_BYTES ((size_t)64 << 10) /* of the buffer */
 #define ANSWER_MAX_BYTES ((size_t)256 << 20)
 
@@ -23,19 +26,24 @@ __attribute__((noreturn)) static void die_unanswered(const char *path)
 	die("hawserd on %s does not answer within %d s", path, ANSWER_TIMEOUT_S);
 }
 
-bool control_client_try(struct connection *connection, const char *path)
+static bool dial(struct connection *connection)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct timeval timeout = {.tv_sec = ANSWER_TIMEOUT_S};
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	*connection = (struct connection){.path = path,
-					  .fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", connection->path);
+	connection->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (connection->fd < 0 ||
 	    setsockopt(connection->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ||
 	    setsockopt(connection->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0)
 		die("socket: %s", strerror(errno));
 	return connect(connection->fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+}
+
+bool control_client_try(struct connection *connection, const char *path)
+{
+	*connection = (struct connection){.path = path, .fd = -1};
+	return dial(connection);
 }
 
 /* In a directory like /tmp somebody else's socket may stand where ours would. */
@@ -51,9 +59,24 @@ static void check_owner(const struct connection *connection)
 		    (unsigned int)peer.uid, (unsigned int)geteuid());
 }
 
+/* One hawserd may just take the place of another. */
+static bool dial_for_a_while(struct connection *connection)
+{
+	const struct timespec pause = {.tv_nsec = DIAL_EACH_MS * 1000000L};
+
+	for (int i = 1; !dial(connection); i++) {
+		if (i == DIAL_TRIES || (errno != ENOENT && errno != ECONNREFUSED))
+			return false;
+		close(connection->fd);
+		nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
 void control_client_open(struct connection *connection, const char *path)
 {
-	if (control_client_try(connection, path)) {
+	*connection = (struct connection){.path = path, .fd = -1};
+	if (dial_for_a_while(connection)) {
 		check_owner(connection);
 		return;
 	}
@@ -87,8 +110,8 @@ static void control_client_grow(struct connection *connection)
 		die("out of memory");
 }
 
-/* hawserd sends nothing but one line for each request. */
-static void control_client_receive(struct connection *connection)
+/* hawserd sends nothing but one line for each request. False: it has gone before it answered. */
+static bool control_client_receive(struct connection *connection)
 {
 	connection->len = 0;
 	while (connection->len == 0 || connection->line[connection->len - 1] != '\n') {
@@ -105,9 +128,21 @@ static void control_client_receive(struct connection *connection)
 		if (n < 0 && errno != ECONNRESET)
 			die("%s: %s", connection->path, strerror(errno));
 		if (n <= 0)
-			die("hawserd on %s closed the connection", connection->path);
+			return false;
 		connection->len += (size_t)n;
 	}
+	return true;
+}
+
+/* By another one, if there is one by now. */
+static bool control_client_receive_again(struct connection *connection, const char *request)
+{
+	close(connection->fd);
+	if (!dial_for_a_while(connection))
+		return false;
+	check_owner(connection);
+	control_client_send(connection, request);
+	return control_client_receive(connection);
 }
 
 /* Destinations are what clients of the proxy sent: nothing of it may steer the terminal. */
@@ -151,7 +186,9 @@ const char *control_client_ask_line(struct connection *connection, const char *r
 	struct json_object *error;
 
 	control_client_send(connection, request);
-	control_client_receive(connection);
+	if (!control_client_receive(connection) &&
+	    !control_client_receive_again(connection, request))
+		die("hawserd on %s closed the connection", connection->path);
 	control_client_parse(connection);
 	if (json_object_object_get_ex(connection->answer, "error", &error))
 		return json_object_get_string(error);

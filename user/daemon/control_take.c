@@ -2,7 +2,9 @@
 /* The control socket is had at once, or when another hawserd lets go of it. */
 #include <errno.h>
 #include <json-c/json.h>
+#include <math.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/control_ask.h"
@@ -16,8 +18,12 @@
 #include "daemon/report_speed.h"
 #include "intercept/run_redirect.h"
 
-/* How often to look whether it can be had. */
-#define LOOK_S 0.25
+/* How often to look whether it can be had: soon, as a successor waits for it, and then less. */
+#define LOOK_S	   0.02
+#define LOOK_MAX_S 0.5
+/* How long one that drains may take to let go of it. */
+#define LET_GO_TRIES   50
+#define LET_GO_EACH_MS 10
 
 static struct json_object *answer_reload(struct daemon *daemon)
 {
@@ -96,6 +102,12 @@ static bool holder_drains(const char *path)
 	return drains;
 }
 
+/* One that serves refuses. */
+static void ask_to_let_go(const char *path)
+{
+	json_object_put(control_ask(path, "{\"command\":\"let-go\"}\n"));
+}
+
 static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct daemon *daemon = timer->data;
@@ -104,8 +116,9 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
 	(void)events;
 	daemon->control = control_open(loop, path, on_control, daemon);
 	if (!daemon->control && errno == EADDRINUSE) {
-		/* One that serves refuses. */
-		json_object_put(control_ask(path, "{\"command\":\"let-go\"}\n"));
+		ask_to_let_go(path);
+		timer->repeat = fmin(2 * timer->repeat, LOOK_MAX_S);
+		ev_timer_again(loop, timer);
 		return;
 	}
 	if (daemon->control) {
@@ -118,12 +131,25 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
 	ev_timer_stop(loop, timer);
 }
 
+/* Before this one is said to be ready, so that who asks then asks this one. */
+static void take_from_one_that_drains(struct daemon *daemon, const char *path)
+{
+	const struct timespec pause = {.tv_nsec = LET_GO_EACH_MS * 1000000L};
+
+	ask_to_let_go(path);
+	for (int i = 0; i < LET_GO_TRIES && !daemon->control; i++) {
+		nanosleep(&pause, NULL);
+		daemon->control = control_open(daemon->loop, path, on_control, daemon);
+	}
+}
+
 /* Without a control socket the daemon still proxies: only a path that was asked for must work. */
 int control_take(struct daemon *daemon)
 {
 	const char *path = daemon->config->control;
 	const bool is_default = daemon->config->control_is_default;
 	ev_timer *wait = &daemon->control_wait;
+	bool drains;
 	int err;
 
 	ev_timer_init(wait, on_look, 0., LOOK_S);
@@ -132,7 +158,12 @@ int control_take(struct daemon *daemon)
 	if (daemon->control)
 		return 0;
 	err = errno;
-	if (err == EADDRINUSE && (is_default || keeper_is_behind() || holder_drains(path))) {
+	drains = err == EADDRINUSE && holder_drains(path);
+	if (drains)
+		take_from_one_that_drains(daemon, path);
+	if (daemon->control)
+		return 0;
+	if (err == EADDRINUSE && (is_default || keeper_is_behind() || drains)) {
 		log_warning("control socket %s: another hawserd answers there; this one takes it "
 			    "over when the other releases it",
 			    path);
