@@ -10,7 +10,7 @@ run_images() {
 	mount -t cgroup2 cgroup2 "$top/builder/sys/fs/cgroup"
 	mount -t tmpfs tmpfs "$top/builder/run"
 	mkdir -p "$top/builder/src" "$top/builder/var/lib/containers"
-	git -c safe.directory='*' clone -q --depth 1 "file://$tree" "$top/builder/src/hawser"
+	git -c safe.directory='*' -c advice.detachedHead=false clone -q --depth 1 "file://$tree" "$top/builder/src/hawser"
 	tar -C "$top/base" -cf "$top/builder/src/base.tar" .
 	cp "$tree/tests/packages/$1.sh" "$top/builder/src/"
 	# With a root that is one: who enters the container must not find another.

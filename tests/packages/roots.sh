@@ -57,7 +57,7 @@ build_packages() {
 build() {
 	src=$top/builder/src/hawser
 	mkdir -p "$top/builder/src"
-	git -c safe.directory='*' clone -q --depth 1 "file://$tree" "$src"
+	git -c safe.directory='*' -c advice.detachedHead=false clone -q --depth 1 "file://$tree" "$src"
 	rm -rf "$src/.git"
 	apt_in "$top/builder" "build-dep" build-dep --no-install-recommends /src/hawser
 	say "dpkg-buildpackage"
