@@ -62,7 +62,8 @@ exam_wrong_file() {
 	load_begins
 	echo nonsense >>"$conf"
 	install_packages router 0.1.0
-	grep -q "hawserd: the one that runs goes on" "$top/dpkg" || fail "nothing is said of a wrong file: $(cat "$top/dpkg")"
+	grep -q "hawserd: the one that runs goes on" "$top/dpkg" && grep -q "hawser.conf:.*nonsense" "$top/dpkg" ||
+		fail "nothing is said of a wrong file: $(cat "$top/dpkg")"
 	runs_version router 0.1.1 || fail "the old version does not go on: $(on router hawser status)"
 	cp "$top/conf" "$conf"
 	on router systemctl restart hawserd
