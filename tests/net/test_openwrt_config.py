@@ -60,6 +60,7 @@ def statements(text: str) -> dict[str, str]:
 # A value of each that is not the default, where the form in the manual does not give one away.
 EXAMPLES = {
     ("daemon", "access-log"): "syslog", ("daemon", "on-event"): "/bin/sh",
+    ("daemon", "announce"): ["203.0.113.11", "[2001:db8::1]:1081"],
     ("daemon", "state-dir"): "/etc/hawser/elsewhere", ("daemon", "control"): "/var/run/other.sock",
     ("listen", "address"): "127.0.0.1:2080", ("listen", "to"): "mail.example.org:25",
     ("listen", "tokens"): "/etc/hawser/token", ("listen", "exit-name"): "vps",
