@@ -61,7 +61,10 @@ def answers(hawserd):
     found["speedtest"] = {"running": False, "last": {"time": 1.5, "exit": "vps", "said": "", "links": [
         {"name": "dsl", "together": False, "said": "", "latency": {"median_ms": 20},
          "download": {"yielded": False, "bits_per_s": 38000000, "latency": {"median_ms": 71}},
-         "upload": {"yielded": True, "others_bits_per_s": 1, "latency": None}}]}}
+         "upload": {"yielded": True, "others_bits_per_s": 30000000, "latency": None}},
+        {"name": "lte", "together": False, "said": "no answer", "latency": None,
+         "download": {"yielded": False, "bits_per_s": 400000, "others_bits_per_s": 70000000, "latency": None},
+         "upload": {"yielded": False, "bits_per_s": 2000000, "others_bits_per_s": 10000, "latency": None}}]}}
     found["status"]["settings"] = [{"level": "err", "text": "hawser.lte.role: wrong"}]
     return found
 
@@ -73,8 +76,10 @@ def test_shows_what_hawserd_says(tmp_path, answers, view):
         assert word in made["text"], word
     if view == STATUS:
         assert made["polls"] == 1
-        for word in ("38 Mbit/s", "20 ms", "71 ms", "in use by others", "vps"):
+        for word in ("38 Mbit/s", "20 ms", "71 ms", "in use by others", "vps", "Up: others moved 30 Mbit/s",
+                     "no answer; Down: others moved 70 Mbit/s"):
             assert word in made["text"], word
+        assert made["text"].count("others moved") == 2
         text = made["text"]
         assert text.index("seen fail") < text.index("seen warn") < text.index("seen ok")
         session, = answers["sessions"]["sessions"]

@@ -157,6 +157,19 @@ function speed_text(figure) {
 	return figure.yielded ? _('in use by others') : show.rate(figure.bits_per_s / 8);
 }
 
+/* What stood in its way, and what was beside it. */
+function speed_notes(row) {
+	var notes = row.said ? [ row.said ] : [];
+
+	[ [ _('Down'), row.download ], [ _('Up'), row.upload ] ].forEach(function(pair) {
+		var figure = pair[1];
+
+		if (figure && (figure.yielded || figure.others_bits_per_s > 0.02 * figure.bits_per_s))
+			notes.push(_('%s: others moved %s').format(pair[0], show.rate(figure.others_bits_per_s / 8)));
+	});
+	return notes.join('; ');
+}
+
 function latency_text(of) {
 	var latency = of && of.latency;
 
@@ -175,7 +188,7 @@ function show_speed(speed) {
 			_('Note') ], last.links.map(function(row) {
 			return [ row.together ? _('all together') : row.name, speed_text(row.download),
 				speed_text(row.upload), latency_text(row), latency_text(row.download),
-				latency_text(row.upload), row.said ];
+				latency_text(row.upload), speed_notes(row) ];
 		}), ''),
 		E('p', {}, [ _('By exit %s, %s').format(last.exit, show.date(last.time)) +
 			(last.said ? ': ' + last.said : '') ])
