@@ -267,6 +267,36 @@ def test_secrets_have_files_of_their_own(router):
     accepted(router, *sections)  # is new, so that hawserd reads the file again
 
 
+def test_secrets_in_use_stay(router):
+    """When the next ones are refused, a hawserd that begins again must find those of the configuration it has."""
+    good = {"exit": router.read("/etc/hawser/token").strip(), "metrics": "0123456789abcdef", "user": "secret"}
+    bad = {"exit": "not a token", "metrics": "short", "user": "x" * 300}
+    options = {"exit": {"address": "192.0.2.1", "token": good["exit"]}, "metrics": {"token": good["metrics"]},
+               "user": {"password": good["user"]}}
+
+    def sections(kind: str = "", secret: str = "") -> list:
+        return [(each, f"my{each}", {name: secret if each == kind and name != "address" else value
+                                     for name, value in told.items()}) for each, told in options.items()]
+
+    def secrets() -> dict[str, str]:
+        return {path.name: path.read_text("ascii") for path in router.path("/var/etc/hawser").iterdir()
+                if path.suffix not in (".conf", "")}
+
+    accepted(router, *sections())
+    before = secrets(), router.read(CONF)
+    assert len(before[0]) == 3
+    for kind, secret in bad.items():
+        router.configure(*sections(kind, secret))
+        done = router.translate()
+        assert done.returncode == REFUSED and f"hawser.my{kind}." in done.stderr, kind
+        assert (secrets(), router.read(CONF)) == before, kind
+        assert router.run("hawserd", "-c", CONF, "--check").returncode == 0
+    # One that is taken is another file, and the old one goes; back again as well.
+    for secret in "fedcba9876543210", "0011223344556677", good["metrics"]:
+        found = accepted(router, *sections("metrics", secret))
+        assert router.read(found["metrics token-file"].strip('"')) == secret + "\n" and len(secrets()) == 3
+
+
 LEFT_OUT = [("relay", {"tier": "fast"}, "tier"), ("tune", {"no_such": "1"}, "no_such"),
             ("timeouts", {"idle": "soon"}, "idle"), ("daemon", {"workers": "many"}, "workers"),
             ("upstream", {"sticky": "x"}, "sticky"), ("intercept", {"connect_first": "maybe"}, "connect_first"),
