@@ -10,6 +10,7 @@ var daemon = [
 	[ 'log_level', 'word', _('Log'), [ 'error', 'warning', 'info', 'debug' ], 'info' ],
 	[ 'history', 'flag', _('Keep what links, exits and clients carry'), '1' ],
 	[ 'access_log', 'text', _('A line for each session: a file, syslog or off') ],
+	[ 'announce', 'places', _('For an exit behind a balancer: addresses that are its own, where further subflows come') ],
 	[ 'on_event', 'file', _('Program that is run when a link or the exit changes') ],
 	[ 'state_dir', 'file', _('Directory for what survives restarts'), '/etc/hawser/state' ],
 	[ 'control', 'file', _('Control socket (a change needs a restart)'), '/var/run/hawser/control.sock' ],

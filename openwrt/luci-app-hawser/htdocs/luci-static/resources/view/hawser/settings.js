@@ -92,6 +92,7 @@ var kinds = {
 	endpoint: [ form.Value, function(option) { option.validate = check_endpoint; } ],
 	endpoints: [ form.DynamicList, function(option) { option.validate = check_endpoint; } ],
 	addresses: [ form.DynamicList, plain('ipaddr("nomask")') ],
+	places: [ form.DynamicList, plain('or(ipaddr("nomask"),ipaddrport(1))') ],
 	probes: [ form.DynamicList, plain('or("off",ipaddr("nomask"))') ],
 	prefixes: [ form.DynamicList, plain('or(ipaddr,cidr)') ],
 	ports: [ form.DynamicList, plain('or(port,portrange)') ],
