@@ -21,7 +21,7 @@ char *packed_open(const void *packed, size_t len, size_t *size)
 		return NULL;
 	*size = (size_t)end[-4] | (size_t)end[-3] << 8 | (size_t)end[-2] << 16 |
 		(size_t)end[-1] << 24;
-	out = malloc(*size + 1);
+	out = *size < SIZE_MAX ? malloc(*size + 1) : NULL;
 	if (!out || inflateInit2(&stream, MAX_WBITS + AS_GZIP) != Z_OK) {
 		free(out);
 		return NULL;

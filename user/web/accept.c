@@ -15,10 +15,11 @@ static double weight_of(const char *parameters, size_t len)
 	while ((at = memchr(at, ';', (size_t)(end - at)))) {
 		at++;
 		at += strspn(at, " \t");
-		if (strncasecmp(at, "q=", 2) == 0)
-			return strtod(at + 2, NULL);
-		if (at > end)
-			break;
+		if (strncasecmp(at, "q=", 2) == 0) {
+			const double weight = strtod(at + 2, NULL);
+
+			return weight > 1 ? 1 : weight > 0 ? weight : 0;
+		}
 	}
 	return 1;
 }
@@ -27,15 +28,14 @@ double accept_weight(const char *list, const char *word, bool is_word)
 {
 	double most = 0;
 
-	while (list && *list) {
+	while (list && *(list += strspn(list, ", \t"))) {
 		const size_t len = strcspn(list, ",");
 		const size_t name = strcspn(list, ",; \t");
 		const bool is_it = name == strlen(word) && strncasecmp(list, word, name) == 0;
-		const double weight = is_it == is_word ? weight_of(list, len) : 0;
+		const double weight = name > 0 && is_it == is_word ? weight_of(list, len) : 0;
 
 		most = weight > most ? weight : most;
 		list += len;
-		list += strspn(list, ", \t");
 	}
 	return most;
 }

@@ -22,9 +22,15 @@ const char *page_packed(size_t *len)
 	return (const char *)page;
 }
 
-char *page_text(size_t *len)
+const char *page_text(size_t *len)
 {
-	return packed_open(page, sizeof(page), len);
+	static char *text;
+	static size_t text_len;
+
+	if (!text)
+		text = packed_open(page, sizeof(page), &text_len);
+	*len = text_len;
+	return text;
 }
 
 /* Of what stands between the tags, base64. */
@@ -53,7 +59,7 @@ const char *page_policy(void)
 
 	if (*policy)
 		return policy;
-	text = page_text(&len);
+	text = packed_open(page, sizeof(page), &len);
 	if (!text)
 		return NULL;
 	hash_element(text, "<script>", "</script>", script);

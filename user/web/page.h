@@ -8,8 +8,9 @@
 /* As by gzip(1). Lasts as long as the program. */
 const char *page_packed(size_t *len);
 
-/* The caller's to free; NULL when out of memory. */
-char *page_text(size_t *len);
+/* For the few that take no gzip; from the first on it is kept. Lasts as long as the program. NULL
+ * when out of memory. */
+const char *page_text(size_t *len);
 
 /* The policy for it: nothing from elsewhere, and no script or style but its own. Lasts as long as
  * the program. NULL when out of memory. */

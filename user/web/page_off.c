@@ -8,7 +8,7 @@ const char *page_packed(size_t *len)
 	return "";
 }
 
-char *page_text(size_t *len)
+const char *page_text(size_t *len)
 {
 	*len = 0;
 	return NULL;

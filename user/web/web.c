@@ -138,13 +138,8 @@ static void answer_page(const struct http_call *request, struct http_answer *ans
 	const bool packed = accept_weight(request->accept_encoding, "gzip", true) > 0;
 
 	fields[0].text = page_policy();
-	if (packed)
-		answer->text = page_packed(&answer->len);
-	else
-		answer->body = page_text(&answer->len);
-	if (!fields[0].text || (!packed && !answer->body)) {
-		free(answer->body);
-		answer->body = NULL;
+	answer->text = packed ? page_packed(&answer->len) : page_text(&answer->len);
+	if (!fields[0].text || !answer->text) {
 		say(answer, 503, "out of memory\n");
 		return;
 	}

@@ -39,6 +39,9 @@ static void is_cut(void **state)
 
 		assert_non_null(part);
 		memcpy(part, packed, len);
+		/* What stands for the length, so that there is memory for it. */
+		if (len >= 4)
+			memcpy(part + len - 4, packed + sizeof(packed) - 4, 4);
 		assert_null(packed_open(part, len, &size));
 		free(part);
 	}

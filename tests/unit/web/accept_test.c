@@ -25,6 +25,10 @@ static void weights(void **state)
 		{"gzip;q=0.2,gzip;q=0.8", 0.8, 0},
 		{"xgzip, gzipx, gzip-2", 0, 1},
 		{",,;;,=,q=,;q", 0, 1},
+		{" ,, ;q=1", 0, 0},
+		{",gzip;q=0.5", 0.5, 0},
+		{"gzip;q=inf, br;q=16", 1, 1},
+		{"gzip;q=nan, br;q=-1", 0, 0},
 	};
 
 	(void)state;
