@@ -122,9 +122,9 @@ def test_killed_while_it_writes(bed, machines):
         untouched = state_of(exit_)
         line_of(exit_.hawser("exit-setup", "--address", SERVER4))
         for name in ("hawser/exit-setup.done", "hawser/tokens", "hawser/hawser.conf", "sysctl.d/60-hawser-exit.conf",
-                     "nftables.conf", "nftables.conf.hawser"):
+                     "nftables.conf", "nftables.conf.hawser-setup-check"):
             (etc / f"{name}.hawser-new").write_text("half", "ascii")
-        (etc / "nftables.conf.hawser").write_text("flush ruleset\n", "ascii")
+        (etc / "nftables.conf.hawser-setup-check").write_text("flush ruleset\n", "ascii")
         (etc / "hawser/hawser.conf").write_text("", "ascii")
         own = etc / "hawser/hawser.conf.new"
         own.write_text("the administrator's", "ascii")
@@ -135,7 +135,7 @@ def test_killed_while_it_writes(bed, machines):
         assert own.read_text("ascii") == "the administrator's"
         own.unlink()
         assert state_of(exit_) == untouched
-        assert not [*etc.glob("nftables.conf*.hawser-new"), *etc.glob("nftables.conf.hawser")]
+        assert not [*etc.glob("nftables.conf*.hawser-new"), *etc.glob("nftables.conf.hawser-setup-check")]
 
 
 def test_two_at_once(bed, machines):

@@ -209,7 +209,7 @@ static bool make(struct exit_setup *setup, bool dry_run)
 			say("fail", steps[i], note);
 			return false;
 		}
-		say(by_hand ? "hand" : done ? "ok" : dry_run ? "would" : "done", steps[i], text);
+		say(done ? by_hand ? "hand" : "ok" : dry_run ? "would" : "done", steps[i], text);
 		if (*note && !done && !dry_run)
 			printf("         %-13s  %s\n", "", note);
 	}
@@ -226,8 +226,10 @@ static int remove_empty_file(struct exit_setup *setup)
 
 static int undo(struct exit_setup *setup, bool dry_run)
 {
+	static const char *const last[] = {"file", "port", "address"};
 	const struct setup_step *steps[STEPS_MAX];
 	int status = EXIT_SUCCESS;
+	int err;
 
 	if (dry_run)
 		die_usage("exit-setup", "--dry-run and --undo do not go together");
@@ -235,8 +237,8 @@ static int undo(struct exit_setup *setup, bool dry_run)
 	system_file_sweep(RECORD_FILE);
 	for (size_t i = collect(steps); i-- > 0;) {
 		char text[SETUP_TEXT_MAX] = "";
-		const int err = steps[i]->undo(setup, text);
 
+		err = steps[i]->undo(setup, text);
 		if (err)
 			status = EXIT_FAILURE;
 		say(err	    ? "fail"
@@ -252,11 +254,14 @@ static int undo(struct exit_setup *setup, bool dry_run)
 			status = EXIT_FAILURE;
 		}
 	}
-	if (remove_empty_file(setup))
+	err = remove_empty_file(setup);
+	if (err) {
+		printf("%s cannot be removed: %s\n", setup->file, strerror(-err));
 		status = EXIT_FAILURE;
+	}
 	if (status == EXIT_SUCCESS) {
-		(void)record_set(&setup->record, "port", NULL);
-		(void)record_set(&setup->record, "address", NULL);
+		for (size_t i = 0; i < sizeof(last) / sizeof(*last); i++)
+			(void)record_set(&setup->record, last[i], NULL);
 	}
 	hold_signals(SIG_UNBLOCK);
 	return status;
@@ -297,7 +302,9 @@ static int set_up(struct exit_setup *setup, const struct arguments *arguments, b
 	if (err)
 		die("%s: %s", RECORD_FILE, strerror(-err));
 	if (!make(setup, dry_run)) {
+		hold_signals(SIG_BLOCK);
 		(void)remove_empty_file(setup);
+		hold_signals(SIG_UNBLOCK);
 		return EXIT_FAILURE;
 	}
 	if (dry_run)

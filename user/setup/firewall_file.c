@@ -12,7 +12,7 @@
 #include "setup/system_file.h"
 #include "setup/text_block.h"
 
-#define CHECKED_FILE   FIREWALL_FILE ".hawser"
+#define CHECKED_FILE   FIREWALL_FILE ".hawser-setup-check"
 #define NAME_MAX_BYTES 128
 #define PLACE_MAX      384
 
@@ -66,8 +66,11 @@ bool firewall_file_has_chain(const char *file, const char *wanted)
  */
 static int check(struct nft *nft, const char *text)
 {
-	int err = system_file_write(CHECKED_FILE, text, 0600);
+	int err;
 
+	/* Of a run that was killed. */
+	unlink(CHECKED_FILE);
+	err = system_file_write(CHECKED_FILE, text, 0600);
 	if (!err && nft_check_file(nft, CHECKED_FILE))
 		err = -EBADMSG;
 	unlink(CHECKED_FILE);

@@ -17,51 +17,140 @@ static const struct family {
 };
 #define FAMILY_COUNT (sizeof(families) / sizeof(*families))
 
-static bool has(const char *line, size_t len, const char *words)
+/* What matters here of a line of `iptables-legacy -S`. */
+struct rule {
+	const char *chain;
+	const char *target;
+	bool is_policy;
+	bool fits;   /* a first packet by TCP to the port */
+	bool narrow; /* but not everybody's, or not always */
+	bool named;  /* but only of sources that it names, or on its way out */
+};
+
+static bool is(const char *word, const char *other)
 {
-	return memmem(line, len, words, strlen(words)) != NULL;
+	return strcmp(word, other) == 0;
 }
 
-/* A rule that drops, but not who comes to INPUT from any address by TCP with a first packet. */
-static bool is_for_others(const char *line, size_t len)
+static bool is_among(const char *word, const char *const *words)
 {
-	static const char *const words[] = {" -s ",	  " -o ",	    "-A FORWARD ",
-					    "-A OUTPUT ", "state INVALID ", "-p udp ",
-					    "-p icmp ",	  "-p ipv6-icmp "};
+	while (*words && !is(word, *words))
+		words++;
+	return *words;
+}
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-		if (has(line, len, words[i]))
+/* "22", "1000:2000", "22,1080". */
+static bool has_port(const char *list, unsigned int port)
+{
+	while (*list) {
+		char *end;
+		const unsigned long first = strtoul(list, &end, 10);
+		const unsigned long last = *end == ':' ? strtoul(end + 1, &end, 10) : first;
+
+		if (port >= first && port <= last)
 			return true;
+		list = end + (*end == ',');
+		if (*end && *end != ',')
+			return false;
+	}
 	return false;
 }
 
-static bool is_for_other_port(const char *line, size_t len, unsigned int port)
+/* Of a line, which is cut; a text in quotes may be in pieces, which are no options. */
+static char *next_word(char **line)
 {
-	const char *at = memmem(line, len, " --dport ", strlen(" --dport "));
-	char *end = NULL;
+	char *word = *line + strspn(*line, " ");
+	char *end = *word == '"' ? strchr(word + 1, '"') : word;
 
-	return at && strtoul(at + strlen(" --dport "), &end, 10) != port && *end == ' ' &&
-	       !has(line, len, " ! --dport ");
+	end = end ? end + strcspn(end, " ") : word + strlen(word);
+	*line = *end ? end + 1 : end;
+	*end = '\0';
+	return *word ? word : NULL;
+}
+
+static void read_option(struct rule *rule, const char *word, const char *value, bool negated,
+			unsigned int port)
+{
+	static const char *const harmless[] = {"tcp",	"multiport", "conntrack",
+					       "state", "comment",   NULL};
+	static const char *const ports[] = {"--dport", "--dports", NULL};
+	static const char *const states[] = {"--state", "--ctstate", NULL};
+	static const char *const others[] = {"-s", "-o", NULL};
+
+	if (is(word, "-A") || is(word, "-P"))
+		rule->chain = value;
+	else if (is(word, "-p"))
+		rule->fits &= is(value, "tcp") != negated;
+	else if (is_among(word, ports))
+		rule->fits &= has_port(value, port) != negated;
+	else if (is_among(word, states))
+		rule->fits &= (strstr(value, "NEW") != NULL) != negated;
+	else if (is(word, "-j") || is(word, "-g"))
+		rule->target = value;
+	else if (is(word, "-m"))
+		rule->narrow |= !is_among(value, harmless);
+	else if (!is(word, "--comment"))
+		rule->narrow = true;
+	rule->named |= is_among(word, others) && !negated;
+}
+
+static struct rule read_rule(char *line, unsigned int port)
+{
+	static const char *const with_value[] = {
+		"-A", "-P", "-p",      "-s",	   "-d",      "-i",	   "-o",	"-m",
+		"-j", "-g", "--dport", "--dports", "--state", "--ctstate", "--comment", NULL};
+	struct rule rule = {.chain = "", .target = "", .fits = true};
+	bool negated = false;
+	const char *word;
+
+	while (!*rule.target && (word = next_word(&line))) {
+		const char *value = is_among(word, with_value) ? next_word(&line) : NULL;
+
+		rule.is_policy |= is(word, "-P");
+		if (*word == '-')
+			read_option(&rule, word, value ? value : "", negated, port);
+		else if (rule.is_policy)
+			rule.target = word;
+		negated = is(word, "!");
+	}
+	return rule;
+}
+
+static bool drops(const struct rule *rule)
+{
+	return (is(rule->target, "DROP") || is(rule->target, "REJECT")) && rule->fits &&
+	       !rule->named && !is(rule->chain, "FORWARD") && !is(rule->chain, "OUTPUT");
+}
+
+static bool lets_in(const struct rule *rule)
+{
+	return is(rule->target, "ACCEPT") && rule->fits && !rule->narrow && !rule->is_policy &&
+	       is(rule->chain, "INPUT");
 }
 
 bool legacy_firewall_drops(const char *rules, unsigned int port)
 {
-	char open[64];
+	bool dropped = false;
+	bool policy_drops = false;
+	bool let_in = false;
 
-	snprintf(open, sizeof(open), "-A INPUT -p tcp -m tcp --dport %u -j ACCEPT\n", port);
-	if (strstr(rules, open))
-		return false;
-	for (const char *line = rules; *line; line += strspn(line, "\n")) {
-		const size_t len = strcspn(line, "\n");
+	while (*rules && !dropped && !let_in) {
+		const size_t len = strcspn(rules, "\n");
+		char *line = strndup(rules, len);
+		struct rule rule;
 
-		if (has(line, len, "-P INPUT DROP"))
+		if (!line)
 			return true;
-		if ((has(line, len, " -j DROP") || has(line, len, " -j REJECT")) &&
-		    !is_for_others(line, len) && !is_for_other_port(line, len, port))
-			return true;
-		line += len;
+		rule = read_rule(line, port);
+		if (rule.is_policy)
+			policy_drops |= drops(&rule);
+		else
+			dropped = drops(&rule);
+		let_in = lets_in(&rule);
+		free(line);
+		rules += len + (rules[len] == '\n');
 	}
-	return false;
+	return dropped || (policy_drops && !let_in);
 }
 
 /* To ask the program makes the table, so it is not asked where there is none. */
@@ -78,10 +167,12 @@ static bool is_used(const struct family *family)
 static bool closes(const struct family *family, unsigned int port)
 {
 	const char *const list[] = {family->program, "-S", NULL};
-	char rules[16384];
+	char rules[65536];
 
-	return is_used(family) && system_run(list, rules, sizeof(rules)) == 0 &&
-	       legacy_firewall_drops(rules, port);
+	if (!is_used(family) || system_run(list, rules, sizeof(rules)) != 0)
+		return false;
+	/* What is cut may drop. */
+	return strlen(rules) + 1 == sizeof(rules) || legacy_firewall_drops(rules, port);
 }
 
 bool legacy_firewall_closes(unsigned int port, char *command, size_t size)

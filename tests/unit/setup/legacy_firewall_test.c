@@ -32,6 +32,17 @@ static void who_keeps_routers_out(void **state)
 	drops(OPEN "-A INPUT -p tcp -m tcp --dport 1080 -j DROP\n", true);
 	drops(OPEN "-A INPUT -p tcp -m tcp ! --dport 22 -j DROP\n", true);
 	drops(OPEN "-A INPUT -p tcp -m tcp --dport 1000:2000 -j DROP\n", true);
+	drops(OPEN "-A INPUT ! -s 10.0.0.0/8 -j DROP\n", true);
+	drops(OPEN "-A INPUT ! -p udp -j DROP\n", true);
+	drops(OPEN "-A INPUT -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j DROP\n", true);
+	drops(OPEN "-A INPUT -m recent --update --rsource -j DROP\n", true);
+	drops(OPEN "-A INPUT -j DROP\n-A INPUT -p tcp -m tcp --dport 1080 -j ACCEPT\n", true);
+	drops(CLOSED "-A INPUT -i lo -j ACCEPT\n"
+		     "-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n"
+		     "-A INPUT -s 192.0.2.0/24 -p tcp -m tcp --dport 1080 -j ACCEPT\n"
+		     "-A INPUT -p tcp -m limit --limit 1/sec -m tcp --dport 1080 -j ACCEPT\n"
+		     "-A INPUT -p tcp -m multiport --dports 22,80:90 -j ACCEPT\n",
+	      true);
 }
 
 static void who_does_not(void **state)
@@ -47,6 +58,15 @@ static void who_does_not(void **state)
 	drops(OPEN "-N f2b-sshd\n-A INPUT -p tcp -m multiport --dports 22 -j f2b-sshd\n"
 		   "-A f2b-sshd -s 192.0.2.1/32 -j REJECT --reject-with icmp-port-unreachable\n",
 	      false);
+	drops(CLOSED "-A INPUT -p tcp -m multiport --dports 22,1080 -j ACCEPT\n", false);
+	drops(CLOSED
+	      "-A INPUT -p tcp -m conntrack --ctstate NEW,ESTABLISHED -m tcp --dport 1080 -j "
+	      "ACCEPT\n",
+	      false);
+	drops(CLOSED "-A INPUT -p tcp -m comment --comment \"in -s all -j DROP\" -m tcp --dport "
+		     "1000:1100 -j ACCEPT\n",
+	      false);
+	drops(CLOSED "-A INPUT -j ACCEPT\n-A INPUT -j DROP\n", false);
 	drops(OPEN "-N DOCKER\n-A DOCKER ! -i docker0 -o docker0 -j DROP\n", false);
 }
 
