@@ -12,6 +12,7 @@ import subprocess
 
 import pytest
 
+import hop
 import peers
 from bed import Bed
 from daemon import Hawserd
@@ -23,6 +24,7 @@ from waiting import until
 
 GATEWAY4, GATEWAY6 = far("b")
 SECOND4 = "10.77.2.9"
+EXIT_PORT = 1081
 
 
 @pytest.fixture
@@ -315,6 +317,34 @@ def test_prefixes_of_a_mesh(bare, start):
     ip(bare, f"-6 route del default from fd78:2::/48 via {far('b')[1]} dev b proto babel")
     until(mesh, lambda seen: seen == {"fd78:1::": ("b", "up"), "fd78:2::": ("b", "no-gateway")})
     assert origins(daemon, SERVER6) == {"fd78:1::1"}
+
+
+@pytest.mark.mptcp
+def test_a_gateway_beyond_a_neighbour_that_answers(bare, start, tmp_path):
+    """Nobody but the exit can tell, and no routing daemon has noticed yet."""
+    drop_b(bare)
+    ip(bare, f"-6 route del default via {far('a')[1]} dev a",
+       *(f"-6 addr add {prefix}1/128 dev lo nodad" for prefix in GATEWAY_PREFIXES))
+    for prefix in GATEWAY_PREFIXES.values():
+        leads(bare, prefix, "a")
+    tokens = hop.write_tokens(tmp_path / "tokens", hop.Token().line())
+    exit_ = Hawserd(bare, "--serve-exit", f"[{SERVER6}]:{EXIT_PORT}", "--tokens", str(tokens), listen=False,
+                    namespace=bare.server)
+    # Connects are too seldom to tell it.
+    daemon = start("--links", "auto", "--exit", f"[{SERVER6}]:{EXIT_PORT}", "--exit-token", str(tokens),
+                   "--exit-probe", "1h")
+
+    def mesh() -> list[dict]:
+        return [each for each in daemon.ask("links")["links"] if each.get("prefix")]
+
+    def states() -> dict[str, str]:
+        return {each["name"]: each["state"] for each in mesh()}
+
+    until(mesh, lambda seen: len(seen) == 2 and all(each["probes"]["replies"] >= 4 for each in seen))
+    with bare.rules(f"ip6 daddr {SERVER6} ip6 saddr fd78:2::/48 drop"):
+        until(states, lambda seen: seen == {"fd78:1::": "up", "fd78:2::": "no-answer"})
+    until(states, lambda seen: seen == dict.fromkeys(GATEWAY_PREFIXES, "up"))
+    exit_.finish()
 
 
 # Two links of the same address.

@@ -21,6 +21,8 @@
 /* While sessions move something over the link. */
 #define BUSY_S 0.04
 static const struct probe_patience patience = {.busy_s = 0.05, .idle_s = 1};
+/* Beyond a neighbour in a mesh there are more queues, and routes change. */
+static const struct probe_patience patience_beyond = {.busy_s = 0.25, .idle_s = 1};
 
 #define PROBES_MAX ((size_t)LINKS_MAX * LINK_PROBES_MAX)
 
@@ -34,6 +36,7 @@ struct probe {
 	int device;
 	union address address;
 	union address target;
+	bool beyond; /* a neighbour */
 	uint16_t id;
 	struct probe_verdict verdict;
 };
@@ -45,6 +48,7 @@ struct link_probes {
 	struct link_echoes past[LINKS_MAX]; /* of those that were closed, by link_slot() */
 	bool refused;			    /* and said so */
 	struct exit_reach *reach;
+	union address exit[IP_FAMILIES]; /* without a port; AF_UNSPEC: none */
 	link_probes_changed_fn *changed;
 	void *context;
 };
@@ -87,7 +91,8 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 	(void)events;
 	/* What has come while this thread was busy counts. */
 	read_answers(probe, now);
-	changed = probe_verdict_judge(&probe->verdict, &patience, now);
+	changed = probe_verdict_judge(&probe->verdict, probe->beyond ? &patience_beyond : &patience,
+				      now);
 	send_request(probe, now);
 	set_timer(probe, now);
 	if (changed)
@@ -181,6 +186,7 @@ static struct probe *open_probe(struct link_probes *probes, const struct link *l
 	probe->device = link->device;
 	probe->address = link->paths[family].address;
 	probe->target = *target;
+	probe->beyond = link->from.bits > 0 && address_same_ip(target, &probes->exit[family]);
 	probe->id = (uint16_t)randombytes_random();
 	probe->fd = open_socket(probe, link);
 	if (probe->fd < 0) {
@@ -204,8 +210,8 @@ static struct probe *open_probe(struct link_probes *probes, const struct link *l
 }
 
 /* Fills in who is asked through this path, and returns how many. */
-static size_t find_targets(const struct link *link, enum ip_family family,
-			   union address out[LINK_PROBES_MAX])
+static size_t find_targets(const struct link_probes *probes, const struct link *link,
+			   enum ip_family family, union address out[LINK_PROBES_MAX])
 {
 	const struct link_config *config = &link->config;
 	size_t count = 0;
@@ -221,6 +227,10 @@ static size_t find_targets(const struct link *link, enum ip_family family,
 		return count;
 	if (count == 0 && link->paths[family].gateway.sa.sa_family != AF_UNSPEC)
 		out[count++] = link->paths[family].gateway;
+	/* In a mesh a neighbour says nothing of who is beyond it, as the prefix's gateway. */
+	if (link->from.bits > 0 && config->probe_count == 0 &&
+	    probes->exit[family].sa.sa_family != AF_UNSPEC)
+		out[count++] = probes->exit[family];
 	return count;
 }
 
@@ -232,7 +242,7 @@ static bool is_at(const struct probe *probe, const struct link *link, enum ip_fa
 static bool is_for(const struct probe *probe, const struct link *link, enum ip_family family)
 {
 	union address targets[LINK_PROBES_MAX];
-	const size_t count = find_targets(link, family, targets);
+	const size_t count = find_targets(probe->probes, link, family, targets);
 
 	if (!is_at(probe, link, family) || probe->device != link->device ||
 	    !address_same_ip(&probe->address, &link->paths[family].address))
@@ -256,7 +266,7 @@ static bool has_probe(const struct link_probes *probes, const struct link *link,
 static void follow_path(struct link_probes *probes, const struct link *link, enum ip_family family)
 {
 	union address targets[LINK_PROBES_MAX];
-	const size_t count = find_targets(link, family, targets);
+	const size_t count = find_targets(probes, link, family, targets);
 	size_t place = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -315,7 +325,8 @@ bool link_probes_silent(const struct link_probes *probes, const struct link *lin
 	count_answers(probes, link, family, &known, &out);
 	if (known == 0)
 		count_answers(probes, link, family == IP_V4 ? IP_V6 : IP_V4, &known, &out);
-	quorum = quorum < known ? quorum : known;
+	/* Of a mesh, neighbour and exit have to answer. */
+	quorum = quorum < known && link->from.bits == 0 ? quorum : known;
 	return known - out < quorum || exit_reach_silent(probes->reach, link, family);
 }
 
@@ -353,6 +364,13 @@ struct link_echoes link_probes_echoes(const struct link_probes *probes, const st
 void link_probes_target(struct link_probes *probes, const struct exit_target *targets, size_t count,
 			double idle_s)
 {
+	memset(probes->exit, 0, sizeof(probes->exit));
+	for (size_t i = count; i-- > 0;) {
+		union address *exit = &probes->exit[address_family(&targets[i].address)];
+
+		*exit = targets[i].address;
+		address_set_port(exit, 0);
+	}
 	exit_reach_target(probes->reach, targets, count, idle_s);
 }
 
