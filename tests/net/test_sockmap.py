@@ -34,6 +34,8 @@ TCP_ONLY = ("--mptcp", "off")
 ALWAYS = (*TCP_ONLY, "--tier", "sockmap")
 # Enters again at once after it has left.
 EAGER = (*ALWAYS, "--tune", "chat-backoff-ms=1", "--tune", "chat-backoff-max-ms=2")
+# Chat enters, whether it gains by that here and now or not.
+WITHOUT_TRIAL = ("--tune", "chat-trial-ms=0")
 HELD_MAX = 1 * MEGABYTE
 NO_CAPABILITY = ("setpriv", "--bounding-set", "-all", "--inh-caps", "-all", "--no-new-privs", "--")
 
@@ -82,7 +84,7 @@ def queued(sock: socket.socket, request: int) -> int:
 # Who enters, who leaves.
 
 def test_chat_enters(hawserd):
-    daemon = hawserd(*TCP_ONLY, "--tune", "chat-window-us=1000000")
+    daemon = hawserd(*TCP_ONLY, *WITHOUT_TRIAL, "--tune", "chat-window-us=1000000")
     with through(daemon) as (client, server):
         chat(client, server, 5)
         assert tiers(daemon) == {"splice"}
@@ -103,8 +105,34 @@ def test_chat_enters(hawserd):
         assert session["bytes_up"] == after["up"]["bytes"]
         assert session["idle_s"] < 10
     # Of this daemon only.
-    assert daemon.status()["sockmap"] == {"entries": 1, "refused": 0}
+    assert daemon.status()["sockmap"] == {"entries": 1, "refused": 0, "trials": 0, "won": 0}
     assert daemon.status()["bytes"]["up"] == after["up"]["bytes"]
+
+
+def test_chat_is_tried(hawserd):
+    """It enters in a trial, and goes on in either tier after that. Several connections, so that their worker has
+    more than one to let in and out."""
+    daemon = hawserd(*TCP_ONLY, "--workers", "1", "--tune", "chat-trial-ms=20", "--tune", "chat-trial-rest-s=1",
+                     "--tune", "chat-turns=8")
+    with contextlib.ExitStack() as stack:
+        before = daemon.status()["sockmap"]
+        pairs = [stack.enter_context(through(daemon)) for _ in range(3)]
+        deadline = time.monotonic() + 120 * PATIENCE
+        # Once in, and out again, by a trial or by another.
+        while time.monotonic() < deadline:
+            for client, server in pairs:
+                chat(client, server, 20)
+            found = daemon.ask("flows")["flows"]
+            if all(flow["entries"] > 0 and flow["exits"] > 0 for flow in found):
+                break
+        else:
+            pytest.fail(f"no trial let them in and out: {found}")
+        assert {flow["tier"] for flow in found} <= {"sockmap", "copy"}
+        tried = daemon.status()["sockmap"]
+        assert before["trials"] == 0 and tried["entries"] >= 3 and tried["won"] <= tried["trials"]
+        for client, server in pairs:
+            chat(client, server, 200, 1000)
+            exchange(client, server, MEGABYTE)
 
 
 def test_a_slow_pair_does_not_enter(hawserd):
@@ -142,7 +170,7 @@ def test_neither_copy_nor_splice_enter(hawserd, tier):
     with through(daemon) as (client, server):
         chat(client, server, 500)
         assert tiers(daemon) == {tier}
-    assert daemon.status()["sockmap"] == {"entries": 0, "refused": 0}
+    assert daemon.status()["sockmap"] == {"entries": 0, "refused": 0, "trials": 0, "won": 0}
 
 
 @pytest.mark.mptcp
@@ -361,7 +389,7 @@ def test_everything_works_without(hawserd, way, tier):
         chat(client, server, 500)
         assert tiers(daemon) == {"splice"}
         exchange(client, server, 8 * MEGABYTE)
-    assert daemon.status()["sockmap"] == {"entries": 0, "refused": 0}
+    assert daemon.status()["sockmap"] == {"entries": 0, "refused": 0, "trials": 0, "won": 0}
 
 
 # Looking inside.

@@ -17,10 +17,12 @@ SECONDS = int(os.environ.get("SOAK_SECONDS", "30"))
 SECONDS_OTHERS = max(SECONDS // 10, 2)
 # The sockmap, after a pair has left it.
 ENTER_AGAIN_SOON = ("--tune", "chat-backoff-ms=1", "--tune", "chat-backoff-max-ms=10")
+# Pairs are let in and out of it all the time.
+TRIALS = ("--tune", "chat-trial-ms=10", "--tune", "chat-trial-rest-s=1")
 
 
 def test_torture(bed, hawserd):
-    Torture(bed, hawserd, "--torture", sockmap=True).run(SECONDS if bed.mptcp else SECONDS_OTHERS)
+    Torture(bed, hawserd, "--torture", *TRIALS, sockmap=True).run(SECONDS if bed.mptcp else SECONDS_OTHERS)
 
 
 @pytest.mark.parametrize("tier", ["copy", "splice", "sockmap"])

@@ -321,6 +321,18 @@ void sockmap_read_events(struct sockmap_worker *worker, sockmap_event_fn *handle
 	ring_buffer__consume(worker->ring);
 }
 
+unsigned int sockmap_pairs(const struct sockmap_worker *worker)
+{
+	return (worker->sockmap->slots - worker->free_count) / 2;
+}
+
+void sockmap_each(struct sockmap_worker *worker, sockmap_visit_fn *visit, void *arg)
+{
+	for (unsigned int i = 0; i < worker->sockmap->slots; i++)
+		if (worker->owners[i])
+			visit(worker->owners[i], arg);
+}
+
 static int socket_insert(const struct bpf_map *map, uint32_t slot, int fd)
 {
 	uint64_t value = (uint64_t)fd;

@@ -63,6 +63,12 @@ int sockmap_event_fd(const struct sockmap_worker *worker);
 typedef void sockmap_event_fn(void *owner, enum hawser_event_kind kind);
 void sockmap_read_events(struct sockmap_worker *worker, sockmap_event_fn *handle);
 
+/* How many pairs of two slots each are taken; and hands the owner of each slot to visit, which
+ * inserts and removes none. */
+unsigned int sockmap_pairs(const struct sockmap_worker *worker);
+typedef void sockmap_visit_fn(void *owner, void *arg);
+void sockmap_each(struct sockmap_worker *worker, sockmap_visit_fn *visit, void *arg);
+
 /* Puts a pair of connected sockets into the maps, redirecting, with a full budget; *flow stays
  * valid until sockmap_remove(). initial: session, direction,
  * and the source's next sequence number where it has one. Slot, or -ENOSPC (no slot), or

@@ -56,6 +56,15 @@ void sockmap_read_events(struct sockmap_worker *worker, sockmap_event_fn *handle
 {
 }
 
+unsigned int sockmap_pairs(const struct sockmap_worker *worker)
+{
+	return 0;
+}
+
+void sockmap_each(struct sockmap_worker *worker, sockmap_visit_fn *visit, void *arg)
+{
+}
+
 int sockmap_insert(struct sockmap_worker *worker, int source, int target,
 		   const struct hawser_flow *initial, void *owner, struct hawser_flow **flow)
 {

@@ -163,19 +163,25 @@ static void course_refill(struct sockmap_pair *pair, struct course *course,
 	course_remember(course, opposite);
 }
 
+static struct sockmap_pair *pair_of(struct sockmap_flow *flow)
+{
+	struct course *course = (struct course *)((char *)flow - offsetof(struct course, flow));
+	struct course *first = course - (flow->direction == HAWSER_UP ? UP : DOWN);
+
+	return (struct sockmap_pair *)((char *)first - offsetof(struct sockmap_pair, courses));
+}
+
 static void sockmap_pair_on_event(void *owner, enum hawser_event_kind kind)
 {
 	struct sockmap_flow *flow = owner;
-	struct course *course = (struct course *)((char *)flow - offsetof(struct course, flow));
 	const enum direction direction = flow->direction == HAWSER_UP ? UP : DOWN;
-	struct course *first = course - direction;
-	struct sockmap_pair *pair =
-		(struct sockmap_pair *)((char *)first - offsetof(struct sockmap_pair, courses));
+	struct sockmap_pair *pair = pair_of(flow);
+	struct course *course = &pair->courses[direction];
 
 	switch (kind) {
 	case HAWSER_EVENT_LOW:
 		if (pair->state == SOCKMAP_PAIR_IN)
-			course_refill(pair, course, &first[direction == UP ? DOWN : UP]);
+			course_refill(pair, course, &pair->courses[direction == UP ? DOWN : UP]);
 		break;
 	case HAWSER_EVENT_PASSED:
 		/* Also when this is an old event: its flow may have entered again. */
@@ -187,6 +193,26 @@ static void sockmap_pair_on_event(void *owner, enum hawser_event_kind kind)
 			pair->notify(pair->owner, SOCKMAP_PAIR_BROKEN);
 		break;
 	}
+}
+
+struct visit {
+	sockmap_pair_visit_fn *visit;
+	void *arg;
+};
+
+static void sockmap_pair_visit(void *owner, void *arg)
+{
+	const struct visit *visit = arg;
+	struct sockmap_flow *flow = owner;
+
+	/* One of two. */
+	if (flow->direction == HAWSER_UP)
+		visit->visit(pair_of(flow)->owner, visit->arg);
+}
+
+void sockmap_pair_each(struct sockmap_worker *worker, sockmap_pair_visit_fn *visit, void *arg)
+{
+	sockmap_each(worker, sockmap_pair_visit, &(struct visit){visit, arg});
 }
 
 void sockmap_pair_read_events(struct sockmap_worker *worker)

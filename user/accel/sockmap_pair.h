@@ -70,6 +70,10 @@ struct sockmap_flow *sockmap_pair_direction(struct sockmap_pair *pair, enum dire
 /* Bytes that the kernel moved since the last call. */
 uint64_t sockmap_pair_take_count(struct sockmap_pair *pair, enum direction direction);
 
+/* Hands the owner of each pair of the worker that has slots to visit, which may end no pair. */
+typedef void sockmap_pair_visit_fn(void *owner, void *arg);
+void sockmap_pair_each(struct sockmap_worker *worker, sockmap_pair_visit_fn *visit, void *arg);
+
 /* When sockmap_event_fd() is readable. */
 void sockmap_pair_read_events(struct sockmap_worker *worker);
 

@@ -19,9 +19,13 @@ bool sockmap_policy_moved(struct sockmap_policy *policy, const struct tune *tune
 		return false;
 	policy->last = direction;
 	policy->turns++;
-	chatty = policy->turns >= tune->chat_turns &&
-		 policy->bytes <= (uint64_t)policy->turns * tune->chat_bytes;
+	chatty = policy->turns >= tune->chat_turns && sockmap_policy_talks(policy, tune);
 	return chatty && sockmap_policy_may_enter(policy, now);
+}
+
+bool sockmap_policy_talks(const struct sockmap_policy *policy, const struct tune *tune)
+{
+	return policy->turns > 0 && policy->bytes <= (uint64_t)policy->turns * tune->chat_bytes;
 }
 
 bool sockmap_policy_may_enter(const struct sockmap_policy *policy, ev_tstamp now)

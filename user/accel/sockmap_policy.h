@@ -26,6 +26,9 @@ struct sockmap_policy {
 bool sockmap_policy_moved(struct sockmap_policy *policy, const struct tune *tune,
 			  enum direction direction, size_t n, ev_tstamp now);
 
+/* Whether what it moves is chat so far, though it may be too little to enter. */
+bool sockmap_policy_talks(const struct sockmap_policy *policy, const struct tune *tune);
+
 /* Whether the last exit is long enough ago. */
 bool sockmap_policy_may_enter(const struct sockmap_policy *policy, ev_tstamp now);
 

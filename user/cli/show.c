@@ -211,6 +211,7 @@ void show_status(struct json_object *answer)
 	struct json_object *bytes = json_member(answer, "bytes");
 	struct json_object *accept = json_member(answer, "accept");
 	struct json_object *tcp_only = json_member(answer, "tcp_only");
+	struct json_object *sockmap = json_member(answer, "sockmap");
 	char up[FIGURE_TEXT_MAX];
 	char down[FIGURE_TEXT_MAX];
 	char uptime[FIGURE_TEXT_MAX];
@@ -244,9 +245,11 @@ void show_status(struct json_object *answer)
 		   json_count(tcp_only, "remembered"), json_count(tcp_only, "tcp_dials"),
 		   json_count(tcp_only, "retries"), json_count(tcp_only, "learnt"));
 	print_counts("errors", json_member(answer, "errors"), COUNTS_NON_ZERO);
-	print_line("sockmap", "%" PRIu64 " entries, %" PRIu64 " refused",
-		   json_count(json_member(answer, "sockmap"), "entries"),
-		   json_count(json_member(answer, "sockmap"), "refused"));
+	print_line("sockmap",
+		   "%" PRIu64 " entries, %" PRIu64 " refused, %" PRIu64 " of %" PRIu64
+		   " trials won",
+		   json_count(sockmap, "entries"), json_count(sockmap, "refused"),
+		   json_count(sockmap, "won"), json_count(sockmap, "trials"));
 	print_line("accepting", "%" PRIu64 " pauses, %" PRIu64 " errors",
 		   json_count(accept, "pauses"), json_count(accept, "errors"));
 	show_access_log(json_member(answer, "access_log"));

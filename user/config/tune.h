@@ -39,6 +39,12 @@
 	 * time up to the next figure, unless it stayed in for that long. */                       \
 	X(chat_backoff_ms, "chat-backoff-ms", TUNE_MS, 1000, 1, 3600000)                           \
 	X(chat_backoff_max_ms, "chat-backoff-max-ms", TUNE_MS, 64000, 1, 3600000)                  \
+	/* What chatty pairs move is counted for this long, out of the sockmap, in it, and out of  \
+	 * it again; 0: without a trial they enter. */                                             \
+	X(chat_trial_ms, "chat-trial-ms", TUNE_MS, 150, 0, 10000)                                  \
+	/* From one trial to the next; twice as long each time that the verdict is the same, up to \
+	 * 16 minutes. */                                                                          \
+	X(chat_trial_rest_s, "chat-trial-rest-s", TUNE_S, 30, 1, 960)                              \
 	/* What the kernel may hold of one direction in the sockmap. */                            \
 	X(sockmap_bytes, "sockmap-bytes", TUNE_BYTES, 256 << 10, 64 << 10, 1 << 20)                \
 	/* Bytes that a send queue takes beyond what the peer's window and the path can carry.     \

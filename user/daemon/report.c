@@ -241,6 +241,16 @@ struct stats report_sum_stats(const struct report_source *source)
 	return sum;
 }
 
+static struct json_object *report_sockmap(const struct relay_counters *counters)
+{
+	struct json_object *object = report_pair("entries", counters->sockmap_entries, "refused",
+						 counters->sockmap_refused);
+
+	put_count(object, "trials", counters->sockmap_trials);
+	put_count(object, "won", counters->sockmap_trials_won);
+	return object;
+}
+
 static struct json_object *report_status(const struct report_source *source,
 					 struct json_object *request)
 {
@@ -278,9 +288,7 @@ static struct json_object *report_status(const struct report_source *source,
 	put(status, "upstream", report_transports(sum.server_transport));
 	put(status, "tcp_only", report_tcp_only(&sum.tcp_only));
 	put(status, "errors", report_errors(sum.ended));
-	put(status, "sockmap",
-	    report_pair("entries", sum.relay.sockmap_entries, "refused",
-			sum.relay.sockmap_refused));
+	put(status, "sockmap", report_sockmap(&sum.relay));
 	put(status, "accept",
 	    report_pair("pauses", sum.accept_pauses, "errors", sum.accept_errors));
 	if (source->access_log)

@@ -90,6 +90,7 @@ static void worker_begin_sockmap(struct worker *worker, struct sockmap *sockmap,
 {
 	struct relay_env *env = &worker->env.relay;
 
+	relay_trial_init(env);
 	env->sockmap = sockmap_worker(sockmap, index);
 	if (!env->sockmap)
 		return;

@@ -9,6 +9,7 @@
 
 #include "accel/sockmap_pair.h"
 #include "accel/sockmap_policy.h"
+#include "accel/sockmap_trial.h"
 #include "base/cause.h"
 #include "base/direction.h"
 #include "base/poller.h"
@@ -23,6 +24,8 @@ struct relay_counters {
 	/* By mover, and by the transports of client and server. */
 	uint64_t bytes[DIRECTIONS][RELAY_MOVERS][TRANSPORT_COUNT][TRANSPORT_COUNT];
 	uint64_t sockmap_entries; /* times that a pair entered it */
+	uint64_t sockmap_trials;  /* that ended */
+	uint64_t sockmap_trials_won;
 	uint64_t sockmap_refused; /* times that the kernel did not take one, or for want of slots */
 };
 
@@ -35,6 +38,9 @@ struct relay_env {
 	struct poller poller;
 	struct sockmap_worker *sockmap; /* NULL: no sockmap */
 	bool sockmap_mptcp;		/* it takes MPTCP sockets too */
+	struct sockmap_trial trial;	/* whether chatty pairs are better off in it */
+	struct ev_timer trial_timer;
+	uint64_t chat_bytes; /* that chatty pairs have moved, with and without it */
 	struct relay_counters *counters;
 	struct histogram *first_byte; /* from asked_s to what the destination says first */
 	/* Called each time that a relay with MPTCP has moved bytes. */
@@ -72,6 +78,9 @@ struct relay {
 	ev_tstamp asked_s;	 /* when the client said where to; 0: the first byte has come */
 	relay_notify_fn *notify;
 };
+
+/* Once for a worker, before its relays. */
+void relay_trial_init(struct relay_env *env);
 
 /* A relay without sockets; the caller fills in the legs' fd and transport. */
 void relay_init(struct relay *relay, struct relay_env *env, relay_notify_fn *notify);

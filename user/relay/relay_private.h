@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What relay.c, the pair of flows, relay_end.c, its end, relay_rate.c, its turns at a rate, and
- * relay_sockmap.c, its way into the sockmap and back, share. */
+ * relay_sockmap.c, its way into the sockmap and back, and relay_trial.c, whether that is worth it,
+ * share. */
 #ifndef HAWSER_RELAY_RELAY_PRIVATE_H
 #define HAWSER_RELAY_RELAY_PRIVATE_H
 
@@ -57,6 +58,11 @@ bool relay_is_chatty(struct relay *relay, const struct flow *flow, uint64_t n);
 
 /* Enters if all that was taken has been given. A pair that cannot enter goes on as it is. */
 void relay_try_sockmap(struct relay *relay);
+
+/* Of relay_trial.c: */
+
+/* Whether a chatty pair may enter the sockmap. Begins a trial when one is due. */
+bool relay_trial_admits(struct relay *relay);
 
 /* Of relay_rate.c, for a relay with a rate: */
 

@@ -22,14 +22,19 @@ bool relay_fits_sockmap(const struct relay *relay)
 
 bool relay_is_chatty(struct relay *relay, const struct flow *flow, uint64_t n)
 {
+	const struct tune *tune = &relay->config->tune;
 	double now = loop_clock_s(relay->env->loop);
+	bool chatty;
 
 	if (relay->unfit)
 		return false;
 	if (relay->config->tier == TIER_MODE_SOCKMAP)
 		return sockmap_policy_may_enter(&relay->policy, now);
-	return sockmap_policy_moved(&relay->policy, &relay->config->tune,
-				    flow == &relay->flows[UP] ? UP : DOWN, n, now);
+	chatty = sockmap_policy_moved(&relay->policy, tune, flow == &relay->flows[UP] ? UP : DOWN,
+				      n, now);
+	if (sockmap_policy_talks(&relay->policy, tune))
+		relay->env->chat_bytes += n;
+	return chatty && relay_trial_admits(relay);
 }
 
 /* libev leaves the descriptor of a stopped watcher in its epoll set until that brings an event
@@ -48,8 +53,11 @@ static void relay_on_park(void *owner, enum sockmap_pair_event event)
 	if (event == SOCKMAP_PAIR_BROKEN) {
 		relay_fail(relay, CAUSE_BYTES_LOST);
 	} else {
-		sockmap_policy_left(&relay->policy, &relay->config->tune,
-				    loop_clock_s(relay->env->loop));
+		/* Whom the trial keeps out has done nothing wrong. */
+		if (relay->config->tier != TIER_MODE_AUTO ||
+		    sockmap_trial_admits(&relay->env->trial))
+			sockmap_policy_left(&relay->policy, &relay->config->tune,
+					    loop_clock_s(relay->env->loop));
 		relay_pump(relay, &relay->flows[UP], &relay->client, &relay->server);
 		relay_pump(relay, &relay->flows[DOWN], &relay->server, &relay->client);
 	}
@@ -122,6 +130,7 @@ void relay_refresh(struct relay *relay)
 		uint64_t bytes = sockmap_pair_take_count(relay->pair, d);
 
 		flow->bytes += bytes;
+		relay->env->chat_bytes += bytes;
 		relay_count(relay, flow, MOVER_SOCKMAP, bytes);
 	}
 }

@@ -12,6 +12,8 @@ static void relay_counters_add(struct relay_counters *sum, const struct relay_co
 	add_all(&sum->bytes[0][0][0][0], &more->bytes[0][0][0][0],
 		sizeof(sum->bytes) / sizeof(uint64_t));
 	sum->sockmap_entries += more->sockmap_entries;
+	sum->sockmap_trials += more->sockmap_trials;
+	sum->sockmap_trials_won += more->sockmap_trials_won;
 	sum->sockmap_refused += more->sockmap_refused;
 }
 

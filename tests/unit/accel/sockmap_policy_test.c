@@ -78,6 +78,20 @@ static double wait_s(const struct sockmap_policy *policy, ev_tstamp now)
 	return waited_s;
 }
 
+static void only_turns_are_talk(void **state)
+{
+	struct sockmap_policy policy = {0};
+
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		sockmap_policy_moved(&policy, &tune_default, UP, 64, START_S);
+	assert_false(sockmap_policy_talks(&policy, &tune_default));
+	sockmap_policy_moved(&policy, &tune_default, DOWN, 64, START_S);
+	assert_true(sockmap_policy_talks(&policy, &tune_default));
+	sockmap_policy_moved(&policy, &tune_default, DOWN, tune_default.chat_bytes, START_S);
+	assert_false(sockmap_policy_talks(&policy, &tune_default));
+}
+
 static void leaving_soon_doubles_the_wait(void **state)
 {
 	struct sockmap_policy policy = {0};
@@ -111,6 +125,7 @@ int main(void)
 		cmocka_unit_test(large_turns_are_not),
 		cmocka_unit_test(one_direction_alone_is_not),
 		cmocka_unit_test(nothing_is_no_turn),
+		cmocka_unit_test(only_turns_are_talk),
 		cmocka_unit_test(leaving_soon_doubles_the_wait),
 	};
 

@@ -23,6 +23,8 @@ static void fill_stats(struct stats *stats, uint64_t base)
 		stats->ended[i] = base++;
 	stats->relay.sockmap_entries = base++;
 	stats->relay.sockmap_refused = base++;
+	stats->relay.sockmap_trials = base++;
+	stats->relay.sockmap_trials_won = base++;
 	stats->accept_pauses = base++;
 	stats->accept_errors = base++;
 	stats->rounds = base++;
@@ -106,7 +108,9 @@ static void status_sums_both_workers(void **state)
 	for (enum cause i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++)
 		assert_count(part, cause_info(i)->name, a->ended[i] + b->ended[i]);
 	part = get(status, "sockmap");
-	assert_members(part, 2);
+	assert_members(part, 4);
+	assert_count(part, "trials", a->relay.sockmap_trials + b->relay.sockmap_trials);
+	assert_count(part, "won", a->relay.sockmap_trials_won + b->relay.sockmap_trials_won);
 	assert_count(part, "entries", a->relay.sockmap_entries + b->relay.sockmap_entries);
 	assert_count(part, "refused", a->relay.sockmap_refused + b->relay.sockmap_refused);
 	part = get(status, "accept");

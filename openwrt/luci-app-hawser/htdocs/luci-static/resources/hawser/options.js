@@ -150,7 +150,8 @@ var tune = [
 	constant('tick_bytes_little', 16384), constant('tick_min_us', 1000), constant('tick_max_us', 4000),
 	constant('tick_rtt_share', 8), constant('tick_choice', 16), constant('chat_turns', 64),
 	constant('chat_window_us', 100000), constant('chat_bytes', 24576), constant('chat_backoff_ms', 1000),
-	constant('chat_backoff_max_ms', 64000), constant('sockmap_bytes', 262144), constant('unsent_bytes', 524288),
+	constant('chat_backoff_max_ms', 64000), constant('chat_trial_ms', 150), constant('chat_trial_rest_s', 30),
+	constant('sockmap_bytes', 262144), constant('unsent_bytes', 524288),
 	constant('receive_bytes', 5242880), constant('redial_below_port', 1024), constant('keepalive_idle_s', 120),
 	constant('keepalive_interval_s', 30)
 ];
