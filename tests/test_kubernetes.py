@@ -100,6 +100,30 @@ def test_what_is_drained_is_not_killed(name):
 
 
 @pytest.mark.parametrize("name", SETS)
+def test_nobody_else_may_write_where_hawserd_keeps_things(name):
+    """The kubelet makes an emptyDir 0777, as many provisioners make volumes: hawserd refuses such a directory,
+    and makes its own in it."""
+    pod = pod_of(name)["spec"]
+    made_for_root = {volume["name"] for volume in pod["volumes"] if "hostPath" in volume}
+    assert all(volume["hostPath"]["type"] == "DirectoryOrCreate" for volume in pod["volumes"]
+               if "hostPath" in volume)
+    text = (DEPLOY / name / "hawser.conf").read_text("utf-8")
+    state = re.search(r'state-dir = "(.*)"', text)
+    container, = pod["containers"]
+    for place in "/run/hawser", state[1] if state else "/var/lib/hawser":
+        mount = max((mount for mount in container["volumeMounts"]
+                     if Path(place).is_relative_to(mount["mountPath"])), key=lambda mount: mount["mountPath"])
+        assert mount["mountPath"] != place or mount["name"] in made_for_root, place
+
+
+def test_an_exit_finds_what_a_killed_one_has_left():
+    """It is in the node's kernel, and so the record is the node's."""
+    pod = pod_of("exit")["spec"]
+    run, = (volume for volume in pod["volumes"] if volume["name"] == "run")
+    assert pod["hostNetwork"] and run["hostPath"]["path"].startswith("/run/")
+
+
+@pytest.mark.parametrize("name", SETS)
 def test_hawserd_takes_the_files(build, tmp_path, name):
     secret = tmp_path / "secret"
     secret.write_text(subprocess.run([build / "hawser", "token", "new", "home"], capture_output=True,

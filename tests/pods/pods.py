@@ -64,6 +64,10 @@ def _allow_devices(pod: str) -> None:
                            check=True)
 
 
+def _mountpoint(volume: str) -> Path:
+    return Path(podman("volume", "inspect", "-f", "{{.Mountpoint}}", volume).strip())
+
+
 class Pod:
     """files: of ConfigMaps and Secrets, by name. environment: beyond that of the manifest; with
     MESH_PROXY=no nobody answers probes."""
@@ -91,11 +95,14 @@ class Pod:
                     volume[kind][key] = f"{name}-{volume[kind][key]}"
             if "secret" in volume:
                 volume["secret"]["optional"] = False  # podman 4.3 looks there unasked
-            if "hostPath" in volume:
-                del volume["hostPath"]
+        open_to_all = [volume["name"] for volume in spec["volumes"] if "emptyDir" in volume]
+        for volume in spec["volumes"]:
+            if volume.pop("hostPath", None):
                 volume["emptyDir"] = {}
         spec["volumes"] += [{"name": claim["metadata"]["name"], "emptyDir": {}}
                             for claim in manifest["spec"].get("volumeClaimTemplates", [])]
+        open_to_all += [claim["metadata"]["name"]
+                        for claim in manifest["spec"].get("volumeClaimTemplates", [])]
         for each in [*spec["volumes"], *container["volumeMounts"]]:
             each["name"] = f"{name}-{each['name']}"  # podman has one of each name for all pods
         pod = {"apiVersion": "v1", "kind": "Pod", "spec": spec,
@@ -107,6 +114,8 @@ class Pod:
         _allow_devices(podman("pod", "inspect", "-f", "{{.ID}}", name).strip())
         self._secrets = [volume["secret"]["secretName"] for volume in spec["volumes"] if "secret" in volume]
         self._decode(spec["volumes"])
+        for volume in open_to_all:  # as the kubelet makes an emptyDir, and many a provisioner a volume
+            _mountpoint(f"{name}-{volume}").chmod(0o777)
         podman("pod", "start", name)
         self.pid = int(podman("inspect", "-f", "{{.State.Pid}}", self.container))
         if not self.pid:
@@ -116,8 +125,7 @@ class Pod:
     def _decode(volumes: list[dict]) -> None:
         """What podman 4.3 leaves as it stands in the Secret, and open to all whatever defaultMode says."""
         for secret in (volume["secret"] for volume in volumes if "secret" in volume):
-            place = podman("volume", "inspect", "-f", "{{.Mountpoint}}", secret["secretName"]).strip()
-            for path in Path(place).iterdir():
+            for path in _mountpoint(secret["secretName"]).iterdir():
                 path.write_bytes(base64.b64decode(path.read_bytes()))
                 path.chmod(secret["defaultMode"])
 
