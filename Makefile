@@ -25,7 +25,7 @@ T       =
 # The Debian of `make check-packages`.
 SUITE   ?= bookworm
 # Of `make check-kernels`: the newest of these lines that Debian has, or directories as of Debian's packages.
-KERNELS ?= 6.1 6.12 7
+KERNELS ?= 6.1 6.12 6.18 7
 # 0: skip the tests that need network namespaces.
 NET     ?= 1
 # Options of `make demo`, handed to bench/demo.py.

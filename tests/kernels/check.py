@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
+import functools
 import os
 import platform
 import shutil
@@ -15,10 +16,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from image import GUEST_TREE, START_MODULES, Modules, make_initramfs, make_modules, make_root
-from virtual_machine import Images, Machine
+from virtual_machine import Images, Machine, end_all
 from packages import Archive, Kernel, Missing, own
 from table import Results, remarks, table
 
@@ -29,10 +31,13 @@ SELECTION = [
     "tests/kernels/what_is_on.py", *(f"tests/net/test_{name}.py" for name in (
         "exact", "ends", "sockmap", "intercept", "run", "local_accel", "links", "exits", "doctor",
         "fast_open", "torture")),
-    "tests/kernels/limits_shown.py", "tests/kernels/netem_agrees.py", "tests/unit",
+    "tests/kernels/limits_shown.py", "tests/kernels/netem_agrees.py",
+    "tests/kernels/without_mptcp_diag.py", "tests/unit",
     *(f"tests/net/test_{name}.py" for name in (
         "mptcp", "tcp_only", "steer", "connect_first", "link_setup", "link_rests", "exit_fallback",
         "local_scope", "urgent", "last_bytes", "backpressure"))]
+# Where two processors that run at the same time may matter most. Emulated, the rest has one.
+ON_TWO = ("tests/net/test_torture.py",)
 # What hawserd does by itself is the same everywhere; bpftool takes minutes for the kernel's BTF there.
 _LEFT_OUT = ("wrong_arguments wrong_files wrong_path wrong_token bad_usage cannot_be exit_status "
              "signals_are name_server clock_ busy_ revoked pinned_maps documented_commands")
@@ -44,11 +49,12 @@ WITHOUT_MPTCP = " and not ".join(["(not mptcp or no-mptcp)", *_LEFT_OUT.split()]
 # make is not in the machine.
 DESELECTED = ["--deselect", "tests/unit/test_unit.py::test_binaries_are_built"]
 # By how much an emulated machine is slower, at most; what waits for it waits so much longer.
-PATIENCE = {"kvm": 1, "tcg": 10}
-# Few take 20 on two free cores; this ends what goes on and on.
+PATIENCE = {"kvm": 1, "tcg": 10, "smp": 10}
+# It ends what goes on and on.
 MINUTES = 180
 STARTS_MAX = 4
-# Pytest's status when all that was chosen has run before.
+NEVER_BEGAN = "no machine ran a test"
+# Pytest's status when all of these files has run before, or needs MPTCP.
 NO_TESTS = 5
 
 
@@ -74,21 +80,23 @@ def own_kernel() -> Kernel | None:
 def choose(words: Sequence[str], archive: Archive) -> list[tuple[str, Kernel]]:
     """The kernels with their titles, the control first."""
     found = []
-    own = own_kernel()
+    control = own_kernel()
     line = ".".join(platform.release().split(".")[:2])
-    if own:
-        found.append((f"{own.version} (control)", own))
+    if control:
+        found.append((f"{control.version} (control)", control))
     else:
         say(f"this machine's kernel is not on its disk; the control is Debian's newest {line}")
-    for word in [*([] if own else [line]), *(word for word in words if own or word != line)]:
+        words = [line, *(word for word in words if word != line)]
+    for word in words:
         try:
             kernel = own(Path(word)) if "/" in word else archive.kernel(word)
         except Missing as reason:
-            if word == line and not own:
-                say(f"no control: {reason}")
-                continue
-            raise
-        found.append((kernel.version + (" (control)" if word == line and not own else ""), kernel))
+            if word != line or control:
+                raise
+            say(f"no control: {reason}")
+            continue
+        title = f"{kernel.version} (control)" if word == line and not control else kernel.version
+        found.append((title, kernel))
     return found
 
 
@@ -103,39 +111,53 @@ class Column:
         self._running, self._began = "", 0.0
 
     def run(self, accel: str) -> str:
-        """Starts anew after each death, with the tests that are left. Returns the accelerator that
-        worked."""
+        """Returns the accelerator that worked."""
         self._began = time.monotonic() - self.results.seconds
         deadline = time.monotonic() + 60 * MINUTES
-        modules = Modules(self._kernel)
-        image = make_modules(modules, self._kernel, self._scratch)
-        for _ in range(STARTS_MAX):
-            with tempfile.TemporaryDirectory(dir=self._scratch) as scratch:
-                images = Images(self._kernel.image, make_initramfs(modules, {
-                    "parameters": self._parameters(accel),
-                    "done": "\n".join(self.results.outcomes)}, Path(scratch)), self._root, image)
-                trouble = self._once(images, accel, Path(scratch), deadline)
-            if accel == "kvm" and trouble and not self.results.outcomes:
+        with tempfile.TemporaryDirectory(dir=self._scratch) as place:
+            modules = Modules(self._kernel)
+            start = functools.partial(self._start, modules, make_modules(
+                modules, self._kernel, Path(place)), Path(place), deadline)
+            if accel == "kvm":
+                start(accel, self._selection)
+                if self.results.note != NEVER_BEGAN:
+                    return accel
                 say("KVM does not start it; emulating")
-                accel, self.results.note = "tcg", ""
-            elif not trouble or self.results.note:  # at its end, or too late
-                break
-        else:
-            self.results.note = f"died {STARTS_MAX} times"
-        return accel
+                self.results.note = ""
+            for kind in "tcg", "smp":
+                files = [name for name in self._selection if (name in ON_TWO) == (kind == "smp")]
+                if files and not self.results.note:
+                    start(kind, files)
+        return "tcg"
 
-    def _parameters(self, accel: str) -> str:
-        words = {"TREE": GUEST_TREE, "BUILD": str(self._build), "PATIENCE": str(PATIENCE[accel]),
+    def _start(self, modules: Modules, image: Path, place: Path, deadline: float, kind: str,
+               files: Sequence[str]) -> None:
+        """Starts anew after each death, with the tests that are left."""
+        for _ in range(STARTS_MAX):
+            before = len(self.results.outcomes)
+            with tempfile.TemporaryDirectory(dir=place) as scratch:
+                images = Images(self._kernel.image, make_initramfs(modules, {
+                    "parameters": self._parameters(kind, files),
+                    "done": "\n".join(self.results.outcomes)}, Path(scratch)), self._root, image)
+                trouble = self._once(images, kind, Path(scratch), deadline)
+            if trouble and len(self.results.outcomes) == before:
+                self.results.note = NEVER_BEGAN
+            if not trouble or self.results.note:  # at its end, or too late
+                return
+        self.results.note = f"died {STARTS_MAX} times"
+
+    def _parameters(self, kind: str, files: Sequence[str]) -> str:
+        words = {"TREE": GUEST_TREE, "BUILD": str(self._build), "PATIENCE": str(PATIENCE[kind]),
                  "MODULES": " ".join(START_MODULES),
                  "KEYWORDS": KEYWORDS, "WITHOUT_MPTCP": WITHOUT_MPTCP,
-                 "SELECTION": " ".join([*DESELECTED, *self._selection])}
+                 "SELECTION": " ".join([*DESELECTED, *files])}
         return "".join(f"{name}='{value}'\n" for name, value in words.items())
 
-    def _once(self, images: Images, accel: str, scratch: Path, deadline: float) -> str:
+    def _once(self, images: Images, kind: str, scratch: Path, deadline: float) -> str:
         """What went wrong, if not the tests. The test that it died in, or that ran when the time was
         over, counts as done."""
         self._running, finished = "", False
-        with Machine(images, accel, scratch) as machine:
+        with Machine(images, kind, scratch) as machine:
             try:
                 for line in machine.lines(deadline):
                     finished = self._take(line) or finished
@@ -168,8 +190,7 @@ class Column:
                     f"{line['said']}")
         elif line["kind"] == "finish":
             self._running = ""
-            if line["status"] not in (0, 1) and not (
-                    line["status"] == NO_TESTS and self.results.earlier):
+            if line["status"] not in (0, 1, NO_TESTS):
                 self.results.note = f"pytest ended with status {line['status']}"
         return line["kind"] == "finish"
 
@@ -256,16 +277,32 @@ def check(options: argparse.Namespace, home: Path) -> int:
             kernels = choose(options.kernels, archive)
             scratch = leave.enter_context(run_directory(home))
         leave.callback(tell, columns)
-        accel, root = accelerator(), make_root(TREE, options.build, scratch, selection)
+        root = make_root(TREE, options.build, scratch, selection)
+        left = []
         for title, kernel in kernels:
             saved = home / f"results-{kernel.release}-{kernel.version}"
-            with tempfile.TemporaryDirectory(dir=scratch) as place:
-                column = Column(title, kernel, root, Path(place), options.build, selection, saved)
-                if options.resume:
-                    column.results.load(saved)
-                columns.append(column.results)
-                accel = column.run(accel)
+            left.append(Column(title, kernel, root, scratch, options.build, selection, saved))
+            columns.append(left[-1].results)
+            if options.resume:
+                columns[-1].load(saved)
+        run_all(left)
     return 0 if all(results.ok() for results in columns) else 1
+
+
+def run_all(columns: list[Column]) -> None:
+    """An emulated machine has one processor of this one, so there are some at a time."""
+    accel, left = accelerator(), list(columns)
+    while left and accel == "kvm":
+        accel = left.pop(0).run(accel)
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        jobs = [pool.submit(column.run, accel) for column in left]
+        try:
+            for job in as_completed(jobs):
+                job.result()
+        except BaseException:
+            end_all()
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 if __name__ == "__main__":
