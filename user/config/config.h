@@ -136,8 +136,8 @@ struct config {
 	unsigned int workers;
 	char *control; /* path of the control socket */
 	bool control_is_default;
-	char *state_dir; /* for what survives a restart of the host */
-	bool history;	 /* of what was used */
+	char *state_dir;	 /* for what survives a restart of the host */
+	bool history;		 /* of what was used */
 	union address *announce; /* to MPTCP clients, for further subflows; port 0: that dialled */
 	size_t announce_count;	 /* at most ANNOUNCE_MAX */
 	enum log_level log_level;

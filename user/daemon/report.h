@@ -36,8 +36,8 @@ struct report_source {
 	const struct sockmap *sockmap;
 	struct worker **workers;
 	size_t worker_count;
-	const struct local *local;	 /* NULL: not asked for */
-	const struct links *links;	 /* NULL: none */
+	const struct local *local; /* NULL: not asked for */
+	const struct links *links; /* NULL: none */
 	const struct announced *announced;
 	struct access_log *access_log;	 /* NULL: none */
 	const struct on_event *on_event; /* the same */

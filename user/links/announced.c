@@ -77,20 +77,30 @@ static int write_record(const struct announced *announced)
 	return run_file_write(announced->record, text, len);
 }
 
-static void read_line(struct announced *announced, const char *line)
+/* What follows a word of the line; NULL: another word. */
+static const char *after(const char *line, const char *word)
 {
-	char ip[ADDRESS_TEXT_MAX];
-	struct prefix prefix;
-	unsigned int number;
+	const size_t len = strlen(word);
 
-	if (sscanf(line, "address %63s %u", ip, &number) == 2 && number <= UINT16_MAX &&
-	    announced->count < ANNOUNCE_MAX && prefix_parse(ip, &prefix) == 0) {
-		address_set_port(&prefix.base, (uint16_t)number);
+	return strncmp(line, word, len) == 0 ? line + len : NULL;
+}
+
+static void read_line(struct announced *announced, char *line)
+{
+	const char *number;
+	char *port = strrchr(line, ' ');
+	struct prefix prefix;
+
+	if ((number = after(line, "joins "))) {
+		announced->forbade = strtoul(number, NULL, 10) > 0;
+	} else if ((number = after(line, "subflows "))) {
+		announced->subflows = (uint32_t)strtoul(number, NULL, 10);
+	} else if (after(line, "address ") && port && announced->count < ANNOUNCE_MAX) {
+		*port = '\0';
+		if (prefix_parse(after(line, "address "), &prefix))
+			return;
+		address_set_port(&prefix.base, (uint16_t)strtoul(port + 1, NULL, 10));
 		announced->ours[announced->count++] = prefix.base;
-	} else if (sscanf(line, "joins %u", &number) == 1) {
-		announced->forbade = number;
-	} else if (sscanf(line, "subflows %u", &number) == 1) {
-		announced->subflows = number;
 	}
 }
 
@@ -120,13 +130,11 @@ static void set_fault(struct announced *announced, const char *what, int err)
 static int joins_allowed(void)
 {
 	FILE *file = fopen(JOINS, "re");
-	int allowed = -1;
+	const int first = file ? fgetc(file) : EOF;
 
-	if (file && fscanf(file, "%d", &allowed) != 1)
-		allowed = -1;
 	if (file)
 		fclose(file);
-	return allowed;
+	return first == EOF ? -1 : first != '0';
 }
 
 static int allow_joins(bool allowed)

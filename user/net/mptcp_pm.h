@@ -20,8 +20,8 @@ struct mptcp_pm;
 
 struct mptcp_pm_endpoint {
 	union address address; /* port 0: none of its own */
-	int device;	/* 0: any */
-	uint32_t flags; /* MPTCP_PM_ADDR_FLAG_…, as the kernel has them */
+	int device;	       /* 0: any */
+	uint32_t flags;	       /* MPTCP_PM_ADDR_FLAG_…, as the kernel has them */
 	uint8_t id;
 	bool backup;
 };
