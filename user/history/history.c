@@ -220,7 +220,8 @@ static int place(struct history *history, enum history_kind kind, const char *na
 	*out = find(history, kind, name);
 	if (*out)
 		return 0;
-	if (has_room(history, kind))
+	/* The others have a place of their own. */
+	if (has_room(history, kind) || strcmp(name, HISTORY_OTHERS) == 0)
 		return add_series(history, kind, name, out);
 	err = find_others(history, kind, &others);
 	if (err)

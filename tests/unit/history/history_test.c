@@ -148,6 +148,64 @@ static size_t memory_of(const struct history *of)
 	return sum;
 }
 
+static void is_full_with_one_others(uint64_t expected)
+{
+	size_t count, others = 0;
+	const struct history_series *list = history_list(history, HISTORY_CLIENT, &count);
+
+	for (size_t i = 0; i < count; i++)
+		others += strcmp(list[i].name, HISTORY_OTHERS) == 0;
+	assert_int_equal(count, HISTORY_CLIENTS_MAX + 1);
+	assert_int_equal(others, 1);
+	assert_int_equal(total(history), expected);
+}
+
+/* As a worker counts them for whom it had no room: they take nobody's place, whatever they bring.
+ */
+static void others_come_to_a_full_table(void **state)
+{
+	const uint64_t much = UINT64_C(1) << 40;
+	char name[32];
+
+	(void)state;
+	for (uint32_t i = 0; i < HISTORY_CLIENTS_MAX; i++) {
+		snprintf(name, sizeof(name), "client%u", i);
+		add(name, HOUR, 1, 0);
+	}
+	add(HISTORY_OTHERS, HOUR, much, 0);
+	is_full_with_one_others(HISTORY_CLIENTS_MAX + much);
+	for (uint32_t i = 0; i < 10; i++) {
+		snprintf(name, sizeof(name), "heavy%u", i);
+		add(name, HOUR, 1000, 0);
+		assert_non_null(find(history, name));
+		is_full_with_one_others(HISTORY_CLIENTS_MAX + much + (i + 1) * 1000);
+	}
+}
+
+/* The same, from what another hawserd has written. */
+static void others_are_merged_into_a_full_table(void **state)
+{
+	struct history *full = history;
+	char name[32];
+
+	(void)state;
+	history = history_new();
+	assert_non_null(history);
+	add(HISTORY_OTHERS, HOUR, 1000, 0);
+	add("new", HOUR, 2000, 0);
+	for (uint32_t i = 0; i < HISTORY_CLIENTS_MAX; i++) {
+		snprintf(name, sizeof(name), "client%u", i);
+		assert_int_equal(history_add(full, HISTORY_CLIENT, name, NULL, at(HOUR),
+					     (struct history_bytes){.up = 1}),
+				 0);
+	}
+	assert_int_equal(history_merge(full, history), 0);
+	history_free(history);
+	history = full;
+	is_full_with_one_others(HISTORY_CLIENTS_MAX + 3000);
+	assert_non_null(find(history, "new"));
+}
+
 /* No byte is lost, those who use much keep their names, and memory and file have their bounds. */
 static void ten_thousand_clients_in_a_day(void **state)
 {
@@ -381,6 +439,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(hours_and_days, begin, end),
 		cmocka_unit_test_setup_teardown(a_clock_that_jumps, begin, end),
 		cmocka_unit_test_setup_teardown(ten_thousand_clients_in_a_day, begin, end),
+		cmocka_unit_test_setup_teardown(others_come_to_a_full_table, begin, end),
+		cmocka_unit_test_setup_teardown(others_are_merged_into_a_full_table, begin, end),
 		cmocka_unit_test_setup_teardown(names_of_all_kinds, begin, end),
 		cmocka_unit_test_setup_teardown(damaged, begin, end),
 		cmocka_unit_test_setup_teardown(what_is_damaged_is_told, begin, end),
