@@ -100,7 +100,7 @@ class Spinners:
         if failure:
             return
         if self._process.returncode != 0:
-            raise RuntimeError("the spinners failed")
+            raise Failed("the spinners failed")
         self._samples = [tuple(map(int, line.split())) for line in output.splitlines()]
 
     @property

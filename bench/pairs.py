@@ -89,8 +89,8 @@ class Run:
 
     def start(self, contender: str) -> None:
         server = self._topology.server
-        processes.wait_for(server, SERVER4, _PORT, processes.start(
-            self._stack, server, LOAD, "serve", f"--listen={SERVER4}:{_PORT}"))
+        self._server = processes.start(self._stack, server, LOAD, "serve", f"--listen={SERVER4}:{_PORT}")
+        processes.wait_for(server, SERVER4, _PORT, self._server)
         router.start_exit(self._stack, self._topology, self._directory)
         router.start_router(self._stack, self._topology, self._directory,
                             LINKS if contender == BOTH else LINKS[0])
@@ -100,7 +100,7 @@ class Run:
             self._stack, self._topology.client, LOAD, "run", f"--to={SERVER4}:{_PORT}",
             f"--proxy={LAN4}:{router.PROXY_PORT}", f"--work={direction}", f"--warm-up={settle_s}",
             f"--seconds={seconds}")
-        found = processes.result(load, settle_s + seconds + processes.PATIENCE_S)
+        found = processes.result(load, settle_s + seconds + processes.PATIENCE_S, [self._server])
         return found["mbit_per_s"]
 
 

@@ -8,6 +8,7 @@ with two addresses of its own, and the router forwards its subflows, one per lin
 from __future__ import annotations
 
 import contextlib
+import select
 import subprocess
 import time
 from dataclasses import dataclass, replace
@@ -27,7 +28,7 @@ _TABLE_B = 102
 _PORT, _BESIDE_PORT = 5001, 5002
 # BBR, where it is the default, paces: without a shaper a stream is then bounded by its timers, at a
 # quarter of what the CPU could do, and with one it keeps the queue empty. Every kernel has reno.
-_CONGESTION = "reno"
+CONGESTION = "reno"
 _BESIDE_LASTS_S = 1.0
 # Of sessions that end a measurement, until what the kernel frees is free.
 _SETTLE_S = 1.0
@@ -70,7 +71,7 @@ def _build(row: Row) -> Topology:
         ModemTopology(rate_a=row.rate_a, rate_b=row.rate_b)
     for namespace in made.client, made.router, made.server:
         if not row.emulated:
-            namespace.sysctl("ipv4/tcp_congestion_control", _CONGESTION)
+            namespace.sysctl("ipv4/tcp_congestion_control", CONGESTION)
         # A port serves again after a second, not a minute: connections come and go by ten thousands.
         namespace.sysctl("ipv4/tcp_tw_reuse", 1)
     _lets_forward(made)
@@ -93,9 +94,12 @@ class Stage:
 
     def __init__(self, row: Row) -> None:
         self.row = row
-        self._topology = _build(row)
-        self._cgroup = Cgroup() if row.local else None
-        self._quota = QuotaCgroup(row.quota) if row.quota else None
+        with contextlib.ExitStack() as undo:
+            self._cgroup = undo.enter_context(Cgroup()) if row.local else None
+            self._quota = undo.enter_context(QuotaCgroup(row.quota)) if row.quota else None
+            self._topology = _build(row)
+            self._groups = undo.pop_all()
+        self._servers: list[subprocess.Popen] = []
         self._address = CLIENT4 if row.leg == "far" else SERVER4
         # See ROWS: its way does not meet that of the load beside it.
         apart = row.beside and row.leg == "tcp"
@@ -108,13 +112,11 @@ class Stage:
 
     def __exit__(self, *_: object) -> None:
         self._topology.close()
-        for group in self._cgroup, self._quota:
-            if group:
-                group.close()
+        self._groups.close()
 
     def _renew(self) -> None:
-        self._topology.close()
-        self._topology = _build(self.row)
+        before, self._topology = self._topology, _build(self.row)
+        before.close()
 
     @property
     def _from(self):
@@ -128,7 +130,9 @@ class Stage:
 
     def _start_server(self, stack: contextlib.ExitStack, port: int, mptcp: bool) -> None:
         command = [LOAD, "serve", f"--listen=0.0.0.0:{port}"] + ["--mptcp"] * mptcp
-        wait_for(self._to, "127.0.0.1", port, start(stack, self._to, *command))
+        server = start(stack, self._to, *command)
+        self._servers.append(server)
+        wait_for(self._to, "127.0.0.1", port, server)
 
     def _start_load(self, stack: contextlib.ExitStack, contender: Contender, door: Door,
                     target: Target, options: dict[str, object]) -> subprocess.Popen:
@@ -154,18 +158,20 @@ class Stage:
         before = idle.look(self._pids(site), time.monotonic) if self.row.idle else None
         load = self._start_load(stack, contender, door, self._target, own)
         looks = self._look_at_silence(load, site, times) if before else ()
-        found = result(load, patience_s)
+        found = result(load, patience_s, self._servers)
         if looks:
             if looks[-1].at_s * 1e9 > found["end_ns"]:
                 raise Failed("others were in the way: looking took longer than the sessions were idle")
             found |= idle.cost(before, *looks, self.row.load["connections"])
-        return found, beside and result(beside, patience_s)
+        return found, beside and result(beside, patience_s, self._servers)
 
     @staticmethod
     def _pids(site: Site) -> list[int]:
         return [process.pid for process in site.started]
 
     def _look_at_silence(self, load: subprocess.Popen, site: Site, times: Times) -> tuple:
+        if not select.select([load.stdout], [], [], times.warm_up_s + PATIENCE_S)[0]:
+            raise Failed("the load does not say that its sessions stand")
         if not load.stdout.readline():
             return ()  # result() tells why
         first = idle.look(self._pids(site), time.monotonic)
@@ -181,6 +187,7 @@ class Stage:
             self._renew()
         _has_endpoints(self._topology, self.row, contender.proxied)
         targets = [self._target] + [self._beside] * bool(self.row.beside)
+        self._servers.clear()
         mptcp = self.row.dials_mptcp or (self.row.mptcp and not contender.proxied)
         for target in targets:
             self._start_server(stack, target.port, mptcp)
@@ -190,10 +197,12 @@ class Stage:
     def pace(self, contender: Contender, times: Times) -> None:
         """Measures the rate that a paced row takes a share of. Failed if that fails."""
         paced, self.row = self.row, replace(self.row, paced=None)
-        with contextlib.ExitStack() as stack:
-            door, site = self._open(stack, contender)
-            found, _ = self._run_loads(stack, contender, door, times, site)
-        self.row = paced
+        try:
+            with contextlib.ExitStack() as stack:
+                door, site = self._open(stack, contender)
+                found, _ = self._run_loads(stack, contender, door, times, site)
+        finally:
+            self.row = paced
         self._paced_rate = found["per_second"]
 
     def ends(self, contender: Contender) -> dict[str, str]:
@@ -201,7 +210,7 @@ class Stage:
         with contextlib.ExitStack() as stack:
             door, _ = self._open(stack, contender)
             load = self._start_load(stack, contender, door, self._target, {"work": "ends"})
-            return result(load, PATIENCE_S)
+            return result(load, PATIENCE_S, self._servers)
 
     def _measure(self, contender: Contender, times: Times) -> dict:
         with contextlib.ExitStack() as stack:

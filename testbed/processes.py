@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterable
 
 from namespace import MountNamespace, Namespace
 from patience import PATIENCE
@@ -22,8 +23,15 @@ SPIN = os.path.join(BUILD, "bench", "spin")
 PATIENCE_S = 60 * PATIENCE
 
 
+_WRONG_BYTES = 3  # the status of a load that saw some
+
+
 class Failed(Exception):
     """A measurement that came to nothing."""
+
+
+class WrongBytes(Failed):
+    """Bytes were lost, doubled, changed or out of order: that must not be tried again until it is not seen."""
 
 
 def arguments(options: dict[str, object]) -> list[str]:
@@ -68,12 +76,24 @@ def errors(process: subprocess.Popen) -> str:
     return process.errors.read().strip()
 
 
-def result(process: subprocess.Popen, timeout_s: float) -> dict:
-    """The JSON that a load prints at its end."""
+def _failure(reason: str, load: subprocess.Popen, servers: Iterable[subprocess.Popen]) -> Failed:
+    """A server says something only when it is about to end, and its client then sees no more than that."""
+    ended = [load]
+    for server in servers:
+        if said := errors(server):
+            reason += f"; at the server: {said}"
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                server.wait(PATIENCE_S)
+            ended.append(server)
+    return (WrongBytes if any(each.returncode == _WRONG_BYTES for each in ended) else Failed)(reason)
+
+
+def result(process: subprocess.Popen, timeout_s: float, servers: Iterable[subprocess.Popen] = ()) -> dict:
+    """The JSON that a load prints at its end. servers: those that it talks to. Failed has what they say, too."""
     try:
         output, _ = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
-        raise Failed("the load does not end") from None
+        raise _failure("the load does not end", process, servers) from None
     if process.returncode != 0:
-        raise Failed(errors(process) or f"exit {process.returncode}")
+        raise _failure(errors(process) or f"exit {process.returncode}", process, servers)
     return json.loads(output)

@@ -113,8 +113,8 @@ static size_t intake_receive(struct intake *intake, int fd)
 static bool intake_next_block(struct intake *intake)
 {
 	if (intake->head.magic != BLOCK_MAGIC || intake->head.position != intake->position)
-		die("wrong bytes after %" PRIu64 ": lost, doubled or out of order",
-		    intake->position);
+		die_of_wrong_bytes("wrong bytes after %" PRIu64 ": lost, doubled or out of order",
+				   intake->position);
 	intake->head_have = 0;
 	intake->block_left = intake->head.len;
 	return intake->block_left > 0;

@@ -119,11 +119,8 @@ static void exchange_once(const struct plan *plan, const int *fds)
 {
 	for (size_t i = 0; i < plan->connections; i++)
 		send_pattern(fds[i], plan->request_bytes);
-	for (size_t i = 0; i < plan->connections; i++) {
-		char buffer[BYTES_MAX];
-
-		net_read_all(fds[i], buffer, plan->response_bytes);
-	}
+	for (size_t i = 0; i < plan->connections; i++)
+		receive_pattern(fds[i], plan->response_bytes);
 }
 
 /* Says in a first line when the silence begins, so that others can look meanwhile. */

@@ -13,10 +13,10 @@
 
 #include "load.h"
 
-#define CHUNK_BYTES ((size_t)256 * 1024)
-#define EVENTS	    64
+#define EVENTS 64
 
-/* One connection, seen from either side: a message comes in, a message goes out. */
+/* One connection, seen from either side: a message comes in, a message goes out. Each is a word,
+ * and then what the pattern has there. */
 struct talk {
 	int fd;
 	uint32_t in_bytes;
@@ -66,15 +66,20 @@ static struct talk *talk_new(int fd, uint32_t in_bytes, uint32_t out_bytes, int 
 /* Sends what is left of the message; what finds no room waits for EPOLLOUT. 0 or -errno. */
 static int talk_send(struct talk *talk, int epoll)
 {
-	static _Thread_local char buffer[CHUNK_BYTES];
+	static _Thread_local char first[PATTERN_BYTES];
+	static _Thread_local bool is_filled;
 
-	memcpy(buffer, &talk->word, sizeof(talk->word));
+	if (!is_filled)
+		memcpy(first, pattern_at(0), sizeof(first));
+	is_filled = true;
+	memcpy(first, &talk->word, sizeof(talk->word));
 	while (talk->out_left > 0) {
 		size_t done = talk->out_bytes - talk->out_left;
-		size_t from = done < sizeof(talk->word) ? done : sizeof(talk->word);
-		size_t room = CHUNK_BYTES - from;
+		bool begun = done >= sizeof(talk->word);
+		size_t room = begun ? PATTERN_BYTES : PATTERN_BYTES - done;
 		size_t len = talk->out_left < room ? talk->out_left : room;
-		ssize_t n = send(talk->fd, buffer + from, len, MSG_NOSIGNAL);
+		ssize_t n =
+			send(talk->fd, begun ? pattern_at(done) : first + done, len, MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EAGAIN)
 			break;
@@ -95,13 +100,16 @@ static int talk_begin(struct talk *talk, int epoll)
 	return talk_send(talk, epoll);
 }
 
+/* Keeps the word, and checks what is behind it. */
 static void talk_hear(struct talk *talk, const char *bytes, size_t len)
 {
 	size_t done = talk->in_bytes - talk->in_left;
+	size_t of_word = done < sizeof(talk->heard) ? sizeof(talk->heard) - done : 0;
 
-	if (done < sizeof(talk->heard))
-		memcpy((char *)&talk->heard + done, bytes,
-		       len < sizeof(talk->heard) - done ? len : sizeof(talk->heard) - done);
+	of_word = len < of_word ? len : of_word;
+	memcpy((char *)&talk->heard + done, bytes, of_word);
+	if (len > of_word)
+		pattern_check(bytes + of_word, len - of_word, done + of_word);
 }
 
 /* Whether the response is that to the request. */
@@ -117,8 +125,8 @@ static bool talk_is_answered(const struct talk *talk)
 /* 1: a message is complete; 0: not yet; -ENODATA: the end of the stream; or -errno. */
 static int talk_receive(struct talk *talk)
 {
-	static _Thread_local char buffer[CHUNK_BYTES];
-	size_t len = talk->in_left < CHUNK_BYTES ? talk->in_left : CHUNK_BYTES;
+	static _Thread_local char buffer[PATTERN_BYTES];
+	size_t len = talk->in_left < sizeof(buffer) ? talk->in_left : sizeof(buffer);
 	ssize_t n = recv(talk->fd, buffer, len, 0);
 
 	if (n < 0)
@@ -231,7 +239,7 @@ static void client_step(struct client *client, const struct epoll_event *event)
 	if (result == 0)
 		return;
 	if (!talk_is_answered(talk))
-		die("a wrong response: bytes were lost, doubled or out of order");
+		die_of_wrong_bytes("a wrong response: bytes were lost, doubled or out of order");
 	now = now_ns();
 	if (now >= client->hello->from_ns && now < client->hello->to_ns)
 		latency_add(client->latency, now - talk->since_ns);

@@ -72,6 +72,8 @@ const char *work_name(enum work work);
 struct hello plan_hello(const struct plan *plan);
 
 noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* With a status of its own: a measurement that fails so must not be tried again. */
+noreturn void die_of_wrong_bytes(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* net.c. Addresses are ADDR:PORT or [ADDR]:PORT. What fails ends the program. */
 int net_listen(const char *address, bool mptcp);

@@ -22,7 +22,8 @@ static const char usage[] =
 	"`load run` prints one line of JSON. What it counts is what arrived between the end of "
 	"the\n"
 	"warm-up and the end of the run, whichever side it arrived at. --bytes is per connection.\n"
-	"Wrong bytes end it. duplex: streams both ways; churn: a connection for each exchange; "
+	"Wrong bytes end it with status 3. duplex: streams both ways; churn: a connection for each "
+	"exchange; "
 	"idle:\n"
 	"says when all connections stand and are silent; ends: whether half-closes and resets "
 	"come\n"
@@ -32,16 +33,33 @@ static const char usage[] =
 	"  --buffer BYTES      per call, 262144\n"
 	"  --low-water BYTES   SO_RCVLOWAT, so that fewer segments wake the reader\n";
 
+enum status { STATUS_FAILED = 1, STATUS_USAGE = 2, STATUS_WRONG_BYTES = 3 };
+
+static void complain(const char *format, va_list arguments)
+{
+	fputs("load: ", stderr);
+	vfprintf(stderr, format, arguments);
+	fputc('\n', stderr);
+}
+
 void die(const char *format, ...)
 {
 	va_list arguments;
 
 	va_start(arguments, format);
-	fputs("load: ", stderr);
-	vfprintf(stderr, format, arguments);
-	fputc('\n', stderr);
+	complain(format, arguments);
 	va_end(arguments);
-	exit(1);
+	exit(STATUS_FAILED);
+}
+
+void die_of_wrong_bytes(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	complain(format, arguments);
+	va_end(arguments);
+	exit(STATUS_WRONG_BYTES);
 }
 
 enum option_id {
@@ -170,7 +188,7 @@ static const char *parse_options(int argc, char **argv, struct plan *plan)
 			exit(0);
 		default:
 			fputs(usage, stderr);
-			exit(2);
+			exit(STATUS_USAGE);
 		}
 	}
 	if (optind != argc)
@@ -232,7 +250,7 @@ int main(int argc, char **argv)
 
 	if (strcmp(command, "serve") != 0 && strcmp(command, "run") != 0) {
 		fputs(usage, strcmp(command, "--help") == 0 ? stdout : stderr);
-		return strcmp(command, "--help") == 0 ? 0 : 2;
+		return strcmp(command, "--help") == 0 ? 0 : STATUS_USAGE;
 	}
 	listen_on = parse_options(argc - 1, argv + 1, &plan);
 	if (strcmp(command, "serve") == 0) {

@@ -35,7 +35,8 @@ const char *pattern_at(uint64_t position)
 static void look(const char *bytes, size_t len, uint64_t position)
 {
 	if (memcmp(bytes, pattern_at(position), len) != 0)
-		die("wrong bytes after %" PRIu64 ": lost, doubled or out of order", position);
+		die_of_wrong_bytes("wrong bytes after %" PRIu64 ": lost, doubled or out of order",
+				   position);
 }
 
 void pattern_check(const char *bytes, size_t len, uint64_t position)

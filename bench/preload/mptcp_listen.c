@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,29 +15,43 @@
 #define IPPROTO_MPTCP 262
 #endif
 
-static const int kept[] = {SO_REUSEADDR, SO_REUSEPORT, SO_KEEPALIVE, SO_SNDBUF, SO_RCVBUF, SO_MARK};
+struct option {
+	int level;
+	int name;
+};
 
-static int option(int fd, int name)
+static const struct option kept[] = {
+	{SOL_SOCKET, SO_REUSEADDR},  {SOL_SOCKET, SO_REUSEPORT}, {SOL_SOCKET, SO_KEEPALIVE},
+	{SOL_SOCKET, SO_SNDBUF},     {SOL_SOCKET, SO_RCVBUF},	 {SOL_SOCKET, SO_MARK},
+	{IPPROTO_IPV6, IPV6_V6ONLY}, {IPPROTO_TCP, TCP_NODELAY}, {IPPROTO_TCP, TCP_DEFER_ACCEPT},
+	{IPPROTO_TCP, TCP_FASTOPEN},
+};
+
+/* 0 if it is not known there. */
+static int option(int fd, int level, int name)
 {
 	int value = 0;
 	socklen_t len = sizeof(value);
 
-	return getsockopt(fd, SOL_SOCKET, name, &value, &len) ? 0 : value;
+	return getsockopt(fd, level, name, &value, &len) ? 0 : value;
 }
 
-/* What was set of buffers must be set as half of what is told. */
+/* What was set of buffers must be set as half of what is told. What MPTCP of this kernel does not
+ * have is left out. */
 static void copy_options(int from, int to)
 {
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
-		int value = option(from, kept[i]);
-		int standard = option(to, kept[i]);
+		const struct option *each = &kept[i];
+		int value = option(from, each->level, each->name);
+		int standard = option(to, each->level, each->name);
 
-		if (kept[i] == SO_SNDBUF || kept[i] == SO_RCVBUF) {
+		if (each->level == SOL_SOCKET &&
+		    (each->name == SO_SNDBUF || each->name == SO_RCVBUF)) {
 			value /= 2;
 			standard /= 2;
 		}
 		if (value != standard)
-			setsockopt(to, SOL_SOCKET, kept[i], &value, sizeof(value));
+			setsockopt(to, each->level, each->name, &value, sizeof(value));
 	}
 }
 
@@ -52,17 +67,10 @@ static int replace(int fd)
 
 	if (flags < 0 || cloexec < 0 || getsockname(fd, (struct sockaddr *)&address, &len))
 		return -1;
-	made = socket(option(fd, SO_DOMAIN), SOCK_STREAM, IPPROTO_MPTCP);
+	made = socket(option(fd, SOL_SOCKET, SO_DOMAIN), SOCK_STREAM, IPPROTO_MPTCP);
 	if (made < 0)
 		return -1;
 	copy_options(fd, made);
-	if (address.ss_family == AF_INET6) {
-		int only = 0;
-		socklen_t size = sizeof(only);
-
-		if (!getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &size))
-			setsockopt(made, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
-	}
 	/* First, as two sockets cannot have the address. */
 	err = dup2(made, fd) < 0 || fcntl(fd, F_SETFL, flags) || fcntl(fd, F_SETFD, cloexec) ||
 	      bind(fd, (const struct sockaddr *)&address, len);
@@ -79,7 +87,7 @@ __attribute__((visibility("default"))) int listen(int fd, int backlog)
 		errno = ENOSYS;
 		return -1;
 	}
-	if (option(fd, SO_PROTOCOL) == IPPROTO_TCP && replace(fd))
+	if (option(fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP && replace(fd))
 		return -1;
 	return original(fd, backlog);
 }
