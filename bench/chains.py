@@ -14,6 +14,10 @@ from rows import Row
 from topology import LAN4, SERVER4
 
 
+# The others have the host's, and a better one would pass for a better proxy.
+_CONGESTION = "--congestion=system"
+
+
 class Chain(Contender):
     def takes(self, row: Row) -> bool:
         return row.chain
@@ -23,15 +27,15 @@ class Chain(Contender):
 class OwnChain(Chain):
     @property
     def described(self) -> str:
-        return "hawserd with both links and the exit on the router; hawserd --serve-exit beyond them"
+        return f"hawserd with both links and the exit on the router; hawserd --serve-exit beyond them; {_CONGESTION}"
 
     def version(self) -> str:
         return hawserd_version()
 
     def start(self, site: Site) -> Door:
         router.leave_links_alone(site.topology)
-        router.start_exit(site.stack, site.topology, site.directory)
-        router.start_router(site.stack, site.topology, site.directory, "ab")
+        router.start_exit(site.stack, site.topology, site.directory, _CONGESTION)
+        router.start_router(site.stack, site.topology, site.directory, "ab", _CONGESTION)
         return Door(proxy=Target(LAN4, PROXY_PORT))
 
 
@@ -112,6 +116,10 @@ class Shadowsocks(Chain):
     @property
     def described(self) -> str:
         return f"{self.local.described}; {self.server.described} beyond the links"
+
+    @property
+    def is_given(self) -> bool:
+        return self.local.is_given or self.server.is_given
 
     def version(self) -> str:
         return self.server.version()

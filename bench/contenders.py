@@ -34,6 +34,11 @@ class Contender:
         """Why it cannot take part at all."""
         return None
 
+    @property
+    def is_given(self) -> bool:
+        """Whether the environment has the path of its program: then it takes part without being chosen."""
+        return False
+
     def takes(self, row: Row) -> bool:
         """Whether the row is its kind of work."""
         return not row.chain

@@ -47,6 +47,10 @@ class Peer(Contender):
         return named or shutil.which(self.program, path=search)
 
     @property
+    def is_given(self) -> bool:
+        return bool(self.path_variable) and self.path_variable in os.environ
+
+    @property
     def described(self) -> str:
         parts = [self.words.replace("{program}", self.program), self.config, self.each]
         words = " ".join(" ".join(filter(None, parts)).split())

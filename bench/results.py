@@ -19,6 +19,8 @@ from figures import NAMES, Measurements, Verdict
 from output import Outcome, markdown, tsv
 from plots import plots
 from report import LEGEND
+from rows import Row
+from stage import CONGESTION
 
 
 def _cpu_model() -> str:
@@ -29,9 +31,15 @@ def _cpu_model() -> str:
     return platform.machine()
 
 
+def _congestion() -> str:
+    """That of the host, which every new network namespace has."""
+    return Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text("ascii").strip()
+
+
 def _machine() -> dict:
     return {"kernel": platform.release(), "cpus": len(os.sched_getaffinity(0)), "cpu": _cpu_model(),
-            "hawserd": hawserd_version(), "load": os.getloadavg()[0]}
+            "hawserd": hawserd_version(), "load": os.getloadavg()[0],
+            "congestion": {"chain rows": _congestion(), "other rows": CONGESTION}}
 
 
 def _verdict_json(verdict: Verdict) -> dict:
@@ -47,7 +55,7 @@ class Results:
         self._contenders = contenders
         self._outcomes: list[Outcome] = []
         self._json = {"machine": _machine(), "command": shlex.join(sys.argv), "arguments": vars(args),
-                      "figures": NAMES, "absent": absent, "rows": {},
+                      "figures": NAMES, "absent": absent, "rows": {}, "skipped": {},
                       "contenders": {each.name: {"version": each.version(), "run": each.described}
                                      for each in contenders}}
         self._directory.mkdir(parents=True, exist_ok=True)
@@ -69,6 +77,14 @@ class Results:
             "title": row.title, "figures": outcome.figures.rounds, "measurements": measurements,
             "ends": outcome.ends, "verdicts": list(map(_verdict_json, verdicts))}
         self._write()
+
+    def skip(self, row: Row, reason: str) -> None:
+        self._json["skipped"][row.name] = reason
+        self._write()
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._outcomes
 
     def _write(self) -> None:
         names = [each.name for each in self._contenders]

@@ -60,13 +60,13 @@ class Daemon:
         return output
 
 
-def start_exit(stack: contextlib.ExitStack, topology: Topology, directory: Path) -> Daemon:
+def start_exit(stack: contextlib.ExitStack, topology: Topology, directory: Path, *options: str) -> Daemon:
     token = subprocess.run([HAWSER, "token", "new", "bench"], capture_output=True, text=True,
                            check=True).stdout
     tokens = write(directory, "tokens", token)
     return Daemon(stack, topology.server, SERVER4, EXIT_PORT, "--serve-exit",
                   f"{SERVER4}:{EXIT_PORT}", "--tokens", str(tokens), "--exit-name", "exit",
-                  "--exit-allow", "10.77.9.0/24")
+                  "--exit-allow", "10.77.9.0/24", *options)
 
 
 def start_router(stack: contextlib.ExitStack, topology: Topology, directory: Path, used: str,

@@ -101,7 +101,7 @@ def _beside() -> Iterator[Row]:
 def _routers() -> Iterator[Row]:
     for percent in (10, 25, 50):
         for leg in ("tcp", "near"):
-            where = f"{LEGS[leg]}, the proxy has {percent} % of a CPU"
+            where = f"{LEGS[leg]}, the proxy has {percent} % of a CPU, its kernel threads (sockmap) any"
             quick = QUICK if (percent, leg) == (25, "near") else FULL
             yield Row(_name(f"router{percent}-down", leg), f"{where}, 1 bulk stream down", leg,
                       {"work": "download"}, "rate", quota=percent / 100, sets=quick,
