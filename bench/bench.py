@@ -16,9 +16,10 @@ import paths  # noqa: F401
 import run
 from chains import CHAINS
 from contenders import AUTO, OWN, Contender
+from figures import Verdict
 from namespace import Unavailable
 from other_proxies import PEERS
-from processes import BUILD, HAWSERD, LOAD, SPIN
+from processes import BUILD, HAWSERD, LOAD, SPIN, Failed
 from report import LEGEND, row_text, verdict_text
 from results import Results
 from rows import ROWS, Row
@@ -57,7 +58,7 @@ def _wanted(args: argparse.Namespace) -> list[Contender]:
         return _choose("contender", args.contenders, ALL_CONTENDERS)
     _, names = _SETS[args.set]
     return [each for each in ALL_CONTENDERS if each.name in names or
-            (args.set == "quick" and getattr(each, "path_variable", "") in os.environ)]
+            (args.set == "quick" and each.is_given)]
 
 
 def _present(wanted: list[Contender]) -> tuple[list[Contender], dict[str, str]]:
@@ -105,6 +106,27 @@ def _open_as_many_files_as_allowed() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def _run_rows(by_row: list[tuple[Row, list[Contender]]], args: argparse.Namespace, results: Results,
+              absent: dict[str, str]) -> list[Verdict]:
+    """A row that cannot be run here is skipped. Unavailable if all are."""
+    ends, verdicts, reason = run.Ends(), [], ""
+    for row, fitting in by_row:
+        try:
+            outcome, measurements = run.run_row(row, fitting, args, ends)
+        except (Unavailable, Failed) as error:
+            reason = str(error)
+            print(f"{row.name}: skipped: {reason}\n", flush=True)
+            results.skip(row, reason)
+            continue
+        print(row_text(outcome.figures, fitting, outcome.failures, outcome.ends), flush=True)
+        found = [outcome.figures.verdict(bound, fitting, absent) for bound in row.all_bounds]
+        verdicts += found
+        results.add(outcome, measurements, found)
+    if results.is_empty:
+        raise Unavailable(reason)
+    return verdicts
+
+
 def main() -> int:
     args = _parse()
     rows = _rows(args)
@@ -121,14 +143,7 @@ def main() -> int:
     print(f"{results.header()}; {args.rounds} rounds, about {run.estimate_s(args, by_row) / 60:.0f} min\n"
           "median (lowest–highest); ratios are taken within a round; *: the best proxy, and who cannot be "
           f"told from it\nloses: {LEGEND}\n", flush=True)
-    ends = run.Ends()
-    verdicts = []
-    for row, fitting in by_row:
-        outcome, measurements = run.run_row(row, fitting, args, ends)
-        print(row_text(outcome.figures, fitting, outcome.failures, outcome.ends), flush=True)
-        found = [outcome.figures.verdict(bound, fitting, absent) for bound in row.all_bounds]
-        verdicts += found
-        results.add(outcome, measurements, found)
+    verdicts = _run_rows(by_row, args, results, absent)
     if verdicts:
         print("expected of auto:\n" + "\n".join(map(verdict_text, verdicts)))
     print(f"{results.how_each_was_run()}\nresults: {args.out}")

@@ -12,7 +12,7 @@ from contenders import Contender
 from rows import BEST_SINGLE, HIGHER_IS_BETTER, SUBJECT, Bound, Row
 
 # The rate is of what the row is about; beside, of the streams next to it; memory, of an idle session, is
-# that of user space and of the kernel, less what the kernel has without a proxy.
+# that of user space and of the kernel, less what the kernel has without a proxy: unknown if that was not measured.
 NAMES = ["rate", "cpu", "p50", "p99", "p99.9", "beside", "memory", "user", "kernel", "wakeups"]
 _PERCENTILES = ["p50", "p99", "p99.9"]
 _DIRECT = "direct"
@@ -89,11 +89,12 @@ def _figures_of(row: Row, measured: dict, idle_at_rest: float) -> dict[str, floa
 def _without_ends(rounds: list[dict[str, dict[str, float]]]) -> None:
     """What the kernel has for the ends of idle sessions is there without a proxy, too."""
     direct = [each[_DIRECT]["kernel"] for each in rounds if _DIRECT in each]
-    ends = statistics.median(direct) if direct else 0
     for each in rounds:
         for figures in each.values():
-            figures["kernel"] -= ends
-            figures["memory"] = figures["user"] + figures["kernel"]
+            kernel = figures.pop("kernel")
+            if direct:
+                figures["kernel"] = kernel - statistics.median(direct)
+                figures["memory"] = figures["user"] + figures["kernel"]
 
 
 def is_disturbed(measured: dict) -> bool:
@@ -105,6 +106,7 @@ class RowFigures:
 
     def __init__(self, row: Row, rounds: list[Measurements]) -> None:
         self.row = row
+        self._attempted = rounds
         self._measurements = [[(name, measured) for name, measured in each.items()
                                if "error" not in measured] for each in rounds]
         self._rest = self._idle_at_rest()
@@ -138,9 +140,9 @@ class RowFigures:
 
     def best(self, figure: str, contenders: list[str]) -> list[str]:
         """The best first, then those that cannot be told from it: in some rounds they are better, or
-        the difference is nothing to speak of."""
+        the difference is nothing to speak of. Only who has the figure in all rounds takes part."""
         found = {name: spread.median for name in contenders
-                 if (spread := self.absolute(name, figure))}
+                 if (spread := self.absolute(name, figure)) and spread.count == len(self.rounds)}
         if not found:
             return []
         choose = max if figure in HIGHER_IS_BETTER else min
@@ -149,9 +151,21 @@ class RowFigures:
                          if name != first and self._are_alike(name, first, figure))]
 
     def _are_alike(self, name: str, other: str, figure: str) -> bool:
+        """other: the best. What is less than nothing tells how wrong the figure is, and a ratio of it tells nothing."""
+        one, best = self.absolute(name, figure), self.absolute(other, figure)
+        if min(one.lowest, best.lowest) <= 0:
+            return one.lowest <= -best.lowest
         ratio = self.ratio(name, other, figure)
         return ratio is not None and (abs(ratio.median - 1) < _ALIKE or
                                       ratio.lowest <= 1 <= ratio.highest)
+
+    def measured(self, contender: str) -> int:
+        """In how many rounds."""
+        return sum(name == contender for each in self._measurements for name, _ in each)
+
+    def failed(self, contender: str) -> int:
+        """In how many rounds an attempt failed, whatever became of the next."""
+        return sum(bool(each.get(contender, {}).get("errors")) for each in self._attempted)
 
     def losses(self, contender: str) -> int:
         """Streams whose last bytes were lost, as the other side had ended its own."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from contenders import Contender
 from figures import NAMES, RowFigures
-from report import are_alike, loss_signs, proxies, units
+from report import are_alike, doubts, loss_signs, proxies, units
 
 _HEADS = ["row", "contender", "figure", "unit", "median", "lowest", "highest", "rounds", "of-direct",
-          "best", "loses"]
+          "best", "loses", "failed", "disturbed", "one-link"]
 _DIRECT = "direct"
 
 
@@ -45,7 +45,14 @@ def _tsv_line(outcome: Outcome, name: str, figure: str) -> list[str] | None:
             _number(spread.lowest), _number(spread.highest), str(spread.count),
             _number(of_direct.median) if of_direct else "",
             "best" if best[:1] == [name] else "as good" if name in best else "",
-            loss_signs(outcome.ends.get(name))]
+            *_tail(outcome, name)]
+
+
+def _tail(outcome: Outcome, name: str) -> list[str]:
+    """What is said of a contender and no figure: what it loses, and of how many rounds there is doubt."""
+    figures = outcome.figures
+    counts = figures.failed(name), figures.disturbed(name), figures.one_link_only(name)
+    return [loss_signs(outcome.ends.get(name)), *map(str, counts)]
 
 
 def tsv(outcomes: Iterable[Outcome]) -> str:
@@ -55,7 +62,8 @@ def tsv(outcomes: Iterable[Outcome]) -> str:
             found = [_tsv_line(outcome, contender.name, figure) for figure in NAMES]
             lines += [line for line in found if line]
             if not any(found):
-                lines.append([outcome.figures.row.name, contender.name, *[""] * 8, "failed"])
+                lines.append([outcome.figures.row.name, contender.name, *[""] * 5, "0", "", "",
+                              *_tail(outcome, contender.name)])
     return "".join("\t".join(line) + "\n" for line in lines)
 
 
@@ -68,9 +76,18 @@ def _cell(outcome: Outcome, name: str) -> str:
     spread = outcome.figures.absolute(name, figure)
     if spread:
         text = _short(spread.median)
-        return f"**{text}**" if name in outcome.best(figure) else text
-    there = name in [each.name for each in outcome.contenders]
-    return "failed" if there else ""
+        bold = f"**{text}**" if name in outcome.best(figure) else text
+        return " ".join([bold, *_in_brackets(outcome.figures, name, spread.count)])
+    if name not in [each.name for each in outcome.contenders]:
+        return ""
+    return "–" if outcome.figures.measured(name) else "failed"
+
+
+def _in_brackets(figures: RowFigures, name: str, rounds: int) -> list[str]:
+    """rounds: that have the figure."""
+    missing = [f"{rounds} of {len(figures.rounds)}"] if rounds < len(figures.rounds) else []
+    found = missing + doubts(figures, name)
+    return [f"({', '.join(found)})"] if found else []
 
 
 def _losses(outcomes: list[Outcome], name: str) -> str:

@@ -68,15 +68,15 @@ def loss_signs(ends: dict[str, str] | None) -> str:
 
 
 def _notes(figures: RowFigures, contender: str) -> str:
-    disturbed, single = figures.disturbed(contender), figures.one_link_only(contender)
-    notes = []
-    if figures.losses(contender):
-        notes.append(f"{figures.losses(contender)} streams lost their last bytes")
-    if disturbed:
-        notes.append(f"{disturbed} of {len(figures.rounds)} disturbed")
-    if single:
-        notes.append(f"{single} over one link only")
-    return ", ".join(notes)
+    losses = figures.losses(contender)
+    return ", ".join([*[f"{losses} streams lost their last bytes"] * bool(losses), *doubts(figures, contender)])
+
+
+def doubts(figures: RowFigures, contender: str) -> list[str]:
+    """What stands beside a figure, so that it is not taken for more than it is."""
+    counts = {"failed": figures.failed(contender), "disturbed": figures.disturbed(contender),
+              "over one link only": figures.one_link_only(contender)}
+    return [f"{count} of {len(figures.rounds)} {what}" for what, count in counts.items() if count]
 
 
 def proxies(contenders: list[Contender]) -> list[str]:

@@ -9,7 +9,7 @@ import sys
 from contenders import AUTO, Contender
 from figures import Measurements, RowFigures, is_disturbed
 from output import Outcome
-from processes import Failed
+from processes import Failed, WrongBytes
 from rows import Row
 from stage import Stage, Times
 
@@ -22,20 +22,32 @@ def _progress(text: str) -> None:
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def _attempt(stage: Stage, contender: Contender, times: Times) -> dict:
+def failed(reason: str) -> dict:
+    """In place of a measurement."""
+    return {"error": reason, "errors": [reason], "others": 1.0, "steal": 0.0}
+
+
+def _attempt(stage: Stage, contender: Contender, times: Times) -> tuple[dict, bool]:
+    """Also whether it stands, whatever another attempt would find."""
     try:
-        return stage.measure(contender, times)
+        measured = stage.measure(contender, times)
+        return measured, not is_disturbed(measured)
     except Failed as error:
-        return {"error": str(error), "others": 1.0, "steal": 0.0}
+        return failed(str(error)), isinstance(error, WrongBytes)
 
 
 def _measure(stage: Stage, contender: Contender, times: Times, retries: int) -> dict:
-    """Again while it fails or others use the machine; the least disturbed attempt counts."""
-    attempts = [_attempt(stage, contender, times)]
-    while len(attempts) <= retries and is_disturbed(attempts[-1]):
-        attempts.append(_attempt(stage, contender, times))
-    best = min(attempts, key=lambda attempt: attempt["others"] + attempt["steal"])
-    return {**best, "attempts": len(attempts)}
+    """Again while it fails or others use the machine; the least disturbed attempt counts. Of none is forgotten
+    that it failed; and wrong bytes are the result, as whoever finds them again has to look for them."""
+    attempts = []
+    stands = False
+    while not stands and len(attempts) <= retries:
+        measured, stands = _attempt(stage, contender, times)
+        attempts.append(measured)
+    counts = attempts[-1] if stands else \
+        min(attempts, key=lambda attempt: ("error" in attempt, attempt["others"] + attempt["steal"]))
+    errors = [error for attempt in attempts for error in attempt.get("errors", [])]
+    return {**counts, "attempts": len(attempts), "errors": errors}
 
 
 class Ends:
@@ -56,31 +68,45 @@ class Ends:
         return {name: found for (leg, name), found in self._found.items() if leg == stage.row.leg}
 
 
+def order(contenders: list[Contender], number: int) -> list[Contender]:
+    """Of a round: every other one backwards, and each pair of rounds begins with another contender, so that none
+    always follows the same one."""
+    start = number // 2 % len(contenders)
+    turned = contenders[start:] + contenders[:start]
+    return turned[::-1] if number % 2 else turned
+
+
 def _round(stage: Stage, contenders: list[Contender], times: Times, number: int, retries: int,
            ) -> Measurements:
-    """Begins with another contender each time, so that none always follows the same one."""
-    start = number % len(contenders)
     measurements: Measurements = {}
-    for contender in contenders[start:] + contenders[:start]:
+    for contender in order(contenders, number):
         _progress(f"{stage.row.name}: round {number + 1}, {contender.name}")
         measurements[contender.name] = _measure(stage, contender, times, retries)
     return measurements
 
 
 def _failures(rounds: list[Measurements]) -> list[str]:
-    return [f"round {number}, {name}: {measured['error']}"
+    return [f"round {number}, {name}: {error}"
             for number, each in enumerate(rounds, 1) for name, measured in each.items()
-            if "error" in measured]
+            for error in measured.get("errors", [])]
+
+
+def _rounds(stage: Stage, contenders: list[Contender], args: argparse.Namespace, times: Times) -> list[Measurements]:
+    if stage.row.paced:
+        try:
+            stage.pace(AUTO, times)
+        except Failed as error:
+            reason = f"no rate to take a share of: {error}"
+            return [{each.name: failed(reason) for each in contenders}]
+    return [_round(stage, contenders, times, number, args.retries) for number in range(args.rounds)]
 
 
 def run_row(row: Row, contenders: list[Contender], args: argparse.Namespace, ends: Ends,
             ) -> tuple[Outcome, list[Measurements]]:
+    """Unavailable or Failed where the row as a whole cannot be run here."""
     times = Times(args.idle, args.warm_up + row.settle_s, args.seconds * row.stretch)
     with Stage(row) as stage:
-        if row.paced:
-            stage.pace(AUTO, times)
-        measurements = [_round(stage, contenders, times, number, args.retries)
-                        for number in range(args.rounds)]
+        measurements = _rounds(stage, contenders, args, times)
         found = ends.ask(stage, contenders)
     _progress("")
     return Outcome(RowFigures(row, measurements), contenders, _failures(measurements), found), measurements

@@ -4,20 +4,25 @@
 from __future__ import annotations
 
 import argparse
+import os
 import xml.etree.ElementTree
 from dataclasses import replace
 
 import bench
 import idle
 import pytest
+import router
 import run
+import stage
 from chains import CHAINS
 from contenders import AUTO, DIRECT, OWN
 from figures import RowFigures
 from output import Outcome, markdown, tsv
+from namespace import Unavailable
 from other_proxies import PEERS, Peer, version_numbers
 from bench_site import Forward, Target
 from plots import plots
+from processes import Failed, WrongBytes
 from report import are_alike, loss_signs, row_text
 from rows import ROWS, Row, exchange
 from svg_chart import Axis, Chart, Point, svg
@@ -84,15 +89,131 @@ def test_losses_stand_in_every_table():
              if line.startswith("  a ") and "(100" in line]
     assert line.endswith("H S")
     assert markdown([lossy], NAMES).splitlines()[-1] == "| loses |  |  | H S |  |"
-    assert [line.split("\t")[-1] for line in tsv([lossy]).splitlines() if "\ta\trate\t" in line] == ["H S"]
+    assert [line.split("\t")[-4] for line in tsv([lossy]).splitlines() if "\ta\trate\t" in line] == ["H S"]
 
 
 def test_what_failed_is_shown_as_failed():
-    found = [{"direct": talked(300), "a": {"error": "nobody listens"}, "b": talked(100)}]
+    found = [{"direct": talked(300), "a": run.failed("nobody listens"), "b": talked(100)}]
     failed = Outcome(RowFigures(TALK, found), [DIRECT, A, B], run._failures(found), {})
     assert "round 1, a: nobody listens" in row_text(failed.figures, failed.contenders, failed.failures, {})
     assert "| exchanges/s | 300 | failed | " in markdown([failed], NAMES)
-    assert "talk-32x64\ta\t\t\t\t\t\t\t\t\tfailed\n" in tsv([failed])
+    assert "talk-32x64\ta\t\t\t\t\t\t0\t\t\t\t1\t0\t0\n" in tsv([failed])
+
+
+def in_tsv(found: Outcome, name: str, figure: str) -> dict[str, str]:
+    heads, *lines = (line.split("\t") for line in tsv([found]).splitlines())
+    line, = [dict(zip(heads, line)) for line in lines if line[1:3] == [name, figure]]
+    return line
+
+
+def test_who_failed_in_some_rounds_is_not_the_best():
+    found = rounds((300, 200, 100), (300, 200, 100), (300, 200, 100))
+    found[0]["a"] = found[2]["a"] = run.failed("reset")
+    some = outcome(found)
+    assert some.figures.best("rate", ["a", "b"]) == ["b"]
+    assert "| 300 | 200 (1 of 3, 2 of 3 failed) | **100** |" in markdown([some], NAMES)
+    line = in_tsv(some, "a", "rate")
+    assert (line["rounds"], line["best"], line["failed"], line["disturbed"]) == ("1", "", "2", "0")
+    text, = [line for line in row_text(some.figures, some.contenders, [], {}).splitlines() if line.startswith("  a ")
+             and "failed" in line]
+    assert "2 of 3 failed" in text and "*" not in text
+
+
+def test_doubt_stands_beside_the_figure():
+    found = rounds((300, 200, 100), (300, 200, 100))
+    found[1]["a"]["others"] = 0.5
+    found[0]["b"]["second_link_share"] = found[1]["b"]["second_link_share"] = 0.5
+    doubtful = outcome(found, replace(TALK, leg="near"))
+    assert "| **200** (1 of 2 disturbed, 2 of 2 over one link only) | 100 |" in markdown([doubtful], NAMES)
+    line = in_tsv(doubtful, "a", "rate")
+    assert (line["failed"], line["disturbed"], line["one-link"]) == ("0", "1", "2")
+
+
+class FakeStage:
+    """In place of a Stage: what becomes of each attempt."""
+
+    def __init__(self, row, *attempts):
+        self.row, self._attempts = row, list(attempts)
+
+    def measure(self, contender, times):
+        found = self._attempts.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    pace = measure
+
+
+def test_what_failed_and_then_went_well_is_told_all_the_same():
+    tries = FakeStage(TALK, Failed("reset"), Failed("stuck"), talked(100))
+    found = [{"a": run._measure(tries, A, None, 5)}]
+    assert found[0]["a"]["per_second"] == 100 and found[0]["a"]["attempts"] == 3
+    assert run._failures(found) == ["round 1, a: reset", "round 1, a: stuck"]
+    assert RowFigures(TALK, found).failed("a") == 1
+
+
+@pytest.mark.parametrize("before", [[], [{**talked(100), "others": 0.5}], [Failed("reset")]])
+def test_wrong_bytes_are_not_tried_again(before):
+    measured = run._measure(FakeStage(TALK, *before, WrongBytes("wrong bytes"), talked(100)), A, None, 5)
+    assert measured["error"] == measured["errors"][-1] == "wrong bytes"
+    assert measured["attempts"] == len(before) + 1 and "per_second" not in measured
+
+
+def test_a_row_without_its_pace_has_failed():
+    row = replace(TALK, paced=0.1)
+    found = run._rounds(FakeStage(row, Failed("reset")), [DIRECT, A, B], None, None)
+    assert "reset" in run._failures(found)[0] and len(run._failures(found)) == 3
+    assert "| failed | failed | failed |" in markdown([outcome(found, row)], NAMES)
+
+
+def test_a_load_that_says_nothing_has_failed(monkeypatch):
+    monkeypatch.setattr(stage, "PATIENCE_S", 0.05)
+    silent_end, other = os.pipe()
+    with open(silent_end, encoding="ascii") as output, open(other, "wb"):
+        with pytest.raises(Failed, match="does not say"):
+            stage.Stage._look_at_silence(None, argparse.Namespace(stdout=output), None, stage.Times(0, 0, 1))
+
+
+class Kept:
+    """In place of Results."""
+
+    def __init__(self):
+        self.rows, self.skipped = [], {}
+
+    def add(self, outcome, measurements, verdicts):
+        self.rows.append(outcome.figures.row.name)
+
+    def skip(self, row, reason):
+        self.skipped[row.name] = reason
+
+    @property
+    def is_empty(self):
+        return not self.rows
+
+
+def test_what_cannot_be_run_here_is_one_row_less(monkeypatch):
+    def run_row(row, contenders, args, ends):
+        if row.quota:
+            raise Unavailable("no quotas")
+        return outcome(rounds((300, 100, 150)), row), []
+
+    monkeypatch.setattr(run, "run_row", run_row)
+    kept, limited = Kept(), replace(TALK, name="router", quota=0.1)
+    bench._run_rows([(TALK, [A]), (limited, [A]), (replace(TALK, name="later"), [A])], None, kept, {})
+    assert kept.rows == [TALK.name, "later"] and kept.skipped == {"router": "no quotas"}
+    with pytest.raises(Unavailable, match="no quotas"):
+        bench._run_rows([(limited, [A])], None, Kept(), {})
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 7])
+def test_none_always_follows_the_same_one(count):
+    names = list(range(count))
+    orders = [run.order(names, number) for number in range(3)]
+    assert all(sorted(each) == names for each in orders)
+    for one in names:
+        before = [each[each.index(one) - 1] if each.index(one) else None for each in orders]
+        assert len(set(before)) > 1, (one, orders)
+    assert {each[0] for each in (run.order(names, number) for number in range(2 * count))} == set(names)
 
 
 def test_tsv_has_every_figure_with_its_spread():
@@ -103,18 +224,37 @@ def test_tsv_has_every_figure_with_its_spread():
     rate, = [dict(zip(heads, line)) for line in rows if line[1:3] == ["b", "rate"]]
     assert rate == {"row": "talk-32x64", "contender": "b", "figure": "rate", "unit": "exchanges/s",
                     "median": "120", "lowest": "110", "highest": "130", "rounds": "3",
-                    "of-direct": "0.4", "best": "best", "loses": ""}
+                    "of-direct": "0.4", "best": "best", "loses": "", "failed": "0", "disturbed": "0",
+                    "one-link": "0"}
     assert {line[2] for line in rows} == {"rate", "cpu", "p50", "p99", "p99.9"}
 
 
+def silent(user: int, kernel: int) -> dict:
+    return {"user_bytes": user * 1024, "kernel_bytes": kernel * 1024, "wakeups_per_s": 2.0,
+            "others": 0.0, "steal": 0.0, "idle": 1, "idle_at_rest": 1, "second_link_share": 0}
+
+
 def test_ends_of_idle_sessions_are_not_the_proxys():
-    def silent(user: int, kernel: int) -> dict:
-        return {"user_bytes": user * 1024, "kernel_bytes": kernel * 1024, "wakeups_per_s": 2.0,
-                "others": 0.0, "steal": 0.0, "idle": 1, "idle_at_rest": 1, "second_link_share": 0}
     figures = RowFigures(IDLE, [{"direct": silent(0, 8), "a": silent(2, 18)},
                                 {"direct": silent(0, 10), "a": silent(2, 18)}])
     assert figures.absolute("a", "kernel").median == 9
     assert figures.absolute("a", "memory").median == 11
+
+
+def test_without_direct_nobody_knows_what_the_ends_have():
+    figures = RowFigures(IDLE, [{"a": silent(2, 18), "b": silent(3, 18)}])
+    assert figures.absolute("a", "user").median == 2
+    assert not figures.absolute("a", "kernel") and not figures.absolute("a", "memory")
+    assert markdown([Outcome(figures, [A, B], [], {})], ["a", "b"]).splitlines()[2].endswith("| – | – |")
+
+
+def test_less_than_nothing_is_not_the_best():
+    def best(*kernels: tuple[int, int]) -> list[str]:
+        found = [{"direct": silent(0, 10), "a": silent(0, a), "b": silent(0, b)} for a, b in kernels]
+        return RowFigures(IDLE, found).best("memory", ["a", "b"])
+    assert best((7, 12), (8, 12), (7, 13)) == ["a", "b"]
+    assert best((10, 10), (10, 10)) == ["a", "b"]
+    assert best((7, 400), (8, 410), (7, 405)) == ["a"]
 
 
 def test_reads_what_the_kernel_tells():
@@ -165,7 +305,7 @@ def test_quick_takes_less_than_ten_minutes():
     (number, seconds, warm_up, idle_s), _ = bench._SETS["quick"]
     args = argparse.Namespace(rounds=number, seconds=seconds, warm_up=warm_up, idle=idle_s, set="quick",
                               rows=None, contenders=None)
-    wanted = [each for each in bench._wanted(args) if not getattr(each, "path_variable", "")]
+    wanted = [each for each in bench._wanted(args) if not each.is_given]
     by_row = [(row, [each for each in wanted if each.takes(row)]) for row in bench._rows(args)]
     assert all(len(contenders) > 2 for _, contenders in by_row)
     # And what becomes of ends, once for each way.
@@ -189,6 +329,7 @@ class Started:
 
     def __init__(self, directory):
         self.directory, self.started, self.commands = directory, [], []
+        self.stack = self.topology = None
 
     def run(self, *command, namespace=None):
         self.commands.append(command)
@@ -247,3 +388,23 @@ def test_a_peer_that_is_not_here_says_how_it_can_be(monkeypatch):
     assert "PEER_HEV=PATH" in hev.absence()
     monkeypatch.setenv("PEER_HEV", "/opt/hev")
     assert hev.absence() is None and hev.path == "/opt/hev"
+
+
+@pytest.mark.parametrize(("variable", "name"), [("PEER_HEV", "hev"), ("PEER_XRAY", "xray"),
+                                                ("PEER_SSLOCAL", "shadowsocks"), ("PEER_SSSERVER", "shadowsocks")])
+def test_a_peer_whose_path_is_given_takes_part(variable, name, monkeypatch):
+    for each in "PEER_HEV", "PEER_XRAY", "PEER_SSLOCAL", "PEER_SSSERVER":
+        monkeypatch.delenv(each, raising=False)
+    args = argparse.Namespace(set="quick", contenders=None)
+    assert name not in [each.name for each in bench._wanted(args)]
+    monkeypatch.setenv(variable, "/opt/peer")
+    assert name in [each.name for each in bench._wanted(args)]
+
+
+def test_all_chains_have_the_hosts_congestion_control(monkeypatch):
+    started = []
+    monkeypatch.setattr(router, "leave_links_alone", lambda _: None)
+    for name in "start_exit", "start_router":
+        monkeypatch.setattr(router, name, lambda *words: started.append(words))
+    next(each for each in CHAINS if each.name == "hawserd-chain").start(Started(None))
+    assert [words[-1] for words in started] == ["--congestion=system"] * 2
