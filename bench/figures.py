@@ -180,7 +180,10 @@ class RowFigures:
                    for each in self._measurements for name, measured in each if name == contender)
 
     def one_link_only(self, contender: str) -> int:
-        return sum(self.row.mptcp and measured["second_link_share"] < _LINK_SHARE
+        """In how many rounds, of a row that is about more than a link carries."""
+        if not self.row.mptcp or self.row.exchanges or self.row.idle:
+            return 0
+        return sum(measured["second_link_share"] < _LINK_SHARE
                    for each in self._measurements for name, measured in each if name == contender)
 
     def _noted(self, verdict: Verdict) -> Verdict:

@@ -60,6 +60,13 @@ def test_cpu_is_what_the_spinners_lost():
     assert figures.disturbed("a") == 1
 
 
+def test_one_link_only_is_told_of_bulk():
+    bulk = replace(TALK, leg="near", load={"work": "download"})
+    found = [{"a": talked(1) | {"mbit_per_s": 9.0, "bytes": 9, "second_link_share": share}} for share in (0.05, 0.4)]
+    assert RowFigures(bulk, found).one_link_only("a") == 1
+    assert RowFigures(replace(TALK, leg="near"), found).one_link_only("a") == 0
+
+
 def test_best_is_told_from_others_only_if_it_always_is():
     clear = RowFigures(TALK, rounds((300, 100, 120), (300, 90, 130), (300, 100, 110)))
     assert clear.best("rate", ["a", "b"]) == ["b"]
