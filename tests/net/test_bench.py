@@ -79,13 +79,16 @@ def bad_proxy(port: int, spoil):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
+    def begin(client):
+        """Only the threads have the sockets: they are closed with the last of them, which tells who still sends."""
+        upstream = socket.create_connection(("127.0.0.1", port))
+        for ends in (client, upstream, False), (upstream, client, True):
+            threading.Thread(target=move, args=ends, daemon=True).start()
+
     def serve():
         with contextlib.suppress(OSError):
             while True:
-                client, _ = listener.accept()
-                upstream = socket.create_connection(("127.0.0.1", port))
-                for ends in (client, upstream, False), (upstream, client, True):
-                    threading.Thread(target=move, args=ends, daemon=True).start()
+                begin(listener.accept()[0])
 
     threading.Thread(target=serve, daemon=True).start()
     try:
