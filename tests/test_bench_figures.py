@@ -127,11 +127,15 @@ def test_who_failed_in_some_rounds_is_not_the_best():
 
 
 def test_doubt_stands_beside_the_figure():
-    found = rounds((300, 200, 100), (300, 200, 100))
+    bulk = replace(TALK, leg="near", load={"work": "download"})
+    found = [{name: {**measured, "mbit_per_s": measured["per_second"], "bytes": 9} for name, measured in each.items()}
+             for each in rounds((300, 200, 100), (300, 200, 100))]
     found[1]["a"]["others"] = 0.5
-    found[0]["b"]["second_link_share"] = found[1]["b"]["second_link_share"] = 0.5
-    doubtful = outcome(found, replace(TALK, leg="near"))
-    assert "| **200** (1 of 2 disturbed, 2 of 2 over one link only) | 100 |" in markdown([doubtful], NAMES)
+    for name in "direct", "b":
+        for each in found:
+            each[name]["second_link_share"] = 0.5
+    doubtful = outcome(found, bulk)
+    assert "| 300 | **200** (1 of 2 disturbed, 2 of 2 over one link only) | 100 |" in markdown([doubtful], NAMES)
     line = in_tsv(doubtful, "a", "rate")
     assert (line["failed"], line["disturbed"], line["one-link"]) == ("0", "1", "2")
 
