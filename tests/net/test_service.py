@@ -319,6 +319,27 @@ def test_who_drains_survives_the_next_restart(bed, manage, echo):
         goes_on(old)
 
 
+def test_links_stay_as_long_as_anybody_uses_them(bed, manage, echo):
+    """One that has no session of its own, and is stopped or restarted, waits for the one before it."""
+    manager = manage(*LISTEN, *ALLOW, *LINK, "--keeper")
+    manager.start()
+    until(lambda: ask(manager.control, "status")["links"]["set_up"] is True)
+    rules = bed.router.run("ip", "rule", "list")
+    with session(bed, echo.port) as old:
+        for again in True, False:
+            assert run_cli(manager, "upgrade").returncode == 0
+            until(lambda: ask(manager.control, "status")["links"]["set_up"] is True)
+            assert manager.stop() == 0
+            until(lambda: ask(manager.control, "status").get("draining") is True)
+            goes_on(old)
+            assert bed.router.run("ip", "rule", "list") == rules
+            if again:
+                manager.start()
+                until(lambda: ask(manager.control, "status")["links"]["set_up"] is True)
+    until(lambda: ask(manager.control, "status") == {})
+    until(lambda: len(bed.router.run("ip", "rule", "list").splitlines()) < len(rules.splitlines()))
+
+
 def test_an_upgrade_that_fails_changes_nothing(bed, manage, echo, tmp_path):
     file = tmp_path / "conf"
     file.write_text(f'listen "a" {{ address = "{LAN4}:1080" }}\n'

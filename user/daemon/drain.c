@@ -6,6 +6,7 @@
 #include "daemon/daemon_private.h"
 #include "daemon/heartbeat.h"
 #include "daemon/interception.h"
+#include "daemon/left_behind.h"
 #include "daemon/listen_watch.h"
 #include "daemon/worker.h"
 #include "intercept/run_redirect.h"
@@ -30,6 +31,12 @@ static bool is_asked(const struct daemon *daemon)
 	return web_is_asked(daemon->web) && loop_clock_s(daemon->loop) < began_s + DRAIN_ASKED_S;
 }
 
+/* Links and rules are taken back by the last that uses them. */
+static bool is_needed(const struct daemon *daemon)
+{
+	return !daemon->let_go && left_behind_others();
+}
+
 static void on_drain_poll(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct daemon *daemon = timer->data;
@@ -42,7 +49,8 @@ static void on_drain_poll(struct ev_loop *loop, ev_timer *timer, int events)
 		worker_get_stats(daemon->workers[w], &stats);
 		active += stats.sessions_active;
 	}
-	if ((active > 0 || is_asked(daemon)) && loop_clock_s(loop) < daemon->drain_until)
+	if ((active > 0 || is_asked(daemon) || is_needed(daemon)) &&
+	    loop_clock_s(loop) < daemon->drain_until)
 		return;
 	if (active > 0)
 		log_warning("drain time is over: %llu sessions are reset",

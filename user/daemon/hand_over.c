@@ -8,6 +8,7 @@
 #include "daemon/daemon_private.h"
 #include "daemon/heartbeat.h"
 #include "daemon/interception.h"
+#include "daemon/left_behind.h"
 #include "daemon/usage.h"
 #include "links/announced.h"
 #include "links/links.h"
@@ -19,6 +20,7 @@ static void let_go(struct daemon *daemon)
 	if (daemon->let_go)
 		return;
 	daemon->let_go = true;
+	left_behind_join();
 	/* While links are still counted; the other one may be asked at once. */
 	usage_write(daemon->usage);
 	access_log_share(daemon->access_log);
