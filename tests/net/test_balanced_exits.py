@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import time
 
 import pytest
 
@@ -119,6 +120,31 @@ def test_a_link_that_comes_back_joins_again(bare, balanced, echo, router):
     client.close()
 
 
+def test_a_link_that_comes_back_ends_no_join_to_a_port(bare, balanced, echo, router):
+    """Sessions that began before cannot join by it: offered to them again, it would only end what others have."""
+    for exit_ in balanced.exits:
+        exit_.start("--announce", f"{exit_.inner}:1081")
+    daemon = router(*LINK)
+    clients = [dial(daemon, echo.port) for _ in range(4)]
+
+    def by_b() -> set[str]:
+        lines = bare.router.run("ss", "-tnHO", "state", "established", "src", near("b")[0]).splitlines()
+        return {line.split()[2] for line in lines if line.split()[3].endswith(":1081")}
+
+    until(lambda: joined(bare.router), lambda seen: any(local == near("b")[0] for local, _ in seen))
+    bare.router.run("ip", "link", "set", "dev", "b", "down")
+    until(by_b, lambda seen: not seen)
+    bare.router.run("ip", "link", "set", "dev", "b", "up")
+    bare.router.run("ip", "route", "replace", "default", "via", "10.77.2.2", "dev", "b", "metric", "102")
+    until(lambda: bare.router.run("ip", "mptcp", "endpoint"), lambda seen: f"{near('b')[0]} " in seen)
+    clients.append(dial(daemon, echo.port))
+    kept = until(by_b)
+    time.sleep(5)  # beyond the first look at who has joined
+    assert by_b() == kept
+    for client in clients:
+        client.close()
+
+
 def test_a_dead_exit_is_left(balanced, echo, router):
     announce(balanced.exits)
     daemon = router(*LINK)
@@ -181,8 +207,9 @@ def test_an_exit_that_drains_cuts_nothing(balanced, echo, router):
 
 def test_what_others_change_is_put_back(bare, balanced):
     exit_ = balanced.exits[0]
+    limits = exit_.namespace.run("ip", "mptcp", "limits")
     announce([exit_])
-    assert exit_.daemon.status()["announced"] == {"addresses": [exit_.own], "fault": ""}
+    assert exit_.daemon.status()["announced"] == {"addresses": [exit_.own], "not_local": [], "fault": ""}
 
     def state() -> tuple[str, str]:
         return (exit_.namespace.sysctl(JOINS), exit_.namespace.run("ip", "mptcp", "endpoint").strip())
@@ -194,11 +221,14 @@ def test_what_others_change_is_put_back(bare, balanced):
     until(state, lambda now: now[0] == "0" and f"{exit_.own} id" in now[1])
     exit_.kill()
     # What a killed one has left serves the next; a configuration without it takes it back.
+    exit_.namespace.sysctl(JOINS, 1)
     exit_.start("--announce", exit_.own)
     assert exit_.namespace.sysctl(JOINS) == "0"
+    assert exit_.namespace.run("ip", "mptcp", "limits") != limits
     exit_.kill()
     exit_.start()
     until(state, lambda now: now == ("1", ""))
+    until(lambda: exit_.namespace.run("ip", "mptcp", "limits"), lambda now: now == limits)
 
 
 def test_without_rights_the_status_says_so(bare, balanced):
@@ -215,6 +245,11 @@ def test_without_rights_the_status_says_so(bare, balanced):
 @pytest.mark.parametrize(("text", "complaint"), [
     ("0.0.0.0", "expected an address that routers reach"),
     ("::1", "expected an address that routers reach"),
+    ("fe80::1", "expected an address that routers reach"),
+    ("224.0.0.1", "expected an address that routers reach"),
+    ("ff02::1", "expected an address that routers reach"),
+    ("169.254.7.1", "expected an address that routers reach"),
+    ("255.255.255.255:1081", "expected an address that routers reach"),
     ("203.0.113.0/24", "expected an address of this host"),
     ("exit.example", "expected an address of this host"),
     ("203.0.113.1:0", "expected an address of this host"),

@@ -2,6 +2,7 @@
 /* The doctor's checks of one link: what the kernel holds for it, and its next hop. */
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/mptcp.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
@@ -339,7 +340,8 @@ static bool look_endpoint(struct doctor *doctor, const struct doctor_subject *su
 		return false;
 	address_format_ip(&path->address, address);
 	for (size_t i = 0; i < doctor->endpoint_count; i++) {
-		if (!address_same_ip(&doctor->endpoints[i].address, &path->address))
+		if (!address_same_ip(&doctor->endpoints[i].address, &path->address) ||
+		    doctor->endpoints[i].flags & MPTCP_PM_ADDR_FLAG_SIGNAL)
 			continue;
 		doctor_saw(out, DOCTOR_OK, "%s%s", address,
 			   doctor->endpoints[i].backup ? ", a backup" : "");

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The endpoints that links need: made, kept as they are wanted, offered again, and withdrawn. */
 #include <errno.h>
+#include <linux/mptcp.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "links/link_setup_private.h"
 #include "net/mptcp_diag.h"
+
+/* How often to see whether an endpoint whose kind is to change is nobody's last one. */
+#define MESH_LOOK_S 5.
 
 /* What there is at this moment. */
 struct census {
@@ -27,11 +31,13 @@ bool link_endpoints_want(const struct wanted *wanted, const union address *addre
 	return false;
 }
 
+/* Those that are announced are no link's, though they may have its address. */
 static const struct mptcp_pm_endpoint *find_endpoint(const struct mptcp_pm_endpoint *endpoints,
 						     size_t count, const union address *address)
 {
 	for (size_t i = 0; i < count; i++)
-		if (address_same_ip(&endpoints[i].address, address))
+		if (address_same_ip(&endpoints[i].address, address) &&
+		    !(endpoints[i].flags & MPTCP_PM_ADDR_FLAG_SIGNAL))
 			return &endpoints[i];
 	return NULL;
 }
@@ -39,6 +45,12 @@ static const struct mptcp_pm_endpoint *find_endpoint(const struct mptcp_pm_endpo
 static bool is_recorded(const struct link_setup *setup, const union address *address)
 {
 	return address_is_among(address, setup->data.endpoints, setup->data.endpoint_count);
+}
+
+static bool is_meshed_otherwise(const struct mptcp_pm_endpoint *is, uint32_t flags)
+{
+	return !(is->flags & (MPTCP_PM_ADDR_FLAG_SIGNAL | MPTCP_PM_FLAG_IMPLICIT)) &&
+	       (is->flags ^ flags) & MPTCP_PM_ADDR_FLAG_FULLMESH;
 }
 
 static void forget_endpoint(struct link_setup *setup, size_t index)
@@ -173,7 +185,7 @@ static void hold(struct link_setup *setup, struct wanted *wanted,
 	if (wanted->endpoint_count == WANTED_ENDPOINTS_MAX)
 		return;
 	wanted->endpoints[wanted->endpoint_count++] = (struct mptcp_pm_endpoint){
-		.address = is->address, .device = is->device, .backup = true};
+		.address = is->address, .device = is->device, .flags = is->flags, .backup = true};
 }
 
 static struct link_standing find_standing(const struct link_setup *setup,
@@ -213,6 +225,10 @@ static bool needs_subflows(const struct link_setup *setup, const struct wanted *
 {
 	if (wanted->any_link && link_offers_due(&setup->offers, clock_monotonic_s()))
 		return true;
+	for (size_t i = 0; i < census->there_count; i++)
+		if (is_recorded(setup, &census->there[i].address) &&
+		    is_meshed_otherwise(&census->there[i], setup->endpoint_flags))
+			return true;
 	for (size_t i = 0; i < census->leaving_count; i++)
 		if (may_stay(wanted, &census->leaving[i]) || is_lost(wanted, &census->leaving[i]))
 			return true;
@@ -263,6 +279,23 @@ static int offer_again(struct link_setup *setup, const struct wanted *wanted,
 	return err;
 }
 
+/* The kernel ends its subflows and opens them anew, which must be nobody's last one. */
+static int change(struct link_setup *setup, const struct census *census,
+		  const struct mptcp_pm_endpoint *is, const struct mptcp_pm_endpoint *shall)
+{
+	struct mptcp_pm_endpoint changed = *is;
+	const bool meshed_otherwise = is_meshed_otherwise(is, shall->flags);
+
+	changed.backup = shall->backup;
+	if (meshed_otherwise && find_standing(setup, census, &is->address).alone == 0)
+		changed.flags = shall->flags;
+	else if (meshed_otherwise)
+		setup->mesh_look_s = clock_monotonic_s() + MESH_LOOK_S;
+	if (changed.backup == is->backup && changed.flags == is->flags)
+		return 0;
+	return mptcp_pm_set_flags(setup->pm, &changed);
+}
+
 static int add_wanted(struct link_setup *setup, const struct wanted *wanted,
 		      const struct census *census)
 {
@@ -272,14 +305,10 @@ static int add_wanted(struct link_setup *setup, const struct wanted *wanted,
 		const struct mptcp_pm_endpoint *shall = &wanted->endpoints[i];
 		const struct mptcp_pm_endpoint *is =
 			find_endpoint(census->there, census->there_count, &shall->address);
-		struct mptcp_pm_endpoint changed;
 
 		if (is_recorded(setup, &shall->address)) {
-			if (!is || is->backup == shall->backup)
-				continue;
-			changed = *is;
-			changed.backup = shall->backup;
-			note(&err, mptcp_pm_set_backup(setup->pm, &changed));
+			if (is)
+				note(&err, change(setup, census, is, shall));
 		} else if (!is || is->device != shall->device ||
 			   is->flags & MPTCP_PM_FLAG_IMPLICIT) {
 			int failed = add_endpoint(setup, shall);
@@ -296,6 +325,7 @@ int link_endpoints_apply(struct link_setup *setup, struct wanted *wanted)
 	struct census *census = calloc(1, sizeof(*census));
 	int err = census ? take_census(setup, wanted, census) : -ENOMEM;
 
+	setup->mesh_look_s = 0;
 	if (err)
 		goto out;
 	for (size_t i = 0; i < wanted->endpoint_count; i++)

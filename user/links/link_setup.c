@@ -252,6 +252,16 @@ static void restore_limits(struct link_setup *setup)
 		data->has_limits = false;
 }
 
+bool link_setup_take_limit(struct link_setup *setup, uint32_t subflows)
+{
+	struct link_journal_data *data = &setup->data;
+
+	if (!data->has_limits)
+		return false;
+	data->before.subflows = subflows;
+	return link_journal_write(setup->record, data) == 0;
+}
+
 struct link_setup *link_setup_open(struct netlink *netlink)
 {
 	struct link_setup *setup = calloc(1, sizeof(*setup));
@@ -368,7 +378,10 @@ void link_setup_shaken(struct link_setup *setup, int device)
 
 bool link_setup_is_due(const struct link_setup *setup)
 {
-	return setup->pm && link_offers_due(&setup->offers, clock_monotonic_s());
+	const double now_s = clock_monotonic_s();
+
+	return setup->pm && (link_offers_due(&setup->offers, now_s) ||
+			     (setup->mesh_look_s > 0 && now_s >= setup->mesh_look_s));
 }
 
 const char *link_setup_restored(const struct link_setup *setup)

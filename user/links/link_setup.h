@@ -38,6 +38,10 @@ bool link_setup_is_disturbed(struct link_setup *setup);
 /* Of links that were behind a portal when this was last noted, also by an earlier hawserd. */
 const union address *link_setup_portals(const struct link_setup *setup, size_t *count);
 
+/* Whether the limit of subflows is raised here, too, and the record says from now on that it was
+ * this before. */
+bool link_setup_take_limit(struct link_setup *setup, uint32_t subflows);
+
 /* Leaves all in the kernel, and in the record, for another hawserd. NULL is allowed. */
 void link_setup_leave(struct link_setup *setup);
 

@@ -45,7 +45,8 @@ struct link_setup {
 	struct link_journal *record;
 	struct link_journal_data data;
 	struct link_offers offers;
-	uint32_t endpoint_flags; /* of those that are made from now on */
+	uint32_t endpoint_flags;
+	double mesh_look_s; /* when to see whether endpoints can get these; 0: all have them */
 	struct wanted last; /* what was wanted before: what of it is not there, others deleted */
 	unsigned int restored[KINDS]; /* by the last apply */
 	char restored_text[80];

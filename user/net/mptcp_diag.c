@@ -2,6 +2,7 @@
 /* The subflows of all MPTCP connections of this network namespace. */
 #include "net/mptcp_diag.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/inet_diag.h>
 #include <linux/mptcp.h>
@@ -36,8 +37,11 @@ static void read_ulp(const struct nlattr *ulp, struct mptcp_diag_subflow *subflo
 				continue;
 			if (mnl_attr_get_type(attribute) == MPTCP_SUBFLOW_ATTR_TOKEN_LOC)
 				subflow->token = mnl_attr_get_u32(attribute);
-			if (mnl_attr_get_type(attribute) == MPTCP_SUBFLOW_ATTR_FLAGS)
-				subflow->by_peer = mnl_attr_get_u32(attribute) & BY_PEER;
+			if (mnl_attr_get_type(attribute) != MPTCP_SUBFLOW_ATTR_FLAGS)
+				continue;
+			subflow->by_peer = mnl_attr_get_u32(attribute) & BY_PEER;
+			subflow->dialled =
+				mnl_attr_get_u32(attribute) & MPTCP_SUBFLOW_FLAG_MCAP_REM;
 		}
 	}
 }
@@ -64,6 +68,8 @@ static int on_socket(const struct nlmsghdr *header, void *context)
 	if (subflow.token == 0 || is_closing(socket->idiag_state, &subflow))
 		return MNL_CB_OK;
 	address_from_bytes(&subflow.local, socket->idiag_family, socket->id.idiag_src, 0);
+	address_from_bytes(&subflow.far, socket->idiag_family, socket->id.idiag_dst,
+			   ntohs(socket->id.idiag_dport));
 	return NETLINK_LIST_ADD(list->subflows, list->count, &subflow);
 }
 

@@ -211,7 +211,6 @@ static int command(struct mptcp_pm *pm, uint8_t number, const struct mptcp_pm_en
 	return netlink_send(pm->netlink, NULL, NULL);
 }
 
-/* A change of FULLMESH would end its subflows. */
 static uint32_t flags_of(const struct mptcp_pm_endpoint *endpoint)
 {
 	if (endpoint->flags & MPTCP_PM_ADDR_FLAG_SIGNAL)
@@ -225,7 +224,7 @@ int mptcp_pm_add(struct mptcp_pm *pm, const struct mptcp_pm_endpoint *endpoint)
 	return command(pm, MPTCP_PM_CMD_ADD_ADDR, endpoint, false, flags_of(endpoint));
 }
 
-int mptcp_pm_set_backup(struct mptcp_pm *pm, const struct mptcp_pm_endpoint *endpoint)
+int mptcp_pm_set_flags(struct mptcp_pm *pm, const struct mptcp_pm_endpoint *endpoint)
 {
 	return command(pm, MPTCP_PM_CMD_SET_FLAGS, endpoint, true, flags_of(endpoint));
 }

@@ -14,6 +14,7 @@ enum { DSL, LTE, SAT, COUNT };
 
 static union address at[COUNT];
 static union address lan;
+static union address far;
 static struct link_offers offers;
 static struct mptcp_diag_subflow subflows[SUBFLOWS_MAX];
 static size_t subflow_count;
@@ -26,6 +27,7 @@ static int setup(void **state)
 	assert_int_equal(address_parse("203.0.113.1:1", &at[SAT]), 0);
 	assert_int_equal(address_parse("10.0.0.1:1", &lan), 0);
 	offers = (struct link_offers){0};
+	assert_int_equal(address_parse("192.0.2.50:1080", &far), 0);
 	subflow_count = 0;
 	return 0;
 }
@@ -34,8 +36,12 @@ static struct mptcp_diag_subflow *add(uint32_t token, const union address *local
 {
 	struct mptcp_diag_subflow *subflow = &subflows[subflow_count++];
 
-	*subflow = (struct mptcp_diag_subflow){
-		.local = *local, .token = token, .established = true, .by_peer = true};
+	*subflow = (struct mptcp_diag_subflow){.local = *local,
+					       .far = far,
+					       .token = token,
+					       .dialled = true,
+					       .established = true,
+					       .by_peer = true};
 	return subflow;
 }
 
@@ -114,6 +120,34 @@ static void test_fallen_back(void **state)
 	add(1, &at[LTE])->by_peer = false;
 	assert_standing(LTE, 1, 1, 0, 0);
 	assert_standing(DSL, 0, 0, 0, 0);
+}
+
+static struct mptcp_diag_subflow *to(struct mptcp_diag_subflow *subflow, const char *peer,
+				     bool dialled)
+{
+	assert_int_equal(address_parse(peer, &subflow->far), 0);
+	subflow->dialled = dialled;
+	return subflow;
+}
+
+/* To an address with a port of its own no endpoint joins later, offered or not; to another address
+ * with the same port it does, also after the first subflow has ended. */
+static void test_settled(void **state)
+{
+	(void)state;
+	to(add(1, &at[LTE]), "192.0.2.50:1080", true);
+	to(add(1, &at[SAT]), "192.0.2.60:1081", false);
+	assert_standing(DSL, 0, 0, 0, 0);
+	to(add(2, &at[LTE]), "192.0.2.50:1080", true);
+	to(add(2, &at[SAT]), "192.0.2.60:1080", false);
+	assert_standing(DSL, 0, 0, 1, 0);
+	to(add(3, &at[SAT]), "192.0.2.60:1080", false);
+	to(add(9, &at[SAT]), "192.0.2.60:1081", false);
+	assert_standing(DSL, 0, 0, 2, 0);
+	/* One that is on its way has not come there. */
+	to(add(4, &at[LTE]), "192.0.2.50:1080", true);
+	to(add(4, &at[SAT]), "192.0.2.60:1081", false)->established = false;
+	assert_standing(DSL, 0, 0, 3, 1);
 }
 
 /* Clients of ours in the LAN, and those of the other family, join nothing. */
@@ -243,6 +277,7 @@ int main(void)
 		cmocka_unit_test_setup(test_stranded, setup),
 		cmocka_unit_test_setup(test_a_join_under_way_is_no_subflow_yet, setup),
 		cmocka_unit_test_setup(test_fallen_back, setup),
+		cmocka_unit_test_setup(test_settled, setup),
 		cmocka_unit_test_setup(test_not_ours, setup),
 		cmocka_unit_test_setup(test_hold, setup),
 		cmocka_unit_test_setup(test_hold_ends, setup),
