@@ -203,6 +203,14 @@ static uint8_t prefix_mask(unsigned int bits, size_t i)
 	return bits <= 8 * i ? 0 : (uint8_t)(0xff00 >> (bits - 8 * i));
 }
 
+bool address_is_nowhere(const union address *address)
+{
+	if (address->sa.sa_family == AF_INET)
+		return IN_MULTICAST(ntohl(address->in4.sin_addr.s_addr));
+	return IN6_IS_ADDR_MULTICAST(&address->in6.sin6_addr) ||
+	       IN6_IS_ADDR_LINKLOCAL(&address->in6.sin6_addr);
+}
+
 int prefix_parse(const char *text, struct prefix *out)
 {
 	char address[INET6_ADDRSTRLEN];

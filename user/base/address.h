@@ -78,6 +78,9 @@ bool address_is_loopback(const union address *address);
 /* 0.0.0.0, ::; connect() takes these for the local host. */
 bool address_is_any(const union address *address);
 
+/* Multicast or link-local IPv6: the kernel has no listener there, or nobody could reach it. */
+bool address_is_nowhere(const union address *address);
+
 /* Parse "ADDR/BITS" or a lone address (all its bits). Bits set beyond BITS are an error.
  * 0 or -EINVAL. */
 int prefix_parse(const char *text, struct prefix *out);

@@ -111,11 +111,16 @@ static void show_links_summary(struct json_object *links)
 static void show_announced(struct json_object *announced)
 {
 	struct json_object *addresses = json_member(announced, "addresses");
+	struct json_object *not_local = json_member(announced, "not_local");
 	const char *fault = json_text(announced, "fault");
 
 	for (size_t i = 0; i < json_length(addresses); i++)
 		print_line(i ? "" : "announced", "%s",
 			   json_object_get_string(json_object_array_get_idx(addresses, i)));
+	for (size_t i = 0; i < json_length(not_local); i++)
+		print_line("",
+			   "%s is no address of this host: right only if it is translated to one",
+			   json_object_get_string(json_object_array_get_idx(not_local, i)));
 	if (*fault)
 		print_line("", "%s", fault);
 }

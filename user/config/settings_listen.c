@@ -67,22 +67,13 @@ static int check_item(const struct item *item)
 	return 0;
 }
 
-/* The kernel has no listener there, or nobody could reach it. */
-static bool is_nowhere(const union address *address)
-{
-	if (address->sa.sa_family == AF_INET)
-		return IN_MULTICAST(ntohl(address->in4.sin_addr.s_addr));
-	return IN6_IS_ADDR_MULTICAST(&address->in6.sin6_addr) ||
-	       IN6_IS_ADDR_LINKLOCAL(&address->in6.sin6_addr);
-}
-
 /* Refuses what could not be opened, alone or beside the listeners that there are. */
 static int check_address(const struct config *config, const struct value *value,
 			 const union address *address)
 {
 	char text[ADDRESS_TEXT_MAX];
 
-	if (is_nowhere(address))
+	if (address_is_nowhere(address))
 		return value_refuse(value, "expected an address that clients can reach, neither "
 					   "multicast nor link-local IPv6");
 	for (size_t i = 0; i < config->listen_count; i++) {

@@ -21,6 +21,15 @@ int value_address(const struct value *value, const struct limits *limits, void *
 	return 0;
 }
 
+/* Broadcast, link-local (RFC 3927) and "this network". */
+static bool is_off_the_road4(const union address *address)
+{
+	const uint32_t ip = ntohl(address->in4.sin_addr.s_addr);
+
+	return address->sa.sa_family == AF_INET &&
+	       (ip == INADDR_BROADCAST || ip >> 16 == 0xa9fe || ip >> 24 == 0);
+}
+
 int value_announced(const struct value *value, const struct limits *limits, void *out)
 {
 	union address *address = out;
@@ -32,7 +41,8 @@ int value_announced(const struct value *value, const struct limits *limits, void
 	else if (address_parse(value->text, address))
 		return value_refuse(value, "expected an address of this host, ADDR, ADDR:PORT or "
 					   "[ADDR6]:PORT, " PORT_LEGAL);
-	if (address_is_any(address) || address_is_loopback(address))
+	if (address_is_any(address) || address_is_loopback(address) ||
+	    address_is_nowhere(address) || is_off_the_road4(address))
 		return value_refuse(value, "expected an address that routers reach");
 	return 0;
 }

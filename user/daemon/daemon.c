@@ -231,7 +231,7 @@ static int start_links(struct daemon *daemon)
 {
 	daemon->links =
 		links_open(daemon->loop, daemon->config, daemon->on_event, on_links, daemon);
-	daemon->announced = announced_open(daemon->loop);
+	daemon->announced = announced_open(daemon->loop, daemon->links);
 	if (!daemon->links || !daemon->announced)
 		return no_memory();
 	announced_configure(daemon->announced, daemon->config);
@@ -424,8 +424,8 @@ static void fini(struct daemon *daemon)
 	exit_memory_close(daemon->exits);
 	exit_tell_close(daemon->exit_tell);
 	/* Last of what sessions use. */
-	links_close(daemon->links);
 	announced_close(daemon->announced);
+	links_close(daemon->links);
 	on_event_close(daemon->on_event);
 	sockmap_close(daemon->sockmap);
 	local_close(daemon->local);

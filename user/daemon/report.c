@@ -152,6 +152,19 @@ static struct json_object *report_links_summary(const struct report_source *sour
 	return object;
 }
 
+/* One that is translated to this host's is none of it, and right; one with a port must be. */
+static struct json_object *report_not_local(const struct config *config)
+{
+	struct json_object *list = json_object_new_array();
+	char text[ADDRESS_TEXT_MAX];
+
+	for (size_t i = 0; i < config->announce_count; i++)
+		if (local_address_check(&config->announce[i]) != 0)
+			append(list, json_object_new_string(
+					     address_format_ip(&config->announce[i], text)));
+	return list;
+}
+
 static struct json_object *report_announced(const struct report_source *source)
 {
 	const struct config *config = source->config;
@@ -167,6 +180,7 @@ static struct json_object *report_announced(const struct report_source *source)
 							    : address_format_ip(address, text)));
 	}
 	put(object, "addresses", list);
+	put(object, "not_local", report_not_local(config));
 	put_text(object, "fault", announced_fault(source->announced));
 	return object;
 }

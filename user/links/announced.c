@@ -15,20 +15,25 @@
 
 #include "base/log.h"
 #include "config/config.h"
+#include "links/links.h"
 #include "net/mptcp_pm.h"
 #include "net/run_file.h"
 
-#define NAME	 "announced"
-#define JOINS	 "/proc/sys/net/mptcp/allow_join_initial_addr_port"
-#define LOOK_S	 1.
-#define TEXT_MAX 2048
+#define NAME   "announced"
+#define JOINS  "/proc/sys/net/mptcp/allow_join_initial_addr_port"
+#define LOOK_S 1.
+/* So many looks later, who still announces is no hawserd that hands over. */
+#define HAND_OVER_LOOKS 5
+#define TEXT_MAX	2048
 
 struct announced {
 	struct ev_loop *loop;
 	ev_timer look;
+	struct links *links;
 	const struct config *config;
 	struct mptcp_pm *pm;
-	int record; /* -1: another hawserd has it */
+	int record;	      /* -1: another hawserd has it, or there is none */
+	unsigned int refused; /* looks in a row that found another one */
 	char path[PATH_MAX];
 	union address ours[ANNOUNCE_MAX]; /* in the kernel, or about to be */
 	size_t count;
@@ -148,22 +153,28 @@ static int allow_joins(bool allowed)
 	return fclose(file) ? -errno : err;
 }
 
-static void forbid_joins(struct announced *announced)
+/* Returns whether they are forbidden. */
+static bool forbid_joins(struct announced *announced)
 {
+	const bool forbade = announced->forbade;
 	int err = joins_allowed() < 0 ? -EOPNOTSUPP : 0;
 
 	if (!err && joins_allowed() == 0)
-		return;
+		return true;
 	announced->forbade = true;
 	if (!err)
 		err = write_record(announced);
 	if (!err)
 		err = allow_joins(false);
 	if (!err)
-		return;
-	announced->forbade = false;
+		return true;
+	announced->forbade = forbade;
 	(void)write_record(announced);
-	set_fault(announced, "net.mptcp.allow_join_initial_addr_port cannot be set to 0", err);
+	set_fault(announced,
+		  "not announced: net.mptcp.allow_join_initial_addr_port cannot be set to 0 from "
+		  "here, but in sysctl.d",
+		  err);
+	return false;
 }
 
 /* A router with many links has as many subflows. */
@@ -185,19 +196,49 @@ static void raise_limit(struct announced *announced)
 		set_fault(announced, "the limit of subflows cannot be raised", err);
 }
 
-static void restore(struct announced *announced)
+static int restore_joins(struct announced *announced)
 {
-	struct mptcp_pm_limits limits;
+	int err = 0;
 
 	if (announced->forbade && joins_allowed() == 0)
-		(void)allow_joins(true);
-	announced->forbade = false;
-	if (announced->subflows > 0 && mptcp_pm_get_limits(announced->pm, &limits) == 0 &&
-	    limits.subflows == MPTCP_PM_LIMIT_MAX) {
-		limits.subflows = announced->subflows - 1;
-		(void)mptcp_pm_set_limits(announced->pm, &limits);
+		err = allow_joins(true);
+	if (!err)
+		announced->forbade = false;
+	return err;
+}
+
+static int restore_limit(struct announced *announced)
+{
+	struct mptcp_pm_limits limits;
+	int err = 0;
+
+	if (announced->subflows == 0)
+		return 0;
+	if (!links_take_limit(announced->links, announced->subflows - 1)) {
+		err = mptcp_pm_get_limits(announced->pm, &limits);
+		if (!err && limits.subflows == MPTCP_PM_LIMIT_MAX) {
+			limits.subflows = announced->subflows - 1;
+			err = mptcp_pm_set_limits(announced->pm, &limits);
+		}
 	}
-	announced->subflows = 0;
+	if (!err)
+		announced->subflows = 0;
+	return err;
+}
+
+static bool restore(struct announced *announced)
+{
+	const int joins = restore_joins(announced);
+	const int limit = restore_limit(announced);
+
+	if (!joins && !limit)
+		return true;
+	(void)write_record(announced);
+	if (joins)
+		set_fault(announced, "cannot allow joins as before", joins);
+	if (limit)
+		set_fault(announced, "cannot set the limit of subflows as before", limit);
+	return false;
 }
 
 static const struct mptcp_pm_endpoint *find_there(const struct mptcp_pm_endpoint *there,
@@ -293,16 +334,21 @@ static bool take_hold(struct announced *announced)
 	if (!err) {
 		read_record(announced);
 		announced->pm = mptcp_pm_open();
-		if (announced->pm)
+		if (announced->pm) {
+			announced->refused = 0;
 			return true;
+		}
 		err = -errno;
 		close(announced->record);
 	}
 	announced->record = -1;
-	if (wants_any(announced))
-		set_fault(announced,
-			  err == -EWOULDBLOCK ? "another hawserd announces" : "cannot announce",
-			  err);
+	announced->refused = err == -EWOULDBLOCK ? announced->refused + 1 : 0;
+	if (!wants_any(announced))
+		return false;
+	if (err != -EWOULDBLOCK)
+		set_fault(announced, "cannot announce", err);
+	else if (announced->refused > HAND_OVER_LOOKS)
+		set_fault(announced, "another hawserd announces", err);
 	return false;
 }
 
@@ -334,11 +380,11 @@ static void compare(struct announced *announced)
 	withdraw(announced, there, there_count);
 	if (wants_any(announced)) {
 		/* First, so that nobody hears of an address and dials the other one. */
-		forbid_joins(announced);
+		if (!forbid_joins(announced))
+			return;
 		raise_limit(announced);
 		announce(announced, there, there_count);
-	} else if (announced->count == 0) {
-		restore(announced);
+	} else if (announced->count == 0 && restore(announced)) {
 		let_go(announced, true);
 	}
 }
@@ -354,20 +400,31 @@ static void look(struct announced *announced)
 		log_warning("announced addresses: %s", announced->fault);
 }
 
+/* Also goes on while there is something to take back, here or by who still has the record. */
+static void look_on(struct announced *announced)
+{
+	look(announced);
+	if (!wants_any(announced) && announced->record < 0 && announced->refused == 0)
+		ev_timer_stop(announced->loop, &announced->look);
+	else if (!ev_is_active(&announced->look))
+		ev_timer_again(announced->loop, &announced->look);
+}
+
 static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	(void)loop;
 	(void)events;
-	look(timer->data);
+	look_on(timer->data);
 }
 
-struct announced *announced_open(struct ev_loop *loop)
+struct announced *announced_open(struct ev_loop *loop, struct links *links)
 {
 	struct announced *announced = calloc(1, sizeof(*announced));
 
 	if (!announced)
 		return NULL;
 	announced->loop = loop;
+	announced->links = links;
 	announced->record = -1;
 	ev_timer_init(&announced->look, on_look, 0., LOOK_S);
 	announced->look.data = announced;
@@ -380,11 +437,7 @@ void announced_configure(struct announced *announced, const struct config *confi
 
 	announced->config = config_get(config);
 	config_put(old);
-	look(announced);
-	if (wants_any(announced))
-		ev_timer_again(announced->loop, &announced->look);
-	else
-		ev_timer_stop(announced->loop, &announced->look);
+	look_on(announced);
 }
 
 void announced_leave(struct announced *announced)
@@ -403,7 +456,7 @@ void announced_close(struct announced *announced)
 	config_put(announced->config);
 	announced->config = NULL;
 	if (announced->record >= 0)
-		compare(announced);
+		look(announced);
 	let_go(announced, false);
 	free(announced);
 }

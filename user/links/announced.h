@@ -8,9 +8,10 @@
 struct announced;
 struct config;
 struct ev_loop;
+struct links;
 
-/* NULL without memory. */
-struct announced *announced_open(struct ev_loop *loop);
+/* links, which outlive it, raise the limit of subflows, too. NULL without memory. */
+struct announced *announced_open(struct ev_loop *loop, struct links *links);
 
 /* From now on those of config are announced, and no others that this or an earlier hawserd has
  * announced; what others delete meanwhile is put back. */

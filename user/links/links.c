@@ -260,6 +260,11 @@ void links_leave(struct links *links)
 	links->metered = NULL;
 }
 
+bool links_take_limit(struct links *links, uint32_t subflows)
+{
+	return links && links->setup && link_setup_take_limit(links->setup, subflows);
+}
+
 void links_test(struct links *links, bool goes_on)
 {
 	/* Not when they are another hawserd's. */

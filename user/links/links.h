@@ -36,6 +36,10 @@ void links_configure(struct links *links, const struct config *config);
  * more. */
 void links_leave(struct links *links);
 
+/* Whether links have raised the limit of subflows: then they set it back to this at their end, at
+ * the latest. NULL is allowed. */
+bool links_take_limit(struct links *links, uint32_t subflows);
+
 /* A speed test goes on, or has ended. NULL is allowed. */
 void links_test(struct links *links, bool goes_on);
 

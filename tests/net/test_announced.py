@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What `announce` leaves in the kernel: beside links, across reloads and hand-overs, and where not all may be set."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+
+from balancer import JOINS, PORT
+from daemon import Hawserd
+from handshakes import read
+from links import LINK, bare  # pylint: disable=unused-import
+from test_balanced_exits import balanced, dial, echo, joined, router  # pylint: disable=unused-import
+from test_service import ask, manage, run_cli  # pylint: disable=unused-import
+from topology import near
+from waiting import until
+
+pytestmark = pytest.mark.mptcp
+
+
+def endpoints(namespace) -> set[str]:
+    """Without their ids."""
+    lines = (line.split() for line in namespace.run("ip", "mptcp", "endpoint").splitlines())
+    return {" ".join(word for i, word in enumerate(words) if "id" not in words[max(i - 1, 0):i + 1])
+            for words in lines}
+
+
+def state(namespace) -> tuple[str, set[str], str]:
+    return (namespace.sysctl(JOINS), endpoints(namespace), namespace.run("ip", "mptcp", "limits").strip())
+
+
+@pytest.fixture
+def host(bare, balanced, tmp_path):
+    """An exit whose configuration a test writes: host(TEXT, *OPTIONS) starts it, or has it reload."""
+    exit_ = balanced.exits[0]
+    config = tmp_path / "host.conf"
+
+    def configure(text: str, **options) -> Hawserd:
+        config.write_text(f'listen "exit" {{ address = "0.0.0.0:{PORT}" tokens = "{balanced.tokens}" }}\n{text}',
+                          "ascii")
+        if exit_.daemon is None or exit_.daemon.process.poll() is not None:
+            exit_.daemon = Hawserd(bare, "-c", str(config), listen=False, namespace=exit_.namespace, **options)
+        else:
+            done = exit_.daemon.run_cli("reload")
+            assert done.returncode == 0, done.stderr
+        return exit_.daemon
+
+    configure.exit = exit_
+    return configure
+
+
+def test_beside_a_link_with_the_same_address(host):
+    """The link takes the announced endpoint neither for its own nor down."""
+    space, inner = host.exit.namespace, host.exit.inner
+    before = state(space)
+    announced = f"{inner} port 1081 signal"
+    announce, link = f'daemon {{ announce = {{ "{inner}:1081" }} }}\n', 'link "up" { device = "up" }\n'
+    daemon = host(announce)
+    until(lambda: endpoints(space), lambda seen: seen == {announced})
+    listed = space.run("ip", "mptcp", "endpoint")
+    host(announce + link)
+    own = f"{inner} subflow dev up"
+    until(lambda: endpoints(space), lambda seen: seen == {announced, own})
+    until(lambda: daemon.run_cli("links").stdout, lambda told: "up" in told)
+    time.sleep(2.5)  # the link's looks
+    assert listed.strip() in space.run("ip", "mptcp", "endpoint"), "it was made again"
+    host(link)
+    until(lambda: endpoints(space), lambda seen: seen == {own})
+    assert "somebody deleted" not in daemon.log() and "put back" not in daemon.log()
+    daemon.signal(signal.SIGINT)
+    daemon.wait()
+    assert state(space) == before
+
+
+def test_links_meet_their_first_exit(bare, balanced, echo, tmp_path):
+    """Endpoints that are there get of it, too, and sessions go on."""
+    config = tmp_path / "router.conf"
+    config.write_text("upstream { sticky = no }\n", "ascii")
+    daemon = Hawserd(bare, "-c", str(config), *LINK)
+    try:
+        ours = {f"{near(link)[0]} subflow dev {link}" for link in "ab"}
+        until(lambda: endpoints(bare.router), lambda seen: ours <= seen)
+        client = dial(daemon, echo.port)
+        config.write_text(f"""upstream {{ exit-answer = 20 when-no-exit = refuse sticky = no }}
+            exit "shared" {{ address = "10.77.9.50" port = 1080 token-file = "{balanced.tokens}" }}""", "ascii")
+        assert daemon.run_cli("reload").returncode == 0
+        ours = {f"{near(link)[0]} subflow fullmesh dev {link}" for link in "ab"}
+        # Not one that is a session's last, which the kernel would end with it.
+        until(lambda: endpoints(bare.router), lambda seen: len(ours & seen) == 1 or ours <= seen)
+        client.sendall(b"again")
+        assert read(client, 5) == b"again"
+        client.close()
+        until(lambda: endpoints(bare.router), lambda seen: ours <= seen)
+    finally:
+        daemon.finish()
+
+
+def test_a_reload_without_it_takes_all_back(host):
+    space, own = host.exit.namespace, host.exit.own
+    before = state(space)
+    host(f'daemon {{ announce = {{ "{own}:1081" }} }}\n')
+    until(lambda: state(space)[:2], lambda now: now == ("0", {f"{own} port 1081 signal"}))
+    host("")
+    until(lambda: state(space), lambda now: now == before)
+
+
+def test_a_hand_over_to_who_announces_nothing(bed, manage, tmp_path):
+    space, own = bed.router, near("a")[0]
+    before = state(space)
+    config = tmp_path / "handed.conf"
+
+    def write(more: str) -> None:
+        config.write_text(f'{more}\nlisten "x" {{ address = "127.0.0.1:1090" }}\n', "ascii")
+
+    write(f'daemon {{ announce = {{ "{own}:1081" }} }}')
+    manager = manage("-c", str(config), "--keeper")
+    manager.start()
+    until(lambda: state(space)[1], lambda now: f"{own} port 1081 signal" in now)
+    assert run_cli(manager, "upgrade").returncode == 0
+    until(lambda: ask(manager.control, "status")["announced"]["addresses"], lambda now: now == [f"{own}:1081"])
+    assert "another hawserd announces" not in manager.log()
+    write("")
+    assert run_cli(manager, "upgrade").returncode == 0
+    until(lambda: state(space), lambda now: now == before)
+    manager.close_gently()
+
+
+def test_where_joins_cannot_be_forbidden(bare, host):
+    """As under ProtectKernelTunables= of systemd: nothing is announced, nothing else changed; what an earlier one
+    has set stays in the record until it can be set back."""
+    space, own = host.exit.namespace, host.exit.own
+    before = state(space)
+    sealed = ("unshare", "-m", "sh", "-c", "mount --bind /proc/sys /proc/sys && "
+              'mount -o remount,ro,bind /proc/sys && exec "$@"', "sh")
+    announce = f'daemon {{ announce = {{ "{own}" }} }}\n'
+    daemon = host(announce, prefix=sealed)
+    assert "sysctl.d: Read-only" in daemon.status()["announced"]["fault"]
+    assert state(space) == before
+    daemon.signal(signal.SIGINT)
+    daemon.wait()
+    host(announce)
+    until(lambda: state(space)[:2], lambda now: now == ("0", {f"{own} signal"}))
+    host.exit.kill()
+    daemon = host("", prefix=sealed)
+    until(lambda: daemon.status()["announced"]["fault"], lambda fault: "as before" in fault)
+    assert state(space)[0] == "0"
+    daemon.signal(signal.SIGINT)
+    daemon.wait()
+    host("")
+    until(lambda: state(space), lambda now: now == before)
