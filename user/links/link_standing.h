@@ -17,9 +17,9 @@ struct link_ground {
 
 /* Numbers of connections. */
 struct link_standing {
-	size_t users;	 /* with a subflow there, also one that is on its way */
-	size_t alone;	 /* established there and nowhere else, but for addresses that are to go;
-			  * also those that fell back to TCP, as the kernel ends these as well */
+	size_t users; /* with a subflow there, also one that is on its way */
+	size_t alone; /* established there and nowhere else, but for addresses that are to go;
+		       * also those that fell back to TCP, as the kernel ends these as well */
 	/* On ours, of its family, and with none there; of those that can join. */
 	size_t missing;
 	size_t waiting;	 /* the same, established only on addresses that are to go */

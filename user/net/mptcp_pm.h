@@ -49,8 +49,9 @@ int mptcp_pm_list(struct mptcp_pm *pm, struct mptcp_pm_endpoint out[MPTCP_PM_END
  * -EEXIST: the address has one already. */
 int mptcp_pm_add(struct mptcp_pm *pm, const struct mptcp_pm_endpoint *endpoint);
 
-/* Makes it a backup or none, also for its running subflows; with another MPTCP_PM_ADDR_FLAG_FULLMESH
- * (Linux 5.18) the kernel ends these, and opens them again where it can. */
+/* Makes it a backup or none, also for its running subflows; with another
+ * MPTCP_PM_ADDR_FLAG_FULLMESH (Linux 5.18) the kernel ends these, and opens them again where it
+ * can. */
 int mptcp_pm_set_flags(struct mptcp_pm *pm, const struct mptcp_pm_endpoint *endpoint);
 
 /* Ends the subflows that connections opened from it, all but their first. */
