@@ -78,7 +78,7 @@ static size_t find_places(enum tc_hook hook, struct json_object *lan, struct pla
 			twice = twice || places[other].ifindex == place.ifindex;
 		if (place.ifindex == 0 || twice)
 			continue;
-		place.replaced = tc_hook_find(hook, place.ifindex);
+		place.replaced = tc_hook_find(hook, &tc_steer, place.ifindex);
 		place.lan.has_mac = has_mac(name);
 		place.lan.own_qdisc =
 			place.replaced >= 0 && made_qdisc(place.replaced, place.ifindex);
@@ -98,9 +98,9 @@ static int tell_place(const struct steer_bpf *skeleton, const struct place *plac
 static int attach(enum tc_hook hook, const struct steer_bpf *skeleton, struct place *place)
 {
 	bool made;
-	int err =
-		tc_hook_attach(hook, place->ifindex, bpf_program__fd(skeleton->progs.hawser_steer),
-			       place->replaced, &made);
+	int err = tc_hook_attach(hook, &tc_steer, place->ifindex,
+				 bpf_program__fd(skeleton->progs.hawser_steer), place->replaced,
+				 &made);
 
 	if (err || !made)
 		return err;
@@ -114,9 +114,11 @@ static void undo(enum tc_hook hook, const struct steer_bpf *skeleton, const stru
 	bool made;
 
 	if (place->replaced >= 0)
-		(void)tc_hook_attach(hook, place->ifindex, place->replaced, program, &made);
+		(void)tc_hook_attach(hook, &tc_steer, place->ifindex, place->replaced, program,
+				     &made);
 	else
-		(void)tc_hook_detach(hook, place->ifindex, program, place->lan.own_qdisc);
+		(void)tc_hook_detach(hook, &tc_steer, place->ifindex, program,
+				     place->lan.own_qdisc);
 }
 
 static int attach_all(enum tc_hook hook, const struct steer_bpf *skeleton, struct place *places,
@@ -155,14 +157,15 @@ static int detach_others(enum tc_hook hook, const struct place *places, size_t c
 			keep = keep || places[place].ifindex == i->if_index;
 		if (keep)
 			continue;
-		program = tc_hook_find(hook, i->if_index);
+		program = tc_hook_find(hook, &tc_steer, i->if_index);
 		if (program == -ENOENT)
 			continue;
 		if (program < 0) {
 			err = program;
 			break;
 		}
-		err = tc_hook_detach(hook, i->if_index, program, made_qdisc(program, i->if_index));
+		err = tc_hook_detach(hook, &tc_steer, i->if_index, program,
+				     made_qdisc(program, i->if_index));
 		close(program);
 	}
 	if (all)

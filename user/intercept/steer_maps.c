@@ -81,7 +81,7 @@ int steer_maps_open(struct steer_maps *maps, int program)
 
 int steer_maps_open_any(struct steer_maps *maps)
 {
-	int program = tc_hook_find_any(tc_hook_probe());
+	int program = tc_hook_find_any(tc_hook_probe(), &tc_steer);
 	int err;
 
 	memset(maps->fds, -1, sizeof(maps->fds));

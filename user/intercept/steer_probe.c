@@ -115,7 +115,7 @@ static int try_it(struct trial *trial)
 	if (!err)
 		err = load(trial, &address);
 	if (!err)
-		err = tc_hook_attach(tc_hook_probe(), LOOPBACK,
+		err = tc_hook_attach(tc_hook_probe(), &tc_steer, LOOPBACK,
 				     bpf_program__fd(trial->skeleton->progs.hawser_steer_try),
 				     -ENOENT, &made);
 	if (err)

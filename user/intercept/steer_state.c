@@ -182,7 +182,7 @@ bool steer_is_up(void)
 	int program;
 
 	libbpf_set_print(NULL);
-	program = tc_hook_find_any(tc_hook_probe());
+	program = tc_hook_find_any(tc_hook_probe(), &tc_steer);
 	if (program >= 0)
 		close(program);
 	return program >= 0;
@@ -197,7 +197,7 @@ bool steer_is_on(const char *interface)
 	int program;
 
 	libbpf_set_print(NULL);
-	program = tc_hook_find(tc_hook_probe(), ifindex);
+	program = tc_hook_find(tc_hook_probe(), &tc_steer, ifindex);
 	if (program < 0)
 		return false;
 	if (steer_maps_open(&maps, program) == 0) {

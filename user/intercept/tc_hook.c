@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where the program bpf/steer.bpf.c hangs on an interface. An attachment of either kind lasts
- * without a process or a pin, until the interface goes. */
+/* Where a program hangs on an interface. An attachment of either kind lasts without a process or a
+ * pin, until the interface goes. */
 #include "intercept/tc_hook.h"
 
 #include <bpf/bpf.h>
@@ -19,14 +19,14 @@
 #define TCX_INGRESS ((enum bpf_attach_type)46)
 #define TCX_MAX	    64 /* programs on one interface, as the kernel has it */
 
-#define PROGRAM_NAME "hawser_steer"
-
-/* Of the filter; before what others number from 1 or leave to the kernel, which begins at 49152. */
-#define FILTER_PRIORITY 684
-#define FILTER_HANDLE	1
+#define FILTER_HANDLE 1
 
 #define ANSWER_BYTES 8192
 #define LOOPBACK     1 /* ifindex, in every namespace */
+
+/* The priorities are before what others number from 1 or leave to the kernel, which begins at
+ * 49152. */
+const struct tc_program tc_steer = {.name = "hawser_steer", .priority = 684};
 
 enum tc_hook tc_hook_probe(void)
 {
@@ -38,7 +38,7 @@ enum tc_hook tc_hook_probe(void)
 }
 
 /* A descriptor if the program is ours. */
-static int open_ours(__u32 id)
+static int open_ours(const struct tc_program *which, __u32 id)
 {
 	struct bpf_prog_info info = {0};
 	__u32 len = sizeof(info);
@@ -46,13 +46,13 @@ static int open_ours(__u32 id)
 
 	if (fd < 0)
 		return -errno;
-	if (bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && strcmp(info.name, PROGRAM_NAME) == 0)
+	if (bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && strcmp(info.name, which->name) == 0)
 		return fd;
 	close(fd);
 	return -ENOENT;
 }
 
-static int tcx_find(unsigned int ifindex)
+static int tcx_find(const struct tc_program *which, unsigned int ifindex, unsigned int nth)
 {
 	__u32 ids[TCX_MAX];
 	__u32 count = TCX_MAX;
@@ -63,11 +63,13 @@ static int tcx_find(unsigned int ifindex)
 	if (err)
 		return err == -EPERM || err == -ENOSYS || err == -ENODEV ? -ENOENT : err;
 	for (__u32 i = 0; i < count; i++) {
-		int fd = open_ours(ids[i]);
+		int fd = open_ours(which, ids[i]);
 
-		if (fd >= 0)
+		if (fd >= 0 && nth-- == 0)
 			return fd;
-		if (fd == -EPERM)
+		if (fd >= 0)
+			close(fd);
+		else if (fd == -EPERM)
 			denied = fd;
 	}
 	return denied;
@@ -84,38 +86,46 @@ static struct bpf_tc_hook ingress_of(unsigned int ifindex)
 	return hook;
 }
 
-static struct bpf_tc_opts our_filter(void)
+static struct bpf_tc_opts our_filter(const struct tc_program *which)
 {
 	struct bpf_tc_opts opts;
 
 	memset(&opts, 0, sizeof(opts));
 	opts.sz = sizeof(opts);
 	opts.handle = FILTER_HANDLE;
-	opts.priority = FILTER_PRIORITY;
+	opts.priority = which->priority;
 	return opts;
 }
 
-static int clsact_find(unsigned int ifindex)
+static int clsact_find(const struct tc_program *which, unsigned int ifindex)
 {
 	const struct bpf_tc_hook hook = ingress_of(ifindex);
-	struct bpf_tc_opts opts = our_filter();
+	struct bpf_tc_opts opts = our_filter(which);
 
 	/* Where there is no such qdisc it is another error. */
-	return bpf_tc_query(&hook, &opts) ? -ENOENT : open_ours(opts.prog_id);
+	return bpf_tc_query(&hook, &opts) ? -ENOENT : open_ours(which, opts.prog_id);
 }
 
-int tc_hook_find(enum tc_hook hook, unsigned int ifindex)
+int tc_hook_find(enum tc_hook hook, const struct tc_program *which, unsigned int ifindex)
 {
-	return hook == STEER_TCX ? tcx_find(ifindex) : clsact_find(ifindex);
+	return tc_hook_find_nth(hook, which, ifindex, 0);
 }
 
-int tc_hook_find_any(enum tc_hook hook)
+int tc_hook_find_nth(enum tc_hook hook, const struct tc_program *which, unsigned int ifindex,
+		     unsigned int nth)
+{
+	if (hook == STEER_TCX)
+		return tcx_find(which, ifindex, nth);
+	return nth == 0 ? clsact_find(which, ifindex) : -ENOENT;
+}
+
+int tc_hook_find_any(enum tc_hook hook, const struct tc_program *which)
 {
 	struct if_nameindex *all = if_nameindex();
 	int fd = all ? -ENOENT : -errno;
 
 	for (struct if_nameindex *i = all; i && i->if_index && fd < 0; i++) {
-		int found = tc_hook_find(hook, i->if_index);
+		int found = tc_hook_find(hook, which, i->if_index);
 
 		/* A denial is told only if no program is found at all. */
 		if (found != -ENOENT)
@@ -170,10 +180,11 @@ static int count_filters(unsigned int ifindex, __u32 minor)
 	return count;
 }
 
-static int clsact_attach(unsigned int ifindex, int program, bool *made_qdisc)
+static int clsact_attach(const struct tc_program *which, unsigned int ifindex, int program,
+			 bool *made_qdisc)
 {
 	struct bpf_tc_hook hook = ingress_of(ifindex);
-	struct bpf_tc_opts opts = our_filter();
+	struct bpf_tc_opts opts = our_filter(which);
 	int err = bpf_tc_hook_create(&hook);
 
 	if (err && err != -EEXIST)
@@ -189,10 +200,10 @@ static int clsact_attach(unsigned int ifindex, int program, bool *made_qdisc)
 	return err;
 }
 
-static int clsact_detach(unsigned int ifindex, bool own_qdisc)
+static int clsact_detach(const struct tc_program *which, unsigned int ifindex, bool own_qdisc)
 {
 	struct bpf_tc_hook hook = ingress_of(ifindex);
-	const struct bpf_tc_opts opts = our_filter();
+	const struct bpf_tc_opts opts = our_filter(which);
 	int err = bpf_tc_detach(&hook, &opts);
 
 	if (err || !own_qdisc || count_filters(ifindex, TC_H_MIN_INGRESS) != 0 ||
@@ -213,16 +224,17 @@ static int tcx_attach(unsigned int ifindex, int program, int replaced)
 	return bpf_prog_attach_opts(program, (int)ifindex, TCX_INGRESS, &opts);
 }
 
-int tc_hook_attach(enum tc_hook hook, unsigned int ifindex, int program, int replaced,
-		   bool *made_qdisc)
+int tc_hook_attach(enum tc_hook hook, const struct tc_program *which, unsigned int ifindex,
+		   int program, int replaced, bool *made_qdisc)
 {
 	*made_qdisc = false;
 	return hook == STEER_TCX ? tcx_attach(ifindex, program, replaced)
-				 : clsact_attach(ifindex, program, made_qdisc);
+				 : clsact_attach(which, ifindex, program, made_qdisc);
 }
 
-int tc_hook_detach(enum tc_hook hook, unsigned int ifindex, int program, bool own_qdisc)
+int tc_hook_detach(enum tc_hook hook, const struct tc_program *which, unsigned int ifindex,
+		   int program, bool own_qdisc)
 {
 	return hook == STEER_TCX ? bpf_prog_detach2(program, (int)ifindex, TCX_INGRESS)
-				 : clsact_detach(ifindex, own_qdisc);
+				 : clsact_detach(which, ifindex, own_qdisc);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where the program bpf/steer.bpf.c hangs on an interface: tcx, with Linux 6.6 and later, or a
- * filter of clsact. Others' programs stay as they are. */
+/* Where a program of ours hangs on an interface: tcx, with Linux 6.6 and later, or a filter of
+ * clsact. Others' programs stay as they are. */
 #ifndef HAWSER_INTERCEPT_TC_HOOK_H
 #define HAWSER_INTERCEPT_TC_HOOK_H
 
@@ -8,23 +8,37 @@
 
 enum tc_hook { STEER_TCX, STEER_CLSACT };
 
+/* A program, by the name that the kernel knows it by, and the priority of its filter. */
+struct tc_program {
+	const char *name;
+	unsigned int priority;
+};
+
+/* bpf/steer.bpf.c */
+extern const struct tc_program tc_steer;
+
 /* Which of them this kernel has. */
 enum tc_hook tc_hook_probe(void);
 
 /* A descriptor of our program on this interface, to be closed. -ENOENT: there is none. -EPERM: it
  * takes CAP_SYS_ADMIN to know. Or another -errno. */
-int tc_hook_find(enum tc_hook hook, unsigned int ifindex);
+int tc_hook_find(enum tc_hook hook, const struct tc_program *which, unsigned int ifindex);
+
+/* The same, of several with that name; nth counts from 0. */
+int tc_hook_find_nth(enum tc_hook hook, const struct tc_program *which, unsigned int ifindex,
+		     unsigned int nth);
 
 /* Puts program in the place of replaced, which is what tc_hook_find() returned, or, when that is
  * negative, beside what there is; in one step. Sets made_qdisc if it had to make clsact. 0 or
  * -errno. */
-int tc_hook_attach(enum tc_hook hook, unsigned int ifindex, int program, int replaced,
-		   bool *made_qdisc);
+int tc_hook_attach(enum tc_hook hook, const struct tc_program *which, unsigned int ifindex,
+		   int program, int replaced, bool *made_qdisc);
 
 /* own_qdisc: clsact goes, too, unless somebody else has a filter there by now. 0 or -errno. */
-int tc_hook_detach(enum tc_hook hook, unsigned int ifindex, int program, bool own_qdisc);
+int tc_hook_detach(enum tc_hook hook, const struct tc_program *which, unsigned int ifindex,
+		   int program, bool own_qdisc);
 
 /* Of our program on any interface: as tc_hook_find(). */
-int tc_hook_find_any(enum tc_hook hook);
+int tc_hook_find_any(enum tc_hook hook, const struct tc_program *which);
 
 #endif
