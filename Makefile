@@ -268,6 +268,7 @@ soak: setup-check ## ten minutes of torture, garbage handshakes, links that swal
 	@$(MAKE) --no-print-directory all $(TORTURE) $(EMULATOR)
 	@HAWSER_BUILD=$(BUILD) SOAK_SECONDS=$(SOAK_SECONDS) PYTEST_TIMEOUT=$$((3 * $(SOAK_SECONDS) + 240)) $(PYTHON) -m pytest -p no:cacheprovider \
 		-s tests/net/test_exit_load.py tests/net/test_link_swallow.py tests/net/test_torture.py \
+		tests/net/test_packets_torture.py \
 		$(PYTEST_ARGS)
 
 .PHONY: demo
@@ -313,7 +314,7 @@ bench-pairs: setup-check ## what becomes of two unequal links, as a share of the
 	@$(MAKE) --no-print-directory all $(BENCH_TOOLS) $(EMULATOR)
 	@HAWSER_BUILD=$(BUILD) $(PYTHON) -B bench/pairs.py $(BENCH_ARGS)
 
-SOURCES = $(wildcard user/*.[ch] user/*/*.[ch] bpf/*.c include/*.h tests/unit/*/*.[ch] tests/net/lib/*/*.[ch] \
+SOURCES = $(wildcard user/*.[ch] user/*/*.[ch] bpf/*.[ch] include/*.h tests/unit/*/*.[ch] tests/net/lib/*/*.[ch] \
 	tests/fuzz/*.c testbed/*.[ch] bench/*.[ch] bench/*/*.[ch])
 .PHONY: lint format
 lint: setup-check ## check format, clang-tidy, man pages, warnings of gcc and clang

@@ -14,9 +14,10 @@ BPFTOOL ?= $(or $(shell command -v bpftool),/usr/sbin/bpftool)
 
 BPF_SRCS := $(addprefix user/,accel/sockmap.c accel/sockmap_pin.c accel/local.c base/libbpf_log.c \
 	intercept/run_redirect.c intercept/steer.c intercept/steer_load.c intercept/steer_maps.c \
-	intercept/steer_probe.c intercept/steer_state.c intercept/tc_hook.c)
+	intercept/steer_probe.c intercept/steer_state.c intercept/tc_hook.c accel/packets.c accel/packets_device.c \
+	accel/packets_orphan.c)
 OFF_SRCS := $(filter-out user/cli/% user/http/% user/web/%,$(wildcard user/*/*_off.c))
-BPF_TESTS := $(addprefix tests/unit/accel/,local_test.c objects_test.c sockmap_test.c sockmap_flow_test.c \
+BPF_TESTS := $(addprefix tests/unit/accel/,local_test.c objects_test.c packets_rewrite_test.c sockmap_test.c sockmap_flow_test.c \
 	sockmap_flow_end_test.c sockmap_flow_stream_test.c)
 
 ifeq ($(BPF),1)

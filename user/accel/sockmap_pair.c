@@ -181,7 +181,7 @@ static void sockmap_pair_on_event(void *owner, enum hawser_event_kind kind)
 	switch (kind) {
 	case HAWSER_EVENT_LOW:
 		if (pair->state == SOCKMAP_PAIR_IN)
-			course_refill(pair, course, &pair->courses[direction == UP ? DOWN : UP]);
+			course_refill(pair, course, &pair->courses[direction_opposite(direction)]);
 		break;
 	case HAWSER_EVENT_PASSED:
 		/* Also when this is an old event: its flow may have entered again. */

@@ -17,6 +17,9 @@
 #define SOL_MPTCP 284
 #endif
 
+/* As <netinet/tcp.h> has it, which <linux/tcp.h> keeps out. */
+#define ESTABLISHED 1
+
 /* What takes several calls is asked again when something moved meanwhile. Segments come some
  * microseconds apart, as far as the calls take. */
 #define TRIES 16
@@ -47,8 +50,8 @@ static int repair_set(int fd, int option, int value)
 	return setsockopt(fd, IPPROTO_TCP, option, &value, sizeof(value)) ? -errno : 0;
 }
 
-/* The sequence number that the socket expects next. */
-static int expected_seq(int fd, uint32_t *seq)
+/* The number of the next byte of a queue: received, or to be sent. */
+static int queue_seq(int fd, int queue, uint32_t *seq)
 {
 	socklen_t len = sizeof(*seq);
 	int reuse = 0;
@@ -59,12 +62,18 @@ static int expected_seq(int fd, uint32_t *seq)
 	err = repair_set(fd, TCP_REPAIR, TCP_REPAIR_ON);
 	if (err)
 		return err;
-	err = repair_set(fd, TCP_REPAIR_QUEUE, TCP_RECV_QUEUE);
+	err = repair_set(fd, TCP_REPAIR_QUEUE, queue);
 	if (!err && getsockopt(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, seq, &len))
 		err = -errno;
 	repair_set(fd, TCP_REPAIR, TCP_REPAIR_OFF_NO_WP);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));
 	return err;
+}
+
+/* The sequence number that the socket expects next. */
+static int expected_seq(int fd, uint32_t *seq)
+{
+	return queue_seq(fd, TCP_RECV_QUEUE, seq);
 }
 
 /* Counts without taking. A peek at all of it would end at an urgent byte; SIOCINQ would do, but not
@@ -137,6 +146,53 @@ int tcp_position_read(int fd, uint64_t *taken, uint32_t *waiting)
 
 	*taken = err ? 0 : received - *waiting;
 	return err;
+}
+
+static int queued_bytes(int fd, uint32_t *bytes)
+{
+	int queued;
+
+	if (ioctl(fd, SIOCINQ, &queued))
+		return -errno;
+	*bytes = (uint32_t)queued;
+	return 0;
+}
+
+int tcp_position_taken(int fd, uint32_t *seq)
+{
+	uint64_t received = 0;
+	uint32_t origin = 0;
+	uint32_t queued = 0;
+	int err = tcp_position_origin(fd, &origin);
+
+	if (!err)
+		err = at_once(fd, queued_bytes, &received, &queued);
+	*seq = origin + (uint32_t)received - queued;
+	return err;
+}
+
+int tcp_position_next(int fd, uint32_t *next, uint32_t *acknowledged)
+{
+	int unsent;
+	int queued;
+	int err;
+
+	/* Going into repair takes for sent what was about to be. */
+	if (ioctl(fd, SIOCOUTQNSD, &unsent) || ioctl(fd, SIOCOUTQ, &queued))
+		return -errno;
+	err = unsent ? -EAGAIN : queue_seq(fd, TCP_SEND_QUEUE, next);
+	*acknowledged = *next - (uint32_t)queued;
+	return err;
+}
+
+bool tcp_position_is_clear(int fd)
+{
+	struct tcp_info info;
+	uint32_t queued = 0;
+
+	/* The end last: it may come behind the bytes. */
+	return !queued_bytes(fd, &queued) && queued == 0 && !tcp_info_get(fd, &info) &&
+	       info.tcpi_state == ESTABLISHED;
 }
 
 static int mptcp_info_get(int fd, struct mptcp_info *info)

@@ -9,4 +9,9 @@ enum direction {
 	DIRECTIONS
 };
 
+static inline enum direction direction_opposite(enum direction direction)
+{
+	return direction == UP ? DOWN : UP;
+}
+
 #endif

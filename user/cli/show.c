@@ -255,6 +255,9 @@ void show_status(struct json_object *answer)
 		   " trials won",
 		   json_count(sockmap, "entries"), json_count(sockmap, "refused"),
 		   json_count(sockmap, "won"), json_count(sockmap, "trials"));
+	print_line("packets", "%" PRIu64 " taken, %" PRIu64 " refused",
+		   json_count(json_member(answer, "packets"), "taken"),
+		   json_count(json_member(answer, "packets"), "refused"));
 	print_line("accepting", "%" PRIu64 " pauses, %" PRIu64 " errors",
 		   json_count(accept, "pauses"), json_count(accept, "errors"));
 	show_access_log(json_member(answer, "access_log"));

@@ -24,11 +24,10 @@
 
 const char *const config_mptcp_words[] = {
 	[MPTCP_MODE_AUTO] = "auto", [MPTCP_MODE_ON] = "on", [MPTCP_MODE_OFF] = "off", NULL};
-const char *const config_tier_words[] = {[TIER_MODE_AUTO] = "auto",
-					 [TIER_MODE_COPY] = "copy",
-					 [TIER_MODE_SPLICE] = "splice",
-					 [TIER_MODE_SOCKMAP] = "sockmap",
-					 NULL};
+const char *const config_tier_words[] = {
+	[TIER_MODE_AUTO] = "auto",	 [TIER_MODE_COPY] = "copy",
+	[TIER_MODE_SPLICE] = "splice",	 [TIER_MODE_SOCKMAP] = "sockmap",
+	[TIER_MODE_PACKETS] = "packets", NULL};
 
 static unsigned int default_workers(void)
 {

@@ -27,7 +27,13 @@
 #define CONGESTION_NAME_MAX 16 /* TCP_CA_NAME_MAX of the kernel, with its NUL */
 
 enum mptcp_mode { MPTCP_MODE_AUTO, MPTCP_MODE_ON, MPTCP_MODE_OFF };
-enum tier_mode { TIER_MODE_AUTO, TIER_MODE_COPY, TIER_MODE_SPLICE, TIER_MODE_SOCKMAP };
+enum tier_mode {
+	TIER_MODE_AUTO,
+	TIER_MODE_COPY,
+	TIER_MODE_SPLICE,
+	TIER_MODE_SOCKMAP,
+	TIER_MODE_PACKETS
+};
 enum tick_mode { TICK_MODE_AUTO, TICK_MODE_OFF, TICK_MODE_FIXED };
 enum congestion_mode { CONGESTION_AUTO, CONGESTION_SYSTEM, CONGESTION_NAMED };
 
@@ -72,6 +78,7 @@ struct relay_config {
 	struct tune tune;
 	bool bpf;
 	char *bpf_pins;	   /* a directory in a bpffs */
+	bool packets;	   /* TIER_MODE_AUTO may have packets forwarded */
 	bool torture;	   /* change tiers and ticks at random, for tests */
 	char *local_accel; /* directory of the clients' cgroup; NULL: off */
 };

@@ -330,6 +330,8 @@ const struct setting settings[] = {
 	{SECTION_RELAY, "tick", .parse = set_tick, AT(config, struct tick_config, relay.tick),
 	 .limits = {TICK_US_MIN, TICK_US_MAX, 1, tick_words},
 	 OPTION("--tick", "auto|off|TIME", "how often bulk is looked at")},
+	{SECTION_RELAY, "packets", BOOLEAN(config, relay.packets), .implied = "on",
+	 OPTION("--packets", NULL, "let the kernel forward packets of plain TCP sessions")},
 	{SECTION_RELAY, "bpf", BOOLEAN(config, relay.bpf), .implied = "off",
 	 OPTION("--no-bpf", NULL, "load no BPF programs")},
 	{SECTION_RELAY, "bpf-pins", DIRECTORY(relay.bpf_pins),

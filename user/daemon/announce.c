@@ -2,6 +2,7 @@
 #include "daemon/announce.h"
 
 #include "accel/local.h"
+#include "accel/packets.h"
 #include "accel/sockmap.h"
 #include "base/log.h"
 #include "config/config.h"
@@ -14,7 +15,8 @@ static void say_feature(const struct feature_state *feature)
 		 feature->reason);
 }
 
-void announce(const struct config *config, const struct sockmap *sockmap, const struct local *local)
+void announce(const struct config *config, const struct sockmap *sockmap,
+	      const struct packets *packets, const struct local *local)
 {
 	char text[ADDRESS_TEXT_MAX];
 	char to[DESTINATION_TEXT_MAX];
@@ -49,6 +51,8 @@ void announce(const struct config *config, const struct sockmap *sockmap, const 
 		say_feature(kernel_feature((enum feature)i));
 	for (int i = 0; i < SOCKMAP_FEATURE_COUNT; i++)
 		say_feature(sockmap_feature(sockmap, (enum sockmap_feature)i));
+	if (config->relay.packets || config->relay.tier == TIER_MODE_PACKETS)
+		say_feature(packets_feature(packets));
 	if (config->relay.local_accel)
 		say_feature(local_feature(local));
 	if (config->mptcp == MPTCP_MODE_ON && !kernel_feature(FEATURE_MPTCP)->available)

@@ -3,12 +3,13 @@
 #ifndef HAWSER_DAEMON_ANNOUNCE_H
 #define HAWSER_DAEMON_ANNOUNCE_H
 
+struct packets;
 struct sockmap;
 struct config;
 struct local;
 
 /* local may be NULL. */
 void announce(const struct config *config, const struct sockmap *sockmap,
-	      const struct local *local);
+	      const struct packets *packets, const struct local *local);
 
 #endif

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "accel/local.h"
+#include "accel/packets.h"
+#include "accel/packets_probe.h"
 #include "accel/sockmap.h"
 #include "accel/sockmap_probe.h"
 #include "access_log/access_log.h"
@@ -44,6 +46,9 @@
 
 /* A slot of the sockmap takes about 250 bytes of kernel memory, used or not. */
 #define SOCKMAP_SLOTS_MAX 16384
+
+/* A pair whose packets are forwarded takes about 700. */
+#define PACKETS_SLOTS_MAX 4096
 
 #define MINUTE_S 60.
 
@@ -83,6 +88,7 @@ static int workers_start(struct daemon *daemon, const struct open_files *files)
 			.queries_max = files->queries,
 			.unheard_max = files->unheard,
 			.sockmap = daemon->sockmap,
+			.packets = daemon->packets,
 			.local = daemon->local,
 			.access_log = daemon->access_log,
 			.penalty = daemon->penalty,
@@ -135,6 +141,27 @@ static int sockmap_start(struct daemon *daemon, const struct open_files *files)
 	if (!daemon->sockmap)
 		return no_memory();
 	sockmap_probe(daemon->sockmap);
+	return 0;
+}
+
+static int packets_start(struct daemon *daemon, const struct open_files *files)
+{
+	const struct relay_config *relay = &daemon->config->relay;
+	const uint64_t slots = 1 + (uint64_t)files->sessions / daemon->config->workers;
+	const char *off = NULL;
+
+	if (!relay->packets && relay->tier != TIER_MODE_PACKETS)
+		off = "switched off: expected packets = on, or tier = packets";
+	else if (!relay->bpf)
+		off = "switched off: bpf = off";
+	daemon->packets = packets_open(&(struct packets_options){
+		.off = off,
+		.workers = daemon->config->workers,
+		.slots = slots < PACKETS_SLOTS_MAX ? (unsigned int)slots : PACKETS_SLOTS_MAX,
+	});
+	if (!daemon->packets)
+		return no_memory();
+	packets_probe(daemon->packets);
 	return 0;
 }
 
@@ -314,6 +341,9 @@ static int run(struct daemon *daemon)
 	err = sockmap_start(daemon, &files);
 	if (err)
 		return err;
+	err = packets_start(daemon, &files);
+	if (err)
+		return err;
 	err = local_start(daemon);
 	if (err)
 		return err;
@@ -359,6 +389,7 @@ static int run(struct daemon *daemon)
 	daemon->report =
 		(struct report_source){.config = daemon->config,
 				       .sockmap = daemon->sockmap,
+				       .packets = daemon->packets,
 				       .workers = daemon->workers,
 				       .worker_count = daemon->worker_count,
 				       .local = daemon->local,
@@ -401,7 +432,7 @@ static int run(struct daemon *daemon)
 	heartbeat_start(daemon->heartbeat, daemon->config);
 	interception_configure(daemon->interception, daemon->config);
 	listen_watch_follow(daemon->listen_watch, daemon->config);
-	announce(daemon->config, daemon->sockmap, daemon->local);
+	announce(daemon->config, daemon->sockmap, daemon->packets, daemon->local);
 	heap_keep_tables(false);
 	code_pages_forget();
 	service_ready(daemon);
@@ -428,6 +459,7 @@ static void fini(struct daemon *daemon)
 	links_close(daemon->links);
 	on_event_close(daemon->on_event);
 	sockmap_close(daemon->sockmap);
+	packets_close(daemon->packets);
 	local_close(daemon->local);
 	run_redirect_close(daemon->run);
 	access_log_close(daemon->access_log);

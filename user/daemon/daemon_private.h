@@ -19,6 +19,7 @@ struct daemon {
 	struct listen_set listening;
 	struct listen_watch *listen_watch;
 	struct sockmap *sockmap;
+	struct packets *packets;
 	struct worker **workers;
 	size_t worker_count;
 	struct local *local;

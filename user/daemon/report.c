@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "accel/local.h"
+#include "accel/packets.h"
 #include "accel/sockmap.h"
 #include "access_log/access_log.h"
 #include "base/clock.h"
@@ -43,14 +44,15 @@ static struct json_object *report_feature(const struct feature_state *state)
 	return entry;
 }
 
-static struct json_object *report_kernel(const struct sockmap *sockmap)
+static struct json_object *report_kernel(const struct report_source *source)
 {
 	struct json_object *list = json_object_new_array();
 
 	for (enum feature feature = 0; feature < FEATURE_COUNT; feature++)
 		append(list, report_feature(kernel_feature(feature)));
 	for (enum sockmap_feature feature = 0; feature < SOCKMAP_FEATURE_COUNT; feature++)
-		append(list, report_feature(sockmap_feature(sockmap, feature)));
+		append(list, report_feature(sockmap_feature(source->sockmap, feature)));
+	append(list, report_feature(packets_feature(source->packets)));
 	return list;
 }
 
@@ -285,7 +287,7 @@ static struct json_object *report_status(const struct report_source *source,
 	put_text(status, "tier", config_tier_name(config->relay.tier));
 	put_text(status, "congestion", congestion_name(config));
 	put_text(status, "kernel_version", kernel_version_format(kernel_version_get(), kernel));
-	put(status, "kernel", report_kernel(source->sockmap));
+	put(status, "kernel", report_kernel(source));
 	put(status, "links", report_links_summary(source));
 	put(status, "announced", report_announced(source));
 	put(status, "interception", interception_report(source->interception));
@@ -303,6 +305,8 @@ static struct json_object *report_status(const struct report_source *source,
 	put(status, "tcp_only", report_tcp_only(&sum.tcp_only));
 	put(status, "errors", report_errors(sum.ended));
 	put(status, "sockmap", report_sockmap(&sum.relay));
+	put(status, "packets",
+	    report_pair("taken", sum.relay.packets_taken, "refused", sum.relay.packets_refused));
 	put(status, "accept",
 	    report_pair("pauses", sum.accept_pauses, "errors", sum.accept_errors));
 	if (source->access_log)

@@ -10,6 +10,7 @@
 
 struct access_log;
 struct announced;
+struct packets;
 struct sockmap;
 struct config;
 struct doctor_record;
@@ -34,6 +35,7 @@ struct report_reload {
 struct report_source {
 	const struct config *config;
 	const struct sockmap *sockmap;
+	const struct packets *packets;
 	struct worker **workers;
 	size_t worker_count;
 	const struct local *local; /* NULL: not asked for */

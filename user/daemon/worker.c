@@ -33,6 +33,8 @@ struct worker {
 	/* The mailbox: one call at a time, from the main thread, which waits for it. */
 	ev_async mail;
 	ev_io sockmap; /* events of the sockmap program */
+	ev_io packets; /* events of the program that forwards packets */
+	ev_timer packets_second;
 	ev_timer torture;
 	struct exit_prober *prober; /* NULL but in the first worker */
 	struct hold *hold;	    /* the same */
@@ -98,6 +100,40 @@ static void worker_begin_sockmap(struct worker *worker, struct sockmap *sockmap,
 	ev_io_init(&worker->sockmap, worker_on_sockmap, sockmap_event_fd(env->sockmap), EV_READ);
 	worker->sockmap.data = worker;
 	ev_io_start(worker->loop, &worker->sockmap);
+}
+
+static void worker_on_packets(struct ev_loop *loop, ev_io *io, int events)
+{
+	const struct worker *worker = io->data;
+
+	(void)loop;
+	(void)events;
+	packets_pair_read_events(worker->env.relay.packets);
+}
+
+static void worker_on_packets_second(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	const struct worker *worker = timer->data;
+
+	(void)loop;
+	(void)events;
+	packets_pair_tidy(worker->env.relay.packets,
+			  worker->env.config->relay.tune.keepalive_idle_s);
+}
+
+static void worker_begin_packets(struct worker *worker, struct packets *packets, unsigned int index)
+{
+	struct relay_env *env = &worker->env.relay;
+
+	env->packets = packets_worker(packets, index);
+	if (!env->packets)
+		return;
+	ev_io_init(&worker->packets, worker_on_packets, packets_event_fd(env->packets), EV_READ);
+	worker->packets.data = worker;
+	ev_io_start(worker->loop, &worker->packets);
+	ev_timer_init(&worker->packets_second, worker_on_packets_second, 1., 1.);
+	worker->packets_second.data = worker;
+	ev_timer_start(worker->loop, &worker->packets_second);
 }
 
 static void *worker_run(void *data)
@@ -196,6 +232,7 @@ struct worker *worker_start(const struct worker_options *options)
 	ev_init(&worker->torture, worker_on_torture);
 	worker->torture.data = worker;
 	worker_begin_sockmap(worker, options->sockmap, options->index);
+	worker_begin_packets(worker, options->packets, options->index);
 	err = pthread_create(&worker->thread, NULL, worker_run, worker);
 	if (!err)
 		return worker;

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "accel/packets.h"
 #include "accel/sockmap.h"
 #include "config/config.h"
 #include "session/stats.h"
@@ -34,6 +35,7 @@ struct worker_options {
 	uint32_t queries_max;		   /* to name servers, at once */
 	uint32_t unheard_max;		   /* clients that have not said where to, at once */
 	struct sockmap *sockmap;	   /* outlives the worker */
+	struct packets *packets;	   /* the same */
 	struct local *local;		   /* the same; NULL: off */
 	struct access_log *access_log;	   /* the same */
 	struct auth_penalty *penalty;	   /* the same */

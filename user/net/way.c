@@ -76,7 +76,8 @@ static int ask(struct netlink *netlink, const union address *from, const union a
 	struct nlmsghdr *header = begin_question(netlink, to, flags);
 
 	if (from) {
-		((struct rtmsg *)mnl_nlmsg_get_payload(header))->rtm_src_len = 128;
+		((struct rtmsg *)mnl_nlmsg_get_payload(header))->rtm_src_len =
+			from->sa.sa_family == AF_INET6 ? 128 : 32;
 		put_address(header, RTA_SRC, from);
 	}
 	return netlink_send(netlink, on_found, out);
@@ -124,6 +125,19 @@ static int find(struct netlink *netlink, const union address *to, struct found *
 	if (err != -ENETUNREACH || to->sa.sa_family != AF_INET6 || choose_source(to, &from))
 		return err;
 	return find_from(netlink, &from, to, out);
+}
+
+int way_device(struct netlink *netlink, const union address *to, const union address *from)
+{
+	struct found found = {0};
+	int err = ask(netlink, from, to, 0, &found);
+
+	/* An address that we have only taken. */
+	if (err == -EINVAL)
+		err = ask(netlink, NULL, to, 0, &found);
+	if (err)
+		return err;
+	return found.type == RTN_UNICAST && found.way.device ? found.way.device : -EHOSTUNREACH;
 }
 
 int way_remember(struct netlink *netlink)

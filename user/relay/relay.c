@@ -44,7 +44,7 @@ static void leg_watch(struct relay *relay, struct leg *leg)
 {
 	const struct flow *from = flow_from(relay, leg);
 	const struct flow *to = flow_to(relay, leg);
-	bool in_sockmap = relay_in_sockmap(relay);
+	bool in_kernel = relay_in_kernel(relay);
 	int events = 0;
 
 	if (!from->eof && from->held.len == 0 && !from->tick.active && !from->resting &&
@@ -52,11 +52,11 @@ static void leg_watch(struct relay *relay, struct leg *leg)
 		events |= EV_READ;
 	if (to->held.len > 0 && !write_pause_holds(&leg->pause))
 		events |= EV_WRITE;
-	if (!in_sockmap)
+	if (!in_kernel)
 		leg_watch_io(relay, leg, events);
 	/* A leg whose stream has ended and that nothing is written to may still be reset; one whose
 	 * bytes the kernel moves may end as well. */
-	if (leg->dead || (!in_sockmap && (events || !from->eof)))
+	if (leg->dead || relay->forwarded || (!in_kernel && (events || !from->eof)))
 		hangup_remove(&relay->env->hangup, &leg->hangup);
 	else
 		hangup_add(&relay->env->hangup, &leg->hangup, leg->fd,
@@ -118,7 +118,7 @@ void relay_count(struct relay *relay, const struct flow *flow, enum relay_mover 
 	relay->last_activity = loop_clock_s(relay->env->loop);
 	if (relay->asked_s > 0 && direction == DOWN) {
 		/* The kernel does not tell when it moved something. */
-		if (mover != MOVER_SOCKMAP)
+		if (mover != MOVER_SOCKMAP && mover != MOVER_PACKETS)
 			histogram_add(relay->env->first_byte,
 				      relay->last_activity - relay->asked_s);
 		relay->asked_s = 0;
@@ -133,14 +133,15 @@ void relay_pump(struct relay *relay, struct flow *flow, struct leg *source, stru
 	uint64_t before = flow->bytes;
 	enum flow_result result;
 
-	if (flow->finished || relay_in_sockmap(relay))
+	if (flow->finished || relay_in_kernel(relay) || !relay_packets_begin(relay))
 		return;
 	flow->allowance = relay->rate ? relay_rate_ask(relay, flow) : SIZE_MAX;
 	result = flow_pump(flow, &relay->env->buffers, &relay->config->tune);
 	if (relay->rate)
 		relay_rate_settle(relay, flow, (size_t)(flow->bytes - before));
 	relay_count(relay, flow, mover_of(flow), flow->bytes - before);
-	relay->chatty |= relay_is_chatty(relay, flow, flow->bytes - before);
+	relay->chatty |= relay_wants_packets(relay, flow, flow->bytes - before) ||
+			 relay_is_chatty(relay, flow, flow->bytes - before);
 	switch (result) {
 	case FLOW_WAIT:
 	case FLOW_MORE:
@@ -166,9 +167,10 @@ void relay_pump(struct relay *relay, struct flow *flow, struct leg *source, stru
 
 void relay_settle(struct relay *relay)
 {
-	if (relay->chatty && relay->end == CAUSE_NONE)
+	if (relay->chatty && relay->end == CAUSE_NONE && !relay_try_packets(relay))
 		relay_try_sockmap(relay);
 	relay->chatty = false;
+	relay_packets_end(relay);
 	if (relay_is_over(relay)) {
 		relay_stop(relay);
 		relay->notify(relay, RELAY_ENDED, relay_outcome(relay));
@@ -207,7 +209,7 @@ static void relay_on_io(struct ev_loop *loop, ev_io *io, int events)
 	struct leg *leg = io == &relay->client.io ? &relay->client : &relay->server;
 	struct leg *other = leg_other(relay, leg);
 
-	if (relay_in_sockmap(relay)) {
+	if (relay_in_kernel(relay)) {
 		ev_io_stop(loop, io);
 		return;
 	}
@@ -312,6 +314,9 @@ void relay_stop(struct relay *relay)
 	relay_refresh(relay);
 	sockmap_pair_free(relay->pair);
 	relay->pair = NULL;
+	packets_pair_free(relay->packets);
+	relay->packets = NULL;
+	relay->forwarded = false;
 }
 
 /* The upper bits of dice that choose a length in time. */
@@ -325,7 +330,9 @@ void relay_shake(struct relay *relay, unsigned int dice)
 
 	switch (dice >> 1 & 3) {
 	case 0:
-		if (relay_in_sockmap(relay))
+		if (relay->forwarded)
+			relay_take_back(relay, "torture");
+		else if (relay_in_sockmap(relay))
 			sockmap_pair_leave(relay->pair, "torture");
 		else
 			relay->chatty = true;
@@ -333,7 +340,7 @@ void relay_shake(struct relay *relay, unsigned int dice)
 	case 1:
 		if (flow->tick.active)
 			tick_stop(ticker, &flow->tick);
-		else if (!relay_in_sockmap(relay) && !flow->eof && flow->held.len == 0)
+		else if (!relay_in_kernel(relay) && !flow->eof && flow->held.len == 0)
 			tick_start(ticker, &flow->tick, 500 + (dice >> DICE_SHIFT) % 5000,
 				   relay_on_tick, source);
 		break;
@@ -364,10 +371,8 @@ uint64_t relay_counters_sum(const struct relay_counters *counters, enum directio
 const char *relay_mover_name(enum relay_mover mover)
 {
 	static const char *const names[RELAY_MOVERS] = {
-		[MOVER_COPY] = "copy",
-		[MOVER_SPLICE] = "splice",
-		[MOVER_SOCKMAP] = "sockmap",
-		[MOVER_LOCAL] = "local",
+		[MOVER_COPY] = "copy",	     [MOVER_SPLICE] = "splice", [MOVER_SOCKMAP] = "sockmap",
+		[MOVER_PACKETS] = "packets", [MOVER_LOCAL] = "local",
 	};
 
 	return names[mover];
@@ -375,15 +380,27 @@ const char *relay_mover_name(enum relay_mover mover)
 
 const char *relay_tier(const struct relay *relay, const struct flow *flow)
 {
+	if (relay->forwarded)
+		return relay_mover_name(MOVER_PACKETS);
 	return relay_mover_name(relay_in_sockmap(relay) ? MOVER_SOCKMAP : mover_of(flow));
 }
 
 const char *relay_reason(const struct relay *relay, const struct flow *flow)
 {
+	if (relay->forwarded)
+		return relay->config->tier == TIER_MODE_PACKETS ? "tier = packets" : "chat";
+	if (relay->config->tier == TIER_MODE_PACKETS)
+		return relay_packets_refusal(relay) ? relay_packets_refusal(relay)
+						    : "packets: no quiet moment yet";
 	if (relay_in_sockmap(relay))
 		return relay->config->tier == TIER_MODE_SOCKMAP ? "tier = sockmap" : "chat";
 	return flow->sockmap && sockmap_pair_reason(relay->pair) ? sockmap_pair_reason(relay->pair)
 								 : flow->reason;
+}
+
+bool relay_in_kernel(const struct relay *relay)
+{
+	return relay->forwarded || relay_in_sockmap(relay);
 }
 
 bool relay_half_closed(const struct relay *relay)

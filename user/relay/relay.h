@@ -7,6 +7,7 @@
 #include <ev.h>
 #include <stdbool.h>
 
+#include "accel/packets_pair.h"
 #include "accel/sockmap_pair.h"
 #include "accel/sockmap_policy.h"
 #include "accel/sockmap_trial.h"
@@ -18,7 +19,14 @@
 #include "relay/leg.h"
 
 /* Who has moved bytes: the tiers, as users see them. */
-enum relay_mover { MOVER_COPY, MOVER_SPLICE, MOVER_SOCKMAP, MOVER_LOCAL, RELAY_MOVERS };
+enum relay_mover {
+	MOVER_COPY,
+	MOVER_SPLICE,
+	MOVER_SOCKMAP,
+	MOVER_PACKETS,
+	MOVER_LOCAL,
+	RELAY_MOVERS
+};
 
 struct relay_counters {
 	/* By mover, and by the transports of client and server. */
@@ -27,6 +35,8 @@ struct relay_counters {
 	uint64_t sockmap_trials;  /* that ended */
 	uint64_t sockmap_trials_won;
 	uint64_t sockmap_refused; /* times that the kernel did not take one, or for want of slots */
+	uint64_t packets_taken;	  /* times that the kernel began to forward a pair's packets */
+	uint64_t packets_refused; /* pairs that cannot be */
 };
 
 /* What a worker provides to all its relays. */
@@ -40,7 +50,8 @@ struct relay_env {
 	bool sockmap_mptcp;		/* it takes MPTCP sockets too */
 	struct sockmap_trial trial;	/* whether chatty pairs are better off in it */
 	struct ev_timer trial_timer;
-	uint64_t chat_bytes; /* that chatty pairs have moved, with and without it */
+	uint64_t chat_bytes;		/* that chatty pairs have moved, with and without it */
+	struct packets_worker *packets; /* NULL: no packets are forwarded */
 	struct relay_counters *counters;
 	struct histogram *first_byte; /* from asked_s to what the destination says first */
 	/* Called each time that a relay with MPTCP has moved bytes. */
@@ -71,6 +82,9 @@ struct relay {
 	struct sockmap_pair *pair; /* NULL until the pair enters the sockmap for the first time */
 	bool chatty;		   /* enter when nothing is held */
 	bool unfit;		   /* never enter */
+	struct packets_pair *packets; /* NULL until the pair's packets are learnt */
+	bool forwarded;		      /* the kernel forwards them */
+	const char *not_forwarded;    /* why not, for good; NULL: they may be. A literal */
 	bool was_half_closed;
 	struct relay_rate *rate; /* NULL: no limit */
 	struct poll_watch drain; /* active: what is to come before the end has no event */

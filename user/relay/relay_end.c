@@ -45,6 +45,8 @@ void relay_fail(struct relay *relay, enum cause cause)
 	relay->end = cause;
 	if (relay->pair)
 		sockmap_pair_leave(relay->pair, cause_info(cause)->text);
+	if (relay->forwarded)
+		relay_take_back(relay, cause_info(cause)->text);
 	for (enum direction d = UP; d < DIRECTIONS; d++) {
 		struct flow *flow = &relay->flows[d];
 
@@ -73,7 +75,7 @@ void relay_flow_ended(struct relay *relay, struct flow *flow, struct leg *source
 
 static bool relay_all_given(const struct relay *relay)
 {
-	return relay->flows[UP].finished && relay->flows[DOWN].finished && !relay_in_sockmap(relay);
+	return relay->flows[UP].finished && relay->flows[DOWN].finished && !relay_in_kernel(relay);
 }
 
 bool relay_is_over(struct relay *relay)

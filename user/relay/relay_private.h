@@ -9,6 +9,9 @@
 
 /* Of relay.c: */
 
+/* Whether the kernel moves the bytes, so that user space must not touch the sockets. */
+bool relay_in_kernel(const struct relay *relay);
+
 /* Moves what a flow has, if user space moves the relay's bytes at all. */
 void relay_pump(struct relay *relay, struct flow *flow, struct leg *source, struct leg *target);
 
@@ -47,7 +50,6 @@ void relay_await_end(struct relay *relay);
 
 /* Of relay_sockmap.c: */
 
-/* Whether the kernel moves the bytes, so that user space must not touch the sockets. */
 bool relay_in_sockmap(const struct relay *relay);
 
 /* Whether the two sockets may enter the sockmap. */
@@ -58,6 +60,24 @@ bool relay_is_chatty(struct relay *relay, const struct flow *flow, uint64_t n);
 
 /* Enters if all that was taken has been given. A pair that cannot enter goes on as it is. */
 void relay_try_sockmap(struct relay *relay);
+
+/* Of relay_packets.c: */
+
+/* Why the relay's packets can never be forwarded; NULL: they may be. */
+const char *relay_packets_refusal(const struct relay *relay);
+
+/* Whether the pair's packets should be forwarded, after n bytes of a flow. */
+bool relay_wants_packets(struct relay *relay, const struct flow *flow, uint64_t n);
+
+/* Has the kernel learn the pair, if all that was taken has been given. False: it never will. */
+bool relay_try_packets(struct relay *relay);
+
+/* Before the relay touches its sockets, and when it has done so. False: it must not. */
+bool relay_packets_begin(struct relay *relay);
+void relay_packets_end(struct relay *relay);
+
+/* Has user space move the bytes again, soon. reason: a literal, kept. */
+void relay_take_back(struct relay *relay, const char *reason);
 
 /* Of relay_trial.c: */
 

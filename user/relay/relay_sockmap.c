@@ -26,7 +26,7 @@ bool relay_is_chatty(struct relay *relay, const struct flow *flow, uint64_t n)
 	double now = loop_clock_s(relay->env->loop);
 	bool chatty;
 
-	if (relay->unfit)
+	if (relay->unfit || relay->packets)
 		return false;
 	if (relay->config->tier == TIER_MODE_SOCKMAP)
 		return sockmap_policy_may_enter(&relay->policy, now);
@@ -123,14 +123,16 @@ void relay_try_sockmap(struct relay *relay)
 
 void relay_refresh(struct relay *relay)
 {
-	if (!relay->pair)
+	if (!relay->pair && !relay->packets)
 		return;
 	for (enum direction d = UP; d < DIRECTIONS; d++) {
 		struct flow *flow = &relay->flows[d];
-		uint64_t bytes = sockmap_pair_take_count(relay->pair, d);
+		uint64_t bytes = relay->pair ? sockmap_pair_take_count(relay->pair, d)
+					     : packets_pair_take_count(relay->packets, d);
 
 		flow->bytes += bytes;
-		relay->env->chat_bytes += bytes;
-		relay_count(relay, flow, MOVER_SOCKMAP, bytes);
+		if (relay->pair)
+			relay->env->chat_bytes += bytes;
+		relay_count(relay, flow, relay->pair ? MOVER_SOCKMAP : MOVER_PACKETS, bytes);
 	}
 }

@@ -15,6 +15,8 @@ static void relay_counters_add(struct relay_counters *sum, const struct relay_co
 	sum->sockmap_trials += more->sockmap_trials;
 	sum->sockmap_trials_won += more->sockmap_trials_won;
 	sum->sockmap_refused += more->sockmap_refused;
+	sum->packets_taken += more->packets_taken;
+	sum->packets_refused += more->packets_refused;
 }
 
 void local_counts_add(struct local_counts *sum, struct local_counts more)

@@ -31,9 +31,9 @@ class Torture:
     socket that fell back can lose bytes in the kernel, see docs/kernel-notes.md, and that is not what
     this is about."""
 
-    def __init__(self, bed: Bed, start, *options: str, sockmap: bool = False,
+    def __init__(self, bed: Bed, start, *options: str, sockmap: bool = False, brief: bool = False,
                  cgroup: Cgroup | None = None) -> None:
-        self._bed, self._sockmap, self._cgroup = bed, sockmap, cgroup
+        self._bed, self._sockmap, self._brief, self._cgroup = bed, sockmap, brief, cgroup
         self._daemons: list[Hawserd] = [
             start("--socks", f"{LAN4}:{port}", *ALLOW, "--log-level", "info", *options, *more,
                   listen=False)
@@ -50,13 +50,18 @@ class Torture:
         print(f"seed {seed}: {output.strip()}")
         self._judge(counts)
 
+    def taken(self) -> int:
+        """How many pairs the kernel has forwarded packets of."""
+        return sum(daemon.status()["packets"]["taken"] for daemon in self._daemons)
+
     def _load(self, seconds: int, seed: str) -> tuple[int, str, str]:
         command = [str(self._bed.build / "tests" / "torture"),
                    "--server-net", self._bed.server.path, "--server", SERVER4,
                    "--proxy", f"{LAN4}:{_PORT}", "--proxy-tcp", f"{LAN4}:{_PORT_TCP}",
                    "--sessions", str(SESSIONS), "--seconds", str(seconds), "--seed", seed,
                    *(["--mptcp"] if self._bed.mptcp else []),
-                   *(["--sockmap"] if self._sockmap else [])]
+                   *(["--sockmap"] if self._sockmap else []),
+                   *(["--brief"] if self._brief else [])]
         with tempfile.TemporaryFile("w+", encoding="utf-8") as complaints:
             process = self._start(command, stdout=subprocess.PIPE, stderr=complaints, text=True)
             try:

@@ -11,10 +11,12 @@
 #include <linux/bpf.h>
 
 #include "hawser_local.h"
+#include "hawser_packets.h"
 #include "hawser_run.h"
 #include "hawser_sockmap.h"
 #include "hawser_steer.h"
 #include "local.skel.h"
+#include "packets.skel.h"
 #include "run.skel.h"
 #include "sockmap.skel.h"
 #include "steer.skel.h"
@@ -41,6 +43,7 @@ static void is_taken(struct bpf_object *object)
 	}
 
 DEFINE_TEST(local)
+DEFINE_TEST(packets)
 DEFINE_TEST(run)
 DEFINE_TEST(sockmap)
 DEFINE_TEST(steer)
@@ -48,9 +51,8 @@ DEFINE_TEST(steer)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(local_is_taken),
-		cmocka_unit_test(run_is_taken),
-		cmocka_unit_test(sockmap_is_taken),
+		cmocka_unit_test(local_is_taken), cmocka_unit_test(packets_is_taken),
+		cmocka_unit_test(run_is_taken),	  cmocka_unit_test(sockmap_is_taken),
 		cmocka_unit_test(steer_is_taken),
 	};
 

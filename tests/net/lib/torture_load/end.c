@@ -87,10 +87,19 @@ static void end_ready(void *owner)
 	end_run(end, now_ns());
 }
 
+void keep_alive(int fd)
+{
+	int on = 1, soon_s = KEEPALIVE_S;
+
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &soon_s, sizeof(soon_s));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &soon_s, sizeof(soon_s));
+}
+
 void end_begin(struct end *end, struct session *session, enum side side, int fd, bool connecting)
 {
 	const struct script *script = &session->plan.scripts[side];
-	int on = 1, soon_s = KEEPALIVE_S;
+	int on = 1;
 
 	*end = (struct end){.watch = {end_ready, end},
 			    .session = session,
@@ -103,9 +112,7 @@ void end_begin(struct end *end, struct session *session, enum side side, int fd,
 			   sizeof(script->small_buffer));
 	if (script->nodelay)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &soon_s, sizeof(soon_s));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &soon_s, sizeof(soon_s));
+	keep_alive(fd);
 }
 
 void end_close(struct end *end)

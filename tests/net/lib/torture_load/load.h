@@ -29,6 +29,7 @@ struct settings {
 	struct sockaddr_in server, proxies[2];
 	bool mptcp;
 	bool sockmap; /* pairs of TCP sockets may be in it */
+	bool brief;   /* many short sessions rather than few long ones */
 	size_t sessions;
 	uint64_t seconds, seed;
 	uint64_t only;	     /* the plan of all sessions; NEVER: each has its own */
@@ -114,6 +115,10 @@ static inline uint64_t now_ns(void)
 void end_begin(struct end *end, struct session *session, enum side side, int fd, bool connecting);
 void end_run(struct end *end, uint64_t now);
 void end_close(struct end *end);
+
+/* Has the kernel notice soon that the other end of a connection is gone, though its reset was lost.
+ */
+void keep_alive(int fd);
 
 /* slot.c. slots_listen() is called in the server's namespace, slots_serve() in the client's. */
 void slots_listen(void);

@@ -17,9 +17,11 @@
 
 static const char usage[] =
 	"usage: torture --server-net PATH --server ADDR --proxy ADDR:PORT --proxy-tcp ADDR:PORT\n"
-	"               [--mptcp] [--sockmap] [--sessions N] [--seconds S] [--seed N] [--only N]\n"
+	"               [--mptcp] [--sockmap] [--brief] [--sessions N] [--seconds S] [--seed N]\n"
+	"               [--only N]\n"
 	"\n"
 	"Sessions to TCP servers go through --proxy-tcp, the others through --proxy.\n"
+	"--brief: many short sessions instead of few long ones. "
 	"--only repeats the plan of one session. Prints one line of JSON; failures go to standard\n"
 	"error.\n";
 
@@ -64,6 +66,7 @@ static void parse_options(int argc, char **argv)
 		{"proxy-tcp", required_argument, NULL, 't'},
 		{"mptcp", no_argument, NULL, 'm'},
 		{"sockmap", no_argument, NULL, 'k'},
+		{"brief", no_argument, NULL, 'b'},
 		{"sessions", required_argument, NULL, 'c'},
 		{"seconds", required_argument, NULL, 'd'},
 		{"seed", required_argument, NULL, 'r'},
@@ -91,6 +94,9 @@ static void parse_options(int argc, char **argv)
 			break;
 		case 'k':
 			settings.sockmap = true;
+			break;
+		case 'b':
+			settings.brief = true;
 			break;
 		case 'c':
 			settings.sessions = strtoul(optarg, NULL, 10);

@@ -11,6 +11,12 @@
 #define MIB	  (1024 * KIB)
 #define WRITE_MAX (256 * KIB)
 
+/* Of what is brief. */
+#define BRIEF_BYTES   (64 * KIB)
+#define BRIEF_MESSAGE (2 * KIB)
+#define BRIEF_ROUNDS  30
+#define BRIEF_DIVISOR 10 /* of stalls */
+
 /* Small writes are for small steps. Thousands of tiny ones under way stall MPTCP by itself (see
  * test_exact.py). */
 #define WRITES_PER_STEP 200
@@ -80,6 +86,8 @@ static uint64_t bulk_bytes(const struct plan *plan, struct dice *dice)
 		return 0;
 	if (die < 250)
 		return 1;
+	if (settings.brief)
+		return spread(dice, 2, BRIEF_BYTES);
 	if (die < 600)
 		return spread(dice, 2, 16 * KIB);
 	if (die < 900)
@@ -142,9 +150,10 @@ static void act_chat(struct plan *plan, struct dice *dice)
 {
 	struct script *client = &plan->scripts[SIDE_CLIENT];
 	struct script *server = &plan->scripts[SIDE_SERVER];
-	uint64_t request = spread(dice, 64, 16 * KIB);
-	uint64_t response = spread(dice, 64, 16 * KIB);
-	uint64_t rounds = spread(dice, 1, 400);
+	const uint64_t largest = settings.brief ? BRIEF_MESSAGE : 16 * KIB;
+	uint64_t request = spread(dice, 64, largest);
+	uint64_t response = spread(dice, 64, largest);
+	uint64_t rounds = spread(dice, 1, settings.brief ? BRIEF_ROUNDS : 400);
 	unsigned int pauses = percent(dice, 20) ? 10 : 0;
 
 	for (uint64_t i = 0; i < rounds; i++) {
@@ -174,7 +183,8 @@ static void draw_reading(struct script *script, uint64_t total, bool mptcp, stru
 		script->read_pause_us = (uint32_t)spread(dice, 100, 5000);
 	if (percent(dice, 10)) {
 		script->stall_at = dice_below(dice, total + 1);
-		script->stall_us = (uint32_t)between(dice, 200000, 1200000);
+		script->stall_us = (uint32_t)between(dice, 200000, 1200000) /
+				   (settings.brief ? BRIEF_DIVISOR : 1);
 	}
 	/* A small buffer can stall MPTCP with two subflows for good, whatever hawserd does. */
 	if (!mptcp && percent(dice, 15))

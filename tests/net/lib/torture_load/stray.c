@@ -71,6 +71,7 @@ static void stray_accept(void *owner)
 		die("no memory");
 	*stray = (struct stray){.watch = {stray_ready, stray}, .fd = fd};
 	strays++;
+	keep_alive(fd);
 	watch_add(&stray->watch, fd);
 }
 

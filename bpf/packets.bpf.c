@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* Forwards the packets of two spliced TCP connections while their sockets rest: what one peer sends
+ * goes to the other with addresses, ports, numbers, time stamps and windows of that connection.
+ * UAPI only: loads on kernels without BTF. What is not ours goes its way untouched. */
+#include "packets_forward.h"
+#include "packets_icmp.h"
+
+#define NEXT_PROGRAM (-1) /* TC_ACT_UNSPEC, TCX_NEXT */
+
+/* Whether nobody owes anybody a byte or an acknowledgement but for this packet, so that it and all
+ * that follow can go to the other end. */
+static __always_inline bool is_quiet(const struct found *found, const struct packet *packet)
+{
+	const struct hawser_packets_leg *from = found->from;
+	const struct hawser_packets_leg *to = found->to;
+
+	/* With bytes: the answer to a keepalive is no reason. */
+	return packet->payload &&
+	       (packet->flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK &&
+	       packet->seq == from->copied && from->end == from->copied &&
+	       packet->ack == from->written && to->own_acked == to->written &&
+	       to->end == to->copied && from->ifindex && to->ifindex &&
+	       from->stamps == packet->has_stamp && !found->pair->resets &&
+	       bpf_ktime_get_ns() - found->pair->armed_ns < HAWSER_PACKETS_ARMED_MAX_NS;
+}
+
+/* What passed to the socket, as far as it can be told without the socket. */
+static __always_inline void learn(struct __sk_buff *skb, const struct found *found,
+				  const struct packet *packet)
+{
+	struct hawser_packets_leg *from = found->from;
+
+	/* The socket may be gone, whatever user space knows. */
+	if (packet->flags & TCP_RST)
+		found->pair->resets++;
+	if (packet->flags & (TCP_SYN | TCP_RST))
+		return;
+	from->window = packet->window << (from->peer_scale & 15);
+	if (packet->has_stamp && (!from->ifindex || before(from->stamp, packet->stamp)))
+		from->stamp = packet->stamp;
+	from->ifindex = skb->ifindex;
+	raise(&from->end, packet->seq + packet->payload + (packet->flags & TCP_FIN ? 1 : 0));
+	if (packet->flags & TCP_ACK)
+		raise(&from->own_acked, packet->ack);
+}
+
+static __always_inline int handle(struct __sk_buff *skb, const struct found *found,
+				  struct packet *packet)
+{
+	struct hawser_packets_pair *pair = found->pair;
+	const __u32 zero = 0;
+	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
+	const __u64 word = *(volatile __u64 *)&pair->word;
+	const __u32 len = packet->header;
+	__u32 state = state_of(word);
+	__u32 stamp;
+
+	if (!scratch || len < TCP_MIN || len > TCP_MAX ||
+	    bpf_skb_load_bytes(skb, packet->transport, scratch->old, len))
+		return NEXT_PROGRAM;
+	__builtin_memcpy(scratch->new, scratch->old, sizeof(scratch->new));
+	stamp = find_stamp(scratch, len);
+	if (stamp && stamp <= TCP_MAX - 8) {
+		packet->has_stamp = true;
+		packet->stamp = load32(scratch->old + bounded(stamp));
+	}
+	if (state == HAWSER_PACKETS_ARMED && is_quiet(found, packet) &&
+	    __sync_val_compare_and_swap(&pair->word, word,
+					((word & ~HAWSER_PACKETS_STATE) + HAWSER_PACKETS_ONE) |
+						HAWSER_PACKETS_TAKEN) == word) {
+		pair->takes++;
+		tell(pair, found->slot, found->leg, HAWSER_PACKETS_EVENT_TAKEN, packet->seq);
+		state = HAWSER_PACKETS_TAKEN;
+	}
+	if (state == HAWSER_PACKETS_LEARN || state == HAWSER_PACKETS_ARMED) {
+		/* First what is noted, then the count: who takes the pair compares that. */
+		learn(skb, found, packet);
+		state = state_of(__sync_fetch_and_add(&pair->word, HAWSER_PACKETS_ONE));
+	}
+	if (state == HAWSER_PACKETS_CLOSED && packet->flags & TCP_SYN) {
+		/* A new connection with the same ports, and the old one is over. */
+		__sync_val_compare_and_swap(&pair->word, word, word & ~HAWSER_PACKETS_STATE);
+		return NEXT_PROGRAM;
+	}
+	if (is_forwarded(state))
+		return forward(skb, found, packet, scratch, stamp);
+	if (state == HAWSER_PACKETS_FROZEN) {
+		/* It comes again; but what it says of the other's bytes may be said only once. */
+		if ((packet->flags & (TCP_ACK | TCP_SYN | TCP_RST)) == TCP_ACK)
+			note_ack(found, packet);
+		pair->dropped++;
+		return DROP;
+	}
+	return NEXT_PROGRAM;
+}
+
+static __always_inline void refuse_unusual(const struct packet *packet)
+{
+	struct found found = {};
+
+	if (!look_up(&packet->key, &found) ||
+	    state_of(*(volatile __u64 *)&found.pair->word) != HAWSER_PACKETS_TAKEN)
+		return;
+	if (found.pair->unusual++ == 0)
+		tell(found.pair, found.slot, found.leg, HAWSER_PACKETS_EVENT_UNUSUAL, 0);
+}
+
+static __always_inline int run(struct __sk_buff *skb, const __u32 network)
+{
+	struct packet packet = {};
+	struct found found = {};
+	const struct tcp_start *tcp;
+	bool unusual = false;
+
+	if (skb->vlan_present)
+		return NEXT_PROGRAM;
+	/* Some drivers leave headers in fragments; this is where TCP's first 20 bytes end. */
+	if (skb->data + network + sizeof(struct ipv6hdr) + TCP_MIN > skb->data_end &&
+	    skb->len >= network + sizeof(struct iphdr) + TCP_MIN) {
+		__u32 len = network + sizeof(struct ipv6hdr) + TCP_MIN;
+
+		if (bpf_skb_pull_data(skb, len < skb->len ? len : skb->len))
+			return NEXT_PROGRAM;
+	}
+	if (!parse_ip(skb, network, &packet, &unusual)) {
+		heed_icmp(skb, network);
+		return NEXT_PROGRAM;
+	}
+	if (unusual) {
+		__be16 ports[2];
+
+		if (bpf_skb_load_bytes(skb, packet.transport, ports, sizeof(ports)))
+			return NEXT_PROGRAM;
+		packet.key.source_port = ports[0];
+		packet.key.destination_port = ports[1];
+		refuse_unusual(&packet);
+		return NEXT_PROGRAM;
+	}
+	if (packet.key.family == HAWSER_PACKETS_IPV4)
+		tcp = (void *)(long)skb->data + network + sizeof(struct iphdr);
+	else
+		tcp = (void *)(long)skb->data + network + sizeof(struct ipv6hdr);
+	if ((const void *)(tcp + 1) > (void *)(long)skb->data_end)
+		return NEXT_PROGRAM;
+	packet.key.source_port = tcp->source_port;
+	packet.key.destination_port = tcp->destination_port;
+	if (!parse_tcp(skb, &packet, tcp) || !look_up(&packet.key, &found))
+		return NEXT_PROGRAM;
+	return handle(skb, &found, &packet);
+}
+
+SEC("tc")
+int hawser_packets(struct __sk_buff *skb)
+{
+	return run(skb, ETH_HLEN);
+}
+
+/* For devices whose packets begin with IP's header: ppp, tun, WireGuard. */
+SEC("tc")
+int hawser_packets3(struct __sk_buff *skb)
+{
+	return run(skb, 0);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

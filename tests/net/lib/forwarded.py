@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Sessions whose packets the kernel forwards, for the tests of that tier."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+from collections.abc import Iterator
+
+from bed import Bed
+from daemon import Hawserd
+from feature import lacks
+from handshakes import socks5
+from namespace import Namespace
+from test_sockmap import chat, flows, reasons, tiers
+from waiting import until
+
+ALWAYS = ("--mptcp", "off", "--tier", "packets")
+TURN = 64
+
+
+def needed(bed: Bed) -> None:
+    """Skips the test where the kernel cannot."""
+    daemon = Hawserd(bed, *ALWAYS)
+    feature = next(entry for entry in daemon.status()["kernel"] if entry["feature"] == "packets")
+    daemon.finish()
+    if not feature["available"]:
+        lacks(feature["reason"])
+
+
+def take(daemon, client, server, size: int = TURN) -> int:
+    """Chats until the only session is taken; how many bytes went each way."""
+    for turn in range(1, 1000):
+        chat(client, server, 1, size)
+        if tiers(daemon) == {"packets"}:
+            return size * turn
+    raise AssertionError(f"not taken: {reasons(daemon)}")
+
+
+def moved(daemon, up: int, down: int) -> None:
+    """Waits until both directions have moved so many bytes, as the receivers have acknowledged."""
+    until(lambda: [flows(daemon)[direction]["bytes"] for direction in ("up", "down")],
+          lambda found: found == [up, down])
+
+
+def programs(host) -> int:
+    """How many of ours look at packets there."""
+    found = 0
+    for device in "lan", "a", "b":
+        shown = json.loads(host.run("bpftool", "-j", "net", "show", "dev", device))
+        found += json.dumps(shown).count('"hawser_packets')
+    return found
+
+
+def dial(daemon, address: str, port: int) -> socket.socket:
+    """By the family of the destination: both legs are to be of one."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    client = daemon.connect(family=family)
+    socks5(client, address, port)
+    return client
+
+
+@contextlib.contextmanager
+def swallowed(host: Namespace, device: str, rule: str = "") -> Iterator[None]:
+    """For a while nothing leaves the host by the device, of what a rule of nftables matches."""
+    host.run("nft", "-f", "-", text=f"""
+        table netdev swallowed_{device} {{
+            chain egress {{
+                type filter hook egress device {device} priority 0;
+                {rule} drop
+            }}
+        }}""")
+    try:
+        yield
+    finally:
+        host.run("nft", "delete", "table", "netdev", f"swallowed_{device}")

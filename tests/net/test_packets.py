@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Pairs of TCP connections whose packets the kernel forwards: who is taken and who is not, that no byte is
+lost, doubled or moved, how they end, that they come back, and that nothing stays behind."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import time
+
+import pytest
+
+import peers
+from daemon import Hawserd
+from forwarded import ALWAYS, dial, moved, needed, programs, take
+from handshakes import at_end, read
+from pattern import MEGABYTE, Stream, together
+from sessions import through
+from test_sockmap import chat, reasons, tiers
+from topology import SERVER4, SERVER6
+from waiting import until
+
+pytestmark = [pytest.mark.no_mptcp, pytest.mark.usefixtures("packets_needed")]
+
+
+@pytest.fixture(scope="module")
+def packets_needed(bed):
+    needed(bed)
+
+
+@contextlib.contextmanager
+def tcp_without(host, *options: str):
+    with contextlib.ExitStack() as stack:
+        for option in options:
+            stack.enter_context(host.setting(f"ipv4/tcp_{option}", 0))
+        yield
+
+
+# Who is taken.
+
+@pytest.mark.parametrize("address", [SERVER4, SERVER6])
+def test_a_chat_is_taken(hawserd, address):
+    daemon = hawserd(*ALWAYS)
+    stream = Stream(3)
+    with peers.listen(daemon.bed.server, address) as listening, \
+            dial(daemon, address, peers.port_of(listening)) as client, \
+            peers.accept(listening) as server:
+        size = take(daemon, client, server)
+        assert reasons(daemon) == {"tier = packets"}
+        chat(client, server, 100, 1000)
+        moved(daemon, size + 100_000, size + 100_000)
+        for sender, receiver in (client, server), (server, client):
+            together(lambda: stream.send(sender, 8 * MEGABYTE),
+                     lambda: stream.receive(receiver, 8 * MEGABYTE))
+        size += 100_000 + 8 * MEGABYTE
+        assert tiers(daemon) == {"packets"}
+        moved(daemon, size, size)
+        assert daemon.session()["idle_s"] < 10
+    until(daemon.active, lambda active: active == 0)
+    assert daemon.errors() == {}
+    assert daemon.status()["packets"] == {"taken": 1, "refused": 0}
+    assert daemon.status()["bytes"] == {"up": size, "down": size}
+
+
+def test_both_ways_at_once(hawserd):
+    daemon = hawserd(*ALWAYS)
+    with through(daemon) as (client, server):
+        take(daemon, client, server)
+        up, down = Stream(1), Stream(2)
+        together(lambda: up.send(client, 8 * MEGABYTE), lambda: down.send(server, 8 * MEGABYTE),
+                 lambda: up.receive(server, 8 * MEGABYTE), lambda: down.receive(client, 8 * MEGABYTE))
+        assert tiers(daemon) == {"packets"}
+
+
+def test_auto_needs_leave(hawserd):
+    """packets = off, as without a word of it."""
+    daemon = hawserd("--mptcp", "off")
+    with through(daemon) as (client, server):
+        chat(client, server, 500)
+        assert "packets" not in tiers(daemon)
+    assert programs(daemon.bed.router) == 0
+
+
+def test_auto_takes_chats(hawserd):
+    daemon = hawserd("--mptcp", "off", "--packets")
+    with through(daemon) as (client, server):
+        chat(client, server, 5)
+        assert "packets" not in tiers(daemon)
+        for _ in range(50):
+            chat(client, server, 100)
+            if tiers(daemon) == {"packets"}:
+                break
+        assert reasons(daemon) == {"chat"}
+
+
+@pytest.mark.parametrize(("options", "reason"), [
+    (("timestamps",), "only one leg has time stamps"),
+    (("sack",), None),
+    (("window_scaling",), None),
+    (("sack", "window_scaling"), None),
+])
+def test_options_of_one_leg(hawserd, options, reason):
+    daemon = hawserd(*ALWAYS)
+    stream = Stream(5)
+    with tcp_without(daemon.bed.client, *options), through(daemon) as (client, server):
+        chat(client, server, 20)
+        if reason:
+            assert reasons(daemon) == {reason}
+        else:
+            take(daemon, client, server)
+        for sender, receiver in (client, server), (server, client):
+            together(lambda: stream.send(sender, 2 * MEGABYTE),
+                     lambda: stream.receive(receiver, 2 * MEGABYTE))
+
+
+def test_no_time_stamps_at_all(hawserd):
+    daemon = hawserd(*ALWAYS)
+    stream = Stream(6)
+    with tcp_without(daemon.bed.client, "timestamps"), \
+            tcp_without(daemon.bed.router, "timestamps"), through(daemon) as (client, server):
+        take(daemon, client, server)
+        together(lambda: stream.send(server, 2 * MEGABYTE),
+                 lambda: stream.receive(client, 2 * MEGABYTE))
+
+
+def test_segments_too_large_for_the_other_leg(hawserd):
+    daemon = hawserd(*ALWAYS)
+    daemon.bed.router.run("ip", "link", "set", "dev", "a", "mtu", "1400")
+    try:
+        with through(daemon) as (client, server):
+            chat(client, server, 20)
+            assert reasons(daemon) == {"segments of one leg are too large for the other"}
+    finally:
+        daemon.bed.router.run("ip", "link", "set", "dev", "a", "mtu", "1500")
+
+
+# How they end.
+
+@pytest.mark.parametrize("first", ["client", "server"])
+def test_half_close(hawserd, first):
+    daemon = hawserd(*ALWAYS)
+    question, answer = Stream(11), Stream(12)
+    with through(daemon) as (client, server):
+        size = take(daemon, client, server)
+        asking, answering = (client, server) if first == "client" else (server, client)
+
+        def ask() -> None:
+            question.send(asking, MEGABYTE)
+            asking.shutdown(socket.SHUT_WR)
+            answer.receive(asking, 2 * MEGABYTE)
+            assert at_end(asking)
+
+        def reply() -> None:
+            question.receive(answering, MEGABYTE)
+            assert at_end(answering)
+            time.sleep(0.3)
+            answer.send(answering, 2 * MEGABYTE)
+            answering.shutdown(socket.SHUT_WR)
+
+        together(ask, reply)
+        until(daemon.active, lambda active: active == 0)
+    assert daemon.errors() == {}
+    up, down = (MEGABYTE, 2 * MEGABYTE) if first == "client" else (2 * MEGABYTE, MEGABYTE)
+    assert daemon.status()["bytes"] == {"up": size + up, "down": size + down}
+
+
+@pytest.mark.parametrize("first", ["client", "server"])
+def test_reset(hawserd, first):
+    daemon = hawserd(*ALWAYS)
+    with through(daemon) as (client, server):
+        take(daemon, client, server)
+        resetting, other = (client, server) if first == "client" else (server, client)
+        peers.reset(resetting)
+        assert peers.was_reset(other)
+    until(daemon.active, lambda active: active == 0)
+    assert set(daemon.errors()) == {"reset"}
+
+
+def test_idle_for_too_long(hawserd):
+    daemon = hawserd(*ALWAYS, "--timeout", "idle=1s")
+    with through(daemon) as (client, server):
+        take(daemon, client, server)
+        assert peers.was_reset(client)
+        assert peers.was_reset(server)
+    daemon.await_error("idle-timeout")
+
+
+def test_an_idle_pair_gets_keepalives_again(hawserd):
+    daemon = hawserd(*ALWAYS, "--tune", "keepalive-idle-s=1")
+    with through(daemon) as (client, server):
+        take(daemon, client, server)
+        until(lambda: tiers(daemon), lambda found: "packets" not in found)
+        take(daemon, client, server)
+    assert daemon.status()["packets"]["taken"] == 2
+
+
+def test_sigterm_resets_both(hawserd):
+    daemon = hawserd(*ALWAYS, "--timeout", "drain=1s")
+    with through(daemon) as (client, server):
+        take(daemon, client, server)
+        daemon.signal(signal.SIGTERM)
+        assert peers.was_reset(client)
+        assert peers.was_reset(server)
+        daemon.wait()
+    assert programs(daemon.bed.router) == 0
+
+
+def test_kill_9_leaves_it_running(bed):
+    daemon = Hawserd(bed, *ALWAYS)
+    stream = Stream(21)
+    try:
+        with through(daemon) as (client, server):
+            take(daemon, client, server)
+            daemon.signal(signal.SIGKILL)
+            daemon.wait()
+            chat(client, server, 20)
+            together(lambda: stream.send(server, 2 * MEGABYTE),
+                     lambda: stream.receive(client, 2 * MEGABYTE))
+            successor = Hawserd(bed, *ALWAYS)
+            chat(client, server, 20)
+            client.shutdown(socket.SHUT_WR)
+            assert at_end(server)
+            server.shutdown(socket.SHUT_WR)
+            assert at_end(client)
+        until(lambda: programs(bed.router), lambda left: left == 0)
+        successor.finish()
+    finally:
+        daemon.process.kill()
+
+
+# What may come in between.
+
+def test_a_device_that_shrinks(hawserd):
+    daemon = hawserd(*ALWAYS)
+    stream = Stream(31)
+    with through(daemon) as (client, server):
+        take(daemon, client, server)
+        try:
+            for host in daemon.bed.router, daemon.bed.server:
+                host.run("ip", "link", "set", "dev", "a", "mtu", "1300")
+            together(lambda: stream.send(client, MEGABYTE),
+                     lambda: stream.receive(server, MEGABYTE))
+        finally:
+            for host in daemon.bed.router, daemon.bed.server:
+                host.run("ip", "link", "set", "dev", "a", "mtu", "1500")
+        assert tiers(daemon) == {"packets"}
+
+
+def test_a_reader_that_stops(hawserd):
+    """Zero windows, both ways, for longer than a probe takes."""
+    daemon = hawserd(*ALWAYS)
+    up, down = Stream(41), Stream(42)
+    with through(daemon) as (client, server):
+        take(daemon, client, server)
+
+        def late(sock: socket.socket, stream: Stream) -> None:
+            time.sleep(1)
+            stream.receive(sock, 16 * MEGABYTE)
+
+        together(lambda: up.send(client, 16 * MEGABYTE), lambda: down.send(server, 16 * MEGABYTE),
+                 lambda: late(client, down), lambda: late(server, up))
+        assert tiers(daemon) == {"packets"}
+
+
+def test_urgent_bytes(hawserd):
+    daemon = hawserd(*ALWAYS)
+    with through(daemon) as (client, server):
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+        take(daemon, client, server)
+        client.sendall(b"ab")
+        client.send(b"!", socket.MSG_OOB)
+        client.sendall(b"cd")
+        assert read(server, 5) == b"ab!cd"
+
+
+def test_connection_tracking_forgets_them(hawserd):
+    """It does not see their packets; what it remembered would be wrong later."""
+    daemon = hawserd(*ALWAYS)
+    router = daemon.bed.router
+    router.run("nft", "-f", "-", text="""
+        table inet tracked {
+            chain input {
+                type filter hook input priority 0;
+                ct state invalid drop
+            }
+        }
+        """)
+    try:
+        with through(daemon) as (client, server):
+            before = int(router.sysctl("netfilter/nf_conntrack_count"))
+            assert before >= 2
+            size = take(daemon, client, server)
+            until(lambda: int(router.sysctl("netfilter/nf_conntrack_count")),
+                  lambda count: count <= before - 2)
+            chat(client, server, 20)
+    finally:
+        router.run("nft", "delete", "table", "inet", "tracked")

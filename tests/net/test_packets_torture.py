@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The torture of pairs whose packets the kernel forwards, also over wires that lose, double and overtake."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from bad_wire import bad_wires
+from forwarded import ALWAYS, needed
+from torture import Torture
+
+pytestmark = [pytest.mark.no_mptcp, pytest.mark.usefixtures("packets_needed")]
+
+SECONDS = int(os.environ.get("SOAK_SECONDS", "30"))
+# Percent of the packets.
+LOSS, DOUBLE, LATE = 2, 2, 2
+
+
+@pytest.fixture(scope="module")
+def packets_needed(bed):
+    needed(bed)
+
+
+def test_torture(bed, hawserd):
+    """Pairs stay taken."""
+    torture = Torture(bed, hawserd, *ALWAYS)
+    torture.run(SECONDS // 10)
+    assert torture.taken() > 0
+
+
+@pytest.mark.parametrize(("brief", "share"), [(True, 2), (False, 1)], ids=["many", "long"])
+def test_torture_over_bad_wires(bed, hawserd, brief, share):
+    """Pairs are learnt, taken and taken back in every moment, also when a packet has just been lost, doubled or
+    overtaken."""
+    with bad_wires(bed, LOSS, DOUBLE, LATE):
+        torture = Torture(bed, hawserd, *ALWAYS, "--torture", brief=brief)
+        torture.run(SECONDS * share // 3)
+    assert torture.taken() > 0

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The devices that the program bpf/packets.bpf.c looks at. */
+#include "accel/packets_device.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "intercept/tc_hook.h"
+
+/* After what takes connections: it marks packets for sockets, and these have none any more. */
+const struct tc_program packets_ethernet = {.name = "hawser_packets", .priority = 685};
+const struct tc_program packets_bare = {.name = "hawser_packets3", .priority = 685};
+
+/* From 5.14 on ARPHRD_RAWIP is in the header, too. */
+#define ARPHRD_RAWIP_NUMBER 519
+
+struct device {
+	int ifindex;
+	bool bare;
+	bool made_qdisc;
+};
+
+struct packets_devices {
+	pthread_mutex_t lock;
+	enum tc_hook hook;
+	int ethernet; /* programs */
+	int bare;
+	struct device *list;
+	size_t count;
+};
+
+struct packets_devices *packets_devices_open(int ethernet, int bare)
+{
+	struct packets_devices *devices = calloc(1, sizeof(*devices));
+
+	if (!devices)
+		return NULL;
+	pthread_mutex_init(&devices->lock, NULL);
+	devices->hook = tc_hook_probe();
+	devices->ethernet = ethernet;
+	devices->bare = bare;
+	return devices;
+}
+
+void packets_devices_close(struct packets_devices *devices)
+{
+	if (!devices)
+		return;
+	for (size_t i = 0; i < devices->count; i++) {
+		const struct device *device = &devices->list[i];
+
+		(void)tc_hook_detach(
+			devices->hook, device->bare ? &packets_bare : &packets_ethernet,
+			(unsigned int)device->ifindex,
+			device->bare ? devices->bare : devices->ethernet, device->made_qdisc);
+	}
+	pthread_mutex_destroy(&devices->lock);
+	free(devices->list);
+	free(devices);
+}
+
+/* Whether its packets begin with IP's header: 0 or 1, or -errno. */
+static int device_is_bare(int ifindex)
+{
+	struct ifreq request = {0};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (!if_indextoname((unsigned int)ifindex, request.ifr_name) ||
+	    ioctl(fd, SIOCGIFHWADDR, &request))
+		err = -errno;
+	close(fd);
+	if (err)
+		return err;
+	switch (request.ifr_hwaddr.sa_family) {
+	case ARPHRD_ETHER:
+		return 0;
+	case ARPHRD_NONE:
+	case ARPHRD_PPP:
+	case ARPHRD_RAWIP_NUMBER:
+		return 1;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+static int device_attach(struct packets_devices *devices, int ifindex)
+{
+	struct device device = {.ifindex = ifindex};
+	struct device *list = realloc(devices->list, (devices->count + 1) * sizeof(*list));
+	int bare = device_is_bare(ifindex);
+	int err;
+
+	if (!list)
+		return -ENOMEM;
+	devices->list = list;
+	if (bare < 0)
+		return bare;
+	device.bare = bare;
+	err = tc_hook_attach(devices->hook, bare ? &packets_bare : &packets_ethernet,
+			     (unsigned int)ifindex, bare ? devices->bare : devices->ethernet, -1,
+			     &device.made_qdisc);
+	if (!err)
+		list[devices->count++] = device;
+	return err;
+}
+
+int packets_devices_attend(struct packets_devices *devices, int ifindex)
+{
+	int err = -ENODEV;
+
+	pthread_mutex_lock(&devices->lock);
+	for (size_t i = 0; i < devices->count && err; i++)
+		if (devices->list[i].ifindex == ifindex)
+			err = 0;
+	if (err)
+		err = device_attach(devices, ifindex);
+	pthread_mutex_unlock(&devices->lock);
+	return err;
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Programs of a hawserd that was killed. */
+#include "accel/packets_orphan.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "accel/packets_device.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "hawser_packets.h"
+#include "intercept/tc_hook.h"
+
+#define MAPS_MAX 16 /* more than the program has */
+
+/* As long as RFC 5382 wants a NAT to remember an idle connection, and as the peers' sockets do with
+ * what has ended. */
+#define IDLE_NS	  7440000000000ULL
+#define CLOSED_NS 60000000000ULL
+
+/* A map, in memory. */
+struct view {
+	void *memory;
+	size_t bytes;
+};
+
+struct packets_orphans {
+	struct packets_orphans *next;
+	const struct tc_program *which;
+	unsigned int ifindex;
+	int program;
+	struct view pairs;
+	struct view owner;
+};
+
+static void view_close(struct view *view)
+{
+	if (view->memory)
+		munmap(view->memory, view->bytes);
+	*view = (struct view){0};
+}
+
+/* Keeps the map open by what is mapped. */
+static void view_open(struct view *view, int fd, const struct bpf_map_info *info)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	const size_t bytes = (size_t)info->value_size * info->max_entries;
+
+	view->bytes = (bytes + page - 1) / page * page;
+	view->memory = mmap(NULL, view->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (view->memory == MAP_FAILED)
+		*view = (struct view){0};
+}
+
+static void orphan_look_at_map(struct packets_orphans *orphan, __u32 id)
+{
+	struct bpf_map_info info = {0};
+	__u32 len = sizeof(info);
+	int fd = bpf_map_get_fd_by_id(id);
+
+	if (fd < 0)
+		return;
+	if (!bpf_obj_get_info_by_fd(fd, &info, &len)) {
+		if (strcmp(info.name, "pairs") == 0 &&
+		    info.value_size == sizeof(struct hawser_packets_pair))
+			view_open(&orphan->pairs, fd, &info);
+		else if (strcmp(info.name, "packet_owner") == 0 &&
+			 info.value_size == sizeof(uint64_t))
+			view_open(&orphan->owner, fd, &info);
+	}
+	close(fd);
+}
+
+static struct packets_orphans *orphan_open(const struct tc_program *which, unsigned int ifindex,
+					   int program)
+{
+	__u32 ids[MAPS_MAX];
+	struct bpf_prog_info info = {.nr_map_ids = MAPS_MAX, .map_ids = (uintptr_t)ids};
+	__u32 len = sizeof(info);
+	struct packets_orphans *orphan = calloc(1, sizeof(*orphan));
+
+	if (!orphan || bpf_obj_get_info_by_fd(program, &info, &len)) {
+		free(orphan);
+		close(program);
+		return NULL;
+	}
+	*orphan = (struct packets_orphans){.which = which, .ifindex = ifindex, .program = program};
+	for (__u32 i = 0; i < info.nr_map_ids && i < MAPS_MAX; i++)
+		orphan_look_at_map(orphan, ids[i]);
+	return orphan;
+}
+
+static void orphan_close(struct packets_orphans *orphan)
+{
+	view_close(&orphan->pairs);
+	view_close(&orphan->owner);
+	close(orphan->program);
+	free(orphan);
+}
+
+struct packets_orphans *packets_orphans_find(void)
+{
+	static const struct tc_program *const programs[] = {&packets_ethernet, &packets_bare};
+	const enum tc_hook hook = tc_hook_probe();
+	struct if_nameindex *all = if_nameindex();
+	struct packets_orphans *list = NULL;
+
+	for (struct if_nameindex *i = all; i && i->if_index; i++) {
+		for (int p = 0; p < 2; p++) {
+			int fd;
+
+			for (unsigned int nth = 0;
+			     (fd = tc_hook_find_nth(hook, programs[p], i->if_index, nth)) >= 0;
+			     nth++) {
+				struct packets_orphans *orphan =
+					orphan_open(programs[p], i->if_index, fd);
+
+				if (!orphan)
+					continue;
+				orphan->next = list;
+				list = orphan;
+			}
+		}
+	}
+	if (all)
+		if_freenameindex(all);
+	return list;
+}
+
+static uint64_t silent_ns(const struct hawser_packets_pair *pair, uint64_t now)
+{
+	const uint64_t last = pair->legs[0].last_ns > pair->legs[1].last_ns ? pair->legs[0].last_ns
+									    : pair->legs[1].last_ns;
+
+	return now > last ? now - last : 0;
+}
+
+/* Whether it is still to be forwarded; what is not is nobody's from now on. */
+static bool pair_lasts(struct hawser_packets_pair *pair, uint64_t now)
+{
+	const uint64_t word = __atomic_load_n(&pair->word, __ATOMIC_SEQ_CST);
+	const uint64_t state = word & HAWSER_PACKETS_STATE;
+
+	if (state == HAWSER_PACKETS_FREE)
+		return false;
+	if ((state == HAWSER_PACKETS_TAKEN && silent_ns(pair, now) < IDLE_NS) ||
+	    (state == HAWSER_PACKETS_CLOSED && silent_ns(pair, now) < CLOSED_NS))
+		return true;
+	__atomic_store_n(&pair->word, HAWSER_PACKETS_FREE, __ATOMIC_SEQ_CST);
+	return false;
+}
+
+/* Whether it has anything to do, or an owner who sees to it. */
+static bool orphan_lasts(const struct packets_orphans *orphan)
+{
+	const uint64_t now = clock_monotonic_ns();
+	const uint64_t *owner = orphan->owner.memory;
+	struct hawser_packets_pair *pairs = orphan->pairs.memory;
+	bool lasts = false;
+
+	/* Of another version: it is not understood, so it stays as long as its interface. */
+	if (!owner || !pairs || now - *owner < HAWSER_PACKETS_ALIVE_NS)
+		return true;
+	for (size_t i = 0; i < orphan->pairs.bytes / sizeof(*pairs); i++)
+		lasts |= pair_lasts(&pairs[i], now);
+	return lasts;
+}
+
+struct packets_orphans *packets_orphans_tend(struct packets_orphans *orphans)
+{
+	struct packets_orphans **link = &orphans;
+
+	while (*link) {
+		struct packets_orphans *orphan = *link;
+
+		if (orphan_lasts(orphan)) {
+			link = &orphan->next;
+			continue;
+		}
+		log_info("packets: what an earlier hawserd left on interface %u is over",
+			 orphan->ifindex);
+		(void)tc_hook_detach(tc_hook_probe(), orphan->which, orphan->ifindex,
+				     orphan->program, false);
+		*link = orphan->next;
+		orphan_close(orphan);
+	}
+	return orphans;
+}
+
+void packets_orphans_close(struct packets_orphans *orphans)
+{
+	while (orphans) {
+		struct packets_orphans *next = orphans->next;
+
+		orphan_close(orphans);
+		orphans = next;
+	}
+}
