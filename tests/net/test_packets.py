@@ -13,8 +13,8 @@ import pytest
 
 import peers
 from daemon import Hawserd
-from forwarded import ALWAYS, dial, moved, needed, programs, take
-from handshakes import at_end, read
+from forwarded import ALWAYS, dial, moved, needed, no_offloads, programs, take
+from handshakes import at_end, read, socks5
 from pattern import MEGABYTE, Stream, together
 from sessions import through
 from test_sockmap import chat, reasons, tiers
@@ -133,6 +133,55 @@ def test_segments_too_large_for_the_other_leg(hawserd):
             assert reasons(daemon) == {"segments of one leg are too large for the other"}
     finally:
         daemon.bed.router.run("ip", "link", "set", "dev", "a", "mtu", "1500")
+
+
+@pytest.fixture
+def bridged(bed):
+    """Another network between client and router, by a bridge of the router: its address there, after that of the
+    client."""
+    router, client = bed.router, bed.client
+    router.run("ip", "link", "add", "name", "port", "type", "veth", "peer", "name", "home",
+               "netns", client.path)
+    try:
+        router.batch("ip", ["link add name house type bridge", "link set dev port master house",
+                            "link set dev port up", "link set dev house up",
+                            "addr add 10.78.0.1/24 dev house"])
+        client.batch("ip", ["addr add 10.78.0.2/24 dev home", "link set dev home up"])
+        yield "10.78.0.1"
+    finally:
+        router.run("ip", "link", "del", "dev", "port")
+        router.run("ip", "link", "del", "dev", "house")
+
+
+def test_a_bridge(hawserd, bridged):
+    """The program looks where the address is."""
+    daemon = hawserd(*ALWAYS, "--socks", f"{bridged}:1080", "--allow", "10.78.0.0/24", listen=False)
+    stream = Stream(7)
+    with peers.listen(daemon.bed.server) as listening, \
+            peers.connect(daemon.bed.client, bridged, 1080) as client:
+        socks5(client, SERVER4, peers.port_of(listening))
+        with peers.accept(listening) as server:
+            take(daemon, client, server)
+            for sender, receiver in (client, server), (server, client):
+                together(lambda: stream.send(sender, MEGABYTE),
+                         lambda: stream.receive(receiver, MEGABYTE))
+
+
+def test_without_offloads(hawserd):
+    """Nobody hands up more than one segment at once, nor leaves a checksum to a card."""
+    daemon = hawserd(*ALWAYS)
+    bed = daemon.bed
+    ends = [(bed.client, "lan"), (bed.router, "lan"), (bed.router, "a"), (bed.server, "a")]
+    stream = Stream(8)
+    with contextlib.ExitStack() as stack:
+        for host, device in ends:
+            stack.enter_context(no_offloads(host, device))
+        with through(daemon) as (client, server):
+            take(daemon, client, server)
+            for sender, receiver in (client, server), (server, client):
+                together(lambda: stream.send(sender, 2 * MEGABYTE),
+                         lambda: stream.receive(receiver, 2 * MEGABYTE))
+            assert tiers(daemon) == {"packets"}
 
 
 # How they end.

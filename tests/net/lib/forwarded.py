@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import fcntl
 import json
 import socket
+import struct
 from collections.abc import Iterator
 
 from bed import Bed
@@ -75,3 +78,28 @@ def swallowed(host: Namespace, device: str, rule: str = "") -> Iterator[None]:
         yield
     finally:
         host.run("nft", "delete", "table", "netdev", f"swallowed_{device}")
+
+
+# Of linux/sockios.h and linux/ethtool.h, as (get, set): checksums sent, TSO, GSO, GRO.
+_SIOCETHTOOL = 0x8946
+_OFFLOADS = (0x16, 0x17), (0x1E, 0x1F), (0x23, 0x24), (0x2B, 0x2C)
+
+
+@contextlib.contextmanager
+def no_offloads(host: Namespace, device: str) -> Iterator[None]:
+    """As ethtool -K does."""
+    with host.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        def ethtool(command: int, value: int = 0) -> int:
+            argument = bytearray(struct.pack("II", command, value))
+            at = (ctypes.c_char * len(argument)).from_buffer(argument)
+            fcntl.ioctl(asking, _SIOCETHTOOL, struct.pack("16sP", device.encode(), ctypes.addressof(at)))
+            return struct.unpack("II", argument)[1]
+
+        before = [ethtool(get) for get, _ in _OFFLOADS]
+        try:
+            for _, change in _OFFLOADS:
+                ethtool(change, 0)
+            yield
+        finally:
+            for (_, change), value in reversed(list(zip(_OFFLOADS, before))):
+                ethtool(change, value)

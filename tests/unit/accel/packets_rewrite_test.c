@@ -700,6 +700,63 @@ static void too_big_for_the_other_leg_is_told(void **state)
 	assert_int_equal(pair.legs[0].too_big, 1);
 }
 
+/* A router says that a packet to the peer of leg 0 with this number was too big. */
+static void say_too_big(struct hawser_packets_pair *pair, uint32_t seq, uint16_t mtu)
+{
+	const struct hawser_packets_leg *leg = &pair->legs[0];
+	struct content quoted = {.source_port = leg->own_port,
+				 .destination_port = leg->peer_port,
+				 .seq = seq,
+				 .flags = ACK,
+				 .ttl = 1};
+	uint8_t frame[PACKET_MAX + 64];
+	uint8_t inner[PACKET_MAX];
+	size_t len = ETH_HLEN + 20 + 8 + 28;
+
+	memcpy(quoted.source, leg->own, sizeof(quoted.source));
+	memcpy(quoted.destination, leg->peer, sizeof(quoted.destination));
+	(void)frame_make(&quoted, inner);
+	(void)frame_make(&quoted, frame);
+	frame[ETH_HLEN + 9] = IPPROTO_ICMP;
+	put16(frame + ETH_HLEN + 2, (uint32_t)len - ETH_HLEN);
+	memset(frame + ETH_HLEN + 20, 0, 8);
+	frame[ETH_HLEN + 20] = 3;
+	frame[ETH_HLEN + 21] = 4;
+	put16(frame + ETH_HLEN + 26, mtu);
+	memcpy(frame + ETH_HLEN + 28, inner + ETH_HLEN, 28);
+	pair_store(pair);
+	/* It goes on to the host, which may have asked for it too. */
+	assert_int_equal(program_run(frame, &len), NEXT);
+	pair_load(pair);
+}
+
+static void routers_are_heeded(void **state)
+{
+	struct hawser_packets_pair pair;
+	struct content content;
+	uint32_t delta;
+
+	(void)state;
+	skip_if_refused();
+	quiet_make(&pair, &content);
+	pair.word = HAWSER_PACKETS_TAKEN;
+	pair.legs[1].end += 300;
+	delta = pair.legs[1].seq_delta;
+	say_too_big(&pair, 5100 + delta, 1400);
+	assert_int_equal(pair.legs[0].mtu, 1400);
+	assert_int_equal(pair.legs[1].mtu, 2000);
+	/* Not more than it was, nor less than any way takes. */
+	say_too_big(&pair, 5100 + delta, 1450);
+	assert_int_equal(pair.legs[0].mtu, 1400);
+	say_too_big(&pair, 5100 + delta, 68);
+	assert_int_equal(pair.legs[0].mtu, 552);
+	/* Nor of bytes that are not on their way (RFC 5927). */
+	pair.legs[0].mtu = 2000;
+	say_too_big(&pair, 4999 + delta, 1400);
+	say_too_big(&pair, 5300 + delta, 1400);
+	assert_int_equal(pair.legs[0].mtu, 2000);
+}
+
 static int load(void **state)
 {
 	const uint64_t used = 1;
@@ -739,6 +796,7 @@ int main(void)
 		cmocka_unit_test(a_new_connection_is_asked_about),
 		cmocka_unit_test(an_older_pair_is_not_touched),
 		cmocka_unit_test(too_big_for_the_other_leg_is_told),
+		cmocka_unit_test(routers_are_heeded),
 	};
 
 	return cmocka_run_group_tests(tests, load, unload);
