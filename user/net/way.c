@@ -77,7 +77,7 @@ static int ask(struct netlink *netlink, const union address *from, const union a
 
 	if (from) {
 		((struct rtmsg *)mnl_nlmsg_get_payload(header))->rtm_src_len =
-			from->sa.sa_family == AF_INET6 ? 128 : 32;
+			to->sa.sa_family == AF_INET6 ? 128 : 32;
 		put_address(header, RTA_SRC, from);
 	}
 	return netlink_send(netlink, on_found, out);

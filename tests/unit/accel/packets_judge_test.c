@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the program bpf/packets.bpf.c takes, believes, drops and asks. */
+#include "packets_fixture.h"
+
+/* A packet of the pair as it is; what becomes of it, and of the pair. */
+static int offer(struct hawser_packets_pair *pair, uint32_t leg, const struct content *content)
+{
+	uint8_t frame[PACKET_MAX + 64];
+	size_t len = frame_make(content, frame);
+	int result;
+
+	pair_store(pair);
+	(void)leg;
+	result = program_run(frame, &len);
+	pair_load(pair);
+	return result;
+}
+
+static void quiet_make(struct hawser_packets_pair *pair, struct content *content)
+{
+	seed = 4711;
+	pair_make(pair, false, HAWSER_PACKETS_ARMED);
+	content_make(content, &pair->legs[0], &pair->legs[1], false);
+	content->flags = ACK | PSH;
+	content->options_len = 12;
+	content->sack = 0;
+	memcpy(content->options, "\1\1\10\12\0\0\0\2\0\0\0\1", 12);
+	content->payload_len = 100;
+	for (int i = 0; i < 2; i++) {
+		struct hawser_packets_leg *at = &pair->legs[i];
+
+		at->copied = i ? 5000 : content->seq;
+		at->written = i ? 9000 : content->ack;
+		at->end = at->copied;
+		at->acked = at->copied;
+		at->own_acked = at->written;
+		at->stamp = 1;
+	}
+	pair->legs[0].seq_delta = 9000 - content->seq;
+	pair->legs[1].seq_delta = content->ack - 5000;
+	pair->armed_ns = UINT64_MAX / 2;
+}
+
+static uint32_t state_of(const struct hawser_packets_pair *pair)
+{
+	return (uint32_t)(pair->word & HAWSER_PACKETS_STATE);
+}
+
+static void only_a_quiet_pair_is_taken(void **state)
+{
+	struct hawser_packets_pair pair;
+	struct content content;
+
+	(void)state;
+	skip_if_refused();
+	/* armed_ns in the future counts as old: the difference is not negative. */
+	quiet_make(&pair, &content);
+	assert_int_equal(offer(&pair, 0, &content), NEXT);
+	assert_int_equal(state_of(&pair), HAWSER_PACKETS_ARMED);
+}
+
+#define ASSERT_NOT_TAKEN(change)                                                                   \
+	do {                                                                                       \
+		quiet_make(&pair, &content);                                                       \
+		pair.armed_ns = now_ns();                                                          \
+		change;                                                                            \
+		assert_int_equal(offer(&pair, 0, &content), NEXT);                                 \
+		assert_int_equal(state_of(&pair), HAWSER_PACKETS_ARMED);                           \
+		/* It has been counted, so that a taker elsewhere notices. */                      \
+		assert_true(pair.word >= HAWSER_PACKETS_ONE);                                      \
+	} while (0)
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void what_is_owed_keeps_it(void **state)
+{
+	struct hawser_packets_pair pair;
+	struct content content;
+
+	(void)state;
+	skip_if_refused();
+	quiet_make(&pair, &content);
+	pair.armed_ns = now_ns();
+	assert_int_equal(offer(&pair, 0, &content), REDIRECT);
+	assert_int_equal(state_of(&pair), HAWSER_PACKETS_TAKEN);
+	assert_int_equal(pair.legs[0].end, content.seq + 100);
+
+	ASSERT_NOT_TAKEN(content.seq++);
+	ASSERT_NOT_TAKEN(content.seq--);
+	ASSERT_NOT_TAKEN(content.ack--);
+	ASSERT_NOT_TAKEN(content.ack++);
+	ASSERT_NOT_TAKEN(content.flags |= FIN);
+	ASSERT_NOT_TAKEN(content.flags |= RST);
+	ASSERT_NOT_TAKEN(content.flags |= SYN);
+	ASSERT_NOT_TAKEN(content.options_len = 0); /* no time stamps */
+	ASSERT_NOT_TAKEN(pair.legs[0].end++);	   /* unread, or not there yet */
+	ASSERT_NOT_TAKEN(pair.legs[1].end++);
+	ASSERT_NOT_TAKEN(pair.legs[1].own_acked--);
+	ASSERT_NOT_TAKEN(pair.legs[1].ifindex = 0);
+	ASSERT_NOT_TAKEN(pair.legs[0].ifindex = 0);
+	ASSERT_NOT_TAKEN(pair.resets = 1);
+	ASSERT_NOT_TAKEN(pair.armed_ns -= HAWSER_PACKETS_ARMED_MAX_NS);
+}
+
+static void frozen_drops_and_heeds(void **state)
+{
+	struct hawser_packets_pair pair;
+	struct content content;
+
+	(void)state;
+	skip_if_refused();
+	quiet_make(&pair, &content);
+	pair.word = HAWSER_PACKETS_FROZEN;
+	pair.legs[1].end = 5000 + 300;
+	content.ack += 200;
+	assert_int_equal(offer(&pair, 0, &content), 2);
+	assert_int_equal(pair.legs[1].acked, 5200);
+	assert_int_equal(pair.legs[1].bytes, 200);
+	assert_int_equal(pair.legs[0].end, content.seq);
+}
+
+static void what_no_peer_sends_is_dropped(void **state)
+{
+	struct hawser_packets_pair pair;
+	struct content content;
+
+	(void)state;
+	skip_if_refused();
+	/* An acknowledgement of what was never sent. */
+	quiet_make(&pair, &content);
+	pair.word = HAWSER_PACKETS_TAKEN;
+	content.ack += 1;
+	assert_int_equal(offer(&pair, 0, &content), 2);
+	assert_int_equal(pair.legs[1].acked, 5000);
+	/* Beyond any window. */
+	quiet_make(&pair, &content);
+	pair.word = HAWSER_PACKETS_TAKEN;
+	content.seq += (1U << 30) + 1;
+	assert_int_equal(offer(&pair, 0, &content), 2);
+	/* A reset is passed on, but only one in the window is believed. */
+	quiet_make(&pair, &content);
+	pair.word = HAWSER_PACKETS_TAKEN;
+	content.flags = RST;
+	content.payload_len = 0;
+	assert_int_equal(offer(&pair, 0, &content), REDIRECT);
+	assert_int_equal(pair.resets, 1);
+	content.seq += 1;
+	assert_int_equal(offer(&pair, 0, &content), REDIRECT);
+	assert_int_equal(pair.resets, 1);
+	content.seq -= 2;
+	assert_int_equal(offer(&pair, 0, &content), REDIRECT);
+	assert_int_equal(pair.resets, 1);
+	/* Nor does one in the midst of bytes on their way hit the one that is expected. */
+	pair.legs[0].end += 100;
+	content.seq += 51;
+	assert_int_equal(offer(&pair, 0, &content), REDIRECT);
+	assert_int_equal(pair.resets, 1);
+	content.seq += 50;
+	assert_int_equal(offer(&pair, 0, &content), REDIRECT);
+	assert_int_equal(pair.resets, 2);
+}
+
+/* A SYN of a peer that begins anew while the program has the pair. */
+static void syn_make(struct hawser_packets_pair *pair, struct content *content)
+{
+	quiet_make(pair, content);
+	pair->word = HAWSER_PACKETS_TAKEN;
+	content->flags = SYN;
+	content->payload_len = 0;
+	content->seq = 77;
+	content->ack = 0;
+	content->urgent = 0;
+	/* MSS, SACK permitted, time stamps, window scale, as Linux sends them. */
+	memcpy(content->options, "\2\4\5\264\4\2\10\12\0\0\0\2\0\0\0\0\1\3\3\7", 20);
+	content->options_len = 20;
+	pair->legs[0].window = 4096U << pair->legs[0].peer_scale;
+	pair->legs[0].stamp = 500;
+	pair->legs[1].stamp = 600;
+	pair->legs[1].stamp_floor = 550;
+}
+
+/* What it says must not come to a listener that the other peer may be by now. */
+static void a_new_connection_is_asked_about(void **state)
+{
+	struct hawser_packets_pair pair;
+	struct content content;
+	uint8_t got[PACKET_MAX + 64];
+	uint8_t want[PACKET_MAX];
+	size_t len;
+	const struct hawser_packets_leg *from = &pair.legs[0];
+	const struct hawser_packets_leg *to = &pair.legs[1];
+
+	(void)state;
+	skip_if_refused();
+	syn_make(&pair, &content);
+	pair_store(&pair);
+	len = frame_make(&content, got);
+	assert_int_equal(program_run(got, &len), REDIRECT);
+	content.flags = ACK;
+	content.seq = from->acked - 1;
+	content.ack = to->acked + to->seq_delta;
+	content.window = 4096;
+	memset(content.options, 1, 20);
+	memcpy(content.options + 6, "\10\12", 2);
+	content.stamp = 8;
+	put32(content.options + 8, from->stamp);
+	put32(content.options + 12, to->stamp + to->stamp_delta);
+	content_expect(&content, from, to);
+	assert_int_equal(len, frame_make(&content, want));
+	assert_memory_equal(got, want, len);
+	pair_load(&pair);
+	assert_int_equal(state_of(&pair), HAWSER_PACKETS_TAKEN);
+	assert_int_equal(pair.legs[0].end, pair.legs[0].copied);
+
+	syn_make(&pair, &content);
+	content.flags = SYN | ACK;
+	assert_int_equal(offer(&pair, 0, &content), 2);
+	syn_make(&pair, &content);
+	content.payload_len = 1;
+	assert_int_equal(offer(&pair, 0, &content), 2);
+
+	/* It is over: whoever listens here may have it. */
+	syn_make(&pair, &content);
+	pair.word = HAWSER_PACKETS_CLOSED;
+	assert_int_equal(offer(&pair, 0, &content), NEXT);
+	assert_int_equal(state_of(&pair), HAWSER_PACKETS_FREE);
+}
+
+static void an_older_pair_is_not_touched(void **state)
+{
+	struct hawser_packets_pair pair;
+	struct content content;
+
+	(void)state;
+	skip_if_refused();
+	quiet_make(&pair, &content);
+	pair.word = HAWSER_PACKETS_TAKEN;
+	pair.generation++;
+	assert_int_equal(offer(&pair, 0, &content), NEXT);
+	quiet_make(&pair, &content);
+	pair.word = HAWSER_PACKETS_FREE;
+	assert_int_equal(offer(&pair, 0, &content), NEXT);
+}
+
+static void too_big_for_the_other_leg_is_told(void **state)
+{
+	struct hawser_packets_pair pair;
+	struct content content;
+
+	(void)state;
+	skip_if_refused();
+	quiet_make(&pair, &content);
+	pair.word = HAWSER_PACKETS_TAKEN;
+	pair.legs[1].mtu = 20 + 32 + 100;
+	assert_int_equal(offer(&pair, 0, &content), REDIRECT);
+	pair.legs[1].mtu--;
+	assert_int_equal(offer(&pair, 0, &content), 2);
+	assert_int_equal(pair.legs[0].too_big, 1);
+}
+
+/* A router says that a packet to the peer of leg 0 with this number was too big. */
+static void say_too_big(struct hawser_packets_pair *pair, uint32_t seq, uint16_t mtu)
+{
+	const struct hawser_packets_leg *leg = &pair->legs[0];
+	struct content quoted = {.source_port = leg->own_port,
+				 .destination_port = leg->peer_port,
+				 .seq = seq,
+				 .flags = ACK,
+				 .ttl = 1};
+	uint8_t frame[PACKET_MAX + 64];
+	uint8_t inner[PACKET_MAX];
+	size_t len = ETH_HLEN + 20 + 8 + 28;
+
+	memcpy(quoted.source, leg->own, sizeof(quoted.source));
+	memcpy(quoted.destination, leg->peer, sizeof(quoted.destination));
+	(void)frame_make(&quoted, inner);
+	(void)frame_make(&quoted, frame);
+	frame[ETH_HLEN + 9] = IPPROTO_ICMP;
+	put16(frame + ETH_HLEN + 2, (uint32_t)len - ETH_HLEN);
+	memset(frame + ETH_HLEN + 20, 0, 8);
+	frame[ETH_HLEN + 20] = 3;
+	frame[ETH_HLEN + 21] = 4;
+	put16(frame + ETH_HLEN + 26, mtu);
+	memcpy(frame + ETH_HLEN + 28, inner + ETH_HLEN, 28);
+	pair_store(pair);
+	/* It goes on to the host, which may have asked for it too. */
+	assert_int_equal(program_run(frame, &len), NEXT);
+	pair_load(pair);
+}
+
+static void routers_are_heeded(void **state)
+{
+	struct hawser_packets_pair pair;
+	struct content content;
+	uint32_t delta;
+
+	(void)state;
+	skip_if_refused();
+	quiet_make(&pair, &content);
+	pair.word = HAWSER_PACKETS_TAKEN;
+	pair.legs[1].end += 300;
+	delta = pair.legs[1].seq_delta;
+	say_too_big(&pair, 5100 + delta, 1400);
+	assert_int_equal(pair.legs[0].mtu, 1400);
+	assert_int_equal(pair.legs[1].mtu, 2000);
+	/* Not more than it was, nor less than any way takes. */
+	say_too_big(&pair, 5100 + delta, 1450);
+	assert_int_equal(pair.legs[0].mtu, 1400);
+	say_too_big(&pair, 5100 + delta, 68);
+	assert_int_equal(pair.legs[0].mtu, 552);
+	/* Nor of bytes that are not on their way (RFC 5927). */
+	pair.legs[0].mtu = 2000;
+	say_too_big(&pair, 4999 + delta, 1400);
+	say_too_big(&pair, 5300 + delta, 1400);
+	assert_int_equal(pair.legs[0].mtu, 2000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_a_quiet_pair_is_taken),
+		cmocka_unit_test(what_is_owed_keeps_it),
+		cmocka_unit_test(frozen_drops_and_heeds),
+		cmocka_unit_test(what_no_peer_sends_is_dropped),
+		cmocka_unit_test(a_new_connection_is_asked_about),
+		cmocka_unit_test(an_older_pair_is_not_touched),
+		cmocka_unit_test(too_big_for_the_other_leg_is_told),
+		cmocka_unit_test(routers_are_heeded),
+	};
+
+	return cmocka_run_group_tests(tests, load, unload);
+}
