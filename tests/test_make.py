@@ -33,7 +33,7 @@ def test_unknown_part(target, known):
 
 
 @pytest.mark.parametrize(("part", "files"), [
-    ("torture", ["tests/net/test_torture.py"]), ("fuzz", ["tests/fuzz/test_fuzz.py"]),
+    ("exact", ["tests/net/test_exact.py"]), ("fuzz", ["tests/fuzz/test_fuzz.py"]),
     ("link_s", ["tests/net/test_link_setup.py", "tests/net/test_link_spread.py",
                 "tests/net/test_link_swallow.py"]), ("", ["tests"])])
 def test_chosen_files(part, files):

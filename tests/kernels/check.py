@@ -140,7 +140,7 @@ class Column:
                     "parameters": self._parameters(kind, files),
                     "done": "\n".join(self.results.outcomes)}, Path(scratch)), self._root, image)
                 trouble = self._once(images, kind, Path(scratch), deadline)
-            if trouble and len(self.results.outcomes) == before:
+            if kind == "kvm" and trouble and len(self.results.outcomes) == before:
                 self.results.note = NEVER_BEGAN
             if not trouble or self.results.note:  # at its end, or too late
                 return

@@ -52,7 +52,8 @@ static struct json_object *report_kernel(const struct report_source *source)
 		append(list, report_feature(kernel_feature(feature)));
 	for (enum sockmap_feature feature = 0; feature < SOCKMAP_FEATURE_COUNT; feature++)
 		append(list, report_feature(sockmap_feature(source->sockmap, feature)));
-	append(list, report_feature(packets_feature(source->packets)));
+	if (source->packets)
+		append(list, report_feature(packets_feature(source->packets)));
 	return list;
 }
 

@@ -35,7 +35,7 @@ struct report_reload {
 struct report_source {
 	const struct config *config;
 	const struct sockmap *sockmap;
-	const struct packets *packets;
+	const struct packets *packets; /* NULL: none */
 	struct worker **workers;
 	size_t worker_count;
 	const struct local *local; /* NULL: not asked for */

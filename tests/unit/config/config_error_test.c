@@ -180,7 +180,7 @@ static void test_file_values(void **state)
 		{"link a { device = e0 probe = { 10.0.0.1,\noff } }\n", 2, "beside something else",
 		 "off alone"},
 		{"relay { tier = \"fast\" }\n", 1, "tier \"fast\"",
-		 "auto, copy, splice or sockmap"},
+		 "auto, copy, splice, sockmap or packets"},
 		{"timeouts { idle = 0 }\n", 1, "idle \"0\"", "0.1 to 604800"},
 		{"timeouts { idle = 0.09 }\n", 1, "idle \"0.09\"", "0.1 to 604800"},
 		{"timeouts {\n idle = 1\n drain = 604800.1 }\n", 3, "drain \"604800.1\"", "604800"},

@@ -60,7 +60,7 @@ static void test_option_values(void **state)
 		{"--link", "dsl=ppp0,shared,", "\"\": expected a whole number", "1 to 100"},
 		{"--link", "dsl=ppp0,shared,1,2", "\"2\": unexpected",
 		 "expected NAME=DEVICE[,ROLE[,WEIGHT]]"},
-		{"--tier", "", "expected", "auto, copy, splice or sockmap"},
+		{"--tier", "", "expected", "auto, copy, splice, sockmap or packets"},
 		{"--timeout", "idle", "no '='", "NAME=TIME"},
 		{"--timeout", "sleep=1", "\"sleep\": no setting of timeouts",
 		 "handshake, resolve, connect, idle, half-closed, drain or event"},

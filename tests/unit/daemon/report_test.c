@@ -25,6 +25,8 @@ static void fill_stats(struct stats *stats, uint64_t base)
 	stats->relay.sockmap_refused = base++;
 	stats->relay.sockmap_trials = base++;
 	stats->relay.sockmap_trials_won = base++;
+	stats->relay.packets_taken = base++;
+	stats->relay.packets_refused = base++;
 	stats->accept_pauses = base++;
 	stats->accept_errors = base++;
 	stats->rounds = base++;
@@ -50,7 +52,7 @@ static void status_sums_both_workers(void **state)
 	fill_stats(&workers[0].stats, 1000);
 	fill_stats(&workers[1].stats, (uint64_t)1 << 40);
 	status = ask(&config, workers, "status");
-	assert_members(status, 28);
+	assert_members(status, 29);
 	assert_count(status, "rounds", a->rounds + b->rounds);
 
 	part = get(status, "sessions");
@@ -111,6 +113,10 @@ static void status_sums_both_workers(void **state)
 	assert_members(part, 4);
 	assert_count(part, "trials", a->relay.sockmap_trials + b->relay.sockmap_trials);
 	assert_count(part, "won", a->relay.sockmap_trials_won + b->relay.sockmap_trials_won);
+	assert_count(get(status, "packets"), "taken",
+		     a->relay.packets_taken + b->relay.packets_taken);
+	assert_count(get(status, "packets"), "refused",
+		     a->relay.packets_refused + b->relay.packets_refused);
 	assert_count(part, "entries", a->relay.sockmap_entries + b->relay.sockmap_entries);
 	assert_count(part, "refused", a->relay.sockmap_refused + b->relay.sockmap_refused);
 	part = get(status, "accept");
