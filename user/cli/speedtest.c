@@ -112,6 +112,8 @@ static void follow(struct connection *connection, uint64_t id)
 		nanosleep(&pause, NULL);
 	}
 	clear_bar();
+	if (json_count(connection->answer, "id") == 0)
+		die("hawserd was started again meanwhile, and the test went with the old one");
 	if (json_count(connection->answer, "id") != id)
 		die("another speed test has begun meanwhile; see hawser speedtest --last");
 }

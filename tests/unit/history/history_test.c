@@ -178,7 +178,7 @@ static void others_come_to_a_full_table(void **state)
 		snprintf(name, sizeof(name), "heavy%u", i);
 		add(name, HOUR, 1000, 0);
 		assert_non_null(find(history, name));
-		is_full_with_one_others(HISTORY_CLIENTS_MAX + much + (i + 1) * 1000);
+		is_full_with_one_others(HISTORY_CLIENTS_MAX + much + (i + UINT64_C(1)) * 1000);
 	}
 }
 
