@@ -3,23 +3,22 @@
 #include "accel/packets_icmp.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <linux/filter.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
 #include <netinet/ip_icmp.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/address.h"
+#include "net/icmp_echo.h"
+#include "net/internet_sum.h"
 
 struct packets_icmp {
-	int ipv4; /* raw sockets; -1: none */
+	int ipv4; /* raw sockets; negative: none */
 	int ipv6;
 };
 
@@ -42,33 +41,17 @@ struct message6 {
 	struct quoted_tcp tcp;
 };
 
-static void keep_empty(int fd)
-{
-	struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
-	const struct sock_fprog filter = {.len = 1, .filter = &nothing};
-
-	if (fd >= 0)
-		(void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
-}
-
 struct packets_icmp *packets_icmp_open(void)
 {
-	const int type = SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK;
 	struct packets_icmp *icmp = calloc(1, sizeof(*icmp));
-	int err;
 
 	if (!icmp)
 		return NULL;
-	icmp->ipv4 = socket(AF_INET, type, IPPROTO_ICMP);
-	err = errno;
-	icmp->ipv6 = socket(AF_INET6, type, IPPROTO_ICMPV6);
-	/* Only to send by: nothing is to pile up that nobody reads. */
-	keep_empty(icmp->ipv4);
-	keep_empty(icmp->ipv6);
+	icmp->ipv4 = icmp_socket(AF_INET, false);
+	icmp->ipv6 = icmp_socket(AF_INET6, false);
 	if (icmp->ipv4 >= 0 || icmp->ipv6 >= 0)
 		return icmp;
 	free(icmp);
-	errno = err;
 	return NULL;
 }
 
@@ -81,23 +64,6 @@ void packets_icmp_close(struct packets_icmp *icmp)
 	if (icmp->ipv6 >= 0)
 		close(icmp->ipv6);
 	free(icmp);
-}
-
-/* RFC 1071, over an even number of bytes. */
-static uint16_t checksum(const void *bytes, size_t len)
-{
-	const uint8_t *at = bytes;
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i < len; i += sizeof(uint16_t)) {
-		uint16_t word;
-
-		memcpy(&word, at + i, sizeof(word));
-		sum += ntohs(word);
-	}
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return htons((uint16_t)~sum);
 }
 
 static struct quoted_tcp quote(const struct hawser_packets_leg *leg, uint32_t seq)
@@ -125,8 +91,8 @@ static void too_big4(int fd, const struct hawser_packets_leg *leg, uint32_t mtu,
 		.tcp = quote(leg, seq),
 	};
 
-	message.ip.check = checksum(&message.ip, sizeof(message.ip));
-	message.icmp.checksum = checksum(&message, sizeof(message));
+	message.ip.check = internet_checksum(internet_sum(&message.ip, sizeof(message.ip), 0));
+	message.icmp.checksum = internet_checksum(internet_sum(&message, sizeof(message), 0));
 	(void)sendto(fd, &message, sizeof(message), 0, (struct sockaddr *)&to, sizeof(to));
 }
 

@@ -11,7 +11,7 @@
 
 struct packets_icmp;
 
-/* Needs CAP_NET_RAW, and goes on without it. NULL, with errno set: nobody is told anything. */
+/* Needs CAP_NET_RAW. NULL: nobody is told anything. */
 struct packets_icmp *packets_icmp_open(void);
 void packets_icmp_close(struct packets_icmp *icmp); /* NULL is allowed */
 

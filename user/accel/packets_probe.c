@@ -15,6 +15,7 @@
 #include "accel/packets.h"
 #include "accel/tcp_position.h"
 #include "accel/tcp_seat.h"
+#include "net/internet_sum.h"
 #include "net/loopback.h"
 
 #define IPV4_BYTES  20
@@ -42,16 +43,6 @@ static void put32(uint8_t *at, uint32_t value)
 {
 	put16(at, value >> 16);
 	put16(at + 2, value);
-}
-
-/* RFC 1071. */
-static uint32_t sum(const uint8_t *bytes, size_t len, uint32_t start)
-{
-	for (size_t i = 0; i < len; i++)
-		start += i % 2 ? bytes[i] : (uint32_t)bytes[i] << 8;
-	while (start >> 16)
-		start = (start & 0xffff) + (start >> 16);
-	return start;
 }
 
 struct ends {
@@ -87,7 +78,7 @@ static size_t make_frame(uint8_t frame[static FRAME_BYTES], bool ipv6, const str
 	memcpy(tcp - 2 * address, ends->source, address);
 	memcpy(tcp - address, ends->destination, address);
 	if (!ipv6)
-		put16(ip + 10, ~sum(ip, IPV4_BYTES, 0));
+		put16(ip + 10, ~internet_sum_fold(internet_sum(ip, IPV4_BYTES, 0)));
 	memcpy(tcp, &ends->source_port, sizeof(ends->source_port));
 	memcpy(tcp + 2, &ends->destination_port, sizeof(ends->destination_port));
 	put32(tcp + 4, seq);
@@ -99,9 +90,9 @@ static size_t make_frame(uint8_t frame[static FRAME_BYTES], bool ipv6, const str
 	put32(tcp + 24, stamp);
 	put32(tcp + 28, echo);
 	memcpy(tcp + TCP_BYTES, payload, sizeof(payload));
-	total = sum((const uint8_t *)ends->source, address, IPPROTO_TCP + len);
-	total = sum((const uint8_t *)ends->destination, address, total);
-	put16(tcp + 16, ~sum(tcp, len, total));
+	total = internet_sum(ends->source, address, IPPROTO_TCP + len);
+	total = internet_sum(ends->destination, address, total);
+	put16(tcp + 16, ~internet_sum_fold(internet_sum(tcp, len, total)));
 	return ETH_HLEN + ip_bytes + len;
 }
 

@@ -69,7 +69,7 @@ int ping_open(struct ping *echo, const char *device, const union address *from,
 	/* Of a raw socket a port would be a protocol. */
 	address_set_port(&remote, 0);
 	*echo = (struct ping){.fd = -1, .family = family};
-	echo->fd = icmp_echo_socket(family);
+	echo->fd = icmp_socket(family, true);
 	if (echo->fd < 0)
 		return echo->fd;
 	echo->id = (uint16_t)randombytes_random();

@@ -139,7 +139,7 @@ static int open_socket(const struct probe *probe, const struct link *link)
 	const union address *from = &probe->address;
 	union address to = probe->target;
 	const socklen_t len = address_length(&to);
-	const int fd = icmp_echo_socket(to.sa.sa_family);
+	const int fd = icmp_socket(to.sa.sa_family, true);
 	int err;
 
 	if (fd < 0)

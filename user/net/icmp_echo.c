@@ -11,23 +11,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* RFC 1071; the kernel fills in that of ICMPv6. */
-static uint16_t checksum(const struct icmp_echo *echo)
-{
-	uint16_t words[sizeof(*echo) / 2];
-	uint32_t sum = 0;
+#include "net/internet_sum.h"
 
-	memcpy(words, echo, sizeof(words));
-	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-		sum += words[i];
-	sum = (sum >> 16) + (sum & 0xffff);
-	return (uint16_t) ~(sum + (sum >> 16));
-}
-
-int icmp_echo_socket(int family)
+int icmp_socket(int family, bool answers)
 {
 	const bool v4 = family == AF_INET;
-	const struct icmp_filter filter4 = {.data = ~(1U << ICMP_ECHOREPLY)};
+	const struct icmp_filter filter4 = {.data = answers ? ~(1U << ICMP_ECHOREPLY) : ~0U};
 	struct icmp6_filter filter6;
 	const int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
 			      v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
@@ -36,7 +25,8 @@ int icmp_echo_socket(int family)
 	if (fd < 0)
 		return -errno;
 	ICMP6_FILTER_SETBLOCKALL(&filter6);
-	ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &filter6);
+	if (answers)
+		ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &filter6);
 	if (!(v4 ? setsockopt(fd, SOL_RAW, ICMP_FILTER, &filter4, sizeof(filter4))
 		 : setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &filter6, sizeof(filter6))))
 		return fd;
@@ -51,8 +41,9 @@ struct icmp_echo icmp_echo_request(int family, uint16_t id, uint16_t sequence)
 				 .id = htons(id),
 				 .sequence = htons(sequence)};
 
+	/* The kernel fills in that of ICMPv6. */
 	if (family == AF_INET)
-		echo.checksum = checksum(&echo);
+		echo.checksum = internet_checksum(internet_sum(&echo, sizeof(echo), 0));
 	return echo;
 }
 

@@ -17,10 +17,11 @@ struct icmp_echo {
 	uint16_t sequence;
 };
 
-/* A raw socket, not blocking, that is given nothing but answers: that of ping without rights is
- * forbidden to root, too, where net.ipv4.ping_group_range has its default. The caller closes it.
- * -errno: -EPERM without CAP_NET_RAW. */
-int icmp_echo_socket(int family);
+/* A raw socket, not blocking, that is given nothing but answers to echo requests, or nothing at
+ * all, as what comes would wait in its queue: that of ping without rights is forbidden to root,
+ * too, where net.ipv4.ping_group_range has its default. The caller closes it. -errno: -EPERM
+ * without CAP_NET_RAW. */
+int icmp_socket(int family, bool answers);
 
 /* A request, after which nothing but zeros may follow. */
 struct icmp_echo icmp_echo_request(int family, uint16_t id, uint16_t sequence);

@@ -12,34 +12,20 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "net/internet_sum.h"
+
 #define TTL 64
 /* Of a packet that an error quotes: its headers, and not what it carries. */
 #define QUOTE_MAX (sizeof(struct ip6_hdr) + 60)
-
-/* RFC 1071, not yet folded. */
-static uint32_t sum_of(const uint8_t *bytes, size_t len)
-{
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i + 1 < len; i += 2)
-		sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
-	return len % 2 ? sum + ((uint32_t)bytes[len - 1] << 8) : sum;
-}
-
-static uint16_t fold(uint32_t sum)
-{
-	sum = (sum >> 16) + (sum & 0xffff);
-	return (uint16_t)(sum + (sum >> 16));
-}
 
 /* The addresses stand side by side in both headers. */
 static uint32_t pseudo_sum(const uint8_t *ip, size_t tcp_len)
 {
 	const bool v4 = ip[0] >> 4 == 4;
 
-	return sum_of(ip + (v4 ? offsetof(struct ip, ip_src) : offsetof(struct ip6_hdr, ip6_src)),
-		      v4 ? 8 : 32) +
-	       IPPROTO_TCP + (uint32_t)tcp_len;
+	return internet_sum(
+		ip + (v4 ? offsetof(struct ip, ip_src) : offsetof(struct ip6_hdr, ip6_src)),
+		v4 ? 8 : 32, IPPROTO_TCP + (uint32_t)tcp_len);
 }
 
 static void fill_checksum(uint8_t *ip, size_t tcp, size_t tcp_len)
@@ -47,7 +33,7 @@ static void fill_checksum(uint8_t *ip, size_t tcp, size_t tcp_len)
 	uint16_t check = 0;
 
 	memcpy(ip + tcp + offsetof(struct tcphdr, check), &check, sizeof(check));
-	check = htons((uint16_t)~fold(pseudo_sum(ip, tcp_len) + sum_of(ip + tcp, tcp_len)));
+	check = internet_checksum(internet_sum(ip + tcp, tcp_len, pseudo_sum(ip, tcp_len)));
 	memcpy(ip + tcp + offsetof(struct tcphdr, check), &check, sizeof(check));
 }
 
@@ -57,10 +43,10 @@ static int judge_checksum(struct syn_packet *syn)
 	const uint32_t pseudo = pseudo_sum(syn->bytes, tcp_len);
 	struct tcphdr tcp;
 
-	if (fold(pseudo + sum_of(syn->bytes + syn->tcp, tcp_len)) == 0xffff)
+	if (internet_sum_fold(internet_sum(syn->bytes + syn->tcp, tcp_len, pseudo)) == 0xffff)
 		return 0;
 	memcpy(&tcp, syn->bytes + syn->tcp, sizeof(tcp));
-	if (ntohs(tcp.check) != fold(pseudo))
+	if (ntohs(tcp.check) != internet_sum_fold(pseudo))
 		return -EBADMSG;
 	fill_checksum(syn->bytes, syn->tcp, tcp_len);
 	return 0;
@@ -180,8 +166,8 @@ size_t syn_packet_unreachable(const struct syn_packet *syn, enum syn_unreachable
 
 	_Static_assert(sizeof(header) + QUOTE_MAX <= SYN_ANSWER_MAX, "it fits");
 	if (v4) {
-		sum = htons((uint16_t)~fold(sum_of(header, sizeof(header)) +
-					    sum_of(syn->bytes, quote)));
+		sum = internet_checksum(
+			internet_sum(syn->bytes, quote, internet_sum(header, sizeof(header), 0)));
 		memcpy(header + offsetof(struct icmp, icmp_cksum), &sum, sizeof(sum));
 	}
 	memcpy(out, header, sizeof(header));

@@ -5,12 +5,11 @@
 #include "net/syn_socket.h"
 
 #include <errno.h>
-#include <linux/icmp.h>
-#include <netinet/icmp6.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "net/icmp_echo.h"
 
 /* IPPROTO_RAW receives nothing; what is sent has its IP header. */
 static int open_raw(int family)
@@ -28,22 +27,6 @@ static int open_raw(int family)
 	return -1;
 }
 
-/* It would be given every message that comes; they would wait in its queue, and no more. */
-static int open_icmp(int family)
-{
-	const struct icmp_filter filter4 = {.data = ~0U};
-	struct icmp6_filter filter6;
-	const int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-			      family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6);
-
-	ICMP6_FILTER_SETBLOCKALL(&filter6);
-	if (fd >= 0 && family == AF_INET)
-		(void)setsockopt(fd, SOL_RAW, ICMP_FILTER, &filter4, sizeof(filter4));
-	else if (fd >= 0)
-		(void)setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &filter6, sizeof(filter6));
-	return fd;
-}
-
 int syn_socket_open(struct syn_socket *socket, uint32_t mark)
 {
 	static const int families[IP_FAMILIES] = {[IP_V4] = AF_INET, [IP_V6] = AF_INET6};
@@ -54,10 +37,13 @@ int syn_socket_open(struct syn_socket *socket, uint32_t mark)
 		socket->raw[i] = socket->icmp[i] = -1;
 	for (int i = 0; !err && i < IP_FAMILIES; i++) {
 		socket->raw[i] = open_raw(families[i]);
-		if (socket->raw[i] >= 0)
-			socket->icmp[i] = open_icmp(families[i]);
-		if (socket->icmp[i] < 0 && errno != EAFNOSUPPORT)
-			err = -errno;
+		err = socket->raw[i] < 0 ? -errno : 0;
+		if (!err) {
+			socket->icmp[i] = icmp_socket(families[i], false);
+			err = socket->icmp[i] < 0 ? socket->icmp[i] : 0;
+		}
+		if (err == -EAFNOSUPPORT)
+			err = 0;
 	}
 	if (err)
 		syn_socket_close(socket);
