@@ -52,8 +52,9 @@ static void give_to_owner(int fd, const char *path)
 /* The file may be removed by its holder between our open() and our lock. */
 int run_file_lock(const char *path, enum run_file_lock how)
 {
-	const bool make = how == RUN_FILE_TRY || how == RUN_FILE_MAKE;
-	const bool wait = how == RUN_FILE_MAKE || how == RUN_FILE_FIND;
+	const bool make = how != RUN_FILE_FIND && how != RUN_FILE_FIND_TRY;
+	const int try = how == RUN_FILE_TRY || how == RUN_FILE_FIND_TRY ? LOCK_NB : 0;
+	const int kind = how == RUN_FILE_SHARE ? LOCK_SH : LOCK_EX;
 
 	for (;;) {
 		struct stat status;
@@ -63,7 +64,7 @@ int run_file_lock(const char *path, enum run_file_lock how)
 		if (fd < 0)
 			return -errno;
 		give_to_owner(fd, path);
-		if (flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB)) == 0 && fstat(fd, &status) == 0) {
+		if (flock(fd, kind | try) == 0 && fstat(fd, &status) == 0) {
 			if (status.st_nlink > 0)
 				return fd;
 			close(fd);

@@ -15,6 +15,7 @@ enum run_file_lock {
 	RUN_FILE_MAKE,	   /* make it, wait until it is free */
 	RUN_FILE_FIND,	   /* -ENOENT when it is not there, wait until it is free */
 	RUN_FILE_FIND_TRY, /* -ENOENT when it is not there, -EWOULDBLOCK */
+	RUN_FILE_SHARE,	   /* make it, wait until nobody holds it but who shares it, too */
 };
 
 /* A descriptor that holds the file until it is closed, or -errno. Only a holder may remove it. */
