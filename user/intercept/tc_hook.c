@@ -200,11 +200,23 @@ static int clsact_attach(const struct tc_program *which, unsigned int ifindex, i
 	return err;
 }
 
-static int clsact_detach(const struct tc_program *which, unsigned int ifindex, bool own_qdisc)
+/* Whether the filter is of this program, and not of one that has replaced it. */
+static bool clsact_has(const struct bpf_tc_hook *hook, const struct tc_program *which, int program)
+{
+	struct bpf_tc_opts seen = our_filter(which);
+	struct bpf_prog_info info = {0};
+	__u32 len = sizeof(info);
+
+	return bpf_tc_query(hook, &seen) == 0 &&
+	       bpf_obj_get_info_by_fd(program, &info, &len) == 0 && info.id == seen.prog_id;
+}
+
+static int clsact_detach(const struct tc_program *which, unsigned int ifindex, int program,
+			 bool own_qdisc)
 {
 	struct bpf_tc_hook hook = ingress_of(ifindex);
 	const struct bpf_tc_opts opts = our_filter(which);
-	int err = bpf_tc_detach(&hook, &opts);
+	int err = clsact_has(&hook, which, program) ? bpf_tc_detach(&hook, &opts) : -ENOENT;
 
 	if (err || !own_qdisc || count_filters(ifindex, TC_H_MIN_INGRESS) != 0 ||
 	    count_filters(ifindex, TC_H_MIN_EGRESS) != 0)
@@ -236,5 +248,5 @@ int tc_hook_detach(enum tc_hook hook, const struct tc_program *which, unsigned i
 		   int program, bool own_qdisc)
 {
 	return hook == STEER_TCX ? bpf_prog_detach2(program, (int)ifindex, TCX_INGRESS)
-				 : clsact_detach(which, ifindex, own_qdisc);
+				 : clsact_detach(which, ifindex, program, own_qdisc);
 }
