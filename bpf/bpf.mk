@@ -12,7 +12,7 @@ BPF_TARGET ?= bpf
 LLVM_STRIP ?= llvm-strip
 BPFTOOL ?= $(or $(shell command -v bpftool),/usr/sbin/bpftool)
 
-BPF_SRCS := $(addprefix user/,accel/sockmap.c accel/sockmap_pin.c accel/local.c base/libbpf_log.c \
+BPF_SRCS := $(addprefix user/,accel/event_ring.c accel/sockmap.c accel/sockmap_pin.c accel/local.c base/libbpf_log.c \
 	intercept/run_redirect.c intercept/steer.c intercept/steer_load.c intercept/steer_maps.c \
 	intercept/steer_probe.c intercept/steer_state.c intercept/tc_hook.c accel/packets.c accel/packets_device.c \
 	accel/packets_orphan.c)

@@ -9,6 +9,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "../include/hawser_packets.h"
+#include "event_rings.h"
 
 /* A lost race is against another CPU that has a packet of the same pair. */
 #define TRIES 8
@@ -27,18 +28,6 @@ struct {
 	__type(key, struct hawser_packets_key);
 	__type(value, struct hawser_packets_value);
 } keys SEC(".maps");
-
-/* One ring per worker. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__array(
-		values, struct {
-			__uint(type, BPF_MAP_TYPE_RINGBUF);
-			__uint(max_entries, 4096);
-		});
-} packet_events SEC(".maps");
 
 /* TCP's header before and after; where its options are varies, so it does not lie on the stack. */
 struct scratch {
@@ -99,7 +88,7 @@ static __always_inline void tell(struct hawser_packets_pair *pair, __u32 slot, _
 {
 	struct hawser_packets_event event = {.slot = slot, .kind = kind, .leg = leg, .seq = seq};
 	__u32 worker = pair->worker;
-	void *ring = bpf_map_lookup_elem(&packet_events, &worker);
+	void *ring = bpf_map_lookup_elem(&events, &worker);
 
 	if (!ring || bpf_ringbuf_output(ring, &event, sizeof(event), 0))
 		pair->events_lost++;

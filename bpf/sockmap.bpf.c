@@ -6,6 +6,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "../include/hawser_sockmap.h"
+#include "event_rings.h"
 
 /* A lost race is against user space, which changes a word a few times a second. */
 #define TAKE_TRIES 8
@@ -41,18 +42,6 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } targets SEC(".maps");
-
-/* One ring per worker. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__array(
-		values, struct {
-			__uint(type, BPF_MAP_TYPE_RINGBUF);
-			__uint(max_entries, 4096);
-		});
-} events SEC(".maps");
 
 static __always_inline void event_send(struct hawser_flow *flow, __u32 slot,
 				       enum hawser_event_kind kind)

@@ -10,11 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "accel/local_private.h"
+#include "accel/map_view.h"
+#include "accel/refusal.h"
 #include "accel/tcp_position.h"
 #include "base/libbpf_log.h"
 #include "hawser_local.h"
@@ -55,8 +56,8 @@ struct local_worker {
 struct local {
 	struct local_bpf *skeleton;
 	struct bpf_link *link;
-	struct hawser_local_flow *flows;
-	size_t flows_bytes;
+	struct map_view view;
+	struct hawser_local_flow *flows; /* in it */
 	struct local_worker *workers;
 	unsigned int worker_count;
 	unsigned int slots; /* per worker */
@@ -84,13 +85,10 @@ local_off(struct local *local, const char *format, ...)
 
 static void local_refused(struct local *local, const char *what, int err)
 {
-	if (err == -EPERM)
-		local_off(local, "not permitted: needs root, or CAP_BPF, CAP_PERFMON and "
-				 "CAP_NET_ADMIN");
-	else if (err == -EINVAL)
+	if (err == -EINVAL)
 		local_off(local, "%s: %s; is CONFIG_CGROUP_BPF missing?", what, strerror(-err));
 	else
-		local_off(local, "%s: %s", what, strerror(-err));
+		refusal_note(&local->state, what, err);
 }
 
 /* b40cc5adaa80: reading what was redirected moved copied_seq past what TCP had received, so a
@@ -185,18 +183,12 @@ static int worker_init(struct local *local, unsigned int index)
 static int local_equip(struct local *local, unsigned int workers)
 {
 	const struct local_bpf *skeleton = local->skeleton;
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t bytes = (size_t)local->slots * workers * sizeof(*local->flows);
-	int err = 0;
+	int err = map_view_open(&local->view, bpf_map__fd(skeleton->maps.flows),
+				(size_t)local->slots * workers * sizeof(*local->flows));
 
-	bytes = (bytes + page - 1) / page * page;
-	local->flows = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-			    bpf_map__fd(skeleton->maps.flows), 0);
-	if (local->flows == MAP_FAILED) {
-		local->flows = NULL;
-		return -errno;
-	}
-	local->flows_bytes = bytes;
+	if (err)
+		return err;
+	local->flows = local->view.memory;
 	local->workers = calloc(workers, sizeof(*local->workers));
 	if (!local->workers)
 		return -ENOMEM;
@@ -276,8 +268,7 @@ void local_close(struct local *local)
 	for (unsigned int i = 0; i < local->worker_count; i++)
 		free(local->workers[i].free_slots);
 	free(local->workers);
-	if (local->flows)
-		munmap(local->flows, local->flows_bytes);
+	map_view_close(&local->view);
 	local_bpf__destroy(local->skeleton);
 	free(local);
 }

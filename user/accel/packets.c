@@ -8,12 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include "accel/event_ring.h"
+#include "accel/map_view.h"
 #include "accel/packets_device.h"
 #include "accel/packets_icmp.h"
 #include "accel/packets_orphan.h"
+#include "accel/refusal.h"
 #include "base/clock.h"
 #include "base/libbpf_log.h"
 #include "net/conntrack.h"
@@ -44,8 +46,7 @@ struct packets_worker {
 	unsigned int index;
 	struct netlink *netlink;
 	struct netlink *netfilter; /* NULL: this kernel has none */
-	struct ring_buffer *ring;
-	int ring_fd;
+	struct event_ring ring;
 	packets_event_fn *handle; /* while events are read */
 	uint32_t first;		  /* slot */
 	uint32_t generation;
@@ -54,10 +55,12 @@ struct packets_worker {
 	unsigned int free_count;
 };
 
+enum packets_view { VIEW_PAIRS, VIEW_BUCKETS, VIEW_OWNER, PACKETS_VIEWS };
+
 struct packets {
 	struct packets_bpf *skeleton;
-	struct hawser_packets_pair *pairs;
-	size_t pairs_bytes;
+	struct map_view views[PACKETS_VIEWS];
+	struct hawser_packets_pair *pairs; /* each in a view of its own */
 	uint64_t *buckets;
 	uint64_t *owner; /* a sign of life for a successor */
 	struct packets_devices *devices;
@@ -68,29 +71,6 @@ struct packets {
 	unsigned int slots; /* per worker */
 	struct feature_state feature;
 };
-
-static void feature_off(struct packets *packets, const char *what, int err)
-{
-	struct feature_state *state = &packets->feature;
-
-	state->available = false;
-	if (err == -EPERM)
-		snprintf(state->reason, sizeof(state->reason),
-			 "not permitted: needs root, or CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN");
-	else if (err)
-		snprintf(state->reason, sizeof(state->reason), "%s: %s", what, strerror(-err));
-	else
-		snprintf(state->reason, sizeof(state->reason), "%s", what);
-}
-
-static uint32_t ring_bytes(unsigned int slots)
-{
-	uint64_t bytes = (uint64_t)sysconf(_SC_PAGESIZE);
-
-	while (bytes < (uint64_t)slots * RING_BYTES_PER_SLOT)
-		bytes *= 2;
-	return (uint32_t)bytes;
-}
 
 static int worker_on_event(void *context, void *data, size_t size)
 {
@@ -106,9 +86,8 @@ static int worker_on_event(void *context, void *data, size_t size)
 static int worker_open(struct packets *packets, unsigned int index)
 {
 	struct packets_worker *worker = &packets->workers[index];
-	int events_fd = bpf_map__fd(packets->skeleton->maps.packet_events);
 
-	*worker = (struct packets_worker){.packets = packets, .index = index, .ring_fd = -1};
+	*worker = (struct packets_worker){.packets = packets, .index = index};
 	worker->first = index * packets->slots;
 	worker->places = calloc(packets->slots, sizeof(*worker->places));
 	worker->free_places = calloc(packets->slots, sizeof(*worker->free_places));
@@ -121,23 +100,16 @@ static int worker_open(struct packets *packets, unsigned int index)
 		worker->free_places[worker->free_count] = packets->slots - 1 - worker->free_count;
 		worker->free_count++;
 	}
-	worker->ring_fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "hawser_ring", 0, 0,
-					 ring_bytes(packets->slots), NULL);
-	if (worker->ring_fd < 0)
-		return worker->ring_fd;
-	worker->ring = ring_buffer__new(worker->ring_fd, worker_on_event, worker, NULL);
-	if (!worker->ring)
-		return -errno;
-	return bpf_map_update_elem(events_fd, &index, &worker->ring_fd, BPF_ANY) ? -errno : 0;
+	return event_ring_open(&worker->ring, (uint64_t)packets->slots * RING_BYTES_PER_SLOT,
+			       bpf_map__fd(packets->skeleton->maps.events), index, worker_on_event,
+			       worker);
 }
 
 static void worker_close(struct packets_worker *worker)
 {
 	netlink_close(worker->netlink);
 	netlink_close(worker->netfilter);
-	ring_buffer__free(worker->ring);
-	if (worker->ring_fd >= 0)
-		close(worker->ring_fd);
+	event_ring_close(&worker->ring);
 	free(worker->places);
 	free(worker->free_places);
 }
@@ -156,38 +128,31 @@ static int packets_load(struct packets *packets, const struct packets_options *o
 	if (!err)
 		err = bpf_map__set_max_entries(skeleton->maps.keys, 2 * slots);
 	if (!err)
-		err = bpf_map__set_max_entries(skeleton->maps.packet_events, options->workers);
+		err = bpf_map__set_max_entries(skeleton->maps.events, options->workers);
 	return err ? err : packets_bpf__load(skeleton);
-}
-
-/* NULL with errno set. */
-static void *map_memory(const struct bpf_map *map, size_t bytes)
-{
-	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	void *memory = mmap(NULL, (bytes + page - 1) / page * page, PROT_READ | PROT_WRITE,
-			    MAP_SHARED, bpf_map__fd(map), 0);
-
-	return memory == MAP_FAILED ? NULL : memory;
-}
-
-static void unmap_memory(void *memory, size_t bytes)
-{
-	if (memory)
-		munmap(memory, bytes);
 }
 
 /* What the workers need besides the program. 0 or -errno. */
 static int packets_equip(struct packets *packets, unsigned int workers)
 {
 	const struct packets_bpf *skeleton = packets->skeleton;
+	int err;
 
-	packets->pairs_bytes = (size_t)packets->slots * workers * sizeof(*packets->pairs);
-	packets->pairs = map_memory(skeleton->maps.pairs, packets->pairs_bytes);
-	packets->buckets =
-		map_memory(skeleton->maps.buckets, HAWSER_PACKETS_BUCKETS * sizeof(uint64_t));
-	packets->owner = map_memory(skeleton->maps.packet_owner, sizeof(uint64_t));
-	if (!packets->pairs || !packets->buckets || !packets->owner)
-		return -errno;
+	err = map_view_open(&packets->views[VIEW_PAIRS], bpf_map__fd(skeleton->maps.pairs),
+			    (size_t)packets->slots * workers * sizeof(*packets->pairs));
+	if (!err)
+		err = map_view_open(&packets->views[VIEW_BUCKETS],
+				    bpf_map__fd(skeleton->maps.buckets),
+				    HAWSER_PACKETS_BUCKETS * sizeof(*packets->buckets));
+	if (!err)
+		err = map_view_open(&packets->views[VIEW_OWNER],
+				    bpf_map__fd(skeleton->maps.packet_owner),
+				    sizeof(*packets->owner));
+	if (err)
+		return err;
+	packets->pairs = packets->views[VIEW_PAIRS].memory;
+	packets->buckets = packets->views[VIEW_BUCKETS].memory;
+	packets->owner = packets->views[VIEW_OWNER].memory;
 	packets->devices = packets_devices_open(bpf_program__fd(skeleton->progs.hawser_packets),
 						bpf_program__fd(skeleton->progs.hawser_packets3));
 	packets->orphans = packets_orphans_find();
@@ -196,8 +161,7 @@ static int packets_equip(struct packets *packets, unsigned int workers)
 	if (!packets->devices || !packets->workers)
 		return -ENOMEM;
 	while (packets->worker_count < workers) {
-		int err = worker_open(packets, packets->worker_count++);
-
+		err = worker_open(packets, packets->worker_count++);
 		if (err)
 			return err;
 	}
@@ -215,12 +179,12 @@ struct packets *packets_open(const struct packets_options *options)
 	packets->slots = options->slots;
 	packets->feature.name = "packets";
 	if (options->off) {
-		feature_off(packets, options->off, 0);
+		refusal_note(&packets->feature, options->off, 0);
 		return packets;
 	}
 	/* What takes a lock instead is not atomic to the BPF program. */
 	if (!__atomic_always_lock_free(sizeof(uint64_t), NULL)) {
-		feature_off(packets, "no atomic operations on 64 bits", 0);
+		refusal_note(&packets->feature, "no atomic operations on 64 bits", 0);
 		return packets;
 	}
 	libbpf_log_start();
@@ -230,12 +194,12 @@ struct packets *packets_open(const struct packets_options *options)
 		err = packets_equip(packets, options->workers);
 	}
 	if (err) {
-		feature_off(packets, what, err);
+		refusal_note(&packets->feature, what, err);
 		packets_bpf__destroy(packets->skeleton);
 		packets->skeleton = NULL;
 		return packets;
 	}
-	feature_off(packets, "not tried", 0);
+	refusal_note(&packets->feature, "not tried", 0);
 	return packets;
 }
 
@@ -249,9 +213,8 @@ void packets_close(struct packets *packets)
 	for (unsigned int i = 0; i < packets->worker_count; i++)
 		worker_close(&packets->workers[i]);
 	free(packets->workers);
-	unmap_memory(packets->pairs, packets->pairs_bytes);
-	unmap_memory(packets->buckets, HAWSER_PACKETS_BUCKETS * sizeof(uint64_t));
-	unmap_memory(packets->owner, sizeof(uint64_t));
+	for (enum packets_view view = 0; view < PACKETS_VIEWS; view++)
+		map_view_close(&packets->views[view]);
 	packets_bpf__destroy(packets->skeleton);
 	free(packets);
 }
@@ -290,13 +253,13 @@ struct packets_worker *packets_worker(struct packets *packets, unsigned int inde
 
 int packets_event_fd(const struct packets_worker *worker)
 {
-	return ring_buffer__epoll_fd(worker->ring);
+	return ring_buffer__epoll_fd(worker->ring.buffer);
 }
 
 void packets_read_events(struct packets_worker *worker, packets_event_fn *handle)
 {
 	worker->handle = handle;
-	ring_buffer__consume(worker->ring);
+	ring_buffer__consume(worker->ring.buffer);
 }
 
 int packets_attend(struct packets_worker *worker, const union address *own,
@@ -437,23 +400,32 @@ void packets_leave(struct packets_worker *worker, int slot)
 	const double now = clock_monotonic_s();
 
 	worker->places[i].owner = NULL;
-	worker->places[i].left_s = now;
 	if (!place_lasts(worker, i, now))
 		place_forget(worker, i, now);
 }
 
-/* Of a place in use. */
+/* Of a place in use. What has happened is told again, as there may have been no room for the event;
+ * but for a reset, after which silence tells. */
 static void place_look(struct packets_worker *worker, unsigned int i, double now, double idle_s,
 		       packets_event_fn *handle)
 {
-	const struct hawser_packets_event event = {.slot = worker->first + i,
-						   .kind = HAWSER_PACKETS_EVENT_IDLE};
+	struct hawser_packets_event event = {.slot = worker->first + i};
 	const struct hawser_packets_pair *pair = &worker->packets->pairs[event.slot];
 
-	if ((__atomic_load_n(&pair->word, __ATOMIC_SEQ_CST) & HAWSER_PACKETS_STATE) ==
-		    HAWSER_PACKETS_TAKEN &&
-	    now - last_s(pair) > idle_s)
-		handle(worker->places[i].owner, &event);
+	switch (__atomic_load_n(&pair->word, __ATOMIC_SEQ_CST) & HAWSER_PACKETS_STATE) {
+	case HAWSER_PACKETS_TAKEN:
+		event.kind = pair->unusual		   ? HAWSER_PACKETS_EVENT_UNUSUAL
+			     : now - last_s(pair) > idle_s ? HAWSER_PACKETS_EVENT_IDLE
+							   : HAWSER_PACKETS_EVENT_TAKEN;
+		break;
+	case HAWSER_PACKETS_CLOSED:
+	case HAWSER_PACKETS_FREE:
+		event.kind = HAWSER_PACKETS_EVENT_CLOSED;
+		break;
+	default:
+		return;
+	}
+	handle(worker->places[i].owner, &event);
 }
 
 void packets_tidy(struct packets_worker *worker, double idle_s, packets_event_fn *handle)

@@ -21,6 +21,7 @@ struct packets_end {
 	uint32_t written; /* our next byte, less those of the direction to it so far */
 	uint32_t clock;	  /* our time stamps, less CLOCK_MONOTONIC in ms */
 	uint64_t counted; /* bytes from the peer, by packets_pair_take_count() */
+	bool told;	  /* that its stream has ended */
 };
 
 /* Describes both connections, of whose sockets only fd is known, for the program: *shared, zeroed,

@@ -10,9 +10,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include "accel/map_view.h"
 #include "accel/packets_device.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -26,56 +26,34 @@
 #define IDLE_NS	  7440000000000ULL
 #define CLOSED_NS 60000000000ULL
 
-/* A map, in memory. */
-struct view {
-	void *memory;
-	size_t bytes;
-};
-
 struct packets_orphans {
 	struct packets_orphans *next;
 	const struct tc_program *which;
 	unsigned int ifindex;
 	int program;
-	struct view pairs;
-	struct view owner;
+	struct map_view pairs;
+	struct map_view owner;
 };
 
-static void view_close(struct view *view)
-{
-	if (view->memory)
-		munmap(view->memory, view->bytes);
-	*view = (struct view){0};
-}
-
-/* Keeps the map open by what is mapped. */
-static void view_open(struct view *view, int fd, const struct bpf_map_info *info)
-{
-	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	const size_t bytes = (size_t)info->value_size * info->max_entries;
-
-	view->bytes = (bytes + page - 1) / page * page;
-	view->memory = mmap(NULL, view->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (view->memory == MAP_FAILED)
-		*view = (struct view){0};
-}
-
+/* What is mapped keeps the map. */
 static void orphan_look_at_map(struct packets_orphans *orphan, __u32 id)
 {
+	struct map_view *view = NULL;
 	struct bpf_map_info info = {0};
 	__u32 len = sizeof(info);
 	int fd = bpf_map_get_fd_by_id(id);
 
 	if (fd < 0)
 		return;
-	if (!bpf_obj_get_info_by_fd(fd, &info, &len)) {
-		if (strcmp(info.name, "pairs") == 0 &&
-		    info.value_size == sizeof(struct hawser_packets_pair))
-			view_open(&orphan->pairs, fd, &info);
-		else if (strcmp(info.name, "packet_owner") == 0 &&
-			 info.value_size == sizeof(uint64_t))
-			view_open(&orphan->owner, fd, &info);
-	}
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		info.name[0] = '\0';
+	if (strcmp(info.name, "pairs") == 0 &&
+	    info.value_size == sizeof(struct hawser_packets_pair))
+		view = &orphan->pairs;
+	else if (strcmp(info.name, "packet_owner") == 0 && info.value_size == sizeof(uint64_t))
+		view = &orphan->owner;
+	if (view)
+		(void)map_view_open(view, fd, (size_t)info.value_size * info.max_entries);
 	close(fd);
 }
 
@@ -100,8 +78,8 @@ static struct packets_orphans *orphan_open(const struct tc_program *which, unsig
 
 static void orphan_close(struct packets_orphans *orphan)
 {
-	view_close(&orphan->pairs);
-	view_close(&orphan->owner);
+	map_view_close(&orphan->pairs);
+	map_view_close(&orphan->owner);
 	close(orphan->program);
 	free(orphan);
 }

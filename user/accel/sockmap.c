@@ -9,10 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "accel/event_ring.h"
+#include "accel/map_view.h"
+#include "accel/refusal.h"
 #include "accel/sockmap_pin.h"
 #include "base/libbpf_log.h"
 #include "sockmap.skel.h"
@@ -36,8 +38,7 @@ static const char *const sockmap_names[SOCKMAP_FEATURE_COUNT] = {
 struct sockmap_worker {
 	struct sockmap *sockmap;
 	unsigned int index;
-	struct ring_buffer *ring;
-	int ring_fd;
+	struct event_ring ring;
 	sockmap_event_fn *handle; /* while events are read */
 	uint32_t first;		  /* slot */
 	void **owners;		  /* of slot first + i */
@@ -47,8 +48,8 @@ struct sockmap_worker {
 
 struct sockmap {
 	struct sockmap_bpf *skeleton;
-	struct hawser_flow *flows;
-	size_t flows_bytes;
+	struct map_view view;
+	struct hawser_flow *flows; /* in it */
 	struct sockmap_worker *workers;
 	unsigned int worker_count;
 	unsigned int slots; /* per worker */
@@ -56,33 +57,6 @@ struct sockmap {
 	char *pin_path;
 	struct feature_state features[SOCKMAP_FEATURE_COUNT];
 };
-
-static void feature_off(struct sockmap *sockmap, enum sockmap_feature feature, const char *what,
-			int err)
-{
-	struct feature_state *state = &sockmap->features[feature];
-
-	state->available = false;
-	if (err == -EPERM)
-		snprintf(state->reason, sizeof(state->reason),
-			 "not permitted: needs root, or CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN");
-	else if (err == -EFAULT) /* what 6.18 says without CAP_PERFMON */
-		snprintf(state->reason, sizeof(state->reason), "%s: %s; does it lack CAP_PERFMON?",
-			 what, strerror(-err));
-	else if (err)
-		snprintf(state->reason, sizeof(state->reason), "%s: %s", what, strerror(-err));
-	else
-		snprintf(state->reason, sizeof(state->reason), "%s", what);
-}
-
-static uint32_t ring_bytes(unsigned int slots)
-{
-	uint64_t bytes = (uint64_t)sysconf(_SC_PAGESIZE);
-
-	while (bytes < (uint64_t)slots * RING_BYTES_PER_SLOT)
-		bytes *= 2;
-	return (uint32_t)bytes;
-}
 
 static int worker_on_event(void *context, void *data, size_t size)
 {
@@ -98,9 +72,8 @@ static int worker_on_event(void *context, void *data, size_t size)
 static int worker_open(struct sockmap *sockmap, unsigned int index)
 {
 	struct sockmap_worker *worker = &sockmap->workers[index];
-	int events_fd = bpf_map__fd(sockmap->skeleton->maps.events);
 
-	*worker = (struct sockmap_worker){.sockmap = sockmap, .index = index, .ring_fd = -1};
+	*worker = (struct sockmap_worker){.sockmap = sockmap, .index = index};
 	worker->first = index * sockmap->slots;
 	worker->owners = calloc(sockmap->slots, sizeof(*worker->owners));
 	worker->free_slots = calloc(sockmap->slots, sizeof(*worker->free_slots));
@@ -112,21 +85,14 @@ static int worker_open(struct sockmap *sockmap, unsigned int index)
 			worker->first + sockmap->slots - 1 - worker->free_count;
 		worker->free_count++;
 	}
-	worker->ring_fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "hawser_ring", 0, 0,
-					 ring_bytes(sockmap->slots), NULL);
-	if (worker->ring_fd < 0)
-		return worker->ring_fd;
-	worker->ring = ring_buffer__new(worker->ring_fd, worker_on_event, worker, NULL);
-	if (!worker->ring)
-		return -errno;
-	return bpf_map_update_elem(events_fd, &index, &worker->ring_fd, BPF_ANY) ? -errno : 0;
+	return event_ring_open(&worker->ring, (uint64_t)sockmap->slots * RING_BYTES_PER_SLOT,
+			       bpf_map__fd(sockmap->skeleton->maps.events), index, worker_on_event,
+			       worker);
 }
 
 static void worker_close(struct sockmap_worker *worker)
 {
-	ring_buffer__free(worker->ring);
-	if (worker->ring_fd >= 0)
-		close(worker->ring_fd);
+	event_ring_close(&worker->ring);
 	free(worker->owners);
 	free(worker->free_slots);
 }
@@ -160,25 +126,20 @@ static int sockmap_load(struct sockmap *sockmap, const struct sockmap_options *o
 static int sockmap_equip(struct sockmap *sockmap, unsigned int workers)
 {
 	const struct sockmap_bpf *skeleton = sockmap->skeleton;
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t bytes = (size_t)sockmap->slots * workers * sizeof(*sockmap->flows);
+	const int err = map_view_open(&sockmap->view, bpf_map__fd(skeleton->maps.flows),
+				      (size_t)sockmap->slots * workers * sizeof(*sockmap->flows));
 
-	bytes = (bytes + page - 1) / page * page;
-	sockmap->flows = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-			      bpf_map__fd(skeleton->maps.flows), 0);
-	if (sockmap->flows == MAP_FAILED) {
-		sockmap->flows = NULL;
-		return -errno;
-	}
-	sockmap->flows_bytes = bytes;
+	if (err)
+		return err;
+	sockmap->flows = sockmap->view.memory;
 	sockmap->workers = calloc(workers, sizeof(*sockmap->workers));
 	if (!sockmap->workers)
 		return -ENOMEM;
 	while (sockmap->worker_count < workers) {
-		int err = worker_open(sockmap, sockmap->worker_count++);
+		const int failed = worker_open(sockmap, sockmap->worker_count++);
 
-		if (err)
-			return err;
+		if (failed)
+			return failed;
 	}
 	return 0;
 }
@@ -210,12 +171,12 @@ static void sockmap_pin_all(struct sockmap *sockmap, const char *path)
 	int fds[SOCKMAP_PIN_COUNT];
 
 	if (!path) {
-		feature_off(sockmap, SOCKMAP_PINS, "switched off", 0);
+		refusal_note(&sockmap->features[SOCKMAP_PINS], "switched off", 0);
 		return;
 	}
 	sockmap->pin_path = strdup(path);
 	if (!sockmap->pin_path) {
-		feature_off(sockmap, SOCKMAP_PINS, "no memory", 0);
+		refusal_note(&sockmap->features[SOCKMAP_PINS], "no memory", 0);
 		return;
 	}
 	sockmap_get_pin_fds(sockmap, fds);
@@ -239,13 +200,13 @@ struct sockmap *sockmap_open(const struct sockmap_options *options)
 		sockmap->features[i].name = sockmap_names[i];
 	if (options->off) {
 		for (unsigned int i = 0; i < SOCKMAP_FEATURE_COUNT; i++)
-			feature_off(sockmap, i, "switched off: bpf = off", 0);
+			refusal_note(&sockmap->features[i], "switched off: bpf = off", 0);
 		return sockmap;
 	}
 	/* What takes a lock instead is not atomic to the BPF program. */
 	if (!__atomic_always_lock_free(sizeof(uint64_t), NULL)) {
 		for (unsigned int i = 0; i < SOCKMAP_FEATURE_COUNT; i++)
-			feature_off(sockmap, i, "no atomic operations on 64 bits", 0);
+			refusal_note(&sockmap->features[i], "no atomic operations on 64 bits", 0);
 		return sockmap;
 	}
 	libbpf_log_start();
@@ -260,14 +221,14 @@ struct sockmap *sockmap_open(const struct sockmap_options *options)
 		err = sockmap_attach(sockmap);
 	}
 	if (err) {
-		feature_off(sockmap, SOCKMAP_PROGRAM, what, err);
+		refusal_note(&sockmap->features[SOCKMAP_PROGRAM], what, err);
 		for (unsigned int i = SOCKMAP_TCP; i < SOCKMAP_FEATURE_COUNT; i++)
-			feature_off(sockmap, i, "no program", 0);
+			refusal_note(&sockmap->features[i], "no program", 0);
 		return sockmap;
 	}
 	sockmap->features[SOCKMAP_PROGRAM].available = true;
 	for (unsigned int i = SOCKMAP_TCP; i <= SOCKMAP_MPTCP; i++)
-		feature_off(sockmap, i, "not tried", 0);
+		refusal_note(&sockmap->features[i], "not tried", 0);
 	sockmap_pin_all(sockmap, options->pin_path);
 	return sockmap;
 }
@@ -298,8 +259,7 @@ void sockmap_close(struct sockmap *sockmap)
 	for (unsigned int i = 0; i < sockmap->worker_count; i++)
 		worker_close(&sockmap->workers[i]);
 	free(sockmap->workers);
-	if (sockmap->flows)
-		munmap(sockmap->flows, sockmap->flows_bytes);
+	map_view_close(&sockmap->view);
 	sockmap_bpf__destroy(sockmap->skeleton);
 	free(sockmap->pin_path);
 	free(sockmap);
@@ -312,13 +272,13 @@ struct sockmap_worker *sockmap_worker(struct sockmap *sockmap, unsigned int inde
 
 int sockmap_event_fd(const struct sockmap_worker *worker)
 {
-	return ring_buffer__epoll_fd(worker->ring);
+	return ring_buffer__epoll_fd(worker->ring.buffer);
 }
 
 void sockmap_read_events(struct sockmap_worker *worker, sockmap_event_fn *handle)
 {
 	worker->handle = handle;
-	ring_buffer__consume(worker->ring);
+	ring_buffer__consume(worker->ring.buffer);
 }
 
 unsigned int sockmap_pairs(const struct sockmap_worker *worker)
