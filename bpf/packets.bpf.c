@@ -110,20 +110,19 @@ static __always_inline int run(struct __sk_buff *skb, const __u32 network)
 	struct packet packet = {};
 	struct found found = {};
 	const struct tcp_start *tcp;
+	__u32 len = network + sizeof(struct ipv6hdr) + TCP_MIN;
 	bool unusual = false;
 
 	if (skb->vlan_present)
 		return NEXT_PROGRAM;
 	/* Some drivers leave headers in fragments; this is where TCP's first 20 bytes end. */
-	if (skb->data + network + sizeof(struct ipv6hdr) + TCP_MIN > skb->data_end &&
-	    skb->len >= network + sizeof(struct iphdr) + TCP_MIN) {
-		__u32 len = network + sizeof(struct ipv6hdr) + TCP_MIN;
-
-		if (bpf_skb_pull_data(skb, len < skb->len ? len : skb->len))
-			return NEXT_PROGRAM;
-	}
+	if (skb->len < len)
+		len = skb->len;
+	if (skb->data_end - skb->data < len && bpf_skb_pull_data(skb, len))
+		return NEXT_PROGRAM;
 	if (!parse_ip(skb, network, &packet, &unusual)) {
-		heed_icmp(skb, network);
+		if (packet.protocol == IPPROTO_ICMP || packet.protocol == IPPROTO_ICMPV6)
+			heed_icmp(skb, network);
 		return NEXT_PROGRAM;
 	}
 	if (unusual) {

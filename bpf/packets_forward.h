@@ -109,9 +109,11 @@ static __always_inline bool note(const struct found *found, const struct packet 
 	const __u32 end = packet->seq + packet->payload + (packet->flags & TCP_FIN ? 1 : 0);
 	__s64 more;
 
-	if ((__s32)(end - from->acked) > (__s32)HAWSER_PACKETS_WINDOW_MAX)
+	/* Judged first: what does not go has said nothing. */
+	if ((__s32)(end - from->acked) > (__s32)HAWSER_PACKETS_WINDOW_MAX ||
+	    !(packet->flags & TCP_ACK) || !note_ack(found, packet))
 		return false;
-	if (packet->flags & TCP_FIN && !from->has_fin) {
+	if (packet->flags & TCP_FIN && !from->has_fin && before(from->acked, end)) {
 		from->fin = end;
 		from->has_fin = 1;
 		tell(found->pair, found->slot, found->leg, HAWSER_PACKETS_EVENT_FIN, packet->seq);
@@ -126,7 +128,7 @@ static __always_inline bool note(const struct found *found, const struct packet 
 	from->window = packet->window << (from->peer_scale & 15);
 	if (packet->has_stamp && before(from->stamp, packet->stamp))
 		from->stamp = packet->stamp;
-	return !(packet->flags & TCP_ACK) || note_ack(found, packet);
+	return true;
 }
 
 static __always_inline bool is_done(const struct hawser_packets_leg *leg)

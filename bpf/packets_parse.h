@@ -43,6 +43,7 @@ struct tcp_start {
 
 struct packet {
 	struct hawser_packets_key key;
+	__u32 protocol;	 /* of IP's header */
 	__u32 network;	 /* offset of IP's header */
 	__u32 transport; /* of TCP's */
 	__u32 header;	 /* bytes of TCP's */
@@ -94,6 +95,7 @@ static __always_inline bool parse_ip(struct __sk_buff *skb, __u32 network, struc
 
 		if ((const void *)(ip + 1) > end || ip->version != 4)
 			return false;
+		packet->protocol = ip->protocol;
 		packet->key.family = HAWSER_PACKETS_IPV4;
 		packet->key.source[0] = ip->saddr;
 		packet->key.destination[0] = ip->daddr;
@@ -107,6 +109,7 @@ static __always_inline bool parse_ip(struct __sk_buff *skb, __u32 network, struc
 
 		if ((const void *)(ip + 1) > end || ip->version != 6)
 			return false;
+		packet->protocol = ip->nexthdr;
 		packet->key.family = HAWSER_PACKETS_IPV6;
 		copy_address(packet->key.source, &ip->saddr);
 		copy_address(packet->key.destination, &ip->daddr);

@@ -141,11 +141,18 @@ void packets_pair_arm(struct packets_pair *pair, const uint64_t bytes[DIRECTIONS
 	(void)word_change(pair, HAWSER_PACKETS_LEARN, HAWSER_PACKETS_ARMED);
 }
 
-static bool pair_is_taken(const struct packets_pair *pair)
+/* Both streams have ended. A pair that was taken is free when, besides, a peer has begun another
+ * connection with the same ports. */
+static bool pair_is_over(const struct packets_pair *pair)
 {
 	const uint32_t state = state_of(word_get(pair));
 
-	return state == HAWSER_PACKETS_TAKEN || state == HAWSER_PACKETS_CLOSED;
+	return state == HAWSER_PACKETS_CLOSED || (pair->rests && state == HAWSER_PACKETS_FREE);
+}
+
+static bool pair_is_taken(const struct packets_pair *pair)
+{
+	return state_of(word_get(pair)) == HAWSER_PACKETS_TAKEN || pair_is_over(pair);
 }
 
 /* After the pair was taken. What the sockets hold has been acknowledged, or is forwarded. */
@@ -215,12 +222,14 @@ static void pair_look_for_silence(void *owner)
 
 	if (silence_s < (pair->answered ? SILENT_S : RESET_S))
 		return;
-	poller_stop(&pair->silence);
-	/* The reset was wrong, or what came after it had crossed it on its way. */
+	/* The reset was wrong, or what came after it had crossed it on its way. The silence so far
+	 * counts. */
 	if (pair->answered) {
 		packets_pair_leave(pair);
+		poller_stop(&pair->silence);
 		return;
 	}
+	poller_stop(&pair->silence);
 	poller_stop(&pair->leaving);
 	pair->reset = true;
 	pair->notify(pair->owner, PACKETS_PAIR_RESET);
@@ -233,6 +242,19 @@ static void pair_on_reset(struct packets_pair *pair)
 	pair->silent_s = clock_monotonic_s();
 	pair->answered = false;
 	poller_start(pair->poller, &pair->silence, RESET_S, pair_look_for_silence, pair);
+}
+
+/* Each once. */
+static void pair_tell_ends(struct packets_pair *pair)
+{
+	bool any = false;
+
+	for (enum direction d = UP; d < DIRECTIONS; d++) {
+		any = any || (packets_pair_ending(pair, d) && !pair->ends[d].told);
+		pair->ends[d].told = packets_pair_ending(pair, d);
+	}
+	if (any)
+		pair->notify(pair->owner, PACKETS_PAIR_ENDING);
 }
 
 static void pair_on_event(void *owner, const struct hawser_packets_event *event)
@@ -248,10 +270,11 @@ static void pair_on_event(void *owner, const struct hawser_packets_event *event)
 	}
 	switch ((enum hawser_packets_event_kind)event->kind) {
 	case HAWSER_PACKETS_EVENT_FIN:
-		pair->notify(pair->owner, PACKETS_PAIR_ENDING);
+	case HAWSER_PACKETS_EVENT_TAKEN:
+		pair_tell_ends(pair);
 		break;
 	case HAWSER_PACKETS_EVENT_CLOSED:
-		if (state_of(word_get(pair)) == HAWSER_PACKETS_CLOSED)
+		if (pair_is_over(pair))
 			pair->notify(pair->owner, PACKETS_PAIR_CLOSED);
 		break;
 	case HAWSER_PACKETS_EVENT_RESET:
@@ -265,8 +288,6 @@ static void pair_on_event(void *owner, const struct hawser_packets_event *event)
 		break;
 	case HAWSER_PACKETS_EVENT_IDLE:
 		pair->notify(pair->owner, PACKETS_PAIR_IDLE);
-		break;
-	case HAWSER_PACKETS_EVENT_TAKEN:
 		break;
 	}
 }
@@ -326,6 +347,8 @@ static bool pair_thaw(struct packets_pair *pair)
 	int err = pair_resume(pair);
 
 	pair->rests = false;
+	/* Those before were wrong, as the peers are still there. */
+	pair->shared->resets = 0;
 	(void)word_change(pair, HAWSER_PACKETS_FROZEN,
 			  err ? HAWSER_PACKETS_FREE : HAWSER_PACKETS_LEARN);
 	/* Also the one of which the other could not be put there: its peer is to be reset. */
@@ -361,7 +384,7 @@ static void pair_look_at_leaving(void *owner)
 
 	if (!pair_freeze(pair)) {
 		/* That will be told. */
-		if (state_of(word_get(pair)) == HAWSER_PACKETS_CLOSED)
+		if (pair_is_over(pair))
 			poller_stop(&pair->leaving);
 		return;
 	}

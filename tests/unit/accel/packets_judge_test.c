@@ -2,15 +2,14 @@
 /* What the program bpf/packets.bpf.c takes, believes, drops and asks. */
 #include "packets_fixture.h"
 
-/* A packet of the pair as it is; what becomes of it, and of the pair. */
-static int offer(struct hawser_packets_pair *pair, uint32_t leg, const struct content *content)
+/* A packet of the client as it is; what becomes of it, and of the pair. */
+static int offer(struct hawser_packets_pair *pair, const struct content *content)
 {
 	uint8_t frame[PACKET_MAX + 64];
 	size_t len = frame_make(content, frame);
 	int result;
 
 	pair_store(pair);
-	(void)leg;
 	result = program_run(frame, &len);
 	pair_load(pair);
 	return result;
@@ -55,7 +54,7 @@ static void only_a_quiet_pair_is_taken(void **state)
 	skip_if_refused();
 	/* armed_ns in the future counts as old: the difference is not negative. */
 	quiet_make(&pair, &content);
-	assert_int_equal(offer(&pair, 0, &content), NEXT);
+	assert_int_equal(offer(&pair, &content), NEXT);
 	assert_int_equal(state_of(&pair), HAWSER_PACKETS_ARMED);
 }
 
@@ -64,7 +63,7 @@ static void only_a_quiet_pair_is_taken(void **state)
 		quiet_make(&pair, &content);                                                       \
 		pair.armed_ns = now_ns();                                                          \
 		change;                                                                            \
-		assert_int_equal(offer(&pair, 0, &content), NEXT);                                 \
+		assert_int_equal(offer(&pair, &content), NEXT);                                    \
 		assert_int_equal(state_of(&pair), HAWSER_PACKETS_ARMED);                           \
 		/* It has been counted, so that a taker elsewhere notices. */                      \
 		assert_true(pair.word >= HAWSER_PACKETS_ONE);                                      \
@@ -87,10 +86,11 @@ static void what_is_owed_keeps_it(void **state)
 	skip_if_refused();
 	quiet_make(&pair, &content);
 	pair.armed_ns = now_ns();
-	assert_int_equal(offer(&pair, 0, &content), REDIRECT);
+	assert_int_equal(offer(&pair, &content), REDIRECT);
 	assert_int_equal(state_of(&pair), HAWSER_PACKETS_TAKEN);
 	assert_int_equal(pair.legs[0].end, content.seq + 100);
 
+	ASSERT_NOT_TAKEN(content.payload_len = 0);
 	ASSERT_NOT_TAKEN(content.seq++);
 	ASSERT_NOT_TAKEN(content.seq--);
 	ASSERT_NOT_TAKEN(content.ack--);
@@ -119,7 +119,7 @@ static void frozen_drops_and_heeds(void **state)
 	pair.word = HAWSER_PACKETS_FROZEN;
 	pair.legs[1].end = 5000 + 300;
 	content.ack += 200;
-	assert_int_equal(offer(&pair, 0, &content), 2);
+	assert_int_equal(offer(&pair, &content), 2);
 	assert_int_equal(pair.legs[1].acked, 5200);
 	assert_int_equal(pair.legs[1].bytes, 200);
 	assert_int_equal(pair.legs[0].end, content.seq);
@@ -136,33 +136,51 @@ static void what_no_peer_sends_is_dropped(void **state)
 	quiet_make(&pair, &content);
 	pair.word = HAWSER_PACKETS_TAKEN;
 	content.ack += 1;
-	assert_int_equal(offer(&pair, 0, &content), 2);
+	content.flags |= FIN;
+	assert_int_equal(offer(&pair, &content), 2);
 	assert_int_equal(pair.legs[1].acked, 5000);
+	assert_int_equal(pair.legs[0].end, content.seq);
+	assert_int_equal(pair.legs[0].has_fin, 0);
+	/* Nor does a peer send without saying what it has. */
+	quiet_make(&pair, &content);
+	pair.word = HAWSER_PACKETS_TAKEN;
+	content.flags = PSH | FIN;
+	assert_int_equal(offer(&pair, &content), 2);
+	assert_int_equal(pair.legs[0].end, content.seq);
+	assert_int_equal(pair.legs[0].has_fin, 0);
+	/* The end of what has been acknowledged already is none. */
+	quiet_make(&pair, &content);
+	pair.word = HAWSER_PACKETS_TAKEN;
+	content.flags |= FIN;
+	content.payload_len = 0;
+	content.seq -= 10;
+	(void)offer(&pair, &content);
+	assert_int_equal(pair.legs[0].has_fin, 0);
 	/* Beyond any window. */
 	quiet_make(&pair, &content);
 	pair.word = HAWSER_PACKETS_TAKEN;
 	content.seq += (1U << 30) + 1;
-	assert_int_equal(offer(&pair, 0, &content), 2);
+	assert_int_equal(offer(&pair, &content), 2);
 	/* A reset is passed on, but only one in the window is believed. */
 	quiet_make(&pair, &content);
 	pair.word = HAWSER_PACKETS_TAKEN;
 	content.flags = RST;
 	content.payload_len = 0;
-	assert_int_equal(offer(&pair, 0, &content), REDIRECT);
+	assert_int_equal(offer(&pair, &content), REDIRECT);
 	assert_int_equal(pair.resets, 1);
 	content.seq += 1;
-	assert_int_equal(offer(&pair, 0, &content), REDIRECT);
+	assert_int_equal(offer(&pair, &content), REDIRECT);
 	assert_int_equal(pair.resets, 1);
 	content.seq -= 2;
-	assert_int_equal(offer(&pair, 0, &content), REDIRECT);
+	assert_int_equal(offer(&pair, &content), REDIRECT);
 	assert_int_equal(pair.resets, 1);
 	/* Nor does one in the midst of bytes on their way hit the one that is expected. */
 	pair.legs[0].end += 100;
 	content.seq += 51;
-	assert_int_equal(offer(&pair, 0, &content), REDIRECT);
+	assert_int_equal(offer(&pair, &content), REDIRECT);
 	assert_int_equal(pair.resets, 1);
 	content.seq += 50;
-	assert_int_equal(offer(&pair, 0, &content), REDIRECT);
+	assert_int_equal(offer(&pair, &content), REDIRECT);
 	assert_int_equal(pair.resets, 2);
 }
 
@@ -220,15 +238,15 @@ static void a_new_connection_is_asked_about(void **state)
 
 	syn_make(&pair, &content);
 	content.flags = SYN | ACK;
-	assert_int_equal(offer(&pair, 0, &content), 2);
+	assert_int_equal(offer(&pair, &content), 2);
 	syn_make(&pair, &content);
 	content.payload_len = 1;
-	assert_int_equal(offer(&pair, 0, &content), 2);
+	assert_int_equal(offer(&pair, &content), 2);
 
 	/* It is over: whoever listens here may have it. */
 	syn_make(&pair, &content);
 	pair.word = HAWSER_PACKETS_CLOSED;
-	assert_int_equal(offer(&pair, 0, &content), NEXT);
+	assert_int_equal(offer(&pair, &content), NEXT);
 	assert_int_equal(state_of(&pair), HAWSER_PACKETS_FREE);
 }
 
@@ -242,10 +260,10 @@ static void an_older_pair_is_not_touched(void **state)
 	quiet_make(&pair, &content);
 	pair.word = HAWSER_PACKETS_TAKEN;
 	pair.generation++;
-	assert_int_equal(offer(&pair, 0, &content), NEXT);
+	assert_int_equal(offer(&pair, &content), NEXT);
 	quiet_make(&pair, &content);
 	pair.word = HAWSER_PACKETS_FREE;
-	assert_int_equal(offer(&pair, 0, &content), NEXT);
+	assert_int_equal(offer(&pair, &content), NEXT);
 }
 
 static void too_big_for_the_other_leg_is_told(void **state)
@@ -258,10 +276,12 @@ static void too_big_for_the_other_leg_is_told(void **state)
 	quiet_make(&pair, &content);
 	pair.word = HAWSER_PACKETS_TAKEN;
 	pair.legs[1].mtu = 20 + 32 + 100;
-	assert_int_equal(offer(&pair, 0, &content), REDIRECT);
+	assert_int_equal(offer(&pair, &content), REDIRECT);
 	pair.legs[1].mtu--;
-	assert_int_equal(offer(&pair, 0, &content), 2);
+	assert_int_equal(offer(&pair, &content), 2);
 	assert_int_equal(pair.legs[0].too_big, 1);
+	/* There is no ring for it here. */
+	assert_int_equal(pair.events_lost, 1);
 }
 
 /* A router says that a packet to the peer of leg 0 with this number was too big. */

@@ -26,7 +26,6 @@ static void case_run(unsigned int number)
 	int result;
 	bool spoilt = dice(8) == 0;
 
-	seed = number;
 	pair_make(&pair, ipv6, HAWSER_PACKETS_TAKEN);
 	content_make(&content, &pair.legs[leg], &pair.legs[!leg], ipv6);
 	pair_store(&pair);
