@@ -205,6 +205,12 @@ bool config_sends_proxy(const struct config *config, const struct destination *d
 	return false;
 }
 
+bool config_wants_packets(const struct relay_config *relay)
+{
+	return relay->tier == TIER_MODE_PACKETS ||
+	       (relay->tier == TIER_MODE_AUTO && relay->packets);
+}
+
 const char *config_listen_kind(const struct listen_config *listen)
 {
 	if (listen->transparent)

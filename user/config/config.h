@@ -193,6 +193,9 @@ bool config_metrics_allowed(const struct config *config, const union address *cl
 /* Whether there is a listener for metrics. */
 bool config_has_metrics(const struct config *config);
 
+/* Whether the kernel may forward packets. */
+bool config_wants_packets(const struct relay_config *relay);
+
 /* "socks", "forward", "exit", "transparent" or "metrics"; for output. */
 const char *config_listen_kind(const struct listen_config *listen);
 

@@ -51,7 +51,7 @@ void announce(const struct config *config, const struct sockmap *sockmap,
 		say_feature(kernel_feature((enum feature)i));
 	for (int i = 0; i < SOCKMAP_FEATURE_COUNT; i++)
 		say_feature(sockmap_feature(sockmap, (enum sockmap_feature)i));
-	if (config->relay.packets || config->relay.tier == TIER_MODE_PACKETS)
+	if (config_wants_packets(&config->relay))
 		say_feature(packets_feature(packets));
 	if (config->relay.local_accel)
 		say_feature(local_feature(local));

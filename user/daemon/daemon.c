@@ -150,7 +150,7 @@ static int packets_start(struct daemon *daemon, const struct open_files *files)
 	const uint64_t slots = 1 + (uint64_t)files->sessions / daemon->config->workers;
 	const char *off = NULL;
 
-	if (!relay->packets && relay->tier != TIER_MODE_PACKETS)
+	if (!config_wants_packets(relay))
 		off = "switched off: expected packets = on, or tier = packets";
 	else if (!relay->bpf)
 		off = "switched off: bpf = off";

@@ -64,11 +64,6 @@ int reload_adopt(struct config *new, const struct config *old)
 	return err;
 }
 
-static bool packets_are_wanted(const struct relay_config *relay)
-{
-	return relay->packets || relay->tier == TIER_MODE_PACKETS;
-}
-
 static void warn_of_what_needs_a_restart(const struct config *old, const struct config *new)
 {
 	if (old->workers != new->workers)
@@ -79,9 +74,9 @@ static void warn_of_what_needs_a_restart(const struct config *old, const struct 
 	if (old->relay.tune.sockmap_bytes != new->relay.tune.sockmap_bytes)
 		log_warning("sockmap-bytes stays %u until hawserd restarts",
 			    old->relay.tune.sockmap_bytes);
-	if (packets_are_wanted(&old->relay) != packets_are_wanted(&new->relay))
+	if (config_wants_packets(&old->relay) != config_wants_packets(&new->relay))
 		log_warning("packets stay %s until hawserd restarts",
-			    packets_are_wanted(&old->relay) ? "on" : "off");
+			    config_wants_packets(&old->relay) ? "on" : "off");
 	if (strcmp(old->control, new->control) != 0)
 		log_warning("control stays %s until hawserd restarts", old->control);
 	if (strcmp(old->relay.local_accel ? old->relay.local_accel : "",

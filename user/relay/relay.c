@@ -140,8 +140,7 @@ void relay_pump(struct relay *relay, struct flow *flow, struct leg *source, stru
 	if (relay->rate)
 		relay_rate_settle(relay, flow, (size_t)(flow->bytes - before));
 	relay_count(relay, flow, mover_of(flow), flow->bytes - before);
-	relay->chatty |= relay_wants_packets(relay, flow, flow->bytes - before) ||
-			 relay_is_chatty(relay, flow, flow->bytes - before);
+	relay->wants_kernel |= relay_wants_kernel(relay, flow, flow->bytes - before);
 	switch (result) {
 	case FLOW_WAIT:
 	case FLOW_MORE:
@@ -167,9 +166,9 @@ void relay_pump(struct relay *relay, struct flow *flow, struct leg *source, stru
 
 void relay_settle(struct relay *relay)
 {
-	if (relay->chatty && relay->end == CAUSE_NONE && !relay_try_packets(relay))
+	if (relay->wants_kernel && relay->end == CAUSE_NONE && !relay_try_packets(relay))
 		relay_try_sockmap(relay);
-	relay->chatty = false;
+	relay->wants_kernel = false;
 	relay_packets_end(relay);
 	if (relay_is_over(relay)) {
 		relay_stop(relay);
@@ -335,7 +334,7 @@ void relay_shake(struct relay *relay, unsigned int dice)
 		else if (relay_in_sockmap(relay))
 			sockmap_pair_leave(relay->pair, "torture");
 		else
-			relay->chatty = true;
+			relay->wants_kernel = true;
 		break;
 	case 1:
 		if (flow->tick.active)
@@ -389,11 +388,11 @@ const char *relay_reason(const struct relay *relay, const struct flow *flow)
 {
 	if (relay->forwarded)
 		return relay->config->tier == TIER_MODE_PACKETS ? "tier = packets" : "chat";
+	if (relay_in_sockmap(relay))
+		return relay->config->tier == TIER_MODE_SOCKMAP ? "tier = sockmap" : "chat";
 	if (relay->config->tier == TIER_MODE_PACKETS)
 		return relay_packets_refusal(relay) ? relay_packets_refusal(relay)
 						    : "packets: no quiet moment yet";
-	if (relay_in_sockmap(relay))
-		return relay->config->tier == TIER_MODE_SOCKMAP ? "tier = sockmap" : "chat";
 	return flow->sockmap && sockmap_pair_reason(relay->pair) ? sockmap_pair_reason(relay->pair)
 								 : flow->reason;
 }

@@ -80,8 +80,8 @@ struct relay {
 	uint64_t session; /* its number, for output */
 	struct sockmap_policy policy;
 	struct sockmap_pair *pair; /* NULL until the pair enters the sockmap for the first time */
-	bool chatty;		   /* enter when nothing is held */
-	bool unfit;		   /* never enter */
+	bool wants_kernel;	   /* enter when nothing is held */
+	bool unfit;		   /* never enter the sockmap */
 	struct packets_pair *packets; /* NULL until the pair's packets are learnt */
 	bool forwarded;		      /* the kernel forwards them */
 	const char *not_forwarded;    /* why not, for good; NULL: they may be. A literal */

@@ -45,8 +45,6 @@ void relay_fail(struct relay *relay, enum cause cause)
 	relay->end = cause;
 	if (relay->pair)
 		sockmap_pair_leave(relay->pair, cause_info(cause)->text);
-	if (relay->forwarded)
-		relay_take_back(relay, cause_info(cause)->text);
 	for (enum direction d = UP; d < DIRECTIONS; d++) {
 		struct flow *flow = &relay->flows[d];
 

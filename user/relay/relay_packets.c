@@ -22,18 +22,9 @@ const char *relay_packets_refusal(const struct relay *relay)
 	return NULL;
 }
 
-bool relay_wants_packets(struct relay *relay, const struct flow *flow, uint64_t n)
+bool relay_may_forward(const struct relay *relay)
 {
-	const struct relay_config *config = relay->config;
-
-	if (relay->packets || !relay->env->packets || relay_packets_refusal(relay))
-		return false;
-	if (config->tier == TIER_MODE_PACKETS)
-		return true;
-	return config->tier == TIER_MODE_AUTO && config->packets &&
-	       sockmap_policy_moved(&relay->policy, &config->tune,
-				    flow == &relay->flows[UP] ? UP : DOWN, n,
-				    loop_clock_s(relay->env->loop));
+	return config_wants_packets(relay->config) && !relay_packets_refusal(relay);
 }
 
 static void relay_rest(struct relay *relay)
@@ -116,9 +107,7 @@ bool relay_try_packets(struct relay *relay)
 
 	if (relay->packets)
 		return true;
-	if (!relay->env->packets || relay_packets_refusal(relay) || relay_half_closed(relay) ||
-	    (relay->config->tier == TIER_MODE_AUTO && !relay->config->packets) ||
-	    (relay->config->tier != TIER_MODE_AUTO && relay->config->tier != TIER_MODE_PACKETS))
+	if (!relay_may_forward(relay) || relay_half_closed(relay))
 		return false;
 	if (relay->flows[UP].held.len > 0 || relay->flows[DOWN].held.len > 0)
 		return true;
@@ -133,11 +122,11 @@ bool relay_try_packets(struct relay *relay)
 					       .notify = relay_on_packets,
 					       .owner = relay},
 		&reason);
-	if (relay->packets || errno == EAGAIN)
-		return true;
-	relay->not_forwarded = reason;
-	relay->env->counters->packets_refused++;
-	return false;
+	if (!relay->packets && errno != EAGAIN) {
+		relay->not_forwarded = reason;
+		relay->env->counters->packets_refused++;
+	}
+	return true;
 }
 
 bool relay_packets_begin(struct relay *relay)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What relay.c, the pair of flows, relay_end.c, its end, relay_rate.c, its turns at a rate, and
- * relay_sockmap.c, its way into the sockmap and back, and relay_trial.c, whether that is worth it,
- * share. */
+/* What relay.c, the pair of flows, relay_end.c, its end, relay_rate.c, its turns at a rate,
+ * relay_sockmap.c, its way into the sockmap and back, relay_trial.c, whether that is worth it, and
+ * relay_packets.c, its way to packets that are forwarded and back, share. */
 #ifndef HAWSER_RELAY_RELAY_PRIVATE_H
 #define HAWSER_RELAY_RELAY_PRIVATE_H
 
@@ -55,8 +55,8 @@ bool relay_in_sockmap(const struct relay *relay);
 /* Whether the two sockets may enter the sockmap. */
 bool relay_fits_sockmap(const struct relay *relay);
 
-/* Whether the pair should enter the sockmap, after n bytes of a flow. */
-bool relay_is_chatty(struct relay *relay, const struct flow *flow, uint64_t n);
+/* Whether the kernel should move the pair's bytes, after n bytes of a flow by user space. */
+bool relay_wants_kernel(struct relay *relay, const struct flow *flow, uint64_t n);
 
 /* Enters if all that was taken has been given. A pair that cannot enter goes on as it is. */
 void relay_try_sockmap(struct relay *relay);
@@ -66,10 +66,11 @@ void relay_try_sockmap(struct relay *relay);
 /* Why the relay's packets can never be forwarded; NULL: they may be. */
 const char *relay_packets_refusal(const struct relay *relay);
 
-/* Whether the pair's packets should be forwarded, after n bytes of a flow. */
-bool relay_wants_packets(struct relay *relay, const struct flow *flow, uint64_t n);
+/* Whether its packets are to be forwarded when it chats, or as soon as nothing is held. */
+bool relay_may_forward(const struct relay *relay);
 
-/* Has the kernel learn the pair, if all that was taken has been given. False: it never will. */
+/* Has the kernel learn the pair, if all that was taken has been given. False: it is not to be
+ * forwarded, so that the sockmap may have it. */
 bool relay_try_packets(struct relay *relay);
 
 /* Before the relay touches its sockets, and when it has done so. False: it must not. */

@@ -20,21 +20,29 @@ bool relay_fits_sockmap(const struct relay *relay)
 	return leg_fits_sockmap(relay, &relay->client) && leg_fits_sockmap(relay, &relay->server);
 }
 
-bool relay_is_chatty(struct relay *relay, const struct flow *flow, uint64_t n)
+static bool relay_chats(struct relay *relay, const struct flow *flow, uint64_t n)
 {
 	const struct tune *tune = &relay->config->tune;
-	double now = loop_clock_s(relay->env->loop);
-	bool chatty;
+	const enum direction direction = flow == &relay->flows[UP] ? UP : DOWN;
+	const bool chats = sockmap_policy_moved(&relay->policy, tune, direction, n,
+						loop_clock_s(relay->env->loop));
 
-	if (relay->unfit || relay->packets)
+	if (!relay->unfit && sockmap_policy_talks(&relay->policy, tune))
+		relay->env->chat_bytes += n;
+	return chats;
+}
+
+bool relay_wants_kernel(struct relay *relay, const struct flow *flow, uint64_t n)
+{
+	const bool may_forward = relay_may_forward(relay);
+
+	if (relay->packets || (relay->unfit && !may_forward))
 		return false;
 	if (relay->config->tier == TIER_MODE_SOCKMAP)
-		return sockmap_policy_may_enter(&relay->policy, now);
-	chatty = sockmap_policy_moved(&relay->policy, tune, flow == &relay->flows[UP] ? UP : DOWN,
-				      n, now);
-	if (sockmap_policy_talks(&relay->policy, tune))
-		relay->env->chat_bytes += n;
-	return chatty && relay_trial_admits(relay);
+		return sockmap_policy_may_enter(&relay->policy, loop_clock_s(relay->env->loop));
+	if (relay->config->tier == TIER_MODE_PACKETS && may_forward)
+		return true;
+	return relay_chats(relay, flow, n) && (may_forward || relay_trial_admits(relay));
 }
 
 /* libev leaves the descriptor of a stopped watcher in its epoll set until that brings an event
@@ -54,7 +62,7 @@ static void relay_on_park(void *owner, enum sockmap_pair_event event)
 		relay_fail(relay, CAUSE_BYTES_LOST);
 	} else {
 		/* Whom the trial keeps out has done nothing wrong. */
-		if (relay->config->tier != TIER_MODE_AUTO ||
+		if (relay->config->tier == TIER_MODE_SOCKMAP ||
 		    sockmap_trial_admits(&relay->env->trial))
 			sockmap_policy_left(&relay->policy, &relay->config->tune,
 					    loop_clock_s(relay->env->loop));

@@ -17,8 +17,16 @@ static void relay_leave_owner(void *owner, void *reason)
 	const struct relay *relay = owner;
 
 	/* With tier = sockmap it stays. */
-	if (relay->config->tier == TIER_MODE_AUTO)
+	if (relay->config->tier != TIER_MODE_SOCKMAP)
 		sockmap_pair_leave(relay->pair, reason);
+}
+
+static void relay_keep_out(struct relay_env *env)
+{
+	if (!sockmap_trial_admits(&env->trial))
+		sockmap_pair_each(env->sockmap, relay_leave_owner,
+				  env->trial.running ? "trial of copy"
+						     : "copy was faster in a trial");
 }
 
 static void relay_on_trial(struct ev_loop *loop, ev_timer *timer, int events)
@@ -29,10 +37,7 @@ static void relay_on_trial(struct ev_loop *loop, ev_timer *timer, int events)
 	(void)events;
 	sockmap_pair_each(env->sockmap, relay_count_owner, NULL);
 	again_s = sockmap_trial_step(&env->trial, loop_clock_s(loop), env->chat_bytes);
-	if (!sockmap_trial_admits(&env->trial))
-		sockmap_pair_each(env->sockmap, relay_leave_owner,
-				  env->trial.running ? "trial of copy"
-						     : "copy was faster in a trial");
+	relay_keep_out(env);
 	if (again_s > 0) {
 		ev_timer_set(timer, again_s, 0.);
 		ev_timer_start(loop, timer);
@@ -62,6 +67,8 @@ bool relay_trial_admits(struct relay *relay)
 	if (again_s > 0) {
 		ev_timer_set(&env->trial_timer, again_s, 0.);
 		ev_timer_start(env->loop, &env->trial_timer);
+		/* Before the time that counts. */
+		relay_keep_out(env);
 	}
 	return sockmap_trial_admits(&env->trial);
 }
