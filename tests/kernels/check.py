@@ -38,9 +38,9 @@ SELECTION = [
         "local_scope", "urgent", "last_bytes", "backpressure"))]
 # Where two processors that run at the same time may matter most. Emulated, the rest has one.
 ON_TWO = ("tests/net/test_torture.py",)
-# What hawserd does by itself is the same everywhere; bpftool takes minutes for the kernel's BTF there.
+# What hawserd does by itself is the same everywhere.
 _LEFT_OUT = ("wrong_arguments wrong_files wrong_path wrong_token bad_usage cannot_be exit_status "
-             "signals_are name_server clock_ busy_ revoked pinned_maps documented_commands")
+             "signals_are name_server clock_ busy_ revoked")
 # Without MPTCP kernels differ little but for TCP clients on the same host: these are accelerated.
 KEYWORDS = " and not ".join(["(not no-mptcp or local)", "mptcp-tcp-mptcp", "mptcp-mptcp-tcp",
                              *_LEFT_OUT.split()])

@@ -12,7 +12,7 @@ import peers
 from handshakes import at_end, read
 from patience import PATIENCE
 from pattern import MEGABYTE, Stream, together
-from sessions import through
+from sessions import half_close, through
 from waiting import until
 
 FIRST = ["client", "server"]
@@ -26,26 +26,9 @@ def ends(first: str, client: socket.socket, server: socket.socket,
 
 @pytest.mark.parametrize("first", FIRST)
 def test_half_close(hawserd, pair, first):
-    """One side ends its stream; the other reads all of it, and only then begins to send."""
     daemon = hawserd()
-    question, answer = Stream(11), Stream(12)
     with through(daemon, pair) as (client, server):
-        asking, answering = ends(first, client, server)
-
-        def ask() -> None:
-            question.send(asking, MEGABYTE)
-            asking.shutdown(socket.SHUT_WR)
-            answer.receive(asking, 4 * MEGABYTE)
-            assert at_end(asking)
-
-        def reply() -> None:
-            question.receive(answering, MEGABYTE)
-            assert at_end(answering)
-            time.sleep(0.3)
-            answer.send(answering, 4 * MEGABYTE)
-            answering.shutdown(socket.SHUT_WR)
-
-        together(ask, reply)
+        half_close(*ends(first, client, server), 4 * MEGABYTE)
     until(daemon.active, lambda active: active == 0)
     assert daemon.errors() == {}
 

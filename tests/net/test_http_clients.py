@@ -156,14 +156,14 @@ def test_chromium(bed, open_daemon, sites, tmp_path):
     frames = "".join(f'<iframe src="{sites.url(name, path)}"></iframe>'
                      for name, path in (("victim.test", "/b"), ("evil.test", "/c"),
                                         ("victim.test", "/d")))
-    sites.pages["evil.test", "/a"] = f"""<html><body>{frames}<script>
-        let left = 3;
+    # Who listens comes first: a frame may be there before the rest of the page.
+    sites.pages["evil.test", "/a"] = f"""<html><body><script>
         const seen = {{}};
         addEventListener("message", event => {{
             seen[event.data] = event.origin;
             document.title = JSON.stringify(seen);
         }});
-        </script></body></html>""".encode()
+        </script>{frames}</body></html>""".encode()
     for name, path in (("victim.test", "/b"), ("evil.test", "/c"), ("victim.test", "/d")):
         sites.pages[name, path] = (
             f'<script>parent.postMessage("{name}{path}", "*")</script>'.encode())

@@ -13,11 +13,11 @@ import pytest
 
 import peers
 from daemon import Hawserd
+from flows import chat, reasons, tiers
 from forwarded import ALWAYS, dial, moved, needed, no_offloads, programs, take
 from handshakes import at_end, read, socks5
 from pattern import MEGABYTE, Stream, together
-from sessions import through
-from test_sockmap import chat, reasons, tiers
+from sessions import half_close, through
 from topology import SERVER4, SERVER6
 from waiting import until
 
@@ -91,7 +91,7 @@ def test_auto_takes_chats(hawserd):
             chat(client, server, 100)
             if tiers(daemon) == {"packets"}:
                 break
-        assert reasons(daemon) == {"chat"}
+        assert tiers(daemon) == {"packets"} and reasons(daemon) == {"chat"}
 
 
 @pytest.mark.parametrize(("options", "reason"), [
@@ -189,25 +189,10 @@ def test_without_offloads(hawserd):
 @pytest.mark.parametrize("first", ["client", "server"])
 def test_half_close(hawserd, first):
     daemon = hawserd(*ALWAYS)
-    question, answer = Stream(11), Stream(12)
     with through(daemon) as (client, server):
         size = take(daemon, client, server)
         asking, answering = (client, server) if first == "client" else (server, client)
-
-        def ask() -> None:
-            question.send(asking, MEGABYTE)
-            asking.shutdown(socket.SHUT_WR)
-            answer.receive(asking, 2 * MEGABYTE)
-            assert at_end(asking)
-
-        def reply() -> None:
-            question.receive(answering, MEGABYTE)
-            assert at_end(answering)
-            time.sleep(0.3)
-            answer.send(answering, 2 * MEGABYTE)
-            answering.shutdown(socket.SHUT_WR)
-
-        together(ask, reply)
+        half_close(asking, answering, 2 * MEGABYTE)
         until(daemon.active, lambda active: active == 0)
     assert daemon.errors() == {}
     up, down = (MEGABYTE, 2 * MEGABYTE) if first == "client" else (2 * MEGABYTE, MEGABYTE)

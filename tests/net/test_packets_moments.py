@@ -11,10 +11,10 @@ import pytest
 
 import peers
 from daemon import PORT
+from flows import chat
 from forwarded import ALWAYS, needed, swallowed, take
 from handshakes import NO_PASSWORD, at_end, read, socks5, socks5_request
 from sessions import through
-from test_sockmap import chat
 from topology import LAN4, SERVER4
 from waiting import until
 

@@ -12,24 +12,17 @@ import struct
 from collections.abc import Iterator
 
 from bed import Bed
-from daemon import Hawserd
-from feature import lacks
+from flows import TCP_ONLY, chat, flows, only_with, reasons, tiers
 from handshakes import socks5
 from namespace import Namespace
-from test_sockmap import chat, flows, reasons, tiers
 from waiting import until
 
-ALWAYS = ("--mptcp", "off", "--tier", "packets")
+ALWAYS = (*TCP_ONLY, "--tier", "packets")
 TURN = 64
 
 
 def needed(bed: Bed) -> None:
-    """Skips the test where the kernel cannot."""
-    daemon = Hawserd(bed, *ALWAYS)
-    feature = next(entry for entry in daemon.status()["kernel"] if entry["feature"] == "packets")
-    daemon.finish()
-    if not feature["available"]:
-        lacks(feature["reason"])
+    only_with(bed, ALWAYS, "packets")
 
 
 def take(daemon, client, server, size: int = TURN) -> int:

@@ -6,11 +6,14 @@ from __future__ import annotations
 import contextlib
 import platform
 import socket
+import time
 from collections.abc import Iterator
 
 import peers
 from daemon import Hawserd
 from feature import may_lack
+from handshakes import at_end
+from pattern import MEGABYTE, Stream, together
 from topology import SERVER4
 
 
@@ -23,6 +26,26 @@ def through(daemon: Hawserd, pair: tuple[str, str] = ("tcp", "tcp"),
             daemon.dial(SERVER4, peers.port_of(listening), client) as near, \
             peers.accept(listening) as far:
         yield near, far
+
+
+def half_close(asking: socket.socket, answering: socket.socket, answer_bytes: int) -> None:
+    """One end sends a megabyte and ends its stream; the other reads all of it, and only then begins to send."""
+    question, answer = Stream(11), Stream(12)
+
+    def ask() -> None:
+        question.send(asking, MEGABYTE)
+        asking.shutdown(socket.SHUT_WR)
+        answer.receive(asking, answer_bytes)
+        assert at_end(asking)
+
+    def reply() -> None:
+        question.receive(answering, MEGABYTE)
+        assert at_end(answering)
+        time.sleep(0.3)
+        answer.send(answering, answer_bytes)
+        answering.shutdown(socket.SHUT_WR)
+
+    together(ask, reply)
 
 
 def auto_tier(daemon: Hawserd, source: str, target: str) -> str:
