@@ -186,9 +186,13 @@ def test_a_port_of_another_program(bed, machines):
         failed = exit_.hawser("exit-setup", "--address", SERVER4, "--port", "1099")
         assert failed.returncode == 1 and "hawser.conf is as it was" in failed.stdout, failed.stdout
         assert "1099" in failed.stdout and "in use" in failed.stdout and "hawserd.socket" not in failed.stdout
-        (exit_.directory / "socket-unit").touch()
-        failed = exit_.hawser("exit-setup", "--address", SERVER4, "--port", "1099")
-        assert "in use" in failed.stdout and "systemctl disable --now hawserd.socket" in failed.stdout, failed.stdout
+        # Who is to blame is who listens there.
+        for listens, blamed in ("127.0.0.1:1080 (Stream)\n[::1]:10990 (Stream)\n", False), \
+                ("127.0.0.1:1080 (Stream)\n[::1]:1099 (Stream)\n", True):
+            (exit_.directory / "socket-unit").write_text(listens, "ascii")
+            failed = exit_.hawser("exit-setup", "--address", SERVER4, "--port", "1099")
+            assert "in use" in failed.stdout, failed.stdout
+            assert ("systemctl disable --now hawserd.socket" in failed.stdout) == blamed, failed.stdout
         assert exit_.hawser("exit-setup", "--undo").returncode == 0
         assert state_of(exit_) == before
         assert exit_.run("systemctl", "disable", "--now", "hawserd").returncode == 0

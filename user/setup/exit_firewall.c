@@ -91,6 +91,7 @@ static bool firewall_is_done(struct exit_setup *setup, char text[SETUP_TEXT_MAX]
 	const uint16_t port = setup->line.place.destination.port;
 	char place[NFT_WALK_PLACE_MAX];
 	char status[8192];
+	bool is_legacy_closed;
 
 	if (ufw_answers(status, sizeof(status))) {
 		snprintf(text, SETUP_TEXT_MAX, "ufw allows %u/tcp", port);
@@ -100,7 +101,15 @@ static bool firewall_is_done(struct exit_setup *setup, char text[SETUP_TEXT_MAX]
 		judge_firewalld(setup, port, text);
 		return true;
 	}
-	if (legacy_firewall_closes(port, setup->by_hand, sizeof(setup->by_hand)))
+	is_legacy_closed = legacy_firewall_closes(port, setup->by_hand, sizeof(setup->by_hand));
+	if (find_chain(port, place)) {
+		snprintf(text, SETUP_TEXT_MAX,
+			 "nft insert rule %s tcp dport %u accept, also in " FIREWALL_FILE
+			 " if that makes the chain%s%s",
+			 place, port, is_legacy_closed ? "; and by hand: " : "", setup->by_hand);
+		return false;
+	}
+	if (is_legacy_closed)
 		snprintf(text, SETUP_TEXT_MAX,
 			 "iptables-legacy may keep routers from port %u: %s; and where its rules "
 			 "come from at boot",
@@ -108,13 +117,6 @@ static bool firewall_is_done(struct exit_setup *setup, char text[SETUP_TEXT_MAX]
 	else
 		snprintf(text, SETUP_TEXT_MAX, "no rule of this host keeps routers from port %u",
 			 port);
-	if (find_chain(port, place)) {
-		snprintf(text, SETUP_TEXT_MAX,
-			 "nft insert rule %s tcp dport %u accept, also in " FIREWALL_FILE
-			 " if that makes the chain",
-			 place, port);
-		return false;
-	}
 	return true;
 }
 

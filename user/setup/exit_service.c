@@ -178,15 +178,29 @@ static int reload(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 	return err;
 }
 
-/* Its sockets hold the port, and take no Multipath TCP; who uses them is not for us to guess. */
-static void blame_socket_unit(char text[SETUP_TEXT_MAX])
+/* Whether its sockets hold the port. As "127.0.0.1:1080 (Stream)", one a line. */
+static bool socket_unit_listens(uint16_t port)
+{
+	static const char *const words[] = {"systemctl", "show",      "--value", "-p",
+					    "Listen",	 SOCKET_UNIT, NULL};
+	char listens[1024];
+	char end[16];
+
+	snprintf(end, sizeof(end), ":%u ", port);
+	return systemctl("is-active", SOCKET_UNIT) == 0 &&
+	       system_run(words, listens, sizeof(listens)) == 0 && strstr(listens, end);
+}
+
+/* They take no Multipath TCP; who uses them is not for us to guess. */
+static void blame_socket_unit(uint16_t port, char text[SETUP_TEXT_MAX])
 {
 	const size_t len = strlen(text);
 
-	if (systemctl("is-active", SOCKET_UNIT) == 0)
+	if (socket_unit_listens(port))
 		snprintf(text + len, SETUP_TEXT_MAX - len,
-			 "; " SOCKET_UNIT " is active, and is not for an exit: systemctl disable "
-			 "--now " SOCKET_UNIT);
+			 "; " SOCKET_UNIT " listens on port %u, and is not for an exit: systemctl "
+			 "disable --now " SOCKET_UNIT,
+			 port);
 }
 
 /* What is running takes the configuration; else the service is started. */
@@ -210,7 +224,7 @@ static int service_make(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 		err = wait_for_service(setup, text);
 	setup->reload_due = err != 0;
 	if (err)
-		blame_socket_unit(text);
+		blame_socket_unit(setup->line.place.destination.port, text);
 	return err;
 }
 

@@ -29,7 +29,8 @@ verb=$1; shift
 case "$verb $*" in
 cat*) test ! -e {directory}/no-service ;;
 is-enabled*) test -e {directory}/enabled ;;
-is-active*) test -e {directory}/socket-unit ;;
+is-active*hawserd.socket) test -e {directory}/socket-unit ;;
+show*Listen*hawserd.socket) cat {directory}/socket-unit ;;
 enable*--now*) touch {directory}/enabled; say start ;;
 enable*) touch {directory}/enabled ;;
 start*) say start ;;
