@@ -17,15 +17,26 @@ static const struct family {
 };
 #define FAMILY_COUNT (sizeof(families) / sizeof(*families))
 
+/* Loops there are none; some hundred are many. */
+#define WALKED_CHAINS_MAX 1000
+
 /* What matters here of a line of `iptables-legacy -S`. */
 struct rule {
-	const char *chain;
-	const char *target;
-	bool is_policy;
+	const char *target; /* may be a chain */
+	bool is_goto;
 	bool fits;   /* a first packet by TCP to the port */
 	bool narrow; /* but not everybody's, or not always */
 	bool named;  /* but only of sources that it names, or on its way out */
 };
+
+/* The way of such a packet. */
+struct walk {
+	const char *rules;
+	unsigned int port;
+	unsigned int chains; /* walked so far */
+};
+
+enum verdict { VERDICT_NONE, VERDICT_LET_IN, VERDICT_DROPPED };
 
 static bool is(const char *word, const char *other)
 {
@@ -77,16 +88,14 @@ static void read_option(struct rule *rule, const char *word, const char *value, 
 	static const char *const states[] = {"--state", "--ctstate", NULL};
 	static const char *const others[] = {"-s", "-o", NULL};
 
-	if (is(word, "-A") || is(word, "-P"))
-		rule->chain = value;
-	else if (is(word, "-p"))
+	if (is(word, "-p"))
 		rule->fits &= is(value, "tcp") != negated;
 	else if (is_among(word, ports))
 		rule->fits &= has_port(value, port) != negated;
 	else if (is_among(word, states))
 		rule->fits &= (strstr(value, "NEW") != NULL) != negated;
 	else if (is(word, "-j") || is(word, "-g"))
-		rule->target = value;
+		rule->target = value, rule->is_goto = is(word, "-g");
 	else if (is(word, "-m"))
 		rule->narrow |= !is_among(value, harmless);
 	else if (!is(word, "--comment"))
@@ -94,63 +103,81 @@ static void read_option(struct rule *rule, const char *word, const char *value, 
 	rule->named |= is_among(word, others) && !negated;
 }
 
+/* line: what follows "-A CHAIN". */
 static struct rule read_rule(char *line, unsigned int port)
 {
 	static const char *const with_value[] = {
-		"-A", "-P", "-p",      "-s",	   "-d",      "-i",	   "-o",	"-m",
-		"-j", "-g", "--dport", "--dports", "--state", "--ctstate", "--comment", NULL};
-	struct rule rule = {.chain = "", .target = "", .fits = true};
+		"-p", "-s",	 "-d",	     "-i",	"-o",	     "-m",	  "-j",
+		"-g", "--dport", "--dports", "--state", "--ctstate", "--comment", NULL};
+	struct rule rule = {.target = "", .fits = true};
 	bool negated = false;
 	const char *word;
 
 	while (!*rule.target && (word = next_word(&line))) {
 		const char *value = is_among(word, with_value) ? next_word(&line) : NULL;
 
-		rule.is_policy |= is(word, "-P");
 		if (*word == '-')
 			read_option(&rule, word, value ? value : "", negated, port);
-		else if (rule.is_policy)
-			rule.target = word;
 		negated = is(word, "!");
 	}
 	return rule;
 }
 
-static bool drops(const struct rule *rule)
+static enum verdict walk_chain(struct walk *walk, const char *chain, struct rule by);
+
+/* by: how the chain is reached. */
+static enum verdict judge(struct walk *walk, const struct rule *rule, const struct rule *by)
 {
-	return (is(rule->target, "DROP") || is(rule->target, "REJECT")) && rule->fits &&
-	       !rule->named && !is(rule->chain, "FORWARD") && !is(rule->chain, "OUTPUT");
+	const struct rule both = {.narrow = rule->narrow || by->narrow,
+				  .named = rule->named || by->named};
+
+	if (is(rule->target, "DROP") || is(rule->target, "REJECT"))
+		return both.named ? VERDICT_NONE : VERDICT_DROPPED;
+	if (is(rule->target, "ACCEPT"))
+		return both.narrow ? VERDICT_NONE : VERDICT_LET_IN;
+	return walk_chain(walk, rule->target, both);
 }
 
-static bool lets_in(const struct rule *rule)
+/* Rule after rule. What cannot be read to its end may drop. */
+static enum verdict walk_chain(struct walk *walk, const char *chain, struct rule by)
 {
-	return is(rule->target, "ACCEPT") && rule->fits && !rule->narrow && !rule->is_policy &&
-	       is(rule->chain, "INPUT");
+	const char *rules = walk->rules;
+	enum verdict verdict = VERDICT_NONE;
+	bool is_left = false;
+	char start[64];
+	const size_t start_len = (size_t)snprintf(start, sizeof(start), "-A %s ", chain);
+
+	if (walk->chains++ == WALKED_CHAINS_MAX)
+		return VERDICT_DROPPED;
+	while (*rules && verdict == VERDICT_NONE && !is_left) {
+		const size_t len = strcspn(rules, "\n");
+
+		if (strncmp(rules, start, start_len) == 0) {
+			char *line = strndup(rules + start_len, len - start_len);
+			struct rule rule;
+
+			if (!line)
+				return VERDICT_DROPPED;
+			rule = read_rule(line, walk->port);
+			if (rule.fits && !is(rule.target, "RETURN"))
+				verdict = judge(walk, &rule, &by);
+			is_left = rule.fits && !rule.narrow &&
+				  (rule.is_goto || is(rule.target, "RETURN"));
+			free(line);
+		}
+		rules += len + (rules[len] == '\n');
+	}
+	return verdict;
 }
 
 bool legacy_firewall_drops(const char *rules, unsigned int port)
 {
-	bool dropped = false;
-	bool policy_drops = false;
-	bool let_in = false;
+	static const char policy[] = "-P INPUT DROP\n";
+	struct walk walk = {.rules = rules, .port = port};
+	const enum verdict verdict = walk_chain(&walk, "INPUT", (struct rule){0});
 
-	while (*rules && !dropped && !let_in) {
-		const size_t len = strcspn(rules, "\n");
-		char *line = strndup(rules, len);
-		struct rule rule;
-
-		if (!line)
-			return true;
-		rule = read_rule(line, port);
-		if (rule.is_policy)
-			policy_drops |= drops(&rule);
-		else
-			dropped = drops(&rule);
-		let_in = lets_in(&rule);
-		free(line);
-		rules += len + (rules[len] == '\n');
-	}
-	return dropped || (policy_drops && !let_in);
+	return verdict == VERDICT_DROPPED ||
+	       (verdict == VERDICT_NONE && strstr(rules, policy) != NULL);
 }
 
 /* To ask the program makes the table, so it is not asked where there is none. */

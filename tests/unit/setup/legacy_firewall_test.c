@@ -37,6 +37,12 @@ static void who_keeps_routers_out(void **state)
 	drops(OPEN "-A INPUT -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j DROP\n", true);
 	drops(OPEN "-A INPUT -m recent --update --rsource -j DROP\n", true);
 	drops(OPEN "-A INPUT -j DROP\n-A INPUT -p tcp -m tcp --dport 1080 -j ACCEPT\n", true);
+	drops(OPEN "-A INPUT -j a\n-A a -i eth0 -j b\n-A b -j RETURN\n-A a -j DROP\n", true);
+	drops(OPEN "-A INPUT -g a\n-A INPUT -j ACCEPT\n-A a -j b\n-A b -j DROP\n", true);
+	drops(CLOSED "-A INPUT -g a\n-A INPUT -j ACCEPT\n-A a -s 192.0.2.1/32 -j ACCEPT\n", true);
+	drops(CLOSED "-A INPUT -s 192.0.2.0/24 -j a\n-A a -j ACCEPT\n", true);
+	drops(CLOSED "-A INPUT -p tcp -m tcp --dport 22 -j a\n-A a -j ACCEPT\n", true);
+	drops(OPEN "-A INPUT -j a\n-A a -j a\n", true);
 	drops(CLOSED "-A INPUT -i lo -j ACCEPT\n"
 		     "-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n"
 		     "-A INPUT -s 192.0.2.0/24 -p tcp -m tcp --dport 1080 -j ACCEPT\n"
@@ -67,6 +73,16 @@ static void who_does_not(void **state)
 		     "1000:1100 -j ACCEPT\n",
 	      false);
 	drops(CLOSED "-A INPUT -j ACCEPT\n-A INPUT -j DROP\n", false);
+	drops(OPEN "-N DOCKER\n-A FORWARD -j DOCKER\n-A DOCKER -j DROP\n", false);
+	drops(OPEN "-A INPUT -p tcp -m tcp --dport 22 -j a\n-A a -j DROP\n", false);
+	drops(OPEN "-A INPUT -s 192.0.2.0/24 -j a\n-A a -j b\n-A b -j DROP\n", false);
+	drops(OPEN "-A INPUT -j a\n-A a -p tcp -j RETURN\n-A a -j DROP\n", false);
+	drops(CLOSED "-A INPUT -j LOG\n-A INPUT -j a\n-A INPUT -j DROP\n-A a -j b\n"
+		     "-A b -p tcp -m tcp --dport 1080 -j ACCEPT\n",
+	      false);
+	drops(CLOSED "-A INPUT -j a\n-A a -g b\n-A a -j DROP\n-A b -j RETURN\n"
+		     "-A INPUT -j ACCEPT\n",
+	      false);
 	drops(OPEN "-N DOCKER\n-A DOCKER ! -i docker0 -o docker0 -j DROP\n", false);
 }
 
