@@ -15,6 +15,10 @@ exam_purge() {
 	host_state >"$top/vps.before"
 	on vps hawser exit-setup --address 192.0.2.9 >"$top/first" || fail "exit-setup with $1: $(cat "$top/first")"
 	! host_state | cmp -s - "$top/vps.before" || fail "exit-setup with $1 has done nothing: $(cat "$top/first")"
+	# Of one that was killed while it wrote.
+	for file in nftables.conf nftables.conf.hawser-setup-check sysctl.d/60-hawser-exit.conf modules-load.d/hawser-exit.conf; do
+		echo half >"$top/vps/etc/$file.hawser-new"
+	done
 	on vps dpkg --purge hawserd hawser >>"$top/log" 2>&1 || fail "vps: purge: $(tail "$top/log")"
 	host_state | diff "$top/vps.before" - || fail "purge with $1 leaves something"
 	! ls -d "$top"/vps/etc/hawser "$top"/vps/var/lib/hawser "$top"/vps/var/log/hawser 2>/dev/null ||
