@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from handshakes import read
 from links import LINK
 from manager import Manager, ask
 from pattern import MEGABYTE
+from repeated import Repeated
 from topology import CLIENT4, LAN4, LAN6, SERVER4
 from waiting import until
 
@@ -159,25 +159,20 @@ def test_who_asks_is_always_answered(bed, manage):
     """While one takes the place of another."""
     manager = manage(*LISTEN, *ALLOW, *LINK, "--keeper")
     manager.start()
-    end, unanswered = threading.Event(), []
 
     def look() -> None:
-        while not end.is_set():
-            done = run_cli(manager, "status")
-            if done.returncode:
-                unanswered.append(done.stderr)
+        done = run_cli(manager, "status")
+        assert done.returncode == 0, done.stderr
 
-    looking = [threading.Thread(target=look) for _ in range(2)]
-    for each in looking:
-        each.start()
-    for _ in range(3):
-        upgraded = run_cli(manager, "upgrade")
-        if upgraded.returncode:
-            unanswered.append(upgraded.stderr)
-    end.set()
-    for each in looking:
-        each.join(60)
-    assert not unanswered
+    def show() -> None:
+        """It does without an answer, but says so."""
+        assert json.loads(run_cli(manager, "intercept", "show", "--json").stdout)["hawserd"]
+
+    with Repeated(look, look, show, pause_s=0) as looking:
+        for _ in range(3):
+            upgraded = run_cli(manager, "upgrade")
+            assert upgraded.returncode == 0, upgraded.stderr
+    assert looking.failed == [] and looking.made
 
 
 def test_one_that_is_ready_has_the_control_socket(bed, manage, echo, tmp_path):

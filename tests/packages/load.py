@@ -8,9 +8,9 @@ from __future__ import annotations
 import http.client
 import socket
 import sys
-import threading
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -19,6 +19,7 @@ sys.path.insert(0, str(HERE / "lib"))
 import handshakes  # noqa: E402
 from crossing import Crossing  # noqa: E402
 from handshakes import read  # noqa: E402
+from repeated import Repeated  # noqa: E402
 
 PROXY, PAGE, ECHO = ("127.0.0.1", 1080), ("127.0.0.1", 9180), ("203.0.113.2", 7000)
 LONGEST_S = 120
@@ -34,50 +35,30 @@ def exchange(client: socket.socket) -> None:
     assert read(client, 5) == b"hello"
 
 
-class Reader(threading.Thread):
-    """Each time by a new connection. One that hawserd asks to come again later has not failed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.end = threading.Event()
-        self.served: Counter[str] = Counter()
-        self.failures: Counter[str] = Counter()
-
-    def _ask(self, path: str) -> None:
-        asking = http.client.HTTPConnection(*PAGE, timeout=20)
-        asking.request("GET", path)
-        answer = asking.getresponse()
-        text = answer.read()
-        asking.close()
-        if answer.status == 503 and answer.getheader("Retry-After"):
-            return
-        assert answer.status == 200 and MARKS[path] in text, (path, answer.status, text[:200])
-        self.served[path] += 1
-
-    def run(self) -> None:
-        while not self.end.wait(0.1):
-            for path in MARKS:
-                try:
-                    self._ask(path)
-                except (OSError, http.client.HTTPException, AssertionError) as error:
-                    self.failures[repr(error)] += 1
+def look(path: str, served: Counter[str]) -> None:
+    """By a new connection. One that hawserd asks to come again later has not failed."""
+    asking = http.client.HTTPConnection(*PAGE, timeout=20)
+    asking.request("GET", path)
+    answer = asking.getresponse()
+    text = answer.read()
+    asking.close()
+    if answer.status == 503 and answer.getheader("Retry-After"):
+        return
+    assert answer.status == 200 and MARKS[path] in text, (path, answer.status, text[:200])
+    served[path] += 1
 
 
 def load() -> int:
-    reader = Reader()
-    reader.start()
-    try:
-        with Crossing(connect, *ECHO) as crossing:
-            end = time.monotonic() + LONGEST_S
-            while not (HERE / "stop").exists() and time.monotonic() < end:
-                time.sleep(0.05)
-    finally:
-        reader.end.set()
-        reader.join(60)
-    failures = crossing.failures + reader.failures
+    served: Counter[str] = Counter()
+    with Repeated(*(partial(look, path, served) for path in MARKS), pause_s=0.1) as reading, \
+            Crossing(connect, *ECHO) as crossing:
+        end = time.monotonic() + LONGEST_S
+        while not (HERE / "stop").exists() and time.monotonic() < end:
+            time.sleep(0.05)
+    failures = crossing.failures + Counter(map(repr, reading.failed))
     print(f"{crossing.done} connections, {sum(failures.values())} failed {dict(failures)}, slowest "
-          f"{crossing.slowest_s:.2f} s, the session that was there before went on, served {dict(reader.served)}")
-    return 1 if failures or crossing.done < 20 or len(reader.served) < len(MARKS) else 0
+          f"{crossing.slowest_s:.2f} s, the session that was there before went on, served {dict(served)}")
+    return 1 if failures or crossing.done < 20 or len(served) < len(MARKS) else 0
 
 
 def main() -> int:

@@ -41,12 +41,6 @@ static bool dial(struct connection *connection)
 	return connect(connection->fd, (struct sockaddr *)&address, sizeof(address)) == 0;
 }
 
-bool control_client_try(struct connection *connection, const char *path)
-{
-	*connection = (struct connection){.path = path, .fd = -1};
-	return dial(connection);
-}
-
 /* In a directory like /tmp somebody else's socket may stand where ours would. */
 static void check_owner(const struct connection *connection)
 {
@@ -74,10 +68,15 @@ static bool dial_for_a_while(struct connection *connection)
 	return true;
 }
 
-void control_client_open(struct connection *connection, const char *path)
+bool control_client_try(struct connection *connection, const char *path)
 {
 	*connection = (struct connection){.path = path, .fd = -1};
-	if (dial_for_a_while(connection)) {
+	return dial_for_a_while(connection);
+}
+
+void control_client_open(struct connection *connection, const char *path)
+{
+	if (control_client_try(connection, path)) {
 		check_owner(connection);
 		return;
 	}

@@ -22,7 +22,7 @@ struct connection {
 };
 
 /* path: at most CONNECTION_PATH_MAX bytes; outlives the connection. False, with errno, when nobody
- * listens there; control_client_close() is for either case. */
+ * listens there for 0.2 s; control_client_close() is for either case. */
 bool control_client_try(struct connection *connection, const char *path);
 void control_client_open(struct connection *connection, const char *path);
 

@@ -4,27 +4,28 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 
 
 class Repeated:
-    """Makes these calls again and again, each on a thread of its own, as long as it is entered."""
+    """Makes these calls again and again, each on a thread of its own, with a pause in between, as long as it is
+    entered."""
 
-    def __init__(self, *calls: Callable[[], None]) -> None:
-        self._stop = threading.Event()
+    def __init__(self, *calls: Callable[[], object], pause_s: float = 0.02) -> None:
+        self._stop, self._pause_s = threading.Event(), pause_s
         self.failed: list[Exception] = []
         self.made = 0
         self._threads = [threading.Thread(target=self._run, args=(call,)) for call in calls]
 
-    def _run(self, call: Callable[[], None]) -> None:
-        while not self._stop.is_set():
+    def _run(self, call: Callable[[], object]) -> None:
+        while True:
             try:
                 call()
                 self.made += 1
             except Exception as problem:  # pylint: disable=broad-exception-caught
                 self.failed.append(problem)
-            time.sleep(0.02)
+            if self._stop.wait(self._pause_s):
+                return
 
     def __enter__(self) -> Repeated:
         for thread in self._threads:
@@ -34,4 +35,5 @@ class Repeated:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join()
+            thread.join(120)
+        assert not any(thread.is_alive() for thread in self._threads)

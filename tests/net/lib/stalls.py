@@ -19,7 +19,7 @@ class Stalls(Repeated):
     def __init__(self, *daemons: Hawserd) -> None:
         self._longest_s = 0.0
         super().__init__(*(partial(self._watch, call)
-                           for call in [lambda: None, *(daemon.answers for daemon in daemons)]))
+                           for call in [lambda: None, *(daemon.answers for daemon in daemons)]), pause_s=0)
 
     def _watch(self, call: Callable[[], object]) -> None:
         began = time.monotonic()
@@ -29,4 +29,5 @@ class Stalls(Repeated):
 
     def allow_s(self) -> float:
         """What may take longer for that: each of two steps waited so long at most."""
+        assert self.failed == []
         return 2 * self._longest_s
