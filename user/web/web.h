@@ -36,7 +36,7 @@ void web_configure(struct web *web, const struct config *config, const int *fds,
 /* Takes no connections any more, and ends each that there is after its next answer. */
 void web_drain(struct web *web);
 
-/* Whether somebody is being answered, or has connected to ask for the first time. */
+/* Whether somebody is being answered, has asked, or has connected to ask for the first time. */
 bool web_is_asked(const struct web *web);
 
 #endif
