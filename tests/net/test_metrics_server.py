@@ -20,16 +20,27 @@ import peers
 from conftest import ROOT
 from handshakes import read
 from manager import Manager, ask
+from namespace import Namespace
 from topology import LAN4, SERVER4
 from waiting import until
 # pylint: disable-next=unused-import
-from web import (Answer, LOCAL, PORT, conf, echo, get, samples, scrape, token_file, visitor)
+from web import LOCAL, PORT, conf, echo, get, samples, scrape, token_file, visitor
 
 pytestmark = pytest.mark.mptcp
 SOL_MPTCP, MPTCP_INFO = 284, 1
 
 
 # Who would spoil it.
+
+
+def send_deaf(stack: contextlib.ExitStack, namespace: Namespace, address: str, request: bytes, times: int = 1) -> None:
+    """As much as goes, by a client that takes next to nothing of an answer."""
+    deaf = stack.enter_context(peers.connect(namespace, address, PORT))
+    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    deaf.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        for _ in range(times):
+            deaf.sendall(request)
 
 
 def test_slow_and_silent_clients(bed, hawserd):
@@ -66,11 +77,7 @@ def test_all_of_one_address(bed, hawserd, request_):
 
     with contextlib.ExitStack() as stack:
         for _ in range(12):
-            slow = stack.enter_context(peers.connect(bed.client, LAN4, PORT))
-            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-            slow.setblocking(False)
-            with contextlib.suppress(BlockingIOError):
-                slow.sendall(request_)
+            send_deaf(stack, bed.client, LAN4, request_)
         assert get(bed.router, "/metrics", LAN4).status == 200
         until(again, lambda status: status == 200, seconds=20)
 
@@ -80,12 +87,7 @@ def test_a_reader_that_does_not_read(bed, hawserd):
     hawserd(*LOCAL)
     with contextlib.ExitStack() as stack:
         for _ in range(10):
-            deaf = stack.enter_context(peers.connect(bed.router, "127.0.0.1", PORT))
-            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-            deaf.setblocking(False)
-            with contextlib.suppress(BlockingIOError):
-                for _ in range(10000):
-                    deaf.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            send_deaf(stack, bed.router, "127.0.0.1", b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", 10000)
         assert get(bed.router, "/metrics").status == 200
 
 
@@ -253,11 +255,11 @@ def test_a_question_on_a_kept_connection(bed, hawserd):
     with visitor(bed.router) as one:
         assert get(bed.router, "/metrics").status == one.get("/metrics").status == 200
         daemon.signal(signal.SIGSTOP)
-        one.connection.request("GET", "/metrics", headers={"Host": one.host})
+        one.ask("/metrics")
         daemon.signal(signal.SIGTERM)
         daemon.signal(signal.SIGCONT)
         # Which of both it hears of first is not said.
-        assert samples(Answer(one.connection.getresponse()).text)["hawser_draining",] in (0, 1)
+        assert samples(one.answer().text)["hawser_draining",] in (0, 1)
         assert daemon.wait() == 0
 
 
@@ -290,13 +292,11 @@ def test_the_page_is_compressed(bed, hawserd):
     page = (ROOT / "user/web/page.html").read_bytes()
     for wish, packed in ("gzip, deflate, br", True), ("gzip;q=0", False), ("identity", False), ("", False):
         with visitor(bed.router) as one:
-            one.connection.request("GET", "/", headers={"Host": one.host, "Accept-Encoding": wish})
-            answer = one.connection.getresponse()
-            body = answer.read()
+            answer = one.get("/", Accept_Encoding=wish)
         assert answer.headers["Vary"] == "Accept-Encoding"
         assert answer.headers["Content-Encoding"] == ("gzip" if packed else None)
-        assert (gzip.decompress(body) if packed else body) == page
-        assert len(body) < len(page) / 2 if packed else True
+        assert (gzip.decompress(answer.body) if packed else answer.body) == page
+        assert not packed or len(answer.body) < len(page) / 2
 
 
 def test_nothing_wakes_it(bed, hawserd):

@@ -20,7 +20,7 @@ from daemon import Hawserd
 from exit_net import Net, hello
 from handshakes import read
 from links import LINK, bare_bed
-from topology import LAN4, SERVER4, near
+from topology import SERVER4, near
 from waiting import until
 
 EXAMPLES = ROOT / "examples"

@@ -32,8 +32,11 @@ LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)",?')
 
 class Answer:
     def __init__(self, response: http.client.HTTPResponse) -> None:
-        self.status, self.headers = response.status, response.headers
-        self.text = response.read().decode()
+        self.status, self.headers, self.body = response.status, response.headers, response.read()
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
 
     def json(self) -> dict:
         return json.loads(self.text)
@@ -52,9 +55,15 @@ class Visitor:
     def get(self, *what: object, **headers: str) -> Answer:
         return patient(lambda: self.get_once(*what, **headers))
 
-    def get_once(self, path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> Answer:
+    def get_once(self, *what: object, **headers: str) -> Answer:
+        self.ask(*what, **headers)
+        return self.answer()
+
+    def ask(self, path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> None:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self.connection.request(method, path, body, {"Host": self.host, **named})
+
+    def answer(self) -> Answer:
         return Answer(self.connection.getresponse())
 
     def close(self) -> None:
