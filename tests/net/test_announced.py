@@ -12,7 +12,7 @@ from balancer import JOINS, PORT
 from daemon import Hawserd
 from handshakes import read
 from links import LINK, bare  # pylint: disable=unused-import
-from test_balanced_exits import balanced, dial, echo, joined, router  # pylint: disable=unused-import
+from test_balanced_exits import balanced, dial, echo  # pylint: disable=unused-import
 from test_service import ask, manage, run_cli  # pylint: disable=unused-import
 from topology import near
 from waiting import until
@@ -136,7 +136,7 @@ def test_where_joins_cannot_be_forbidden(bare, host):
               'mount -o remount,ro,bind /proc/sys && exec "$@"', "sh")
     announce = f'daemon {{ announce = {{ "{own}" }} }}\n'
     daemon = host(announce, prefix=sealed)
-    assert "sysctl.d: Read-only" in daemon.status()["announced"]["fault"]
+    until(lambda: daemon.status()["announced"]["fault"], lambda fault: "sysctl.d: Read-only" in fault)
     assert state(space) == before
     daemon.signal(signal.SIGINT)
     daemon.wait()

@@ -87,9 +87,8 @@ def test_joins_come_to_the_exit_that_has_the_connection(balanced, echo, router):
     assert all(counts.values()), f"the hash gave all to one: {counts}"
     assert all(exit_.counter("MPJoinNoTokenFound") == 0 for exit_ in balanced.exits)
     own = {exit_.own for exit_ in balanced.exits}
-    for link in "ab":
-        assert any(local == near(link)[0] and far in own for local, far in
-                   joined(balanced.bed.router)), f"no subflow by link {link}"
+    locals_ = {near(link)[0] for link in "ab"}
+    until(lambda: {local for local, far in joined(balanced.bed.router) if far in own}, lambda seen: locals_ <= seen)
     for client in clients:
         client.close()
 
@@ -184,7 +183,7 @@ def test_an_exit_that_drains_cuts_nothing(balanced, echo, router):
     was in its kernel."""
     before = [exit_.namespace.run("ip", "mptcp", "limits") for exit_ in balanced.exits]
     announce(balanced.exits)
-    assert all(exit_.namespace.sysctl(JOINS) == "0" for exit_ in balanced.exits)
+    until(lambda: all(exit_.namespace.sysctl(JOINS) == "0" for exit_ in balanced.exits))
     daemon = router(*LINK)
     client = dial(daemon, echo.port)
     leaving = carrier(balanced.exits)
@@ -209,13 +208,13 @@ def test_what_others_change_is_put_back(bare, balanced):
     exit_ = balanced.exits[0]
     limits = exit_.namespace.run("ip", "mptcp", "limits")
     announce([exit_])
-    assert exit_.daemon.status()["announced"] == {"addresses": [exit_.own], "not_local": [], "fault": ""}
+    until(lambda: exit_.daemon.status()["announced"],
+          lambda told: told == {"addresses": [exit_.own], "not_local": [], "fault": ""})
 
     def state() -> tuple[str, str]:
         return (exit_.namespace.sysctl(JOINS), exit_.namespace.run("ip", "mptcp", "endpoint").strip())
 
-    as_it_was = state()
-    assert as_it_was == ("0", f"{exit_.own} id 1 signal")
+    until(state, lambda now: now == ("0", f"{exit_.own} id 1 signal"))
     exit_.namespace.run("ip", "mptcp", "endpoint", "flush")
     exit_.namespace.sysctl(JOINS, 1)
     until(state, lambda now: now[0] == "0" and f"{exit_.own} id" in now[1])
@@ -223,8 +222,7 @@ def test_what_others_change_is_put_back(bare, balanced):
     # What a killed one has left serves the next; a configuration without it takes it back.
     exit_.namespace.sysctl(JOINS, 1)
     exit_.start("--announce", exit_.own)
-    assert exit_.namespace.sysctl(JOINS) == "0"
-    assert exit_.namespace.run("ip", "mptcp", "limits") != limits
+    until(lambda: exit_.namespace.sysctl(JOINS) == "0" and exit_.namespace.run("ip", "mptcp", "limits") != limits)
     exit_.kill()
     exit_.start()
     until(state, lambda now: now == ("1", ""))
@@ -237,8 +235,7 @@ def test_without_rights_the_status_says_so(bare, balanced):
         bare, "--serve-exit", "0.0.0.0:1080", "--tokens", str(balanced.tokens), "--announce",
         exit_.own, listen=False, namespace=exit_.namespace,
         prefix=("setpriv", "--bounding-set=-net_admin", "--"))
-    assert "not permitted" in daemon.status()["announced"]["fault"] or \
-        "denied" in daemon.status()["announced"]["fault"]
+    until(lambda: daemon.status()["announced"]["fault"], lambda fault: "not permitted" in fault or "denied" in fault)
     assert exit_.own in daemon.run_cli("status").stdout
 
 
@@ -259,5 +256,3 @@ def test_complaints(bed, text, complaint):
                             stderr=-1, text=True)
     _, errors = done.communicate(timeout=60)
     assert done.returncode and complaint in errors and text in errors
-
-
