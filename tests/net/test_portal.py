@@ -125,14 +125,14 @@ def test_from_the_start_until_somebody_logs_in(site, echo, portal, program, refu
     # Each greeting of an exit may be sent twice.
     assert portal.begun() - begun < 2 * took + 4
     assert site.bed.link_bytes("b")[1] - before < (took + 3) * BYTES_OF_A_ROUND
-    assert min(waited) < 1
+    assert sorted(waited)[4] < 1
     assert not not_asked(portal)
     check = daemon.doctor("wan-b")["use"]
     assert check["verdict"] == "fail" and f"open http://{DOOR}/" in check["mend"]
     site.bed.client.run("ip", "address", "replace", f"{OTHER_CLIENT}/24", "dev", "lan")
     with daemon.dial(SERVER4, echo.port, source=OTHER_CLIENT) as other:
         log_in(daemon)
-        until(lambda: state(daemon, "b") == "up")
+        until(lambda: state(daemon, "b") == "up", seconds=10)
         other.sendall(b"hello")
         assert other.recv(5, socket.MSG_WAITALL) == b"hello"
     until(lambda: near("b")[0] in site.bed.endpoints())
@@ -156,7 +156,7 @@ def test_a_log_in_that_runs_out(site, echo, portal):
     until(lambda: near("b")[0] in site.bed.endpoints())
     time.sleep(1)
     portal.log_out()
-    until(lambda: state(daemon, "b") == "portal")
+    until(lambda: state(daemon, "b") == "portal", seconds=30)
     # As an image of some page would: no way to log in, so nobody is a guest yet.
     for host, port in ((DOOR, 443), (NOBODY, 80)):
         with contextlib.suppress(Refused, OSError), daemon.dial(host, port):

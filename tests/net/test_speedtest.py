@@ -65,7 +65,7 @@ def rates_of(row: dict) -> tuple[float, float]:
 
 def is_close(row: dict, rates: tuple[int, int]) -> bool:
     """As the link is, but for what a busy machine takes of it; and a queue that fills."""
-    return (all(0.4 * most < rate for rate, most in zip(rates_of(row), rates))
+    return (all(0.6 * most < rate for rate, most in zip(rates_of(row), rates))
             and all(row[direction]["latency"]["median_ms"] > row["latency"]["median_ms"] + 2
                     for direction in ("download", "upload") if row[direction]["latency"])
             and row["latency"]["median_ms"] < 10 * DELAYS.get(row["name"], max(DELAYS.values())))

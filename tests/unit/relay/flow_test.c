@@ -34,6 +34,7 @@ static const char *chosen(enum transport source, enum transport target, enum tie
 
 	flow_init(&flow, -1, source, -1, target, mode);
 	assert_non_null(flow.reason);
+	assert_true(flow.tier == &tier_splice || flow.tier == &tier_copy);
 	return flow.tier == &tier_splice ? "splice" : "copy";
 }
 
