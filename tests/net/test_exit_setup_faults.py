@@ -4,18 +4,24 @@ and --undo takes back what was done."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import signal
+import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
 from exit_machine import (  # pylint: disable=unused-import
     ACCESS, FIREWALL, firewalled, line_of, machines, rules_of, state_of, verdicts)
+from namespace import Namespace
 from topology import SERVER4
 from waiting import until
 
 pytestmark = pytest.mark.mptcp
+IPT_SO_GET_INFO = 64
 
 
 @pytest.mark.parametrize(("file", "said"), [
@@ -236,6 +242,41 @@ def test_two_firewalls(bed, machines):
         assert verdicts(exit_.hawser("exit-setup"))["firewall"] == "done" and opened.exists()
         assert exit_.hawser("exit-setup", "--undo").returncode == 0
         assert not opened.exists() and state_of(exit_) == untouched
+
+
+def use_legacy_tables(namespace: Namespace) -> None:
+    """As the first question by the program would."""
+    info = ctypes.create_string_buffer(b"filter", 84)
+    with namespace.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as asking:
+        ctypes.CDLL(None).getsockopt(asking.fileno(), socket.IPPROTO_IP, IPT_SO_GET_INFO, info,
+                                     ctypes.byref(ctypes.c_uint(len(info))))
+    with namespace.entered():
+        names = Path("/proc/thread-self/net/ip_tables_names")
+        if not names.exists() or "filter" not in names.read_text("ascii"):
+            pytest.skip("this kernel has no iptables-legacy")
+
+
+def test_nftables_and_iptables_legacy(bed, machines):
+    """Both keep routers out: a dry run tells of both, and a run does the one and asks for the other."""
+    with contextlib.closing(Namespace()) as namespace:
+        exit_ = machines("exit", namespace, ACCESS)
+        namespace.batch("ip", ["link add wan type veth peer name far", "link set wan up", "link set far up", "link set lo up"])
+        use_legacy_tables(namespace)
+        program = exit_.directory / "bin/iptables-legacy"
+        program.write_text("#!/bin/sh\necho '-P INPUT DROP'\n", "ascii")
+        program.chmod(0o755)
+        asks = "iptables-legacy -I INPUT -p tcp --dport 1080 -j ACCEPT"
+        with firewalled(exit_):
+            shown = exit_.hawser("exit-setup", "--address", SERVER4, "--dry-run")
+            assert verdicts(shown).get("firewall") == "would", shown.stdout
+            line = next(line for line in shown.stdout.splitlines() if line.split()[1:2] == ["firewall"])
+            assert "nft insert rule inet filter input" in line and asks in line
+            first = exit_.hawser("exit-setup", "--address", SERVER4)
+            assert verdicts(first)["firewall"] == "done" and asks in first.stdout.splitlines(), first.stdout
+            assert verdicts(exit_.hawser("exit-setup"))["firewall"] == "hand"
+            program.write_text("#!/bin/sh\necho '-P INPUT ACCEPT'\n", "ascii")
+            assert verdicts(exit_.hawser("exit-setup"))["firewall"] == "ok"
+            assert exit_.hawser("exit-setup", "--undo").returncode == 0
 
 
 def test_no_programs(bed, machines):
