@@ -37,13 +37,13 @@ class Results:
         new.rename(file)
 
     def load(self, file: Path) -> None:
-        """What an earlier run saved there, but for tests that have to run again."""
+        """What passed when an earlier run saved it there. What was skipped runs again: what it lacked may be there now."""
         if not file.exists():
             return
         for name, value in json.loads(file.read_text("utf-8")).items():
             setattr(self, name, value)
         self.outcomes = {test: outcome for test, outcome in self.outcomes.items()
-                         if outcome in ("passed", "skipped")}
+                         if outcome == "passed"}
         self.earlier = len(self.outcomes)
 
     def ok(self) -> bool:
