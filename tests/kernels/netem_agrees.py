@@ -15,6 +15,7 @@ import pytest
 import peers
 from emulator import EmulatedLink
 from namespace import Namespace
+from patience import PATIENCE
 
 NEAR, FAR = "10.78.0.1", "10.78.0.2"
 RATE_MBIT, DELAY_MS = 50, 10
@@ -83,10 +84,16 @@ def measure(link, loss: float, number: int) -> float:
 
 @pytest.fixture(scope="module", autouse=True)
 def the_link_is_the_limit():
-    """And not this machine: busy, it makes both as slow."""
-    reached = measure(by_netem, 0, 0)
-    if reached < 0.8 * RATE_MBIT:
-        pytest.skip(f"this machine is too slow to tell: {reached:.1f} of {RATE_MBIT} Mbit/s")
+    """And not this machine: busy, it makes both as slow. Emulated, it has a clock of its own and is never busy."""
+    reached = 0.0
+    for number in range(3):
+        reached = max(reached, measure(by_netem, 0, number))
+        if reached >= 0.8 * RATE_MBIT:
+            return
+    text = f"netem carries {reached:.1f} of {RATE_MBIT} Mbit/s"
+    if PATIENCE == 1:
+        pytest.skip(f"this machine is too slow to tell: {text}")
+    pytest.fail(text)
 
 
 @pytest.mark.parametrize("loss", [0, 1])

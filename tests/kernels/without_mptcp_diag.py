@@ -20,7 +20,7 @@ from sessions import through
 from waiting import until
 
 RULE = Path("/etc/modprobe.d/hawser-check.conf")
-_NETLINK_SOCK_DIAG, _SOCK_DIAG_BY_FAMILY, _NLMSG_ERROR = 4, 20, 2
+_NETLINK_SOCK_DIAG, _SOCK_DIAG_BY_FAMILY, _NLMSG_ERROR, _NLMSG_DONE = 4, 20, 2, 3
 _REQUEST_DUMP, _REQ_PROTOCOL, _IPPROTO_MPTCP = 0x301, 3, 262
 
 
@@ -35,7 +35,7 @@ def diag_error(protocol: int) -> int:
         answer = asking.recv(1 << 16)
     kind, = struct.unpack_from("=H", answer, 4)
     # The end of a list carries its error, too.
-    return -struct.unpack_from("=i", answer, 16)[0] if kind in (_NLMSG_ERROR, 3) else 0
+    return -struct.unpack_from("=i", answer, 16)[0] if kind in (_NLMSG_ERROR, _NLMSG_DONE) else 0
 
 
 @pytest.fixture(autouse=True)
@@ -44,8 +44,11 @@ def without_mptcp_diag():
     RULE.write_text("install mptcp_diag /bin/false\n", "utf-8")
     subprocess.run(["modprobe", "-r", "mptcp_diag"], check=False)
     try:
-        if diag_error(_IPPROTO_MPTCP) != errno.ENOENT:
+        assert "mptcp_diag " not in Path("/proc/modules").read_text("ascii")
+        error = diag_error(_IPPROTO_MPTCP)
+        if error == 0:
             pytest.skip("mptcp_diag is built in here")
+        assert error == errno.ENOENT
         assert diag_error(socket.IPPROTO_TCP) == 0
         yield
         assert diag_error(_IPPROTO_MPTCP) == errno.ENOENT
