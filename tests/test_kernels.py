@@ -170,26 +170,35 @@ def test_one():
     assert sorted(tests) == ["test_many[False-a-4]", "test_many[True-b-6]", "test_one"]
 
 
-@pytest.mark.parametrize(("machines", "starts", "note"), [
-    (["dies", "runs"], 2, ""), (["hangs", "runs"], 1, "it does not start"),
-    (["dies"] * 5, 4, "died 4 times")])
-def test_machine_that_does_not_come_up(monkeypatch, tmp_path, machines, starts, note):
-    """One that dies before its first test is started again; one that hangs has used up its time."""
-    started = []
+@pytest.mark.parametrize(("accel", "machines", "kinds", "note"), [
+    ("tcg", ["dies", "runs"], ["tcg"] * 2, ""), ("tcg", ["hangs", "runs"], ["tcg"], "it does not start"),
+    ("tcg", ["dies"] * 5, ["tcg"] * 4, "died 4 times"),
+    ("kvm", ["runs"], ["kvm"], ""), ("kvm", ["dies", "runs"], ["kvm", "tcg"], ""),
+    ("kvm", ["hangs", "dies", "runs"], ["kvm", "tcg", "tcg"], ""),
+    ("tcg", ["finds none"], ["tcg"], "no test was chosen of a"),
+    ("tcg", ["dies in it", "finds none"], ["tcg"] * 2, "")])
+def test_machine_that_does_not_come_up(monkeypatch, tmp_path, accel, machines, kinds, note):
+    """One that dies before its first test is started again; one that hangs has used up its time. KVM that runs no test is
+    not tried again. That none is left is right only where some have run."""
+    started, seen = [], []
 
     class Scripted(contextlib.nullcontext):
-        def __init__(self, *_):
+        def __init__(self, _, kind, __):
             super().__init__(self)
             started.append(machines[len(started)])
+            seen.append(kind)
 
         def lines(self, _):
             if started[-1] == "hangs":
                 raise TimeoutError("it does not start")
-            if started[-1] == "runs":
+            if started[-1] in ("runs", "dies in it"):
                 yield {"kind": "start", "test": "a::b"}
+            if started[-1] == "runs":
                 yield {"kind": "end", "test": "a::b", "outcome": "passed", "reason": "",
                        "features": {}, "seconds": 1}
                 yield {"kind": "finish", "status": 0}
+            if started[-1] == "finds none":
+                yield {"kind": "finish", "status": 5}
 
         def last_words(self):
             return ""
@@ -199,8 +208,9 @@ def test_machine_that_does_not_come_up(monkeypatch, tmp_path, machines, starts, 
         monkeypatch.setattr(check, name, lambda *_: None)
     column = check.Column("x", check.Kernel("1", "1", tmp_path, tmp_path), tmp_path, tmp_path,
                           tmp_path, ["a"], tmp_path / "saved")
-    column.run("tcg")
-    assert (len(started), column.results.note) == (starts, note)
+    assert column.run(accel) == kinds[-1]
+    assert (seen, column.results.note) == (kinds, note)
+    assert column.results.ok() == (started[-1] == "runs")
 
 
 INTERRUPTED = """import contextlib, pathlib, sys

@@ -54,7 +54,7 @@ PATIENCE = {"kvm": 1, "tcg": 10, "smp": 10}
 MINUTES = 180
 STARTS_MAX = 4
 NEVER_BEGAN = "no machine ran a test"
-# Pytest's status when all of these files has run before, or needs MPTCP.
+# Pytest's status when it ran no test.
 NO_TESTS = 5
 
 
@@ -108,7 +108,7 @@ class Column:
         self.results = Results(title)
         self._kernel, self._root, self._scratch, self._build = kernel, root, scratch, build
         self._selection, self._saved = list(selection), saved
-        self._running, self._began = "", 0.0
+        self._running, self._files, self._began = "", (), 0.0
 
     def run(self, accel: str) -> str:
         """Returns the accelerator that worked."""
@@ -133,6 +133,7 @@ class Column:
     def _start(self, modules: Modules, image: Path, place: Path, deadline: float, kind: str,
                files: Sequence[str]) -> None:
         """Starts anew after each death, with the tests that are left."""
+        self._files = tuple(files)
         for _ in range(STARTS_MAX):
             before = len(self.results.outcomes)
             with tempfile.TemporaryDirectory(dir=place) as scratch:
@@ -190,9 +191,15 @@ class Column:
                     f"{line['said']}")
         elif line["kind"] == "finish":
             self._running = ""
-            if line["status"] not in (0, 1, NO_TESTS):
+            if line["status"] == NO_TESTS and not self._has_run():
+                self.results.note = f"no test was chosen of {' '.join(self._files)}"
+            elif line["status"] not in (0, 1, NO_TESTS):
                 self.results.note = f"pytest ended with status {line['status']}"
         return line["kind"] == "finish"
+
+    def _has_run(self) -> bool:
+        """Whether a test of these files has, earlier: then none may be left."""
+        return any(test.startswith(self._files) for test in self.results.outcomes)
 
 
 def chosen_files(parts: str) -> list[str]:

@@ -116,9 +116,7 @@ def _compile(root: Path, tests: Iterable[str]) -> None:
 
 def _programs(build: Path) -> list[Path]:
     wanted = [build / "hawserd", build / "hawser", *(build / "unit").glob("*/*_test"),
-              *(build / "tests").glob("*"), build / "testbed" / "emulator",
-              build / "bench" / "load" / "load", build / "bench" / "spin",
-              build / "bench" / "mptcp_listen.so"]
+              *(build / "tests").glob("*"), build / "testbed" / "emulator"]
     return [path for path in wanted if path.is_file() and os.access(path, os.X_OK)]
 
 
