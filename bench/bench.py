@@ -19,7 +19,7 @@ from contenders import AUTO, OWN, Contender
 from figures import Verdict
 from namespace import Unavailable
 from other_proxies import PEERS
-from processes import BUILD, HAWSERD, LOAD, SPIN, Failed
+from processes import BUILD, HAWSERD, LOAD, SPIN
 from report import LEGEND, row_text, verdict_text
 from results import Results
 from rows import ROWS, Row
@@ -113,7 +113,7 @@ def _run_rows(by_row: list[tuple[Row, list[Contender]]], args: argparse.Namespac
     for row, fitting in by_row:
         try:
             outcome, measurements = run.run_row(row, fitting, args, ends)
-        except (Unavailable, Failed) as error:
+        except Unavailable as error:
             reason = str(error)
             print(f"{row.name}: skipped: {reason}\n", flush=True)
             results.skip(row, reason)

@@ -103,7 +103,7 @@ def _rounds(stage: Stage, contenders: list[Contender], args: argparse.Namespace,
 
 def run_row(row: Row, contenders: list[Contender], args: argparse.Namespace, ends: Ends,
             ) -> tuple[Outcome, list[Measurements]]:
-    """Unavailable or Failed where the row as a whole cannot be run here."""
+    """Unavailable where the row as a whole cannot be run here."""
     times = Times(args.idle, args.warm_up + row.settle_s, args.seconds * row.stretch)
     with Stage(row) as stage:
         measurements = _rounds(stage, contenders, args, times)

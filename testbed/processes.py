@@ -21,9 +21,7 @@ HAWSER = os.path.join(BUILD, "hawser")
 LOAD = os.path.join(BUILD, "bench", "load", "load")
 SPIN = os.path.join(BUILD, "bench", "spin")
 PATIENCE_S = 60 * PATIENCE
-
-
-_WRONG_BYTES = 3  # the status of a load that saw some
+WRONG_BYTES = 3  # the status of a load that saw some
 
 
 class Failed(Exception):
@@ -85,7 +83,7 @@ def _failure(reason: str, load: subprocess.Popen, servers: Iterable[subprocess.P
             with contextlib.suppress(subprocess.TimeoutExpired):
                 server.wait(PATIENCE_S)
             ended.append(server)
-    return (WrongBytes if any(each.returncode == _WRONG_BYTES for each in ended) else Failed)(reason)
+    return (WrongBytes if any(each.returncode == WRONG_BYTES for each in ended) else Failed)(reason)
 
 
 def result(process: subprocess.Popen, timeout_s: float, servers: Iterable[subprocess.Popen] = ()) -> dict:
@@ -96,4 +94,7 @@ def result(process: subprocess.Popen, timeout_s: float, servers: Iterable[subpro
         raise _failure("the load does not end", process, servers) from None
     if process.returncode != 0:
         raise _failure(errors(process) or f"exit {process.returncode}", process, servers)
-    return json.loads(output)
+    try:
+        return json.loads(output)
+    except ValueError:
+        raise _failure(f"the load says {output!r}, which is no result", process, servers) from None

@@ -115,6 +115,7 @@ void ends_serve(int fd, const struct hello *hello)
 		reset(fd);
 		break;
 	case PHASE_CLIENT_RESET:
+		server_saw = END_OPEN;
 		net_write_all(fd, pattern_at(0), 1);
 		server_saw = read_to_end(fd, &bytes);
 		break;

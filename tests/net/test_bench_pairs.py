@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
+from process_tree import is_gone, programs
 from waiting import until
 
 PAIRS = [sys.executable, "-B", str(ROOT / "bench" / "pairs.py")]
@@ -33,23 +34,15 @@ def test_measures_both(build, tmp_path):
 
 
 @needs_tun
-def test_interrupted(build):
+def test_interrupted(build, tmp_path):
     with subprocess.Popen([*PAIRS, "--pairs", "slow", "--rounds", "1"], start_new_session=True,
-                          stdout=subprocess.PIPE) as running:
+                          stdout=subprocess.PIPE, env={**os.environ, "TMPDIR": str(tmp_path)}) as running:
         assert running.stdout.readline().startswith(b"slow: ")
-        until(lambda: os.path.exists(f"/proc/{running.pid}/task/{running.pid}/children") and
-              Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text("ascii"))
+        until(lambda: programs(running.pid) >= {"hawserd", "emulator"})
         running.send_signal(signal.SIGINT)
         assert running.wait(60) == 130
-
-    def is_gone() -> bool:
-        try:
-            os.killpg(running.pid, 0)
-        except ProcessLookupError:
-            return True
-        return False
-
-    until(is_gone)
+    until(lambda: is_gone(running.pid))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(("words", "legal"), [(("--pairs", "nonsense"), "jittery"),
