@@ -6,13 +6,11 @@ both radios between them. Neither of the two knows of it."""
 from __future__ import annotations
 
 import contextlib
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import router
 from namespace import Namespace
-from processes import HAWSER
 from topology import CLIENT4, LAN4, LAN_PREFIX4, LINKS, SERVER4, Topology, near
 
 FAR_LAN4, FAR_HOST4, _FAR_LAN_PREFIX4 = "10.78.0.1", "10.78.0.2", "10.78.0.0/24"
@@ -47,13 +45,8 @@ def build_far_house(topology: Topology) -> Namespace:
 
 def _start(stack: contextlib.ExitStack, namespace: Namespace, directory: Path, own: _House, other: _House,
            used: str) -> router.Daemon:
-    tokens = directory / "tokens"
-    if not tokens.exists():
-        router.write(directory, "tokens", subprocess.run([HAWSER, "token", "new", "bridge"], check=True,
-                                                         capture_output=True, text=True).stdout)
-    links = "\n".join(f'link "{link}" {{ device = "{link}" {"" if link in used else "role = off"} }}'
-                      for link in LINKS)
-    config = router.write(directory, f"{own.name}.conf", f"""{links}
+    tokens = router.token_file(directory)
+    config = router.write(directory, f"{own.name}.conf", f"""{router.link_sections(used)}
         listen "lan" {{ address = "127.0.0.1:{_TRANSPARENT_PORT}" transparent = yes }}
         listen "radio" {{ address = "{own.exit4}:{router.EXIT_PORT}" tokens = "{tokens}"
                          exit-name = "{own.name}" }}

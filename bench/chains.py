@@ -66,36 +66,37 @@ class Forwarders(Chain):
         return Door(ports={entry.to: mine.listen for entry, mine in zip(there, here)})
 
 
-_REDSOCKS = Peer("redsocks", "redsocks", "{program} -c {config}", """
-base {{ log_debug = off; log_info = off; log = stderr; daemon = off; redirector = iptables; }}
-redsocks {{ local_ip = {address}; local_port = {port}; ip = {to_address}; port = {to_port};
-           type = socks5; }}
-""")
-
-
 @dataclass(frozen=True)
-class Redirector(Chain):
-    """A router's clients know of no proxy: redsocks takes their connections to a SOCKS server."""
-    exit: Peer
+class Pair(Chain):
+    """Two programs."""
+    here: Peer
+    there: Peer
+
+    @property
+    def is_given(self) -> bool:
+        return self.here.is_given or self.there.is_given
 
     @property
     def described(self) -> str:
-        return f"{_REDSOCKS.described}; {self.exit.described} beyond the links"
+        return f"{self.here.described}; {self.there.described} beyond the links"
 
     def version(self) -> str:
-        return f"{_REDSOCKS.version()}, {self.exit.version()}"
+        return f"{self.here.version()}, {self.there.version()}"
 
     def absence(self) -> str | None:
-        return _REDSOCKS.absence() or self.exit.absence()
+        return self.here.absence() or self.there.absence()
+
+
+class Redirector(Pair):
+    """A router's clients know of no proxy: redsocks takes their connections to a SOCKS server."""
 
     def start(self, site: Site) -> Door:
         there = Target(SERVER4, router.EXIT_PORT)
         here = Target(LAN4, PROXY_PORT)
         site.expect(there, site.topology.server)
-        self.exit.serve(site, [Forward(there, Target("0.0.0.0", 0))], site.topology.server, True,
-                        False)
+        self.there.serve(site, [Forward(there, Target("0.0.0.0", 0))], site.topology.server, True, False)
         site.expect(here)
-        _REDSOCKS.serve(site, [Forward(here, there)], None, False, True)
+        self.here.serve(site, [Forward(here, there)], None, False, True)
         ports = ", ".join(str(target.port) for target in site.targets)
         site.topology.router.run("nft", "-f", "-", text=f"""
             table ip bench {{
@@ -107,32 +108,13 @@ class Redirector(Chain):
         return Door()
 
 
-@dataclass(frozen=True)
-class Shadowsocks(Chain):
-    """Both of its programs lie in one directory."""
-    local: Peer
-    server: Peer
-
-    @property
-    def described(self) -> str:
-        return f"{self.local.described}; {self.server.described} beyond the links"
-
-    @property
-    def is_given(self) -> bool:
-        return self.local.is_given or self.server.is_given
-
-    def version(self) -> str:
-        return self.server.version()
-
-    def absence(self) -> str | None:
-        return self.local.absence() or self.server.absence()
-
+class Shadowsocks(Pair):
     def start(self, site: Site) -> Door:
         there = Target(SERVER4, router.EXIT_PORT)
         site.expect(there, site.topology.server)
-        self.server.serve(site, [Forward(there, there)], site.topology.server, True, False)
+        self.there.serve(site, [Forward(there, there)], site.topology.server, True, False)
         door = site.socks_door()
-        self.local.serve(site, [Forward(door.proxy, there)], None, False, True)
+        self.here.serve(site, [Forward(door.proxy, there)], None, False, True)
         return door
 
 
@@ -141,11 +123,16 @@ def _shadowsocks(program: str, role: str, config: str) -> Peer:
                 path_variable=f"PEER_{role}", version_words=("--version",))
 
 
+_REDSOCKS = Peer("redsocks", "redsocks", "{program} -c {config}", """
+base {{ log_debug = off; log_info = off; log = stderr; daemon = off; redirector = iptables; }}
+redsocks {{ local_ip = {address}; local_port = {port}; ip = {to_address}; port = {to_port};
+           type = socks5; }}
+""")
 _named = {peer.name: peer for peer in PEERS}
 CHAINS = [
     OwnChain("hawserd-chain"),
     *(Forwarders(f"{name}-chain", _named[name]) for name in ("haproxy", "nginx", "socat")),
-    Redirector("redsocks-microsocks", _named["microsocks"]),
+    Redirector("redsocks-microsocks", _REDSOCKS, _named["microsocks"]),
     Shadowsocks("shadowsocks", _shadowsocks("sslocal", "SSLOCAL", """{{
 "local_address": "{address}", "local_port": {port}, "server": "{to_address}", "server_port": {to_port},
 "method": "aes-128-gcm", "password": "bench", "mptcp": true, "no_delay": true

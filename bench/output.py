@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from contenders import Contender
 from figures import NAMES, RowFigures
-from report import are_alike, doubts, loss_signs, proxies, units
+from report import are_alike, doubts, loss_signs, standing_out, units
 
 _HEADS = ["row", "contender", "figure", "unit", "median", "lowest", "highest", "rounds", "of-direct",
           "best", "loses", "failed", "disturbed", "one-link"]
@@ -24,10 +24,7 @@ class Outcome:
     ends: dict[str, dict[str, str]]
 
     def best(self, figure: str) -> list[str]:
-        """Nobody, where nobody can tell them apart."""
-        names = proxies(self.contenders)
-        best = self.figures.best(figure, names)
-        return best if len(best) < len(names) else []
+        return standing_out(self.figures, self.contenders, figure)
 
 
 def _number(value: float) -> str:
@@ -102,7 +99,7 @@ def markdown(outcomes: list[Outcome], names: list[str]) -> str:
     lines = [["", "figure", *names], ["---"] * (2 + len(names))]
     for outcome in outcomes:
         row = outcome.figures.row
-        alike = " (nobody can tell them apart)" if are_alike(outcome.figures, outcome.contenders) else ""
+        alike = " (nobody can tell them apart)" if are_alike(outcome.figures, outcome.contenders, row.figure) else ""
         lines.append([row.title + alike, units(row)[row.figure],
                       *(_cell(outcome, name) for name in names)])
     lines.append(["loses", "", *(_losses(outcomes, name) for name in names)])

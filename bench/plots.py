@@ -75,11 +75,11 @@ def _with_rate(outcomes: Iterable[Outcome]) -> list[Outcome]:
             if not outcome.figures.row.idle and not outcome.figures.row.paced]
 
 
-def plots(outcomes: list[Outcome], names: list[str]) -> dict[str, str]:
-    """SVG by file name; what has no points is left out."""
+def plots(outcomes: list[Outcome], names: list[str]) -> dict[str, str | None]:
+    """SVG by file name; None without points."""
     charts = {"throughput-cpu": [_against_cpu(outcome) for outcome in _with_rate(outcomes)],
               "latency": [_distribution(outcome) for outcome in outcomes
                           if outcome.figures.row.exchanges],
               "sessions": _by_sessions(outcomes)}
-    return {f"{name}.svg": svg(found, names) for name, found in charts.items()
-            if any(chart.series for chart in found)}
+    return {f"{name}.svg": svg(found, names) if any(chart.series for chart in found) else None
+            for name, found in charts.items()}

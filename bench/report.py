@@ -83,16 +83,22 @@ def proxies(contenders: list[Contender]) -> list[str]:
     return [each.name for each in contenders if each.proxied]
 
 
-def are_alike(figures: RowFigures, contenders: list[Contender]) -> bool:
-    """Whether nobody can tell them apart by the figure that decides."""
-    measured = [name for name in proxies(contenders) if figures.absolute(name, figures.row.figure)]
-    return len(measured) > 1 and len(figures.best(figures.row.figure, measured)) == len(measured)
+def are_alike(figures: RowFigures, contenders: list[Contender], figure: str) -> bool:
+    """Whether nobody can tell apart those that have the figure."""
+    measured = [name for name in proxies(contenders) if figures.absolute(name, figure)]
+    return len(measured) > 1 and len(figures.best(figure, measured)) == len(measured)
 
 
-def _marked(figures: RowFigures, contender: str, figure: str, names: list[str]) -> str:
-    text = absolute_text(figures.absolute(contender, figure))
-    best = figures.best(figure, names)
-    return text + (_BEST if contender in best and len(best) < len(names) else " ")
+def standing_out(figures: RowFigures, contenders: list[Contender], figure: str) -> list[str]:
+    """The best, and who cannot be told from it; nobody where all are alike, or there is but one."""
+    rivals = proxies(contenders)
+    if len(rivals) < 2 or are_alike(figures, contenders, figure):
+        return []
+    return figures.best(figure, rivals)
+
+
+def _marked(figures: RowFigures, contender: str, figure: str, best: list[str]) -> str:
+    return absolute_text(figures.absolute(contender, figure)) + (_BEST if contender in best else " ")
 
 
 def row_text(figures: RowFigures, contenders: list[Contender], failures: list[str],
@@ -101,13 +107,13 @@ def row_text(figures: RowFigures, contenders: list[Contender], failures: list[st
     row = figures.row
     names = [each.name for each in contenders]
     heads = [units(row)[figure] for figure in NAMES]
+    best = {figure: standing_out(figures, contenders, figure) for figure in NAMES}
     lines = [["", *(f"{head} " for head in heads), "loses", "note"]]
     for name in names:
-        lines.append([name, *(_marked(figures, name, figure, proxies(contenders))
-                              for figure in NAMES),
+        lines.append([name, *(_marked(figures, name, figure, best[figure]) for figure in NAMES),
                       loss_signs(ends.get(name)), _notes(figures, name)])
     parts = [f"{row.name}: {row.title}", table(lines)]
-    if are_alike(figures, contenders):
+    if are_alike(figures, contenders, row.figure):
         parts.append(f"  nobody can tell these proxies apart by {units(row)[row.figure]}")
     for reference in row.references:
         if reference not in names:

@@ -91,7 +91,10 @@ class Results:
         files = {"bench.json": json.dumps(self._json, indent=1) + "\n", "bench.tsv": tsv(self._outcomes),
                  "bench.md": self._markdown(names), **plots(self._outcomes, names)}
         for name, text in files.items():
-            (self._directory / name).write_text(text, "utf-8")
+            if text is None:  # an earlier run may have left one
+                (self._directory / name).unlink(missing_ok=True)
+            else:
+                (self._directory / name).write_text(text, "utf-8")
 
     def _markdown(self, names: list[str]) -> str:
         # Chains are compared with each other and with no proxy.

@@ -60,23 +60,33 @@ class Daemon:
         return output
 
 
+def link_sections(used: str) -> str:
+    """used: the links that hawserd may use."""
+    return "\n".join(f'link "{link}" {{ device = "{link}" {"" if link in used else "role = off"} }}'
+                     for link in LINKS)
+
+
+def token_file(directory: Path) -> Path:
+    """Of the exits of this directory, which all take one token, and of their clients."""
+    path = directory / "tokens"
+    if not path.exists():
+        made = subprocess.run([HAWSER, "token", "new", "bench"], capture_output=True, text=True, check=True)
+        write(directory, path.name, made.stdout)
+    return path
+
+
 def start_exit(stack: contextlib.ExitStack, topology: Topology, directory: Path, *options: str) -> Daemon:
-    token = subprocess.run([HAWSER, "token", "new", "bench"], capture_output=True, text=True,
-                           check=True).stdout
-    tokens = write(directory, "tokens", token)
     return Daemon(stack, topology.server, SERVER4, EXIT_PORT, "--serve-exit",
-                  f"{SERVER4}:{EXIT_PORT}", "--tokens", str(tokens), "--exit-name", "exit",
-                  "--exit-allow", "10.77.9.0/24", *options)
+                  f"{SERVER4}:{EXIT_PORT}", "--tokens", str(token_file(directory)),
+                  "--exit-name", "exit", "--exit-allow", "10.77.9.0/24", *options)
 
 
 def start_router(stack: contextlib.ExitStack, topology: Topology, directory: Path, used: str,
                  *options: str) -> Daemon:
-    """used: the links that it may use. After start_exit() with the same directory."""
-    links = "\n".join(f'link "{link}" {{ device = "{link}" {"" if link in used else "role = off"} }}'
-                      for link in LINKS)
-    config = write(directory, "router.conf", f"""{links}
+    """used: the links that it may use. With the directory of start_exit()."""
+    config = write(directory, "router.conf", f"""{link_sections(used)}
         exit "exit" {{ address = "{SERVER4}" port = {EXIT_PORT}
-                      token-file = "{directory / "tokens"}" }}
+                      token-file = "{token_file(directory)}" }}
         upstream {{ when-no-exit = refuse }}
         """)
     return Daemon(stack, topology.router, LAN4, PROXY_PORT, "-c", str(config), "--socks",

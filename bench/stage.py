@@ -11,7 +11,7 @@ import contextlib
 import select
 import subprocess
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import idle
 from cgroup import Cgroup, QuotaCgroup
@@ -153,7 +153,7 @@ class Stage:
             beside = self._start_load(stack, contender, door, self._beside,
                                       {**self.row.beside, **lasting})
         own = {**self.row.load, **timed}
-        if self.row.paced and self._paced_rate:
+        if self._paced_rate:
             own["rate"] = round(self._paced_rate * self.row.paced)
         before = idle.look(self._pids(site), time.monotonic) if self.row.idle else None
         load = self._start_load(stack, contender, door, self._target, own)
@@ -196,13 +196,9 @@ class Stage:
 
     def pace(self, contender: Contender, times: Times) -> None:
         """Measures the rate that a paced row takes a share of. Failed if that fails."""
-        paced, self.row = self.row, replace(self.row, paced=None)
-        try:
-            with contextlib.ExitStack() as stack:
-                door, site = self._open(stack, contender)
-                found, _ = self._run_loads(stack, contender, door, times, site)
-        finally:
-            self.row = paced
+        with contextlib.ExitStack() as stack:
+            door, site = self._open(stack, contender)
+            found, _ = self._run_loads(stack, contender, door, times, site)
         self._paced_rate = found["per_second"]
 
     def ends(self, contender: Contender) -> dict[str, str]:

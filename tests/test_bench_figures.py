@@ -11,6 +11,7 @@ from dataclasses import replace
 import bench
 import idle
 import pytest
+import results
 import router
 import run
 import stage
@@ -80,13 +81,28 @@ def test_best_is_told_from_others_only_if_it_always_is():
 
 def test_a_row_says_that_nobody_can_tell_them_apart():
     near, clear = outcome(rounds((300, 100, 101))), outcome(rounds((300, 100, 150)))
-    assert are_alike(near.figures, near.contenders) and not are_alike(clear.figures, clear.contenders)
+    assert are_alike(near.figures, near.contenders, "rate")
+    assert not are_alike(clear.figures, clear.contenders, "rate")
     words = "nobody can tell"
     assert words in row_text(near.figures, near.contenders, [], {})
     assert words not in row_text(clear.figures, clear.contenders, [], {})
     assert words in markdown([near], NAMES) and words not in markdown([clear], NAMES)
     # No proxy at all is a measure, not a rival.
     assert "150 (150–150)*" in row_text(clear.figures, clear.contenders, [], {})
+
+
+def test_among_those_that_are_alike_none_stands_out():
+    """Also where another failed; who alone did not fail does."""
+    def found(**rates: float) -> Outcome:
+        each = {name: run.failed("reset") for name in "abc"} | {name: talked(rate) for name, rate in rates.items()}
+        return Outcome(RowFigures(TALK, [each]), [A, B, Peer("c", "c")], [], {})
+
+    for some, best in (found(a=100, b=101), []), (found(a=100, b=150), ["b"]), (found(a=100), ["a"]), (found(), []):
+        assert some.best("rate") == best
+        text = row_text(some.figures, some.contenders, [], {}) + markdown([some], list("abc"))
+        assert ("*" in text) == bool(best) and ("nobody can tell" in text) == (not best and bool(some.figures.rounds[0]))
+    alone = Outcome(RowFigures(TALK, [{"a": talked(100)}]), [DIRECT, A], [], {})
+    assert alone.best("rate") == []
 
 
 def test_losses_stand_in_every_table():
@@ -288,6 +304,16 @@ def test_plots_are_whole():
         assert set(NAMES) <= set(words) and "nan" not in text
     sessions = xml.etree.ElementTree.fromstring(drawn["sessions.svg"])
     assert {"1", "32", "talk-Nx64"} <= {each.text for each in sessions.iter()}
+
+
+def test_no_plot_of_an_earlier_run_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "hawserd_version", lambda: "")
+    (tmp_path / "own.svg").touch()
+    args = argparse.Namespace(out=str(tmp_path))
+    for found, left in (outcome(rounds((300, 100, 120))), {"own.svg", "latency.svg", "throughput-cpu.svg"}), \
+            (outcome([{"direct": silent(0, 8)}], IDLE), {"own.svg"}):
+        results.Results(args, [DIRECT, A, B], {}).add(found, [], [])
+        assert {path.name for path in tmp_path.glob("*.svg")} == left
 
 
 @pytest.mark.parametrize("points", [[Point(5, 5)], [Point(5, 5), Point(5, 5)], [Point(1, 0), Point(1e9, 1e-3)]])
