@@ -22,17 +22,20 @@ def load(path: Path) -> list[dict]:
     return [document for document in yaml.safe_load_all(path.read_text("utf-8")) if document]
 
 
-def _model_of(manifest: dict) -> str:
-    """apps/v1 DaemonSet: V1DaemonSet."""
-    version = str(manifest.get("apiVersion", "")).rpartition("/")[2]
-    name = version[:1].upper() + version[1:] + str(manifest.get("kind", ""))
-    if not hasattr(client, name):
-        raise BadManifest(f"{manifest.get('apiVersion')} {manifest.get('kind')}: no such kind")
-    return name
+def _model_of(manifest: dict, where: str) -> str:
+    """apps/v1 DaemonSet: V1DaemonSet, which AppsV1Api can create."""
+    group, _, version = str(manifest.get("apiVersion", "")).rpartition("/")
+    version, kind = version.capitalize(), str(manifest.get("kind", ""))
+    words = (group.removesuffix(".k8s.io") or "core").split(".")
+    api = getattr(client, "".join(map(str.capitalize, words)) + version + "Api", None)
+    created = re.sub(r"\B(?=[A-Z])", "_", kind).lower()
+    if not any(hasattr(api, f"create_{scope}{created}") for scope in ("", "namespaced_")):
+        raise BadManifest(f"{where}: {manifest.get('apiVersion')} {kind}: no such kind")
+    return version + kind
 
 
 def check(manifest: dict, where: str) -> None:
-    _check(manifest, _model_of(manifest), f"{where}: {manifest['kind']}")
+    _check(manifest, _model_of(manifest, where), f"{where}: {manifest['kind']}")
 
 
 def _check(value: object, kind: str, where: str) -> None:

@@ -21,7 +21,8 @@ import network
 import routing
 from network import INTERNET, Network
 from place import Place
-from pods import PATIENCE_S, Failed, Pod, podman
+from pods import PATIENCE_S, Pod, podman
+from processes import Failed
 from transfer import Download, Web
 
 # Of the image's daemons: how mesh/routing.py calls it, and what a container cannot do.
@@ -90,7 +91,8 @@ def exam_rights(house: Pod) -> None:
         if house.run(*command).returncode == 0:
             raise Failed(means)
     mode = house.run("stat", "-L", "-c", "%a", "/etc/hawser-secret/token").stdout.strip()
-    say(f"the secret has the mode {mode}")
+    if not mode.endswith("00"):
+        raise Failed(f"the secret has the mode {mode}; expected that others cannot read it")
 
 
 def exam(daemon: str) -> None:

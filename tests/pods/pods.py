@@ -12,16 +12,13 @@ from pathlib import Path
 
 import yaml
 from namespace import Namespace
+from processes import Failed
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DEPLOY = ROOT / "deploy" / "kubernetes"
 # crun gives up where it may not raise RLIMIT_MEMLOCK.
 _PODMAN = ["podman", "--cgroup-manager=cgroupfs", "--runtime=runc"]
 PATIENCE_S = 120
-
-
-class Failed(Exception):
-    """What did not come true."""
 
 
 def podman(*words: str, check: bool = True) -> str:
