@@ -14,7 +14,7 @@ STATE_DIR ?= /var/lib/hawser
 HISTORY_WRITE_S ?= 1800
 SAN     ?= 0
 V       ?= 0
-# How long `make soak` lasts.
+# How long the longest torture of `make soak` lasts; all of it, four times as long.
 SOAK_SECONDS ?= 600
 # Test files that run side by side, also on two cores: they mostly wait.
 TEST_JOBS ?= 4
@@ -264,7 +264,7 @@ build/fuzz/%: build/fuzz/tests/fuzz/%.o $(FUZZ_LIB)
 	$(Q)$(CLANG) $(FUZZ_FLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs libsodium)
 
 .PHONY: soak
-soak: setup-check ## ten minutes of torture, garbage handshakes, links that swallow packets (SOAK_SECONDS=600 SEED=1 SAN=1)
+soak: setup-check ## 40 minutes of torture, garbage handshakes, links that swallow packets (SOAK_SECONDS=600 SEED=1 SAN=1)
 	@$(MAKE) --no-print-directory all $(TORTURE) $(EMULATOR)
 	@HAWSER_BUILD=$(BUILD) SOAK_SECONDS=$(SOAK_SECONDS) PYTEST_TIMEOUT=$$((3 * $(SOAK_SECONDS) + 240)) $(PYTHON) -m pytest -p no:cacheprovider \
 		-s tests/net/test_exit_load.py tests/net/test_link_swallow.py tests/net/test_torture.py \

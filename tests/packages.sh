@@ -3,7 +3,7 @@
 # The Debian packages on machines of their own: built, looked at by lintian, installed on an exit and on
 # a router that have the real systemd as their first process, upgraded under load, purged. All of it
 # lies in a tmpfs and in namespaces, and is gone when this script ends, however it ends. Or the container
-# image, built by buildah and run by podman.
+# image, built by buildah and run by podman; or that and a mesh node's, run as pods.
 # Usage, in the tree: [SUITE=bookworm] packages.sh packages|container|pods; what is not committed is left out.
 set -eu
 suite=${SUITE:-bookworm}

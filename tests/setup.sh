@@ -6,8 +6,9 @@ set -eu
 export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
 
 # What each is for: the build and the daemon (run); besides these the tests and lint (check); `make
-# check-cross` (cross), `make check-fresh` (fresh), `make check-packages` and `check-container` (packages);
-# besides run and check, `make bench` (bench), `make check-kernels` (kernels) and `make mesh` (mesh).
+# check-cross` (cross), `make check-fresh` (fresh), `make check-packages`, `check-container` and
+# `check-pods` (packages); besides run and check, `make bench` (bench), `make check-kernels` (kernels)
+# and `make mesh` (mesh).
 run="gcc make pkg-config libc6-dev libev-dev libc-ares-dev libconfuse-dev libjson-c-dev
 libsodium-dev libmicrohttpd-dev libncurses-dev libnftables-dev libnftnl-dev libmnl-dev libbpf-dev libelf-dev zlib1g-dev
 clang llvm bpftool"
