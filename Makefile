@@ -190,7 +190,7 @@ check-cross: ## build for other processors and C libraries, and run unit tests t
 
 .PHONY: check-kernels
 check-kernels: setup-kernels ## run tests on kernels of Debian in virtual machines (KERNELS="6.1 6.12 7 DIR", T="exits links", RESUME=1)
-	@$(MAKE) --no-print-directory T= all unit $(TORTURE) $(STEPPING_CLOCK) $(STATIC_CLIENT) $(EMULATOR) $(BENCH_TOOLS)
+	@$(MAKE) --no-print-directory T= all unit $(TORTURE) $(STEPPING_CLOCK) $(STATIC_CLIENT) $(EMULATOR)
 	@exec $(PYTHON) -B tests/kernels/check.py --build $(BUILD) --tests "$(T)" \
 		$(if $(filter 1,$(RESUME)),--resume) $(KERNELS)
 
