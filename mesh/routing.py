@@ -17,6 +17,8 @@ from place import UPLINK_PROTOCOL, Place, prefix6
 CONVERGE_S = 90
 # Two of these that are missed are a neighbour that is gone; of BFD (RFC 5880), three.
 _HELLO_S, _BFD_S = 0.3, 0.2
+# By babeld's default of 4 a way that was lost counts as worse than a long one for half a minute after it is back.
+_SMOOTHING_S = 1
 # FRR's daemons lower their rights.
 _OWN_RUN = 'mkdir -p /run/frr && { chown frr:frr /run/frr 2>/dev/null || true; } && exec "$@"'
 # What a link costs: Babel's default for a wired one, more where it is slower than this.
@@ -54,6 +56,7 @@ class Node:
 def babeld(node: Node) -> list[list[str]]:
     """RFC 8966, with source-specific routes (RFC 9079)."""
     lines = [f"state-file {node.directory}/{node.name}.state", "ipv6-subtrees true",
+             f"smoothing-half-life {_SMOOTHING_S}",
              f"default type tunnel hello-interval {_HELLO_S} update-interval 4"]
     lines += [f"interface {device} rxcost {cost}" for device, cost in node.links()]
     lines += ["redistribute local ip fd60::/16 eq 128", "redistribute local ip fd61::/16 eq 128"]

@@ -51,9 +51,9 @@ def router(balanced):
         each.finish()
 
 
-def announce(exits: list[Exit]) -> None:
+def announce(exits: list[Exit], port: str = "") -> None:
     for exit_ in exits:
-        exit_.start("--announce", exit_.own)
+        exit_.start("--announce", exit_.own + port)
 
 
 def dial(router: Hawserd, port: int) -> socket.socket:
@@ -104,8 +104,9 @@ def test_without_an_announced_address_they_do_not(balanced, echo, router):
         client.close()
 
 
-def test_a_link_that_comes_back_joins_again(bare, balanced, echo, router):
-    announce(balanced.exits)
+@pytest.mark.parametrize("port", ["", ":1081"])
+def test_a_link_that_comes_back_joins_again(bare, balanced, echo, router, port):
+    announce(balanced.exits, port)
     daemon = router(*LINK)
     client = dial(daemon, echo.port)
     own = carrier(balanced.exits).own
@@ -120,7 +121,8 @@ def test_a_link_that_comes_back_joins_again(bare, balanced, echo, router):
 
 
 def test_a_link_that_comes_back_ends_no_join_to_a_port(bare, balanced, echo, router):
-    """Sessions that began before cannot join by it: offered to them again, it would only end what others have."""
+    """Where it is the address that they dialled with another port, sessions that began before cannot join by it:
+    offered to them again, it would only end what others have."""
     for exit_ in balanced.exits:
         exit_.start("--announce", f"{exit_.inner}:1081")
     daemon = router(*LINK)

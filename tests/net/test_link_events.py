@@ -12,6 +12,7 @@ import pytest
 import peers
 from bed import Bed
 from daemon import Hawserd
+from exit_net import Net
 from links import bare, daemon  # pylint: disable=unused-import
 from topology import LINKS, SERVER4, far, near
 from waiting import until
@@ -199,3 +200,28 @@ def test_the_only_link_may_flap(bare):
             until(lambda: got() > before + PAYLOAD)
     finally:
         running.finish()
+
+
+@pytest.mark.mptcp
+def test_links_of_a_session_by_an_exit_come_back(bare, tmp_path):
+    """Again and again, the one that it began on and the other; and afterwards links are again as exits that
+    announce addresses want them."""
+    with contextlib.ExitStack() as stack:
+        def hawserd(*options: str, **more) -> Hawserd:
+            made = Hawserd(bare, *options, **more)
+            stack.callback(made.finish)
+            return made
+
+        net = Net(bare, hawserd, tmp_path)
+        net.serve("one")
+        daemon = net.settled("one", more="\n".join(f"link wan-{link} {{ device = {link} }}" for link in LINKS))
+        with download(daemon):
+            for link in LINKS:
+                await_payload(bare, link)
+            for link in LINKS * 2:
+                bare.server.run("ip", "link", "set", "dev", link, "down")
+                until(lambda link=link: near(link)[0] not in bare.endpoints())
+                bare.server.run("ip", "link", "set", "dev", link, "up")
+                await_payload(bare, link, RETURN_S)
+        until(lambda: bare.endpoints(),
+              lambda ours: all(ours[near(link)[0]].get("fullmesh") for link in LINKS))

@@ -194,7 +194,9 @@ static struct link_standing find_standing(const struct link_setup *setup,
 	const struct link_ground ground = {.ours = setup->data.endpoints,
 					   .ours_count = setup->data.endpoint_count,
 					   .leaving = census->leaving,
-					   .leaving_count = census->leaving_count};
+					   .leaving_count = census->leaving_count,
+					   .exit_ports = setup->exit_ports,
+					   .exit_port_count = setup->exit_port_count};
 
 	return link_standing_find(census->subflows, census->subflow_count, &ground, address);
 }
@@ -219,11 +221,30 @@ static void hold_leaving(struct link_setup *setup, struct wanted *wanted,
 	}
 }
 
+/* With what flags it is made: connections that lost the subflow they began with join none that is
+ * fullmesh, except where their peer announces addresses. */
+static uint32_t flags_for(const struct mptcp_pm_endpoint *endpoint,
+			  const struct link_standing *standing)
+{
+	return standing->bereft > 0 ? endpoint->flags & ~(uint32_t)MPTCP_PM_ADDR_FLAG_FULLMESH
+				    : endpoint->flags;
+}
+
+static bool is_new(const struct link_setup *setup, const struct wanted *wanted)
+{
+	for (size_t i = 0; i < wanted->endpoint_count; i++)
+		if (!is_recorded(setup, &wanted->endpoints[i].address))
+			return true;
+	return false;
+}
+
 /* Whether somebody has to know who stands where. */
 static bool needs_subflows(const struct link_setup *setup, const struct wanted *wanted,
 			   const struct census *census)
 {
 	if (wanted->any_link && link_offers_due(&setup->offers, clock_monotonic_s()))
+		return true;
+	if (setup->endpoint_flags && is_new(setup, wanted))
 		return true;
 	for (size_t i = 0; i < census->there_count; i++)
 		if (is_recorded(setup, &census->there[i].address) &&
@@ -258,6 +279,7 @@ static int offer_again(struct link_setup *setup, const struct wanted *wanted,
 		const struct mptcp_pm_endpoint *shall = &wanted->endpoints[i];
 		const struct mptcp_pm_endpoint *is =
 			find_endpoint(census->there, census->there_count, &shall->address);
+		struct mptcp_pm_endpoint offered = *shall;
 		struct link_standing standing;
 		char text[ADDRESS_TEXT_MAX];
 		int failed;
@@ -271,26 +293,31 @@ static int offer_again(struct link_setup *setup, const struct wanted *wanted,
 			continue;
 		log_info("links: %s is offered again: connections that have not joined: %zu",
 			 address_format_ip(&shall->address, text), standing.missing);
+		offered.flags = flags_for(shall, &standing);
 		failed = mptcp_pm_delete(setup->pm, is);
 		if (!failed)
-			failed = mptcp_pm_add(setup->pm, shall);
+			failed = mptcp_pm_add(setup->pm, &offered);
 		note(&err, failed);
 	}
 	return err;
 }
 
-/* The kernel ends its subflows and opens them anew, which must be nobody's last one. */
+/* The kernel ends its subflows and opens them anew, which must be nobody's last one, nor one that
+ * could not be opened so. */
 static int change(struct link_setup *setup, const struct census *census,
 		  const struct mptcp_pm_endpoint *is, const struct mptcp_pm_endpoint *shall)
 {
 	struct mptcp_pm_endpoint changed = *is;
-	const bool meshed_otherwise = is_meshed_otherwise(is, shall->flags);
 
 	changed.backup = shall->backup;
-	if (meshed_otherwise && find_standing(setup, census, &is->address).alone == 0)
-		changed.flags = shall->flags;
-	else if (meshed_otherwise)
-		setup->mesh_look_s = clock_monotonic_s() + MESH_LOOK_S;
+	if (is_meshed_otherwise(is, shall->flags)) {
+		const struct link_standing standing = find_standing(setup, census, &is->address);
+
+		if (standing.alone == 0 && flags_for(shall, &standing) == shall->flags)
+			changed.flags = shall->flags;
+		else
+			setup->mesh_look_s = clock_monotonic_s() + MESH_LOOK_S;
+	}
 	if (changed.backup == is->backup && changed.flags == is->flags)
 		return 0;
 	return mptcp_pm_set_flags(setup->pm, &changed);
@@ -311,8 +338,13 @@ static int add_wanted(struct link_setup *setup, const struct wanted *wanted,
 				note(&err, change(setup, census, is, shall));
 		} else if (!is || is->device != shall->device ||
 			   is->flags & MPTCP_PM_FLAG_IMPLICIT) {
-			int failed = add_endpoint(setup, shall);
+			const struct link_standing standing =
+				find_standing(setup, census, &shall->address);
+			struct mptcp_pm_endpoint added = *shall;
+			int failed;
 
+			added.flags = flags_for(shall, &standing);
+			failed = add_endpoint(setup, &added);
 			/* Somebody else's will do. */
 			note(&err, failed == -EEXIST ? 0 : failed);
 		}

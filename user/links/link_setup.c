@@ -360,9 +360,12 @@ int link_setup_apply(struct link_setup *setup, const struct net_view *view,
 	return err;
 }
 
-void link_setup_meet(struct link_setup *setup, bool exits)
+void link_setup_meet(struct link_setup *setup, const struct exit_config *exits, size_t count)
 {
-	setup->endpoint_flags = exits ? MPTCP_PM_ADDR_FLAG_FULLMESH : 0;
+	setup->endpoint_flags = count > 0 ? MPTCP_PM_ADDR_FLAG_FULLMESH : 0;
+	setup->exit_port_count = count;
+	for (size_t i = 0; i < count; i++)
+		setup->exit_ports[i] = exits[i].place.destination.port;
 }
 
 void link_setup_shaken(struct link_setup *setup, int device)

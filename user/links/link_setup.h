@@ -6,6 +6,7 @@
 
 #include "links/link.h"
 
+struct exit_config;
 struct link_setup;
 struct netlink;
 
@@ -19,9 +20,8 @@ struct link_setup *link_setup_open(struct netlink *netlink);
 int link_setup_apply(struct link_setup *setup, const struct net_view *view,
 		     const struct link *links, size_t count);
 
-/* Whether there are exits: these may announce addresses, to which every link then opens subflows.
- */
-void link_setup_meet(struct link_setup *setup, bool exits);
+/* Where exits are: these may announce addresses, to which every link then opens subflows. */
+void link_setup_meet(struct link_setup *setup, const struct exit_config *exits, size_t count);
 
 /* The interface was down, or lost an address, whatever it is by now: the kernel dropped routes by
  * it, and nobody else did. */

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "config/config.h"
 #include "links/link_journal.h"
 #include "links/link_offers.h"
 #include "links/link_setup.h"
@@ -46,6 +47,8 @@ struct link_setup {
 	struct link_journal_data data;
 	struct link_offers offers;
 	uint32_t endpoint_flags;
+	uint16_t exit_ports[EXITS_MAX];
+	size_t exit_port_count;
 	double mesh_look_s; /* when to see whether endpoints can get these; 0: all have them */
 	struct wanted last; /* what was wanted before: what of it is not there, others deleted */
 	unsigned int restored[KINDS]; /* by the last apply */

@@ -17,17 +17,33 @@ static bool is_port_dialled(const struct list *list, uint16_t port)
 	return false;
 }
 
-/* Whether it went to an address that was announced with a port of its own: there the kernel lets no
- * endpoint join later, so that one that is offered again would only end what has joined. */
-static bool is_settled(const struct list *all, const struct list *own)
+static bool is_exit_port(const struct link_ground *ground, uint16_t port)
+{
+	for (size_t i = 0; i < ground->exit_port_count; i++)
+		if (ground->exit_ports[i] == port)
+			return true;
+	return false;
+}
+
+/* Whether it went to the address where it began, announced with another port: the peer's kernel
+ * calls it 0 like that, where nobody may join, so that an endpoint that is offered again would only
+ * end what has joined. */
+static bool is_settled(const struct link_ground *ground, const struct list *all,
+		       const struct list *own)
 {
 	/* Where its first subflow went, nobody knows once that has ended: then any one's. */
-	const struct list *known = is_port_dialled(own, 0) ? own : all;
+	const bool began = is_port_dialled(own, 0);
+	const struct list *known = began ? own : all;
 
-	for (size_t i = 0; is_port_dialled(known, 0) && i < own->count; i++)
-		if (own->subflows[i].established && !own->subflows[i].dialled &&
-		    !is_port_dialled(known, address_port(&own->subflows[i].far)))
+	if (!is_port_dialled(known, 0) && ground->exit_port_count == 0)
+		return false;
+	for (size_t i = 0; i < own->count; i++) {
+		const uint16_t port = address_port(&own->subflows[i].far);
+
+		if (own->subflows[i].established && own->subflows[i].far_id == 0 &&
+		    !is_port_dialled(known, port) && (began || !is_exit_port(ground, port)))
 			return true;
+	}
 	return false;
 }
 
@@ -43,16 +59,21 @@ static void add(struct link_standing *standing, const struct list *all,
 	bool on_leaving = false;
 	bool elsewhere = false;
 	bool joins = false;
+	bool began = false; /* the subflow that it began with is there */
+	bool joined_beginning = false;
 
 	for (size_t i = 0; i < count; i++) {
 		const union address *local = &subflows[i].local;
 		const bool is_here = address_same_ip(local, address);
 
 		there = there || is_here;
+		began = began || subflows[i].dialled;
 		if (!subflows[i].established)
 			continue;
 		here = here || is_here;
 		joins = joins || subflows[i].by_peer;
+		joined_beginning =
+			joined_beginning || (subflows[i].by_peer && subflows[i].far_id == 0);
 		if (local->sa.sa_family == address->sa.sa_family &&
 		    address_is_among(local, ground->ours, ground->ours_count))
 			on_ours = true;
@@ -65,7 +86,10 @@ static void add(struct link_standing *standing, const struct list *all,
 	standing->alone += here && !elsewhere;
 	standing->stranded += joins && here && !elsewhere;
 	standing->served += here && elsewhere;
-	if (!joins || !on_ours || there || is_settled(all, &own))
+	if (!joins || !on_ours || is_settled(ground, all, &own))
+		return;
+	standing->bereft += joined_beginning && !began;
+	if (there)
 		return;
 	standing->missing++;
 	standing->waiting += on_leaving && !elsewhere;

@@ -13,6 +13,8 @@ struct link_ground {
 	size_t ours_count;
 	const union address *leaving;
 	size_t leaving_count;
+	const uint16_t *exit_ports; /* that exits are dialled at */
+	size_t exit_port_count;
 };
 
 /* Numbers of connections. */
@@ -25,6 +27,10 @@ struct link_standing {
 	size_t waiting;	 /* the same, established only on addresses that are to go */
 	size_t stranded; /* of alone, those that could have another subflow */
 	size_t served; /* established there and elsewhere, so that they go on at once without it */
+	/* Wherever they stand: those that lost the subflow they began with, and whose peer lets
+	 * others join where that went. No endpoint that is fullmesh joins them there, as the kernel
+	 * keeps what is left of that subflow in its list (run on 6.18). */
+	size_t bereft;
 };
 
 /* Of address. subflows are sorted by token. */

@@ -46,7 +46,7 @@ static void set_up(struct links *links, const struct net_view *view)
 
 	if (!links->setup)
 		return;
-	link_setup_meet(links->setup, links->config->exit_count > 0);
+	link_setup_meet(links->setup, links->config->exits, links->config->exit_count);
 	err = link_setup_apply(links->setup, view, links->links, links->count);
 	link_upkeep_note(&links->upkeep, link_setup_restored(links->setup),
 			 err == -EPERM ? 0 : err);

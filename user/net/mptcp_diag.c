@@ -33,6 +33,9 @@ static void read_ulp(const struct nlattr *ulp, struct mptcp_diag_subflow *subflo
 			continue;
 		mnl_attr_for_each_nested(attribute, kind)
 		{
+			if (mnl_attr_get_type(attribute) == MPTCP_SUBFLOW_ATTR_ID_REM &&
+			    mnl_attr_validate(attribute, MNL_TYPE_U8) >= 0)
+				subflow->far_id = mnl_attr_get_u8(attribute);
 			if (mnl_attr_validate(attribute, MNL_TYPE_U32) < 0)
 				continue;
 			if (mnl_attr_get_type(attribute) == MPTCP_SUBFLOW_ATTR_TOKEN_LOC)

@@ -15,6 +15,7 @@ enum { DSL, LTE, SAT, COUNT };
 static union address at[COUNT];
 static union address lan;
 static union address far;
+static const uint16_t exit_port = 1082;
 static struct link_offers offers;
 static struct mptcp_diag_subflow subflows[SUBFLOWS_MAX];
 static size_t subflow_count;
@@ -48,8 +49,12 @@ static struct mptcp_diag_subflow *add(uint32_t token, const union address *local
 /* LTE is to go. */
 static struct link_standing find(int link)
 {
-	const struct link_ground ground = {
-		.ours = at, .ours_count = COUNT, .leaving = &at[LTE], .leaving_count = 1};
+	const struct link_ground ground = {.ours = at,
+					   .ours_count = COUNT,
+					   .leaving = &at[LTE],
+					   .leaving_count = 1,
+					   .exit_ports = &exit_port,
+					   .exit_port_count = 1};
 
 	return link_standing_find(subflows, subflow_count, &ground, &at[link]);
 }
@@ -127,27 +132,54 @@ static struct mptcp_diag_subflow *to(struct mptcp_diag_subflow *subflow, const c
 {
 	assert_int_equal(address_parse(peer, &subflow->far), 0);
 	subflow->dialled = dialled;
+	subflow->far_id = dialled ? 0 : 1;
 	return subflow;
 }
 
-/* To an address with a port of its own no endpoint joins later, offered or not; to another address
- * with the same port it does, also after the first subflow has ended. */
+/* To the address where it began, announced with another port, no endpoint joins later, offered or
+ * not; to another address it does, also after the first subflow has ended. */
 static void test_settled(void **state)
 {
 	(void)state;
 	to(add(1, &at[LTE]), "192.0.2.50:1080", true);
-	to(add(1, &at[SAT]), "192.0.2.60:1081", false);
+	to(add(1, &at[SAT]), "192.0.2.50:1081", false)->far_id = 0;
 	assert_standing(DSL, 0, 0, 0, 0);
 	to(add(2, &at[LTE]), "192.0.2.50:1080", true);
 	to(add(2, &at[SAT]), "192.0.2.60:1080", false);
 	assert_standing(DSL, 0, 0, 1, 0);
-	to(add(3, &at[SAT]), "192.0.2.60:1080", false);
-	to(add(9, &at[SAT]), "192.0.2.60:1081", false);
+	to(add(3, &at[LTE]), "192.0.2.50:1080", true);
+	to(add(3, &at[SAT]), "192.0.2.60:1081", false);
 	assert_standing(DSL, 0, 0, 2, 0);
+	to(add(4, &at[SAT]), "192.0.2.60:1080", false);
+	to(add(9, &at[SAT]), "192.0.2.50:1081", false)->far_id = 0;
+	assert_standing(DSL, 0, 0, 3, 0);
 	/* One that is on its way has not come there. */
-	to(add(4, &at[LTE]), "192.0.2.50:1080", true);
-	to(add(4, &at[SAT]), "192.0.2.60:1081", false)->established = false;
-	assert_standing(DSL, 0, 0, 3, 1);
+	to(add(5, &at[LTE]), "192.0.2.50:1080", true);
+	to(add(5, &at[SAT]), "192.0.2.50:1081", false)->established = false;
+	assert_standing(DSL, 0, 0, 4, 1);
+}
+
+/* They lost what they began with, and joined there again or not at all elsewhere. */
+static void test_bereft(void **state)
+{
+	(void)state;
+	add(1, &at[LTE]);
+	add(1, &at[SAT])->dialled = false;
+	assert_int_equal(find(DSL).bereft, 0);
+	add(2, &at[SAT])->dialled = false;
+	assert_int_equal(find(DSL).bereft, 1);
+	assert_int_equal(find(SAT).bereft, 1);
+	/* To an address that the peer announced: it lets nobody join at the other. */
+	to(add(3, &at[SAT]), "192.0.2.60:1080", false);
+	add(4, &lan)->dialled = false;
+	assert_int_equal(find(DSL).bereft, 1);
+	/* An address that it began at, and was announced with another port. */
+	to(add(5, &at[SAT]), "192.0.2.50:1081", false)->far_id = 0;
+	assert_int_equal(find(DSL).bereft, 1);
+	/* Nobody else is connected to that exit at this moment. */
+	to(add(6, &at[SAT]), "192.0.2.70:1082", false)->far_id = 0;
+	assert_int_equal(find(DSL).bereft, 2);
+	assert_standing(DSL, 0, 0, 4, 0);
 }
 
 /* Clients of ours in the LAN, and those of the other family, join nothing. */
@@ -278,6 +310,7 @@ int main(void)
 		cmocka_unit_test_setup(test_a_join_under_way_is_no_subflow_yet, setup),
 		cmocka_unit_test_setup(test_fallen_back, setup),
 		cmocka_unit_test_setup(test_settled, setup),
+		cmocka_unit_test_setup(test_bereft, setup),
 		cmocka_unit_test_setup(test_not_ours, setup),
 		cmocka_unit_test_setup(test_hold, setup),
 		cmocka_unit_test_setup(test_hold_ends, setup),
