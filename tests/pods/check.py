@@ -20,6 +20,7 @@ sys.path += [str(ROOT / folder) for folder in ("testbed", "bench", "mesh")]
 import network
 import routing
 from network import INTERNET, Network
+from patience import PATIENCE
 from place import Place
 from pods import PATIENCE_S, Pod, podman
 from processes import Failed
@@ -28,6 +29,10 @@ from transfer import Download, Web
 # Of the image's daemons: how mesh/routing.py calls it, and what a container cannot do.
 DAEMONS = {"babeld": ("babeld", "skip-kernel-setup true\n"), "bird": ("bird-babel", "")}
 SETTLING_S, MEASURED_S = 6, 6
+# On a busy machine one of so many looks shows what the others do not.
+LOOKS_MAX = 8
+# hawserd leaves the link, and waits neither for the routing daemon nor for TCP: 0.4 to 0.9 s were measured.
+GAP_MAX_S = 4 * PATIENCE
 # By each gateway: a twentieth of what its link carries meanwhile.
 LEAST_BYTES = MEASURED_S * 20_000_000 // 8 // 20
 
@@ -117,18 +122,29 @@ def exam(daemon: str) -> None:
         web = stack.enter_context(contextlib.closing(Web(place.spaces[INTERNET])))
         download = Download(place.clients["house"], "10.62.1.1", web)
         follow(download, SETTLING_S)
-        before = carried(place)
-        follow(download, SETTLING_S + MEASURED_S)
-        by = {gateway: count - before[gateway] for gateway, count in carried(place).items()}
-        share = download.rate(SETTLING_S, SETTLING_S + MEASURED_S) / described.most("house")
+        share = add_up(place, download)
         cut = time.monotonic() - download.began
         place.links["house-hill"].set(blackhole="on")
         follow(download, cut + 8)
         gap = download.longest_gap(cut, cut + 8)
         say(f"{daemon}: {share:.2f} of the minimal cut by two gateways; longest gap {gap:.1f} s when a link was cut")
-        if min(by.values()) < LEAST_BYTES:
-            raise Failed(f"bytes by each gateway: {by}; expected {LEAST_BYTES}")
+        if gap > GAP_MAX_S:
+            raise Failed(f"{gap:.1f} s without a byte after a link was cut; expected {GAP_MAX_S} s at most")
         drain(house, download)
+
+
+def add_up(place: Place, download: Download) -> float:
+    """Both gateways carry, and together more than the best path alone could. Their share of the minimal cut."""
+    most, best = place.network.most("house"), place.network.best_path("house")
+    for _ in range(LOOKS_MAX):
+        before, began = carried(place), time.monotonic() - download.began
+        follow(download, began + MEASURED_S)
+        by = {gateway: count - before[gateway] for gateway, count in carried(place).items()}
+        rate = download.rate(began, began + MEASURED_S)
+        if min(by.values()) >= LEAST_BYTES and rate > best:
+            return rate / most
+    raise Failed(f"{rate:.1f} Mbit/s, bytes by each gateway {by}; expected more than {best:g} Mbit/s, which the best "
+                 f"path can carry, and {LEAST_BYTES} bytes by each")
 
 
 def carried(place: Place) -> dict[str, int]:
