@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import processes
 from namespace import MountNamespace
-from place import UPLINK_PROTOCOL, Place, prefix6
+from place import SERVER6, UPLINK_PROTOCOL, Place, prefix6
 
 CONVERGE_S = 90
 # Two of these that are missed are a neighbour that is gone; of BFD (RFC 5880), three.
@@ -156,15 +157,21 @@ def start(stack: contextlib.ExitStack, place: Place, name: str, directory: Path)
 
 
 def has_way(place: Place, node: str, address: str) -> bool:
-    try:
-        place.spaces[node].run("ip", "-6", "route", "get", "fd99::1", "from", address)
-    except RuntimeError:
-        return False
-    return True
+    """There and back: nobody listens, and says so."""
+    with place.spaces[node].socket(socket.AF_INET6) as probe:
+        probe.settimeout(1)
+        try:
+            probe.bind((address, 0))
+            probe.connect((SERVER6, 9))
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            pass
+    return False
 
 
 def wait(place: Place, node: str, addresses: list[str]) -> float:
-    """Until the node has a way out from each of these. Seconds."""
+    """Until the node has a way out from each of these, and back. Seconds."""
     began = time.monotonic()
     while not all(has_way(place, node, address) for address in addresses):
         if time.monotonic() > began + CONVERGE_S:

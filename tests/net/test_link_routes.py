@@ -320,6 +320,31 @@ def test_prefixes_of_a_mesh(bare, start):
 
 
 @pytest.mark.mptcp
+def test_a_join_is_sent_again_when_its_way_moves(bare, start):
+    """Else it waits for TCP, which doubles its waiting."""
+    drop_b(bare)
+    ip(bare, f"-6 route del default via {far('a')[1]} dev a",
+       *(f"-6 addr add {prefix}1/128 dev lo nodad" for prefix in GATEWAY_PREFIXES))
+    for prefix in GATEWAY_PREFIXES.values():
+        leads(bare, prefix, "a")
+    daemon = start("--links", "auto")
+    with peers.listen(bare.server, SERVER6, mptcp=True) as listening:
+        with bare.rules("ip6 saddr fd78::/16 tcp option mptcp subtype 1 counter drop"):
+            client = daemon.dial(SERVER6, peers.port_of(listening))
+            server = peers.accept(listening)
+            client.sendall(b"?")
+            assert server.recv(1) == b"?"
+            until(lambda: "counter packets 0 " not in bare.server.run("nft", "list", "ruleset"))
+            assert "offered again" not in daemon.log()
+            for prefix in GATEWAY_PREFIXES.values():
+                leads(bare, prefix, "b")
+            until(lambda: "is offered again as its way has moved: connections that have not joined: 1\n" in daemon.log())
+        until(lambda: daemon.session()["upstream_subflows"], lambda count: count == 2)
+        client.close()
+        server.close()
+
+
+@pytest.mark.mptcp
 def test_a_gateway_beyond_a_neighbour_that_answers(bare, start, tmp_path):
     """Nobody but the exit can tell, and no routing daemon has noticed yet."""
     drop_b(bare)

@@ -281,6 +281,7 @@ static int offer_again(struct link_setup *setup, const struct wanted *wanted,
 			find_endpoint(census->there, census->there_count, &shall->address);
 		struct mptcp_pm_endpoint offered = *shall;
 		struct link_standing standing;
+		enum link_again again;
 		char text[ADDRESS_TEXT_MAX];
 		int failed;
 
@@ -288,11 +289,14 @@ static int offer_again(struct link_setup *setup, const struct wanted *wanted,
 		    address_is_among(&shall->address, census->leaving, census->leaving_count))
 			continue;
 		standing = find_standing(setup, census, &shall->address);
-		if (!link_offers_again(&setup->offers, &shall->address, &standing,
-				       clock_monotonic_s()))
+		again = link_offers_again(&setup->offers, &shall->address, &standing,
+					  clock_monotonic_s());
+		if (again == LINK_AGAIN_NO)
 			continue;
-		log_info("links: %s is offered again: connections that have not joined: %zu",
-			 address_format_ip(&shall->address, text), standing.missing);
+		log_info("links: %s is offered again%s: connections that have not joined: %zu",
+			 address_format_ip(&shall->address, text),
+			 again == LINK_AGAIN_MOVED ? " as its way has moved" : "",
+			 standing.missing + (again == LINK_AGAIN_MOVED ? standing.joining : 0));
 		offered.flags = flags_for(shall, &standing);
 		failed = mptcp_pm_delete(setup->pm, is);
 		if (!failed)

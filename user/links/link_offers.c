@@ -39,6 +39,17 @@ void link_offers_added(struct link_offers *offers, const union address *address,
 		*offer = (struct link_offer){.address = *address, .look_s = now_s + FIRST_LOOK_S};
 }
 
+void link_offers_moved(struct link_offers *offers, const union address *address, double now_s)
+{
+	struct link_offer *offer = find(offers, address);
+
+	if (!offer)
+		return;
+	offer->moved = true;
+	offer->looks = 0;
+	offer->look_s = now_s;
+}
+
 void link_offers_dropped(struct link_offers *offers, const union address *address)
 {
 	struct link_offer *offer = find(offers, address);
@@ -118,18 +129,25 @@ void link_offers_release(struct link_offers *offers, const union address *addres
 		offer->held_s = 0;
 }
 
-bool link_offers_again(struct link_offers *offers, const union address *address,
-		       const struct link_standing *standing, double now_s)
+enum link_again link_offers_again(struct link_offers *offers, const union address *address,
+				  const struct link_standing *standing, double now_s)
 {
 	struct link_offer *offer = get(offers, address);
 	const bool early = offer && offer->looks < LOOKS_MAX;
+	size_t in_vain;
 
 	if (!offer || now_s < offer->look_s || (!early && standing->waiting == 0))
-		return false;
+		return LINK_AGAIN_NO;
 	if (early)
 		look_later(offer, now_s);
 	else
 		offer->look_s = now_s + RARE_LOOK_S;
-	return standing->alone == 0 &&
-	       (standing->waiting > 0 || standing->missing > standing->users);
+	in_vain = offer->moved ? standing->joining : 0;
+	offer->moved = false;
+	if (standing->alone > 0)
+		return LINK_AGAIN_NO;
+	if (standing->waiting > 0 || standing->missing > standing->users)
+		return LINK_AGAIN_MISSED;
+	return standing->missing + in_vain > standing->users - in_vain ? LINK_AGAIN_MOVED
+								       : LINK_AGAIN_NO;
 }

@@ -14,6 +14,7 @@
 /* An address and what has become of its endpoint. */
 struct link_offer {
 	union address address;
+	bool moved;	    /* joins that are on their way were sent by a way that was another */
 	double look_s;	    /* when to see next who misses it */
 	unsigned int looks; /* since it was added, or others began to need it */
 	double held_s;	    /* since when it only stays for those that have nothing else; 0: no */
@@ -31,6 +32,10 @@ struct link_offers {
 /* The endpoint was added; joins are on their way. */
 void link_offers_added(struct link_offers *offers, const union address *address, double now_s);
 void link_offers_dropped(struct link_offers *offers, const union address *address);
+
+/* The way out from the address is another since a moment ago: who has not joined yet waits for an
+ * answer that may never come, and for longer each time. */
+void link_offers_moved(struct link_offers *offers, const union address *address, double now_s);
 
 /* Whether to look at connections now. */
 bool link_offers_due(const struct link_offers *offers, double now_s);
@@ -54,9 +59,15 @@ enum link_hold link_offers_hold(struct link_offers *offers, const union address 
 /* The endpoint is wanted. */
 void link_offers_release(struct link_offers *offers, const union address *address);
 
+enum link_again {
+	LINK_AGAIN_NO,
+	LINK_AGAIN_MISSED, /* to those that miss it */
+	LINK_AGAIN_MOVED,  /* to those that are on their way, which has moved, too */
+};
+
 /* Whether to offer this endpoint again, which ends its subflows first: only when all that have one
  * there have another, and some need it to live, or more miss it than have it. */
-bool link_offers_again(struct link_offers *offers, const union address *address,
-		       const struct link_standing *standing, double now_s);
+enum link_again link_offers_again(struct link_offers *offers, const union address *address,
+				  const struct link_standing *standing, double now_s);
 
 #endif

@@ -368,6 +368,11 @@ void link_setup_meet(struct link_setup *setup, const struct exit_config *exits, 
 		setup->exit_ports[i] = exits[i].place.destination.port;
 }
 
+void link_setup_moved(struct link_setup *setup, const union address *address)
+{
+	link_offers_moved(&setup->offers, address, clock_monotonic_s());
+}
+
 void link_setup_shaken(struct link_setup *setup, int device)
 {
 	struct wanted *last = &setup->last;

@@ -23,6 +23,9 @@ int link_setup_apply(struct link_setup *setup, const struct net_view *view,
 /* Where exits are: these may announce addresses, to which every link then opens subflows. */
 void link_setup_meet(struct link_setup *setup, const struct exit_config *exits, size_t count);
 
+/* The daemon of a mesh leads packets from this address another way. */
+void link_setup_moved(struct link_setup *setup, const union address *address);
+
 /* The interface was down, or lost an address, whatever it is by now: the kernel dropped routes by
  * it, and nobody else did. */
 void link_setup_shaken(struct link_setup *setup, int device);

@@ -89,6 +89,7 @@ static void add(struct link_standing *standing, const struct list *all,
 	if (!joins || !on_ours || is_settled(ground, all, &own))
 		return;
 	standing->bereft += joined_beginning && !began;
+	standing->joining += there && !here;
 	if (there)
 		return;
 	standing->missing++;

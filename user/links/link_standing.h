@@ -26,6 +26,7 @@ struct link_standing {
 	size_t missing;
 	size_t waiting;	 /* the same, established only on addresses that are to go */
 	size_t stranded; /* of alone, those that could have another subflow */
+	size_t joining;	 /* of users, those that are on their way there, and can join */
 	size_t served; /* established there and elsewhere, so that they go on at once without it */
 	/* Wherever they stand: those that lost the subflow they began with, and whose peer lets
 	 * others join where that went. No endpoint that is fullmesh joins them there, as the kernel

@@ -40,12 +40,28 @@ void links_choose(struct links *links)
 	links->changed(links->context, &choices);
 }
 
-static void set_up(struct links *links, const struct net_view *view)
+/* Of a mesh. */
+static void note_moved(struct links *links, const struct link *before)
+{
+	for (size_t i = 0; i < links->count; i++) {
+		const struct link *link = &links->links[i];
+		const struct link_path *path = &link->paths[IP_V6];
+		const bool moved =
+			link->device != before[i].device ||
+			!address_same_ip(&path->gateway, &before[i].paths[IP_V6].gateway);
+
+		if (link->from.bits > 0 && path->routed && before[i].device && moved)
+			link_setup_moved(links->setup, &path->address);
+	}
+}
+
+static void set_up(struct links *links, const struct net_view *view, const struct link *before)
 {
 	int err;
 
 	if (!links->setup)
 		return;
+	note_moved(links, before);
 	link_setup_meet(links->setup, links->config->exits, links->config->exit_count);
 	err = link_setup_apply(links->setup, view, links->links, links->count);
 	link_upkeep_note(&links->upkeep, link_setup_restored(links->setup),
@@ -171,7 +187,7 @@ void links_sync(struct links *links)
 		link_history_note(&links->history, &links->links[i], &before[i]);
 	if (again)
 		ev_timer_again(links->loop, &links->retry);
-	set_up(links, &view);
+	set_up(links, &view, before);
 	links_choose(links);
 	for (size_t i = 0; i < links->count; i++)
 		tell(links, &links->links[i]);

@@ -117,6 +117,8 @@ static void test_a_join_under_way_is_no_subflow_yet(void **state)
 	add(1, &at[DSL])->established = false;
 	assert_standing(LTE, 1, 1, 0, 0);
 	assert_standing(DSL, 1, 0, 0, 0);
+	assert_int_equal(find(DSL).joining, 1);
+	assert_int_equal(find(LTE).joining, 0);
 }
 
 static void test_fallen_back(void **state)
@@ -248,6 +250,27 @@ static void test_offered_to_those_that_miss_it(void **state)
 	assert_false(link_offers_due(&offers, 9000));
 }
 
+/* Who has not joined when the way moves will not be answered; else who is on its way has the time
+ * it takes. */
+static void test_moved(void **state)
+{
+	const struct link_standing on_their_way = {.users = 3, .joining = 2};
+	const struct link_standing most_joined = {.users = 3, .joining = 1};
+
+	(void)state;
+	link_offers_added(&offers, &at[DSL], 100);
+	assert_false(link_offers_again(&offers, &at[DSL], &on_their_way, 102));
+	link_offers_moved(&offers, &at[DSL], 102.5);
+	assert_true(link_offers_due(&offers, 102.5));
+	assert_true(link_offers_again(&offers, &at[DSL], &on_their_way, 102.5));
+	assert_false(link_offers_again(&offers, &at[DSL], &on_their_way, 104.5));
+	link_offers_moved(&offers, &at[DSL], 105);
+	assert_false(link_offers_again(&offers, &at[DSL], &most_joined, 105));
+	/* One that has no endpoint. */
+	link_offers_moved(&offers, &at[SAT], 106);
+	assert_false(link_offers_due(&offers, 106));
+}
+
 static void test_not_offered(void **state)
 {
 	/* Some would be without a subflow meanwhile. */
@@ -315,6 +338,7 @@ int main(void)
 		cmocka_unit_test_setup(test_hold, setup),
 		cmocka_unit_test_setup(test_hold_ends, setup),
 		cmocka_unit_test_setup(test_offered_to_those_that_miss_it, setup),
+		cmocka_unit_test_setup(test_moved, setup),
 		cmocka_unit_test_setup(test_not_offered, setup),
 		cmocka_unit_test_setup(test_offered_to_those_that_wait, setup),
 		cmocka_unit_test_setup(test_who_cannot_be_judged_is_looked_at_later, setup),
