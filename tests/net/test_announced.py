@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+import peers
 from balancer import JOINS, PORT
 from daemon import Hawserd
 from handshakes import read
@@ -74,27 +75,31 @@ def test_beside_a_link_with_the_same_address(host):
     assert state(space) == before
 
 
-def test_links_meet_their_first_exit(bare, balanced, echo, tmp_path):
+def test_links_meet_their_first_exit(bare, balanced, tmp_path):
     """Endpoints that are there get of it, too, and sessions go on."""
     config = tmp_path / "router.conf"
     config.write_text("upstream { sticky = no }\n", "ascii")
+    echo = peers.Server(bare.server, peers.echo, mptcp=True)
     daemon = Hawserd(bare, "-c", str(config), *LINK)
     try:
         ours = {f"{near(link)[0]} subflow dev {link}" for link in "ab"}
         until(lambda: endpoints(bare.router), lambda seen: ours <= seen)
         client = dial(daemon, echo.port)
+        until(lambda: daemon.session()["upstream_subflows"], lambda count: count == 2)
         config.write_text(f"""upstream {{ exit-answer = 20 when-no-exit = refuse sticky = no }}
             exit "shared" {{ address = "10.77.9.50" port = 1080 token-file = "{balanced.tokens}" }}""", "ascii")
         assert daemon.run_cli("reload").returncode == 0
         ours = {f"{near(link)[0]} subflow fullmesh dev {link}" for link in "ab"}
-        # Not one that is a session's last, which the kernel would end with it.
+        # Not one that is a session's last, which the kernel would end with it, nor its first, which it would not open again.
         until(lambda: endpoints(bare.router), lambda seen: len(ours & seen) == 1 or ours <= seen)
         client.sendall(b"again")
         assert read(client, 5) == b"again"
+        until(lambda: daemon.session()["upstream_subflows"], lambda count: count == 2)
         client.close()
         until(lambda: endpoints(bare.router), lambda seen: ours <= seen)
     finally:
         daemon.finish()
+        echo.close()
 
 
 def test_a_reload_without_it_takes_all_back(host):

@@ -221,13 +221,14 @@ static void hold_leaving(struct link_setup *setup, struct wanted *wanted,
 	}
 }
 
-/* With what flags it is made: connections that lost the subflow they began with join none that is
- * fullmesh, except where their peer announces addresses. */
+/* With what flags it is made: connections that lost the subflow they began with, or do so now, join
+ * none that is fullmesh, except where their peer announces addresses. */
 static uint32_t flags_for(const struct mptcp_pm_endpoint *endpoint,
 			  const struct link_standing *standing)
 {
-	return standing->bereft > 0 ? endpoint->flags & ~(uint32_t)MPTCP_PM_ADDR_FLAG_FULLMESH
-				    : endpoint->flags;
+	return standing->bereft + standing->begun > 0
+		       ? endpoint->flags & ~(uint32_t)MPTCP_PM_ADDR_FLAG_FULLMESH
+		       : endpoint->flags;
 }
 
 static bool is_new(const struct link_setup *setup, const struct wanted *wanted)

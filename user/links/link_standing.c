@@ -60,7 +60,9 @@ static void add(struct link_standing *standing, const struct list *all,
 	bool elsewhere = false;
 	bool joins = false;
 	bool began = false; /* the subflow that it began with is there */
+	bool begun_here = false;
 	bool joined_beginning = false;
+	bool announces = false; /* its peer, other addresses */
 
 	for (size_t i = 0; i < count; i++) {
 		const union address *local = &subflows[i].local;
@@ -72,6 +74,8 @@ static void add(struct link_standing *standing, const struct list *all,
 			continue;
 		here = here || is_here;
 		joins = joins || subflows[i].by_peer;
+		begun_here = begun_here || (is_here && subflows[i].dialled);
+		announces = announces || subflows[i].far_id != 0;
 		joined_beginning =
 			joined_beginning || (subflows[i].by_peer && subflows[i].far_id == 0);
 		if (local->sa.sa_family == address->sa.sa_family &&
@@ -89,6 +93,7 @@ static void add(struct link_standing *standing, const struct list *all,
 	if (!joins || !on_ours || is_settled(ground, all, &own))
 		return;
 	standing->bereft += joined_beginning && !began;
+	standing->begun += begun_here && !announces;
 	standing->joining += there && !here;
 	if (there)
 		return;

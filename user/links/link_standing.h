@@ -32,6 +32,7 @@ struct link_standing {
 	 * others join where that went. No endpoint that is fullmesh joins them there, as the kernel
 	 * keeps what is left of that subflow in its list (run on 6.18). */
 	size_t bereft;
+	size_t begun; /* there, and would be bereft without that subflow */
 };
 
 /* Of address. subflows are sorted by token. */

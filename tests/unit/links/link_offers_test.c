@@ -168,6 +168,11 @@ static void test_bereft(void **state)
 	add(1, &at[LTE]);
 	add(1, &at[SAT])->dialled = false;
 	assert_int_equal(find(DSL).bereft, 0);
+	assert_int_equal(find(LTE).begun, 1);
+	assert_int_equal(find(SAT).begun, 0);
+	to(add(7, &at[LTE]), "192.0.2.50:1080", true);
+	to(add(7, &at[SAT]), "192.0.2.60:1080", false);
+	assert_int_equal(find(LTE).begun, 1);
 	add(2, &at[SAT])->dialled = false;
 	assert_int_equal(find(DSL).bereft, 1);
 	assert_int_equal(find(SAT).bereft, 1);
@@ -181,7 +186,7 @@ static void test_bereft(void **state)
 	/* Nobody else is connected to that exit at this moment. */
 	to(add(6, &at[SAT]), "192.0.2.70:1082", false)->far_id = 0;
 	assert_int_equal(find(DSL).bereft, 2);
-	assert_standing(DSL, 0, 0, 4, 0);
+	assert_standing(DSL, 0, 0, 5, 0);
 }
 
 /* Clients of ours in the LAN, and those of the other family, join nothing. */
