@@ -169,7 +169,7 @@ run: setup-run ## install what is missing, build, run hawserd in the foreground
 TEST_FILES := $(sort $(wildcard tests/test_*.py tests/*/test_*.py))
 TESTS = $(strip $(if $(T),$(foreach t,$(TEST_FILES),$(if $(findstring $(T),$(notdir $t)),$t)),tests))
 # One file needs no helpers to run it, nor what only others look at; "tests" is many.
-TEST_PARTS = $(TORTURE) $(STEPPING_CLOCK) $(STATIC_CLIENT) $(EMULATOR) $(BENCH_TOOLS) \
+TEST_PARTS = $(TORTURE) $(STEPPING_CLOCK) $(SLOW_DISK) $(STATIC_CLIENT) $(EMULATOR) $(BENCH_TOOLS) \
 	     $(if $(filter tests %/test_unit.py,$(TESTS)),unit) $(if $(filter tests %/test_fuzz.py,$(TESTS)),fuzz)
 
 .PHONY: check
@@ -190,7 +190,7 @@ check-cross: ## build for other processors and C libraries, and run unit tests t
 
 .PHONY: check-kernels
 check-kernels: setup-kernels ## run tests on kernels of Debian in virtual machines (KERNELS="6.1 6.12 7 DIR", T="exits links", RESUME=1)
-	@$(MAKE) --no-print-directory T= all unit $(TORTURE) $(STEPPING_CLOCK) $(STATIC_CLIENT) $(EMULATOR)
+	@$(MAKE) --no-print-directory T= all unit $(TORTURE) $(STEPPING_CLOCK) $(SLOW_DISK) $(STATIC_CLIENT) $(EMULATOR)
 	@exec $(PYTHON) -B tests/kernels/check.py --build $(BUILD) --tests "$(T)" \
 		$(if $(filter 1,$(RESUME)),--resume) $(KERNELS)
 
@@ -222,9 +222,13 @@ $(TORTURE): $(call obj,$(wildcard tests/net/lib/torture_load/*.c) user/net/socke
 	@echo "  LD      $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
-# A time of day that tests set back and forth. Without sanitizers: it is preloaded before them.
+# Preloaded by tests: a time of day that they set back and forth, and a disk that they slow down. Without sanitizers,
+# which come after them.
 STEPPING_CLOCK := $(BUILD)/tests/stepping_clock.so
+SLOW_DISK := $(BUILD)/tests/slow_disk.so
 $(STEPPING_CLOCK): tests/net/lib/stepping_clock/stepping_clock.c
+$(SLOW_DISK): tests/net/lib/slow_disk/slow_disk.c
+$(STEPPING_CLOCK) $(SLOW_DISK):
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -shared -fPIC -o $@ $< -ldl

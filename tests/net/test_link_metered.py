@@ -178,6 +178,6 @@ def test_state_that_cannot_be_kept(bare, start, tmp_path):
     """Is said, and hurts nobody."""
     (tmp_path / "state").write_text("not a directory", "ascii")
     daemon = start("link lte { device = b  quota = 4M }\n")
-    until(lambda: "a restart will forget what link lte has used" in daemon.log())
+    until(lambda: "a restart will forget what links have used" in daemon.log())
     assert link(daemon)["quota"]["bytes"] == 4_000_000
     assert daemon.answers()

@@ -238,7 +238,7 @@ def test_one_that_hangs_while_it_writes(hawserd, echo, state):
         assert [up for up, _ in carried(daemon, "client").values()] == [40]
         assert "this is lost when hawserd stops" in daemon.run_cli("usage").stderr
     write(daemon, state)
-    assert usage(daemon)["fault"] == ""
+    until(lambda: usage(daemon)["fault"], lambda fault: fault == "")
 
 
 @pytest.mark.parametrize("days", [400, -400])

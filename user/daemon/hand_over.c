@@ -22,7 +22,7 @@ static void let_go(struct daemon *daemon)
 	daemon->let_go = true;
 	left_behind_join();
 	/* While links are still counted; the other one may be asked at once. */
-	usage_write(daemon->usage);
+	usage_flush(daemon->usage);
 	access_log_share(daemon->access_log);
 	log_info("another hawserd has control socket, links and interception from now on");
 	control_release(daemon);

@@ -6,13 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "daemon/worker.h"
-#include "history/history_file.h"
+#include "history/history_store.h"
 #include "links/links.h"
 #include "net/neighbours.h"
 #include "session/tally.h"
@@ -22,9 +21,6 @@
 #ifndef HISTORY_WRITE_S
 #define HISTORY_WRITE_S 1800
 #endif
-/* Another hawserd that writes takes so long at most, or hangs. */
-#define WRITE_WAIT_S   2.
-#define WRITE_AGAIN_US 5000
 
 /* What was carried without an exit, where there are some. */
 #define DIRECT "direct"
@@ -42,31 +38,16 @@ struct usage {
 	const struct links *links;
 	const struct config *config;
 	ev_timer gather;
-	struct history *unwritten; /* what the file lacks; NULL: off */
-	struct history *shown;	   /* the last answer */
-	int fault;		   /* errno of the last write or read */
-	bool changed;		   /* something is unwritten */
-	double written_s;
+	struct history_store *store; /* NULL: off */
 	struct meter meters[LINKS_MAX];
 	size_t meter_count;
 };
 
-static void note_fault(struct usage *usage, int fault)
-{
-	if (fault && fault != usage->fault)
-		log_warning("history: %s: %s; what was used is known until hawserd stops",
-			    usage->config->state_dir, strerror(fault));
-	usage->fault = fault;
-}
-
 static void add(struct usage *usage, enum history_kind kind, const char *name, const char *address,
 		struct history_time now, struct history_bytes bytes)
 {
-	if (!usage->unwritten || (bytes.up == 0 && bytes.down == 0))
-		return;
-	if (history_add(usage->unwritten, kind, name, address, now, bytes))
-		log_error("history: %s", strerror(ENOMEM));
-	usage->changed = true;
+	if (usage->store)
+		history_store_add(usage->store, kind, name, address, now, bytes);
 }
 
 /* Those of links that are there now, in place of the old ones. */
@@ -143,43 +124,6 @@ static void gather(struct usage *usage)
 	neighbours_free(&neighbours);
 }
 
-/* False: another hawserd writes just now. */
-static bool try_write(struct usage *usage)
-{
-	struct history *none;
-	int err;
-
-	if (!usage->changed)
-		return true;
-	none = history_new();
-	err = none ? history_file_add(usage->config->state_dir, usage->unwritten) : -ENOMEM;
-	if (err) {
-		history_free(none);
-	} else {
-		history_free(usage->unwritten);
-		usage->unwritten = none;
-		usage->changed = false;
-	}
-	if (err == -EWOULDBLOCK)
-		return false;
-	note_fault(usage, -err);
-	usage->written_s = clock_monotonic_s();
-	return true;
-}
-
-static void write_now(struct usage *usage)
-{
-	const double give_up_s = clock_monotonic_s() + WRITE_WAIT_S;
-
-	while (!try_write(usage)) {
-		if (clock_monotonic_s() >= give_up_s) {
-			note_fault(usage, EWOULDBLOCK);
-			return;
-		}
-		usleep(WRITE_AGAIN_US);
-	}
-}
-
 static void on_gather(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct usage *usage = timer->data;
@@ -187,8 +131,8 @@ static void on_gather(struct ev_loop *loop, ev_timer *timer, int events)
 	(void)loop;
 	(void)events;
 	gather(usage);
-	if (clock_monotonic_s() - usage->written_s >= HISTORY_WRITE_S)
-		(void)try_write(usage);
+	if (clock_monotonic_s() - history_store_written_s(usage->store) >= HISTORY_WRITE_S)
+		history_store_write(usage->store);
 }
 
 struct usage *usage_open(struct ev_loop *loop, struct worker *const *workers, size_t worker_count,
@@ -211,16 +155,12 @@ struct usage *usage_open(struct ev_loop *loop, struct worker *const *workers, si
 
 static void end(struct usage *usage)
 {
-	if (!usage->unwritten)
+	if (!usage->store)
 		return;
 	ev_timer_stop(usage->loop, &usage->gather);
-	usage_write(usage);
-	history_free(usage->unwritten);
-	history_free(usage->shown);
-	usage->unwritten = NULL;
-	usage->shown = NULL;
-	usage->changed = false;
-	usage->fault = 0;
+	gather(usage);
+	history_store_close(usage->store);
+	usage->store = NULL;
 }
 
 void usage_close(struct usage *usage)
@@ -235,14 +175,11 @@ static void begin(struct usage *usage)
 {
 	/* What was carried while it was off counts for nothing. */
 	gather(usage);
-	usage->unwritten = history_new();
-	if (!usage->unwritten) {
+	usage->store = history_store_open(usage->loop, usage->config->state_dir);
+	if (usage->store)
+		ev_timer_again(usage->loop, &usage->gather);
+	else
 		log_error("history: %s", strerror(ENOMEM));
-		return;
-	}
-	note_fault(usage, -history_file_check(usage->config->state_dir));
-	usage->written_s = clock_monotonic_s();
-	ev_timer_again(usage->loop, &usage->gather);
 }
 
 void usage_configure(struct usage *usage, const struct config *config)
@@ -252,39 +189,39 @@ void usage_configure(struct usage *usage, const struct config *config)
 	if (old && (!config->history || strcmp(old->state_dir, config->state_dir) != 0))
 		end(usage);
 	usage->config = config;
-	if (config->history && !usage->unwritten)
+	if (config->history && !usage->store)
 		begin(usage);
-	else if (usage->unwritten)
+	else if (usage->store)
 		gather(usage);
 }
 
 void usage_write(struct usage *usage)
 {
-	if (!usage->unwritten)
+	if (!usage->store)
 		return;
 	gather(usage);
-	write_now(usage);
+	history_store_write(usage->store);
+}
+
+void usage_flush(struct usage *usage)
+{
+	if (!usage->store)
+		return;
+	gather(usage);
+	history_store_flush(usage->store);
 }
 
 const struct history *usage_history(struct usage *usage)
 {
-	int err;
-
-	if (usage->unwritten)
-		gather(usage);
-	history_free(usage->shown);
-	usage->shown = usage->unwritten ? history_new() : NULL;
-	if (!usage->shown)
+	if (!usage->store)
 		return NULL;
-	err = history_file_read(usage->config->state_dir, usage->shown);
-	if (err)
-		note_fault(usage, -err);
-	if (history_merge(usage->shown, usage->unwritten))
-		log_error("history: %s", strerror(ENOMEM));
-	return usage->shown;
+	gather(usage);
+	return history_store_read(usage->store);
 }
 
 const char *usage_fault(const struct usage *usage)
 {
-	return usage->fault ? strerror(usage->fault) : "";
+	const int fault = usage->store ? history_store_fault(usage->store) : 0;
+
+	return fault ? strerror(fault) : "";
 }

@@ -24,8 +24,11 @@ void usage_close(struct usage *usage);
  * the history ends or has another directory. */
 void usage_configure(struct usage *usage, const struct config *config);
 
-/* Writes all up to now, and waits for another hawserd that writes. */
+/* Begins to write all up to now. */
 void usage_write(struct usage *usage);
+
+/* The same, and waits until it is done: for the disk, and for another hawserd that writes. */
+void usage_flush(struct usage *usage);
 
 /* All up to now; NULL while it is off. Valid until control returns to the loop. */
 const struct history *usage_history(struct usage *usage);

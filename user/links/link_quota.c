@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/text_saver.h"
 #include "links/quota_file.h"
 
 /* So much of what the others can carry is all of it: users give the speed that they were sold. */
@@ -25,6 +26,7 @@ struct entry {
 
 struct link_quota {
 	struct quota_file *file;
+	struct text_saver *saver;
 	char *state_dir;
 	int save_error; /* that was told of */
 	struct entry entries[LINKS_MAX];
@@ -35,27 +37,37 @@ struct link_quota {
 	double needed_s; /* when it was the last time */
 };
 
-struct link_quota *link_quota_open(void)
+static void on_saved(void *owner, const char *directory, int err)
+{
+	struct link_quota *metered = owner;
+
+	if (err && err != metered->save_error)
+		log_warning("quota: cannot write to %s: %s; a restart will forget what links have "
+			    "used",
+			    directory, strerror(-err));
+	metered->save_error = err;
+}
+
+struct link_quota *link_quota_open(struct ev_loop *loop)
 {
 	struct link_quota *metered = calloc(1, sizeof(*metered));
 
-	if (metered)
-		metered->needed_s = -LEAVE_S;
-	return metered;
+	if (!metered)
+		return NULL;
+	metered->needed_s = -LEAVE_S;
+	metered->saver = text_saver_open(loop, QUOTA_FILE_NAME, on_saved, metered);
+	if (metered->saver)
+		return metered;
+	free(metered);
+	return NULL;
 }
 
 static void save(struct link_quota *metered, struct entry *entry)
 {
-	int err;
-
 	if (!metered->file || !entry->usage.begun)
 		return;
-	err = quota_file_put(metered->file, entry->name, &entry->usage);
-	if (err && err != metered->save_error)
-		log_warning("quota: cannot write to %s: %s; a restart will forget what link %s has "
-			    "used",
-			    metered->state_dir, strerror(-err), entry->name);
-	metered->save_error = err;
+	text_saver_put(metered->saver, metered->state_dir,
+		       quota_file_put(metered->file, entry->name, &entry->usage));
 	entry->saved = entry->usage;
 }
 
@@ -70,6 +82,7 @@ void link_quota_close(struct link_quota *metered)
 	if (!metered)
 		return;
 	save_all(metered);
+	text_saver_close(metered->saver);
 	quota_file_close(metered->file);
 	free(metered->state_dir);
 	free(metered);
@@ -83,6 +96,16 @@ static struct entry *find(struct entry *entries, size_t count, const char *name)
 	return NULL;
 }
 
+static void move(struct link_quota *metered, const char *state_dir)
+{
+	/* It may be there that we come back to. */
+	text_saver_flush(metered->saver);
+	quota_file_close(metered->file);
+	metered->file = NULL;
+	free(metered->state_dir);
+	metered->state_dir = strdup(state_dir);
+}
+
 void link_quota_follow(struct link_quota *metered, const struct links_config *config,
 		       const char *state_dir)
 {
@@ -92,10 +115,8 @@ void link_quota_follow(struct link_quota *metered, const struct links_config *co
 	save_all(metered);
 	memcpy(before, metered->entries, sizeof(before));
 	metered->count = 0;
-	quota_file_close(metered->file);
-	metered->file = NULL;
-	free(metered->state_dir);
-	metered->state_dir = strdup(state_dir);
+	if (!metered->state_dir || strcmp(metered->state_dir, state_dir) != 0)
+		move(metered, state_dir);
 	for (size_t i = 0; i < config->count; i++) {
 		const struct link_config *link = &config->link[i];
 		struct entry *entry = &metered->entries[metered->count];

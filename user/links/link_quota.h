@@ -8,10 +8,11 @@
 #include "links/link_rates.h"
 #include "links/quota_usage.h"
 
+struct ev_loop;
 struct link_quota;
 
 /* NULL without memory. */
-struct link_quota *link_quota_open(void);
+struct link_quota *link_quota_open(struct ev_loop *loop);
 
 /* Writes what is to survive. NULL is allowed. */
 void link_quota_close(struct link_quota *metered);

@@ -234,7 +234,7 @@ struct links *links_open(struct ev_loop *loop, const struct config *config,
 	links->context = context;
 	links->probes = link_probes_open(loop, on_changed, links);
 	links->portals = link_portals_open(loop, on_changed, links);
-	links->metered = link_quota_open();
+	links->metered = link_quota_open(loop);
 	if (!links->probes || !links->portals || !links->metered) {
 		link_probes_close(links->probes);
 		link_portals_close(links->portals);

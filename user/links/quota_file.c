@@ -11,13 +11,10 @@
 
 #include "base/json.h"
 #include "base/log.h"
-#include "base/text_file.h"
 
-#define FILE_NAME     "links.json"
 #define BOOT_TEXT_MAX 64
 
 struct quota_file {
-	char directory[PATH_MAX];
 	char path[PATH_MAX];
 	char boot[BOOT_TEXT_MAX]; /* what the kernel calls this one */
 	struct json_object *root;
@@ -52,8 +49,7 @@ struct quota_file *quota_file_open(const char *directory)
 
 	if (!file)
 		return NULL;
-	snprintf(file->directory, sizeof(file->directory), "%s", directory);
-	if ((size_t)snprintf(file->path, sizeof(file->path), "%s/" FILE_NAME, directory) >=
+	if ((size_t)snprintf(file->path, sizeof(file->path), "%s/" QUOTA_FILE_NAME, directory) >=
 	    sizeof(file->path))
 		log_warning("quota: %s: %s", directory, strerror(ENAMETOOLONG));
 	read_boot(file->boot);
@@ -109,7 +105,8 @@ static void put_month(struct json_object *object, const struct link_month *month
 	json_object_object_add(object, "bytes", json_object_new_uint64(month->bytes));
 }
 
-int quota_file_put(struct quota_file *file, const char *name, const struct quota_usage *usage)
+const char *quota_file_put(struct quota_file *file, const char *name,
+			   const struct quota_usage *usage)
 {
 	struct json_object *link = json_object_new_object();
 	struct json_object *others = json_object_new_array();
@@ -126,7 +123,5 @@ int quota_file_put(struct quota_file *file, const char *name, const struct quota
 	json_object_object_add(link, "device", json_object_new_int(usage->device));
 	json_object_object_add(link, "counter", json_object_new_uint64(usage->counter));
 	json_object_object_add(json_member(file->root, "links"), name, link);
-	return text_file_replace(
-		file->directory, FILE_NAME, 0644,
-		json_object_to_json_string_ext(file->root, JSON_C_TO_STRING_PRETTY));
+	return json_object_to_json_string_ext(file->root, JSON_C_TO_STRING_PRETTY);
 }

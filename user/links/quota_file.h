@@ -7,16 +7,20 @@
 
 struct quota_file;
 
-/* Reads "links.json" in this directory, if it is there; of what it says only what makes sense.
+/* In its directory. */
+#define QUOTA_FILE_NAME "links.json"
+
+/* Reads it, if it is there; of what it says only what makes sense.
  * NULL without memory. */
 struct quota_file *quota_file_open(const char *directory);
-void quota_file_close(struct quota_file *file); /* NULL is allowed; does not write */
+void quota_file_close(struct quota_file *file); /* NULL is allowed; */
 
 /* What the file says of the link with this name; all zero if nothing. */
 struct quota_usage quota_file_get(const struct quota_file *file, const char *name);
 
-/* Replaces the file in one step by one that has this of the link, and of others what it had. The
- * directory is made if need be. 0 or -errno. */
-int quota_file_put(struct quota_file *file, const char *name, const struct quota_usage *usage);
+/* What the file shall be that has this of the link, and of others what it had; valid until the next
+ * call. */
+const char *quota_file_put(struct quota_file *file, const char *name,
+			   const struct quota_usage *usage);
 
 #endif

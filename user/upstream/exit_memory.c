@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "base/text_file.h"
+#include "base/text_saver.h"
 #include "config/config.h"
 #include "shared/exit_state.h"
 
@@ -26,6 +26,7 @@ struct exit_memory {
 	const struct config *config; /* NULL: none yet */
 	char *written;		     /* what the file says; NULL: not known */
 	double written_s;
+	struct text_saver *saver;
 	int error; /* that was told of */
 	ev_timer look;
 };
@@ -77,21 +78,26 @@ static char *describe(const struct config *config)
 	return text;
 }
 
+static void on_saved(void *owner, const char *directory, int err)
+{
+	struct exit_memory *memory = owner;
+
+	if (err && err != memory->error)
+		log_warning("exits: cannot write %s/" FILE_NAME ": %s; a start without a name "
+			    "server will not find the exits",
+			    directory, strerror(-err));
+	memory->error = err;
+}
+
 static void save(struct exit_memory *memory)
 {
 	char *text = describe(memory->config);
-	int err;
 
 	if (!text || (memory->written && strcmp(text, memory->written) == 0)) {
 		free(text);
 		return;
 	}
-	err = text_file_replace(memory->config->state_dir, FILE_NAME, 0644, text);
-	if (err && err != memory->error)
-		log_warning("exits: cannot write %s/" FILE_NAME ": %s; a start without a name "
-			    "server will not find the exits",
-			    memory->config->state_dir, strerror(-err));
-	memory->error = err;
+	text_saver_put(memory->saver, memory->config->state_dir, text);
 	memory->written_s = clock_monotonic_s();
 	free(memory->written);
 	memory->written = text;
@@ -147,8 +153,10 @@ void exit_memory_configure(struct exit_memory *memory, const struct config *conf
 	const struct config *old = memory->config;
 	bool any = false;
 
-	if (old)
+	if (old) {
 		save(memory);
+		text_saver_flush(memory->saver);
+	}
 	memory->config = config_get(config);
 	config_put(old);
 	for (size_t i = 0; i < config->exit_count; i++)
@@ -168,6 +176,11 @@ struct exit_memory *exit_memory_open(struct ev_loop *loop)
 
 	if (!memory)
 		return NULL;
+	memory->saver = text_saver_open(loop, FILE_NAME, on_saved, memory);
+	if (!memory->saver) {
+		free(memory);
+		return NULL;
+	}
 	memory->loop = loop;
 	ev_timer_init(&memory->look, on_look, 0., LOOK_S);
 	memory->look.data = memory;
@@ -180,6 +193,7 @@ void exit_memory_close(struct exit_memory *memory)
 		return;
 	if (memory->config)
 		save(memory);
+	text_saver_close(memory->saver);
 	ev_timer_stop(memory->loop, &memory->look);
 	config_put(memory->config);
 	free(memory->written);

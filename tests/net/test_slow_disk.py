@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A disk on which fsync(2) takes long, as flash that is worn or busy: links are looked after all the same."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+import peers
+from daemon import Hawserd
+from handshakes import read
+from links import bare  # pylint: disable=unused-import
+from topology import SERVER4
+from waiting import until
+
+pytestmark = pytest.mark.mptcp
+
+
+@pytest.fixture
+def slow(tmp_path) -> Path:
+    """The disk is slow while this file is there."""
+    return tmp_path / "slow"
+
+
+@pytest.fixture
+def daemon(build, bare, slow, tmp_path):
+    path = tmp_path / "conf"
+    path.write_text('listen "s" { address = "10.77.0.1:1080" }\naccess { allow = "10.77.0.0/24" }\n'
+                    'link "dsl" { device = "a"  quota = 1M }\nlink "lte" { device = "b"  quota = 1M }\n', "ascii")
+    prefix = ("env", f"LD_PRELOAD={(build / 'tests/slow_disk.so').resolve()}", f"SLOW_DISK={slow}",
+              "ASAN_OPTIONS=verify_asan_link_order=0:" + os.environ.get("ASAN_OPTIONS", ""))
+    made = Hawserd(bare, "-c", str(path), "--state-dir", str(tmp_path / "state"), listen=False, prefix=prefix)
+    yield made
+    slow.unlink(missing_ok=True)
+    made.finish()
+
+
+def send(daemon: Hawserd, echo, size: int) -> None:
+    with daemon.dial(SERVER4, echo.port) as client:
+        client.sendall(bytes(size))
+        read(client, size)
+    until(daemon.active, lambda active: active == 0)
+
+
+def of_clients(daemon: Hawserd) -> list[int]:
+    return [each["up"] for each in daemon.ask("usage", by="client")["usage"]]
+
+
+def is_written(state: Path) -> bool:
+    return (state / "history").exists() and not (state / "history.hawser-new").exists()
+
+
+def of_quota(state: Path) -> int:
+    return sum(link["bytes"] for link in json.loads((state / "links.json").read_text("utf-8"))["links"].values())
+
+
+@pytest.fixture
+def echo(bare):
+    with contextlib.closing(peers.Server(bare.server, peers.echo, mptcp=True)) as made:
+        yield made
+
+
+def test_all_goes_on(bare, daemon, echo, slow, tmp_path):
+    """Questions and links; what is written late is written whole, and nothing counts twice or not at all."""
+    state = tmp_path / "state"
+    send(daemon, echo, 1000)
+    until(lambda: daemon.ask("usage", by="link")["usage"])
+    slow.touch()
+    daemon.signal(signal.SIGUSR1)
+    until(lambda: (state / "history.hawser-new").exists())
+    assert of_clients(daemon) == [1000]
+    # More than a thousandth of each quota.
+    send(daemon, echo, 50_000)
+    until(lambda: (state / "links.json.hawser-new").exists())
+    assert of_clients(daemon) == [51_000]
+    # What is to be written anew waits for its turn.
+    daemon.signal(signal.SIGUSR1)
+    bare.server.run("ip", "link", "set", "dev", "b", "down")
+    until(lambda: {link["name"]: link["state"] for link in daemon.ask("links")["links"]}["lte"],
+          lambda state: state == "no-carrier")
+    assert (state / "history.hawser-new").exists() and slow.exists()
+    slow.unlink()
+    until(lambda: is_written(state) and "51000 51000" in (state / "history").read_text("ascii"))
+    assert of_clients(daemon) == [51_000]
+    until(lambda: of_quota(state), lambda found: found > 50_000)
+
+
+def test_killed_meanwhile(bare, daemon, echo, slow, tmp_path, build):
+    """What was written before is there."""
+    state = tmp_path / "state"
+    send(daemon, echo, 1000)
+    daemon.signal(signal.SIGUSR1)
+    until(lambda: is_written(state))
+    slow.touch()
+    send(daemon, echo, 50_000)
+    daemon.signal(signal.SIGUSR1)
+    until(lambda: (state / "history.hawser-new").exists())
+    daemon.signal(signal.SIGKILL)
+    daemon.wait()
+    slow.unlink()
+    again = Hawserd(bare, "--state-dir", str(state))
+    assert "makes no sense" not in again.log()
+    assert of_clients(again) == [1000]
+    again.finish()
+
+
+def test_stopped_meanwhile(daemon, echo, slow, tmp_path):
+    """It ends when all is written."""
+    state = tmp_path / "state"
+    slow.touch()
+    send(daemon, echo, 1000)
+    daemon.signal(signal.SIGUSR1)
+    until(lambda: (state / "history.hawser-new").exists())
+    send(daemon, echo, 200)
+    daemon.signal(signal.SIGINT)
+    with pytest.raises(AssertionError):
+        until(daemon.process.poll, lambda status: status is not None, 0.3)
+    slow.unlink()
+    assert daemon.wait() == 0
+    assert "1200 1200" in (state / "history").read_text("ascii")
