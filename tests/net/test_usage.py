@@ -15,7 +15,7 @@ import pytest
 import peers
 from daemon import Hawserd
 from exit_net import Net, hello
-from handshakes import http_connect_request, read, read_http_head
+from handshakes import NO_PASSWORD, http_connect_request, read, read_http_head, read_socks5_reply, socks5_request
 from links import LINK, bare_bed
 from pattern import MEGABYTE
 from stepped import Clock
@@ -153,6 +153,31 @@ def test_links(build, bed, tmp_path):
         assert set(carried(daemon, "link")) <= {"wan-a", "wan-b"}
         assert "wan-" in daemon.run_cli("usage").stdout
         daemon.finish()
+
+
+def test_more_clients_than_have_names(bed, hawserd, echo):
+    """In a minute, at one worker: no byte is lost, and who carries much has a name, whenever it comes."""
+    small = [f"127.1.{number // 250}.{number % 250 + 1}" for number in range(600)]
+    daemon = hawserd("--workers", "1", "--socks", "127.0.0.1:1081")
+    request = NO_PASSWORD + socks5_request(SERVER4, echo.port)
+
+    def visit(source: str, size: int) -> None:
+        with peers.connect(bed.router, "127.0.0.1", 1081, source=source) as client:
+            client.sendall(request)
+            assert read(client, 2) == b"\x05\x00" and read_socks5_reply(client) == 0
+            client.sendall(bytes(size))
+            read(client, size)
+
+    visit("127.2.0.1", 20_000)
+    for source in small:
+        visit(source, 10)
+    visit("127.2.0.2", 30_000)
+    until(daemon.active, lambda active: active == 0)
+    found = carried(daemon, "client")
+    assert found["127.2.0.1"] == (20_000, 20_000) and found["127.2.0.2"] == (30_000, 30_000)
+    assert found["others"][0] >= (len(small) - 256) * 10 and len(found) == 257
+    assert sum(up for up, _ in found.values()) == sum(down for _, down in found.values()) == 50_000 + len(small) * 10
+    assert set(found) <= {*small, "127.2.0.1", "127.2.0.2", "others"}
 
 
 def test_restart(hawserd, echo, state):

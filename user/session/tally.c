@@ -43,26 +43,61 @@ static uint64_t hash(const struct tally_client *client)
 	return value;
 }
 
-/* NULL without memory. */
-static struct tally_client *find_client(struct tally *tally, const struct tally_client *wanted)
+/* Where it is, or would be. */
+static size_t find_place(const struct tally *tally, const struct tally_client *wanted)
 {
 	size_t at = hash(wanted) % PLACES;
+
+	while (tally->places[at] && !is_same(&tally->clients[tally->places[at] - 1], wanted))
+		at = (at + 1) % PLACES;
+	return at;
+}
+
+static void add_bytes(struct tally_client *client, uint64_t up, uint64_t down)
+{
+	client->up += up;
+	client->down += down;
+}
+
+/* The one that has carried the least makes room for one that brings more, as in the history: who
+ * comes from many addresses pushes nobody out. */
+static struct tally_client *replace_least(struct tally *tally, const struct tally_client *wanted,
+					  uint64_t brings)
+{
+	struct tally_client *others = &tally->clients[TALLY_CLIENTS_MAX];
+	struct tally_client *least = tally->clients;
+
+	tally->client_count = TALLY_CLIENTS_MAX + 1;
+	for (size_t i = 1; i < TALLY_CLIENTS_MAX; i++)
+		if (tally->clients[i].up + tally->clients[i].down < least->up + least->down)
+			least = &tally->clients[i];
+	if (least->up + least->down >= brings)
+		return others;
+	add_bytes(others, least->up, least->down);
+	*least = *wanted;
+	memset(tally->places, 0, sizeof(tally->places));
+	for (size_t i = 0; i < TALLY_CLIENTS_MAX; i++)
+		tally->places[find_place(tally, &tally->clients[i])] = (uint16_t)(i + 1);
+	return least;
+}
+
+/* Of those that bring so much. NULL without memory. */
+static struct tally_client *find_client(struct tally *tally, const struct tally_client *wanted,
+					uint64_t brings)
+{
 	struct tally_client *client;
+	size_t at;
 
 	if (!tally->clients) {
 		tally->clients = calloc(TALLY_CLIENTS_MAX + 1, sizeof(*tally->clients));
 		if (!tally->clients)
 			return NULL;
 	}
-	for (; tally->places[at]; at = (at + 1) % PLACES) {
-		client = &tally->clients[tally->places[at] - 1];
-		if (is_same(client, wanted))
-			return client;
-	}
-	if (tally->client_count >= TALLY_CLIENTS_MAX) {
-		tally->client_count = TALLY_CLIENTS_MAX + 1;
-		return &tally->clients[TALLY_CLIENTS_MAX];
-	}
+	at = find_place(tally, wanted);
+	if (tally->places[at])
+		return &tally->clients[tally->places[at] - 1];
+	if (tally->client_count >= TALLY_CLIENTS_MAX)
+		return replace_least(tally, wanted, brings);
 	client = &tally->clients[tally->client_count++];
 	*client = *wanted;
 	tally->places[at] = (uint16_t)tally->client_count;
@@ -99,11 +134,9 @@ void tally_add(struct tally *tally, const union address *client, const char *tok
 	if (up == 0 && down == 0)
 		return;
 	wanted = client_of(client, token);
-	by_client = find_client(tally, &wanted);
-	if (by_client) {
-		by_client->up += up;
-		by_client->down += down;
-	}
+	by_client = find_client(tally, &wanted, up + down);
+	if (by_client)
+		add_bytes(by_client, up, down);
 	by_exit = find_exit(tally, exit);
 	if (by_exit) {
 		by_exit->up += up;
