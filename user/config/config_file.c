@@ -96,6 +96,26 @@ static void list_expected(cfg_t *cfg, char *out, size_t size)
 	}
 }
 
+/* "; it is one of daemon {...}", of a name that stands elsewhere; else "". */
+static void tell_sections(const char *message, char *out, size_t size)
+{
+	const char *name = strchr(message, '\'');
+	const size_t len = name ? strcspn(++name, "'") : 0;
+	size_t used = 0;
+
+	*out = '\0';
+	for (size_t i = 0; len > 0 && i < settings_count && used < size; i++) {
+		const struct setting *setting = &settings[i];
+
+		if (setting->section != SECTION_NONE && setting->name &&
+		    strlen(setting->name) == len && strncmp(setting->name, name, len) == 0)
+			used += (size_t)snprintf(
+				out + used, size - used, "%s%s%s {...}",
+				used ? ", " : "; it is one of ", section_name(setting->section),
+				section_has_name(setting->section) ? " \"NAME\"" : "");
+	}
+}
+
 static void report_syntax(cfg_t *cfg, const char *format, va_list args)
 	__attribute__((format(printf, 2, 0)));
 
@@ -104,13 +124,17 @@ static void report_syntax(cfg_t *cfg, const char *format, va_list args)
 {
 	char message[512];
 	char expected[256];
+	char elsewhere[128] = "";
 
 	vsnprintf(message, sizeof(message), format, args);
+	if (strncmp(format, "no such option", strlen("no such option")) == 0)
+		tell_sections(message, elsewhere, sizeof(elsewhere));
 	if (strncmp(format, "found duplicate", strlen("found duplicate")) == 0)
 		snprintf(expected, sizeof(expected), "every name once");
 	else
 		list_expected(cfg, expected, sizeof(expected));
-	log_error("%s:%d: %s; expected here: %s", cfg->filename, cfg->line, message, expected);
+	log_error("%s:%d: %s%s; expected here: %s", cfg->filename, cfg->line, message, elsewhere,
+		  expected);
 }
 
 /* path's text as libconfuse can stand it; NULL after logging. */

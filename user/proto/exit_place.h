@@ -8,7 +8,7 @@
 #include "base/address.h"
 
 #define EXIT_PLACE_EXPECTED                                                                        \
-	"a host name, an IP address, or an IPv4 and an IPv6 address as ADDR,ADDR6"
+	"a host name, an IP address, or an IPv4 and an IPv6 address as ADDR,ADDR6, without a port"
 #define EXIT_PLACE_TEXT_MAX DESTINATION_TEXT_MAX
 
 struct exit_place {

@@ -43,6 +43,13 @@ static void test_file_syntax(void **state)
 		 "workers = ..., control = ..., state-dir = ..., history = ..., log-level = ..., "
 		 "access-log = ..., on-event = ..."},
 		{"listen \"a\" { port = 1 }\n", 1, "'port'", "address = ..., to = ..."},
+		/* known ones, elsewhere */
+		{"access-log = \"/a\"\n", 1, "'access-log'; it is one of daemon {...}; expected",
+		 SECTIONS},
+		{"daemon { quota = 1G }\n", 1, "'quota'; it is one of link \"NAME\" {...}; ",
+		 "workers"},
+		{"relay {\n\taddress = \"a\" }\n", 2,
+		 "; it is one of listen \"NAME\" {...}, exit \"NAME\" {...}; ", "tier = ..."},
 		{"access {\n deny = { \"::/0\" }\n}\n", 2, "'deny'", "allow = {...}"},
 		{"workers = 2\n", 1, "'workers'", SECTIONS},
 		{"include(\"other\")\n", 1, "stray '('", "names"},
