@@ -266,6 +266,28 @@ def test_one_that_hangs_while_it_writes(hawserd, echo, state):
     until(lambda: usage(daemon)["fault"], lambda fault: fault == "")
 
 
+def test_cannot_be_written_for_a_while(hawserd, echo, state):
+    """Nothing is lost, nor counted twice, and it is said."""
+    daemon = hawserd("--state-dir", str(state))
+    send(daemon, echo, 40)
+    write(daemon, state)
+    send(daemon, echo, 2)
+    obstacle = state / "history.hawser-new"
+    (obstacle / "directory").mkdir(parents=True)
+    for more in 42, 47:
+        daemon.signal(signal.SIGUSR1)
+        until(lambda: usage(daemon)["fault"])
+        assert [up for up, _ in carried(daemon, "client").values()] == [more]
+        send(daemon, echo, 5)
+    (obstacle / "directory").rmdir()
+    obstacle.rmdir()
+    write(daemon, state)
+    until(lambda: usage(daemon)["fault"], lambda fault: fault == "")
+    assert [up for up, _ in carried(daemon, "client").values()] == [52]
+    stop(daemon)
+    assert [up for up, _ in carried(hawserd("--state-dir", str(state)), "client").values()] == [52]
+
+
 @pytest.mark.parametrize("days", [400, -400])
 def test_clock_that_jumps(hawserd, build, echo, state, tmp_path, days):
     """What was carried before stays, and what is carried while the clock is wrong is elsewhere."""
