@@ -194,7 +194,8 @@ def test_lost_in_the_middle(site, end):
         out, _ = asking.communicate(timeout=40 * PATIENCE)
     assert asking.returncode == 1
     if end == "exit dies":
-        assert "wan-a: exit one " in out
+        # On a busy machine its second connection may still be opening: "exit one: who answers there".
+        assert "wan-a: exit one" in out
     else:
         assert "wan-a: download: nothing moves any more" in out
         # Nobody tells the exit, who notices it by itself.
