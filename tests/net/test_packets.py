@@ -11,14 +11,16 @@ import time
 
 import pytest
 
+import lacking
 import peers
-from daemon import Hawserd
+from daemon import ALLOW, Hawserd
 from flows import chat, reasons, tiers
-from forwarded import ALWAYS, dial, moved, needed, no_offloads, programs, take
+from forwarded import ALWAYS, TURN, dial, moved, needed, no_offloads, programs, take
 from handshakes import at_end, read, socks5
 from pattern import MEGABYTE, Stream, together
 from sessions import half_close, through
-from topology import SERVER4, SERVER6
+from test_reload import reload, text
+from topology import LAN4, SERVER4, SERVER6
 from waiting import until
 
 pytestmark = [pytest.mark.no_mptcp, pytest.mark.usefixtures("packets_needed")]
@@ -263,7 +265,60 @@ def test_kill_9_leaves_it_running(bed):
         daemon.process.kill()
 
 
+def test_the_place_of_another(bed, hawserd):
+    """Without tcx an interface has one place, which the second takes; when the first ends, it keeps it."""
+    old_kernel = lacking.words("tcx")
+    first = hawserd(*ALWAYS, "--timeout", "drain=1s", prefix=old_kernel)
+    with through(first) as (client, server):
+        take(first, client, server)
+        second = hawserd(*ALWAYS, *ALLOW, "--socks", f"{LAN4}:1081", listen=False, prefix=old_kernel)
+        with peers.listen(bed.server) as listening, peers.connect(bed.client, LAN4, 1081) as other:
+            socks5(other, SERVER4, peers.port_of(listening))
+            with peers.accept(listening) as far:
+                size = take(second, other, far)
+                first.signal(signal.SIGTERM)
+                first.wait()
+                assert peers.was_reset(client)
+                assert peers.was_reset(server)
+                assert programs(bed.router) == 2
+                chat(other, far, 20)
+                moved(second, size + 20 * TURN, size + 20 * TURN)
+                assert tiers(second) == {"packets"}
+
+
 # What may come in between.
+
+def test_a_reload_that_forbids_it(hawserd, tmp_path):
+    """Those that were taken come back; as soon as it is allowed again, they are taken."""
+    file = tmp_path / "hawser.conf"
+
+    def allow(words: str) -> None:
+        file.write_text(text("upstream { mptcp = off }", f"relay {{ {words} }}"), "utf-8")
+
+    allow("tier = packets")
+    daemon = hawserd("-c", str(file), listen=False)
+    with through(daemon) as (client, server), through(daemon) as (silent, far):
+        def chats(*pairs) -> set[str]:
+            """What moves their bytes then."""
+            for near, other in pairs:
+                chat(near, other, 1)
+            return {session[way] for session in daemon.sessions() for way in ("tier_up", "tier_down")}
+
+        both = (client, server), (silent, far)
+        until(lambda: chats(*both), lambda found: found == {"packets"})
+        allow("packets = off")
+        reload(daemon, "configuration reloaded")
+        until(lambda: chats(both[0]), lambda found: "packets" not in found)
+        taken = daemon.status()["packets"]["taken"]
+        with through(daemon) as young:
+            for _ in range(50):
+                chats(young, *both)
+        assert daemon.status()["packets"]["taken"] == taken
+        allow("tier = packets")
+        reload(daemon, "configuration reloaded")
+        until(lambda: chats(*both), lambda found: "packets" in found)
+    assert "packets stay" not in daemon.log()
+
 
 def test_a_device_that_shrinks(hawserd):
     daemon = hawserd(*ALWAYS)

@@ -64,8 +64,10 @@ int reload_adopt(struct config *new, const struct config *old)
 	return err;
 }
 
-static void warn_of_what_needs_a_restart(const struct config *old, const struct config *new)
+static void warn_of_what_needs_a_restart(const struct daemon *daemon, const struct config *new)
 {
+	const struct config *old = daemon->config;
+
 	if (old->workers != new->workers)
 		log_warning("workers stays %u until hawserd restarts", old->workers);
 	if (old->relay.bpf != new->relay.bpf ||
@@ -74,9 +76,10 @@ static void warn_of_what_needs_a_restart(const struct config *old, const struct 
 	if (old->relay.tune.sockmap_bytes != new->relay.tune.sockmap_bytes)
 		log_warning("sockmap-bytes stays %u until hawserd restarts",
 			    old->relay.tune.sockmap_bytes);
-	if (config_wants_packets(&old->relay) != config_wants_packets(&new->relay))
-		log_warning("packets stay %s until hawserd restarts",
-			    config_wants_packets(&old->relay) ? "on" : "off");
+	/* Once loaded it is for good. */
+	if (!config_wants_packets(&old->relay) && config_wants_packets(&new->relay) &&
+	    !packets_feature(daemon->packets)->available)
+		log_warning("packets stay off until hawserd restarts");
 	if (strcmp(old->control, new->control) != 0)
 		log_warning("control stays %s until hawserd restarts", old->control);
 	if (strcmp(old->relay.local_accel ? old->relay.local_accel : "",
@@ -108,7 +111,7 @@ static int take(struct daemon *daemon)
 		return -EINVAL;
 	}
 	gates_revoke(new->gates, new->gate_count, old->gates, old->gate_count);
-	warn_of_what_needs_a_restart(old, new);
+	warn_of_what_needs_a_restart(daemon, new);
 	log_set_level(new->log_level);
 	daemon->config = new;
 	daemon->report.config = new;

@@ -257,6 +257,7 @@ static void worker_do_configure(struct worker *worker, void *argument)
 	free(worker->listeners);
 	config_put(worker->env.config);
 	worker->env.config = config_get(call->config);
+	worker->env.relay.packets_allowed = config_wants_packets(&call->config->relay);
 	worker->listeners = call->listeners;
 	worker->listener_count = 0;
 	for (size_t i = 0; call->fds && i < call->config->listen_count; i++)
@@ -265,6 +266,8 @@ static void worker_do_configure(struct worker *worker, void *argument)
 				       &call->config->listen[i], call->fds[i]);
 	worker_begin_torture(worker);
 	session_end_revoked(&worker->env);
+	if (!worker->env.relay.packets_allowed)
+		session_recall_all(&worker->env);
 	if (worker->prober)
 		exit_prober_configure(worker->prober, worker->env.config);
 	if (worker->hold)

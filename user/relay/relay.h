@@ -52,6 +52,7 @@ struct relay_env {
 	struct ev_timer trial_timer;
 	uint64_t chat_bytes;		/* that chatty pairs have moved, with and without it */
 	struct packets_worker *packets; /* NULL: no packets are forwarded */
+	bool packets_allowed;		/* by the newest configuration */
 	struct relay_counters *counters;
 	struct histogram *first_byte; /* from asked_s to what the destination says first */
 	/* Called each time that a relay with MPTCP has moved bytes. */
@@ -136,6 +137,9 @@ uint64_t relay_counters_sum(const struct relay_counters *counters, enum directio
 
 /* "copy", "splice", "sockmap", "local"; for output, stable. */
 const char *relay_mover_name(enum relay_mover mover);
+
+/* Has it come back from the kernel that forwards its packets, as soon as nothing is on its way. */
+void relay_recall(struct relay *relay);
 
 /* For --torture: changes a tier or a tick, as dice says. */
 void relay_shake(struct relay *relay, unsigned int dice);

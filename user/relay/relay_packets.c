@@ -9,6 +9,8 @@ const char *relay_packets_refusal(const struct relay *relay)
 {
 	if (!relay->env->packets)
 		return "packets: off, see hawser status";
+	if (!relay->env->packets_allowed)
+		return "packets: no longer allowed";
 	if (relay->not_forwarded)
 		return relay->not_forwarded;
 	if (relay->client.transport != TRANSPORT_TCP || relay->server.transport != TRANSPORT_TCP)
@@ -141,11 +143,17 @@ void relay_packets_end(struct relay *relay)
 {
 	const uint64_t bytes[DIRECTIONS] = {relay->flows[UP].bytes, relay->flows[DOWN].bytes};
 
-	if (relay->packets && !relay->not_forwarded && !relay->forwarded &&
+	if (relay->packets && !relay_packets_refusal(relay) && !relay->forwarded &&
 	    relay->end == CAUSE_NONE && !relay_half_closed(relay) && !relay->client.dead &&
 	    !relay->server.dead && relay->flows[UP].held.len == 0 &&
 	    relay->flows[DOWN].held.len == 0)
 		packets_pair_arm(relay->packets, bytes);
+}
+
+void relay_recall(struct relay *relay)
+{
+	if (!relay_packets_begin(relay))
+		packets_pair_leave(relay->packets);
 }
 
 void relay_take_back(struct relay *relay, const char *reason)

@@ -75,6 +75,9 @@ void session_end_all(struct session_env *env, enum cause cause);
 /* Ends those whose token was revoked. */
 void session_end_revoked(struct session_env *env);
 
+/* Has them come back from the kernel that forwards their packets. */
+void session_recall_all(const struct session_env *env);
+
 /* Ends those whose client was taken by TPROXY or by a program of ours, and so has a connection to
  * an address that is not this host's. */
 void session_end_taken(struct session_env *env);

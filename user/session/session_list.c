@@ -161,6 +161,12 @@ void session_refresh_all(const struct session_env *env)
 		relay_refresh(&session->relay);
 }
 
+void session_recall_all(const struct session_env *env)
+{
+	for (struct session *session = env->sessions; session; session = session->next)
+		relay_recall(&session->relay);
+}
+
 void session_shake_all(const struct session_env *env)
 {
 	struct session *next;
