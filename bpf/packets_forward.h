@@ -211,7 +211,7 @@ static __always_inline int forward(struct __sk_buff *skb, const struct found *fo
 	find_hop(skb, found->to, packet->key.family, now);
 	if (!fits(skb, found, packet))
 		return refuse_too_big(found, packet, now);
-	translate(found, packet, scratch, stamp);
+	translate(found, packet, scratch, stamp, is_held(found, now));
 	/* Frames have a least size; IP says where its packet ends. */
 	if (skb->len > packet->network + packet->total &&
 	    bpf_skb_change_tail(skb, packet->network + packet->total, 0))

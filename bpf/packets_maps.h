@@ -51,7 +51,7 @@ struct {
 	__type(value, __u64); /* as all values that are mapped, of 8 bytes */
 } buckets SEC(".maps");
 
-/* When the owner last said that it lives; read by its successor. */
+/* When the owner last said that it lives; read by its successor, too. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);

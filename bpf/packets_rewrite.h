@@ -17,10 +17,29 @@ static __always_inline __u16 fold(__u64 sum)
 	return (__u16)sum;
 }
 
-/* The window in the units that the other peer was told. */
-static __always_inline __u16 scale_window(const struct found *found, __u32 window)
+/* Whether the pair is to come back. Nobody fetches it whose owner was killed. */
+static __always_inline bool is_held(const struct found *found, __u64 now)
 {
-	window = window << (found->from->peer_scale & 15) >> (found->to->own_scale & 15);
+	const __u32 zero = 0;
+	const __u64 *owner;
+
+	if (!found->from->held)
+		return false;
+	owner = bpf_map_lookup_elem(&packet_owner, &zero);
+	return owner && (__s64)(now - *owner) < (__s64)HAWSER_PACKETS_ALIVE_NS;
+}
+
+/* The window in the units that the other peer was told. held: that peer is to send nothing new, so
+ * that there will be a moment when nothing is on its way. */
+static __always_inline __u16 scale_window(const struct found *found, const struct packet *packet,
+					  bool held)
+{
+	__u32 window = packet->window << (found->from->peer_scale & 15);
+	const __u32 sent = found->to->end - (packet->ack - found->to->seq_delta);
+
+	if (held && window > sent)
+		window = sent;
+	window >>= found->to->own_scale & 15;
 	return window > 0xffff ? 0xffff : (__u16)window;
 }
 
@@ -40,7 +59,7 @@ static __always_inline __u32 echo(const struct found *found, __u32 stamp)
 
 /* Makes the new header of the old one. stamp: where its time stamps are. */
 static __always_inline void translate(const struct found *found, const struct packet *packet,
-				      struct scratch *scratch, __u32 stamp)
+				      struct scratch *scratch, __u32 stamp, bool held)
 {
 	struct tcp_start *tcp = (struct tcp_start *)scratch->new;
 
@@ -49,7 +68,7 @@ static __always_inline void translate(const struct found *found, const struct pa
 	tcp->seq = bpf_htonl(packet->seq + found->from->seq_delta);
 	if (packet->flags & TCP_ACK)
 		tcp->ack = bpf_htonl(packet->ack - found->to->seq_delta);
-	tcp->window = bpf_htons(scale_window(found, packet->window));
+	tcp->window = bpf_htons(scale_window(found, packet, held));
 	if (stamp && stamp <= TCP_MAX - 8) {
 		__u8 *at = scratch->new + bounded(stamp);
 

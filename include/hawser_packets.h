@@ -63,7 +63,7 @@ struct hawser_packets_leg {
 	__u32 ifindex;	 /* where its packets come from; 0: none came yet */
 	__u32 fin;	 /* after its FIN */
 	__u32 has_fin;
-	__u32 unused;
+	__u32 held;    /* by user space: the pair is to come back, so nothing new is asked for */
 	__u64 bytes;   /* of the peer's, acknowledged by its other end; its FIN counts */
 	__u64 packets; /* from the peer, forwarded */
 	__u64 last_ns; /* when the last one came */
@@ -84,7 +84,7 @@ struct hawser_packets_pair {
 	__u32 resets;  /* that the receiver will take for right */
 	__u32 unusual; /* fragments, options of IP: none of the program's */
 	__u32 takes;
-	__u64 dropped; /* packets that no honest peer sends, or that came while it was frozen */
+	__u64 dropped; /* packets that no honest peer sends, or that came on its way back */
 	__u64 events_lost;
 	struct hawser_packets_leg legs[2]; /* client, server */
 };

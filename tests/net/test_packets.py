@@ -7,14 +7,15 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
+import threading
 import time
 
 import pytest
 
 import lacking
 import peers
-from daemon import ALLOW, Hawserd
-from flows import chat, reasons, tiers
+from daemon import ALLOW
+from flows import chat, flows, reasons, tiers
 from forwarded import ALWAYS, TURN, dial, moved, needed, no_offloads, programs, take
 from handshakes import at_end, read, socks5
 from pattern import MEGABYTE, Stream, together
@@ -242,29 +243,6 @@ def test_sigterm_resets_both(hawserd):
     assert programs(daemon.bed.router) == 0
 
 
-def test_kill_9_leaves_it_running(bed):
-    daemon = Hawserd(bed, *ALWAYS)
-    stream = Stream(21)
-    try:
-        with through(daemon) as (client, server):
-            take(daemon, client, server)
-            daemon.signal(signal.SIGKILL)
-            daemon.wait()
-            chat(client, server, 20)
-            together(lambda: stream.send(server, 2 * MEGABYTE),
-                     lambda: stream.receive(client, 2 * MEGABYTE))
-            successor = Hawserd(bed, *ALWAYS)
-            chat(client, server, 20)
-            client.shutdown(socket.SHUT_WR)
-            assert at_end(server)
-            server.shutdown(socket.SHUT_WR)
-            assert at_end(client)
-        until(lambda: programs(bed.router), lambda left: left == 0)
-        successor.finish()
-    finally:
-        daemon.process.kill()
-
-
 def test_the_place_of_another(bed, hawserd):
     """Without tcx an interface has one place, which the second takes; when the first ends, it keeps it."""
     old_kernel = lacking.words("tcx")
@@ -318,6 +296,45 @@ def test_a_reload_that_forbids_it(hawserd, tmp_path):
         reload(daemon, "configuration reloaded")
         until(lambda: chats(*both), lambda found: "packets" in found)
     assert "packets stay" not in daemon.log()
+
+
+def test_bulk_comes_back(hawserd, tmp_path):
+    """There is always something on its way, in both directions."""
+    file = tmp_path / "hawser.conf"
+    file.write_text(text("upstream { mptcp = off }", "relay { tier = packets }"), "utf-8")
+    daemon = hawserd("-c", str(file), listen=False)
+    with through(daemon) as (client, server):
+        take(daemon, client, server)
+        enough = threading.Event()
+
+        def send(sock: socket.socket, stream: Stream) -> None:
+            sent = 0
+            while not enough.is_set():
+                stream.send(sock, sent + MEGABYTE // 2, sent)
+                sent += MEGABYTE // 2
+            sock.shutdown(socket.SHUT_WR)
+
+        def receive(sock: socket.socket, stream: Stream) -> None:
+            got = 0
+            while piece := sock.recv(1 << 18):
+                assert piece == stream.part(got, len(piece)).tobytes()
+                got += len(piece)
+
+        def forbid() -> None:
+            try:
+                until(lambda: flows(daemon)["down"]["bytes"], lambda found: found > 4 * MEGABYTE)
+                assert tiers(daemon) == {"packets"}
+                file.write_text(text("upstream { mptcp = off }"), "utf-8")
+                reload(daemon, "configuration reloaded")
+                until(lambda: tiers(daemon), lambda found: "packets" not in found)
+            finally:
+                enough.set()
+
+        up, down = Stream(51), Stream(52)
+        together(lambda: send(client, up), lambda: receive(server, up), lambda: send(server, down),
+                 lambda: receive(client, down), forbid)
+    until(daemon.active, lambda active: active == 0)
+    assert daemon.errors() == {}
 
 
 def test_a_device_that_shrinks(hawserd):

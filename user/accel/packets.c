@@ -153,6 +153,7 @@ static int packets_equip(struct packets *packets, unsigned int workers)
 	packets->pairs = packets->views[VIEW_PAIRS].memory;
 	packets->buckets = packets->views[VIEW_BUCKETS].memory;
 	packets->owner = packets->views[VIEW_OWNER].memory;
+	*packets->owner = clock_monotonic_ns();
 	packets->devices = packets_devices_open(bpf_program__fd(skeleton->progs.hawser_packets),
 						bpf_program__fd(skeleton->progs.hawser_packets3));
 	packets->orphans = packets_orphans_find();
@@ -432,7 +433,7 @@ void packets_tidy(struct packets_worker *worker, double idle_s, packets_event_fn
 {
 	const double now = clock_monotonic_s();
 
-	*worker->packets->owner = (uint64_t)(now * 1e9);
+	*worker->packets->owner = clock_monotonic_ns();
 	if (worker->index == 0)
 		worker->packets->orphans = packets_orphans_tend(worker->packets->orphans);
 	for (unsigned int i = 0;

@@ -129,7 +129,9 @@ static bool pair_lasts(struct hawser_packets_pair *pair, uint64_t now)
 
 	if (state == HAWSER_PACKETS_FREE)
 		return false;
-	if ((state == HAWSER_PACKETS_TAKEN && silent_ns(pair, now) < IDLE_NS) ||
+	/* A reset that was right is followed by silence. */
+	if ((state == HAWSER_PACKETS_TAKEN &&
+	     silent_ns(pair, now) < (pair->resets ? CLOSED_NS : IDLE_NS)) ||
 	    (state == HAWSER_PACKETS_CLOSED && silent_ns(pair, now) < CLOSED_NS))
 		return true;
 	__atomic_store_n(&pair->word, HAWSER_PACKETS_FREE, __ATOMIC_SEQ_CST);

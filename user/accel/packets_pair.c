@@ -340,6 +340,12 @@ static int pair_resume(struct packets_pair *pair)
 	return err;
 }
 
+static void pair_hold(struct packets_pair *pair, bool held)
+{
+	for (enum direction d = UP; d < DIRECTIONS; d++)
+		__atomic_store_n(&pair->shared->legs[d].held, held, __ATOMIC_RELAXED);
+}
+
 /* From HAWSER_PACKETS_FROZEN. Whether both sockets are where they should be. The program lets
  * packets through before the sockets ask for any. */
 static bool pair_thaw(struct packets_pair *pair)
@@ -349,6 +355,7 @@ static bool pair_thaw(struct packets_pair *pair)
 	pair->rests = false;
 	/* Those before were wrong, as the peers are still there. */
 	pair->shared->resets = 0;
+	pair_hold(pair, false);
 	(void)word_change(pair, HAWSER_PACKETS_FROZEN,
 			  err ? HAWSER_PACKETS_FREE : HAWSER_PACKETS_LEARN);
 	/* Also the one of which the other could not be put there: its peer is to be reset. */
@@ -397,6 +404,7 @@ void packets_pair_leave(struct packets_pair *pair)
 {
 	if (pair->leaving.poller)
 		return;
+	pair_hold(pair, true);
 	if (!pair->silence.poller) {
 		pair->packets = pair_packets(pair);
 		pair->silent_s = clock_monotonic_s();

@@ -54,8 +54,8 @@ void packets_pair_arm(struct packets_pair *pair, const uint64_t bytes[DIRECTIONS
 bool packets_pair_disarm(struct packets_pair *pair);
 
 /* Takes it back in the next moment when nothing is on its way, unless it ends before that:
- * PACKETS_PAIR_LEFT or PACKETS_PAIR_LOST follows from the loop. In bulk there may be no such
- * moment. */
+ * PACKETS_PAIR_LEFT or PACKETS_PAIR_LOST follows from the loop. Until then the peers
+ * are told that there is no room for anything new. */
 void packets_pair_leave(struct packets_pair *pair);
 
 /* Bytes that the kernel moved since the last call, as the receiver has acknowledged them. */

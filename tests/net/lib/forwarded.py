@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
-import json
 import socket
 import struct
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from bed import Bed
 from flows import TCP_ONLY, chat, flows, only_with, reasons, tiers
 from handshakes import socks5
 from namespace import Namespace
+from tcx import tcx_programs
 from waiting import until
 
 ALWAYS = (*TCP_ONLY, "--tier", "packets")
@@ -40,12 +40,12 @@ def moved(daemon, up: int, down: int) -> None:
           lambda found: found == [up, down])
 
 
-def programs(host) -> int:
+def programs(host: Namespace) -> int:
     """How many of ours look at packets there."""
-    found = 0
+    found = sum(count or 0 for count in tcx_programs(host).values())
     for device in "lan", "a", "b":
-        shown = json.loads(host.run("bpftool", "-j", "net", "show", "dev", device))
-        found += json.dumps(shown).count('"hawser_packets')
+        shown = host.run("tc", "filter", "show", "dev", device, "ingress")
+        found += sum("hawser_packets" in line for line in shown.splitlines())
     return found
 
 

@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
-import platform
 import re
 import socket
 import sys
@@ -18,6 +16,7 @@ import peers
 from bed import Bed
 from daemon import Hawserd
 from namespace import Unavailable
+from tcx import tcx_programs
 from topology import CLIENT4, CLIENT6, LAN4, LAN6, LAN_PREFIX4, LAN_PREFIX6, SERVER4, SERVER6, near
 from waiting import until
 
@@ -32,15 +31,6 @@ LISTEN = {
 LISTEN["bpf"] = LISTEN["tproxy"]
 
 _TOTAL_RETRANS = slice(100, 104)  # of struct tcp_info
-_SYS_BPF = {"x86_64": 321, "aarch64": 280, "riscv64": 280}
-_BPF_PROG_QUERY, _BPF_TCX_INGRESS = 16, 46
-
-
-class _Query(ctypes.Structure):
-    """What BPF_PROG_QUERY takes."""
-    _fields_ = [("ifindex", ctypes.c_uint32), ("type", ctypes.c_uint32),
-                ("query_flags", ctypes.c_uint32), ("attach_flags", ctypes.c_uint32),
-                ("ids", ctypes.c_uint64), ("count", ctypes.c_uint32), ("more", ctypes.c_uint8 * 36)]
 
 
 class Lan(Bed):
@@ -79,20 +69,8 @@ class Lan(Bed):
         finally:
             self.router.run("nft", "delete", "table", "inet", "foreign")
 
-    def _tcx(self) -> list[int | None]:
-        """How many programs hang on each of the router's interfaces by tcx; None: that is not to be
-        known. No tool of Debian 12 tells."""
-        counts: list[int | None] = []
-        with self.router.entered():
-            for ifindex, _ in socket.if_nameindex():
-                query = _Query(ifindex, _BPF_TCX_INGRESS)
-                known = ctypes.CDLL(None).syscall(_SYS_BPF[platform.machine()], _BPF_PROG_QUERY,
-                                                  ctypes.byref(query), ctypes.sizeof(query)) == 0
-                counts.append(query.count if known else None)
-        return counts
-
     def tcx(self) -> int:
-        return sum(count or 0 for count in self._tcx())
+        return sum(count or 0 for count in tcx_programs(self.router).values())
 
     def steered(self) -> bool:
         """Whether our program hangs on the LAN's interface, by either way."""
@@ -100,7 +78,7 @@ class Lan(Bed):
                                                                    "lan", "ingress")
 
     def has_tcx(self) -> bool:
-        return None not in self._tcx()
+        return None not in tcx_programs(self.router).values()
 
     def require_tcx(self) -> None:
         if not self.has_tcx():

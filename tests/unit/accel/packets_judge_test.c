@@ -125,6 +125,69 @@ static void frozen_drops_and_heeds(void **state)
 	assert_int_equal(pair.legs[0].end, content.seq);
 }
 
+static void owner_lives(uint64_t at_ns)
+{
+	const uint32_t zero = 0;
+
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.packet_owner), &zero,
+					     &at_ns, BPF_ANY),
+			 0);
+}
+
+/* The window that the other peer is told, in bytes. */
+static uint32_t window_told(struct hawser_packets_pair *pair, const struct content *content)
+{
+	uint8_t frame[PACKET_MAX + 64];
+	size_t len = frame_make(content, frame);
+
+	pair_store(pair);
+	assert_int_equal(program_run(frame, &len), REDIRECT);
+	pair_load(pair);
+	return (uint32_t)(frame[ETH_HLEN + 20 + 14] << 8 | frame[ETH_HLEN + 20 + 15])
+	       << pair->legs[1].own_scale;
+}
+
+/* A pair that is to come back: the other peer has room for what it has sent, and for no more. */
+static void held_make(struct hawser_packets_pair *pair, struct content *content)
+{
+	quiet_make(pair, content);
+	pair->word = HAWSER_PACKETS_TAKEN;
+	pair->legs[0].held = 1;
+	pair->legs[0].peer_scale = 7;
+	pair->legs[1].own_scale = 2;
+	pair->legs[1].end = 5000 + 300;
+	content->window = 1000;
+	content->ack += 200;
+	owner_lives(now_ns());
+}
+
+static void who_is_held_has_no_room(void **state)
+{
+	struct hawser_packets_pair pair;
+	struct content content;
+
+	(void)state;
+	skip_if_refused();
+	held_make(&pair, &content);
+	assert_int_equal(window_told(&pair, &content), 100);
+	assert_int_equal(pair.legs[0].end, content.seq + 100);
+	assert_int_equal(pair.legs[0].window, 128000);
+	held_make(&pair, &content);
+	content.ack += 100;
+	assert_int_equal(window_told(&pair, &content), 0);
+	/* Nor more than there is. */
+	held_make(&pair, &content);
+	content.window = 0;
+	assert_int_equal(window_told(&pair, &content), 0);
+	held_make(&pair, &content);
+	pair.legs[0].held = 0;
+	assert_int_equal(window_told(&pair, &content), 128000);
+	/* Nobody fetches it who has been killed. */
+	held_make(&pair, &content);
+	owner_lives(now_ns() - HAWSER_PACKETS_ALIVE_NS);
+	assert_int_equal(window_told(&pair, &content), 128000);
+}
+
 static void what_no_peer_sends_is_dropped(void **state)
 {
 	struct hawser_packets_pair pair;
@@ -347,6 +410,7 @@ int main(void)
 		cmocka_unit_test(only_a_quiet_pair_is_taken),
 		cmocka_unit_test(what_is_owed_keeps_it),
 		cmocka_unit_test(frozen_drops_and_heeds),
+		cmocka_unit_test(who_is_held_has_no_room),
 		cmocka_unit_test(what_no_peer_sends_is_dropped),
 		cmocka_unit_test(a_new_connection_is_asked_about),
 		cmocka_unit_test(an_older_pair_is_not_touched),

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a hawserd that is killed leaves in the kernel: it works as long as it is needed, and no longer. Each on a
+test bed of its own, whose link is a device of layer 3."""
+
+from __future__ import annotations
+
+import signal
+import socket
+
+import pytest
+
+from daemon import Hawserd
+from flows import chat, tiers
+from forwarded import ALWAYS, needed, programs, take
+from handshakes import at_end
+from pattern import MEGABYTE, Stream, together
+from sessions import through
+from waiting import until
+
+pytestmark = [pytest.mark.no_mptcp, pytest.mark.usefixtures("packets_needed")]
+
+
+@pytest.fixture(scope="module")
+def packets_needed(bed):
+    needed(bed)
+
+
+@pytest.fixture
+def far(emulated_bed):
+    return emulated_bed(a={"rate": 200})
+
+
+@pytest.fixture
+def killed(far):
+    daemon = Hawserd(far, *ALWAYS, "--tune", "keepalive-idle-s=1")
+    yield daemon
+    daemon.process.kill()
+
+
+def kill(daemon: Hawserd) -> None:
+    daemon.signal(signal.SIGKILL)
+    daemon.wait()
+
+
+def test_sessions_go_on(far, killed):
+    stream = Stream(21)
+    with through(killed) as (client, server):
+        take(killed, client, server)
+        kill(killed)
+        chat(client, server, 20)
+        together(lambda: stream.send(server, 2 * MEGABYTE),
+                 lambda: stream.receive(client, 2 * MEGABYTE))
+        successor = Hawserd(far, *ALWAYS)
+        chat(client, server, 20)
+        client.shutdown(socket.SHUT_WR)
+        assert at_end(server)
+        server.shutdown(socket.SHUT_WR)
+        assert at_end(client)
+    # What the ends send again is forwarded for a while.
+    assert programs(far.router) == 2
+    successor.finish()
+
+
+def test_nothing_stays(far, killed):
+    """The next one takes off what forwards nothing, once the other has not been heard of for some seconds."""
+    with through(killed) as (client, server):
+        take(killed, client, server)
+        until(lambda: tiers(killed), lambda found: "packets" not in found)
+        assert programs(far.router) == 2
+        kill(killed)
+    successor = Hawserd(far, *ALWAYS)
+    until(lambda: programs(far.router), lambda left: left == 0)
+    successor.finish()
