@@ -30,11 +30,12 @@ def test_torture(bed, hawserd):
     assert torture.taken() > 0
 
 
-@pytest.mark.parametrize(("brief", "share"), [(True, 2), (False, 1)], ids=["many", "long"])
-def test_torture_over_bad_wires(bed, hawserd, brief, share):
+@pytest.mark.parametrize(("brief", "ipv6", "share"), [(True, False, 0.4), (False, False, 0.2), (True, True, 0.4)],
+                         ids=["many", "long", "ipv6"])
+def test_torture_over_bad_wires(bed, hawserd, brief, ipv6, share):
     """Pairs are learnt, taken and taken back in every moment, also when a packet has just been lost, doubled or
     overtaken."""
     with bad_wires(bed, LOSS, DOUBLE, LATE):
-        torture = Torture(bed, hawserd, *ALWAYS, "--torture", brief=brief)
-        torture.run(SECONDS * share // 3)
+        torture = Torture(bed, hawserd, *ALWAYS, "--torture", brief=brief, ipv6=ipv6)
+        torture.run(int(SECONDS * share))
     assert torture.taken() > 0

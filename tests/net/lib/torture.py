@@ -14,7 +14,7 @@ from cgroup import Cgroup
 from crowd import with_asan
 from daemon import ALLOW, Hawserd
 from patience import PATIENCE, load
-from topology import LAN4, SERVER4
+from topology import LAN4, LAN6, SERVER4, SERVER6
 from waiting import until
 
 SESSIONS = int(os.environ.get("TORTURE_SESSIONS", load(200)))
@@ -32,10 +32,11 @@ class Torture:
     this is about."""
 
     def __init__(self, bed: Bed, start, *options: str, sockmap: bool = False, brief: bool = False,
-                 cgroup: Cgroup | None = None) -> None:
+                 ipv6: bool = False, cgroup: Cgroup | None = None) -> None:
         self._bed, self._sockmap, self._brief, self._cgroup = bed, sockmap, brief, cgroup
+        self._proxy, self._server = (f"[{LAN6}]", SERVER6) if ipv6 else (LAN4, SERVER4)
         self._daemons: list[Hawserd] = [
-            start("--socks", f"{LAN4}:{port}", *ALLOW, "--log-level", "info", *options, *more,
+            start("--socks", f"{self._proxy}:{port}", *ALLOW, "--log-level", "info", *options, *more,
                   listen=False)
             for port, more in ((_PORT, ()), (_PORT_TCP, ("--mptcp", "off")))]
         self._memory = [daemon.resident_bytes() for daemon in self._daemons]
@@ -56,8 +57,8 @@ class Torture:
 
     def _load(self, seconds: int, seed: str) -> tuple[int, str, str]:
         command = [str(self._bed.build / "tests" / "torture"),
-                   "--server-net", self._bed.server.path, "--server", SERVER4,
-                   "--proxy", f"{LAN4}:{_PORT}", "--proxy-tcp", f"{LAN4}:{_PORT_TCP}",
+                   "--server-net", self._bed.server.path, "--server", self._server,
+                   "--proxy", f"{self._proxy}:{_PORT}", "--proxy-tcp", f"{self._proxy}:{_PORT_TCP}",
                    "--sessions", str(SESSIONS), "--seconds", str(seconds), "--seed", seed,
                    *(["--mptcp"] if self._bed.mptcp else []),
                    *(["--sockmap"] if self._sockmap else []),

@@ -26,7 +26,7 @@
 /* Of wrong data, shown. */
 #define SAMPLE_BYTES 24
 
-enum socks5 { SOCKS5_VERSION = 5, SOCKS5_SUCCEEDED = 0, SOCKS5_REFUSED = 5 };
+enum socks5 { SOCKS5_IPV6 = 4, SOCKS5_VERSION = 5, SOCKS5_SUCCEEDED = 0, SOCKS5_REFUSED = 5 };
 
 static unsigned char buffer[PATTERN_PART_MAX];
 
@@ -56,13 +56,20 @@ static size_t end_greeting_bytes(const struct end *end)
 
 	if (end->side == SIDE_SERVER)
 		return 0;
-	return plan->kind == PLAN_LEAVE && plan->leave_after < GREETING_BYTES ? plan->leave_after
-									      : GREETING_BYTES;
+	return plan->kind == PLAN_LEAVE && plan->leave_after < greeting_bytes() ? plan->leave_after
+									      : greeting_bytes();
+}
+
+static size_t answer_bytes(const struct end *end)
+{
+	const bool v6 = end->answered >= ANSWER_MIN && end->answer[5] == SOCKS5_IPV6;
+
+	return v6 ? ANSWER_MAX : ANSWER_MIN;
 }
 
 static bool end_answered(const struct end *end)
 {
-	return end->side == SIDE_SERVER || end->answered == ANSWER_BYTES;
+	return end->side == SIDE_SERVER || end->answered == answer_bytes(end);
 }
 
 /* Both are connected, and know it. */
@@ -174,7 +181,7 @@ static void end_read_answer(struct end *end, size_t len)
 	unsigned char code = plan->kind == PLAN_REFUSED ? SOCKS5_REFUSED : SOCKS5_SUCCEEDED;
 
 	end->answered += len;
-	if (end->answered < ANSWER_BYTES)
+	if (end->answered < answer_bytes(end))
 		return;
 	if (answer[0] != SOCKS5_VERSION || answer[1] != 0 || answer[2] != SOCKS5_VERSION ||
 	    answer[3] != code)
@@ -244,7 +251,7 @@ static void end_read(struct end *end, uint64_t now)
 	ssize_t n;
 
 	if (answer)
-		n = recv(end->fd, end->answer + end->answered, ANSWER_BYTES - end->answered,
+		n = recv(end->fd, end->answer + end->answered, answer_bytes(end) - end->answered,
 			 MSG_DONTWAIT);
 	else
 		n = recv(end->fd, buffer, script->read_max, MSG_DONTWAIT);
@@ -286,7 +293,7 @@ static size_t end_script_open(struct end *end, uint64_t now)
 	if (end->step == script->count)
 		return 0;
 	if (end->greeted + end_greeting_open(end) < end_greeting_bytes(end) ||
-	    (plan->kind == PLAN_LEAVE && plan->leave_after < GREETING_BYTES) ||
+	    (plan->kind == PLAN_LEAVE && plan->leave_after < greeting_bytes()) ||
 	    (!plan->eager && !end_answered(end)))
 		return 0;
 	if (end->received < step->after_received || (step->after_eof && !end->eof))

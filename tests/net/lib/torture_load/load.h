@@ -17,16 +17,23 @@
 #define NS_PER_S  1000000000ULL
 #define NEVER	  UINT64_MAX
 
-/* SOCKS5 without a password, to an IPv4 address. */
+/* SOCKS5 without a password, to an address; the port comes last. */
 #define GREETING_METHODS_BYTES 3
-#define GREETING_BYTES	       13
+#define GREETING_MAX	       25
 #define ANSWER_METHOD_BYTES    2
-#define ANSWER_BYTES	       12
+#define ANSWER_MIN	       12
+#define ANSWER_MAX	       24
+
+union place {
+	struct sockaddr sa;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
 
 /* What the command line says. Index 1 is for MPTCP servers. */
 struct settings {
 	const char *server_net;
-	struct sockaddr_in server, proxies[2];
+	union place server, proxies[2];
 	bool mptcp;
 	bool sockmap; /* pairs of TCP sockets may be in it */
 	bool brief;   /* many short sessions rather than few long ones */
@@ -35,6 +42,13 @@ struct settings {
 	uint64_t only;	     /* the plan of all sessions; NEVER: each has its own */
 	uint64_t started_ns; /* then the load began */
 };
+
+extern struct settings settings;
+
+static inline size_t greeting_bytes(void)
+{
+	return settings.server.sa.sa_family == AF_INET6 ? GREETING_MAX : 13;
+}
 
 struct session;
 
@@ -60,7 +74,7 @@ struct end {
 	bool stalled;		  /* had its stall */
 	uint32_t events;	  /* what epoll was told; 0: nothing */
 	size_t greeted, answered; /* bytes of the greeting sent, of the answer read */
-	unsigned char answer[ANSWER_BYTES];
+	unsigned char answer[ANSWER_MAX];
 	size_t step;
 	uint64_t step_sent;
 	uint64_t sent, received;
@@ -77,7 +91,7 @@ struct session {
 	bool failed;
 	bool reset_made; /* by plan.resetter */
 	uint64_t progress_ns;
-	unsigned char greeting[GREETING_BYTES];
+	unsigned char greeting[GREETING_MAX];
 };
 
 /* What happened. Up is from client to server. */
@@ -90,7 +104,6 @@ struct totals {
 	uint64_t failures;
 };
 
-extern struct settings settings;
 extern struct totals totals;
 extern int epoll_fd;
 

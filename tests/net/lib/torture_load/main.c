@@ -21,6 +21,7 @@ static const char usage[] =
 	"               [--only N]\n"
 	"\n"
 	"Sessions to TCP servers go through --proxy-tcp, the others through --proxy.\n"
+	"IPv6 addresses with a port stand in brackets, others do not.\n"
 	"--brief: many short sessions instead of few long ones. "
 	"--only repeats the plan of one session. Prints one line of JSON; failures go to standard\n"
 	"error.\n";
@@ -28,18 +29,25 @@ static const char usage[] =
 struct settings settings = {
 	.server_net = "", .sessions = 200, .seconds = 10, .seed = 1, .only = NEVER};
 
-static struct sockaddr_in parse(char *text)
+/* With a port behind an IPv4 address, or an IPv6 address in brackets; without brackets it has none. */
+static union place parse(char *text)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET};
-	char *colon = strchr(text, ':');
+	const bool v6 = text[0] == '[' || strchr(text, ':') != strrchr(text, ':');
+	union place place = {.sa.sa_family = v6 ? AF_INET6 : AF_INET};
+	char *colon = v6 && text[0] != '[' ? NULL : strrchr(text, ':');
 
 	if (colon) {
 		*colon = '\0';
-		address.sin_port = htons((in_port_t)strtoul(colon + 1, NULL, 10));
+		place.v4.sin_port = htons((in_port_t)strtoul(colon + 1, NULL, 10));
 	}
-	if (inet_pton(AF_INET, text, &address.sin_addr) != 1)
-		die("%s: not an IPv4 address", text);
-	return address;
+	if (text[0] == '[') {
+		text++;
+		text[strcspn(text, "]")] = '\0';
+	}
+	if (inet_pton(place.sa.sa_family, text,
+		      v6 ? (void *)&place.v6.sin6_addr : (void *)&place.v4.sin_addr) != 1)
+		die("%s: not an address", text);
+	return place;
 }
 
 /* The sockets stay where they were made. */
@@ -115,8 +123,8 @@ static void parse_options(int argc, char **argv)
 			exit(2);
 		}
 	}
-	if (optind != argc || !settings.server_net[0] || !settings.server.sin_family ||
-	    !settings.proxies[0].sin_family || !settings.proxies[1].sin_family) {
+	if (optind != argc || !settings.server_net[0] || !settings.server.sa.sa_family ||
+	    !settings.proxies[0].sa.sa_family || !settings.proxies[1].sa.sa_family) {
 		fputs(usage, stderr);
 		exit(2);
 	}

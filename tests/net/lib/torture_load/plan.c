@@ -267,7 +267,7 @@ void plan_draw(struct plan *plan, uint64_t seed, uint64_t number, bool mptcp, bo
 		add_step(&plan->scripts[SIDE_CLIENT], &dice, between(&dice, 1, 2000));
 		/* Who takes these bytes does not know whose they are. */
 		plan->scripts[SIDE_CLIENT].key = 0;
-		plan->leave_after = dice_below(&dice, 2ULL * GREETING_BYTES);
+		plan->leave_after = dice_below(&dice, 2ULL * greeting_bytes());
 		plan->eager |= plan->kind == PLAN_LEAVE;
 		plan->reset_after_us =
 			plan->kind == PLAN_LEAVE ? dice_below(&dice, 20000) : UINT64_MAX;

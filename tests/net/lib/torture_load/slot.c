@@ -35,7 +35,7 @@ int epoll_fd;
 
 static int open_socket(bool mptcp)
 {
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	int fd = socket(settings.server.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
 			mptcp ? IPPROTO_MPTCP : IPPROTO_TCP);
 
 	if (fd < 0)
@@ -46,32 +46,36 @@ static int open_socket(bool mptcp)
 /* On a free port of the server. backlog 0: bound only, so that connections are refused. */
 static int bind_server(bool mptcp, int backlog, in_port_t *port)
 {
-	struct sockaddr_in address = settings.server;
+	union place address = settings.server;
 	socklen_t len = sizeof(address);
 	int fd = open_socket(mptcp);
 
-	address.sin_port = 0;
-	if (bind(fd, (struct sockaddr *)&address, len) || (backlog && listen(fd, backlog)) ||
-	    getsockname(fd, (struct sockaddr *)&address, &len))
+	if (bind(fd, &address.sa, len) || (backlog && listen(fd, backlog)) ||
+	    getsockname(fd, &address.sa, &len))
 		die("listen: %s", strerror(errno));
-	*port = address.sin_port;
+	*port = address.v4.sin_port;
 	return fd;
 }
 
-static void write_greeting(unsigned char greeting[static GREETING_BYTES], in_port_t port)
+static void write_greeting(unsigned char greeting[static GREETING_MAX], in_port_t port)
 {
-	static const unsigned char start[] = {5, 1, 0, 5, 1, 0, 1};
+	const union place *server = &settings.server;
+	const bool v6 = server->sa.sa_family == AF_INET6;
+	const unsigned char start[] = {5, 1, 0, 5, 1, 0, v6 ? 4 : 1};
 
 	memcpy(greeting, start, sizeof(start));
-	memcpy(greeting + 7, &settings.server.sin_addr, 4);
-	memcpy(greeting + 11, &port, 2);
+	if (v6)
+		memcpy(greeting + sizeof(start), &server->v6.sin6_addr, 16);
+	else
+		memcpy(greeting + sizeof(start), &server->v4.sin_addr, 4);
+	memcpy(greeting + greeting_bytes() - 2, &port, 2);
 }
 
 static void slot_begin(struct slot *slot)
 {
 	static uint64_t number;
 	struct session *session = &slot->session;
-	const struct sockaddr_in *proxy = &settings.proxies[slot->server_mptcp];
+	const union place *proxy = &settings.proxies[slot->server_mptcp];
 	in_port_t port = slot->port;
 	uint64_t now = now_ns();
 	int fd;
@@ -92,7 +96,7 @@ static void slot_begin(struct slot *slot)
 	session->ends[SIDE_SERVER].wake_ns = NEVER;
 	fd = open_socket(session->plan.client_mptcp);
 	end_begin(&session->ends[SIDE_CLIENT], session, SIDE_CLIENT, fd, true);
-	if (connect(fd, (const struct sockaddr *)proxy, sizeof(*proxy)) && errno != EINPROGRESS)
+	if (connect(fd, &proxy->sa, sizeof(*proxy)) && errno != EINPROGRESS)
 		session_fail(session, "client: connect: %s", strerror(errno));
 	end_run(&session->ends[SIDE_CLIENT], now);
 }
