@@ -304,10 +304,11 @@ $(MPTCP_LISTEN): bench/preload/mptcp_listen.c
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -shared -fPIC -fvisibility=hidden -o $@ $< -ldl
 
 # bench-tiers needs no other proxies.
-BENCHES := bench bench-full bench-tiers
+BENCHES := bench bench-full bench-packets bench-tiers
 .PHONY: $(BENCHES)
 bench: setup-bench ## compare with other proxies and no proxy, 10 minutes (BENCH_ARGS='--rows talk-32x64')
 bench-full: setup-bench ## the same at length, some hours; plots and tables in build/bench/full (BENCH_ARGS='--rounds 5')
+bench-packets: setup-bench ## forwarded packets, with other proxies and no proxy, 15 minutes (BENCH_ARGS='--rows talk-32x64')
 bench-tiers: setup-check ## compare our ways of moving bytes, and no proxy (BENCH_ARGS='--rows chatty')
 $(BENCHES):
 	@$(MAKE) --no-print-directory all $(BENCH_TOOLS) $(EMULATOR)

@@ -35,7 +35,8 @@ _SETS = {
                                    "redsocks-microsocks"]),
     "full": ((3, 1.5, 0.5, 0.3), [*_NEVER_LEFT_OUT, "copy", "sockmap",
                                   *(each.name for each in [*PEERS, *CHAINS])]),
-    "tiers": ((5, 2.0, 1.0, 0.5), [each.name for each in OWN]),
+    "packets": ((5, 2.0, 1.0, 0.5), ["direct", "copy", "packets", "past-packets", *(each.name for each in PEERS)]),
+    "tiers": ((5, 2.0, 1.0, 0.5), [each.name for each in OWN if "packets" not in each.name]),
 }
 
 
@@ -77,7 +78,7 @@ def _present(wanted: list[Contender]) -> tuple[list[Contender], dict[str, str]]:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--set", choices=_SETS, default="quick",
-                        help="quick and full: with other proxies; tiers: our own settings only")
+                        help="quick, full, packets: with other proxies; tiers: our own settings only")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float, help="of each measurement")
     parser.add_argument("--warm-up", type=float, metavar="S", help="before each")
@@ -145,7 +146,7 @@ def main() -> int:
           f"told from it\nloses: {LEGEND}\n", flush=True)
     verdicts = _run_rows(by_row, args, results, absent)
     if verdicts:
-        print("expected of auto:\n" + "\n".join(map(verdict_text, verdicts)))
+        print("expected:\n" + "\n".join(map(verdict_text, verdicts)))
     print(f"{results.how_each_was_run()}\nresults: {args.out}")
     return 0
 

@@ -4,10 +4,12 @@ as need a second program at the other end in chains.py."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 from dataclasses import dataclass, field
 
-from processes import HAWSERD, arguments
+import processes
+from processes import HAWSER, HAWSERD, LOAD, PATIENCE_S, Failed, arguments
 from rows import Row
 from bench_site import EVERYBODY, Door, Site
 
@@ -35,6 +37,11 @@ class Contender:
         return None
 
     @property
+    def foreign(self) -> bool:
+        """Whether it is somebody else's proxy."""
+        return False
+
+    @property
     def is_given(self) -> bool:
         """Whether the environment has the path of its program: then it takes part without being chosen."""
         return False
@@ -46,6 +53,9 @@ class Contender:
     def start(self, site: Site) -> Door:
         """Stopped with the site. Failed when it does not start."""
         raise NotImplementedError
+
+    def check(self, site: Site) -> None:
+        """After the load. Failed if it has not done what it is there for."""
 
 
 @dataclass(frozen=True)
@@ -113,12 +123,53 @@ class Own(Contender):
         return door
 
 
+@dataclass(frozen=True)
+class Packets(Own):
+    """Where both sides are TCP and may take all of the CPU."""
+
+    def takes(self, row: Row) -> bool:
+        return row.leg == "tcp" and row.quota is None
+
+    def check(self, site: Site) -> None:
+        asked = site.run(HAWSER, "--control=/run/control", "--json", "status")
+        status = processes.result(asked, PATIENCE_S)
+        # Who comes and goes has no time to be taken.
+        if site.row.load["work"] != "churn" and not status["packets"]["taken"]:
+            raise Failed(f"no packets were forwarded: {json.dumps(status['kernel'])}")
+
+
+@dataclass(frozen=True)
+class PastPackets(Direct):
+    """What is routed past the programs pays for them."""
+    packets: Packets
+
+    @property
+    def described(self) -> str:
+        return f"no proxy; past the programs of {self.packets.described}, which look at each packet"
+
+    def absence(self) -> str | None:
+        return self.packets.absence()
+
+    def takes(self, row: Row) -> bool:
+        return self.packets.takes(row)
+
+    def start(self, site: Site) -> Door:
+        """They hang on an interface once a session has gone by it."""
+        door = self.packets.start(site)
+        load = processes.start(site.stack, site.topology.client, LOAD, "run", *door.words(site.targets[0]),
+                               "--work=exchange", "--warm-up=0", "--seconds=0.2")
+        processes.result(load, PATIENCE_S)
+        self.packets.check(site)
+        return Door()
+
+
 def _single(tier: str, tick: str) -> Own:
     return Own(tier + ("" if tick == "off" else "-tick"), {"tier": tier, "tick": tick}, single=True)
 
 
 DIRECT = Direct("direct")
 AUTO = Own("auto", {"tier": "auto", "tick": "auto"})
+PACKETS = Packets("packets", {"tier": "packets", "tick": "auto"})
 OWN = [
     DIRECT,
     AUTO,
@@ -133,4 +184,6 @@ OWN = [
     # none, and over the fastest links auto takes shorter ones.
     Own("auto-4ms", {"tier": "auto", "tick": "4000"}),
     Own("local-accel", {"tier": "auto", "tick": "auto"}, local=True),
+    PACKETS,
+    PastPackets("past-packets", PACKETS),
 ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from cpu import busy_s
 from contenders import Contender
-from rows import BEST_SINGLE, HIGHER_IS_BETTER, SUBJECT, Bound, Row
+from rows import BEST_PEER, BEST_SINGLE, HIGHER_IS_BETTER, Bound, Row
 
 # The rate is of what the row is about; beside, of the streams next to it; memory, of an idle session, is
 # that of user space and of the kernel, less what the kernel has without a proxy: unknown if that was not measured.
@@ -187,25 +187,27 @@ class RowFigures:
                    for each in self._measurements for name, measured in each if name == contender)
 
     def _noted(self, verdict: Verdict) -> Verdict:
-        rounds = max(self.disturbed(SUBJECT), self.disturbed(verdict.of))
+        rounds = max(self.disturbed(verdict.bound.subject), self.disturbed(verdict.of))
         if not rounds or not verdict.spread:
             return verdict
         disturbed = f"{rounds} of {len(self.rounds)} disturbed"
         return replace(verdict, note=", ".join(filter(None, [verdict.note, disturbed])))
 
-    def _against_best(self, bound: Bound, singles: list[str]) -> Verdict:
-        ratios = {name: self.ratio(SUBJECT, name, bound.figure) for name in singles}
+    def _against_best(self, bound: Bound, names: list[str]) -> Verdict:
+        ratios = {name: self.ratio(bound.subject, name, bound.figure) for name in names}
         found = {name: spread for name, spread in ratios.items() if spread}
         if not found:
-            return Verdict(self.row, bound, BEST_SINGLE, None, "no single setting was measured")
+            return Verdict(self.row, bound, bound.of, None, f"no {bound.of.removeprefix('best ')} was measured")
         worst = min if bound.at_least else max
         best = worst(found, key=lambda name: found[name].median)
-        return self._noted(Verdict(self.row, bound, best, found[best], BEST_SINGLE))
+        return self._noted(Verdict(self.row, bound, best, found[best], bound.of))
 
     def verdict(self, bound: Bound, contenders: list[Contender], absent: dict[str, str]) -> Verdict:
         """absent: why a contender was not measured."""
         if bound.of == BEST_SINGLE:
             return self._against_best(bound, [each.name for each in contenders if each.single])
-        spread = self.ratio(SUBJECT, bound.of, bound.figure)
-        note = "" if spread else absent.get(bound.of) or absent.get(SUBJECT) or "no figures"
+        if bound.of == BEST_PEER:
+            return self._against_best(bound, [each.name for each in contenders if each.foreign])
+        spread = self.ratio(bound.subject, bound.of, bound.figure)
+        note = "" if spread else absent.get(bound.of) or absent.get(bound.subject) or "no figures"
         return self._noted(Verdict(self.row, bound, bound.of, spread, note))

@@ -47,6 +47,10 @@ class Peer(Contender):
         return named or shutil.which(self.program, path=search)
 
     @property
+    def foreign(self) -> bool:
+        return True
+
+    @property
     def is_given(self) -> bool:
         return bool(self.path_variable) and self.path_variable in os.environ
 

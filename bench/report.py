@@ -133,7 +133,7 @@ def verdict_text(verdict: Verdict) -> str:
     bound = verdict.bound
     word = {True: "reached", False: "not reached", None: "not measured"}[verdict.reached]
     relation = "at least" if bound.at_least else "at most"
-    what = f"{verdict.row.name}: {_FIGURE_NAMES.get(bound.figure, bound.figure)} {relation} {bound.limit:.3g} of "
+    what = f"{bound.subject}, {verdict.row.name}: {_FIGURE_NAMES.get(bound.figure, bound.figure)} {relation} {bound.limit:.3g} of "
     note = f" ({verdict.note})" if verdict.note else ""
     value = f": {ratio_text(verdict.spread)}" if verdict.spread else ""
     return f"  {word:12}  {what}{verdict.of}{note}{value}"

@@ -7,19 +7,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 SUBJECT = "auto"
-# Whichever single setting is best in the row, found afterwards.
-BEST_SINGLE = "best single setting"
+# Whichever single setting, or other proxy, is best in the row, found afterwards.
+BEST_SINGLE, BEST_PEER = "best single setting", "best other proxy"
 
 HIGHER_IS_BETTER = {"rate", "beside"}
 
 
 @dataclass(frozen=True)
 class Bound:
-    """The figure of `auto` as a multiple of another contender's, at least or at most limit,
-    whichever is the bad side of the figure."""
+    """The figure of a contender as a multiple of another's, at least or at most limit, whichever is the bad side of
+    the figure."""
     figure: str
     of: str
     limit: float
+    subject: str = SUBJECT
 
     @property
     def at_least(self) -> bool:
@@ -92,7 +93,7 @@ class Row:
     @property
     def references(self) -> list[str]:
         """The contenders that the others are shown as multiples of."""
-        named = [bound.of for bound in self.bounds if bound.of != BEST_SINGLE]
+        named = [bound.of for bound in self.bounds if bound.of not in (BEST_SINGLE, BEST_PEER)]
         return list(dict.fromkeys(["direct", *named]))
 
 

@@ -217,6 +217,7 @@ class Stage:
                 time.sleep(times.idle_s + _SETTLE_S * self.row.idle)
                 rest_ns = time.monotonic_ns()
                 found, beside = self._run_loads(stack, contender, door, times, site)
+            contender.check(site)
             moved = [after - before for after, before in zip(self._link_bytes(), before)]
         return {**found, "beside": beside,
                 **_cpu(spinners, rest_ns, found),

@@ -7,10 +7,11 @@ from __future__ import annotations
 import resource
 from collections.abc import Iterator
 
-from rows import LEGS, Row, exchange
+from rows import BEST_PEER, LEGS, Bound, Row, exchange
 
 QUICK = ("quick", "full")
 FULL = ("full",)
+PACKETS = ("packets",)
 _SIZES = {"64": 64, "1k": 1024, "16k": 16384}
 _SIZE_WORDS = {"64": "64 B", "1k": "1 KiB", "16k": "16 KiB"}
 _DIRECTIONS = {"down": ("download", "down"), "up": ("upload", "up"), "both": ("duplex", "both ways")}
@@ -22,6 +23,18 @@ _CHURNERS = 32
 _TENTH = 0.1
 _WIDE = 1000
 _CHAIN = {"rate": 100, "delay": 10}
+
+
+def _packets(figure: str, of: str, limit: float) -> Bound:
+    return Bound(figure, of, limit, "packets")
+
+
+# The packet tier against a router that is no proxy; and what that routes past its programs.
+_PAST = Bound("rate", "direct", 0.97, "past-packets")
+_PACKETS_TALK = [_packets("rate", "direct", 0.9), _packets("rate", BEST_PEER, 1.5), _packets("cpu", "direct", 1.25),
+                 _packets("p99", "direct", 1.2), _PAST]
+_PACKETS_BULK = [_packets("rate", "direct", 0.95), _packets("cpu", "direct", 1.1), _PAST]
+_PACKETS_CHURN = [_packets("rate", "copy", 1)]
 
 
 def _name(base: str, leg: str) -> str:
@@ -45,6 +58,10 @@ def _bulk() -> Iterator[Row]:
                           ("unshaped" if leg == "tcp" else f"2×{_WIDE} Mbit/s"), leg,
                           {"work": work, "connections": streams}, "rate" if leg == "tcp" else "cpu",
                           sets=QUICK if quick else FULL, **_shape(leg, _WIDE))
+    for direction in ("down", "up"):
+        work, way = _DIRECTIONS[direction]
+        yield Row(f"turns-{direction}-1", f"TCP→TCP, 100 × 64 B, then 1 bulk stream {way}, unshaped", "tcp",
+                  {"work": work, "turns": 100}, "rate", _PACKETS_BULK, sets=PACKETS)
     yield Row("down-1-2000", "TCP→TCP, 1 bulk stream down, 2000 Mbit/s", "tcp",
               {"work": "download"}, "cpu", rate_a=2000, sets=FULL)
     for leg in ("near", "far"):
@@ -59,9 +76,11 @@ def _talk() -> Iterator[Row]:
         for connections in (1, 32, 256):
             for label, size in _SIZES.items():
                 quick = (connections, label) == (32, "64") and leg in ("tcp", "near")
+                packets = quick and leg == "tcp"
                 yield Row(_name(f"talk-{connections}x{label}", leg),
                           f"{words}, {connections} × {_SIZE_WORDS[label]}, saturated", leg,
-                          exchange(connections, size), "rate", sets=QUICK if quick else FULL,
+                          exchange(connections, size), "rate", _PACKETS_TALK * packets,
+                          sets=(QUICK if quick else FULL) + PACKETS * packets,
                           **_shape(leg, 2000 if label == "16k" else None))
 
 
@@ -76,7 +95,7 @@ def _sessions() -> Iterator[Row]:
     for leg, words in LEGS.items():
         yield Row(_name("churn", leg), f"{words}, new connections: connect, 1 KiB each way, close", leg,
                   {"work": "churn", "connections": _CHURNERS, "request": 1024, "response": 1024},
-                  "rate", sets=QUICK if leg == "tcp" else FULL)
+                  "rate", _PACKETS_CHURN * (leg == "tcp"), sets=QUICK + PACKETS if leg == "tcp" else FULL)
         for count in sorted({1000, idle_sessions()}):
             yield Row(_name(f"idle-{count}", leg), f"{words}, {count:,} idle sessions", leg,
                       {"work": "idle", "connections": count}, "memory", stretch=3,

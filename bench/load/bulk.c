@@ -187,11 +187,26 @@ static void stream_move(struct stream *stream, bool receives, bool sends)
 	}
 }
 
+/* So that who moves the bytes sees a connection that pauses. */
+static void take_turns(int fd, const struct hello *hello, bool asks)
+{
+	char turn[64] = {0};
+
+	for (uint32_t i = 0; i < hello->turns; i++) {
+		if (asks)
+			net_write_all(fd, turn, sizeof(turn));
+		net_read_all(fd, turn, sizeof(turn));
+		if (!asks)
+			net_write_all(fd, turn, sizeof(turn));
+	}
+}
+
 void bulk_serve(int fd, const struct hello *hello, const struct reading *reading)
 {
 	struct stream stream = {.fd = fd, .hello = hello, .reading = reading};
 	bool receives = hello->work != WORK_DOWNLOAD;
 
+	take_turns(fd, hello, false);
 	stream_move(&stream, receives, hello->work != WORK_UPLOAD);
 	if (receives)
 		net_write_all(fd, &stream.tally, sizeof(stream.tally));
@@ -203,6 +218,7 @@ static void *run_stream(void *argument)
 	struct stream *stream = argument;
 	bool sends = stream->hello->work != WORK_DOWNLOAD;
 
+	take_turns(stream->fd, stream->hello, true);
 	stream_move(stream, stream->hello->work != WORK_UPLOAD, sends);
 	if (sends) {
 		struct tally sent;

@@ -28,7 +28,7 @@ struct hello {
 	uint32_t work; /* enum work */
 	uint32_t request_bytes;
 	uint32_t response_bytes;
-	uint32_t reserved;
+	uint32_t turns;	       /* exchanges before a stream */
 	uint64_t stream_bytes; /* a stream ends after so many; 0: at to_ns */
 	uint64_t from_ns;      /* only what arrives from here … */
 	uint64_t to_ns;	       /* … to here is counted */
@@ -51,6 +51,7 @@ struct plan {
 	size_t connections;
 	uint32_t request_bytes;
 	uint32_t response_bytes;
+	uint32_t turns; /* exchanges before a stream */
 	double per_second;     /* exchanges, over all connections; 0: each as soon as it can */
 	uint64_t stream_bytes; /* 0: for the whole duration */
 	uint64_t warm_up_ns;

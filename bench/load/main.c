@@ -17,11 +17,12 @@ static const char usage[] =
 	"                --work download|upload|duplex|exchange|churn|idle|ends\n"
 	"                [--connections N]\n"
 	"                [--warm-up S] [--seconds S | --bytes N]\n"
-	"                [--request BYTES] [--response BYTES] [--rate EXCHANGES-PER-SECOND]\n"
+	"                [--request BYTES] [--response BYTES] [--rate EXCHANGES-PER-SECOND] [--turns N]\n"
 	"\n"
 	"`load run` prints one line of JSON. What it counts is what arrived between the end of "
 	"the\n"
 	"warm-up and the end of the run, whichever side it arrived at. --bytes is per connection.\n"
+	"--turns: so many exchanges come before a stream.\n"
 	"Wrong bytes end it with status 3. duplex: streams both ways; churn: a connection for each "
 	"exchange; "
 	"idle:\n"
@@ -76,6 +77,7 @@ enum option_id {
 	OPTION_REQUEST,
 	OPTION_RESPONSE,
 	OPTION_RATE,
+	OPTION_TURNS,
 	OPTION_BUFFER,
 	OPTION_LOW_WATER,
 	OPTION_HELP,
@@ -95,6 +97,7 @@ static const struct option options[] = {
 	{"request", required_argument, NULL, OPTION_REQUEST},
 	{"response", required_argument, NULL, OPTION_RESPONSE},
 	{"rate", required_argument, NULL, OPTION_RATE},
+	{"turns", required_argument, NULL, OPTION_TURNS},
 	{"buffer", required_argument, NULL, OPTION_BUFFER},
 	{"low-water", required_argument, NULL, OPTION_LOW_WATER},
 	{"help", no_argument, NULL, OPTION_HELP},
@@ -177,6 +180,9 @@ static const char *parse_options(int argc, char **argv, struct plan *plan)
 		case OPTION_RATE:
 			plan->per_second = number(optarg, 1e-3, 1e9);
 			break;
+		case OPTION_TURNS:
+			plan->turns = (uint32_t)number(optarg, 1, 1e6);
+			break;
 		case OPTION_BUFFER:
 			plan->reading.buffer_bytes = (size_t)number(optarg, 1, 1 << 30);
 			break;
@@ -205,6 +211,7 @@ struct hello plan_hello(const struct plan *plan)
 		.work = plan->work,
 		.request_bytes = plan->request_bytes,
 		.response_bytes = plan->response_bytes,
+		.turns = plan->turns,
 		.stream_bytes = plan->stream_bytes,
 		.from_ns = from_ns,
 		.to_ns = plan->stream_bytes ? UINT64_MAX : from_ns + plan->duration_ns,
