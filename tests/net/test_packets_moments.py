@@ -60,13 +60,16 @@ def test_an_end_that_nobody_has_read(bed, hawserd):
     with peers.listen(bed.server) as listening:
         for _ in range(20):
             client = early(daemon, peers.port_of(listening), b"a")
-            client.shutdown(socket.SHUT_WR)
             with peers.accept(listening) as server:
                 assert read(server, 1) == b"a"
                 server.sendall(b"b")
                 read(client, ANSWER_BYTES + 1)
-                server.sendall(b"c")
-                assert read(client, 1) == b"c"
+                # It is learnt when it reads this, and the end is behind it.
+                client.sendall(b"c")
+                client.shutdown(socket.SHUT_WR)
+                assert read(server, 1) == b"c"
+                server.sendall(b"d")
+                assert read(client, 1) == b"d"
                 assert at_end(server)
             assert at_end(client)
             client.close()

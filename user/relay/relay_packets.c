@@ -5,6 +5,9 @@
 #include "base/loop_clock.h"
 #include "relay/relay_private.h"
 
+/* Learning costs as much as some exchanges: connections that carry one come and go as before. */
+#define LEARN_READS 3U
+
 const char *relay_packets_refusal(const struct relay *relay)
 {
 	if (!relay->env->packets)
@@ -27,6 +30,13 @@ const char *relay_packets_refusal(const struct relay *relay)
 bool relay_may_forward(const struct relay *relay)
 {
 	return config_wants_packets(relay->config) && !relay_packets_refusal(relay);
+}
+
+bool relay_is_worth_learning(struct relay *relay, uint64_t n)
+{
+	if (n > 0 && relay->reads < LEARN_READS)
+		relay->reads++;
+	return relay->reads == LEARN_READS;
 }
 
 static void relay_rest(struct relay *relay)

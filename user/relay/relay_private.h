@@ -66,6 +66,9 @@ void relay_try_sockmap(struct relay *relay);
 /* Why the relay's packets can never be forwarded; NULL: they may be. */
 const char *relay_packets_refusal(const struct relay *relay);
 
+/* Whether more than a question and its answer has been read, with the n bytes of now. */
+bool relay_is_worth_learning(struct relay *relay, uint64_t n);
+
 /* Whether its packets are to be forwarded when it chats, or as soon as nothing is held. */
 bool relay_may_forward(const struct relay *relay);
 

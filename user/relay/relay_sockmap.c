@@ -41,7 +41,7 @@ bool relay_wants_kernel(struct relay *relay, const struct flow *flow, uint64_t n
 	if (relay->config->tier == TIER_MODE_SOCKMAP)
 		return sockmap_policy_may_enter(&relay->policy, loop_clock_s(relay->env->loop));
 	if (relay->config->tier == TIER_MODE_PACKETS && may_forward)
-		return true;
+		return relay_is_worth_learning(relay, n);
 	return relay_chats(relay, flow, n) && (may_forward || relay_trial_admits(relay));
 }
 
