@@ -51,7 +51,7 @@ struct plan {
 	size_t connections;
 	uint32_t request_bytes;
 	uint32_t response_bytes;
-	uint32_t turns; /* exchanges before a stream */
+	uint32_t turns;	       /* exchanges before a stream */
 	double per_second;     /* exchanges, over all connections; 0: each as soon as it can */
 	uint64_t stream_bytes; /* 0: for the whole duration */
 	uint64_t warm_up_ns;

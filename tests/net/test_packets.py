@@ -337,10 +337,14 @@ def test_bulk_comes_back(hawserd, tmp_path):
     assert daemon.errors() == {}
 
 
-def test_a_device_that_shrinks(hawserd):
+@pytest.mark.parametrize("address", [SERVER4, SERVER6])
+def test_a_device_that_shrinks(hawserd, address):
+    """The sender is told so, by ICMP."""
     daemon = hawserd(*ALWAYS)
     stream = Stream(31)
-    with through(daemon) as (client, server):
+    with peers.listen(daemon.bed.server, address) as listening, \
+            dial(daemon, address, peers.port_of(listening)) as client, \
+            peers.accept(listening) as server:
         take(daemon, client, server)
         try:
             for host in daemon.bed.router, daemon.bed.server:

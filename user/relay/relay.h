@@ -83,7 +83,7 @@ struct relay {
 	struct sockmap_pair *pair; /* NULL until the pair enters the sockmap for the first time */
 	bool wants_kernel;	   /* enter when nothing is held */
 	bool unfit;		   /* never enter the sockmap */
-	unsigned int reads;	      /* that brought bytes, up to those after which that is worth it */
+	unsigned int reads; /* that brought bytes, up to those after which that is worth it */
 	struct packets_pair *packets; /* NULL until the pair's packets are learnt */
 	bool forwarded;		      /* the kernel forwards them */
 	const char *not_forwarded;    /* why not, for good; NULL: they may be. A literal */

@@ -15,11 +15,11 @@ static int offer(struct hawser_packets_pair *pair, const struct content *content
 	return result;
 }
 
-static void quiet_make(struct hawser_packets_pair *pair, struct content *content)
+static void quiet_make_of(struct hawser_packets_pair *pair, struct content *content, bool ipv6)
 {
 	seed = 4711;
-	pair_make(pair, false, HAWSER_PACKETS_ARMED);
-	content_make(content, &pair->legs[0], &pair->legs[1], false);
+	pair_make(pair, ipv6, HAWSER_PACKETS_ARMED);
+	content_make(content, &pair->legs[0], &pair->legs[1], ipv6);
 	content->flags = ACK | PSH;
 	content->options_len = 12;
 	content->sack = 0;
@@ -38,6 +38,11 @@ static void quiet_make(struct hawser_packets_pair *pair, struct content *content
 	pair->legs[0].seq_delta = 9000 - content->seq;
 	pair->legs[1].seq_delta = content->ack - 5000;
 	pair->armed_ns = UINT64_MAX / 2;
+}
+
+static void quiet_make(struct hawser_packets_pair *pair, struct content *content)
+{
+	quiet_make_of(pair, content, false);
 }
 
 static uint32_t state_of(const struct hawser_packets_pair *pair)
@@ -351,41 +356,48 @@ static void too_big_for_the_other_leg_is_told(void **state)
 static void say_too_big(struct hawser_packets_pair *pair, uint32_t seq, uint16_t mtu)
 {
 	const struct hawser_packets_leg *leg = &pair->legs[0];
-	struct content quoted = {.source_port = leg->own_port,
+	const bool ipv6 = pair->family == HAWSER_PACKETS_IPV6;
+	const size_t ip_len = ipv6 ? 40 : 20;
+	struct content quoted = {.ipv6 = ipv6,
+				 .source_port = leg->own_port,
 				 .destination_port = leg->peer_port,
 				 .seq = seq,
 				 .flags = ACK,
 				 .ttl = 1};
 	uint8_t frame[PACKET_MAX + 64];
 	uint8_t inner[PACKET_MAX];
-	size_t len = ETH_HLEN + 20 + 8 + 28;
+	size_t len = ETH_HLEN + ip_len + 8 + ip_len + 8;
+	uint8_t *icmp = frame + ETH_HLEN + ip_len;
 
 	memcpy(quoted.source, leg->own, sizeof(quoted.source));
 	memcpy(quoted.destination, leg->peer, sizeof(quoted.destination));
 	(void)frame_make(&quoted, inner);
 	(void)frame_make(&quoted, frame);
-	frame[ETH_HLEN + 9] = IPPROTO_ICMP;
-	put16(frame + ETH_HLEN + 2, (uint32_t)len - ETH_HLEN);
-	memset(frame + ETH_HLEN + 20, 0, 8);
-	frame[ETH_HLEN + 20] = 3;
-	frame[ETH_HLEN + 21] = 4;
-	put16(frame + ETH_HLEN + 26, mtu);
-	memcpy(frame + ETH_HLEN + 28, inner + ETH_HLEN, 28);
+	if (ipv6) {
+		frame[ETH_HLEN + 6] = IPPROTO_ICMPV6;
+		put16(frame + ETH_HLEN + 4, (uint32_t)(len - ETH_HLEN - ip_len));
+	} else {
+		frame[ETH_HLEN + 9] = IPPROTO_ICMP;
+		put16(frame + ETH_HLEN + 2, (uint32_t)len - ETH_HLEN);
+	}
+	memset(icmp, 0, 8);
+	icmp[0] = ipv6 ? 2 : 3;
+	icmp[1] = ipv6 ? 0 : 4;
+	put16(icmp + 6, mtu);
+	memcpy(icmp + 8, inner + ETH_HLEN, ip_len + 8);
 	pair_store(pair);
 	/* It goes on to the host, which may have asked for it too. */
 	assert_int_equal(program_run(frame, &len), NEXT);
 	pair_load(pair);
 }
 
-static void routers_are_heeded(void **state)
+static void heed(bool ipv6, uint32_t least)
 {
 	struct hawser_packets_pair pair;
 	struct content content;
 	uint32_t delta;
 
-	(void)state;
-	skip_if_refused();
-	quiet_make(&pair, &content);
+	quiet_make_of(&pair, &content, ipv6);
 	pair.word = HAWSER_PACKETS_TAKEN;
 	pair.legs[1].end += 300;
 	delta = pair.legs[1].seq_delta;
@@ -396,12 +408,20 @@ static void routers_are_heeded(void **state)
 	say_too_big(&pair, 5100 + delta, 1450);
 	assert_int_equal(pair.legs[0].mtu, 1400);
 	say_too_big(&pair, 5100 + delta, 68);
-	assert_int_equal(pair.legs[0].mtu, 552);
+	assert_int_equal(pair.legs[0].mtu, least);
 	/* Nor of bytes that are not on their way (RFC 5927). */
 	pair.legs[0].mtu = 2000;
 	say_too_big(&pair, 4999 + delta, 1400);
 	say_too_big(&pair, 5300 + delta, 1400);
 	assert_int_equal(pair.legs[0].mtu, 2000);
+}
+
+static void routers_are_heeded(void **state)
+{
+	(void)state;
+	skip_if_refused();
+	heed(false, 552);
+	heed(true, 1280);
 }
 
 int main(void)

@@ -57,7 +57,7 @@ static size_t end_greeting_bytes(const struct end *end)
 	if (end->side == SIDE_SERVER)
 		return 0;
 	return plan->kind == PLAN_LEAVE && plan->leave_after < greeting_bytes() ? plan->leave_after
-									      : greeting_bytes();
+										: greeting_bytes();
 }
 
 static size_t answer_bytes(const struct end *end)

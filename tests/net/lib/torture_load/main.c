@@ -29,7 +29,8 @@ static const char usage[] =
 struct settings settings = {
 	.server_net = "", .sessions = 200, .seconds = 10, .seed = 1, .only = NEVER};
 
-/* With a port behind an IPv4 address, or an IPv6 address in brackets; without brackets it has none. */
+/* With a port behind an IPv4 address, or an IPv6 address in brackets; without brackets it has none.
+ */
 static union place parse(char *text)
 {
 	const bool v6 = text[0] == '[' || strchr(text, ':') != strrchr(text, ':');

@@ -58,7 +58,8 @@ void session_fail(struct session *session, const char *format, ...)
 	session->failed = true;
 	fprintf(stderr, "  --seed %" PRIu64 " --only %" PRIu64 ", server's port %u, %s%s%s\n",
 		settings.seed, session->plan.number,
-		session->greeting[greeting_bytes() - 2] << 8 | session->greeting[greeting_bytes() - 1],
+		session->greeting[greeting_bytes() - 2] << 8 |
+			session->greeting[greeting_bytes() - 1],
 		plan_kind_name(session->plan.kind), session->plan.eager ? ", eager" : "",
 		session->reset_made ? ", after the reset" : "");
 	print_end(&session->ends[SIDE_CLIENT]);
