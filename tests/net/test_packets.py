@@ -15,9 +15,10 @@ import pytest
 import lacking
 import peers
 from daemon import ALLOW
-from flows import chat, flows, reasons, tiers
+from flows import chat, feature_of, flows, reasons, tiers
 from forwarded import ALWAYS, TURN, dial, moved, needed, no_offloads, programs, take
-from handshakes import at_end, read, socks5
+from handshakes import read, socks5
+from namespace import MountNamespace
 from pattern import MEGABYTE, Stream, together
 from sessions import half_close, through
 from test_reload import reload, text
@@ -185,6 +186,25 @@ def test_without_offloads(hawserd):
                 together(lambda: stream.send(sender, 2 * MEGABYTE),
                          lambda: stream.receive(receiver, 2 * MEGABYTE))
             assert tiers(daemon) == {"packets"}
+
+
+def test_without_btf(hawserd):
+    """As on OpenWrt, whose kernels have none."""
+    with contextlib.closing(MountNamespace({}, empty=["/sys/kernel/btf"])) as mounts:
+        daemon = hawserd(*ALWAYS, prefix=("/usr/bin/nsenter", f"--mount={mounts.path}", "--"))
+    with through(daemon) as (client, server):
+        take(daemon, client, server)
+
+
+def test_what_a_kernel_lacks(hawserd):
+    """It is told, and sessions are served without."""
+    daemon = hawserd(*ALWAYS, prefix=lacking.words("bpf"))
+    state = feature_of(daemon, "packets")
+    assert not state["available"]
+    assert state["reason"] == "the kernel does not load the program: Function not implemented"
+    with through(daemon) as (client, server):
+        chat(client, server, 20)
+        assert reasons(daemon) == {"packets: off, see hawser status"}
 
 
 # How they end.
