@@ -126,7 +126,8 @@ enum hawser_packets_event_kind {
 	HAWSER_PACKETS_EVENT_RESET,
 	HAWSER_PACKETS_EVENT_TOO_BIG,
 	HAWSER_PACKETS_EVENT_UNUSUAL,
-	HAWSER_PACKETS_EVENT_IDLE, /* by user space */
+	HAWSER_PACKETS_EVENT_IDLE,  /* by user space */
+	HAWSER_PACKETS_EVENT_LOSSY, /* the same */
 };
 
 struct hawser_packets_event {

@@ -14,7 +14,7 @@ import pytest
 
 import lacking
 import peers
-from daemon import ALLOW
+from daemon import ALLOW, PORT
 from flows import chat, feature_of, flows, reasons, tiers
 from forwarded import ALWAYS, TURN, dial, moved, needed, no_offloads, programs, take
 from handshakes import read, socks5
@@ -316,6 +316,18 @@ def test_a_reload_that_forbids_it(hawserd, tmp_path):
         reload(daemon, "configuration reloaded")
         until(lambda: chats(*both), lambda found: "packets" in found)
     assert "packets stay" not in daemon.log()
+
+
+def test_auto_leaves_where_packets_get_lost(hawserd):
+    """Two TCPs do better there."""
+    daemon = hawserd("--mptcp", "off", "--packets")
+    with through(daemon) as (client, server):
+        until(lambda: chat(client, server, 50) or tiers(daemon), lambda found: found == {"packets"})
+        with daemon.bed.rules(f"ip saddr {LAN4} tcp sport {PORT} numgen random mod 5 < 1 drop", daemon.bed.client):
+            until(lambda: chat(client, server, 5) or tiers(daemon), lambda found: "packets" not in found)
+        for _ in range(20):
+            chat(client, server, 50)
+        assert "packets" not in tiers(daemon)
 
 
 def test_bulk_comes_back(hawserd, tmp_path):

@@ -35,6 +35,11 @@
 /* Another CPU may still be at work on a packet that found the pair. */
 #define REST_S 1.
 
+/* Of packets with bytes that brought nothing new, so many, and one of so many, are losses: there
+ * two TCPs do better than one. */
+#define LOSSES_MIN 8U
+#define LOSSES_OF  200U
+
 struct place {
 	void *owner;   /* NULL: not in use */
 	double left_s; /* when it was left; 0: it is not waiting to be free */
@@ -405,6 +410,19 @@ void packets_leave(struct packets_worker *worker, int slot)
 		place_forget(worker, i, now);
 }
 
+static bool is_lossy(const struct hawser_packets_pair *pair)
+{
+	for (int i = 0; i < 2; i++) {
+		const struct hawser_packets_leg *leg = &pair->legs[i];
+		const uint64_t again = __atomic_load_n(&leg->again, __ATOMIC_RELAXED);
+
+		if (again >= LOSSES_MIN &&
+		    again * LOSSES_OF > __atomic_load_n(&leg->packets, __ATOMIC_RELAXED))
+			return true;
+	}
+	return false;
+}
+
 /* Of a place in use. What has happened is told again, as there may have been no room for the event;
  * but for a reset, after which silence tells. */
 static void place_look(struct packets_worker *worker, unsigned int i, double now, double idle_s,
@@ -417,6 +435,7 @@ static void place_look(struct packets_worker *worker, unsigned int i, double now
 	case HAWSER_PACKETS_TAKEN:
 		event.kind = pair->unusual		   ? HAWSER_PACKETS_EVENT_UNUSUAL
 			     : now - last_s(pair) > idle_s ? HAWSER_PACKETS_EVENT_IDLE
+			     : is_lossy(pair)		   ? HAWSER_PACKETS_EVENT_LOSSY
 							   : HAWSER_PACKETS_EVENT_TAKEN;
 		break;
 	case HAWSER_PACKETS_CLOSED:

@@ -78,7 +78,8 @@ void packets_untrack(const struct packets_worker *worker, const union address *c
 void packets_leave(struct packets_worker *worker, int slot);
 
 /* Once a second: lets go of what is over, and hands HAWSER_PACKETS_EVENT_IDLE to handle for taken
- * pairs whose peers have been silent for so long. */
+ * pairs whose peers have been silent for so long, HAWSER_PACKETS_EVENT_LOSSY for those of which
+ * packets get lost. */
 void packets_tidy(struct packets_worker *worker, double idle_s, packets_event_fn *handle);
 
 #endif

@@ -32,6 +32,7 @@ struct packets_pair {
 	bool agreed; /* nothing waits in the sockets that the program has not seen */
 	bool rests;  /* the sockets do */
 	bool reset;
+	bool careful;			     /* not where packets get lost */
 	struct packets_end ends[DIRECTIONS]; /* by the direction from it */
 	struct poll_watch silence;	     /* after a reset */
 	struct poll_watch leaving;
@@ -82,6 +83,7 @@ struct packets_pair *packets_pair_new(const struct packets_pair_request *request
 	pair->poller = request->poller;
 	pair->ends[UP].fd = request->client;
 	pair->ends[DOWN].fd = request->server;
+	pair->careful = request->careful;
 	pair->notify = request->notify;
 	pair->owner = request->owner;
 	*reason = request->careful ? packets_ends_differ(pair->ends) : NULL;
@@ -288,6 +290,12 @@ static void pair_on_event(void *owner, const struct hawser_packets_event *event)
 		break;
 	case HAWSER_PACKETS_EVENT_IDLE:
 		pair->notify(pair->owner, PACKETS_PAIR_IDLE);
+		break;
+	case HAWSER_PACKETS_EVENT_LOSSY:
+		if (pair->careful)
+			pair->notify(pair->owner, PACKETS_PAIR_LOSSY);
+		else
+			pair_tell_ends(pair);
 		break;
 	}
 }

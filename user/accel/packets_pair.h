@@ -19,6 +19,7 @@ enum packets_pair_event {
 	PACKETS_PAIR_CLOSED, /* both have, and all was acknowledged */
 	PACKETS_PAIR_RESET,  /* a peer sent a reset, and nobody has sent anything since */
 	PACKETS_PAIR_IDLE,   /* nobody has sent anything for long: leave, as keepalives are ours */
+	PACKETS_PAIR_LOSSY,  /* packets get lost, and it was to be careful: leave */
 	PACKETS_PAIR_UNFIT,  /* packets come that the program does not forward: leave */
 	PACKETS_PAIR_LEFT, /* user space moves the bytes again; the sockets are where the peers are
 			    */

@@ -105,6 +105,9 @@ static void relay_on_packets(void *owner, enum packets_pair_event event)
 	case PACKETS_PAIR_IDLE:
 		packets_pair_leave(relay->packets);
 		break;
+	case PACKETS_PAIR_LOSSY:
+		relay_take_back(relay, "packets: a leg loses packets");
+		break;
 	case PACKETS_PAIR_UNFIT:
 		relay_take_back(relay, "packets: fragments or options of IP");
 		break;
