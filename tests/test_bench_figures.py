@@ -24,8 +24,8 @@ from other_proxies import PEERS, Peer, version_numbers
 from bench_site import Forward, Target
 from plots import plots
 from processes import Failed, WrongBytes
-from report import are_alike, loss_signs, row_text
-from rows import ROWS, Row, exchange
+from report import are_alike, loss_signs, row_text, verdict_text
+from rows import BEST_PEER, ROWS, Bound, Row, exchange
 from svg_chart import Axis, Chart, Point, svg
 
 TALK = Row("talk-32x64", "talk", "tcp", exchange(32), "rate")
@@ -445,3 +445,19 @@ def test_all_chains_have_the_hosts_congestion_control(monkeypatch):
         monkeypatch.setattr(router, name, lambda *words: started.append(words))
     next(each for each in CHAINS if each.name == "hawserd-chain").start(Started(None))
     assert [words[-1] for words in started] == ["--congestion=system"] * 2
+
+
+def test_a_bound_may_be_about_any_contender():
+    figures = RowFigures(TALK, rounds((1000, 600, 400), (1000, 800, 400)))
+    bound = Bound("rate", "direct", 0.9, "b")
+    assert figures.verdict(bound, [DIRECT, A, B], {}).spread.median == pytest.approx(0.4)
+    assert figures.verdict(replace(bound, subject="a", limit=0.7), [DIRECT, A, B], {}).reached
+    assert "b, talk-32x64: rate at least 0.9 of direct" in verdict_text(figures.verdict(bound, [DIRECT, A, B], {}))
+
+
+def test_the_best_other_proxy():
+    figures = RowFigures(TALK, rounds((1000, 600, 400)))
+    bound = Bound("rate", BEST_PEER, 1.5, "direct")
+    verdict = figures.verdict(bound, [DIRECT, A, B], {})
+    assert (verdict.of, verdict.reached) == ("a", True)
+    assert figures.verdict(bound, [DIRECT, OWN[1]], {}).note == "no other proxy was measured"
