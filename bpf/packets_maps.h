@@ -24,6 +24,7 @@ struct { /* user space sizes the maps */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1);
 	__type(key, struct hawser_packets_key);
 	__type(value, struct hawser_packets_value);

@@ -54,20 +54,20 @@ struct packets_worker {
 	struct event_ring ring;
 	packets_event_fn *handle; /* while events are read */
 	uint32_t first;		  /* slot */
+	struct map_view view;	  /* of slot first and those after it, as far as they were used */
 	uint32_t generation;
 	struct place *places;	   /* of slot first + i */
 	unsigned int *free_places; /* a stack */
 	unsigned int free_count;
 };
 
-enum packets_view { VIEW_PAIRS, VIEW_BUCKETS, VIEW_OWNER, PACKETS_VIEWS };
+enum packets_view { VIEW_BUCKETS, VIEW_OWNER, PACKETS_VIEWS };
 
 struct packets {
 	struct packets_bpf *skeleton;
 	struct map_view views[PACKETS_VIEWS];
-	struct hawser_packets_pair *pairs; /* each in a view of its own */
-	uint64_t *buckets;
-	uint64_t *owner; /* a sign of life for a successor */
+	uint64_t *buckets; /* each in a view of its own */
+	uint64_t *owner;   /* a sign of life for a successor */
 	struct packets_devices *devices;
 	struct packets_orphans *orphans; /* the first worker's; NULL: none */
 	struct packets_icmp *icmp;	 /* NULL: peers are not told of packets that are too big */
@@ -91,6 +91,9 @@ static int worker_on_event(void *context, void *data, size_t size)
 static int worker_open(struct packets *packets, unsigned int index)
 {
 	struct packets_worker *worker = &packets->workers[index];
+	const struct packets_bpf *skeleton = packets->skeleton;
+	const size_t share_bytes = packets->slots * sizeof(struct hawser_packets_pair);
+	int err;
 
 	*worker = (struct packets_worker){.packets = packets, .index = index};
 	worker->first = index * packets->slots;
@@ -105,9 +108,12 @@ static int worker_open(struct packets *packets, unsigned int index)
 		worker->free_places[worker->free_count] = packets->slots - 1 - worker->free_count;
 		worker->free_count++;
 	}
-	return event_ring_open(&worker->ring, (uint64_t)packets->slots * RING_BYTES_PER_SLOT,
-			       bpf_map__fd(packets->skeleton->maps.events), index, worker_on_event,
-			       worker);
+	err = map_view_reserve(&worker->view, bpf_map__fd(skeleton->maps.pairs),
+			       index * share_bytes, share_bytes);
+	return err ? err
+		   : event_ring_open(&worker->ring, (uint64_t)packets->slots * RING_BYTES_PER_SLOT,
+				     bpf_map__fd(skeleton->maps.events), index, worker_on_event,
+				     worker);
 }
 
 static void worker_close(struct packets_worker *worker)
@@ -115,8 +121,15 @@ static void worker_close(struct packets_worker *worker)
 	netlink_close(worker->netlink);
 	netlink_close(worker->netfilter);
 	event_ring_close(&worker->ring);
+	map_view_close(&worker->view);
 	free(worker->places);
 	free(worker->free_places);
+}
+
+/* As it is in the map; valid after its slot was given out. */
+static struct hawser_packets_pair *worker_pair(const struct packets_worker *worker, uint32_t slot)
+{
+	return (struct hawser_packets_pair *)worker->view.memory + (slot - worker->first);
 }
 
 /* 0 or -errno. */
@@ -143,19 +156,14 @@ static int packets_equip(struct packets *packets, unsigned int workers)
 	const struct packets_bpf *skeleton = packets->skeleton;
 	int err;
 
-	err = map_view_open(&packets->views[VIEW_PAIRS], bpf_map__fd(skeleton->maps.pairs),
-			    (size_t)packets->slots * workers * sizeof(*packets->pairs));
-	if (!err)
-		err = map_view_open(&packets->views[VIEW_BUCKETS],
-				    bpf_map__fd(skeleton->maps.buckets),
-				    HAWSER_PACKETS_BUCKETS * sizeof(*packets->buckets));
+	err = map_view_open(&packets->views[VIEW_BUCKETS], bpf_map__fd(skeleton->maps.buckets),
+			    HAWSER_PACKETS_BUCKETS * sizeof(*packets->buckets));
 	if (!err)
 		err = map_view_open(&packets->views[VIEW_OWNER],
 				    bpf_map__fd(skeleton->maps.packet_owner),
 				    sizeof(*packets->owner));
 	if (err)
 		return err;
-	packets->pairs = packets->views[VIEW_PAIRS].memory;
 	packets->buckets = packets->views[VIEW_BUCKETS].memory;
 	packets->owner = packets->views[VIEW_OWNER].memory;
 	*packets->owner = clock_monotonic_ns();
@@ -265,7 +273,8 @@ int packets_event_fd(const struct packets_worker *worker)
 void packets_read_events(struct packets_worker *worker, packets_event_fn *handle)
 {
 	worker->handle = handle;
-	ring_buffer__consume(worker->ring.buffer);
+	/* What there was no room for, packets_tidy() finds. */
+	(void)event_ring_read(&worker->ring);
 }
 
 int packets_attend(struct packets_worker *worker, const union address *own,
@@ -351,7 +360,11 @@ int packets_enter(struct packets_worker *worker, const struct hawser_packets_pai
 		return -ENOSPC;
 	i = worker->free_places[worker->free_count - 1];
 	slot = worker->first + i;
-	*pair = &packets->pairs[slot];
+	/* Low slots come first. */
+	err = map_view_reach(&worker->view, (i + 1) * sizeof(**pair));
+	if (err)
+		return err;
+	*pair = worker_pair(worker, slot);
 	**pair = *initial;
 	(*pair)->worker = worker->index;
 	(*pair)->generation = ++worker->generation;
@@ -371,7 +384,7 @@ int packets_enter(struct packets_worker *worker, const struct hawser_packets_pai
 static void place_forget(struct packets_worker *worker, unsigned int i, double now)
 {
 	const uint32_t slot = worker->first + i;
-	struct hawser_packets_pair *pair = &worker->packets->pairs[slot];
+	struct hawser_packets_pair *pair = worker_pair(worker, slot);
 
 	key_remove(worker->packets, pair, slot, 0);
 	key_remove(worker->packets, pair, slot, 1);
@@ -392,7 +405,7 @@ static double last_s(const struct hawser_packets_pair *pair)
 /* Whether it is still to be forwarded. */
 static bool place_lasts(const struct packets_worker *worker, unsigned int i, double now)
 {
-	const struct hawser_packets_pair *pair = &worker->packets->pairs[worker->first + i];
+	const struct hawser_packets_pair *pair = worker_pair(worker, worker->first + i);
 	const bool full = worker->free_count < worker->packets->slots / 4;
 
 	return (__atomic_load_n(&pair->word, __ATOMIC_SEQ_CST) & HAWSER_PACKETS_STATE) ==
@@ -429,7 +442,7 @@ static void place_look(struct packets_worker *worker, unsigned int i, double now
 		       packets_event_fn *handle)
 {
 	struct hawser_packets_event event = {.slot = worker->first + i};
-	const struct hawser_packets_pair *pair = &worker->packets->pairs[event.slot];
+	const struct hawser_packets_pair *pair = worker_pair(worker, event.slot);
 
 	switch (__atomic_load_n(&pair->word, __ATOMIC_SEQ_CST) & HAWSER_PACKETS_STATE) {
 	case HAWSER_PACKETS_TAKEN:

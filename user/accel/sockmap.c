@@ -30,10 +30,8 @@ static const char *const sockmap_names[SOCKMAP_FEATURE_COUNT] = {
 	[SOCKMAP_PINS] = "bpf-pins",
 };
 
-/* Between two readings a flow brings at most one event of each kind, since the next LOW follows a
- * grant of ours, and a record takes 16 bytes; and one more, as a flow may enter again before its
- * old events are read. */
-#define RING_BYTES_PER_SLOT 64
+/* However many slots there are: what there is no room for is looked for. */
+#define RING_BYTES 16384
 
 struct sockmap_worker {
 	struct sockmap *sockmap;
@@ -41,6 +39,7 @@ struct sockmap_worker {
 	struct event_ring ring;
 	sockmap_event_fn *handle; /* while events are read */
 	uint32_t first;		  /* slot */
+	struct map_view view;	  /* of slot first and those after it, as far as they were used */
 	void **owners;		  /* of slot first + i */
 	uint32_t *free_slots;	  /* a stack */
 	unsigned int free_count;
@@ -48,8 +47,6 @@ struct sockmap_worker {
 
 struct sockmap {
 	struct sockmap_bpf *skeleton;
-	struct map_view view;
-	struct hawser_flow *flows; /* in it */
 	struct sockmap_worker *workers;
 	unsigned int worker_count;
 	unsigned int slots; /* per worker */
@@ -72,6 +69,8 @@ static int worker_on_event(void *context, void *data, size_t size)
 static int worker_open(struct sockmap *sockmap, unsigned int index)
 {
 	struct sockmap_worker *worker = &sockmap->workers[index];
+	const size_t share_bytes = sockmap->slots * sizeof(struct hawser_flow);
+	int err;
 
 	*worker = (struct sockmap_worker){.sockmap = sockmap, .index = index};
 	worker->first = index * sockmap->slots;
@@ -85,16 +84,26 @@ static int worker_open(struct sockmap *sockmap, unsigned int index)
 			worker->first + sockmap->slots - 1 - worker->free_count;
 		worker->free_count++;
 	}
-	return event_ring_open(&worker->ring, (uint64_t)sockmap->slots * RING_BYTES_PER_SLOT,
-			       bpf_map__fd(sockmap->skeleton->maps.events), index, worker_on_event,
-			       worker);
+	err = map_view_reserve(&worker->view, bpf_map__fd(sockmap->skeleton->maps.flows),
+			       index * share_bytes, share_bytes);
+	return err ? err
+		   : event_ring_open(&worker->ring, RING_BYTES,
+				     bpf_map__fd(sockmap->skeleton->maps.events), index,
+				     worker_on_event, worker);
 }
 
 static void worker_close(struct sockmap_worker *worker)
 {
 	event_ring_close(&worker->ring);
+	map_view_close(&worker->view);
 	free(worker->owners);
 	free(worker->free_slots);
+}
+
+/* As it is in the map; valid after its slot was given out. */
+static struct hawser_flow *worker_flow(const struct sockmap_worker *worker, uint32_t slot)
+{
+	return (struct hawser_flow *)worker->view.memory + (slot - worker->first);
 }
 
 /* 0 or -errno. */
@@ -125,13 +134,6 @@ static int sockmap_load(struct sockmap *sockmap, const struct sockmap_options *o
 /* What the workers need besides the program. 0 or -errno. */
 static int sockmap_equip(struct sockmap *sockmap, unsigned int workers)
 {
-	const struct sockmap_bpf *skeleton = sockmap->skeleton;
-	const int err = map_view_open(&sockmap->view, bpf_map__fd(skeleton->maps.flows),
-				      (size_t)sockmap->slots * workers * sizeof(*sockmap->flows));
-
-	if (err)
-		return err;
-	sockmap->flows = sockmap->view.memory;
 	sockmap->workers = calloc(workers, sizeof(*sockmap->workers));
 	if (!sockmap->workers)
 		return -ENOMEM;
@@ -259,7 +261,6 @@ void sockmap_close(struct sockmap *sockmap)
 	for (unsigned int i = 0; i < sockmap->worker_count; i++)
 		worker_close(&sockmap->workers[i]);
 	free(sockmap->workers);
-	map_view_close(&sockmap->view);
 	sockmap_bpf__destroy(sockmap->skeleton);
 	free(sockmap->pin_path);
 	free(sockmap);
@@ -275,10 +276,35 @@ int sockmap_event_fd(const struct sockmap_worker *worker)
 	return ring_buffer__epoll_fd(worker->ring.buffer);
 }
 
+/* Whether it is as such an event tells. */
+static bool flow_is(const struct hawser_flow *flow, enum hawser_event_kind kind)
+{
+	const uint64_t word = __atomic_load_n(&flow->word, __ATOMIC_SEQ_CST);
+
+	switch (kind) {
+	case HAWSER_EVENT_LOW:
+		return !(word & HAWSER_WORD_PASS) && (word & HAWSER_WORD_CREDIT) < flow->low_water;
+	case HAWSER_EVENT_PASSED:
+		return word & HAWSER_WORD_PASS;
+	case HAWSER_EVENT_BROKEN:
+		return *(const volatile __u64 *)&flow->broken > 0;
+	}
+	return false;
+}
+
 void sockmap_read_events(struct sockmap_worker *worker, sockmap_event_fn *handle)
 {
+	static const enum hawser_event_kind kinds[] = {HAWSER_EVENT_LOW, HAWSER_EVENT_PASSED,
+						       HAWSER_EVENT_BROKEN};
+
 	worker->handle = handle;
-	ring_buffer__consume(worker->ring.buffer);
+	if (!event_ring_read(&worker->ring))
+		return;
+	for (unsigned int i = 0; i < worker->sockmap->slots; i++)
+		for (unsigned int k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
+			if (worker->owners[i] &&
+			    flow_is(worker_flow(worker, worker->first + i), kinds[k]))
+				handle(worker->owners[i], kinds[k]);
 }
 
 unsigned int sockmap_pairs(const struct sockmap_worker *worker)
@@ -314,7 +340,11 @@ int sockmap_insert(struct sockmap_worker *worker, int source, int target,
 	if (getsockopt(source, SOL_SOCKET, SO_COOKIE, &cookie, &len))
 		return -errno;
 	slot = worker->free_slots[worker->free_count - 1];
-	*flow = &worker->sockmap->flows[slot];
+	/* Low slots come first. */
+	err = map_view_reach(&worker->view, (slot - worker->first + 1) * sizeof(**flow));
+	if (err)
+		return err;
+	*flow = worker_flow(worker, slot);
 	**flow = *initial;
 	(*flow)->cookie = cookie;
 	(*flow)->worker = worker->index;
@@ -347,7 +377,7 @@ clear:
 void sockmap_remove(struct sockmap_worker *worker, int slot, int source)
 {
 	const struct sockmap_bpf *skeleton = worker->sockmap->skeleton;
-	struct hawser_flow *flow = &worker->sockmap->flows[slot];
+	struct hawser_flow *flow = worker_flow(worker, (uint32_t)slot);
 	uint32_t key = (uint32_t)slot;
 	uint64_t cookie = flow->cookie;
 	int one = 1;

@@ -134,11 +134,11 @@ class Hawserd:
                 kinds[kind] = kinds.get(kind, 0) + 1
         return kinds
 
-    def resident_bytes(self) -> int:
+    def resident_bytes(self, kind: str = "RssAnon") -> int:
         for line in Path(f"/proc/{self.pid}/status").read_text("ascii").splitlines():
-            if line.startswith("RssAnon:"):
+            if line.startswith(f"{kind}:"):
                 return int(line.split()[1]) * 1024
-        raise AssertionError("no RssAnon")
+        raise AssertionError(f"no {kind}")
 
     # Through it.
 

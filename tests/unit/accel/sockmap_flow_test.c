@@ -335,6 +335,14 @@ static void count_event(void *owner, enum hawser_event_kind kind)
 	}
 }
 
+static void count_event_of_down(void *owner, enum hawser_event_kind kind)
+{
+	const struct sockmap_flow *flow = owner;
+
+	if (flow->direction == HAWSER_DOWN && kind == HAWSER_EVENT_PASSED)
+		seen.passed++;
+}
+
 static void test_top_up_by_events(void **state)
 {
 	struct pair *pair = pair_of(state);
@@ -390,6 +398,54 @@ static void test_pass_event(void **state)
 		at += n;
 	}
 	assert_int_equal(sockmap_flow_unread(&pair->up), 0);
+}
+
+/* Half a budget and a bit, so that an event is sent; the server has it all when this is over. */
+static void use_up_half(const struct pair *pair)
+{
+	static uint8_t bytes[BUDGET / 2 + 4096];
+	size_t sent = 0;
+	size_t got = 0;
+
+	while (got < sizeof(bytes)) {
+		const size_t piece =
+			sizeof(bytes) - sent < 32768 ? sizeof(bytes) - sent : (size_t)32768;
+		ssize_t n = send(pair->client, bytes, piece, 0);
+
+		assert_true(n >= 0);
+		for (sent += (size_t)n; got < sent; got += (size_t)n) {
+			assert_true(fixture_wait(pair->server, POLLIN, FIXTURE_DEADLINE_MS));
+			n = recv(pair->server, bytes, sent - got, MSG_TRUNC);
+			assert_true(n > 0);
+		}
+	}
+}
+
+static void test_event_without_room(void **state)
+{
+	struct pair *pair = pair_of(state);
+	const struct hawser_flow *up;
+
+	seen = (struct seen){0};
+	assert_int_equal(enter_up(pair), 0);
+	assert_int_equal(sockmap_flow_enter(&pair->down), 0);
+	up = pair->up.shared;
+	for (int i = 0; i < 20000 && up->events_lost == 0; i++) {
+		use_up_half(pair);
+		sockmap_flow_top_up(&pair->up);
+	}
+	assert_int_equal(up->events_lost, 1);
+	/* The other direction's are lost, too. */
+	for (uint64_t sent = 0; sent < 2ULL * BUDGET; sent += 1024)
+		fixture_send(pair->server, 1024, sent, 1);
+	fixture_sleep_us(QUIET_MS * 1000);
+	assert_int_equal(sockmap_flow_mode(&pair->down), SOCKMAP_FLOW_PASSING);
+	assert_int_equal(pair->down.shared->events, pair->down.shared->events_lost);
+	sockmap_read_events(worker, count_event_of_down);
+	assert_int_equal(seen.passed, 1);
+	/* And once it has looked, it looks no more. */
+	sockmap_read_events(worker, count_event_of_down);
+	assert_int_equal(seen.passed, 1);
 }
 
 static void test_slots_exhausted(void **state)
@@ -487,6 +543,7 @@ int main(void)
 		PAIR_TEST(test_leave_does_not_wait_for_the_reader),
 		PAIR_TEST(test_top_up_by_events),
 		PAIR_TEST(test_pass_event),
+		PAIR_TEST(test_event_without_room),
 		PAIR_TEST(test_slots_exhausted),
 		PAIR_TEST(test_mptcp_is_refused_or_works),
 	};
