@@ -8,8 +8,9 @@ BPF     ?= 1
 CLANG   ?= clang
 # bpfeb for a target of the other byte order.
 BPF_TARGET ?= bpf
-# Takes DWARF out, half of an object. BTF stays, with the lines of the source.
+# Takes DWARF out, half of an object, and the names of jumps' targets. BTF stays, with the lines of the source.
 LLVM_STRIP ?= llvm-strip
+BPF_STRIP  = $(LLVM_STRIP) --strip-debug --wildcard --strip-symbol='LBB*'
 BPFTOOL ?= $(or $(shell command -v bpftool),/usr/sbin/bpftool)
 
 BPF_SRCS := $(addprefix user/,accel/event_ring.c accel/sockmap.c accel/sockmap_pin.c accel/local.c base/libbpf_log.c \
@@ -42,7 +43,7 @@ $(BPF_OBJ)/%.bpf.o: bpf/%.bpf.c bpf/bpf.mk
 	@echo "  BPF     $@"
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) -target $(BPF_TARGET) $(BPF_CFLAGS) $(BPF_INCLUDES) -MMD -MP -c -o $@ $< && \
-		$(LLVM_STRIP) -g $@
+		$(BPF_STRIP) $@
 
 # Written beside it and moved: half a skeleton must not look like one.
 $(BPF_OBJ)/%.skel.h: $(BPF_OBJ)/%.bpf.o
@@ -56,15 +57,15 @@ $(BPF_DIST)/%.bpfel.o $(BPF_DIST)/%.bpfeb.o: bpf/%.bpf.c bpf/bpf.mk
 	@echo "  BPF     $(@D)/$*.bpfel.o, $*.bpfeb.o"
 	@mkdir -p $(@D)
 	$(Q)for order in bpfel bpfeb; do $(CLANG) -target $$order $(BPF_CFLAGS) $(BPF_INCLUDES) -c \
-		-o $(BPF_DIST)/$*.$$order.o $< && $(LLVM_STRIP) -g $(BPF_DIST)/$*.$$order.o || exit; done
+		-o $(BPF_DIST)/$*.$$order.o $< && $(BPF_STRIP) $(BPF_DIST)/$*.$$order.o || exit; done
 
-$(BPF_DIST)/%.skel.h: $(BPF_DIST)/%.bpfel.o $(BPF_DIST)/%.bpfeb.o bpf/ready.py
+$(BPF_DIST)/%.skel.h: $(BPF_DIST)/%.bpfel.o $(BPF_DIST)/%.bpfeb.o bpf/ready.py bpf/lean.py
 	@echo "  SKEL    $@"
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@.one
 	$(Q)$(PYTHON) bpf/ready.py $@.one $(BPF_DIST)/$*.bpfel.o $(BPF_DIST)/$*.bpfeb.o >$@.tmp && mv $@.tmp $@
 
 # Said here because -MMD leaves system headers out.
-$(patsubst %.c,$(BUILD)/%.o,$(BPF_SRCS) $(BPF_TESTS)): $(BPF_SKELS)
+$(patsubst %.c,$(BUILD)/%.o,$(BPF_SRCS) $(BPF_TESTS)): $(or $(BPF_SKELS),$(wildcard $(BPF_READY)/*.skel.h))
 else
 WITHOUT := $(BPF_SRCS) $(BPF_TESTS)
 HAWSER_BPF_CFLAGS :=

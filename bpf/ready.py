@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Makes a skeleton for both byte orders from one for little-endian hosts and both objects: bpftool reads no object of
-the other order. They are compressed, to a third. Usage: ready.py SKELETON LITTLE-ENDIAN-OBJECT BIG-ENDIAN-OBJECT"""
+the other order. They say nothing of the source's lines any more, and are compressed, to a tenth. Usage: ready.py
+SKELETON LITTLE-ENDIAN-OBJECT BIG-ENDIAN-OBJECT"""
 
 from __future__ import annotations
 
@@ -9,6 +10,8 @@ import gzip
 import re
 import sys
 from pathlib import Path
+
+from lean import lean
 
 # What bpftool writes for the bytes of the object, and how many they are.
 EMBEDDED = r'\t\*sz = \d+;\n\treturn \(const void \*\)"[^;]*";\n'
@@ -34,7 +37,7 @@ def literal(data: bytes) -> str:
 
 
 def embed(path: str) -> str:
-    data = gzip.compress(Path(path).read_bytes(), 9, mtime=0)
+    data = gzip.compress(lean(Path(path).read_bytes()), 9, mtime=0)
     return f'\t*sz = {len(data)};\n\treturn (const void *)"\\\n{literal(data)}";\n'
 
 

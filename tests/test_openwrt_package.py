@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -123,9 +124,23 @@ def release(tmp_path_factory):
     return directory / f"hawser-{VERSION}"
 
 
-def test_release_has_skeletons_of_both_byte_orders(release):
-    """Those of this machine's order are the bytes that bpftool makes here; the others are an object of
-    the other order."""
+def types(path: Path) -> str:
+    return subprocess.run(["/usr/sbin/bpftool", "btf", "dump", "file", path], capture_output=True, text=True,
+                          check=True).stdout
+
+
+def without_lines(path: Path) -> bytes:
+    less = path.parent / f"{path.name}.less"
+    subprocess.run(["llvm-objcopy", *(f"--remove-section={name}" for name in (
+        ".BTF", ".BTF.ext", ".rel.BTF", ".rel.BTF.ext")), path, less], check=True)
+    data = less.read_bytes()
+    less.unlink()
+    return data
+
+
+def test_release_has_skeletons_of_both_byte_orders(release, tmp_path):
+    """Those of this machine's order are what bpftool makes here, but for the source's lines: the same types, and the
+    same bytes elsewhere. The others are an object of the other order."""
     names = [path.name.removesuffix(".bpf.c") for path in (ROOT / "bpf").glob("*.bpf.c")]
     assert names
     for name in names:
@@ -134,7 +149,11 @@ def test_release_has_skeletons_of_both_byte_orders(release):
                        for part in re.findall(r'\*\)"([^;]*)";', text))
         assert little[:6] == b"\x7fELF\x02\x01" and big[:6] == b"\x7fELF\x02\x02"
         assert little[18:20] == big[19:17:-1] == b"\xf7\x00"  # EM_BPF
-        assert little == (ROOT / f"build/dist/{name}.bpfel.o").read_bytes()
+        before, after = ROOT / f"build/dist/{name}.bpfel.o", tmp_path / f"{name}.o"
+        after.write_bytes(little)
+        assert types(after) == types(before) and "[1] " in types(before)
+        assert without_lines(after) == without_lines(before)
+        assert not any(name in little for name in (b"struct __sk_buff *skb", b"return "))
 
 
 def test_release_builds_without_clang_and_bpftool(release):
