@@ -173,6 +173,10 @@ def accepted(router, *sections) -> dict[str, str]:
     return written(router)
 
 
+def accepted_links(router) -> set[str]:
+    return set(re.findall(r"^config link '(.*)'$", router.read("/etc/config/hawser"), re.M))
+
+
 def test_first_start(router):
     """As the package comes: SOCKS for the LAN on the LAN's addresses, no router mode, and the links
     that uci-defaults makes of the WAN zones: one for wan and wan6, the modem only when all else
@@ -400,6 +404,32 @@ def test_devices_are_followed(router):
     done = router.translate()
     assert complaints(done) == ["hawser.late: late is not up; the link is used when it is"]
     assert written(router) == {'link "wan" device': '"ppp1"', 'link "lte" device': '"usb0"'}
+
+
+@pytest.mark.parametrize("name", ["w.n", ".*", "wan lte", "x//p;w /tmp/made", "-n", "$(touch /tmp/made)", "a\\nwan"])
+def test_odd_names_of_interfaces(router, name):
+    """None is taken for another, and none is a command: who may change settings is not root by that."""
+    router.configure(("link", "known", {"interface": "wan"}))
+    assert router.translate().returncode == NEW
+    router.interface("wan")
+    fine = name in ("w.n", "-n")  # could be one, and is not up
+    for kind, option in ("link", "interface"), ("listen", "interface"), ("access", "allow_interface"), \
+            ("metrics", "allow_interface"), ("intercept", "lan_interface"):
+        router.configure((kind, f"my{kind}", {option: [name] if "_" in option else name}),
+                         ("link", "known", {"interface": "wan"}))
+        done = router.translate()
+        assert (done.returncode == REFUSED) == (not fine and kind != "link"), (kind, done.stderr)
+        assert f"hawser.my{kind}.{option}: \"{name}\": expected the name of one interface" in done.stderr or fine
+        assert len(complaints(done)) <= 2 and written(router) == {'link "known" device': '"pppoe-wan"'}
+    assert not router.path("/tmp/made").exists()
+
+
+def test_first_start_goes_in_no_circle(router):
+    router.configure(("interface", "a", {"device": "@b"}), ("interface", "b", {"device": "@a"}), name="network")
+    router.configure(("zone", "", {"name": "wan", "network": ["a", "b"]}), name="firewall")
+    router.configure(("relay", "relay", {"tick": "off"}))
+    assert router.run("/bin/sh", "/etc/uci-defaults/90-hawser").returncode == 0
+    assert accepted_links(router) == {"a", "b"}
 
 
 def test_two_interfaces_of_one_device(router):

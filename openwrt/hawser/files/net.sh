@@ -4,17 +4,28 @@
 
 DEVICES=/var/run/hawser.devices
 
+# No name has other characters, and none is part of a program for sed or awk.
+is_interface() { # TEXT
+	case "$1" in
+	*[!A-Za-z0-9_.-]*) return 1 ;;
+	esac
+}
+
+last_device() { # INTERFACE
+	awk -v name="$1" '$1 == name { print $2 }' "$DEVICES" 2>/dev/null
+}
+
 # Of an interface that is down, what it was called last, unless a link that is up is called so now.
 # A modem may come back under another name. Sets device; returns 1 if nothing is known.
 device_of() { # INTERFACE
 	local known=
 	network_get_device device "$1" && [ -n "$device" ] && {
-		[ "$(sed -n "s/^$1 //p" "$DEVICES" 2>/dev/null)" = "$device" ] && return 0
-		known="$(grep -v "^$1 " "$DEVICES" 2>/dev/null)"
+		[ "$(last_device "$1")" = "$device" ] && return 0
+		known="$(awk -v name="$1" '$1 != name' "$DEVICES" 2>/dev/null)"
 		printf '%s\n' "$1 $device" ${known:+"$known"} >"$DEVICES"
 		return 0
 	}
-	device="$(sed -n "s/^$1 //p" "$DEVICES" 2>/dev/null)"
+	device="$(last_device "$1")"
 	[ -n "$device" ] && ! list_contains devices_up "$device"
 }
 
