@@ -194,7 +194,8 @@ def test_what_procd_is_told(router):
 
 @pytest.mark.parametrize(("drain", "seconds"), [
     ("7", 12), ("7s", 12), ("5m", 305), ("1h", 3605), ("2d", 172805), ("500ms", 6), ("2.5", 8), ("08", 13),
-    ("010m", 605), ("0.5", 6), ("", 35), ("soon", 35), ("5 x", 35)])
+    ("010m", 605), ("0.5", 6), ("", 35), ("soon", 35), ("5 x", 35),
+    ("7d", 604805), ("100000d", 35), ("9" * 400, 35), ("0.01", 35)])
 def test_time_to_drain(router, drain, seconds):
     router.set(timeouts={"drain": drain})
     done = router.run("/bin/sh", "-c", ". /lib/functions.sh; initscript=/etc/init.d/hawser; . $initscript; drain_time")
