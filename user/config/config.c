@@ -211,6 +211,15 @@ bool config_wants_packets(const struct relay_config *relay)
 	       (relay->tier == TIER_MODE_AUTO && relay->packets);
 }
 
+struct socket_options config_socket_options(const struct config *config)
+{
+	const struct tune *tune = &config->relay.tune;
+
+	return (struct socket_options){.unsent_bytes = tune->unsent_bytes,
+				       .keepalive_idle_s = tune->keepalive_idle_s,
+				       .keepalive_interval_s = tune->keepalive_interval_s};
+}
+
 const char *config_listen_kind(const struct listen_config *listen)
 {
 	if (listen->transparent)

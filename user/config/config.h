@@ -15,6 +15,7 @@
 #include "config/intercept_config.h"
 #include "config/link_config.h"
 #include "config/tune.h"
+#include "net/socket_options.h"
 #include "proto/exit_place.h"
 #include "proto/handshake.h"
 
@@ -195,6 +196,9 @@ bool config_has_metrics(const struct config *config);
 
 /* Whether the kernel may forward packets. */
 bool config_wants_packets(const struct relay_config *relay);
+
+/* What the sockets of clients and servers have. */
+struct socket_options config_socket_options(const struct config *config);
 
 /* "socks", "forward", "exit", "transparent" or "metrics"; for output. */
 const char *config_listen_kind(const struct listen_config *listen);

@@ -57,7 +57,7 @@ static bool listener_accept(struct listener *listener)
 	}
 	fd = accept4(listener->io.fd, &client.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0) {
-		session_start(env, fd, &client, listener->config);
+		session_start(env, fd, &client, listener->config, &listener->handed_on);
 		return true;
 	}
 	descriptors_give(DESCRIPTORS_SESSION, 1);
@@ -89,7 +89,10 @@ static void listener_on_connection(struct ev_loop *loop, ev_io *io, int events)
 void listener_start(struct listener *listener, struct session_env *env,
 		    const struct listen_config *config, int fd)
 {
+	const struct socket_options options = config_socket_options(env->config);
+
 	*listener = (struct listener){.env = env, .config = config};
+	socket_options_set(fd, &options, SOCKET_OPTIONS_ALL);
 	ev_io_init(&listener->io, listener_on_connection, fd, EV_READ);
 	ev_timer_init(&listener->pause, listener_on_pause_over, 0., PAUSE_S);
 	listener->io.data = listener;

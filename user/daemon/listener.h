@@ -12,6 +12,7 @@
 struct listener {
 	struct session_env *env;
 	const struct listen_config *config;
+	struct handed_on handed_on;
 	ev_io io;
 	ev_timer pause;
 };

@@ -23,8 +23,7 @@
 #define IPV6_FREEBIND 78
 #endif
 
-#define KEEPALIVE_PROBES 4
-#define EARLY_BACKLOG	 256 /* of connections whose handshake is not done */
+#define EARLY_BACKLOG 256 /* of connections whose handshake is not done */
 
 /* The kernel's own range of ports, where it cannot be read; and so many are tried. */
 #define PORT_FIRST 32768
@@ -62,18 +61,6 @@ void socket_bound(int fd, uint32_t receive_bytes, uint32_t unsent_bytes)
 		(void)set_int(fd, SOL_SOCKET, SO_SNDBUFFORCE, (int)(send_size / 2));
 	/* Of two that come before anybody looks at the socket, the first would be gone. */
 	keep_urgent_in_place(fd);
-}
-
-void socket_prepare(int fd, uint32_t unsent_bytes, uint32_t keepalive_idle_s,
-		    uint32_t keepalive_interval_s)
-{
-	(void)set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	keep_urgent_in_place(fd);
-	(void)set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, (int)unsent_bytes);
-	(void)set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-	(void)set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)keepalive_idle_s);
-	(void)set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)keepalive_interval_s);
-	(void)set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
 }
 
 bool socket_is_connected(int fd)

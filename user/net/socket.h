@@ -25,12 +25,6 @@
  * receive buffer. */
 void socket_bound(int fd, uint32_t receive_bytes, uint32_t unsent_bytes);
 
-/* What every relayed socket gets once it is connected: no Nagle delay, urgent data in line,
- * keepalive, a bound on unsent bytes. Options that an older kernel lacks are left out; its status
- * names them (net/mptcp_options.h). */
-void socket_prepare(int fd, uint32_t unsent_bytes, uint32_t keepalive_idle_s,
-		    uint32_t keepalive_interval_s);
-
 /* Whether it has a peer, now. */
 bool socket_is_connected(int fd);
 

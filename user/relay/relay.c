@@ -259,15 +259,21 @@ void relay_init(struct relay *relay, struct relay_env *env, relay_notify_fn *not
 	write_pause_init(&relay->server.pause, relay_on_pause_over, relay);
 }
 
+/* The path may have let MPTCP's handshake pass, and no more. */
+static void leg_look_at_transport(struct leg *leg)
+{
+	if (leg->transport != TRANSPORT_TCP)
+		leg->transport = mptcp_transport(leg->fd);
+}
+
 void relay_prepare(struct relay *relay, const struct relay_config *config, uint64_t session)
 {
 	struct leg *client = &relay->client;
 	struct leg *server = &relay->server;
 	enum tier_mode mode = config->tier;
 
-	/* The path may have let the handshake pass, and no more. */
-	client->transport = mptcp_transport(client->fd);
-	server->transport = mptcp_transport(server->fd);
+	leg_look_at_transport(client);
+	leg_look_at_transport(server);
 	relay->config = config;
 	relay->session = session;
 	relay->unfit = !relay->env->sockmap || mode == TIER_MODE_COPY || mode == TIER_MODE_SPLICE ||

@@ -19,6 +19,8 @@
 #include "shared/exit_state.h"
 #include "shared/token_state.h"
 
+#define OPTION_TRIALS 64
+
 #define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 static const struct {
@@ -93,11 +95,22 @@ void session_drop_server(struct session *session)
 	session->exit = NULL;
 }
 
-void session_prepare_socket(const struct session *session, int fd)
+/* A listener of MPTCP does not hand on all that it has, even to plain TCP (run on 6.18). So the
+ * first clients show what is missing; some may have come before the listener had it. */
+static void session_prepare_client(const struct session *session, struct handed_on *handed_on)
 {
-	const struct tune *tune = &session->config->relay.tune;
+	const int fd = session->relay.client.fd;
+	const struct socket_options options = config_socket_options(session->config);
+	unsigned int which = SOCKET_OPTIONS_ALL;
 
-	socket_prepare(fd, tune->unsent_bytes, tune->keepalive_idle_s, tune->keepalive_interval_s);
+	if (session->relay.client.transport == TRANSPORT_TCP) {
+		if (handed_on->trials < OPTION_TRIALS) {
+			handed_on->missing = socket_options_missing(fd, &options);
+			handed_on->trials++;
+		}
+		which = handed_on->missing;
+	}
+	socket_options_set(fd, &options, which);
 }
 
 /* One that sends until its time is over: what its reader leaves is nothing the kernel has to hold.
@@ -202,7 +215,7 @@ static struct session *session_new(struct session_env *env, int fd, const union 
 }
 
 void session_start(struct session_env *env, int fd, const union address *client,
-		   const struct listen_config *listen)
+		   const struct listen_config *listen, struct handed_on *handed_on)
 {
 	struct session *session = session_new(env, fd, client, listen->gate);
 	struct opening *opening;
@@ -213,7 +226,7 @@ void session_start(struct session_env *env, int fd, const union address *client,
 		descriptors_give(DESCRIPTORS_SESSION, 1);
 		return;
 	}
-	session_prepare_socket(session, fd);
+	session_prepare_client(session, handed_on);
 	opening = session->opening;
 	opening->forward = listen->forward ? &listen->to : NULL;
 	session_init_client(session);

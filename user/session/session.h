@@ -64,10 +64,16 @@ struct session_env {
 	uint64_t id_step;
 };
 
+/* What sockets of plain TCP have of these from the listening one, which has all. */
+struct handed_on {
+	unsigned int trials;
+	unsigned int missing; /* as of the last one */
+};
+
 /* Takes over an accepted, non-blocking fd, for which the descriptors of a session are taken,
- * whatever happens. listen need not outlive the call. */
+ * whatever happens. listen need not outlive the call; handed_on is of its socket. */
 void session_start(struct session_env *env, int fd, const union address *client,
-		   const struct listen_config *listen);
+		   const struct listen_config *listen, struct handed_on *handed_on);
 
 /* Ends every session; relayed streams are reset, so that no peer takes them for whole. */
 void session_end_all(struct session_env *env, enum cause cause);

@@ -74,9 +74,6 @@ void session_end(struct session *session, enum cause cause);
 /* Checks the transition and sets the deadline. */
 void session_enter(struct session *session, enum session_state state);
 
-/* Options that a client's socket and a server's have alike. */
-void session_prepare_socket(const struct session *session, int fd);
-
 /* What was needed until it relays. */
 void session_close_opening(struct session *session);
 

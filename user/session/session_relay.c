@@ -74,6 +74,7 @@ void session_connected(struct session *session, const struct dial_result *result
 	const enum transport transport = result->transport;
 	const int fd = result->fd;
 	union address bound = result->bound;
+	struct socket_options options;
 
 	relay->server.fd = fd;
 	relay->server.transport = transport;
@@ -84,10 +85,13 @@ void session_connected(struct session *session, const struct dial_result *result
 		      loop_clock_s(relay->env->loop) - relay->asked_s);
 	if (session->exit)
 		exit_state_begin(session->exit);
-	else
+	else if (bound.sa.sa_family == AF_UNSPEC)
 		socket_local_address(fd, &bound);
 	/* Not before it is connected: a socket that fell back then passes options on to its TCP. */
-	session_prepare_socket(session, fd);
+	options = config_socket_options(session->config);
+	socket_options_set(fd, &options,
+			   transport == TRANSPORT_TCP ? SOCKET_OPTIONS_ALL & ~SOCKET_OPTIONS_BOUND
+						      : SOCKET_OPTIONS_ALL);
 	congestion_choose(session->config, fd, transport);
 	congestion_choose(session->config, relay->client.fd, relay->client.transport);
 	if (session->protocol == PROTOCOL_HTTP) {

@@ -186,11 +186,10 @@ static void on_io(struct ev_loop *loop, ev_io *io, int events)
 
 static void begin(struct stream *stream)
 {
-	const struct tune *tune = &stream->env->dial.config->relay.tune;
+	const struct socket_options options = config_socket_options(stream->env->dial.config);
 	const int priority = TC_PRIO_BULK;
 
-	socket_prepare(stream->fd, tune->unsent_bytes, tune->keepalive_idle_s,
-		       tune->keepalive_interval_s);
+	socket_options_set(stream->fd, &options, SOCKET_OPTIONS_ALL);
 	congestion_choose(stream->env->dial.config, stream->fd, stream->transport);
 	/* After all others, where this host's own queue decides. */
 	if (stream->request.kind != SPEED_ECHO)

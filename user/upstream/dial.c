@@ -78,8 +78,10 @@ void dial_finish(struct dial *dial, const struct dial_attempt *winner, enum tran
 	dial_fn *notify = dial->notify;
 	void *context = dial->context;
 
-	if (winner)
+	if (winner) {
 		result.address = winner->address;
+		result.bound = winner->from;
+	}
 	dial_free(dial, winner);
 	notify(context, winner ? DIAL_CONNECTED : DIAL_FAILED, &result);
 }

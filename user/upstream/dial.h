@@ -39,6 +39,7 @@ struct dial_result {
 	int fd; /* -1 unless connected */
 	enum transport transport;
 	union address address; /* that was dialled; AF_UNSPEC unless connected */
+	union address bound;   /* this end of it, or the exit's; AF_UNSPEC: unknown */
 	enum cause cause;
 	bool others; /* there are addresses besides that were not skipped, or there may be: a lookup
 			has not been answered */
@@ -47,7 +48,6 @@ struct dial_result {
 	/* The same, when an exit made the connection: */
 	struct exit_state *exit; /* NULL: none did; kept by the configuration */
 	bool first_sent;	 /* the client's first bytes have left */
-	union address bound;	 /* the exit's end; AF_UNSPEC: unknown */
 	uint64_t taken;		 /* bytes that were read from fd, the exit's answers */
 };
 

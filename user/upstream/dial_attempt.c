@@ -30,7 +30,7 @@ static enum cause attempt_check(const struct dial_attempt *attempt, enum transpo
 
 	if (err)
 		return cause_from_errno(err);
-	*transport = mptcp_transport(attempt->io.fd);
+	*transport = attempt->mptcp ? mptcp_transport(attempt->io.fd) : TRANSPORT_TCP;
 	/* The kernel ends it without an error when its link is taken out meanwhile. */
 	if (*transport != TRANSPORT_TCP && !socket_is_connected(attempt->io.fd))
 		return CAUSE_NETWORK_UNREACHABLE;
@@ -204,14 +204,12 @@ static int attempt_judge(const struct dial_attempt *attempt)
 	return err > 0 ? -EACCES : err;
 }
 
-static void attempt_remember(const struct dial_attempt *attempt, int fd)
+static void attempt_remember(struct dial_attempt *attempt, int fd)
 {
-	union address from;
-
 	if (!attempt->dial->request.recent_dials)
 		return;
-	socket_local_address(fd, &from);
-	recent_dials_add(attempt->dial->request.recent_dials, &from, &attempt->address,
+	socket_local_address(fd, &attempt->from);
+	recent_dials_add(attempt->dial->request.recent_dials, &attempt->from, &attempt->address,
 			 clock_monotonic_s());
 }
 
@@ -234,7 +232,8 @@ static int attempt_connect(struct dial_attempt *attempt, const struct link_choic
 	int err = 0;
 	int fd;
 
-	fd = mptcp_socket(to->sa.sa_family, attempt_wants_mptcp(attempt));
+	attempt->mptcp = attempt_wants_mptcp(attempt);
+	fd = mptcp_socket(to->sa.sa_family, attempt->mptcp);
 	if (fd < 0)
 		return fd;
 	socket_bound(fd, tune->receive_bytes, tune->unsent_bytes);

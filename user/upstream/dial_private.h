@@ -28,9 +28,11 @@ struct candidates {
 struct dial_attempt {
 	struct dial *dial;
 	union address address;
-	bool anew;  /* plain TCP now, as it fell back */
-	bool final; /* refused, or not to be: another link makes no difference */
-	int slot;   /* of the link that was chosen; -1: none was */
+	union address from; /* AF_UNSPEC: unknown */
+	bool mptcp;	    /* asked for */
+	bool anew;	    /* plain TCP now, as it fell back */
+	bool final;	    /* refused, or not to be: another link makes no difference */
+	int slot;	    /* of the link that was chosen; -1: none was */
 	ev_io io;
 };
 
