@@ -61,13 +61,20 @@ enum cause relay_outcome(const struct relay *relay)
 	return relay->end;
 }
 
+/* Whether both streams have ended in order, so that the close that follows says so as well. */
+static bool relay_closes(const struct relay *relay, const struct leg *target)
+{
+	return relay->flows[UP].finished && relay->flows[DOWN].finished &&
+	       target->transport == TRANSPORT_TCP;
+}
+
 void relay_flow_ended(struct relay *relay, struct flow *flow, struct leg *source,
 		      struct leg *target)
 {
 	flow->finished = true;
 	if (relay->end == CAUSE_NONE && leg_lost_bytes(source, flow))
 		relay_fail(relay, CAUSE_BYTES_LOST);
-	else if (relay_outcome(relay) == CAUSE_NONE)
+	else if (relay_outcome(relay) == CAUSE_NONE && !relay_closes(relay, target))
 		shutdown(target->fd, SHUT_WR);
 }
 
