@@ -8,14 +8,18 @@
 #include <ev.h>
 #include <stdbool.h>
 
+struct hangup_watch;
+
 struct hangup {
 	int epoll_fd;
 	struct ev_loop *loop;
 	ev_io io;
+	struct hangup_watch *young; /* those that the kernel has not been told of yet */
+	ev_timer ripe;
 };
 
 enum hangup_events {
-	HANGUP_DEATH,
+	HANGUP_DEATH, /* within some milliseconds */
 	HANGUP_DEATH_OR_END,
 	HANGUP_MORE, /* each time that bytes have come, or anything else; the watch stays */
 };
@@ -27,6 +31,8 @@ typedef void hangup_fn(void *owner, bool dead);
 struct hangup_watch {
 	hangup_fn *notify;
 	void *owner;
+	struct hangup_watch *next;  /* of the young ones */
+	struct hangup_watch **link; /* what points here; NULL: not young */
 	int fd;
 	enum hangup_events events;
 	bool active;

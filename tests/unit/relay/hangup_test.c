@@ -1,9 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What counts as a socket's death, as the end of its stream, and as more bytes. */
+/* What counts as a socket's death, as the end of its stream, and as more bytes, and what the kernel
+ * is told of. The linker puts __wrap_epoll_ctl in place of its own. */
 #include "relay/hangup.h"
+
+#include <sys/epoll.h>
 
 #include "../accel/sockmap_fixture.h"
 #include "net/socket_reset.h"
+
+static int told; /* times that the kernel was */
+
+int __wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
+int __real_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
+
+int __wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+{
+	told++;
+	return __real_epoll_ctl(epoll, operation, fd, event);
+}
 
 struct seen {
 	int calls;
@@ -136,6 +150,41 @@ static void more_bytes_are_told_once_each(void **state)
 	}
 }
 
+/* Dials and half-closes of short sessions. */
+static void what_is_soon_over_the_kernel_is_not_told_of(void **state)
+{
+	struct bench *bench = *state;
+	struct hangup_watch others[3] = {0};
+	const size_t orders[][3] = {{0, 1, 2}, {2, 1, 0}, {1, 0, 2}};
+
+	told = 0;
+	for (size_t i = 0; i < 3; i++) {
+		for (size_t n = 0; n < 3; n++)
+			hangup_add(&bench->hangup, &others[n], bench->near, HANGUP_DEATH, note,
+				   &bench->seen);
+		for (size_t n = 0; n < 3; n++)
+			hangup_remove(&bench->hangup, &others[orders[i][n]]);
+	}
+	reset_far(bench);
+	run(bench);
+	assert_int_equal(told, 0);
+	assert_int_equal(bench->seen.calls, 0);
+}
+
+static void what_lasts_it_is_told_of_once(void **state)
+{
+	struct bench *bench = *state;
+
+	told = 0;
+	watch(bench, HANGUP_DEATH);
+	run(bench);
+	watch(bench, HANGUP_DEATH);
+	run(bench);
+	assert_int_equal(told, 1);
+	hangup_remove(&bench->hangup, &bench->watch);
+	assert_int_equal(told, 2);
+}
+
 #define HANGUP_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -145,6 +194,8 @@ int main(void)
 		HANGUP_TEST(two_ended_streams_are_not),
 		HANGUP_TEST(the_end_is_told_to_those_who_ask),
 		HANGUP_TEST(more_bytes_are_told_once_each),
+		HANGUP_TEST(what_is_soon_over_the_kernel_is_not_told_of),
+		HANGUP_TEST(what_lasts_it_is_told_of_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
