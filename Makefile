@@ -143,7 +143,7 @@ $(BUILD)/unit/net/socket_reset_test: ALL_LDFLAGS += -Wl,--wrap=setsockopt,--wrap
 $(BUILD)/unit/net/mptcp_test: ALL_LDFLAGS += -Wl,--wrap=socket,--wrap=getsockopt
 $(BUILD)/unit/net/way_memory_test $(BUILD)/unit/base/log_seldom_test: ALL_LDFLAGS += -Wl,--wrap=clock_monotonic_s
 $(BUILD)/unit/net/mptcp_options_test: ALL_LDFLAGS += -Wl,--wrap=setsockopt,--wrap=socket
-$(BUILD)/unit/net/splice_probe_test: ALL_LDFLAGS += -Wl,--wrap=splice
+$(BUILD)/unit/net/splice_probe_test $(BUILD)/unit/relay/tier_splice_test: ALL_LDFLAGS += -Wl,--wrap=splice
 $(BUILD)/unit/relay/flow_test $(BUILD)/unit/session/room_watch_test: ALL_LDFLAGS += -Wl,--wrap=kernel_feature
 $(BUILD)/unit/accel/sockmap_test: ALL_LDFLAGS += -Wl,--wrap=bpf_prog_attach
 $(BUILD)/unit/net/mptcp_blackhole_test: ALL_LDFLAGS += -Wl,--wrap=fopen64

@@ -112,6 +112,7 @@ enum flow_result flow_pump(struct flow *flow, struct io_buffers *buffers, const 
 			return FLOW_SOURCE_FAILED;
 		flow->eof = n == 0;
 		flow->bytes += (uint64_t)n;
+		flow->last_take = (uint32_t)n;
 		/* Asking again would most likely be answered with EAGAIN. The loop is
 		 * level-triggered, so a wrong guess costs a round, no data. */
 		drained = (size_t)n < tune->short_take_bytes;

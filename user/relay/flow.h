@@ -62,6 +62,7 @@ struct flow {
 	struct tick_policy tick_policy;
 	struct tick_watch tick;	 /* active: looked at on a tick, not when readable */
 	unsigned int idle_ticks; /* in a row that found the target still taking nothing */
+	uint32_t last_take;	 /* bytes */
 	/* The source is a client that sends past TCP: it is only to be read by tier_copy, and may
 	 * not enter the sockmap. NULL: it is not. Not the flow's to close. */
 	struct local_client *local;

@@ -6,13 +6,17 @@
 
 #include "relay/flow.h"
 
+/* Less than this is cheaper to copy than its pages are to pass on: 64 B by 8 %, and 32 KiB is
+ * dearer by 40 (run on 6.18). What is next is taken for as much as the last. */
+#define WORTH_BYTES (16U * 1024)
+
 static ssize_t splice_take(struct flow *flow, struct io_buffers *buffers, size_t max)
 {
-	struct pipe *pipe = io_buffers_borrow_pipe(buffers);
+	struct pipe *pipe = flow->last_take < WORTH_BYTES ? NULL : io_buffers_borrow_pipe(buffers);
 	ssize_t n;
 	int err;
 
-	/* None to be had: these bytes go the other way, the session does not suffer. */
+	/* Likewise where none is to be had: the session does not suffer. */
 	if (!pipe)
 		return tier_copy.take(flow, buffers, max);
 	n = splice(flow->source, NULL, pipe->write_fd, NULL, max < pipe->size ? max : pipe->size,
