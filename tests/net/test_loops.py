@@ -5,6 +5,7 @@ is left."""
 from __future__ import annotations
 
 import contextlib
+import socket
 
 import pytest
 
@@ -125,9 +126,9 @@ def test_many_that_do_not_come_back(lan, interceptor, serve, address):
         }}""")
     try:
         for _ in range(100):
-            with lan.router.socket(peers.socket.AF_INET6 if ":" in address
-                                   else peers.socket.AF_INET) as sock:
-                sock.setsockopt(peers.socket.SOL_SOCKET, peers.socket.SO_MARK, 7)
+            with lan.router.socket(socket.AF_INET6 if ":" in address
+                                   else socket.AF_INET) as sock:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 7)
                 sock.settimeout(peers.TIMEOUT_S)
                 sock.connect((address, server.port))
                 assert sock.recv(100)
@@ -135,3 +136,41 @@ def test_many_that_do_not_come_back(lan, interceptor, serve, address):
         lan.router.run("nft", "delete", "table", "inet", "foreign")
     assert daemon.errors() == {}
     assert daemon.status()["sessions"]["total"] == 100
+
+
+@pytest.fixture
+def few_ports(lan):
+    """On the router."""
+    lan.router.sysctl("ipv4/ip_local_port_range", "40000 40063")
+    yield
+    lan.router.sysctl("ipv4/ip_local_port_range", "10240 65535")
+
+
+def address_towards(namespace, server: str) -> str:
+    with namespace.socket(socket.AF_INET6 if ":" in server else socket.AF_INET,
+                          socket.SOCK_DGRAM) as sock:
+        sock.connect((server, 1))
+        return sock.getsockname()[0]
+
+
+@pytest.mark.parametrize("to, server_is", [
+    (SERVER4, SERVER4), (f"[{SERVER6}]", SERVER6), ("server.test", SERVER4), ("server.test", SERVER6)])
+def test_port_that_a_dial_has(lan, interceptor, serve, few_ports, to, server_is):
+    """A client on the router may have it, too: it goes elsewhere."""
+    def tell_port(sock: socket.socket) -> None:
+        sock.sendall(sock.getpeername()[1].to_bytes(2, "big"))
+        sock.recv(1)
+
+    server = serve(tell_port)
+    daemon = interceptor("redirect", "--forward", f"[::]:{FORWARD}={to}:{server.port}", "--forward",
+                         f"0.0.0.0:{FORWARD}={to}:{server.port}", "--mptcp", "off", "--allow",
+                         "0.0.0.0/0", "--allow", "::/0")
+    source = address_towards(lan.router, server_is)
+    dialled_from: set[int] = set()
+    shared = 0
+    with contextlib.ExitStack() as stack:
+        while shared < 3:
+            client = stack.enter_context(peers.connect(lan.router, source, FORWARD))
+            shared += client.getsockname()[1] in dialled_from
+            dialled_from.add(int.from_bytes(client.recv(2, socket.MSG_WAITALL), "big"))
+    assert daemon.errors() == {}

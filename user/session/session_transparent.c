@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The beginning of a session whose client knows of no proxy: where it wanted to go, by which
  * address and by which name, and whether it is bypassed. */
+#include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -127,10 +128,16 @@ static bool is_loop(const struct session *session, const union address *to)
 
 bool session_is_loop(const struct session *session, const struct destination *forward)
 {
-	union address to = forward->address;
+	const bool named = forward->host[0] != 0;
+	union address to;
 
-	if (forward->host[0])
-		(void)original_address(session->relay.client.fd, &to);
+	if (!named && !recent_dials_has(session->env->recent_dials, &session->client,
+					&forward->address, clock_monotonic_s()))
+		return false;
+	/* A client on this host may have the port that a dial had. It was not sent here by a rule;
+	 * an MPTCP socket does not tell. */
+	if (original_address(session->relay.client.fd, &to) == -EOPNOTSUPP && !named)
+		to = forward->address;
 	return is_loop(session, &to);
 }
 
