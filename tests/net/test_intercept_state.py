@@ -5,9 +5,7 @@ cannot be is said, and the LAN is routed meanwhile."""
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
-import platform
 import signal
 import socket
 import time
@@ -15,14 +13,14 @@ from functools import partial
 
 import pytest
 
-from lan import _SYS_BPF, CLIENTS, METHODS, SERVERS, asks  # pylint: disable=protected-access
+from lan import CLIENTS, METHODS, SERVERS, asks
 from lan_fixtures import interceptor, lan, serve  # pylint: disable=unused-import
 from repeated import Repeated
+from tcx import tcx_detach, tcx_programs
 from test_steer import old_kernel  # pylint: disable=unused-import
 from topology import CLIENT4, SERVER4
 from waiting import until
 
-_BPF_PROG_DETACH, _BPF_PROG_QUERY, _BPF_TCX_INGRESS = 9, 16, 46
 FAMILIES = 2
 
 RULES = ("ip -4 rule del priority 684", "ip -6 rule del priority 684")
@@ -38,31 +36,10 @@ DELETIONS = [
 ]
 
 
-class Detach(ctypes.Structure):
-    """What BPF_PROG_DETACH takes."""
-    _fields_ = [("ifindex", ctypes.c_uint32), ("program", ctypes.c_uint32),
-                ("type", ctypes.c_uint32), ("more", ctypes.c_uint8 * 52)]
-
-
-class Query(ctypes.Structure):
-    """What BPF_PROG_QUERY takes."""
-    _fields_ = [("ifindex", ctypes.c_uint32), ("type", ctypes.c_uint32), ("flags", ctypes.c_uint64),
-                ("programs", ctypes.c_uint64), ("count", ctypes.c_uint32),
-                ("more", ctypes.c_uint8 * 36)]
-
-
-def bpf(lan, command: int, attribute: ctypes.Structure) -> None:
-    with lan.router.entered():
-        assert ctypes.CDLL(None, use_errno=True).syscall(
-            _SYS_BPF[platform.machine()], command, ctypes.byref(attribute),
-            ctypes.sizeof(attribute)) == 0, ctypes.get_errno()
-
-
 def map_of_program(lan, name: str) -> int:
     """Of the one on the LAN's interface: programs of other network namespaces have such maps, too."""
-    programs = (ctypes.c_uint32 * 1)()
-    bpf(lan, _BPF_PROG_QUERY, Query(index(lan), _BPF_TCX_INGRESS, 0, ctypes.addressof(programs), 1))
-    program = json.loads(lan.router.run("bpftool", "-j", "prog", "show", "id", str(programs[0])))
+    number = tcx_programs(lan.router)["lan"][0]
+    program = json.loads(lan.router.run("bpftool", "-j", "prog", "show", "id", str(number)))
     found = [json.loads(lan.router.run("bpftool", "-j", "map", "show", "id", str(number)))
              for number in program["map_ids"]]
     return next(each["id"] for each in found if each.get("name") == name)
@@ -75,7 +52,7 @@ def index(lan) -> int:
 
 def delete(lan, what: str) -> None:
     if what == "tcx":
-        bpf(lan, _BPF_PROG_DETACH, Detach(index(lan), 0, _BPF_TCX_INGRESS))
+        tcx_detach(lan.router, "lan")
     elif what == "map":
         key = [f"{byte}" for byte in index(lan).to_bytes(4, "little")]
         lan.router.run("bpftool", "map", "delete", "id", str(map_of_program(lan, "lan")), "key", *key)

@@ -42,7 +42,7 @@ def moved(daemon, up: int, down: int) -> None:
 
 def programs(host: Namespace) -> int:
     """How many of ours look at packets there."""
-    found = sum(count or 0 for count in tcx_programs(host).values())
+    found = sum(len(each or []) for each in tcx_programs(host).values())
     for device in "lan", "a", "b":
         shown = host.run("tc", "filter", "show", "dev", device, "ingress")
         found += sum("hawser_packets" in line for line in shown.splitlines())

@@ -70,7 +70,7 @@ class Lan(Bed):
             self.router.run("nft", "delete", "table", "inet", "foreign")
 
     def tcx(self) -> int:
-        return sum(count or 0 for count in tcx_programs(self.router).values())
+        return sum(len(each or []) for each in tcx_programs(self.router).values())
 
     def steered(self) -> bool:
         """Whether our program hangs on the LAN's interface, by either way."""
