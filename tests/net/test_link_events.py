@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -202,19 +203,30 @@ def test_the_only_link_may_flap(bare):
         running.finish()
 
 
-@pytest.mark.mptcp
-def test_links_of_a_session_by_an_exit_come_back(bare, tmp_path):
-    """Again and again, the one that it began on and the other; and afterwards links are again as exits that
-    announce addresses want them."""
+@contextlib.contextmanager
+def by_an_exit(bare: Bed, directory: Path, roles: str) -> Iterator[Hawserd]:
     with contextlib.ExitStack() as stack:
         def hawserd(*options: str, **more) -> Hawserd:
             made = Hawserd(bare, *options, **more)
             stack.callback(made.finish)
             return made
 
-        net = Net(bare, hawserd, tmp_path)
+        net = Net(bare, hawserd, directory)
         net.serve("one")
-        daemon = net.settled("one", more="\n".join(f"link wan-{link} {{ device = {link} }}" for link in LINKS))
+        yield net.settled("one", more="\n".join(f'link wan-{link} {{ device = {link} role = {role} }}'
+                                                for link, role in zip(LINKS, roles.split())))
+
+
+def await_all_meshed(bare: Bed) -> None:
+    """As exits that announce addresses want links."""
+    until(lambda: bare.endpoints(),
+          lambda ours: all(ours.get(near(link)[0], {}).get("fullmesh") for link in LINKS))
+
+
+@pytest.mark.mptcp
+def test_links_of_a_session_by_an_exit_come_back(bare, tmp_path):
+    """Again and again, the one that it began on and the other."""
+    with by_an_exit(bare, tmp_path, "shared shared") as daemon:
         with download(daemon):
             for link in LINKS:
                 await_payload(bare, link)
@@ -223,5 +235,19 @@ def test_links_of_a_session_by_an_exit_come_back(bare, tmp_path):
                 until(lambda link=link: near(link)[0] not in bare.endpoints())
                 bare.server.run("ip", "link", "set", "dev", link, "up")
                 await_payload(bare, link, RETURN_S)
-        until(lambda: bare.endpoints(),
-              lambda ours: all(ours[near(link)[0]].get("fullmesh") for link in LINKS))
+        await_all_meshed(bare)
+
+
+@pytest.mark.mptcp
+def test_somebody_deletes_where_a_session_by_an_exit_began(bare, tmp_path):
+    with by_an_exit(bare, tmp_path, "shared backup") as daemon:
+        await_all_meshed(bare)
+        with download(daemon):
+            await_payload(bare, "a")
+            until(lambda: daemon.session()["upstream_subflows"], lambda count: count == 2)
+            number = bare.endpoints()[near("a")[0]]["id"]
+            bare.router.run("ip", "mptcp", "endpoint", "delete", "id", str(number))
+            made = until(lambda: bare.endpoints().get(near("a")[0]))
+            assert not made.get("fullmesh")
+            await_payload(bare, "a", RETURN_S)
+        await_all_meshed(bare)

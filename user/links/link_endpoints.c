@@ -2,6 +2,7 @@
 /* The endpoints that links need: made, kept as they are wanted, offered again, and withdrawn. */
 #include <errno.h>
 #include <linux/mptcp.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -9,8 +10,10 @@
 #include "links/link_setup_private.h"
 #include "net/mptcp_diag.h"
 
-/* How often to see whether an endpoint whose kind is to change is nobody's last one. */
-#define MESH_LOOK_S 5.
+/* How soon to see whether an endpoint whose kind is to change is nobody's last one; then twice as
+ * late each time. */
+#define MESH_LOOK_S	5.
+#define MESH_LOOK_MAX_S 320.
 
 /* What there is at this moment. */
 struct census {
@@ -21,6 +24,7 @@ struct census {
 	/* Of ours, those that are not wanted. */
 	union address leaving[LINK_JOURNAL_ENDPOINTS_MAX];
 	size_t leaving_count;
+	bool meshed_otherwise; /* by now: some are not of the kind that is wanted */
 };
 
 bool link_endpoints_want(const struct wanted *wanted, const union address *address)
@@ -40,6 +44,12 @@ static const struct mptcp_pm_endpoint *find_endpoint(const struct mptcp_pm_endpo
 		    !(endpoints[i].flags & MPTCP_PM_ADDR_FLAG_SIGNAL))
 			return &endpoints[i];
 	return NULL;
+}
+
+/* Whether an endpoint is the one that is wanted, whatever its flags are. */
+static bool is_in_place(const struct mptcp_pm_endpoint *is, const struct mptcp_pm_endpoint *shall)
+{
+	return is && is->device == shall->device && !(is->flags & MPTCP_PM_FLAG_IMPLICIT);
 }
 
 static bool is_recorded(const struct link_setup *setup, const union address *address)
@@ -231,11 +241,18 @@ static uint32_t flags_for(const struct mptcp_pm_endpoint *endpoint,
 		       : endpoint->flags;
 }
 
-static bool is_new(const struct link_setup *setup, const struct wanted *wanted)
+/* Whether one has to be made, also as others have deleted it or its interface is another. */
+static bool is_any_new(const struct link_setup *setup, const struct wanted *wanted,
+		       const struct census *census)
 {
-	for (size_t i = 0; i < wanted->endpoint_count; i++)
-		if (!is_recorded(setup, &wanted->endpoints[i].address))
+	for (size_t i = 0; i < wanted->endpoint_count; i++) {
+		const struct mptcp_pm_endpoint *shall = &wanted->endpoints[i];
+
+		if (!is_recorded(setup, &shall->address) ||
+		    !is_in_place(find_endpoint(census->there, census->there_count, &shall->address),
+				 shall))
 			return true;
+	}
 	return false;
 }
 
@@ -245,7 +262,7 @@ static bool needs_subflows(const struct link_setup *setup, const struct wanted *
 {
 	if (wanted->any_link && link_offers_due(&setup->offers, clock_monotonic_s()))
 		return true;
-	if (setup->endpoint_flags && is_new(setup, wanted))
+	if (setup->endpoint_flags && is_any_new(setup, wanted, census))
 		return true;
 	for (size_t i = 0; i < census->there_count; i++)
 		if (is_recorded(setup, &census->there[i].address) &&
@@ -271,8 +288,7 @@ static int take_census(struct link_setup *setup, const struct wanted *wanted, st
 }
 
 /* To connections that miss it. */
-static int offer_again(struct link_setup *setup, const struct wanted *wanted,
-		       const struct census *census)
+static int offer_again(struct link_setup *setup, const struct wanted *wanted, struct census *census)
 {
 	int err = 0;
 
@@ -299,6 +315,7 @@ static int offer_again(struct link_setup *setup, const struct wanted *wanted,
 			 again == LINK_AGAIN_MOVED ? " as its way has moved" : "",
 			 standing.missing + (again == LINK_AGAIN_MOVED ? standing.joining : 0));
 		offered.flags = flags_for(shall, &standing);
+		census->meshed_otherwise |= offered.flags != shall->flags;
 		failed = mptcp_pm_delete(setup->pm, is);
 		if (!failed)
 			failed = mptcp_pm_add(setup->pm, &offered);
@@ -309,7 +326,7 @@ static int offer_again(struct link_setup *setup, const struct wanted *wanted,
 
 /* The kernel ends its subflows and opens them anew, which must be nobody's last one, nor one that
  * could not be opened so. */
-static int change(struct link_setup *setup, const struct census *census,
+static int change(struct link_setup *setup, struct census *census,
 		  const struct mptcp_pm_endpoint *is, const struct mptcp_pm_endpoint *shall)
 {
 	struct mptcp_pm_endpoint changed = *is;
@@ -321,15 +338,14 @@ static int change(struct link_setup *setup, const struct census *census,
 		if (standing.alone == 0 && flags_for(shall, &standing) == shall->flags)
 			changed.flags = shall->flags;
 		else
-			setup->mesh_look_s = clock_monotonic_s() + MESH_LOOK_S;
+			census->meshed_otherwise = true;
 	}
 	if (changed.backup == is->backup && changed.flags == is->flags)
 		return 0;
 	return mptcp_pm_set_flags(setup->pm, &changed);
 }
 
-static int add_wanted(struct link_setup *setup, const struct wanted *wanted,
-		      const struct census *census)
+static int add_wanted(struct link_setup *setup, const struct wanted *wanted, struct census *census)
 {
 	int err = 0;
 
@@ -341,14 +357,14 @@ static int add_wanted(struct link_setup *setup, const struct wanted *wanted,
 		if (is_recorded(setup, &shall->address)) {
 			if (is)
 				note(&err, change(setup, census, is, shall));
-		} else if (!is || is->device != shall->device ||
-			   is->flags & MPTCP_PM_FLAG_IMPLICIT) {
+		} else if (!is_in_place(is, shall)) {
 			const struct link_standing standing =
 				find_standing(setup, census, &shall->address);
 			struct mptcp_pm_endpoint added = *shall;
 			int failed;
 
 			added.flags = flags_for(shall, &standing);
+			census->meshed_otherwise |= added.flags != shall->flags;
 			failed = add_endpoint(setup, &added);
 			/* Somebody else's will do. */
 			note(&err, failed == -EEXIST ? 0 : failed);
@@ -357,12 +373,25 @@ static int add_wanted(struct link_setup *setup, const struct wanted *wanted,
 	return err;
 }
 
+static void look_at_mesh_later(struct link_setup *setup, bool meshed_otherwise)
+{
+	const double now_s = clock_monotonic_s();
+
+	if (!meshed_otherwise) {
+		setup->mesh_look_s = 0;
+		setup->mesh_wait_s = 0;
+	} else if (now_s >= setup->mesh_look_s) {
+		setup->mesh_wait_s =
+			fmin(fmax(2 * setup->mesh_wait_s, MESH_LOOK_S), MESH_LOOK_MAX_S);
+		setup->mesh_look_s = now_s + setup->mesh_wait_s;
+	}
+}
+
 int link_endpoints_apply(struct link_setup *setup, struct wanted *wanted)
 {
 	struct census *census = calloc(1, sizeof(*census));
 	int err = census ? take_census(setup, wanted, census) : -ENOMEM;
 
-	setup->mesh_look_s = 0;
 	if (err)
 		goto out;
 	for (size_t i = 0; i < wanted->endpoint_count; i++)
@@ -374,6 +403,7 @@ int link_endpoints_apply(struct link_setup *setup, struct wanted *wanted)
 	/* Last, so that a connection whose only subflow goes has been offered another. */
 	note(&err, drop_unwanted(setup, wanted, census->there, census->there_count));
 	link_offers_passed(&setup->offers, clock_monotonic_s());
+	look_at_mesh_later(setup, census->meshed_otherwise);
 	free(census->subflows);
 out:
 	free(census);
@@ -393,8 +423,7 @@ bool link_endpoints_are_disturbed(const struct link_setup *setup)
 			find_endpoint(there, there_count, &shall->address);
 
 		if (is_recorded(setup, &shall->address) &&
-		    (!is || is->flags & MPTCP_PM_FLAG_IMPLICIT || is->device != shall->device ||
-		     is->backup != shall->backup))
+		    (!is_in_place(is, shall) || is->backup != shall->backup))
 			return true;
 	}
 	return false;

@@ -90,10 +90,12 @@ void link_offers_passed(struct link_offers *offers, double now_s)
 
 		if (!is_due(offer, now_s))
 			continue;
-		if (offer->held_s > 0)
+		if (offer->held_s > 0) {
 			look_at_hold_later(offer, now_s);
-		else
+		} else {
+			offer->moved = false;
 			look_later(offer, now_s);
+		}
 	}
 }
 

@@ -50,6 +50,7 @@ struct link_setup {
 	uint16_t exit_ports[EXITS_MAX];
 	size_t exit_port_count;
 	double mesh_look_s; /* when to see whether endpoints can get these; 0: all have them */
+	double mesh_wait_s; /* the last wait for that */
 	struct wanted last; /* what was wanted before: what of it is not there, others deleted */
 	unsigned int restored[KINDS]; /* by the last apply */
 	char restored_text[80];

@@ -2,74 +2,89 @@
 /* Which connections stand on an address. */
 #include "links/link_standing.h"
 
+/* Where connections are dialled. */
+struct ports {
+	bool any;
+	uint64_t bits[(UINT16_MAX + 1) / 64];
+};
+
 struct list {
 	const struct mptcp_diag_subflow *subflows;
 	size_t count;
 };
 
-/* port 0: any. */
-static bool is_port_dialled(const struct list *list, uint16_t port)
+static void ports_add(struct ports *ports, uint16_t port)
 {
-	for (size_t i = 0; i < list->count; i++)
-		if (list->subflows[i].dialled &&
-		    (!port || address_port(&list->subflows[i].far) == port))
-			return true;
-	return false;
+	ports->any = true;
+	ports->bits[port / 64] |= UINT64_C(1) << port % 64;
 }
 
-static bool is_exit_port(const struct link_ground *ground, uint16_t port)
+static bool ports_have(const struct ports *ports, uint16_t port)
 {
+	return ports->bits[port / 64] >> port % 64 & 1;
+}
+
+static struct ports ports_known(const struct list *all, const struct link_ground *ground)
+{
+	struct ports ports = {0};
+
+	for (size_t i = 0; i < all->count; i++)
+		if (all->subflows[i].dialled)
+			ports_add(&ports, address_port(&all->subflows[i].far));
 	for (size_t i = 0; i < ground->exit_port_count; i++)
-		if (ground->exit_ports[i] == port)
-			return true;
-	return false;
+		ports_add(&ports, ground->exit_ports[i]);
+	return ports;
+}
+
+static const struct mptcp_diag_subflow *find_dialled(const struct list *own)
+{
+	for (size_t i = 0; i < own->count; i++)
+		if (own->subflows[i].dialled)
+			return &own->subflows[i];
+	return NULL;
 }
 
 /* Whether it went to the address where it began, announced with another port: the peer's kernel
  * calls it 0 like that, where nobody may join, so that an endpoint that is offered again would only
- * end what has joined. */
-static bool is_settled(const struct link_ground *ground, const struct list *all,
-		       const struct list *own)
+ * end what has joined. Where its first subflow went, nobody knows once that has ended: then where
+ * any one's goes. */
+static bool is_settled(const struct ports *known, const struct list *own)
 {
-	/* Where its first subflow went, nobody knows once that has ended: then any one's. */
-	const bool began = is_port_dialled(own, 0);
-	const struct list *known = began ? own : all;
+	const struct mptcp_diag_subflow *first = find_dialled(own);
 
-	if (!is_port_dialled(known, 0) && ground->exit_port_count == 0)
+	if (!first && !known->any)
 		return false;
 	for (size_t i = 0; i < own->count; i++) {
 		const uint16_t port = address_port(&own->subflows[i].far);
 
 		if (own->subflows[i].established && own->subflows[i].far_id == 0 &&
-		    !is_port_dialled(known, port) && (began || !is_exit_port(ground, port)))
+		    (first ? port != address_port(&first->far) : !ports_have(known, port)))
 			return true;
 	}
 	return false;
 }
 
 /* Adds one connection, of which these are the subflows. */
-static void add(struct link_standing *standing, const struct list *all,
-		const struct mptcp_diag_subflow *subflows, size_t count,
+static void add(struct link_standing *standing, const struct ports *known, const struct list *own,
 		const struct link_ground *ground, const union address *address)
 {
-	const struct list own = {.subflows = subflows, .count = count};
-	bool there = false; /* also on its way */
+	const struct mptcp_diag_subflow *subflows = own->subflows;
+	const bool began = find_dialled(own) != NULL; /* the subflow that it began with is there */
+	bool there = false;			      /* also on its way */
 	bool here = false;
 	bool on_ours = false;
 	bool on_leaving = false;
 	bool elsewhere = false;
 	bool joins = false;
-	bool began = false; /* the subflow that it began with is there */
 	bool begun_here = false;
 	bool joined_beginning = false;
 	bool announces = false; /* its peer, other addresses */
 
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < own->count; i++) {
 		const union address *local = &subflows[i].local;
 		const bool is_here = address_same_ip(local, address);
 
 		there = there || is_here;
-		began = began || subflows[i].dialled;
 		if (!subflows[i].established)
 			continue;
 		here = here || is_here;
@@ -90,7 +105,7 @@ static void add(struct link_standing *standing, const struct list *all,
 	standing->alone += here && !elsewhere;
 	standing->stranded += joins && here && !elsewhere;
 	standing->served += here && elsewhere;
-	if (!joins || !on_ours || is_settled(ground, all, &own))
+	if (!joins || !on_ours || is_settled(known, own))
 		return;
 	standing->bereft += joined_beginning && !began;
 	standing->begun += begun_here && !announces;
@@ -106,12 +121,15 @@ struct link_standing link_standing_find(const struct mptcp_diag_subflow *subflow
 					const union address *address)
 {
 	const struct list all = {.subflows = subflows, .count = count};
+	const struct ports known = ports_known(&all, ground);
 	struct link_standing standing = {0};
 
 	for (size_t first = 0, end; first < count; first = end) {
 		for (end = first; end < count && subflows[end].token == subflows[first].token;)
 			end++;
-		add(&standing, &all, &subflows[first], end - first, ground, address);
+		add(&standing, &known,
+		    &(struct list){.subflows = &subflows[first], .count = end - first}, ground,
+		    address);
 	}
 	return standing;
 }

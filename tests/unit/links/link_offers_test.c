@@ -235,6 +235,11 @@ static void test_hold_ends(void **state)
 	assert_false(link_offers_due(&offers, 9000));
 }
 
+static void assert_again(enum link_again again, const struct link_standing *standing, double now_s)
+{
+	assert_int_equal(link_offers_again(&offers, &at[DSL], standing, now_s), again);
+}
+
 static void test_offered_to_those_that_miss_it(void **state)
 {
 	const struct link_standing standing = {.users = 1, .missing = 2};
@@ -243,14 +248,15 @@ static void test_offered_to_those_that_miss_it(void **state)
 	(void)state;
 	link_offers_added(&offers, &at[DSL], 100);
 	assert_false(link_offers_due(&offers, 101));
-	assert_false(link_offers_again(&offers, &at[DSL], &standing, 101));
+	assert_again(LINK_AGAIN_NO, &standing, 101);
 	assert_true(link_offers_due(&offers, 102));
-	assert_true(link_offers_again(&offers, &at[DSL], &standing, 102));
-	assert_false(link_offers_again(&offers, &at[DSL], &standing, 105));
-	assert_true(link_offers_again(&offers, &at[DSL], &standing, 106));
+	assert_again(LINK_AGAIN_MISSED, &standing, 102);
+	assert_again(LINK_AGAIN_NO, &standing, 105);
+	assert_again(LINK_AGAIN_MISSED, &standing, 106);
 	/* Who never joins is given up. */
 	for (int now_s = 107; now_s < 9000; now_s++)
-		times += link_offers_again(&offers, &at[DSL], &standing, now_s);
+		times +=
+			link_offers_again(&offers, &at[DSL], &standing, now_s) == LINK_AGAIN_MISSED;
 	assert_int_equal(times, 3);
 	assert_false(link_offers_due(&offers, 9000));
 }
@@ -264,13 +270,17 @@ static void test_moved(void **state)
 
 	(void)state;
 	link_offers_added(&offers, &at[DSL], 100);
-	assert_false(link_offers_again(&offers, &at[DSL], &on_their_way, 102));
+	assert_again(LINK_AGAIN_NO, &on_their_way, 102);
 	link_offers_moved(&offers, &at[DSL], 102.5);
 	assert_true(link_offers_due(&offers, 102.5));
-	assert_true(link_offers_again(&offers, &at[DSL], &on_their_way, 102.5));
-	assert_false(link_offers_again(&offers, &at[DSL], &on_their_way, 104.5));
+	assert_again(LINK_AGAIN_MOVED, &on_their_way, 102.5);
+	assert_again(LINK_AGAIN_NO, &on_their_way, 104.5);
 	link_offers_moved(&offers, &at[DSL], 105);
-	assert_false(link_offers_again(&offers, &at[DSL], &most_joined, 105));
+	assert_again(LINK_AGAIN_NO, &most_joined, 105);
+	/* Nobody was connected at that moment. */
+	link_offers_moved(&offers, &at[DSL], 110);
+	link_offers_passed(&offers, 110);
+	assert_again(LINK_AGAIN_NO, &on_their_way, 9000);
 	/* One that has no endpoint. */
 	link_offers_moved(&offers, &at[SAT], 106);
 	assert_false(link_offers_due(&offers, 106));
@@ -286,8 +296,8 @@ static void test_not_offered(void **state)
 
 	(void)state;
 	link_offers_added(&offers, &at[DSL], 100);
-	assert_false(link_offers_again(&offers, &at[DSL], &some_alone, 102));
-	assert_false(link_offers_again(&offers, &at[DSL], &most_joined, 106));
+	assert_again(LINK_AGAIN_NO, &some_alone, 102);
+	assert_again(LINK_AGAIN_NO, &most_joined, 106);
 }
 
 static void test_offered_to_those_that_wait(void **state)
@@ -302,7 +312,7 @@ static void test_offered_to_those_that_wait(void **state)
 	assert_false(link_offers_due(&offers, 5000));
 	/* Long ago; then somebody needs it. */
 	(void)link_offers_hold(&offers, &at[LTE], false, &alone, 6000);
-	assert_true(link_offers_again(&offers, &at[DSL], &standing, 6000));
+	assert_again(LINK_AGAIN_MISSED, &standing, 6000);
 }
 
 /* There is no connection, or the kernel does not tell of any: then nobody is judged. */
