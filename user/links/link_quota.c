@@ -64,7 +64,7 @@ struct link_quota *link_quota_open(struct ev_loop *loop)
 
 static void save(struct link_quota *metered, struct entry *entry)
 {
-	if (!metered->file || !entry->usage.begun)
+	if (!metered->file || !metered->state_dir || !entry->usage.begun)
 		return;
 	text_saver_put(metered->saver, metered->state_dir,
 		       quota_file_put(metered->file, entry->name, &entry->usage));

@@ -13,7 +13,7 @@ struct quota_file;
 /* Reads it, if it is there; of what it says only what makes sense.
  * NULL without memory. */
 struct quota_file *quota_file_open(const char *directory);
-void quota_file_close(struct quota_file *file); /* NULL is allowed; */
+void quota_file_close(struct quota_file *file); /* NULL is allowed */
 
 /* What the file says of the link with this name; all zero if nothing. */
 struct quota_usage quota_file_get(const struct quota_file *file, const char *name);

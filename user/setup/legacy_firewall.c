@@ -95,11 +95,12 @@ static void read_option(struct rule *rule, const char *word, const char *value, 
 	else if (is_among(word, states))
 		rule->fits &= (strstr(value, "NEW") != NULL) != negated;
 	else if (is(word, "-j") || is(word, "-g"))
-		rule->target = value, rule->is_goto = is(word, "-g");
+		rule->target = value;
 	else if (is(word, "-m"))
 		rule->narrow |= !is_among(value, harmless);
 	else if (!is(word, "--comment"))
 		rule->narrow = true;
+	rule->is_goto |= is(word, "-g");
 	rule->named |= is_among(word, others) && !negated;
 }
 
