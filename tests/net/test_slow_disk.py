@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -13,6 +14,7 @@ import pytest
 
 import peers
 from daemon import Hawserd
+from dns import NameServer
 from handshakes import read
 from links import bare  # pylint: disable=unused-import
 from topology import SERVER4
@@ -27,11 +29,17 @@ def slow(tmp_path) -> Path:
     return tmp_path / "slow"
 
 
+CONF = """listen "s" { address = "10.77.0.1:1080" }
+access { allow = "10.77.0.0/24" }
+link "dsl" { device = "a"  quota = 1M }
+link "lte" { device = "b"  quota = 1M }
+"""
+
+
 @pytest.fixture
 def daemon(build, bare, slow, tmp_path):
     path = tmp_path / "conf"
-    path.write_text('listen "s" { address = "10.77.0.1:1080" }\naccess { allow = "10.77.0.0/24" }\n'
-                    'link "dsl" { device = "a"  quota = 1M }\nlink "lte" { device = "b"  quota = 1M }\n', "ascii")
+    path.write_text(CONF, "ascii")
     prefix = ("env", f"LD_PRELOAD={(build / 'tests/slow_disk.so').resolve()}", f"SLOW_DISK={slow}",
               "ASAN_OPTIONS=verify_asan_link_order=0:" + os.environ.get("ASAN_OPTIONS", ""))
     made = Hawserd(bare, "-c", str(path), "--state-dir", str(tmp_path / "state"), listen=False, prefix=prefix)
@@ -70,6 +78,7 @@ def test_all_goes_on(bare, daemon, echo, slow, tmp_path):
     state = tmp_path / "state"
     send(daemon, echo, 1000)
     until(lambda: daemon.ask("usage", by="link")["usage"])
+    until(lambda: (state / "links.json").exists() and not (state / "links.json.hawser-new").exists())
     slow.touch()
     daemon.signal(signal.SIGUSR1)
     until(lambda: (state / "history.hawser-new").exists())
@@ -104,9 +113,11 @@ def test_killed_meanwhile(bare, daemon, echo, slow, tmp_path, build):
     daemon.wait()
     slow.unlink()
     again = Hawserd(bare, "--state-dir", str(state))
-    assert "makes no sense" not in again.log()
-    assert of_clients(again) == [1000]
-    again.finish()
+    try:
+        assert "makes no sense" not in again.log()
+        assert of_clients(again) == [1000]
+    finally:
+        again.finish()
 
 
 def test_stopped_meanwhile(daemon, echo, slow, tmp_path):
@@ -123,3 +134,24 @@ def test_stopped_meanwhile(daemon, echo, slow, tmp_path):
     slow.unlink()
     assert daemon.wait() == 0
     assert "1200 1200" in (state / "history").read_text("ascii")
+
+
+def test_reloaded_meanwhile(bare, daemon, slow, tmp_path):
+    """When the address of an exit has just been found."""
+    state, conf, token = tmp_path / "state", tmp_path / "conf", tmp_path / "token"
+    token.write_text("router " + base64.urlsafe_b64encode(bytes(32)).decode().rstrip("=") + "\n", "ascii")
+    token.chmod(0o600)
+    slow.touch()
+    with contextlib.ExitStack() as stack:
+        stack.callback(Hawserd(bare, "--serve-exit", f"{SERVER4}:1082", "--tokens", str(token), listen=False,
+                               namespace=bare.server).finish)
+        dns = stack.enter_context(NameServer(bare.router))
+        dns.records["exit.test"] = [SERVER4]
+        conf.write_text(f'{CONF}exit "far" {{ address = "exit.test"  port = 1082  token-file = "{token}" }}\n', "ascii")
+        assert daemon.run_cli("reload").returncode == 0
+        until(lambda: (state / "exits.json.hawser-new").exists())
+        assert daemon.run_cli("reload").returncode == 0
+    assert slow.exists() and not (state / "exits.json").exists()
+    slow.unlink()
+    until(lambda: (state / "exits.json").exists())
+    assert SERVER4 in (state / "exits.json").read_text("ascii")

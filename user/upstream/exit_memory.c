@@ -133,16 +133,19 @@ static void recall_exit(const struct exit_config *exit, struct json_object *exit
 	}
 }
 
-/* A file that makes no sense says nothing; the exits' names do. */
-static void recall(const struct config *config)
+/* Of the file in the directory; NULL: it makes no sense. */
+static struct json_object *read_file(const char *directory)
 {
 	char path[PATH_MAX];
-	struct json_object *root;
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/" FILE_NAME, config->state_dir) >=
-	    sizeof(path))
-		return;
-	root = json_object_from_file(path);
+	if ((size_t)snprintf(path, sizeof(path), "%s/" FILE_NAME, directory) >= sizeof(path))
+		return NULL;
+	return json_object_from_file(path);
+}
+
+/* What makes no sense says nothing; the exits' names do. root: is taken over; may be NULL. */
+static void recall(const struct config *config, struct json_object *root)
+{
 	for (size_t i = 0; i < config->exit_count; i++)
 		recall_exit(&config->exits[i], json_member(root, "exits"));
 	json_object_put(root);
@@ -151,12 +154,12 @@ static void recall(const struct config *config)
 void exit_memory_configure(struct exit_memory *memory, const struct config *config)
 {
 	const struct config *old = memory->config;
+	/* The file may wait for a slow disk. */
+	const bool known = old && strcmp(old->state_dir, config->state_dir) == 0;
 	bool any = false;
 
-	if (old) {
+	if (old)
 		save(memory);
-		text_saver_flush(memory->saver);
-	}
 	memory->config = config_get(config);
 	config_put(old);
 	for (size_t i = 0; i < config->exit_count; i++)
@@ -164,7 +167,8 @@ void exit_memory_configure(struct exit_memory *memory, const struct config *conf
 	ev_timer_stop(memory->loop, &memory->look);
 	if (!any)
 		return;
-	recall(config);
+	recall(config, known && memory->written ? json_tokener_parse(memory->written)
+						: read_file(config->state_dir));
 	free(memory->written);
 	memory->written = describe(config);
 	ev_timer_again(memory->loop, &memory->look);
