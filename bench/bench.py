@@ -26,6 +26,7 @@ from rows import ROWS, Row
 from works import WORKS
 
 _SKIPPED = 77
+_NOT_CHOSEN = "not chosen"
 ALL_ROWS = [*WORKS, *ROWS]
 ALL_CONTENDERS = [*OWN, *PEERS, *CHAINS]
 _NEVER_LEFT_OUT = ("direct", AUTO.name, "auto-forward", "hawserd-chain")
@@ -63,7 +64,7 @@ def _wanted(args: argparse.Namespace) -> list[Contender]:
 
 
 def _present(wanted: list[Contender]) -> tuple[list[Contender], dict[str, str]]:
-    present, absent = [], {each.name: "not chosen" for each in ALL_CONTENDERS}
+    present, absent = [], {each.name: _NOT_CHOSEN for each in ALL_CONTENDERS}
     for contender in wanted:
         reason = contender.absence()
         if reason:
@@ -120,7 +121,8 @@ def _run_rows(by_row: list[tuple[Row, list[Contender]]], args: argparse.Namespac
             results.skip(row, reason)
             continue
         print(row_text(outcome.figures, fitting, outcome.failures, outcome.ends), flush=True)
-        found = [outcome.figures.verdict(bound, fitting, absent) for bound in row.all_bounds]
+        found = [outcome.figures.verdict(bound, fitting, absent) for bound in row.all_bounds
+                 if absent.get(bound.subject) != _NOT_CHOSEN]
         verdicts += found
         results.add(outcome, measurements, found)
     if results.is_empty:

@@ -125,17 +125,18 @@ class Own(Contender):
 
 @dataclass(frozen=True)
 class Packets(Own):
-    """Where both sides are TCP and may take all of the CPU."""
+    """Where both sides are TCP, take turns and may take all of the CPU."""
 
     def takes(self, row: Row) -> bool:
-        return row.leg == "tcp" and row.quota is None
+        return row.leg == "tcp" and row.quota is None and \
+            (row.load["work"] in ("exchange", "churn") or bool(row.load.get("turns")))
 
     def check(self, site: Site) -> None:
         asked = site.run(HAWSER, "--control=/run/control", "--json", "status")
         status = processes.result(asked, PATIENCE_S)
         # Who comes and goes has no time to be taken.
         if site.row.load["work"] != "churn" and not status["packets"]["taken"]:
-            raise Failed(f"no packets were forwarded: {json.dumps(status['kernel'])}")
+            raise Failed(f"no packets were forwarded: {json.dumps([status['packets'], status['kernel']])}")
 
 
 @dataclass(frozen=True)

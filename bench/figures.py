@@ -193,11 +193,12 @@ class RowFigures:
         disturbed = f"{rounds} of {len(self.rounds)} disturbed"
         return replace(verdict, note=", ".join(filter(None, [verdict.note, disturbed])))
 
-    def _against_best(self, bound: Bound, names: list[str]) -> Verdict:
+    def _against_best(self, bound: Bound, names: list[str], absent: dict[str, str]) -> Verdict:
         ratios = {name: self.ratio(bound.subject, name, bound.figure) for name in names}
         found = {name: spread for name, spread in ratios.items() if spread}
         if not found:
-            return Verdict(self.row, bound, bound.of, None, f"no {bound.of.removeprefix('best ')} was measured")
+            reason = absent.get(bound.subject) or f"no {bound.of.removeprefix('best ')} was measured"
+            return Verdict(self.row, bound, bound.of, None, reason)
         worst = min if bound.at_least else max
         best = worst(found, key=lambda name: found[name].median)
         return self._noted(Verdict(self.row, bound, best, found[best], bound.of))
@@ -205,9 +206,9 @@ class RowFigures:
     def verdict(self, bound: Bound, contenders: list[Contender], absent: dict[str, str]) -> Verdict:
         """absent: why a contender was not measured."""
         if bound.of == BEST_SINGLE:
-            return self._against_best(bound, [each.name for each in contenders if each.single])
+            return self._against_best(bound, [each.name for each in contenders if each.single], absent)
         if bound.of == BEST_PEER:
-            return self._against_best(bound, [each.name for each in contenders if each.foreign])
+            return self._against_best(bound, [each.name for each in contenders if each.foreign], absent)
         spread = self.ratio(bound.subject, bound.of, bound.figure)
         note = "" if spread else absent.get(bound.of) or absent.get(bound.subject) or "no figures"
         return self._noted(Verdict(self.row, bound, bound.of, spread, note))

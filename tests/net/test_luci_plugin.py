@@ -4,6 +4,7 @@ reads and runs it, with stand-ins for ucode's own functions (lib/ucode.js)."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,9 +24,10 @@ SOCKET = "/var/run/hawser/control.sock"
 @pytest.fixture(scope="module")
 def ubus() -> Iterator:
     """The answer of a method, and what was done for it."""
-    network = Namespace()
-    browser = Browser(network)
-    with browser.person():
+    with contextlib.ExitStack() as stack:
+        network = stack.enter_context(contextlib.closing(Namespace()))
+        browser = stack.enter_context(contextlib.closing(Browser(network)))
+        stack.enter_context(browser.person())
         browser.run(f"window.eval({json.dumps(UCODE.replace(chr(39) + 'use strict' + chr(39) + ';', ''))}); 1")
 
         def ask(method: str, args: dict | None = None, **world) -> tuple[dict, list]:
@@ -35,8 +37,6 @@ def ubus() -> Iterator:
             return found["answer"], found["did"]
 
         yield ask
-    browser.close()
-    network.close()
 
 
 @pytest.mark.parametrize("method", ["links", "exits", "events", "speedtest"])

@@ -424,6 +424,18 @@ def test_odd_names_of_interfaces(router, name):
     assert not router.path("/tmp/made").exists()
 
 
+def test_names_that_are_numbers(router):
+    """One that was never up is not what another with the same value was called."""
+    router.interface("10", "eth10")
+    router.configure(("link", "ten", {"interface": "10"}))
+    assert router.translate().returncode == NEW
+    router.interface("10")
+    router.configure(("link", "ten", {"interface": "10"}), ("link", "octal", {"interface": "010"}))
+    done = router.translate()
+    assert complaints(done) == ["hawser.octal: 010 is not up; the link is used when it is"]
+    assert written(router) == {'link "ten" device': '"eth10"'}
+
+
 def test_first_start_goes_in_no_circle(router):
     router.configure(("interface", "a", {"device": "@b"}), ("interface", "b", {"device": "@a"}), name="network")
     router.configure(("zone", "", {"name": "wan", "network": ["a", "b"]}), name="firewall")

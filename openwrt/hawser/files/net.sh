@@ -12,7 +12,7 @@ is_interface() { # TEXT
 }
 
 last_device() { # INTERFACE
-	awk -v name="$1" '$1 == name { print $2 }' "$DEVICES" 2>/dev/null
+	awk -v name="$1" '$1 "" == name "" { print $2 }' "$DEVICES" 2>/dev/null
 }
 
 # Of an interface that is down, what it was called last, unless a link that is up is called so now.
@@ -21,7 +21,7 @@ device_of() { # INTERFACE
 	local known=
 	network_get_device device "$1" && [ -n "$device" ] && {
 		[ "$(last_device "$1")" = "$device" ] && return 0
-		known="$(awk -v name="$1" '$1 != name' "$DEVICES" 2>/dev/null)"
+		known="$(awk -v name="$1" '$1 "" != name ""' "$DEVICES" 2>/dev/null)"
 		printf '%s\n' "$1 $device" ${known:+"$known"} >"$DEVICES"
 		return 0
 	}

@@ -41,7 +41,7 @@ def moved(daemon, up: int, down: int) -> None:
 
 
 def programs(host: Namespace) -> int:
-    """How many of ours look at packets there."""
+    """How many look at packets there: all by tcx, and ours by tc."""
     found = sum(len(each or []) for each in tcx_programs(host).values())
     for device in "lan", "a", "b":
         shown = host.run("tc", "filter", "show", "dev", device, "ingress")

@@ -15,7 +15,7 @@ class Repeated:
         self._stop, self._pause_s = threading.Event(), pause_s
         self.failed: list[Exception] = []
         self.made = 0
-        self._threads = [threading.Thread(target=self._run, args=(call,)) for call in calls]
+        self._threads = [threading.Thread(target=self._run, args=(call,), daemon=True) for call in calls]
 
     def _run(self, call: Callable[[], object]) -> None:
         while True:
@@ -32,8 +32,8 @@ class Repeated:
             thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._stop.set()
         for thread in self._threads:
             thread.join(120)
-        assert not any(thread.is_alive() for thread in self._threads)
+        assert kind or not any(thread.is_alive() for thread in self._threads)

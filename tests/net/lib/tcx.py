@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import platform
 import socket
@@ -43,7 +44,9 @@ def tcx_programs(host: Namespace) -> dict[str, list[int] | None]:
             query = _Query(ifindex, _BPF_TCX_INGRESS, 0, ctypes.addressof(numbers), _PROGRAMS_MAX)
             try:
                 _bpf(_BPF_PROG_QUERY, query)
-            except OSError:
+            except OSError as error:
+                if error.errno != errno.EINVAL:
+                    raise
                 found[name] = None
             else:
                 found[name] = numbers[:query.count]
