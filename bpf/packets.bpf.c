@@ -143,6 +143,7 @@ static __always_inline int run(struct __sk_buff *skb, const __u32 network)
 		return NEXT_PROGRAM;
 	packet.key.source_port = tcp->source_port;
 	packet.key.destination_port = tcp->destination_port;
+	packet.segments = skb->gso_segs ? skb->gso_segs : 1;
 	if (!parse_tcp(skb, &packet, tcp) || !look_up(&packet.key, &found))
 		return NEXT_PROGRAM;
 	return handle(skb, &found, &packet);

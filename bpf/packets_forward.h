@@ -122,8 +122,8 @@ static __always_inline bool note(const struct found *found, const struct packet 
 	if (more < 0)
 		return false;
 	if (more == 0 && packet->payload)
-		from->again++;
-	from->packets++;
+		from->again += packet->segments;
+	from->packets += packet->segments;
 	from->last_ns = now;
 	from->window = packet->window << (from->peer_scale & 15);
 	if (packet->has_stamp && before(from->stamp, packet->stamp))

@@ -54,6 +54,7 @@ struct packet {
 	__u32 window;
 	__u32 stamp;
 	__u32 flags;
+	__u32 segments; /* of which GRO has made it */
 	bool has_stamp;
 };
 

@@ -65,9 +65,9 @@ struct hawser_packets_leg {
 	__u32 has_fin;
 	__u32 held;    /* by user space: the pair is to come back, so nothing new is asked for */
 	__u64 bytes;   /* of the peer's, acknowledged by its other end; its FIN counts */
-	__u64 packets; /* from the peer, forwarded */
+	__u64 packets; /* from the peer, forwarded; as on the wire */
 	__u64 last_ns; /* when the last one came */
-	__u64 again;   /* packets that brought nothing but what had been seen */
+	__u64 again;   /* those that brought nothing but what had been seen, or came late */
 	__u64 too_big; /* packets from the peer that did not fit the other leg */
 	__u64 told_ns; /* when user space last heard of that */
 	struct hawser_packets_hop hop;

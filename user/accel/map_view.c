@@ -54,7 +54,8 @@ int map_view_reach(struct map_view *view, size_t bytes)
 		 (off_t)(view->from - before(view) + old)) == MAP_FAILED) {
 		const int err = -errno;
 
-		/* The room may be somebody else's now. */
+		/* The room before end may be somebody else's now. */
+		munmap((char *)view->memory - before(view) + end, before(view) + view->bytes - end);
 		view->bytes = view->reached;
 		return err;
 	}

@@ -35,10 +35,10 @@
 /* Another CPU may still be at work on a packet that found the pair. */
 #define REST_S 1.
 
-/* Of packets with bytes that brought nothing new, so many, and one of so many, are losses: there
- * two TCPs do better than one. */
+/* Of packets with bytes that brought nothing new, or came late, so many, and one of so many, are
+ * losses: there two TCPs do better than one. Who is taken loses less (packets_learn.c). */
 #define LOSSES_MIN 8U
-#define LOSSES_OF  200U
+#define LOSSES_OF  100U
 
 struct place {
 	void *owner;   /* NULL: not in use */
@@ -330,7 +330,7 @@ static int key_insert(const struct packets *packets, const struct hawser_packets
 
 	/* Of an older connection with the same ports, which has ended, it may take the place. */
 	if (bpf_map_update_elem(bpf_map__fd(packets->skeleton->maps.keys), &key, &value, BPF_ANY))
-		return -errno;
+		return refusal_of_hash();
 	__atomic_fetch_add(bucket_of(packets, &key), 1, __ATOMIC_SEQ_CST);
 	return 0;
 }

@@ -21,3 +21,8 @@ void refusal_note(struct feature_state *feature, const char *what, int err)
 	else
 		snprintf(reason, size, "%s", what);
 }
+
+int refusal_of_hash(void)
+{
+	return errno == ENOMEM ? -EAGAIN : -errno;
+}

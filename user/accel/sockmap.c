@@ -355,7 +355,7 @@ int sockmap_insert(struct sockmap_worker *worker, int source, int target,
 	if (err)
 		goto clear;
 	if (bpf_map_update_elem(bpf_map__fd(skeleton->maps.slots), &cookie, &slot, BPF_ANY)) {
-		err = -errno;
+		err = refusal_of_hash();
 		goto out;
 	}
 	/* Last: from here on the program sees what the source receives. */

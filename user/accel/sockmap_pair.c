@@ -155,6 +155,11 @@ static void course_refill(struct sockmap_pair *pair, struct course *course,
 	uint64_t bytes = sockmap_flow_redirected(&course->flow) - course->redirected;
 	uint64_t answers = sockmap_flow_segments(&opposite->flow) - course->answers;
 
+	/* Told again, as its target is late. */
+	if (bytes < course->flow.budget / 2) {
+		sockmap_flow_top_up(&course->flow);
+		return;
+	}
 	if (bytes > answers * 2 * pair->tune->chat_bytes) {
 		sockmap_pair_leave(pair, "bulk, not chat");
 		return;

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/icmp.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
@@ -13,22 +14,36 @@
 
 #include "net/internet_sum.h"
 
+static int take_answers(int fd, int family)
+{
+	const struct icmp_filter filter4 = {.data = ~(1U << ICMP_ECHOREPLY)};
+	struct icmp6_filter filter6;
+
+	if (family == AF_INET)
+		return setsockopt(fd, SOL_RAW, ICMP_FILTER, &filter4, sizeof(filter4));
+	ICMP6_FILTER_SETBLOCKALL(&filter6);
+	ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &filter6);
+	return setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &filter6, sizeof(filter6));
+}
+
+/* Those filters know no types from 32 on. */
+static int take_nothing(int fd)
+{
+	struct sock_filter none = BPF_STMT(BPF_RET | BPF_K, 0);
+	const struct sock_fprog program = {.len = 1, .filter = &none};
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
 int icmp_socket(int family, bool answers)
 {
-	const bool v4 = family == AF_INET;
-	const struct icmp_filter filter4 = {.data = answers ? ~(1U << ICMP_ECHOREPLY) : ~0U};
-	struct icmp6_filter filter6;
 	const int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-			      v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+			      family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6);
 	int err;
 
 	if (fd < 0)
 		return -errno;
-	ICMP6_FILTER_SETBLOCKALL(&filter6);
-	if (answers)
-		ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &filter6);
-	if (!(v4 ? setsockopt(fd, SOL_RAW, ICMP_FILTER, &filter4, sizeof(filter4))
-		 : setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &filter6, sizeof(filter6))))
+	if (!(answers ? take_answers(fd, family) : take_nothing(fd)))
 		return fd;
 	err = -errno;
 	close(fd);

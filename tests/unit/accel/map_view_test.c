@@ -53,6 +53,14 @@ static bool is_there(const void *at)
 	return n == 1;
 }
 
+/* Also what cannot be read. */
+static bool is_mapped(void *at)
+{
+	unsigned char resident;
+
+	return !mincore((void *)((uintptr_t)at & ~(page - 1)), page, &resident);
+}
+
 static void grows_from(size_t from)
 {
 	const size_t bytes = 30 * page;
@@ -98,6 +106,7 @@ static void test_refused(void **state)
 	assert_int_equal(map_view_reserve(&view, -1, 128, 8 * page), 0);
 	memory = view.memory;
 	assert_int_equal(map_view_reach(&view, 100), -EBADF);
+	assert_false(is_mapped(memory + 4 * page));
 	assert_int_equal(map_view_reach(&view, 100), -ENOMEM);
 	map_view_close(&view);
 	assert_int_equal(map_view_open(&view, -1, 100), -EBADF);
@@ -120,7 +129,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_grows, setup, teardown),
-		cmocka_unit_test(test_refused),
+		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_all_of_it, setup, teardown),
 	};
 
