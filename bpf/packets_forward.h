@@ -153,6 +153,7 @@ static __always_inline void judge_reset(const struct found *found, const struct 
 	if (packet->seq != found->from->acked && packet->seq != found->from->end)
 		return;
 	found->pair->resets++;
+	found->pair->reset_ns = bpf_ktime_get_ns();
 	tell(found->pair, found->slot, found->leg, HAWSER_PACKETS_EVENT_RESET, packet->seq);
 }
 

@@ -86,9 +86,10 @@ struct hawser_packets_pair {
 	__u32 takes;
 	__u64 dropped; /* packets that no honest peer sends, or that came on its way back */
 	__u64 events_lost;
+	__u64 reset_ns;			   /* when the last of the resets came; 0: none */
 	struct hawser_packets_leg legs[2]; /* client, server */
 };
-_Static_assert(sizeof(struct hawser_packets_pair) == 432, "shared with the program");
+_Static_assert(sizeof(struct hawser_packets_pair) == 440, "shared with the program");
 
 /* A connection as its packets are on arrival; all in network byte order, IPv4 in the first word. */
 struct hawser_packets_key {

@@ -77,9 +77,9 @@ void packets_untrack(const struct packets_worker *worker, const union address *c
  * its peers have been silent for a minute, or for seconds when few slots are free. */
 void packets_leave(struct packets_worker *worker, int slot);
 
-/* Once a second: lets go of what is over, and hands HAWSER_PACKETS_EVENT_IDLE to handle for taken
- * pairs whose peers have been silent for so long, HAWSER_PACKETS_EVENT_LOSSY for those of which
- * packets get lost. */
+/* Once a second: lets go of what is over, and tells anew what has happened to a pair, as there may
+ * have been no room for the event. HAWSER_PACKETS_EVENT_IDLE: its peers have been silent for idle_s;
+ * HAWSER_PACKETS_EVENT_LOSSY: its packets get lost. */
 void packets_tidy(struct packets_worker *worker, double idle_s, packets_event_fn *handle);
 
 #endif

@@ -113,26 +113,26 @@ struct packets_orphans *packets_orphans_find(void)
 	return list;
 }
 
-static uint64_t silent_ns(const struct hawser_packets_pair *pair, uint64_t now)
+static uint64_t last_ns(const struct hawser_packets_pair *pair)
 {
-	const uint64_t last = pair->legs[0].last_ns > pair->legs[1].last_ns ? pair->legs[0].last_ns
-									    : pair->legs[1].last_ns;
-
-	return now > last ? now - last : 0;
+	return pair->legs[0].last_ns > pair->legs[1].last_ns ? pair->legs[0].last_ns
+							     : pair->legs[1].last_ns;
 }
 
-/* Whether it is still to be forwarded; what is not is nobody's from now on. */
-static bool pair_lasts(struct hawser_packets_pair *pair, uint64_t now)
+bool packets_orphan_pair_lasts(struct hawser_packets_pair *pair, uint64_t now_ns)
 {
-	const uint64_t word = __atomic_load_n(&pair->word, __ATOMIC_SEQ_CST);
-	const uint64_t state = word & HAWSER_PACKETS_STATE;
+	const uint64_t state =
+		__atomic_load_n(&pair->word, __ATOMIC_SEQ_CST) & HAWSER_PACKETS_STATE;
+	const uint64_t last = last_ns(pair);
+	const uint64_t silent_ns = now_ns > last ? now_ns - last : 0;
+	/* A reset that was right is followed by silence. */
+	const bool over =
+		state == HAWSER_PACKETS_CLOSED || (pair->reset_ns > 0 && last <= pair->reset_ns);
 
 	if (state == HAWSER_PACKETS_FREE)
 		return false;
-	/* A reset that was right is followed by silence. */
-	if ((state == HAWSER_PACKETS_TAKEN &&
-	     silent_ns(pair, now) < (pair->resets ? CLOSED_NS : IDLE_NS)) ||
-	    (state == HAWSER_PACKETS_CLOSED && silent_ns(pair, now) < CLOSED_NS))
+	if ((state == HAWSER_PACKETS_TAKEN || state == HAWSER_PACKETS_CLOSED) &&
+	    silent_ns < (over ? CLOSED_NS : IDLE_NS))
 		return true;
 	__atomic_store_n(&pair->word, HAWSER_PACKETS_FREE, __ATOMIC_SEQ_CST);
 	return false;
@@ -150,7 +150,7 @@ static bool orphan_lasts(const struct packets_orphans *orphan)
 	if (!owner || !pairs || now - *owner < HAWSER_PACKETS_ALIVE_NS)
 		return true;
 	for (size_t i = 0; i < orphan->pairs.bytes / sizeof(*pairs); i++)
-		lasts |= pair_lasts(&pairs[i], now);
+		lasts |= packets_orphan_pair_lasts(&pairs[i], now);
 	return lasts;
 }
 

@@ -4,7 +4,15 @@
 #ifndef HAWSER_ACCEL_PACKETS_ORPHAN_H
 #define HAWSER_ACCEL_PACKETS_ORPHAN_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
+struct hawser_packets_pair;
 struct packets_orphans;
+
+/* Whether a pair without an owner is still to be forwarded; what is not is nobody's from now on.
+ * now_ns: CLOCK_MONOTONIC. */
+bool packets_orphan_pair_lasts(struct hawser_packets_pair *pair, uint64_t now_ns);
 
 /* Those that are there, also of a hawserd that lives: what tells them apart is looked at later.
  * Needs CAP_SYS_ADMIN to find any. NULL: there are none. */

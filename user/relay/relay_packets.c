@@ -94,6 +94,12 @@ static void relay_on_packets(void *owner, enum packets_pair_event event)
 		break;
 	case PACKETS_PAIR_LEFT:
 		relay_resume(relay);
+		/* Who has left for good needs no slot. */
+		if (relay->not_forwarded) {
+			packets_pair_free(relay->packets);
+			relay->packets = NULL;
+			relay->unfit = true;
+		}
 		break;
 	case PACKETS_PAIR_RESET:
 	case PACKETS_PAIR_LOST:

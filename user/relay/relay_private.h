@@ -63,7 +63,7 @@ void relay_try_sockmap(struct relay *relay);
 
 /* Of relay_packets.c: */
 
-/* Why the relay's packets can never be forwarded; NULL: they may be. */
+/* Why the relay's packets are not to be forwarded now; NULL: they may be. */
 const char *relay_packets_refusal(const struct relay *relay);
 
 /* Whether more than a question and its answer has been read, with the n bytes of now. */
