@@ -314,7 +314,7 @@ def test_a_reload_that_forbids_it(hawserd, tmp_path):
         assert daemon.status()["packets"]["taken"] == taken
         allow("tier = packets")
         reload(daemon, "configuration reloaded")
-        until(lambda: chats(*both), lambda found: "packets" in found)
+        until(lambda: chats(*both), lambda found: found == {"packets"})
     assert "packets stay" not in daemon.log()
 
 
