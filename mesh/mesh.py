@@ -181,7 +181,7 @@ def main() -> int:
     parser.add_argument("--topology", action="append", metavar="NAME|FILE",
                         help=f"one of {', '.join(ready)}, or a file; default all of these")
     parser.add_argument("--daemon", action="append", choices=list(routing.DAEMONS),
-                        help="default all")
+                        help="default all that are installed")
     parser.add_argument("--out", type=Path, metavar="DIRECTORY",
                         help="for a plot of each (SVG), and mesh.json")
     options = parser.parse_args()
@@ -195,9 +195,12 @@ def main() -> int:
                 raise Failed(f"{needed} is not there; run make mesh")
         if options.out:
             options.out.mkdir(parents=True, exist_ok=True)
+        daemons = options.daemon or list(filter(routing.installed, routing.DAEMONS))
+        if not options.daemon and (missing := [name for name in routing.DAEMONS if name not in daemons]):
+            print(f"mesh: without {', '.join(missing)}: not installed")
         for name in options.topology or ready:
             described = network.read(ready.get(name, Path(name)))
-            for daemon in options.daemon or routing.DAEMONS:
+            for daemon in daemons:
                 title = f"{described.about}, {daemon} ({routing.version(daemon)})"
                 result = Run(described, daemon, options.out)()
                 show(title, result)

@@ -20,15 +20,36 @@ def prefix6(gateway: int) -> str:
     return f"fd60:0:{gateway}::/48"
 
 
-class Place:
-    """Leaves nothing behind when closed. translated: where routes are for all sources, a node has its
-    address of the mesh alone, and gateways translate it. held: namespaces of nodes that somebody else
-    made, as those of pods."""
+class Plan:
+    """What is known of a place before it is there. translated: where routes are for all sources, a node
+    has its address of the mesh alone, and gateways translate it."""
+
+    def __init__(self, network: Network, translated: bool) -> None:
+        self.network = network
+        self.translated = translated
+
+    def number(self, node: str) -> int:
+        return self.network.nodes.index(node) + 1
+
+    def devices(self, node: str) -> list[str]:
+        """Those that lead to other nodes of the mesh."""
+        return [link.device for link in self.network.neighbours(node) if INTERNET not in link.ends]
+
+    def addresses(self, node: str) -> list[str]:
+        """Those it reaches the internet from."""
+        own, count = self.number(node), len(self.network.gateways)
+        if self.translated:
+            return [f"fd61::{own}"]
+        return [f"{prefix6(gateway)[:-3]}{own}" for gateway in range(1, count + 1)]
+
+
+class Place(Plan):
+    """Leaves nothing behind when closed. held: namespaces of nodes that somebody else made, as those of
+    pods."""
 
     def __init__(self, network: Network, translated: bool,
                  held: Mapping[str, Namespace] | None = None) -> None:
-        self.network = network
-        self.translated = translated
+        super().__init__(network, translated)
         self._stack = contextlib.ExitStack()
         with contextlib.ExitStack() as undo:
             undo.enter_context(self._stack)
@@ -56,25 +77,18 @@ class Place:
         space.run("ip", "mptcp", "limits", "set", "subflow", "8", "add_addr_accepted", "8")
         return space
 
-    def number(self, node: str) -> int:
-        return self.network.nodes.index(node) + 1
-
     def _wire(self, link: Link) -> EmulatedLink:
         near, far = link.ends
         emulated = EmulatedLink(self.spaces[near], self.spaces[far], link.device, **link.qualities)
         self._stack.callback(emulated.close)
         return emulated
 
-    def devices(self, node: str) -> list[str]:
-        """Those that lead to other nodes of the mesh."""
-        return [link.device for link in self.network.neighbours(node) if INTERNET not in link.ends]
-
-    def addresses(self, node: str) -> list[str]:
-        """Those it reaches the internet from."""
-        own, count = self.number(node), len(self.network.gateways)
-        if self.translated:
-            return [f"fd61::{own}"]
-        return [f"{prefix6(gateway)[:-3]}{own}" for gateway in range(1, count + 1)]
+    def address_links(self, node: str) -> None:
+        """With a prefix for each link."""
+        number = {link.device: index for index, link in enumerate(self.network.links, 1)}
+        self.spaces[node].batch("ip", [
+            f"addr add fd62:0:0:{number[device]}::{self.number(node)}/64 dev {device} nodad"
+            for device in self.devices(node)])
 
     def _address(self) -> None:
         for node in self.network.nodes:

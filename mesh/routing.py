@@ -4,24 +4,28 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import processes
-from namespace import MountNamespace
-from place import SERVER6, UPLINK_PROTOCOL, Place, prefix6
+from namespace import ENVIRONMENT, MountNamespace
+from place import SERVER6, UPLINK_PROTOCOL, Place, Plan, prefix6
 
 CONVERGE_S = 90
 # Two of these that are missed are a neighbour that is gone; of BFD (RFC 5880), three.
 _HELLO_S, _BFD_S = 0.3, 0.2
 # By babeld's default of 4 a way that was lost counts as worse than a long one for half a minute after it is back.
 _SMOOTHING_S = 1
-# FRR's daemons lower their rights.
-_OWN_RUN = 'mkdir -p /run/frr && { chown frr:frr /run/frr 2>/dev/null || true; } && exec "$@"'
+# By olsrd's default, etx_ff, a way that was lost counted as worse than a slow one for more than 20 s after it was back.
+_AGING = 0.2
+# FRR's daemons lower their rights. Nobody reads what is said elsewhere than in the file of errors.
+_OWN_RUN = 'mkdir -p /run/frr && { chown frr:frr /run/frr 2>/dev/null || true; } && exec "$@" >&2'
 # What a link costs: Babel's default for a wired one, more where it is slower than this.
 _COST, _MBITS = 96, 50
 
@@ -29,7 +33,7 @@ _COST, _MBITS = 96, 50
 @dataclass(frozen=True)
 class Node:
     """What a daemon has to know. gateway: its number, or 0."""
-    place: Place
+    place: Plan
     name: str
     directory: Path
 
@@ -42,11 +46,14 @@ class Node:
         gateways = self.place.network.gateways
         return gateways.index(self.name) + 1 if self.name in gateways else 0
 
-    def links(self) -> list[tuple[str, int]]:
-        """Devices, and what they cost."""
-        return [(link.device, round(_COST * max(1, _MBITS / link.qualities["rate"])))
-                for link in self.place.network.neighbours(self.name)
+    def rates(self) -> list[tuple[str, float]]:
+        """Devices that lead to other nodes, and Mbit/s."""
+        return [(link.device, link.qualities["rate"]) for link in self.place.network.neighbours(self.name)
                 if link.device in self.place.devices(self.name)]
+
+    def links(self) -> list[tuple[str, int]]:
+        """These devices, and what they cost."""
+        return [(device, round(_COST * max(1, _MBITS / rate))) for device, rate in self.rates()]
 
     def write(self, suffix: str, lines: list[str]) -> str:
         path = self.directory / f"{self.name}.{suffix}"
@@ -122,13 +129,45 @@ def frr_ospf(node: Node) -> list[list[str]]:
             for daemon in ("zebra", "bfdd", "ospf6d")]
 
 
+def olsrd(node: Node) -> list[list[str]]:
+    """OLSR (RFC 3626) by link quality; routes as bird_ospf()'s. A gateway is left only for one that is four times
+    as near, as no connection outlives that."""
+    hello = f"HelloInterval {_HELLO_S} HelloValidityTime {3 * _HELLO_S:.1f}"
+    every = " ".join(f"{what}Interval 1.0 {what}ValidityTime 10.0" for what in ("Tc", "Mid", "Hna"))
+    lines = ["IpVersion 6", "DebugLevel 0", "UseNiit no", "AllowNoInt yes", "Pollrate 0.05", "LinkQualityFishEye 0",
+             'LinkQualityAlgorithm "etx_fpm"', f"LinkQualityAging {_AGING}", "NatThreshold 0.25",
+             f"MainIp fd61::{node.number}"]
+    if node.gateway:
+        lines.append("Hna6 { 0:: 0 }")
+    # A link costs the reciprocal of what both ends say, and each multiplies.
+    lines += [f'Interface "{device}" {{ IPv6Src fd62::/16 {hello} {every} '
+              f"LinkQualityMult default {(_COST / cost) ** 0.5:.3f} }}"
+              for device, cost in node.links()]
+    return [["olsrd", "-nofork", "-f", node.write("olsrd", lines)]]
+
+
+def bmx7(node: Node) -> list[list[str]]:
+    """Without its tunnels (Linux' ip6_tunnel) a network is announced by one node and a default route by none. So
+    the first gateway alone leads to the exit."""
+    own = f"{node.directory}/{node.name}"
+    words = ["debug=0", "ipVersion=6", "/policyRouting=0", "/tableHnas=254",
+             "nodeRsaKey=6", f"/keyPath={own}.bmx7/rsa.der", f"hostname={node.name}",
+             f"descSqnPath={own}.bmx7/sqn", "linkWindow=8", "txAvgInterval=250", "ogmInterval=500"]
+    for device, rate in node.rates():
+        words += [f"dev={device}", f"/rateMax={rate * 1e6:.0f}"]
+    networks = [f"fd61::{node.number}", *([SERVER6] if node.gateway == 1 else [])]
+    return [["bmx7", *words, *(f"unicastHna={address}/128" for address in networks)]]
+
+
 @dataclass(frozen=True)
 class Daemon:
     """commands: of a node, to be started in this order. source_specific: whether a gateway's default
-    route is for its own prefix alone."""
+    route is for its own prefix alone. link_addresses: whether each end of a link needs one that is not
+    link-local. Debian 12 has neither olsrd nor bmx7: they run where somebody put them into PATH."""
     commands: Callable[[Node], list[list[str]]]
     version: tuple[str, ...]
     source_specific: bool
+    link_addresses: bool = False
 
 
 DAEMONS = {
@@ -136,17 +175,34 @@ DAEMONS = {
     "bird-babel": Daemon(bird_babel, ("bird", "--version"), True),
     "bird-ospf": Daemon(bird_ospf, ("bird", "--version"), False),
     "frr-ospf": Daemon(frr_ospf, ("/usr/lib/frr/zebra", "--version"), False),
+    "olsrd": Daemon(olsrd, ("olsrd", "--version"), False, link_addresses=True),
+    "bmx7": Daemon(bmx7, ("bmx7", "nodeRsaKey=4", "/keyPath={scratch}/key", "--version"), False),
 }
 
 
+def installed(name: str) -> bool:
+    return shutil.which(DAEMONS[name].version[0], path=ENVIRONMENT["PATH"]) is not None
+
+
 def version(name: str) -> str:
-    done = subprocess.run(DAEMONS[name].version, capture_output=True, text=True, check=True)
-    return (done.stdout + done.stderr).splitlines()[0]
+    """Failed if it is not there."""
+    if not installed(name):
+        raise processes.Failed(f"{name} is not installed: expected {DAEMONS[name].version[0]} in PATH")
+    # olsrd ends by a signal after that, and bmx7 makes itself a key before.
+    with tempfile.TemporaryDirectory() as scratch:
+        words = [word.format(scratch=scratch) for word in DAEMONS[name].version]
+        done = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    said = (done.stdout + done.stderr).strip()
+    if not said:
+        raise processes.Failed(f"{name}: {' '.join(DAEMONS[name].version)} says nothing")
+    return said.splitlines()[0].partition(" id=")[0].strip(" *")
 
 
 def start(stack: contextlib.ExitStack, place: Place, name: str, directory: Path) -> None:
     """On each node, with a /run of its own."""
     for node in place.network.nodes:
+        if DAEMONS[name].link_addresses:
+            place.address_links(node)
         mounts = stack.enter_context(contextlib.closing(MountNamespace({}, ["/run"])))
         for command in DAEMONS[name].commands(Node(place, node, directory)):
             process = processes.start(stack, place.spaces[node], "sh", "-c",

@@ -31,8 +31,8 @@ _SIGNS_OF_THE_KERNEL = {
 }
 
 # What is parsed is English, and su(1) leaves out the directories of ip, tc and nft.
-_ENVIRONMENT = {**os.environ, "LC_ALL": "C", 
-                "PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"}
+ENVIRONMENT = {**os.environ, "LC_ALL": "C",
+               "PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"}
 
 # Twenty times what the slowest takes on a busy machine.
 _PATIENCE_S = 60 * PATIENCE
@@ -172,7 +172,7 @@ class Namespace(_Held):
         it fails, Unavailable when that is the kernel's doing."""
         with self.entered():
             done = subprocess.run(command, input=text, capture_output=True, text=True, check=False,
-                                  env=_ENVIRONMENT, timeout=_PATIENCE_S)
+                                  env=ENVIRONMENT, timeout=_PATIENCE_S)
         if done.returncode == 0:
             return done.stdout
         complaint = f"{' '.join(command)}: {done.stderr.strip()}"
@@ -188,7 +188,7 @@ class Namespace(_Held):
               **options) -> subprocess.Popen:
         """Starts a process that is killed when the calling thread ends. Its working directory is
         / where mounts are given."""
-        options.setdefault("env", _ENVIRONMENT)
+        options.setdefault("env", ENVIRONMENT)
         enter = [f"--net={self.path}"] + ([f"--mount={mounts.path}"] if mounts else [])
         return subprocess.Popen(["nsenter", *enter, "--", "setpriv", "--pdeathsig", "KILL", "--",
                                  *command], **options)

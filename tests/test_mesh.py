@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The topology files of `make mesh`: what is right in them, and what is said of what is wrong."""
+"""`make mesh`: what is right in topology files, and what is said of what is wrong; what daemons that Debian lacks are
+told of a topology."""
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -12,7 +14,11 @@ MESH = Path(__file__).resolve().parent.parent / "mesh"
 sys.path.append(str(MESH))
 
 # pylint: disable=wrong-import-position
+import namespace
 import network
+import processes
+import routing
+from place import Plan
 
 RIGHT = """
 nodes = ["house"]
@@ -76,3 +82,63 @@ def test_the_ready_ones(tmp_path):
         described = network.read(path)
         assert described.most(described.proxies[0]) >= described.best_path(described.proxies[0]) > 0
         assert described.events
+
+
+VILLAGE = network.read(MESH / "topologies" / "village.toml")
+# Of the way to the internet: of no node of the mesh.
+DEVICES = {"house": {"house-hill": 30, "house-church": 30},
+           "hill": {"house-hill": 30, "hill-north": 30, "hill-church": 10},
+           "north": {"hill-north": 30}, "south": {"church-south": 30}}
+
+
+def told(daemon: str, node: str, directory: Path) -> tuple[list[str], str]:
+    """The command, and the file it names."""
+    command, = routing.DAEMONS[daemon].commands(routing.Node(Plan(VILLAGE, True), node, directory))
+    return command, "".join(path.read_text("ascii") for path in directory.iterdir())
+
+
+@pytest.mark.parametrize("node", DEVICES)
+def test_what_olsrd_is_told(tmp_path, node):
+    command, text = told("olsrd", node, tmp_path)
+    assert command == ["olsrd", "-nofork", "-f", str(tmp_path / f"{node}.olsrd")]
+    assert f"MainIp fd61::{VILLAGE.nodes.index(node) + 1}\n" in text
+    assert ("Hna6 { 0:: 0 }" in text) == (node in VILLAGE.gateways)
+    shares = dict(re.findall(r'Interface "(\S+)" \{.* LinkQualityMult default (\S+) \}', text))
+    assert {device: round(50 * float(share) ** 2) for device, share in shares.items()} == DEVICES[node]
+
+
+@pytest.mark.parametrize("node", DEVICES)
+def test_what_bmx7_is_told(tmp_path, node):
+    command, _ = told("bmx7", node, tmp_path)
+    pairs = [word.partition("=")[::2] for word in command]
+    rates = [(device, int(rate)) for (key, device), (_, rate) in zip(pairs, pairs[1:]) if key == "dev"]
+    assert dict(rates) == {device: rate * 1_000_000 for device, rate in DEVICES[node].items()}
+    # Of two that announce one network it blocks one.
+    own = f"fd61::{VILLAGE.nodes.index(node) + 1}/128"
+    assert [value for key, value in pairs if key == "unicastHna"] == [own, *["fd99::1/128"] * (node == "north")]
+    paths = [value for key, value in pairs if key.endswith("Path")]
+    assert len(paths) == 2 and all(path.startswith(f"{tmp_path}/{node}.") for path in paths)
+
+
+def test_a_daemon_that_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.setitem(namespace.ENVIRONMENT, "PATH", str(tmp_path))
+    for name in "olsrd", "bmx7", "babeld":
+        assert not routing.installed(name)
+        with pytest.raises(processes.Failed, match=f"{name} is not installed: expected {name} in PATH"):
+            routing.version(name)
+
+
+@pytest.mark.parametrize(("name", "script", "version"), [
+    ("olsrd", "echo; echo ' *** olsr.org - 1.2 ***'; kill -TERM $$", "olsr.org - 1.2"),
+    ("bmx7", 'case $2 in /keyPath=/*) echo "version=1.2 id=AB12";; esac', "version=1.2"),
+    ("babeld", "echo babeld-1.2 >&2", "babeld-1.2"),
+])
+def test_versions(tmp_path, monkeypatch, name, script, version):
+    program = tmp_path / name
+    program.write_text("#!/bin/sh\n", "ascii")
+    program.chmod(0o755)
+    monkeypatch.setitem(namespace.ENVIRONMENT, "PATH", str(tmp_path))
+    with pytest.raises(processes.Failed, match=f"{name}: {name} .* says nothing"):
+        routing.version(name)
+    program.write_text(f"#!/bin/sh\n{script}\n", "ascii")
+    assert routing.installed(name) and routing.version(name) == version

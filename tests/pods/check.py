@@ -21,7 +21,7 @@ import network
 import routing
 from network import INTERNET, Network
 from patience import PATIENCE
-from place import Place
+from place import Place, Plan
 from pods import PATIENCE_S, Pod, podman
 from processes import Failed
 from transfer import Download, Web
@@ -49,22 +49,10 @@ def until(what: Callable[[], bool], description: str, tell: Callable[[], str]) -
         time.sleep(0.2)
 
 
-class Described:
-    """What mesh/routing.py has to know of a place before the place is there."""
-
-    def __init__(self, described: Network) -> None:
-        self.network = described
-        self.translated = False
-
-    number = Place.number
-    addresses = Place.addresses
-    devices = Place.devices
-
-
 def configuration(described: Network, node: str, daemon: str) -> str:
     called, before = DAEMONS[daemon]
     with tempfile.TemporaryDirectory() as directory:
-        routing.DAEMONS[called].commands(routing.Node(Described(described), node, Path(directory)))
+        routing.DAEMONS[called].commands(routing.Node(Plan(described, False), node, Path(directory)))
         text = next(Path(directory).iterdir()).read_text("ascii")
     return before + text.replace(directory, "/run")
 
