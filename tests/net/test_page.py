@@ -179,6 +179,15 @@ def test_looks(bare, browser, start, tmp_path, phone):
             colours.add(browser.run("getComputedStyle(document.body).backgroundColor"))
             keep_picture(browser, tmp_path, f"{'phone' if phone else 'desktop'}-{'dark' if dark else 'light'}")
         assert len(colours) == 2
+    # Labels below a graph keep away from each other.
+    for span in "seconds", "minutes", "hours", "days":
+        browser.run(f"document.querySelector('[value={span}]').click()")
+        browser.until("document.querySelectorAll('#link-cards text.time').length >= 4")
+        assert float(browser.run("""Math.min(...[...document.querySelectorAll('#link-cards svg')].flatMap((svg) => {
+            const boxes = [...svg.querySelectorAll('text.time')].map((label) => label.getBoundingClientRect());
+            return boxes.slice(1).map((box, i) => boxes[i].left - box.right);
+        }))""")) >= 7, span
+        keep_picture(browser, tmp_path, f"{'phone' if phone else 'desktop'}-{span}")
     # Somebody's own choice is kept.
     for wanted in "dark", "light":
         browser.run("document.getElementById('theme').click()")
