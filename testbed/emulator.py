@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A link with rate, delay, jitter, loss and a queue between two namespaces, by bench/emulator.c."""
+"""A link with rate, delay, jitter, loss and a queue between two namespaces, by testbed/emulator.c."""
 
 from __future__ import annotations
 

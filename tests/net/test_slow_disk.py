@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A disk on which fsync(2) takes long, as flash that is worn or busy: links are looked after all the same."""
+"""A disk on which fsync(2) and write(2) take long, as flash that is worn or busy: links are looked after all the same."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import base64
 import contextlib
 import json
 import os
+import re
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -39,7 +41,7 @@ link "lte" { device = "b"  quota = 1M }
 @pytest.fixture
 def daemon(build, bare, slow, tmp_path):
     path = tmp_path / "conf"
-    path.write_text(CONF, "ascii")
+    path.write_text(f'daemon {{ access-log = "{tmp_path}/access.log" }}\n{CONF}', "ascii")
     prefix = ("env", f"LD_PRELOAD={(build / 'tests/slow_disk.so').resolve()}", f"SLOW_DISK={slow}",
               "ASAN_OPTIONS=verify_asan_link_order=0:" + os.environ.get("ASAN_OPTIONS", ""))
     made = Hawserd(bare, "-c", str(path), "--state-dir", str(tmp_path / "state"), listen=False, prefix=prefix)
@@ -155,3 +157,41 @@ def test_reloaded_meanwhile(bare, daemon, slow, tmp_path):
     slow.unlink()
     until(lambda: (state / "exits.json").exists())
     assert SERVER4 in (state / "exits.json").read_text("ascii")
+
+
+def sizes(log: Path) -> list[str]:
+    """What the sessions that have a line have sent."""
+    return re.findall(r" up=(\d+) ", log.read_text("ascii")) if log.exists() else []
+
+
+@pytest.mark.parametrize("then", ["goes on", "is stopped"])
+def test_access_log(bare, daemon, echo, slow, tmp_path, then):
+    """Each line once, in order, whatever was asked meanwhile; those of before a rename are in the old file."""
+    log, old = tmp_path / "access.log", tmp_path / "access.log.1"
+    send(daemon, echo, 1)
+    until(lambda: sizes(log) == ["1"])
+    slow.touch()
+    send(daemon, echo, 2)
+    time.sleep(0.3)  # the thread waits for the disk
+    send(daemon, echo, 3)
+    log.rename(old)
+    daemon.signal(signal.SIGUSR1)
+    bare.server.run("ip", "link", "set", "dev", "b", "down")
+    until(lambda: {link["name"]: link["state"] for link in daemon.ask("links")["links"]}["lte"],
+          lambda state: state == "no-carrier")
+    send(daemon, echo, 4)
+    assert daemon.status()["access_log"]["lines"] == 1 and sizes(old) == ["1"] and slow.exists()
+    if then == "goes on":
+        slow.unlink()
+        until(lambda: daemon.status()["access_log"]["lines"] == 4)
+        send(daemon, echo, 5)
+        until(lambda: sizes(log)[-1:] == ["5"])
+        assert daemon.status()["access_log"]["dropped"] == 0
+    else:
+        daemon.signal(signal.SIGINT)
+        with pytest.raises(AssertionError):
+            until(daemon.process.poll, lambda status: status is not None, 0.3)
+        slow.unlink()
+        assert daemon.wait() == 0
+    assert sizes(old) + sizes(log) == ["1", "2", "3", "4", "5"][:5 if then == "goes on" else 4]
+    assert sizes(old)[:2] == ["1", "2"]

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "access_log/access_sink.h"
+#include "base/aside.h"
 #include "base/log.h"
 
 /* What waits to be written, at most; twice so much while it is being written. */
@@ -22,19 +23,31 @@ struct lines {
 	size_t size;
 };
 
+/* Where lines go from now on, when what was put before is written. */
+struct change {
+	bool due;
+	bool last; /* what was put before is taken */
+	char *where;
+	struct access_sink sink;
+};
+
 struct access_log {
 	struct ev_loop *loop;
 	ev_async wake;
 	ev_timer flush;
 	atomic_bool on;
-	bool shared; /* with another hawserd */
-	char *where; /* NULL: off */
+	atomic_bool shared; /* with another hawserd */
+	atomic_bool again;  /* to be opened */
+	char *where;	    /* NULL: off */
+	struct change change;
+	struct aside aside;
+	/* The thread's while it runs. */
 	struct access_sink sink;
-	struct lines writing; /* the main thread's */
-	size_t written;	      /* bytes of it */
-	bool torn;	      /* of the last line in the file the end was dropped */
-	uint64_t count;	      /* lines written */
-	int fault;	      /* errno of the last write; 0: it went well */
+	struct lines writing;
+	size_t written;		/* bytes of it */
+	bool torn;		/* of the last line in the file the end was dropped */
+	_Atomic uint64_t count; /* lines written */
+	atomic_int fault;	/* errno of the last write; 0: it went well */
 	_Atomic uint64_t dropped;
 	pthread_mutex_t lock;
 	struct lines pending; /* behind the lock */
@@ -46,10 +59,8 @@ static void count_lines(struct access_log *log, size_t from, size_t to, bool wri
 
 	for (size_t i = from; i < to; i++)
 		count += log->writing.text[i] == '\n';
-	if (written)
-		log->count += count;
-	else
-		atomic_fetch_add_explicit(&log->dropped, count, memory_order_relaxed);
+	atomic_fetch_add_explicit(written ? &log->count : &log->dropped, count,
+				  memory_order_relaxed);
 }
 
 static void note_fault(struct access_log *log, int fault)
@@ -125,34 +136,87 @@ static bool write_some(struct access_log *log)
 	return true;
 }
 
-/* False: the rest waits for the timer. */
-static bool write_all(struct access_log *log)
+static bool is_written(const struct access_log *log)
 {
-	while (log->written < log->writing.len) {
-		if (!write_some(log)) {
-			ev_timer_again(log->loop, &log->flush);
-			return false;
-		}
-	}
-	return true;
+	return log->written == log->writing.len;
 }
 
-/* What is put meanwhile wakes us again, so that a slow disk has no more than this at once. */
-static void flush(struct access_log *log)
+static int open_sink(struct access_sink *sink, const char *where)
 {
-	if (write_all(log) && take_pending(log))
-		(void)write_all(log);
+	int err = access_sink_open(sink, where);
+
+	if (err)
+		log_error("access log %s: %s; expected a file that can be written, syslog, or "
+			  "syslog:PATH of its socket",
+			  where, strerror(-err));
+	return err;
 }
 
+static void work(void *owner)
+{
+	struct access_log *log = owner;
+	struct access_sink sink;
+
+	while (!is_written(log) && write_some(log))
+		;
+	if (!atomic_exchange(&log->again, false) || open_sink(&sink, log->where))
+		return;
+	access_sink_close(&log->sink);
+	log->sink = sink;
+}
+
+static void follow_change(struct access_log *log)
+{
+	const struct change *change = &log->change;
+
+	drop_rest(log);
+	log->torn = log->torn && change->where && strcmp(change->where, log->where) == 0;
+	access_sink_close(&log->sink);
+	free(log->where);
+	log->sink = change->sink;
+	log->where = change->where;
+	log->change = (struct change){.sink.fd = -1};
+	log->fault = 0;
+	/* What was put while the old one took nothing has sent its wake-up already. */
+	ev_timer_again(log->loop, &log->flush);
+}
+
+static void make_change(struct access_log *log)
+{
+	if (is_written(log) && log->where && !log->change.last)
+		log->change.last = take_pending(log);
+	if (is_written(log))
+		follow_change(log);
+	else
+		aside_start(&log->aside);
+}
+
+static void done(void *owner)
+{
+	struct access_log *log = owner;
+
+	if (log->shared)
+		access_sink_close(&log->sink);
+	if (!log->change.due)
+		ev_timer_again(log->loop, &log->flush);
+	else if (is_written(log))
+		make_change(log);
+	else /* nobody takes the rest */
+		follow_change(log);
+}
+
+/* done() comes back here, so that a slow disk has no more than this at once. */
 static void on_flush(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct access_log *log = timer->data;
 
 	(void)events;
 	ev_timer_stop(loop, timer);
+	if (log->aside.runs || (is_written(log) && !take_pending(log) && !log->again))
+		return;
 	if (log->where)
-		flush(log);
-	else if (take_pending(log)) /* which a worker put while it was turned off */
+		aside_start(&log->aside);
+	else /* which a worker put while it was turned off */
 		drop_rest(log);
 }
 
@@ -174,7 +238,8 @@ struct access_log *access_log_open(struct ev_loop *loop)
 	if (!log)
 		return NULL;
 	log->loop = loop;
-	log->sink.fd = -1;
+	log->sink.fd = log->change.sink.fd = -1;
+	aside_init(&log->aside, loop, work, done, log);
 	pthread_mutex_init(&log->lock, NULL);
 	wake = &log->wake;
 	ev_async_init(wake, on_wake);
@@ -190,7 +255,8 @@ void access_log_close(struct access_log *log)
 {
 	if (!log)
 		return;
-	access_log_follow(log, NULL);
+	(void)access_log_follow(log, NULL);
+	aside_wait(&log->aside);
 	ev_timer_stop(log->loop, &log->flush);
 	ev_async_stop(log->loop, &log->wake);
 	pthread_mutex_destroy(&log->lock);
@@ -199,68 +265,55 @@ void access_log_close(struct access_log *log)
 	free(log);
 }
 
-/* What waits goes where it was meant to; what is not taken is gone. */
-static void drain(struct access_log *log)
-{
-	if (!log->where)
-		return;
-	flush(log);
-	drop_rest(log);
-}
-
-static int open_at(struct access_log *log, const char *where, char *copy)
-{
-	struct access_sink sink = {.fd = -1};
-	int err = where ? access_sink_open(&sink, where) : 0;
-
-	if (err) {
-		log_error("access log %s: %s; expected a file that can be written, syslog, or "
-			  "syslog:PATH of its socket",
-			  where, strerror(-err));
-		return err;
-	}
-	drain(log);
-	log->torn = log->torn && where && strcmp(where, log->where) == 0;
-	access_sink_close(&log->sink);
-	free(log->where);
-	log->sink = sink;
-	log->where = copy;
-	log->fault = 0;
-	atomic_store_explicit(&log->on, where != NULL, memory_order_relaxed);
-	/* What was put while the old one took nothing has sent its wake-up already. */
-	ev_timer_again(log->loop, &log->flush);
-	return 0;
-}
-
 int access_log_follow(struct access_log *log, const char *where)
 {
-	char *copy = where ? strdup(where) : NULL;
-	int err = where && !copy ? -ENOMEM : open_at(log, where, copy);
+	struct change change = {.due = true, .sink.fd = -1};
+	int err = where ? open_sink(&change.sink, where) : 0;
 
-	if (err)
-		free(copy);
-	return err;
+	if (!err && where && !(change.where = strdup(where)))
+		err = -ENOMEM;
+	if (err) {
+		access_sink_close(&change.sink);
+		return err;
+	}
+	access_sink_close(&log->change.sink);
+	free(log->change.where);
+	log->change = change;
+	atomic_store_explicit(&log->on, where != NULL, memory_order_relaxed);
+	if (!log->aside.runs)
+		make_change(log);
+	return 0;
 }
 
 void access_log_reopen(struct access_log *log)
 {
-	if (log->where)
-		(void)access_log_follow(log, log->where);
+	if (!log->where || log->change.due)
+		return;
+	log->again = true;
+	if (log->aside.runs)
+		return;
+	if (is_written(log))
+		(void)take_pending(log);
+	aside_start(&log->aside);
 }
 
 void access_log_share(struct access_log *log)
 {
 	log->shared = true;
-	access_sink_close(&log->sink);
+	if (!log->aside.runs)
+		access_sink_close(&log->sink);
 }
 
 struct access_log_state access_log_state(struct access_log *log)
 {
+	const char *where = log->change.due ? log->change.where : log->where;
+	const int fault = log->fault;
+
 	return (struct access_log_state){
-		.where = log->where ? log->where : "",
+		.where = where ? where : "",
 		.lines = log->count,
 		.dropped = atomic_load_explicit(&log->dropped, memory_order_relaxed),
-		.fault = log->fault ? strerror(log->fault) : "",
+		.fault = fault ? strerror(fault) : "",
 	};
 }
 

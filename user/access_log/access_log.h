@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where the lines of the access log go: a file, or syslog. Workers hand them over and never wait;
- * the main thread writes. What is not taken is dropped, and counted. */
+ * a thread of its own writes. What is not taken is dropped, and counted. */
 #ifndef HAWSER_ACCESS_LOG_ACCESS_LOG_H
 #define HAWSER_ACCESS_LOG_ACCESS_LOG_H
 
@@ -21,7 +21,8 @@ struct access_log_state {
 /* Off at first. loop is the main thread's. NULL when out of memory. */
 struct access_log *access_log_open(struct ev_loop *loop);
 
-/* Writes what has come, and frees it. Nobody may put lines any more. NULL is allowed. */
+/* Waits until what has come is written, and frees it. Nobody may put lines any more. NULL is
+ * allowed. */
 void access_log_close(struct access_log *log);
 
 /* From now on lines go to the file of this path, made if need be; for "syslog" to /dev/log, for
@@ -29,7 +30,7 @@ void access_log_close(struct access_log *log);
  * go where they went: -errno. Main thread. */
 int access_log_follow(struct access_log *log, const char *where);
 
-/* Opens the same again, as after a file was renamed. Main thread. */
+/* Has the same opened again, as after a file was renamed. Main thread. */
 void access_log_reopen(struct access_log *log);
 
 /* From now on another hawserd is told to open the same again, so it is opened for each write. */

@@ -1,15 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Preloaded, it makes fsync(2) last for as long as the file that SLOW_DISK names is there; two
- * minutes at most. */
+/* Preloaded, it makes fsync(2), and write(2) to the end of a log, last for as long as the file that
+ * SLOW_DISK names is there; two minutes at most. */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int fsync(int fd)
+static void wait_for_disk(void)
 {
 	const char *path = getenv("SLOW_DISK");
 
 	for (int i = 0; i < 12000 && path && access(path, F_OK) == 0; i++)
 		usleep(10000);
+}
+
+int fsync(int fd)
+{
+	wait_for_disk();
 	return (int)syscall(SYS_fsync, fd);
+}
+
+ssize_t write(int fd, const void *data, size_t len)
+{
+	if (fd > STDERR_FILENO && fcntl(fd, F_GETFL) & O_APPEND)
+		wait_for_disk();
+	return syscall(SYS_write, fd, data, len);
 }
