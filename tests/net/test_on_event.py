@@ -208,6 +208,7 @@ def test_mail_example(bare, tmp_path):
         bare.router.run("ip", "link", "set", "dev", "b", "down")
         with peers.accept(listening) as sock:
             commands, message = take_mail(sock)
+    assert commands[0] == f"EHLO {socket.gethostname()}"
     assert {"MAIL FROM:<router@example.org>", "RCPT TO:<me@example.org>"} <= \
         {command.partition(" SIZE=")[0] for command in commands}
     head, _, body = message.partition("\r\n\r\n")
