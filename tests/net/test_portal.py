@@ -149,7 +149,7 @@ def test_from_the_start_until_somebody_logs_in(site, echo, portal, program, refu
 
 def test_a_log_in_that_runs_out(site, echo, portal):
     """Within seconds, as the exit cannot be reached any more. A guest alone goes by the link, and
-    only while it is behind a portal."""
+    only while it is behind a portal; when that comes back, he is none."""
     portal.log_in()
     site.exit()
     daemon = site.router()
@@ -173,6 +173,13 @@ def test_a_log_in_that_runs_out(site, echo, portal):
     with daemon.dial(SERVER4, echo.port, source=OTHER_CLIENT) as other:
         other.sendall(b"hello")
         assert other.recv(5, socket.MSG_WAITALL) == b"hello"
+    portal.log_in()
+    until(lambda: state(daemon, "b"), lambda seen: seen == "up", 30)
+    site.bed.server.run("ip", "link", "set", "dev", "b", "down")
+    portal.log_out()
+    site.bed.server.run("ip", "link", "set", "dev", "b", "up")  # a link that comes is asked about at once
+    until(lambda: state(daemon, "b"), lambda seen: seen == "portal", 60)
+    hello(daemon, echo.port)
 
 
 def test_reload_and_restart(site, portal, tmp_path):

@@ -187,9 +187,13 @@ static int local_start(struct daemon *daemon)
 static void on_links(void *context, const struct link_choices *choices)
 {
 	struct daemon *daemon = context;
+	uint32_t open = 0;
 
+	for (size_t i = 0; i < choices->count; i++)
+		open |= choices->links[i].portal ? 0 : 1U << choices->links[i].slot;
 	for (size_t w = 0; w < daemon->worker_count; w++)
 		worker_set_links(daemon->workers[w], choices);
+	portal_guests_forget(daemon->guests, open);
 	speed_take_links(daemon->speed, choices);
 }
 

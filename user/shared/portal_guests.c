@@ -66,3 +66,12 @@ int portal_guests_find(struct portal_guests *guests, const union address *client
 	pthread_mutex_unlock(&guests->mutex);
 	return slot;
 }
+
+void portal_guests_forget(struct portal_guests *guests, uint32_t slots)
+{
+	pthread_mutex_lock(&guests->mutex);
+	for (size_t i = 0; i < PORTAL_GUESTS_MAX; i++)
+		if (slots & 1U << guests->guests[i].slot)
+			guests->guests[i].until_s = 0;
+	pthread_mutex_unlock(&guests->mutex);
+}

@@ -4,6 +4,8 @@
 #ifndef HAWSER_SHARED_PORTAL_GUESTS_H
 #define HAWSER_SHARED_PORTAL_GUESTS_H
 
+#include <stdint.h>
+
 #include "base/address.h"
 
 /* From when a client last opened the door of a portal. */
@@ -23,5 +25,9 @@ void portal_guests_note(struct portal_guests *guests, const union address *clien
 
 /* The slot; -1: it does not. Costs next to nothing while there are no guests. */
 int portal_guests_find(struct portal_guests *guests, const union address *client, double now_s);
+
+/* Of links in these slots, as bits: their portal is gone. When it comes back, nobody is on his way.
+ */
+void portal_guests_forget(struct portal_guests *guests, uint32_t slots);
 
 #endif

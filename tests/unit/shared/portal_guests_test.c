@@ -36,6 +36,9 @@ static void known_for_a_time(void **state)
 	portal_guests_note(guests, &b, 5, 2000);
 	assert_int_equal(portal_guests_find(guests, &a, 2000), 0);
 	assert_int_equal(portal_guests_find(guests, &b, 2000), 5);
+	portal_guests_forget(guests, 1U << 5 | 1U << 3);
+	assert_int_equal(portal_guests_find(guests, &a, 2000), 0);
+	assert_int_equal(portal_guests_find(guests, &b, 2000), -1);
 	portal_guests_close(guests);
 }
 
