@@ -206,6 +206,15 @@ def test_joins_are_refused(site, spoil):
     assert "began on wan-a" in report.seen("one wan-b ipv4 join")
 
 
+def test_one_link_refuses(site):
+    """As a portal does that has no page: it is not the exit's fault alone."""
+    with site.bed.rules("iifname b ip version 4 tcp flags & (syn | ack) == syn reject with tcp reset"):
+        report = site.doctor()
+    assert report.faults() == {"one wan-b ipv4 reach": "fail"}
+    assert report.mend("one wan-b ipv4 reach").startswith("if every link fails: on the exit, run: ")
+    assert "if only this one: somebody on its way refuses" in report.mend("one wan-b ipv4 reach")
+
+
 def test_an_exit_takes_no_more_subflows(site):
     limits = ("ip", "mptcp", "limits")
     before = site.bed.server.run(*limits).split()
@@ -307,7 +316,8 @@ def test_exits(site, tmp_path, request):
     assert abs(ahead - 7200) < 60, ahead
     assert "auth-failed" in report.seen("one answers") and "token-file" in report.mend("one answers")
     assert "refused" in report.seen("down answers")
-    assert "nobody listens" in report.seen("down ipv4 reach")
+    assert "refuses the connection" in report.seen("down ipv4 reach")
+    assert report.mend("down ipv4 reach").startswith(f"on the exit, run: hawserd --serve-exit ADDRESS:{PORT + 1} ")
     assert report.seen("links").startswith("none")
 
 

@@ -32,6 +32,23 @@ static int connect_by(const struct doctor_subject *subject, bool want_mptcp, dou
 			      want_mptcp, took_s);
 }
 
+/* A portal or firewall on the way answers in the target's name. */
+static void mend_refusal(const struct doctor_subject *subject, uint16_t port,
+			 struct doctor_finding *out)
+{
+	const bool by_link = *subject->link->device;
+
+	doctor_mend(out,
+		    subject->target->exit
+			    ? "%son the exit, run: hawserd --serve-exit ADDRESS:%u --tokens FILE; "
+			      "or correct the port in section exit (a firewall may refuse, too)%s"
+			    : "%ssee whether port %u is right and its service runs%s",
+		    by_link ? "if every link fails: " : "", port,
+		    by_link ? "; if only this one: somebody on its way refuses, as portals do "
+			      "that want a log-in"
+			    : "");
+}
+
 static void tell_unreached(struct doctor *doctor, const struct doctor_subject *subject, int err,
 			   struct doctor_finding *out)
 {
@@ -43,16 +60,8 @@ static void tell_unreached(struct doctor *doctor, const struct doctor_subject *s
 	address_format(target_of(subject), text);
 	switch (err) {
 	case ECONNREFUSED:
-		doctor_saw(out, DOCTOR_FAIL, "%s refuses the connection: nobody listens there",
-			   text);
-		doctor_mend(out,
-			    subject->target->exit
-				    ? "on the exit, run: hawserd --serve-exit ADDRESS:%u --tokens "
-				      "FILE; "
-				      "or correct the port in section exit (a firewall may refuse, "
-				      "too)"
-				    : "see whether port %u is right and its service runs",
-			    port);
+		doctor_saw(out, DOCTOR_FAIL, "%s refuses the connection", text);
+		mend_refusal(subject, port, out);
 		return;
 	case EACCES:
 	case EPERM:
