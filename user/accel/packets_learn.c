@@ -14,8 +14,9 @@
 #define HEADERS_IPV4 40 /* of IP and TCP, without options */
 #define HEADERS_IPV6 60
 
-/* Two TCPs do better than one where a leg had to send one segment in so many again, and where the
- * shorter leg has such a round-trip time. */
+/* Two TCPs do better than one where of so many segments of a leg one was sent again, or came out of
+ * turn; and where a leg has such a round-trip time, as what the other loses later would be sent
+ * again only after that. */
 #define LOSSY_ONE_IN 100
 #define LONG_US	     5000
 
@@ -92,10 +93,10 @@ static const char *end_describe(struct packets_end *end, struct hawser_packets_l
 	return NULL;
 }
 
-/* A reason why one TCP would do worse than two; NULL: none is known. */
+/* The shortest round-trip time is the way's; others have waited for whoever answers. */
 const char *packets_ends_differ(const struct packets_end ends[DIRECTIONS])
 {
-	uint32_t shorter_us = UINT32_MAX;
+	uint32_t longer_us = 0;
 
 	for (enum direction d = UP; d < DIRECTIONS; d++) {
 		struct tcp_info info = {0};
@@ -103,12 +104,13 @@ const char *packets_ends_differ(const struct packets_end ends[DIRECTIONS])
 
 		if (getsockopt(ends[d].fd, IPPROTO_TCP, TCP_INFO, &info, &len))
 			return "the kernel does not tell where the connection is";
-		if (info.tcpi_total_retrans * LOSSY_ONE_IN > info.tcpi_segs_out)
-			return "a leg loses packets";
-		if (info.tcpi_rtt < shorter_us)
-			shorter_us = info.tcpi_rtt;
+		if (info.tcpi_total_retrans * LOSSY_ONE_IN > info.tcpi_segs_out ||
+		    info.tcpi_rcv_ooopack * LOSSY_ONE_IN > info.tcpi_segs_in)
+			return "packets: a leg loses packets";
+		if (info.tcpi_min_rtt > longer_us)
+			longer_us = info.tcpi_min_rtt;
 	}
-	return shorter_us > LONG_US ? "both legs are long" : NULL;
+	return longer_us > LONG_US ? "packets: a leg is long" : NULL;
 }
 
 static const char *ends_disagree(const struct packets_end ends[DIRECTIONS],

@@ -399,6 +399,8 @@ const char *relay_reason(const struct relay *relay, const struct flow *flow)
 	if (relay->config->tier == TIER_MODE_PACKETS)
 		return relay_packets_refusal(relay) ? relay_packets_refusal(relay)
 						    : "packets: no quiet moment yet";
+	if (relay->not_forwarded && config_wants_packets(relay->config))
+		return relay->not_forwarded;
 	return flow->sockmap && sockmap_pair_reason(relay->pair) ? sockmap_pair_reason(relay->pair)
 								 : flow->reason;
 }
