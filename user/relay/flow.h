@@ -56,7 +56,8 @@ struct flow {
 	const struct tier *tier;
 	const char *reason; /* why this tier; for output */
 	struct held held;
-	uint64_t bytes; /* taken from the source */
+	uint64_t bytes;	    /* taken from the source */
+	uint64_t forwarded; /* of these, those that the sockets' own counts lack */
 	struct sockmap_flow
 		*sockmap; /* the source has been in the sockmap and is read through this */
 	struct tick_policy tick_policy;

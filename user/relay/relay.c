@@ -385,14 +385,14 @@ const char *relay_mover_name(enum relay_mover mover)
 
 const char *relay_tier(const struct relay *relay, const struct flow *flow)
 {
-	if (relay->forwarded)
+	if (relay->forwarded || relay->forwarded_last)
 		return relay_mover_name(MOVER_PACKETS);
 	return relay_mover_name(relay_in_sockmap(relay) ? MOVER_SOCKMAP : mover_of(flow));
 }
 
 const char *relay_reason(const struct relay *relay, const struct flow *flow)
 {
-	if (relay->forwarded)
+	if (relay->forwarded || relay->forwarded_last)
 		return relay->config->tier == TIER_MODE_PACKETS ? "tier = packets" : "chat";
 	if (relay_in_sockmap(relay))
 		return relay->config->tier == TIER_MODE_SOCKMAP ? "tier = sockmap" : "chat";

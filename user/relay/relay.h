@@ -86,6 +86,7 @@ struct relay {
 	unsigned int reads; /* that brought bytes, up to those after which that is worth it */
 	struct packets_pair *packets; /* NULL until the pair's packets are learnt */
 	bool forwarded;		      /* the kernel forwards them */
+	bool forwarded_last;	      /* it did until both streams ended, or a reset; for output */
 	const char *not_forwarded;    /* why not, for good; NULL: they may be. A literal */
 	bool was_half_closed;
 	struct relay_rate *rate; /* NULL: no limit */

@@ -89,6 +89,7 @@ static void relay_on_packets(void *owner, enum packets_pair_event event)
 		relay_refresh(relay);
 		relay_end_streams(relay);
 		relay->forwarded = false;
+		relay->forwarded_last = true;
 		relay->flows[UP].finished = true;
 		relay->flows[DOWN].finished = true;
 		break;
@@ -104,6 +105,7 @@ static void relay_on_packets(void *owner, enum packets_pair_event event)
 	case PACKETS_PAIR_RESET:
 	case PACKETS_PAIR_LOST:
 		relay_refresh(relay);
+		relay->forwarded_last = true;
 		relay->forwarded = false;
 		relay_leg_died(relay, &relay->client);
 		relay_leg_died(relay, &relay->server);

@@ -141,6 +141,9 @@ void relay_refresh(struct relay *relay)
 		flow->bytes += bytes;
 		if (relay->pair)
 			relay->env->chat_bytes += bytes;
+		/* Sockets that rest have forgotten what they moved before, too. */
+		if (relay->forwarded)
+			flow->forwarded = flow->bytes;
 		relay_count(relay, flow, relay->pair ? MOVER_SOCKMAP : MOVER_PACKETS, bytes);
 	}
 }

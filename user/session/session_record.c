@@ -19,7 +19,7 @@
 struct record_way {
 	union address local; /* with its port, which no other has */
 	char link[LINK_NAME_MAX + 1];
-	uint64_t up; /* bytes, as the kernel counts what it sent and received */
+	uint64_t up; /* bytes, as the kernel counts what it sent and received, or forwarded */
 	uint64_t down;
 };
 
@@ -84,9 +84,16 @@ static uint64_t larger(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
+/* Bytes of the flow over the connection to the server, which itself counts so many. */
+static uint64_t carried(const struct flow *flow, uint64_t before, uint64_t by_socket)
+{
+	return flow->forwarded > 0 ? flow->forwarded - before + by_socket : by_socket;
+}
+
 void session_record_look(struct session *session)
 {
-	const struct leg *server = &session->relay.server;
+	const struct relay *relay = &session->relay;
+	const struct leg *server = &relay->server;
 	struct subflow subflows[SUBFLOWS_MAX];
 	size_t count;
 
@@ -98,8 +105,10 @@ void session_record_look(struct session *session)
 
 		if (!way)
 			continue;
-		way->up = larger(way->up, subflows[i].bytes_sent);
-		way->down = larger(way->down, subflows[i].bytes_received);
+		way->up = larger(way->up, carried(&relay->flows[UP], session->record->up,
+						  subflows[i].bytes_sent));
+		way->down = larger(way->down, carried(&relay->flows[DOWN], session->record->down,
+						      subflows[i].bytes_received));
 	}
 }
 
