@@ -28,6 +28,7 @@ static const struct command commands[] = {
 	{"ready", ask_main, "fail unless hawserd answers and takes new sessions; for scripts"},
 	{"reload", ask_main,
 	 "have hawserd read its configuration again, and say what is wrong in it"},
+	{"kill", ask_main, "end a session: both of its sides are reset"},
 	{"upgrade", upgrade_main,
 	 "have another hawserd, of the program as it is now, take over; sessions go on"},
 	{"top", top_main, "show links, sessions and subflows on the whole screen; q quits"},

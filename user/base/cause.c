@@ -74,6 +74,7 @@ static const struct cause_info causes[CAUSE_COUNT] = {
 			       SOCKS5_GENERAL_FAILURE, 502, 0},
 	[CAUSE_RESOURCES] = {"resources", "out of file descriptors or memory",
 			     SOCKS5_GENERAL_FAILURE, 503, 4},
+	[CAUSE_KILLED] = {"killed", "ended by the administrator", SOCKS5_GENERAL_FAILURE, 503, 0},
 	[CAUSE_STOPPED] = {"stopped", "hawserd stopped", SOCKS5_GENERAL_FAILURE, 503, 0},
 	[CAUSE_OTHER] = {"other", "connection failed", SOCKS5_GENERAL_FAILURE, 502, 3},
 };

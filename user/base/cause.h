@@ -36,6 +36,7 @@ enum cause {
 	CAUSE_EXIT_SILENT, /* the exit did not answer in time */
 	CAUSE_EXIT_BROKEN, /* the exit left, or does not speak the protocol */
 	CAUSE_RESOURCES,   /* out of file descriptors or memory */
+	CAUSE_KILLED,	   /* an administrator ended the session */
 	CAUSE_STOPPED,	   /* hawserd stopped */
 	CAUSE_OTHER,
 	CAUSE_COUNT

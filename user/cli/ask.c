@@ -31,6 +31,7 @@ static const struct question {
 	{.command = "exits", .show = show_exits},
 	{.command = "ready", .show = show_ready, .once = true, .judges = true},
 	{.command = "reload", .show = show_reload, .once = true},
+	{.command = "kill", .show = show_killed, .takes_id = true, .once = true},
 };
 
 static uint64_t parse_id(const char *command, const char *text)

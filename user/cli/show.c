@@ -188,6 +188,11 @@ void show_reload(struct json_object *answer)
 		puts(said);
 }
 
+void show_killed(struct json_object *answer)
+{
+	printf("session %" PRIu64 " was reset\n", json_count(answer, "killed"));
+}
+
 /* Nothing while it is off. */
 static void show_access_log(struct json_object *log)
 {

@@ -18,6 +18,7 @@ void show_session(struct json_object *answer);
 void show_links(struct json_object *answer);
 void show_ready(struct json_object *answer);
 void show_reload(struct json_object *answer);
+void show_killed(struct json_object *answer);
 
 #define EXITS_TROUBLE_MAX 128
 /* Says what becomes of new sessions when no exit takes them, or not all do. False and "": all is

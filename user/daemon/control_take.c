@@ -16,6 +16,7 @@
 #include "daemon/keeper.h"
 #include "daemon/report_put.h"
 #include "daemon/report_speed.h"
+#include "daemon/worker.h"
 #include "intercept/run_redirect.h"
 
 /* How often to look whether it can be had: soon, as a successor waits for it, and then less. */
@@ -36,6 +37,21 @@ static struct json_object *answer_reload(struct daemon *daemon)
 	put_text(answer, "file", daemon->report.file ? daemon->report.file : "");
 	put_text(answer, "said", daemon->report.reload.said);
 	return answer;
+}
+
+static struct json_object *answer_kill(const struct daemon *daemon, struct json_object *request)
+{
+	const uint64_t id = json_object_get_uint64(json_member(request, "id"));
+	struct json_object *answer;
+
+	for (size_t i = 0; i < daemon->report.worker_count; i++) {
+		if (!worker_kill_session(daemon->report.workers[i], id))
+			continue;
+		answer = json_object_new_object();
+		put_count(answer, "killed", id);
+		return answer;
+	}
+	return json_error("no such session");
 }
 
 static struct json_object *answer_upgrade(const struct daemon *daemon)
@@ -61,6 +77,8 @@ static struct json_object *on_control(void *context, const char *command,
 		return run_redirect_answer(daemon->run, request);
 	if (strcmp(command, "reload") == 0)
 		return answer_reload(daemon);
+	if (strcmp(command, "kill") == 0)
+		return answer_kill(daemon, request);
 	if (strcmp(command, "let-go") == 0)
 		return hand_over_soon(daemon) ? json_object_new_object()
 					      : json_error("this hawserd serves");

@@ -405,6 +405,21 @@ bool worker_get_session(struct worker *worker, uint64_t id, struct session_detai
 	return call.found;
 }
 
+static void worker_do_kill_session(struct worker *worker, void *argument)
+{
+	struct session_call *call = argument;
+
+	call->found = session_kill(&worker->env, call->id);
+}
+
+bool worker_kill_session(struct worker *worker, uint64_t id)
+{
+	struct session_call call = {.id = id};
+
+	worker_call(worker, worker_do_kill_session, &call);
+	return call.found;
+}
+
 static void worker_do_stop(struct worker *worker, void *argument)
 {
 	(void)argument;

@@ -81,6 +81,9 @@ void worker_take_tally(struct worker *worker, struct tally *out);
 /* Describes the session of this number; false if the worker has none. */
 bool worker_get_session(struct worker *worker, uint64_t id, struct session_detail *out);
 
+/* As session_kill(). */
+bool worker_kill_session(struct worker *worker, uint64_t id);
+
 /* Ends its sessions and the thread, and frees it. */
 void worker_stop(struct worker *worker);
 

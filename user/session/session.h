@@ -78,6 +78,9 @@ void session_start(struct session_env *env, int fd, const union address *client,
 /* Ends every session; relayed streams are reset, so that no peer takes them for whole. */
 void session_end_all(struct session_env *env, enum cause cause);
 
+/* Ends the one of this number in the same way; false if there is none. */
+bool session_kill(struct session_env *env, uint64_t id);
+
 /* Ends those whose token was revoked. */
 void session_end_revoked(struct session_env *env);
 

@@ -19,6 +19,24 @@ void session_end_all(struct session_env *env, enum cause cause)
 	}
 }
 
+static struct session *session_find(const struct session_env *env, uint64_t id)
+{
+	struct session *session = env->sessions;
+
+	while (session && session->id != id)
+		session = session->next;
+	return session;
+}
+
+bool session_kill(struct session_env *env, uint64_t id)
+{
+	struct session *session = session_find(env, id);
+
+	if (session)
+		session_end(session, CAUSE_KILLED);
+	return session;
+}
+
 void session_end_revoked(struct session_env *env)
 {
 	struct session *next;
@@ -208,10 +226,8 @@ size_t session_describe_all(const struct session_env *env, struct session_row *r
 
 bool session_describe_one(const struct session_env *env, uint64_t id, struct session_detail *out)
 {
-	struct session *session = env->sessions;
+	struct session *session = session_find(env, id);
 
-	while (session && session->id != id)
-		session = session->next;
 	if (!session)
 		return false;
 	session_describe(session, &out->row);

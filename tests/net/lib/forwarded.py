@@ -6,9 +6,14 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import json
+import os
+import re
 import socket
 import struct
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 from bed import Bed
 from flows import TCP_ONLY, chat, flows, only_with, reasons, tiers
@@ -47,6 +52,20 @@ def programs(host: Namespace) -> int:
         shown = host.run("tc", "filter", "show", "dev", device, "ingress")
         found += sum("hawser_packets" in line for line in shown.splitlines())
     return found
+
+
+def _bpftool(*words: str) -> dict | list:
+    return json.loads(subprocess.run(["bpftool", "-j", "map", *words], capture_output=True, text=True, check=True).stdout)
+
+
+def keys(daemon) -> int:
+    """Connections whose packets the program looks for."""
+    for entry in os.scandir(f"/proc/{daemon.pid}/fdinfo"):
+        with contextlib.suppress(FileNotFoundError):
+            number = re.search(r"^map_id:\s*(\d+)$", Path(entry.path).read_text("ascii"), re.MULTILINE)
+            if number and _bpftool("show", "id", number[1])["name"] == "keys":
+                return len(_bpftool("dump", "id", number[1]))
+    raise AssertionError("no map is called so")
 
 
 def dial(daemon, address: str, port: int) -> socket.socket:

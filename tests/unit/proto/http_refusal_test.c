@@ -323,6 +323,7 @@ static void every_cause_has_its_reply(void **state)
 		[CAUSE_EXIT_SILENT] = "504 Gateway Timeout",
 		[CAUSE_EXIT_BROKEN] = "502 Bad Gateway",
 		[CAUSE_RESOURCES] = "503 Service Unavailable",
+		[CAUSE_KILLED] = "503 Service Unavailable",
 		[CAUSE_STOPPED] = "503 Service Unavailable",
 		[CAUSE_OTHER] = "502 Bad Gateway",
 	};
