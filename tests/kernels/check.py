@@ -29,7 +29,7 @@ TREE = Path(__file__).resolve().parent.parent.parent
 # shown much by then.
 SELECTION = [
     "tests/kernels/what_is_on.py", *(f"tests/net/test_{name}.py" for name in (
-        "exact", "ends", "sockmap", "intercept", "run", "local_accel", "links", "exits", "doctor",
+        "exact", "ends", "sockmap", "packets", "intercept", "run", "local_accel", "links", "exits", "doctor",
         "fast_open", "torture")),
     "tests/kernels/limits_shown.py", "tests/kernels/netem_agrees.py",
     "tests/kernels/without_mptcp_diag.py", "tests/unit",
@@ -41,8 +41,9 @@ ON_TWO = ("tests/net/test_torture.py",)
 # What hawserd does by itself is the same everywhere.
 _LEFT_OUT = ("wrong_arguments wrong_files wrong_path wrong_token bad_usage cannot_be exit_status "
              "signals_are name_server clock_ busy_ revoked")
-# Without MPTCP kernels differ little but for TCP clients on the same host: these are accelerated.
-KEYWORDS = " and not ".join(["(not no-mptcp or local)", "mptcp-tcp-mptcp", "mptcp-mptcp-tcp",
+# Without MPTCP kernels differ little but for TCP clients on the same host, which are accelerated, and packets that are
+# forwarded.
+KEYWORDS = " and not ".join(["(not no-mptcp or local or test_packets)", "mptcp-tcp-mptcp", "mptcp-mptcp-tcp",
                              *_LEFT_OUT.split()])
 # On a kernel that has none.
 WITHOUT_MPTCP = " and not ".join(["(not mptcp or no-mptcp)", *_LEFT_OUT.split()])
