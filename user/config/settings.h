@@ -56,20 +56,15 @@ enum option_act {
 	OPTION_HELP
 };
 
+/* Small, as there are many: 64 bytes with 32 bits. */
 struct setting {
-	enum section section;
+	enum section section : 8;
 	const char *name; /* in the section; NULL: see option */
 	/* Parses the value and stores it. */
 	int (*parse)(const struct value *value, const struct limits *limits, void *out);
-	/* Where: in struct draft for SECTION_NONE and sections with names, else in struct config.
-	 * With parts: a bool that the option sets. */
-	size_t offset;
-	struct limits limits;
-	/* For a list: where its count is, and the size of an element, which parse() gets. */
-	size_t count;
-	size_t size;
 	/* "--mptcp"; NULL: none. Without name it is no setting alone: see parts and act. */
 	const char *option;
+	struct limits limits;
 	const char *argument; /* its form, for help and errors; NULL: the words */
 	const char *help;
 	const char *implied; /* the option takes no value, and stands for this one */
@@ -77,9 +72,15 @@ struct setting {
 	 * stands between these characters; what begins with a comma may be left out. NULL without a
 	 * name: the value is "SETTING=VALUE" of the section. */
 	const char *parts;
-	enum option_act act;
-	bool repeats;  /* a list in the file; the option may be given many times */
-	bool required; /* in its section */
+	/* Where: in struct draft for SECTION_NONE and sections with names, else in struct config.
+	 * With parts: a bool that the option sets. */
+	uint16_t offset;
+	/* For a list: where its count is, and the size of an element, which parse() gets. */
+	uint16_t count;
+	uint16_t size;
+	enum option_act act : 6;
+	bool repeats : 1;  /* a list in the file; the option may be given many times */
+	bool required : 1; /* in its section */
 };
 
 extern const struct setting settings[];

@@ -20,9 +20,9 @@ struct value {
 
 /* What a value may be; a kind looks at what it needs. */
 struct limits {
-	uint64_t least;
 	uint64_t most;
-	uint64_t unit_us;	  /* of a time without a unit */
+	uint32_t least;
+	uint32_t unit_us;	  /* of a time without a unit */
 	const char *const *words; /* NULL ends them */
 };
 

@@ -46,7 +46,7 @@ static void give_to_owner(int fd, const char *path)
 	if (geteuid() == 0 && stat(directory, &owner) == 0 && owner.st_uid != 0 &&
 	    fstat(fd, &status) == 0 && status.st_uid == 0 &&
 	    status.st_nlink == 1 /* no file of root's that was linked here */)
-		(void)fchown(fd, owner.st_uid, owner.st_gid);
+		(void)!fchown(fd, owner.st_uid, owner.st_gid);
 }
 
 /* The file may be removed by its holder between our open() and our lock. */
