@@ -67,9 +67,11 @@ build() { # ARCH TRIPLET LINK-TIME, and what make shall make
 		LDFLAGS="$link_time --sysroot=$root -L$root/usr/lib/$triplet -L$root/lib/$triplet -Wl,-rpath-link,$root/usr/lib/$triplet:$root/lib/$triplet $LDFLAGS" \
 		"$@"
 }
-# As OpenWrt builds, so that the sizes are those of its package but for the C library.
-CFLAGS=${CFLAGS:--Os -ffunction-sections -fdata-sections}
-LDFLAGS=${LDFLAGS:--Wl,--gc-sections}
+# As OpenWrt builds this package by default (rules.mk, include/hardening.mk and package.mk there), so that the
+# sizes are its but for the C library and the processor: PIE is for packages that ask for it.
+hardened="-fstack-protector -D_FORTIFY_SOURCE=1 -Wformat -Werror=format-security"
+CFLAGS=${CFLAGS:--Os -fno-caller-saves -fno-plt -fno-pie $hardened -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections}
+LDFLAGS=${LDFLAGS:--no-pie -Wl,--gc-sections -Wl,-z,now -Wl,-z,relro}
 
 tell_sizes() { # ARCH TRIPLET HOW
 	for program in hawserd hawser; do
@@ -81,6 +83,7 @@ tell_sizes() { # ARCH TRIPLET HOW
 # The tests put functions of their own in the place of others, which goes object by object only.
 LTO='-flto=auto -ffat-lto-objects'
 make_both() { # ARCH TRIPLET
+	rm -f "$out/$1/hawserd" "$out/$1/hawser" # of an earlier run
 	build "$1" "$2" "$LTO" all || return
 	tell_sizes "$1" "$2" "optimized at link time"
 	rm "$out/$1/hawserd" "$out/$1/hawser"
@@ -94,7 +97,7 @@ left_out() { # ARCH/TEST
 	*/config/option_error_test | s390x/config/config_test) echo "TCP_CONGESTION is a word" ;;
 	*/upstream/dial_test | */net/mptcp_options_test) echo "IP_TRANSPARENT is not known" ;;
 	*/on_event/on_event_test) echo "posix_spawn() does not tell what it could not start" ;;
-	*/net/subflow_test) echo "TCP_INFO is more than a number" ;;
+	*/net/subflow_test | */accel/tcp_position_test) echo "TCP_INFO is more than a number" ;;
 	*) return 1 ;;
 	esac
 }

@@ -20,8 +20,8 @@ struct value {
 
 /* What a value may be; a kind looks at what it needs. */
 struct limits {
-	uint64_t most;
 	uint32_t least;
+	uint64_t most;
 	uint32_t unit_us;	  /* of a time without a unit */
 	const char *const *words; /* NULL ends them */
 };

@@ -192,7 +192,7 @@ static bool runs(int pid)
 	file = fopen(path, "re");
 	if (!file)
 		return false;
-	(void)fscanf(file, "%*d %*s %c", &state);
+	(void)!fscanf(file, "%*d %*s %c", &state);
 	fclose(file);
 	return state != 'Z';
 }
