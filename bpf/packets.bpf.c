@@ -51,7 +51,7 @@ static __always_inline int handle(struct __sk_buff *skb, const struct found *fou
 	const __u32 zero = 0;
 	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
 	const __u64 word = *(volatile __u64 *)&pair->word;
-	const __u32 len = packet->header;
+	const __u32 len = bounded(packet->header);
 	__u32 state = state_of(word);
 	__u32 stamp;
 

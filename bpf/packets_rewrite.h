@@ -134,6 +134,10 @@ static __always_inline bool rewrite(struct __sk_buff *skb, const struct found *f
 
 	if (!readdress(skb, found, packet, &addresses))
 		return false;
+	/* 6.1's verifier has forgotten by here. */
+	len = bounded(len);
+	if (len < TCP_MIN)
+		return false;
 	header = bpf_csum_diff((__be32 *)scratch->old, len, (__be32 *)scratch->new, len, 0);
 	if (bpf_skb_store_bytes(skb, packet->transport, scratch->new, len, 0) ||
 	    bpf_l4_csum_replace(skb, checksum, 0, (__u32)header, 0) ||
