@@ -78,8 +78,8 @@ void packets_untrack(const struct packets_worker *worker, const union address *c
 void packets_leave(struct packets_worker *worker, int slot);
 
 /* Once a second: lets go of what is over, and tells anew what has happened to a pair, as there may
- * have been no room for the event. HAWSER_PACKETS_EVENT_IDLE: its peers have been silent for idle_s;
- * HAWSER_PACKETS_EVENT_LOSSY: its packets get lost. */
+ * have been no room for the event. HAWSER_PACKETS_EVENT_IDLE: its peers have been silent for
+ * idle_s; HAWSER_PACKETS_EVENT_LOSSY: its packets get lost. */
 void packets_tidy(struct packets_worker *worker, double idle_s, packets_event_fn *handle);
 
 #endif

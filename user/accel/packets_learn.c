@@ -17,7 +17,7 @@
 /* Two TCPs do better than one where of so many segments of a leg one was sent again, or came out of
  * turn; and where a leg has such a round-trip time, as what the other loses later would be sent
  * again only after that. */
-#define LOSSY_ONE_IN 100
+#define LOSSY_ONE_IN 200
 #define LONG_US	     5000
 
 uint32_t packets_now_ms(void)
