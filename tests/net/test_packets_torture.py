@@ -7,8 +7,11 @@ import os
 
 import pytest
 
+import peers
 from bad_wire import bad_wires
+from daemon import PORT
 from forwarded import ALWAYS, needed
+from topology import LAN4, LAN6
 from torture import Torture
 
 pytestmark = [pytest.mark.no_mptcp, pytest.mark.usefixtures("packets_needed")]
@@ -39,3 +42,5 @@ def test_torture_over_bad_wires(bed, hawserd, brief, ipv6, share):
         torture = Torture(bed, hawserd, *ALWAYS, "--torture", brief=brief, ipv6=ipv6)
         torture.run(int(SECONDS * share))
     assert torture.taken() > 0
+    # The wires are good again, for other tests.
+    peers.connect(bed.client, LAN6 if ipv6 else LAN4, PORT).close()

@@ -48,15 +48,18 @@ def _slow_queue(host: Namespace, device: str) -> Iterator[None]:
     parent = f"{shaper['handle']}1"
     major, minor = _IN_TIME.split(":")
     host.batch("tc", [
-        f"qdisc add dev {device} parent {parent} handle {major}: htb default {minor}",
+        f"qdisc replace dev {device} parent {parent} handle {major}: htb default {minor}",
         f"class add dev {device} parent {major}: classid {_IN_TIME} htb rate 10gbit quantum 60000",
         f"class add dev {device} parent {major}: classid {_LATE} htb rate {_LATE_RATE} burst 1600 quantum 60000",
         f"qdisc add dev {device} parent {_IN_TIME} pfifo limit 2000",
         f"qdisc add dev {device} parent {_LATE} pfifo limit 200"])
+    shape = shaper["options"]
+    limit = int(shape["rate"] * shape["lat"] / 1_000_000) + shape["burst"]
     try:
         yield
     finally:
-        host.run("tc", "qdisc", "del", "dev", device, "parent", parent)
+        # As it was made with the shaper. With none below it, that would pass nothing.
+        host.run("tc", "qdisc", "replace", "dev", device, "parent", parent, "bfifo", "limit", str(limit))
 
 
 @contextlib.contextmanager
