@@ -151,7 +151,7 @@ $(BUILD)/unit/links/link_tell_test: ALL_LDFLAGS += -Wl,--wrap=on_event_tell
 $(BUILD)/unit/links/link_choice_test: ALL_LDFLAGS += -Wl,--wrap=route_find_default
 $(BUILD)/unit/auth/egress_policy_test: ALL_LDFLAGS += -Wl,--wrap=route_is_own
 $(BUILD)/unit/upstream/own_listener_test: ALL_LDFLAGS += -Wl,--wrap=route_is_own
-$(BUILD)/unit/net/subflow_test: ALL_LDFLAGS += -Wl,--wrap=getsockopt
+$(BUILD)/unit/net/subflow_test: ALL_LDFLAGS += -Wl,--wrap=getsockopt,--wrap=ioctl
 $(BUILD)/unit/links/link_journal_test: ALL_LDFLAGS += -Wl,--wrap=geteuid
 $(BUILD)/unit/upstream/dial_test: ALL_LDFLAGS += -Wl,--wrap=mptcp_socket,--wrap=mptcp_transport \
 	-Wl,--wrap=mptcp_tells_fallback,--wrap=mptcp_blackhole_likely,--wrap=route_is_own
