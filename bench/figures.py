@@ -58,8 +58,9 @@ class Verdict:
 
 
 def _cpu_per_unit(row: Row, measured: dict, idle_at_rest: float) -> float | None:
-    """CPU seconds per GB, or milliseconds per 1,000 exchanges; where both are moved, per GB."""
-    if "idle" not in measured:
+    """CPU seconds per GB, or milliseconds per 1,000 exchanges; where both are moved, per GB. None where other processes
+    had all of the CPU before."""
+    if "idle" not in measured or idle_at_rest <= 0:
         return None
     used_s = busy_s(measured["idle"], idle_at_rest, measured["seconds"], measured["cpus"])
     if row.beside:

@@ -55,6 +55,8 @@ def test_cpu_is_what_the_spinners_lost():
     # Half of two CPUs for a second, in ms for 1,000 exchanges.
     assert figures.absolute("a", "cpu").median == pytest.approx(1000)
     assert RowFigures(TALK, [{"a": talked(1000, 1.2)}]).absolute("a", "cpu") is None
+    busy = talked(1000, 0) | {"idle_at_rest": 0.0}
+    assert RowFigures(TALK, [{"a": busy}]).absolute("a", "cpu") is None
     blind = {name: value for name, value in talked(1000).items() if name not in ("idle", "cpus")}
     figures = RowFigures(TALK, [{"a": blind}])
     assert figures.absolute("a", "cpu") is None and figures.absolute("a", "rate").median == 1000
