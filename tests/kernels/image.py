@@ -29,7 +29,7 @@ _DIRECTORIES = ("proc", "sys", "dev", "run", "tmp", "root", "var/tmp", "var/lib"
 # In the guest's initramfs, so that it finds its root.
 _BOOT = ("virtio_pci", "virtio_blk", "crc32c_generic", "ext4")
 # Loaded at its start: nobody asks the kernel for them by name.
-START_MODULES = ("virtio_console", "virtio_rng", "tun", "tcp_bbr", "br_netfilter", "nf_conntrack")
+START_MODULES = ("virtio_console", "virtio_rng", "tun", "tcp_bbr", "tcp_dctcp", "br_netfilter", "nf_conntrack")
 # What the kernel may ask for, and all that these need.
 _MODULES = (*START_MODULES, "veth", "dummy", "macvlan", "ifb", "overlay")
 _MODULE_PATHS = re.compile("kernel/net/(core|ipv4|ipv6|netfilter|bridge|sched|mptcp|netlink|packet|"
