@@ -164,9 +164,9 @@ def sizes(log: Path) -> list[str]:
     return re.findall(r" up=(\d+) ", log.read_text("ascii")) if log.exists() else []
 
 
-@pytest.mark.parametrize("then", ["goes on", "is stopped"])
+@pytest.mark.parametrize("then", ["goes on", "is reloaded", "is stopped"])
 def test_access_log(bare, daemon, echo, slow, tmp_path, then):
-    """Each line once, in order, whatever was asked meanwhile; those of before a rename are in the old file."""
+    """Each line once, in order, whatever was asked meanwhile; those that are being written at a rename are in the old file."""
     log, old = tmp_path / "access.log", tmp_path / "access.log.1"
     send(daemon, echo, 1)
     until(lambda: sizes(log) == ["1"])
@@ -174,6 +174,8 @@ def test_access_log(bare, daemon, echo, slow, tmp_path, then):
     send(daemon, echo, 2)
     time.sleep(0.3)  # the thread waits for the disk
     send(daemon, echo, 3)
+    if then == "is reloaded":
+        assert daemon.run_cli("reload").returncode == 0
     log.rename(old)
     daemon.signal(signal.SIGUSR1)
     bare.server.run("ip", "link", "set", "dev", "b", "down")
@@ -181,7 +183,7 @@ def test_access_log(bare, daemon, echo, slow, tmp_path, then):
           lambda state: state == "no-carrier")
     send(daemon, echo, 4)
     assert daemon.status()["access_log"]["lines"] == 1 and sizes(old) == ["1"] and slow.exists()
-    if then == "goes on":
+    if then != "is stopped":
         slow.unlink()
         until(lambda: daemon.status()["access_log"]["lines"] == 4)
         send(daemon, echo, 5)
@@ -193,5 +195,5 @@ def test_access_log(bare, daemon, echo, slow, tmp_path, then):
             until(daemon.process.poll, lambda status: status is not None, 0.3)
         slow.unlink()
         assert daemon.wait() == 0
-    assert sizes(old) + sizes(log) == ["1", "2", "3", "4", "5"][:5 if then == "goes on" else 4]
+    assert sizes(old) + sizes(log) == ["1", "2", "3", "4", "5"][:4 if then == "is stopped" else 5]
     assert sizes(old)[:2] == ["1", "2"]

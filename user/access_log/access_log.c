@@ -265,7 +265,7 @@ void access_log_close(struct access_log *log)
 	free(log);
 }
 
-int access_log_follow(struct access_log *log, const char *where)
+static int change_to(struct access_log *log, const char *where)
 {
 	struct change change = {.due = true, .sink.fd = -1};
 	int err = where ? open_sink(&change.sink, where) : 0;
@@ -285,8 +285,18 @@ int access_log_follow(struct access_log *log, const char *where)
 	return 0;
 }
 
+int access_log_follow(struct access_log *log, const char *where)
+{
+	if (!where || !log->where || log->change.due || strcmp(where, log->where) != 0)
+		return change_to(log, where);
+	access_log_reopen(log);
+	return 0;
+}
+
 void access_log_reopen(struct access_log *log)
 {
+	if (log->change.due && log->change.where)
+		(void)change_to(log, log->change.where);
 	if (!log->where || log->change.due)
 		return;
 	log->again = true;

@@ -25,9 +25,10 @@ struct access_log *access_log_open(struct ev_loop *loop);
  * allowed. */
 void access_log_close(struct access_log *log);
 
-/* From now on lines go to the file of this path, made if need be; for "syslog" to /dev/log, for
- * "syslog:PATH" to the socket of that path; for NULL nowhere. On an error, after logging it, they
- * go where they went: -errno. Main thread. */
+/* Lines go to the file of this path, made if need be; for "syslog" to /dev/log, for "syslog:PATH"
+ * to the socket of that path; for NULL nowhere: as soon as what is being written, and what waits
+ * then, is where they went. On an error, after logging it, they go on there: -errno. The same path
+ * is opened again, by the thread. Main thread. */
 int access_log_follow(struct access_log *log, const char *where);
 
 /* Has the same opened again, as after a file was renamed. Main thread. */
