@@ -15,6 +15,7 @@
 #include "daemon/interception.h"
 #include "daemon/keeper.h"
 #include "daemon/report_put.h"
+#include "daemon/report_sessions.h"
 #include "daemon/report_speed.h"
 #include "daemon/worker.h"
 #include "intercept/run_redirect.h"
@@ -41,9 +42,11 @@ static struct json_object *answer_reload(struct daemon *daemon)
 
 static struct json_object *answer_kill(const struct daemon *daemon, struct json_object *request)
 {
-	const uint64_t id = json_object_get_uint64(json_member(request, "id"));
 	struct json_object *answer;
+	uint64_t id;
 
+	if (!report_session_id(request, &id))
+		return json_error("no \"id\"; expected {\"command\":\"kill\",\"id\":1}");
 	for (size_t i = 0; i < daemon->report.worker_count; i++) {
 		if (!worker_kill_session(daemon->report.workers[i], id))
 			continue;

@@ -173,23 +173,31 @@ struct json_object *report_flows(const struct crew *crew, struct json_object *re
 	return report_rows(crew, request, "flows", append_flows);
 }
 
+bool report_session_id(struct json_object *request, uint64_t *id)
+{
+	struct json_object *number = json_object_object_get(request, "id");
+
+	*id = json_object_get_uint64(number);
+	return json_object_is_type(number, json_type_int);
+}
+
 /* Of the one session whose number the request has as "id". */
 struct json_object *report_one_session(const struct crew *crew, const struct links *links,
 				       struct json_object *request)
 {
 	struct session_detail *detail = calloc(1, sizeof(*detail));
 	struct json_object *answer = NULL;
-	struct json_object *id = json_object_object_get(request, "id");
+	uint64_t id;
+	const bool asked = report_session_id(request, &id);
 	bool found = false;
 
-	for (size_t i = 0; detail && i < crew->count && !found; i++)
-		found = json_object_is_type(id, json_type_int) &&
-			worker_get_session(crew->workers[i], json_object_get_uint64(id), detail);
+	for (size_t i = 0; asked && detail && i < crew->count && !found; i++)
+		found = worker_get_session(crew->workers[i], id, detail);
 	if (found) {
 		answer = json_object_new_object();
 		put(answer, "session", report_session(&detail->row));
 		put(answer, "subflows", report_subflows(detail, links));
-	} else if (json_object_is_type(id, json_type_int)) {
+	} else if (asked) {
 		answer = json_error(detail ? "no such session" : "out of memory");
 	} else {
 		answer = json_error("no \"id\"; expected {\"command\":\"session\",\"id\":1}");

@@ -287,6 +287,16 @@ static int take_census(struct link_setup *setup, const struct wanted *wanted, st
 	return err;
 }
 
+/* Of one that is being made. If it is of the other kind, looks begin anew. */
+static void note_flags(struct link_setup *setup, struct census *census, bool meshed_otherwise)
+{
+	if (!meshed_otherwise)
+		return;
+	census->meshed_otherwise = true;
+	setup->mesh_look_s = 0;
+	setup->mesh_wait_s = 0;
+}
+
 /* To connections that miss it. */
 static int offer_again(struct link_setup *setup, const struct wanted *wanted, struct census *census)
 {
@@ -315,7 +325,7 @@ static int offer_again(struct link_setup *setup, const struct wanted *wanted, st
 			 again == LINK_AGAIN_MOVED ? " as its way has moved" : "",
 			 standing.missing + (again == LINK_AGAIN_MOVED ? standing.joining : 0));
 		offered.flags = flags_for(shall, &standing);
-		census->meshed_otherwise |= offered.flags != shall->flags;
+		note_flags(setup, census, offered.flags != shall->flags);
 		failed = mptcp_pm_delete(setup->pm, is);
 		if (!failed)
 			failed = mptcp_pm_add(setup->pm, &offered);
@@ -364,7 +374,7 @@ static int add_wanted(struct link_setup *setup, const struct wanted *wanted, str
 			int failed;
 
 			added.flags = flags_for(shall, &standing);
-			census->meshed_otherwise |= added.flags != shall->flags;
+			note_flags(setup, census, added.flags != shall->flags);
 			failed = add_endpoint(setup, &added);
 			/* Somebody else's will do. */
 			note(&err, failed == -EEXIST ? 0 : failed);

@@ -399,10 +399,11 @@ const char *relay_reason(const struct relay *relay, const struct flow *flow)
 	if (relay->config->tier == TIER_MODE_PACKETS)
 		return relay_packets_refusal(relay) ? relay_packets_refusal(relay)
 						    : "packets: no quiet moment yet";
+	if (flow->sockmap && sockmap_pair_reason(relay->pair))
+		return sockmap_pair_reason(relay->pair);
 	if (relay->not_forwarded && config_wants_packets(relay->config))
 		return relay->not_forwarded;
-	return flow->sockmap && sockmap_pair_reason(relay->pair) ? sockmap_pair_reason(relay->pair)
-								 : flow->reason;
+	return flow->reason;
 }
 
 bool relay_in_kernel(const struct relay *relay)

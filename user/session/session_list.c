@@ -32,9 +32,10 @@ bool session_kill(struct session_env *env, uint64_t id)
 {
 	struct session *session = session_find(env, id);
 
-	if (session)
-		session_end(session, CAUSE_KILLED);
-	return session;
+	if (!session)
+		return false;
+	session_end(session, CAUSE_KILLED);
+	return true;
 }
 
 void session_end_revoked(struct session_env *env)

@@ -169,8 +169,10 @@ void exit_memory_configure(struct exit_memory *memory, const struct config *conf
 		return;
 	recall(config, known && memory->written ? json_tokener_parse(memory->written)
 						: read_file(config->state_dir));
-	free(memory->written);
-	memory->written = describe(config);
+	if (!known || !memory->written) {
+		free(memory->written);
+		memory->written = describe(config);
+	}
 	ev_timer_again(memory->loop, &memory->look);
 }
 
