@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* flow.c with the real program over loopback: the traps at the end of a stream. */
+/* sockmap_flow.c with the real program over loopback: the traps at the end of a stream. */
 #include "sockmap_flow_fixture.h"
 
 #include "net/socket_reset.h"
@@ -220,5 +220,5 @@ int main(void)
 		PAIR_TEST(test_end_beside_a_queue_while_passing),
 	};
 
-	return cmocka_run_group_tests_name("parked_end", tests, group_setup, group_teardown);
+	return cmocka_run_group_tests_name("sockmap_flow_end", tests, group_setup, group_teardown);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A pair of connections over loopback, flow one way or both. */
-#ifndef HAWSER_PARKED_FIXTURE_H
-#define HAWSER_PARKED_FIXTURE_H
+#ifndef HAWSER_SOCKMAP_FLOW_FIXTURE_H
+#define HAWSER_SOCKMAP_FLOW_FIXTURE_H
 
 #include "sockmap_fixture.h"
 

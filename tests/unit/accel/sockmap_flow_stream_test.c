@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whole streams through flow.c, moved by a small relay that goes in and out of the kernel:
+/* Whole streams through sockmap_flow.c, moved by a small relay that goes in and out of the kernel:
  * every byte and the end of the stream are checked at the far end. */
 #include "sockmap_fixture.h"
 
@@ -415,5 +415,5 @@ int main(void)
 
 	seed_of_run = (unsigned int)time(NULL);
 	print_message("seed %u\n", seed_of_run);
-	return cmocka_run_group_tests_name("parked streams", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("sockmap_flow_stream", tests, NULL, NULL);
 }
