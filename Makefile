@@ -117,7 +117,7 @@ $(BUILD)/%.o: %.c Makefile
 PAGE    := $(BUILD)/page/page.html.inc
 $(PAGE): user/web/page.html Makefile
 	@mkdir -p $(@D)
-	$(Q)sed 's/^\t*//; /^\/\*.*\*\/$$/d' $< | gzip -9nc | od -An -v -tu1 | sed 's/  *\([0-9]\)/,\1/g; 1s/^,//' >$@.tmp && mv $@.tmp $@
+	$(Q)sed 's/^\t*//; /^\/\*[^*]*\*\/$$/d' $< | gzip -9nc | od -An -v -tu1 | sed 's/  *\([0-9]\)/,\1/g; 1s/^,//' >$@.tmp && mv $@.tmp $@
 $(BUILD)/user/web/page.o: $(PAGE)
 $(BUILD)/user/web/page.o: ALL_CFLAGS += -isystem $(dir $(PAGE))
 

@@ -198,7 +198,8 @@ class RowFigures:
         ratios = {name: self.ratio(bound.subject, name, bound.figure) for name in names}
         found = {name: spread for name, spread in ratios.items() if spread}
         if not found:
-            reason = absent.get(bound.subject) or f"no {bound.of.removeprefix('best ')} was measured"
+            reason = absent.get(bound.subject) or ("no figures" if any(map(self.measured, names)) else
+                                                   f"no {bound.of.removeprefix('best ')} was measured")
             return Verdict(self.row, bound, bound.of, None, reason)
         worst = min if bound.at_least else max
         best = worst(found, key=lambda name: found[name].median)

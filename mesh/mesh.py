@@ -195,8 +195,9 @@ def main() -> int:
                 raise Failed(f"{needed} is not there; run make mesh")
         if options.out:
             options.out.mkdir(parents=True, exist_ok=True)
-        daemons = options.daemon or list(filter(routing.installed, routing.DAEMONS))
-        if not options.daemon and (missing := [name for name in routing.DAEMONS if name not in daemons]):
+        missing = [name for name, each in routing.DAEMONS.items() if each.optional and not routing.installed(name)]
+        daemons = options.daemon or [name for name in routing.DAEMONS if name not in missing]
+        if missing and not options.daemon:
             print(f"mesh: without {', '.join(missing)}: not installed")
         for name in options.topology or ready:
             described = network.read(ready.get(name, Path(name)))

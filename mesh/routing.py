@@ -163,11 +163,12 @@ def bmx7(node: Node) -> list[list[str]]:
 class Daemon:
     """commands: of a node, to be started in this order. source_specific: whether a gateway's default
     route is for its own prefix alone. link_addresses: whether each end of a link needs one that is not
-    link-local. Debian 12 has neither olsrd nor bmx7: they run where somebody put them into PATH."""
+    link-local. optional: runs where somebody has it; Debian 12 has neither olsrd nor bmx7."""
     commands: Callable[[Node], list[list[str]]]
     version: tuple[str, ...]
     source_specific: bool
     link_addresses: bool = False
+    optional: bool = False
 
 
 DAEMONS = {
@@ -175,8 +176,8 @@ DAEMONS = {
     "bird-babel": Daemon(bird_babel, ("bird", "--version"), True),
     "bird-ospf": Daemon(bird_ospf, ("bird", "--version"), False),
     "frr-ospf": Daemon(frr_ospf, ("/usr/lib/frr/zebra", "--version"), False),
-    "olsrd": Daemon(olsrd, ("olsrd", "--version"), False, link_addresses=True),
-    "bmx7": Daemon(bmx7, ("bmx7", "nodeRsaKey=4", "/keyPath={scratch}/key", "--version"), False),
+    "olsrd": Daemon(olsrd, ("olsrd", "--version"), False, link_addresses=True, optional=True),
+    "bmx7": Daemon(bmx7, ("bmx7", "nodeRsaKey=4", "/keyPath={scratch}/key", "--version"), False, optional=True),
 }
 
 

@@ -83,7 +83,12 @@ tell_sizes() { # ARCH TRIPLET HOW
 # The tests put functions of their own in the place of others, which goes object by object only.
 LTO='-flto=auto -ffat-lto-objects'
 make_both() { # ARCH TRIPLET
-	rm -f "$out/$1/hawserd" "$out/$1/hawser" # of an earlier run
+	# Nothing of an earlier run with other flags, nor of tests that are gone.
+	flags="$CFLAGS $LDFLAGS ${BPF:-1}${TOP:-1}${HTTP:-1}"
+	[ "$(cat "$out/$1/flags" 2>/dev/null)" = "$flags" ] || rm -rf "${out:?}/$1"
+	mkdir -p "$out/$1"
+	echo "$flags" >"$out/$1/flags"
+	rm -rf "$out/$1/unit" "$out/$1/hawserd" "$out/$1/hawser"
 	build "$1" "$2" "$LTO" all || return
 	tell_sizes "$1" "$2" "optimized at link time"
 	rm "$out/$1/hawserd" "$out/$1/hawser"

@@ -361,6 +361,9 @@ def test_who_takes_what():
     assert not any(each.takes(local) for each in PEERS)
     assert named["haproxy"].takes(few) and not named["socat"].takes(few)
     assert {each.name for each in OWN if each.takes(local) and not each.takes(TALK)} == {"local-accel"}
+    rows = {row.name: row for row in bench.ALL_ROWS}
+    assert [name for name in ("talk-32x64", "churn", "turns-down-1", "down-1", "idle-1000", "talk-32x64-near")
+            if named["packets"].takes(rows[name])] == ["talk-32x64", "churn", "turns-down-1"]
 
 
 class Started:
@@ -463,3 +466,21 @@ def test_the_best_other_proxy():
     verdict = figures.verdict(bound, [DIRECT, A, B], {})
     assert (verdict.of, verdict.reached) == ("a", True)
     assert figures.verdict(bound, [DIRECT, OWN[1]], {}).note == "no other proxy was measured"
+    # It is not they who are missing.
+    failing = RowFigures(TALK, [{"a": talked(1000), "x": run.failed("reset")}])
+    about_x = replace(bound, subject="x")
+    assert failing.verdict(about_x, [A], {}).note == "no figures"
+    assert figures.verdict(about_x, [DIRECT, A, B], {"x": "no BPF"}).note == "no BPF"
+
+
+def test_bounds_about_who_was_not_chosen_are_not_judged(monkeypatch, tmp_path):
+    row = replace(TALK, bounds=[Bound("rate", "direct", 0.5, "a"), Bound("rate", "direct", 0.5, "b")])
+    monkeypatch.setattr(run, "run_row", lambda *_: (Outcome(RowFigures(row, rounds((1000, 600, 400))), [DIRECT, A, B],
+                                                            [], {}), []))
+    args = argparse.Namespace(out=str(tmp_path), set="quick", rounds=1, seconds=1, warm_up=0, idle=1, rows=None,
+                              contenders=None, retries=0)
+    for absent, judged in ({}, ["a", "b", "auto"]), ({"a": "not chosen"}, ["b", "auto"]), \
+            ({"a": "no BPF", "auto": "not chosen"}, ["a", "b"]):
+        written = results.Results(args, [DIRECT, A, B], absent)
+        found = bench._run_rows([(row, [DIRECT, A, B])], args, written, absent)  # pylint: disable=protected-access
+        assert [each.bound.subject for each in found] == judged
