@@ -61,6 +61,9 @@ class Stream:
             assert data == self.part(first, len(data)).tobytes(), self._complaint(first, data)
             first += len(data)
 
+    def carry(self, source: socket.socket, target: socket.socket, total: int, first: int = 0) -> None:
+        """Sends, and receives beside it."""
+        together(lambda: self.send(source, total, first), lambda: self.receive(target, total, first))
 
     def _complaint(self, first: int, data: bytes) -> str:
         """What was lost, doubled or moved: where the first wrong bytes belong."""

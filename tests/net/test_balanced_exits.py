@@ -15,7 +15,7 @@ from balancer import JOINS, Balanced, Exit
 from daemon import Hawserd
 from handshakes import Refused, at_end, read
 from links import LINK, bare  # pylint: disable=unused-import
-from pattern import Stream, together
+from pattern import Stream
 from topology import SERVER4, near
 from waiting import until
 
@@ -197,7 +197,7 @@ def test_an_exit_that_drains_cuts_nothing(balanced, echo, router):
     assert ready.returncode == 1 and ready.stdout.startswith("not ready: it takes no new sessions")
     dial(daemon, echo.port).close()
     stream, total = Stream(3), 8 << 20
-    together(lambda: stream.send(client, total), lambda: stream.receive(client, total))
+    stream.carry(client, client, total)
     client.shutdown(socket.SHUT_WR)
     assert client.recv(1) == b""
     assert leaving.daemon.wait() == 0

@@ -19,7 +19,7 @@ from handshakes import NO_PASSWORD, read, read_socks5_reply, socks5_request
 from links import bare  # pylint: disable=unused-import
 from namespace import Unavailable
 from patience import PATIENCE
-from pattern import MEGABYTE, Stream, together
+from pattern import MEGABYTE, Stream
 from topology import SERVER4, near
 from waiting import until
 
@@ -86,15 +86,14 @@ def test_joins_when_the_others_are_gone(bare, start):
     with peers.listen(bare.server, mptcp=bare.mptcp) as listening, \
             daemon.dial(SERVER4, peers.port_of(listening)) as client, \
             peers.accept(listening) as server:
-        together(lambda: stream.send(server, MEGABYTE), lambda: stream.receive(client, MEGABYTE))
+        stream.carry(server, client, MEGABYTE)
         assert carried(bare) - before < NEXT_TO_NOTHING
         if bare.mptcp:
             assert near("b")[0] not in bare.endpoints()
         bare.server.run("ip", "link", "set", "dev", "a", "down")
         await_state(daemon, "up")
         if bare.mptcp:
-            together(lambda: stream.send(server, total, MEGABYTE),
-                     lambda: stream.receive(client, total, MEGABYTE))
+            stream.carry(server, client, total, MEGABYTE)
             assert carried(bare) - before > total // 2
             assert near("b")[0] in bare.endpoints()
         bare.server.run("ip", "link", "set", "dev", "a", "up")
@@ -105,8 +104,7 @@ def test_joins_when_the_others_are_gone(bare, start):
             until(lambda: near("b")[0] not in bare.endpoints())
             until(lambda: daemon.session()["upstream_subflows"] == 1)
             before = carried(bare)
-            together(lambda: stream.send(server, total + MEGABYTE, total),
-                     lambda: stream.receive(client, total + MEGABYTE, total))
+            stream.carry(server, client, total + MEGABYTE, total)
             assert carried(bare) - before < MEGABYTE // 4
 
 

@@ -12,7 +12,7 @@ import pytest
 import peers
 from daemon import Hawserd
 from links import bare  # pylint: disable=unused-import
-from pattern import MEGABYTE, Stream, together
+from pattern import MEGABYTE, Stream
 from topology import SERVER4, near
 from waiting import until
 
@@ -58,8 +58,7 @@ def test_stays_until_all_have_joined_another(bare, start, tmp_path, then):
             def move(count: int) -> None:
                 nonlocal sent
                 first, sent = sent, sent + count
-                together(lambda: stream.send(server, sent, first),
-                         lambda: stream.receive(client, sent, first))
+                stream.carry(server, client, sent, first)
 
             assert server.getpeername()[0] == near("b")[0]
             move(MEGABYTE)
@@ -99,8 +98,7 @@ def test_stays_for_who_cannot_join(bare, start, tmp_path):
             until(lambda: near("b")[1] not in bare.endpoints())
             until(lambda: "stays: connections without another subflow: 1\n" in daemon.log())
             stream = Stream(6)
-            together(lambda: stream.send(server, MEGABYTE),
-                     lambda: stream.receive(client, MEGABYTE))
+            stream.carry(server, client, MEGABYTE)
         until(lambda: near("b")[0] not in bare.endpoints())
 
 
@@ -111,7 +109,7 @@ def test_offered_again(bare, start):
             client = stack.enter_context(daemon.dial(SERVER4, peers.port_of(listening)))
             server = stack.enter_context(peers.accept(listening))
             stream = Stream(7)
-            together(lambda: stream.send(server, 9), lambda: stream.receive(client, 9))
+            stream.carry(server, client, 9)
             until(lambda: "counter packets 0 " not in bare.server.run("nft", "list", "ruleset"))
             assert daemon.session()["upstream_subflows"] == 1
         until(lambda: daemon.session()["upstream_subflows"], lambda count: count == 2, JOINS_S)
@@ -126,12 +124,12 @@ def test_stranded_on_a_lost_link(bare, start):
     with peers.listen(bare.server, mptcp=True) as listening, bare.rules(REFUSED.format("a")), \
             daemon.dial(SERVER4, peers.port_of(listening)) as client, \
             peers.accept(listening) as server:
-        together(lambda: stream.send(server, 9), lambda: stream.receive(client, 9))
+        stream.carry(server, client, 9)
         assert server.getpeername()[0] == near("b")[0]
         assert daemon.session()["upstream_subflows"] == 1
         bare.cut("b")
         until(lambda: f"{near('b')[0]} stays: connections without another subflow: 1\n" in daemon.log())
         assert daemon.active() == 1
         bare.mend("b")
-        together(lambda: stream.send(server, MEGABYTE, 9), lambda: stream.receive(client, MEGABYTE, 9))
+        stream.carry(server, client, MEGABYTE, 9)
     until(lambda: not bare.endpoints().get(near("b")[0], {"backup": True}).get("backup"))

@@ -16,7 +16,8 @@ import lacking
 import peers
 from daemon import ALLOW, PORT
 from flows import chat, feature_of, flows, reasons, tiers
-from forwarded import ALWAYS, TURN, dial, moved, needed, no_offloads, programs, take
+from forwarded import (  # pylint: disable=unused-import
+    ALWAYS, TURN, dial, keys, moved, no_offloads, packets_needed, programs, take)
 from handshakes import read, socks5
 from namespace import MountNamespace
 from pattern import MEGABYTE, Stream, together
@@ -26,11 +27,6 @@ from topology import LAN4, SERVER4, SERVER6
 from waiting import until
 
 pytestmark = [pytest.mark.no_mptcp, pytest.mark.usefixtures("packets_needed")]
-
-
-@pytest.fixture(scope="module")
-def packets_needed(bed):
-    needed(bed)
 
 
 @contextlib.contextmanager
@@ -55,8 +51,7 @@ def test_a_chat_is_taken(hawserd, address):
         chat(client, server, 100, 1000)
         moved(daemon, size + 100_000, size + 100_000)
         for sender, receiver in (client, server), (server, client):
-            together(lambda: stream.send(sender, 8 * MEGABYTE),
-                     lambda: stream.receive(receiver, 8 * MEGABYTE))
+            stream.carry(sender, receiver, 8 * MEGABYTE)
         size += 100_000 + 8 * MEGABYTE
         assert tiers(daemon) == {"packets"}
         moved(daemon, size, size)
@@ -114,8 +109,7 @@ def test_options_of_one_leg(hawserd, options, reason):
         else:
             take(daemon, client, server)
         for sender, receiver in (client, server), (server, client):
-            together(lambda: stream.send(sender, 2 * MEGABYTE),
-                     lambda: stream.receive(receiver, 2 * MEGABYTE))
+            stream.carry(sender, receiver, 2 * MEGABYTE)
 
 
 def test_no_time_stamps_at_all(hawserd):
@@ -124,8 +118,7 @@ def test_no_time_stamps_at_all(hawserd):
     with tcp_without(daemon.bed.client, "timestamps"), \
             tcp_without(daemon.bed.router, "timestamps"), through(daemon) as (client, server):
         take(daemon, client, server)
-        together(lambda: stream.send(server, 2 * MEGABYTE),
-                 lambda: stream.receive(client, 2 * MEGABYTE))
+        stream.carry(server, client, 2 * MEGABYTE)
 
 
 def test_segments_too_large_for_the_other_leg(hawserd):
@@ -167,8 +160,7 @@ def test_a_bridge(hawserd, bridged):
         with peers.accept(listening) as server:
             take(daemon, client, server)
             for sender, receiver in (client, server), (server, client):
-                together(lambda: stream.send(sender, MEGABYTE),
-                         lambda: stream.receive(receiver, MEGABYTE))
+                stream.carry(sender, receiver, MEGABYTE)
 
 
 def test_without_offloads(hawserd):
@@ -183,8 +175,7 @@ def test_without_offloads(hawserd):
         with through(daemon) as (client, server):
             take(daemon, client, server)
             for sender, receiver in (client, server), (server, client):
-                together(lambda: stream.send(sender, 2 * MEGABYTE),
-                         lambda: stream.receive(receiver, 2 * MEGABYTE))
+                stream.carry(sender, receiver, 2 * MEGABYTE)
             assert tiers(daemon) == {"packets"}
 
 
@@ -328,6 +319,8 @@ def test_auto_leaves_where_packets_get_lost(hawserd):
         for _ in range(20):
             chat(client, server, 50)
         assert "packets" not in tiers(daemon)
+        # The program looks for it no more.
+        assert keys(daemon) == 0
 
 
 def test_bulk_comes_back(hawserd, tmp_path):
@@ -381,8 +374,7 @@ def test_a_device_that_shrinks(hawserd, address):
         try:
             for host in daemon.bed.router, daemon.bed.server:
                 host.run("ip", "link", "set", "dev", "a", "mtu", "1300")
-            together(lambda: stream.send(client, MEGABYTE),
-                     lambda: stream.receive(server, MEGABYTE))
+            stream.carry(client, server, MEGABYTE)
         finally:
             for host in daemon.bed.router, daemon.bed.server:
                 host.run("ip", "link", "set", "dev", "a", "mtu", "1500")

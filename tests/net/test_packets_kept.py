@@ -11,24 +11,14 @@ import pytest
 
 import peers
 from flows import chat, tiers
-from forwarded import ALWAYS, keys, moved, needed, take
-from pattern import MEGABYTE, Stream, together
+from forwarded import ALWAYS, keys, moved, packets_needed, take  # pylint: disable=unused-import
+from pattern import MEGABYTE, Stream
 from sessions import through
 from test_access_log import lines
 from topology import CLIENT4
 from waiting import until
 
 pytestmark = [pytest.mark.no_mptcp, pytest.mark.usefixtures("packets_needed")]
-
-
-@pytest.fixture(scope="module")
-def packets_needed(bed):
-    needed(bed)
-
-
-def carry(source, target, size: int) -> None:
-    stream = Stream(4)
-    together(lambda: stream.send(source, size), lambda: stream.receive(target, size))
 
 
 def test_quota(hawserd, tmp_path):
@@ -47,9 +37,9 @@ def test_quota(hawserd, tmp_path):
         before = until(lambda: chat(client, server, 1) or link()["quota"]["used"])
         assert link()["state"] == "up" and before < MEGABYTE
         for source, target in (client, server), (server, client):
-            carry(source, target, MEGABYTE)
+            Stream(4).carry(source, target, MEGABYTE)
         until(lambda: link()["quota"]["used"], lambda used: before + 2 * MEGABYTE <= used < before + 3 * MEGABYTE)
-        carry(server, client, 2 * MEGABYTE)
+        Stream(4).carry(server, client, 2 * MEGABYTE)
         until(lambda: link()["state"], lambda state: state == "quota")
         assert tiers(daemon) == {"packets"}
         chat(client, server, 5)
@@ -62,8 +52,8 @@ def test_access_log(hawserd, tmp_path, end):
     daemon = hawserd(*ALWAYS, "--link", "wan-a=a", "--access-log", str(log), *(("--timeout", "idle=2s") if end == "idle" else ()))
     with through(daemon) as (client, server):
         size = take(daemon, client, server)
-        carry(server, client, MEGABYTE)
-        carry(client, server, MEGABYTE // 2)
+        Stream(4).carry(server, client, MEGABYTE)
+        Stream(4).carry(client, server, MEGABYTE // 2)
         moved(daemon, size + MEGABYTE // 2, size + MEGABYTE)
         number = daemon.session()["id"]
         if end == "reset":
@@ -85,7 +75,7 @@ def test_history(hawserd):
     daemon = hawserd(*ALWAYS)
     with through(daemon) as (client, server):
         size = take(daemon, client, server)
-        carry(server, client, MEGABYTE)
+        Stream(4).carry(server, client, MEGABYTE)
         moved(daemon, size, size + MEGABYTE)
         (found,) = json.loads(daemon.run_cli("usage", "--json", "--by", "client").stdout)["usage"]
         assert (found["up"], found["down"]) == (size, size + MEGABYTE)

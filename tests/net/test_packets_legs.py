@@ -11,9 +11,9 @@ import pytest
 import peers
 from daemon import Hawserd
 from flows import TCP_ONLY, chat, reasons, tiers
-from forwarded import needed
+from forwarded import packets_needed  # pylint: disable=unused-import
 from handshakes import socks5
-from pattern import MEGABYTE, Stream, together
+from pattern import MEGABYTE, Stream
 from topology import SERVER4, far, near
 from waiting import until
 
@@ -25,11 +25,6 @@ CHATTY = ("--tune", "chat-turns=8", "--tune", "chat-window-us=1000000")
 SHORT = {"rate": 500, "delay": 0.2}
 WIFI = {"rate": 100, "delay": 1, "loss": 2}
 WAN = {"rate": 100, "delay": 25}
-
-
-@pytest.fixture(scope="module")
-def packets_needed(bed):
-    needed(bed)
 
 
 @pytest.fixture
@@ -49,15 +44,10 @@ def session(emulated_bed):
         yield start
 
 
-def carry(source, target, size: int = MEGABYTE) -> None:
-    stream = Stream(9)
-    together(lambda: stream.send(source, size), lambda: stream.receive(target, size))
-
-
 def test_short_legs(session):
     daemon, client, server = session(SHORT, SHORT)
     until(lambda: chat(client, server, 10) or tiers(daemon), lambda found: found == {"packets"})
-    carry(server, client)
+    Stream(9).carry(server, client, MEGABYTE)
     chat(client, server, 20)
     assert tiers(daemon) == {"packets"}
 
@@ -68,7 +58,7 @@ def test_a_long_leg(session, client_leg, server_leg):
     """Never, whatever was lost so far."""
     daemon, client, server = session(client_leg, server_leg)
     until(lambda: chat(client, server, 2) or reasons(daemon), lambda found: found <= {LOSSY, LONG})
-    carry(server, client)
+    Stream(9).carry(server, client, MEGABYTE)
     chat(client, server, 5)
     assert reasons(daemon) <= {LOSSY, LONG}
     assert daemon.status()["packets"] == {"taken": 0, "refused": 1}
@@ -80,7 +70,7 @@ def test_losses(session):
 
     def use() -> set[str]:
         chat(client, server, 10)
-        carry(server, client, MEGABYTE // 4)
+        Stream(9).carry(server, client, MEGABYTE // 4)
         return reasons(daemon)
 
     until(use, lambda found: found == {LOSSY})
@@ -97,6 +87,6 @@ def test_losses_on_the_way_to_us(session, lossy):
     # Of the emulator's two directions, that to the router.
     legs = {"client": SHORT, "server": SHORT, lossy: SHORT | {"loss_down": 2}}
     daemon, client, server = session(legs["client"], legs["server"])
-    carry(*((client, server) if lossy == "client" else (server, client)), 2 * MEGABYTE)
+    Stream(9).carry(*((client, server) if lossy == "client" else (server, client)), 2 * MEGABYTE)
     until(lambda: chat(client, server, 10) or reasons(daemon), lambda found: found == {LOSSY})
     assert daemon.status()["packets"] == {"taken": 0, "refused": 1}

@@ -12,7 +12,7 @@ import pytest
 import peers
 from daemon import PORT
 from flows import chat
-from forwarded import ALWAYS, needed, swallowed, take
+from forwarded import ALWAYS, packets_needed, swallowed, take  # pylint: disable=unused-import
 from handshakes import NO_PASSWORD, at_end, read, socks5, socks5_request
 from sessions import through
 from topology import LAN4, SERVER4
@@ -21,11 +21,6 @@ from waiting import until
 pytestmark = [pytest.mark.no_mptcp, pytest.mark.usefixtures("packets_needed")]
 
 ANSWER_BYTES = 12
-
-
-@pytest.fixture(scope="module")
-def packets_needed(bed):
-    needed(bed)
 
 
 def early(daemon, port: int, data: bytes) -> socket.socket:

@@ -11,18 +11,13 @@ import pytest
 
 from daemon import Hawserd
 from flows import chat, tiers
-from forwarded import ALWAYS, needed, programs, take
+from forwarded import ALWAYS, packets_needed, programs, take  # pylint: disable=unused-import
 from handshakes import at_end
-from pattern import MEGABYTE, Stream, together
+from pattern import MEGABYTE, Stream
 from sessions import through
 from waiting import until
 
 pytestmark = [pytest.mark.no_mptcp, pytest.mark.usefixtures("packets_needed")]
-
-
-@pytest.fixture(scope="module")
-def packets_needed(bed):
-    needed(bed)
 
 
 @pytest.fixture
@@ -48,8 +43,7 @@ def test_sessions_go_on(far, killed):
         take(killed, client, server)
         kill(killed)
         chat(client, server, 20)
-        together(lambda: stream.send(server, 2 * MEGABYTE),
-                 lambda: stream.receive(client, 2 * MEGABYTE))
+        stream.carry(server, client, 2 * MEGABYTE)
         successor = Hawserd(far, *ALWAYS)
         chat(client, server, 20)
         client.shutdown(socket.SHUT_WR)

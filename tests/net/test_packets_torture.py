@@ -10,20 +10,16 @@ import pytest
 import peers
 from bad_wire import bad_wires
 from daemon import PORT
-from forwarded import ALWAYS, needed
-from topology import LAN4, LAN6
+from forwarded import ALWAYS, packets_needed  # pylint: disable=unused-import
+from topology import LAN4, LAN6, LINKS, near
 from torture import Torture
 
 pytestmark = [pytest.mark.no_mptcp, pytest.mark.usefixtures("packets_needed")]
 
 SECONDS = int(os.environ.get("SOAK_SECONDS", "30"))
+NOBODY = 9
 # Percent of the packets.
 LOSS, DOUBLE, LATE = 2, 2, 2
-
-
-@pytest.fixture(scope="module")
-def packets_needed(bed):
-    needed(bed)
 
 
 def test_torture(bed, hawserd):
@@ -42,5 +38,8 @@ def test_torture_over_bad_wires(bed, hawserd, brief, ipv6, share):
         torture = Torture(bed, hawserd, *ALWAYS, "--torture", brief=brief, ipv6=ipv6)
         torture.run(int(SECONDS * share))
     assert torture.taken() > 0
-    # The wires are good again, for other tests.
+    # The wires are good again, for other tests. Nobody listens beyond the links, and says so.
     peers.connect(bed.client, LAN6 if ipv6 else LAN4, PORT).close()
+    for link in LINKS:
+        with pytest.raises(ConnectionRefusedError):
+            peers.connect(bed.server, near(link)[ipv6], NOBODY)

@@ -96,7 +96,7 @@ def test_chat_is_tried(hawserd):
             while after["trials"] == before["trials"] + 1 == trials()["trials"]:
                 if used() != {"sockmap" if won else "copy"}:
                     since = time.monotonic()
-                elif time.monotonic() - since > PATIENCE / 2:
+                elif time.monotonic() - since > 0.5:  # as the trial's own clock, not scaled
                     return True
             return False
 
@@ -127,8 +127,7 @@ def test_bulk_leaves(hawserd, direction):
         chat(client, server, 5)
         assert tiers(daemon) == {"sockmap"}
         sender, receiver = (client, server) if direction == "up" else (server, client)
-        together(lambda: stream.send(sender, 4 * MEGABYTE),
-                 lambda: stream.receive(receiver, 4 * MEGABYTE))
+        stream.carry(sender, receiver, 4 * MEGABYTE)
         assert tiers(daemon) == {"copy"}
         # The last: a slow machine is still busy with it when the pair tries to come back.
         assert reasons(daemon) <= {"bulk, not chat", "the target does not keep up",

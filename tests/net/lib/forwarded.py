@@ -11,9 +11,10 @@ import os
 import re
 import socket
 import struct
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from bed import Bed
 from flows import TCP_ONLY, chat, flows, only_with, reasons, tiers
@@ -26,7 +27,8 @@ ALWAYS = (*TCP_ONLY, "--tier", "packets")
 TURN = 64
 
 
-def needed(bed: Bed) -> None:
+@pytest.fixture(scope="module")
+def packets_needed(bed: Bed) -> None:
     only_with(bed, ALWAYS, "packets")
 
 
@@ -54,17 +56,18 @@ def programs(host: Namespace) -> int:
     return found
 
 
-def _bpftool(*words: str) -> dict | list:
-    return json.loads(subprocess.run(["bpftool", "-j", "map", *words], capture_output=True, text=True, check=True).stdout)
-
-
 def keys(daemon) -> int:
     """Connections whose packets the program looks for."""
+    def bpftool(*words: str) -> dict | list:
+        return json.loads(daemon.bed.router.run("bpftool", "-j", "map", *words))
+
     for entry in os.scandir(f"/proc/{daemon.pid}/fdinfo"):
+        text = ""
         with contextlib.suppress(FileNotFoundError):
-            number = re.search(r"^map_id:\s*(\d+)$", Path(entry.path).read_text("ascii"), re.MULTILINE)
-            if number and _bpftool("show", "id", number[1])["name"] == "keys":
-                return len(_bpftool("dump", "id", number[1]))
+            text = Path(entry.path).read_text("ascii")
+        number = re.search(r"^map_id:\s*(\d+)$", text, re.MULTILINE)
+        if number and bpftool("show", "id", number[1])["name"] == "keys":
+            return len(bpftool("dump", "id", number[1]))
     raise AssertionError("no map is called so")
 
 

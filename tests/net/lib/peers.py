@@ -82,7 +82,7 @@ def connect(namespace: Namespace, address: str, port: int, mptcp: bool = False,
 
 
 def reset(sock: socket.socket) -> None:
-    """Ends the connection by a reset, as user/socket_reset.c does, which says why so."""
+    """Ends the connection by a reset, as user/net/socket_reset.c does, which says why so."""
     nobody = struct.pack("H14x", socket.AF_UNSPEC)
     if _LIBC.connect(sock.fileno(), nobody, len(nobody)):
         raise OSError(ctypes.get_errno(), "connect to nobody")

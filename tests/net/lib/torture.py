@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The load of the torture (its program is in tests/net/torture/), the daemons that it goes through,
+"""The load of the torture (its program is in tests/net/lib/torture_load/), the daemons that it goes through,
 and what these must show after it."""
 
 from __future__ import annotations
