@@ -121,7 +121,7 @@ var relay = [
 	[ 'enabled', 'flag', _('Enabled'), '1' ],
 	[ 'tier', 'word', _('How bytes are moved'), [ 'auto', 'copy', 'splice', 'sockmap', 'packets' ], 'auto' ],
 	[ 'tick', 'time', _('How often bulk is looked at: auto, off or a time'), 'auto', [ 'auto', 'off' ] ],
-	[ 'packets', 'flag', _('Forward packets of sessions that take turns, past the firewall (a change needs a restart)'), '0' ],
+	[ 'packets', 'flag', _('Forward packets of sessions that take turns, past the firewall (the first time after a restart)'), '0' ],
 	[ 'bpf', 'flag', _('Load BPF programs (a change needs a restart)'), '1' ],
 	[ 'bpf_pins', 'file', _('Directory for BPF maps (a change needs a restart)'), '/sys/fs/bpf/hawser' ],
 	[ 'local_accel', 'file', _('Clients in this control group send past TCP'), '/sys/fs/cgroup/…' ],
