@@ -105,20 +105,27 @@ static __always_inline void refuse_unusual(const struct packet *packet)
 		tell(found.pair, found.slot, found.leg, HAWSER_PACKETS_EVENT_UNUSUAL, 0);
 }
 
+/* Whether the first len bytes are where they can be read. Some drivers leave headers in fragments;
+ * to ask for a byte more than those of a packet that is not ours has it copied. */
+static __always_inline bool has_linear(struct __sk_buff *skb, __u32 len)
+{
+	return skb->data_end - skb->data >= len ||
+	       (skb->len >= len && !bpf_skb_pull_data(skb, len));
+}
+
 static __always_inline int run(struct __sk_buff *skb, const __u32 network)
 {
 	struct packet packet = {};
 	struct found found = {};
 	const struct tcp_start *tcp;
-	__u32 len = network + sizeof(struct ipv6hdr) + TCP_MIN;
+	__u32 transport = network;
 	bool unusual = false;
 
-	if (skb->vlan_present)
-		return NEXT_PROGRAM;
-	/* Some drivers leave headers in fragments; this is where TCP's first 20 bytes end. */
-	if (skb->len < len)
-		len = skb->len;
-	if (skb->data_end - skb->data < len && bpf_skb_pull_data(skb, len))
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		transport += sizeof(struct iphdr);
+	else if (skb->protocol == bpf_htons(ETH_P_IPV6))
+		transport += sizeof(struct ipv6hdr);
+	if (skb->vlan_present || transport == network || !has_linear(skb, transport))
 		return NEXT_PROGRAM;
 	if (!parse_ip(skb, network, &packet, &unusual)) {
 		if (packet.protocol == IPPROTO_ICMP || packet.protocol == IPPROTO_ICMPV6)
@@ -135,6 +142,8 @@ static __always_inline int run(struct __sk_buff *skb, const __u32 network)
 		refuse_unusual(&packet);
 		return NEXT_PROGRAM;
 	}
+	if (!has_linear(skb, transport + TCP_MIN))
+		return NEXT_PROGRAM;
 	if (packet.key.family == HAWSER_PACKETS_IPV4)
 		tcp = (void *)(long)skb->data + network + sizeof(struct iphdr);
 	else
