@@ -136,7 +136,7 @@ $(BUILD)/unit/http/http_server_off_test: $(call obj,user/http/http_server_off.c)
 $(BUILD)/unit/relay/tick_policy_test: ALL_LDFLAGS += -Wl,--wrap=socket_rtt_us,--wrap=socket_receive_rtt_us
 $(BUILD)/unit/relay/relay_end_test: ALL_LDFLAGS += -Wl,--wrap=socket_received_bytes
 $(BUILD)/unit/relay/hangup_test: ALL_LDFLAGS += -Wl,--wrap=epoll_ctl
-$(BUILD)/unit/relay/relay_pause_test: ALL_LDFLAGS += -Wl,--wrap=send,--wrap=splice
+$(BUILD)/unit/relay/relay_pause_test: ALL_LDFLAGS += -Wl,--wrap=stream_send,--wrap=splice
 $(BUILD)/unit/daemon/report_test $(BUILD)/unit/daemon/report_sessions_test: ALL_LDFLAGS += -Wl,--wrap=worker_get_stats,--wrap=worker_get_sessions,--wrap=worker_get_session,--wrap=worker_holds
 $(BUILD)/unit/upstream/tcp_only_test: ALL_LDFLAGS += -Wl,--wrap=crypto_shorthash
 $(BUILD)/unit/net/socket_reset_test: ALL_LDFLAGS += -Wl,--wrap=setsockopt,--wrap=connect

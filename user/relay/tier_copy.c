@@ -4,24 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "accel/local.h"
+#include "net/stream_io.h"
 #include "relay/flow.h"
-
-/* recv() and send(), but for being points where a thread may be cancelled: nobody cancels ours, and
- * glibc asks for it before and after each. */
-static ssize_t receive(int fd, void *bytes, size_t size)
-{
-	return syscall(SYS_recvfrom, fd, bytes, size, MSG_DONTWAIT, NULL, NULL);
-}
-
-static ssize_t send_out(int fd, const void *bytes, size_t len)
-{
-	return syscall(SYS_sendto, fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
-}
 
 static ssize_t copy_take(struct flow *flow, struct io_buffers *buffers, size_t max)
 {
@@ -31,7 +17,7 @@ static ssize_t copy_take(struct flow *flow, struct io_buffers *buffers, size_t m
 	if (flow->sockmap) {
 		n = sockmap_flow_recv(flow->sockmap, buffers->buffer, size);
 	} else {
-		n = receive(flow->source, buffers->buffer, size);
+		n = stream_recv(flow->source, buffers->buffer, size);
 		if (n < 0)
 			n = -errno;
 	}
@@ -48,7 +34,7 @@ static int copy_give(struct flow *flow, struct io_buffers *buffers)
 	struct held *held = &flow->held;
 
 	while (held->len > 0) {
-		ssize_t n = send_out(flow->target, held->data + held->offset, held->len);
+		ssize_t n = stream_send(flow->target, held->data + held->offset, held->len);
 
 		if (n < 0)
 			return errno == EAGAIN ? 0 : -errno;

@@ -13,8 +13,8 @@
 /* 4, then after 10, 30, 70, 150, 310 ms. */
 #define ATTEMPTS_MAX 15
 
-ssize_t __real_send(int fd, const void *bytes, size_t len, int flags);
-ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags);
+ssize_t __real_stream_send(int fd, const void *bytes, size_t len);
+ssize_t __wrap_stream_send(int fd, const void *bytes, size_t len);
 ssize_t __real_splice(int in, off_t *in_at, int out, off_t *out_at, size_t len, unsigned int flags);
 ssize_t __wrap_splice(int in, off_t *in_at, int out, off_t *out_at, size_t len, unsigned int flags);
 
@@ -33,9 +33,9 @@ static bool refuses(int fd)
 	return true;
 }
 
-ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags)
+ssize_t __wrap_stream_send(int fd, const void *bytes, size_t len)
 {
-	return refuses(fd) ? -1 : __real_send(fd, bytes, len, flags);
+	return refuses(fd) ? -1 : __real_stream_send(fd, bytes, len);
 }
 
 ssize_t __wrap_splice(int in, off_t *in_at, int out, off_t *out_at, size_t len, unsigned int flags)
@@ -91,7 +91,7 @@ static void takes_nothing(enum tier_mode mode, int from, int to, int mute)
 	bench.fixture.relay.flows[UP].last_take = UINT32_MAX;
 	relay_start(&bench.fixture.relay);
 	bench.mute = mute;
-	assert_int_equal(__real_send(from, sent, BYTES, 0), BYTES);
+	assert_int_equal(send(from, sent, BYTES, 0), BYTES);
 	run_for_ms(MUTE_MS);
 	/* On a busy machine it has not run for so long. */
 	for (int i = 0; i < ROUNDS && bench.attempts < 5; i++)
@@ -108,7 +108,7 @@ static void takes_nothing(enum tier_mode mode, int from, int to, int mute)
 	assert_int_equal(len, BYTES);
 	assert_memory_equal(sent, got, BYTES);
 	/* As if nothing had been. */
-	assert_int_equal(__real_send(from, sent, 1, 0), 1);
+	assert_int_equal(send(from, sent, 1, 0), 1);
 	len = 0;
 	for (int i = 0; i < ROUNDS && len == 0; i++) {
 		run_for_ms(5);
@@ -149,7 +149,7 @@ static void reset_in_a_pause(void **state)
 	relay_prepare(&bench.fixture.relay, &bench.fixture.config, 1);
 	relay_start(&bench.fixture.relay);
 	bench.mute = bench.fixture.relay.client.fd;
-	assert_int_equal(__real_send(bench.fixture.server, "x", 1, 0), 1);
+	assert_int_equal(send(bench.fixture.server, "x", 1, 0), 1);
 	run_for_ms(60);
 	setsockopt(bench.fixture.client, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	close(bench.fixture.client);
