@@ -227,6 +227,22 @@ def test_a_start_while_the_name_servers_way_is_dead(site, names, echo):
         assert direct(router, request_times(router, echo.port, 0.9)) == 0
 
 
+@pytest.mark.parametrize("server", [SERVER4, SERVER6])
+def test_a_name_server_with_a_zone_before_it(site, names, echo, server):
+    """Nobody answers there; the other one is asked from the address of each link all the same, and one leads to it."""
+    (site.bed.scratch / "resolv.conf").write_text(f"nameserver fe80::53%a\nnameserver {server}\n", "ascii")
+    site.exit()
+    with contextlib.ExitStack() as stack:
+        if server == SERVER6:
+            also = stack.enter_context(NameServer(site.bed.server, (SERVER6, 53)))
+            also.records.update(names.records)
+        stack.enter_context(site.dead("a"))
+        router = named(site)
+        until(lambda: states(router) == {"one": "up"})
+        hello(router, echo.port)
+        assert direct(router, 1) == 0
+
+
 @pytest.mark.parametrize("trouble", ["silent", "failing", "forgotten"])
 def test_a_start_without_a_name_server(site, names, echo, trouble):
     """What it knew survives; the name server says nothing, that it cannot, or that there is no such

@@ -1,25 +1,29 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Clients that ask for many names, or leave before the answer; names that need no name server; name servers
-with a zone."""
+with a zone; a resolv.conf that changes."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
 import peers
 from dns import NameServer
 from handshakes import Refused, read, socks5, socks5_request
-from topology import LAN6, SERVER4
+from topology import LAN6, SERVER4, SERVER6
 from waiting import until
 
+NEIGHBOUR4 = "10.77.0.3"
 ONE_WORKER = ("--workers", "1", "--timeout", "resolve=30")
-# In resolver.h: questions at once, and those of one client.
-RUNNING_MAX, RUNNING_CLIENT_MAX = 64, 16
+# In resolver.h: questions at once of one client, and those of one client that wait.
+RUNNING_CLIENT_MAX, WAITING_CLIENT_MAX = 16, 512
 FAMILIES = 2
 
 
@@ -59,23 +63,33 @@ def test_who_leaves_takes_the_question_along(hawserd, dns, server):
         assert read(client, 5) == b"hello"
 
 
-def test_one_client_leaves_room_for_others(hawserd, dns, server):
-    """Many patient sessions of one client ask at most so much at once; another's question is not behind theirs."""
-    daemon = hawserd(*ONE_WORKER)
-    names = [f"n{number}.silent.test" for number in range(RUNNING_MAX)]
+def test_one_client_leaves_room_for_others(bed, hawserd, dns, server):
+    """Many patient sessions of one client ask at most so much at once, and at most so many wait; another's question is
+    neither behind theirs nor refused."""
+    daemon = hawserd(*ONE_WORKER, "--socks", "127.0.0.1:1081")
+    places = (RUNNING_CLIENT_MAX + WAITING_CLIENT_MAX) // FAMILIES
+    names = [f"n{number}.silent.test" for number in range(places + 36)]
     dns.silent.update(names)
-    dns.records["host.test"] = [SERVER4]
+    dns.records.update({f"host{number}.test": [SERVER4] for number in range(3)})
     for name in names:
         ask(daemon, name)
-    until(lambda: len(daemon.sessions()), lambda count: count == len(names))
+    until(daemon.active, lambda active: active == places)
+    daemon.await_error("resources")
     asked = until(lambda: {question for question in dns.asked if question[0] in dns.silent},
                   lambda questions: len(questions) >= RUNNING_CLIENT_MAX)
     assert len(asked) == RUNNING_CLIENT_MAX
-    # By IPv6 it is another client.
-    with daemon.connect(family=socket.AF_INET6) as client:
-        socks5(client, "host.test", server.port)
-        client.sendall(b"hello")
-        assert read(client, 5) == b"hello"
+    # By IPv6 it is another client, and so is a neighbour.
+    bed.client.run("ip", "addr", "add", NEIGHBOUR4, "dev", "lan")
+    try:
+        for number, client in enumerate((daemon.connect(family=socket.AF_INET6),
+                                         daemon.connect(source=NEIGHBOUR4),
+                                         peers.connect(bed.router, "127.0.0.1", 1081))):
+            with client:
+                socks5(client, f"host{number}.test", server.port)
+                client.sendall(b"hello")
+                assert read(client, 5) == b"hello"
+    finally:
+        bed.client.run("ip", "addr", "del", f"{NEIGHBOUR4}/32", "dev", "lan")
 
 
 def test_who_waits_gets_a_turn(hawserd, dns, server):
@@ -174,6 +188,31 @@ def test_name_server_with_a_zone(bed, hawserd, server, first):
         bed.router.run("ip", "-6", "address", "del", "fe80::53/64", "dev", device)
 
 
+def test_an_interface_that_comes_later(bed, hawserd, server):
+    """Nobody writes resolv.conf again for it."""
+    path = bed.scratch / "resolv.conf"
+    before = path.read_text("ascii")
+    path.write_text("nameserver fe80::54%late0\n", "ascii")
+    try:
+        daemon = hawserd("--timeout", "resolve=60")
+        with pytest.raises(Refused):
+            daemon.dial("host.test", server.port)
+        assert "there is no interface late0" in daemon.log()
+        bed.router.run("ip", "link", "add", "late0", "type", "veth", "peer", "name", "late1")
+        bed.router.batch("ip", ["link set dev late1 up", "link set dev late0 up",
+                                "addr add fe80::54/64 dev late0 nodad"])
+        index = json.loads(bed.router.run("ip", "-j", "link", "show", "dev", "late0"))[0]["ifindex"]
+        with NameServer(bed.router, ("fe80::54", 53, 0, index)) as dns:
+            dns.records["other.test"] = [SERVER4]
+            with daemon.dial("other.test", server.port) as client:
+                client.sendall(b"hello")
+                assert read(client, 5) == b"hello"
+    finally:
+        path.write_text(before, "ascii")
+        with contextlib.suppress(RuntimeError):
+            bed.router.run("ip", "link", "del", "late0")
+
+
 def test_two_changes_in_one_second(bed, hawserd, dns, server):
     """Of the same length, which is all that a clock of whole seconds would show."""
     dns.records["host.test"] = [SERVER4]
@@ -198,3 +237,75 @@ def test_two_changes_in_one_second(bed, hawserd, dns, server):
         until(resolves)
     finally:
         path.write_text(good, "ascii")
+
+
+SILENT4 = "127.0.0.2"
+
+
+@pytest.fixture
+def etc(bed, tmp_path):
+    """A directory /etc that can be changed."""
+    made = tmp_path / "etc"
+    made.mkdir()
+    for name in "passwd", "group", "nsswitch.conf":
+        if Path("/etc", name).exists():
+            shutil.copy(Path("/etc", name), made / name)
+    shutil.copy(bed.scratch / "hosts", made / "hosts")
+    return made
+
+
+def write(link: Path, server: str) -> None:
+    """Into the file behind the link."""
+    link.resolve().write_text(f"nameserver {server}\n", "ascii")
+
+
+def replace(link: Path, server: str) -> None:
+    """The file behind the link, as resolvconf and OpenWrt do."""
+    new = link.parent.parent / "new"
+    new.write_text(f"nameserver {server}\n", "ascii")
+    new.rename(link.resolve())
+
+
+def point(link: Path, server: str) -> None:
+    """The link at another file."""
+    other = link.parent.parent / server
+    other.write_text(f"nameserver {server}\n", "ascii")
+    new = link.with_name("new")
+    new.symlink_to(other)
+    new.rename(link)
+
+
+@pytest.mark.parametrize("change", [write, replace, point])
+def test_resolv_conf_is_a_symbolic_link(bed, hawserd, dns, server, etc, change):
+    """What is being asked of a name server that went away is asked of the next one, and what comes then at once."""
+    link = etc / "resolv.conf"
+    link.symlink_to(etc.parent / "first")
+    daemon = None
+    with bed.router.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind((SILENT4, 53))
+        silent.settimeout(peers.TIMEOUT_S)
+        write(link, "127.0.0.1")
+        for turn in range(2):
+            dns.records.update({f"{name}{turn}.test": [SERVER4] for name in ("before", "then", "next")})
+            if not daemon:
+                daemon = hawserd(*ONE_WORKER, prefix=(
+                    "unshare", "--mount", "--propagation", "private", "sh", "-c", f'mount --bind {etc} /etc && exec "$@"', "sh"))
+            daemon.dial(f"before{turn}.test", server.port).close()
+            change(link, SILENT4)
+            with ask(daemon, f"then{turn}.test", server.port) as client:
+                silent.recv(512)
+                change(link, "127.0.0.1")
+                assert read(client, 10)[1] == 0
+            daemon.dial(f"next{turn}.test", server.port).close()
+
+
+@pytest.mark.parametrize(("name", "records"), [("host.test", [SERVER4]), ("v6.test", [SERVER6])])
+def test_answers_are_not_kept(hawserd, dns, server, name, records):
+    """The name server has a cache, with a bound; a portal's wrong answer is gone when the portal is."""
+    dns.ttl_s = 3600
+    dns.records[name] = records
+    daemon = hawserd(*ONE_WORKER)
+    for _ in range(3):
+        before = len(dns.asked)
+        daemon.dial(name, server.port).close()
+        assert len(dns.asked) > before

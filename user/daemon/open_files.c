@@ -16,7 +16,7 @@
 /* The main thread's: loop, netlink, files that are being read; half of them for BPF. And to hold.
  */
 #define FDS_MAIN (53 + HOLD_FDS)
-/* Loop, mailbox, hangup, ticks, netlink, resolv.conf, an exit's probe. */
+/* Loop, mailbox, hangup, ticks, netlink, an exit's probe. */
 #define FDS_WORKER 13
 /* Echo sockets, and connects to exits while links are in doubt. */
 #define FDS_LINKS (LINKS_MAX * LINK_PROBES_MAX + 48)

@@ -174,14 +174,10 @@ static void ask_name(struct watched *watched)
 	struct link_portals *portals = watched->portals;
 	const bool v4 = watched->addresses[IP_V4].sa.sa_family != AF_UNSPEC;
 
-	if (!portals->asker || !name_asker_is_current(portals->asker)) {
-		for (size_t i = 0; i < LINKS_MAX; i++)
-			if (portals->watched[i] && portals->watched[i]->query)
-				return;
-		if (portals->asker)
-			name_asker_close(portals->asker);
+	if (portals->asker)
+		(void)name_asker_refresh(portals->asker);
+	else
 		portals->asker = name_asker_open(portals->loop);
-	}
 	if (portals->asker)
 		watched->query = name_query_start(portals->asker, portals->config->at.host,
 						  v4 ? AF_INET : AF_INET6, watched->addresses,
@@ -493,7 +489,6 @@ void link_portals_close(struct link_portals *portals)
 	if (!portals)
 		return;
 	forget_all(portals);
-	if (portals->asker)
-		name_asker_close(portals->asker);
+	name_asker_close(portals->asker);
 	free(portals);
 }

@@ -12,6 +12,9 @@
 #include "base/write_pause.h"
 #include "names/name_servers.h"
 
+/* Idle channels that are kept: of c-ares 1.18 each has 73 KB. */
+#define IDLE_MAX 8
+
 /* A socket of c-ares'. */
 struct ares_io {
 	ev_io io;
@@ -23,17 +26,20 @@ struct ares_io {
 struct name_asker {
 	struct ev_loop *loop;
 	struct name_servers *servers;
+	unsigned int reading;	 /* of resolv.conf: the last one */
+	struct stat resolv_conf; /* as it was then */
 	struct name_query *idle;
-	struct stat read; /* resolv.conf, when it was */
+	size_t idle_count;
 };
 
 struct name_query {
 	struct name_asker *asker;
 	struct name_query *next_idle;
+	unsigned int reading; /* that its channel is made of */
 	ares_channel channel;
 	ev_timer timer; /* of c-ares, or, once answered, to say so from the loop */
 	struct ares_io *ios;
-	struct name_servers_zones zones;
+	struct name_servers_way way;
 	name_query_fn *done;
 	void *context;
 	enum cause cause;
@@ -61,12 +67,44 @@ static void arm(struct name_query *query)
 	ev_timer_start(query->asker->loop, &query->timer);
 }
 
+static void query_free(struct name_query *query)
+{
+	ares_destroy(query->channel);
+	free(query);
+}
+
 /* To make a channel takes c-ares as long as to ask a near name server, so it is used again. */
 static void put_idle(struct name_query *query)
 {
-	ev_timer_stop(query->asker->loop, &query->timer);
-	query->next_idle = query->asker->idle;
-	query->asker->idle = query;
+	struct name_asker *asker = query->asker;
+
+	ev_timer_stop(asker->loop, &query->timer);
+	if (query->reading != asker->reading || asker->idle_count == IDLE_MAX) {
+		query_free(query);
+		return;
+	}
+	query->next_idle = asker->idle;
+	asker->idle = query;
+	asker->idle_count++;
+}
+
+static struct name_query *take_idle(struct name_asker *asker)
+{
+	struct name_query *query = asker->idle;
+
+	if (!query)
+		return NULL;
+	asker->idle = query->next_idle;
+	asker->idle_count--;
+	return query;
+}
+
+static void free_idle(struct name_asker *asker)
+{
+	struct name_query *query;
+
+	while ((query = take_idle(asker)))
+		query_free(query);
 }
 
 void name_query_cancel(struct name_query *query)
@@ -198,24 +236,15 @@ static struct name_query *query_new(struct name_asker *asker)
 	if (!query)
 		return NULL;
 	query->asker = asker;
+	query->reading = asker->reading;
 	ev_init(&query->timer, on_timer);
 	query->timer.data = query;
 	if (name_servers_open(asker->servers, &query->channel, on_socket_state, query,
-			      &query->zones)) {
+			      &query->way)) {
 		free(query);
 		return NULL;
 	}
 	return query;
-}
-
-static void choose_sources(struct name_query *query, const union address *sources)
-{
-	static const uint8_t any[sizeof(struct in6_addr)];
-	const bool v4 = sources && sources[IP_V4].sa.sa_family == AF_INET;
-	const bool v6 = sources && sources[IP_V6].sa.sa_family == AF_INET6;
-
-	ares_set_local_ip4(query->channel, v4 ? ntohl(sources[IP_V4].in4.sin_addr.s_addr) : 0);
-	ares_set_local_ip6(query->channel, v6 ? sources[IP_V6].in6.sin6_addr.s6_addr : any);
 }
 
 struct name_query *name_query_start(struct name_asker *asker, const char *host, int family,
@@ -223,11 +252,9 @@ struct name_query *name_query_start(struct name_asker *asker, const char *host, 
 				    void *context)
 {
 	const struct ares_addrinfo_hints hints = {.ai_family = family, .ai_socktype = SOCK_STREAM};
-	struct name_query *query = asker->idle;
+	struct name_query *query = take_idle(asker);
 
-	if (query)
-		asker->idle = query->next_idle;
-	else
+	if (!query)
 		query = query_new(asker);
 	if (!query)
 		return NULL;
@@ -235,10 +262,29 @@ struct name_query *name_query_start(struct name_asker *asker, const char *host, 
 	query->context = context;
 	query->answered = false;
 	query->count = 0;
-	choose_sources(query, sources);
+	for (enum ip_family each = 0; each < IP_FAMILIES; each++)
+		query->way.sources[each] = sources ? sources[each] : (union address){0};
 	ares_getaddrinfo(query->channel, host, NULL, &hints, on_answer, query);
 	arm(query);
 	return query;
+}
+
+static bool read_servers(struct name_asker *asker)
+{
+	struct name_servers *servers;
+	struct stat now = {0};
+
+	/* Before it is read, so that what changes meanwhile is read again. */
+	(void)stat(NAME_SERVERS_FILE, &now);
+	asker->resolv_conf = now;
+	servers = name_servers_load();
+	if (!servers)
+		return false;
+	name_servers_free(asker->servers);
+	asker->servers = servers;
+	asker->reading++;
+	free_idle(asker);
+	return true;
 }
 
 struct name_asker *name_asker_open(struct ev_loop *loop)
@@ -248,35 +294,31 @@ struct name_asker *name_asker_open(struct ev_loop *loop)
 	if (!asker)
 		return NULL;
 	asker->loop = loop;
-	(void)stat(NAME_SERVERS_FILE, &asker->read);
-	asker->servers = name_servers_load();
-	if (!asker->servers) {
+	if (!read_servers(asker)) {
 		free(asker);
 		return NULL;
 	}
 	return asker;
 }
 
-bool name_asker_is_current(const struct name_asker *asker)
+/* By its name, as inotify(7) sees neither what a symbolic link leads to nor another file there. */
+bool name_asker_refresh(struct name_asker *asker)
 {
-	const struct stat *then = &asker->read;
+	const struct stat *then = &asker->resolv_conf;
 	struct stat now = {0};
 
 	(void)stat(NAME_SERVERS_FILE, &now);
-	return now.st_ino == then->st_ino && now.st_size == then->st_size &&
-	       now.st_mtim.tv_sec == then->st_mtim.tv_sec &&
-	       now.st_mtim.tv_nsec == then->st_mtim.tv_nsec;
+	return (now.st_dev != then->st_dev || now.st_ino != then->st_ino ||
+		now.st_size != then->st_size || now.st_ctim.tv_sec != then->st_ctim.tv_sec ||
+		now.st_ctim.tv_nsec != then->st_ctim.tv_nsec) &&
+	       read_servers(asker);
 }
 
 void name_asker_close(struct name_asker *asker)
 {
-	struct name_query *query;
-
-	while ((query = asker->idle)) {
-		asker->idle = query->next_idle;
-		ares_destroy(query->channel);
-		free(query);
-	}
+	if (!asker)
+		return;
+	free_idle(asker);
 	name_servers_free(asker->servers);
 	free(asker);
 }

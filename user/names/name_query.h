@@ -19,10 +19,11 @@ struct name_query;
  * lacks. */
 struct name_asker *name_asker_open(struct ev_loop *loop);
 
-/* Whether resolv.conf still is the file that it was then. */
-bool name_asker_is_current(const struct name_asker *asker);
+/* Reads resolv.conf again if it has changed, and says whether; one stat(2) if it has not. Queries
+ * that are under way go on as it was before. */
+bool name_asker_refresh(struct name_asker *asker);
 
-/* No query may be under way. */
+/* No query may be under way. NULL is allowed. */
 void name_asker_close(struct name_asker *asker);
 
 /* cause is CAUSE_NONE when there are addresses (ports 0), else CAUSE_NAME_NOT_FOUND (also: no

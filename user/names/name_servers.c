@@ -26,22 +26,20 @@ struct name_servers {
 	/* All of them, in their order: ares_save_options() leaves those with IPv6 out. */
 	struct ares_addr_port_node nodes[NAME_SERVERS_MAX];
 	size_t count;
-	struct name_servers_zones zones;
+	struct name_servers_way way; /* its zones */
 };
 
-static void add_zone(struct name_servers *servers, const struct in6_addr *address, const char *name)
+/* The interface may come later, or again with another index. */
+static void add_zone(struct name_servers *servers, const void *address, const char *interface)
 {
-	const unsigned int interface = if_nametoindex(name);
-	struct name_servers_zones *zones = &servers->zones;
+	struct name_servers_way *way = &servers->way;
 
-	if (interface == 0)
+	if (if_nametoindex(interface) == 0)
 		log_warning(NAME_SERVERS_FILE
-			    ": there is no interface %s: the name server there is not asked",
-			    name);
-	if (interface == 0 || zones->count == NAME_SERVERS_MAX)
-		return;
-	zones->zone[zones->count].address = *address;
-	zones->zone[zones->count++].interface = interface;
+			    ": there is no interface %s; its name server is asked when there is",
+			    interface);
+	memcpy(&way->zones[way->zone_count].address, address, sizeof(struct in6_addr));
+	snprintf(way->zones[way->zone_count++].interface, IF_NAMESIZE, "%s", interface);
 }
 
 /* text: "ADDRESS" or "ADDRESS%INTERFACE"; anything else is not a name server. */
@@ -49,7 +47,6 @@ static void add_server(struct name_servers *servers, char *text)
 {
 	struct ares_addr_port_node *node = &servers->nodes[servers->count];
 	char *zone = strchr(text, '%');
-	const size_t zones = servers->zones.count;
 
 	if (servers->count == NAME_SERVERS_MAX)
 		return;
@@ -62,11 +59,8 @@ static void add_server(struct name_servers *servers, char *text)
 		node->family = AF_INET6;
 	else
 		return;
-	if (zone && node->family == AF_INET6) {
-		add_zone(servers, (const struct in6_addr *)&node->addr.addr6, zone);
-		if (servers->zones.count == zones)
-			return;
-	}
+	if (zone && node->family == AF_INET6)
+		add_zone(servers, &node->addr.addr6, zone);
 	servers->count++;
 }
 
@@ -129,20 +123,30 @@ static int close_socket(ares_socket_t fd, void *data)
 	return close(fd);
 }
 
+static void add_scope(const struct name_servers_way *way, struct sockaddr_in6 *address)
+{
+	for (size_t i = 0; i < way->zone_count; i++)
+		if (memcmp(&address->sin6_addr, &way->zones[i].address,
+			   sizeof(address->sin6_addr)) == 0)
+			address->sin6_scope_id = if_nametoindex(way->zones[i].interface);
+}
+
+/* c-ares leaves all to who connects for it: also from where. */
 static int connect_socket(ares_socket_t fd, const struct sockaddr *address, ares_socklen_t len,
 			  void *data)
 {
-	const struct name_servers_zones *zones = data;
-	struct sockaddr_in6 with_zone;
+	const struct name_servers_way *way = data;
+	union address to = {0};
+	const union address *source;
 
-	if (address->sa_family != AF_INET6)
-		return connect(fd, address, len);
-	memcpy(&with_zone, address, sizeof(with_zone));
-	for (size_t i = 0; i < zones->count; i++)
-		if (memcmp(&with_zone.sin6_addr, &zones->zone[i].address,
-			   sizeof(with_zone.sin6_addr)) == 0)
-			with_zone.sin6_scope_id = zones->zone[i].interface;
-	return connect(fd, (const struct sockaddr *)&with_zone, sizeof(with_zone));
+	memcpy(&to, address, len < sizeof(to) ? len : sizeof(to));
+	source = &way->sources[address_family(&to)];
+	if (to.sa.sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&to.in6.sin6_addr))
+		add_scope(way, &to.in6);
+	else if (source->sa.sa_family != AF_UNSPEC &&
+		 bind(fd, &source->sa, address_length(source)) < 0)
+		return -1;
+	return connect(fd, &to.sa, address_length(&to));
 }
 
 static ares_ssize_t receive(ares_socket_t fd, void *bytes, size_t size, int flags,
@@ -167,25 +171,29 @@ static const struct ares_socket_functions socket_functions = {
 };
 
 int name_servers_open(const struct name_servers *servers, ares_channel *channel,
-		      ares_sock_state_cb on_socket_state, void *data,
-		      struct name_servers_zones *zones)
+		      ares_sock_state_cb on_socket_state, void *data, struct name_servers_way *way)
 {
 	struct ares_options options = servers->options;
+	int mask = servers->mask | ARES_OPT_SOCK_STATE_CB;
 
 	options.sock_state_cb = on_socket_state;
 	options.sock_state_cb_data = data;
-	if (ares_init_options(channel, &options, servers->mask | ARES_OPT_SOCK_STATE_CB)) {
+#ifdef ARES_OPT_QUERY_CACHE
+	/* From 1.31 on c-ares keeps every answer, also that there is none, for up to an hour. */
+	options.qcache_max_ttl = 0;
+	mask |= ARES_OPT_QUERY_CACHE;
+#endif
+	if (ares_init_options(channel, &options, mask)) {
 		*channel = NULL;
 		return -ENOMEM;
 	}
-	*zones = servers->zones;
+	*way = servers->way;
 	if (servers->count > 0 &&
 	    ares_set_servers_ports(*channel, (struct ares_addr_port_node *)servers->nodes)) {
 		ares_destroy(*channel);
 		*channel = NULL;
 		return -ENOMEM;
 	}
-	if (zones->count > 0)
-		ares_set_socket_functions(*channel, &socket_functions, zones);
+	ares_set_socket_functions(*channel, &socket_functions, way);
 	return 0;
 }

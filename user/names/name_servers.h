@@ -4,9 +4,11 @@
 #define HAWSER_NAMES_NAME_SERVERS_H
 
 #include <ares.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stddef.h>
-#include <stdint.h>
+
+#include "base/address.h"
 
 #define NAME_SERVERS_FILE "/etc/resolv.conf"
 #define NAME_SERVERS_MAX  8
@@ -17,19 +19,22 @@ struct name_servers;
 struct name_servers *name_servers_load(void);
 void name_servers_free(struct name_servers *servers);
 
-/* Link-local name servers and the interfaces behind which they are. */
-struct name_servers_zones {
-	size_t count;
+/* How a channel connects to name servers. */
+struct name_servers_way {
+	/* The caller's, before each question: from where; AF_UNSPEC: the kernel's choice. A
+	 * link-local name server is asked from its own link. */
+	union address sources[IP_FAMILIES];
+	/* Link-local name servers and the interfaces behind which they are. */
+	size_t zone_count;
 	struct {
 		struct in6_addr address;
-		uint32_t interface;
-	} zone[NAME_SERVERS_MAX];
+		char interface[IF_NAMESIZE];
+	} zones[NAME_SERVERS_MAX];
 };
 
-/* A channel as resolv.conf has it. zones is filled in, and must stay until ares_destroy(). 0 or
- * -ENOMEM. */
+/* A channel as resolv.conf has it. The zones of way are filled in; it must stay until
+ * ares_destroy(). 0 or -ENOMEM. */
 int name_servers_open(const struct name_servers *servers, ares_channel *channel,
-		      ares_sock_state_cb on_socket_state, void *data,
-		      struct name_servers_zones *zones);
+		      ares_sock_state_cb on_socket_state, void *data, struct name_servers_way *way);
 
 #endif

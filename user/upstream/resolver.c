@@ -11,11 +11,13 @@
 #include "base/clock.h"
 #include "links/link_choice.h"
 #include "names/name_query.h"
-#include "names/name_servers.h"
 
 /* Long enough to spare the name server a client that insists, short enough for who mends it. */
 #define NOT_FOUND_S 5.
 #define NO_ANSWER_S 1.
+
+/* How often resolv.conf is looked at while questions are under way. */
+#define LOOK_S 1.
 
 /* By the kernel's way, or by a link. */
 struct question {
@@ -54,7 +56,7 @@ struct resolver {
 	struct name_list waiting;
 	struct name_list running;
 	struct name_list failed;
-	ev_stat resolv_conf;
+	ev_timer look;
 };
 
 struct lookup {
@@ -93,6 +95,16 @@ static void list_append(struct name_list *list, struct name *name)
 	list->count++;
 }
 
+static bool has_failed(const struct name *name)
+{
+	return name->list == &name->resolver->failed;
+}
+
+static bool is_over(const struct name *name)
+{
+	return has_failed(name) && name->failed_until_s <= clock_monotonic_s();
+}
+
 /* by_links: what was asked for by the kernel's way alone does not do. */
 static struct name *list_find(const struct name_list *list, const char *host, int family,
 			      bool by_links)
@@ -100,7 +112,7 @@ static struct name *list_find(const struct name_list *list, const char *host, in
 	struct name *name = list->first;
 
 	while (name && (name->family != family || (by_links && !name->links) ||
-			strcasecmp(name->host, host) != 0))
+			strcasecmp(name->host, host) != 0 || is_over(name)))
 		name = name->next;
 	return name;
 }
@@ -138,25 +150,48 @@ static void name_tell(struct name *name, enum cause cause, const union address *
 	}
 }
 
+/* While nobody is told of one. */
 static void forget_failed(struct resolver *resolver)
 {
-	const double now_s = clock_monotonic_s();
 	struct name *next;
 
 	for (struct name *name = resolver->failed.first; name; name = next) {
 		next = name->next;
-		if (name->failed_until_s <= now_s || resolver->failed.count > RESOLVER_FAILED_MAX)
+		if (is_over(name) || resolver->failed.count > RESOLVER_FAILED_MAX)
 			name_free(&resolver->failed, name);
 	}
 }
 
-static void forget_all_failed(struct resolver *resolver)
+static void run(struct name *name);
+static void start_waiting(struct resolver *resolver);
+
+/* Links come and go, and with them their name servers: what is being asked is asked of the new
+ * ones. False: they are as before. */
+static bool follow_resolv_conf(struct resolver *resolver)
 {
-	while (resolver->failed.first)
-		name_free(&resolver->failed, resolver->failed.first);
+	struct name *next;
+
+	if (!name_asker_refresh(resolver->asker))
+		return false;
+	for (struct name *name = resolver->failed.first; name; name = name->next)
+		name->failed_until_s = 0;
+	for (struct name *name = resolver->running.first; name; name = next) {
+		next = name->next;
+		stop_asking(name);
+		run(name);
+	}
+	return true;
 }
 
-static void start_waiting(struct resolver *resolver);
+static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct resolver *resolver = timer->data;
+
+	(void)events;
+	(void)follow_resolv_conf(resolver);
+	if (resolver->running.count == 0)
+		ev_timer_stop(loop, timer);
+}
 
 static void on_answer(void *context, enum cause cause, const union address *addresses, size_t count)
 {
@@ -174,12 +209,9 @@ static void on_answer(void *context, enum cause cause, const union address *addr
 	if (cause != CAUSE_NONE && name->asked > 0)
 		return;
 	stop_asking(name);
-	/* libev compares whole seconds: a file that changed twice in one would stay unread. It
-	 * stays among those that are asked for, and so is asked of the new name servers. */
-	if (cause == CAUSE_RESOLVE_FAILED && !name_asker_is_current(resolver->asker)) {
-		ev_feed_event(resolver->loop, &resolver->resolv_conf, EV_STAT);
+	/* Who did not answer may be gone. */
+	if (cause == CAUSE_RESOLVE_FAILED && follow_resolv_conf(resolver))
 		return;
-	}
 	list_remove(&resolver->running, name);
 	/* Who is told may ask again at once. */
 	if (cause == CAUSE_NAME_NOT_FOUND || cause == CAUSE_RESOLVE_FAILED) {
@@ -202,13 +234,14 @@ static bool may_run(const struct resolver *resolver, const struct name *name)
 	size_t questions = 1 + (name->links ? name->links->choices.count : 0);
 	unsigned int of_client = 0;
 
+	if (resolver->running.count >= RESOLVER_RUNNING_MAX)
+		return false;
 	for (const struct name *other = resolver->running.first; other; other = other->next) {
 		questions += other->asked;
 		if (address_same_ip(&other->source, &name->source))
 			of_client++;
 	}
-	if (resolver->running.count >= RESOLVER_RUNNING_MAX ||
-	    (resolver->running.count > 0 && questions > resolver->questions_max))
+	if (resolver->running.count > 0 && questions > resolver->questions_max)
 		return false;
 	return address_is_loopback(&name->client) || of_client < RESOLVER_RUNNING_CLIENT_MAX;
 }
@@ -245,6 +278,8 @@ static void run(struct name *name)
 		return;
 	list_remove(name->list, name);
 	list_append(list, name);
+	if (list == &resolver->running && !ev_is_active(&resolver->look))
+		ev_timer_again(resolver->loop, &resolver->look);
 }
 
 static void start_waiting(struct resolver *resolver)
@@ -258,18 +293,28 @@ static void start_waiting(struct resolver *resolver)
 	}
 }
 
+/* As much as is free: it leaves room for others, who leave room in turn. */
+static bool may_wait(const struct resolver *resolver, const union address *source)
+{
+	size_t of_client = 0;
+
+	for (const struct name *name = resolver->waiting.first; name; name = name->next)
+		of_client += address_same_ip(&name->source, source);
+	return of_client < RESOLVER_WAITING_MAX - resolver->waiting.count;
+}
+
 static struct name *name_new(struct resolver *resolver, const char *host, int family,
 			     const union address *client, const struct link_picker *links)
 {
-	struct name *name =
-		resolver->waiting.count < RESOLVER_WAITING_MAX ? calloc(1, sizeof(*name)) : NULL;
+	const union address source = address_source(client);
+	struct name *name = may_wait(resolver, &source) ? calloc(1, sizeof(*name)) : NULL;
 
 	if (!name)
 		return NULL;
 	name->resolver = resolver;
 	name->family = family;
 	name->client = *client;
-	name->source = address_source(client);
+	name->source = source;
 	name->links = links;
 	strncpy(name->host, host, sizeof(name->host) - 1);
 	list_append(&resolver->waiting, name);
@@ -313,7 +358,7 @@ struct lookup *resolver_start(struct resolver *resolver, const char *host, int f
 		tell_localhost(family, done, context);
 		return NULL;
 	}
-	forget_failed(resolver);
+	(void)follow_resolv_conf(resolver);
 	name = list_find(&resolver->failed, host, family, links);
 	if (name) {
 		done(context, family, name->cause, NULL, 0);
@@ -353,32 +398,10 @@ void lookup_cancel(struct lookup *lookup)
 		lookup->next->link = lookup->link;
 	free(lookup);
 	/* What is not asked for any more is about to be told, or has failed. */
-	if (name->lookups || name->list == &resolver->failed || !name->list)
+	if (name->lookups || has_failed(name) || !name->list)
 		return;
 	name_free(name->list, name);
 	start_waiting(resolver);
-}
-
-/* Links come and go, and with them their name servers: what is being asked is asked of the new
- * ones. */
-static void on_resolv_conf(struct ev_loop *loop, ev_stat *stat, int events)
-{
-	struct resolver *resolver = stat->data;
-	struct name_asker *asker = name_asker_open(loop);
-	struct name *next;
-
-	(void)events;
-	if (!asker)
-		return;
-	forget_all_failed(resolver);
-	for (struct name *name = resolver->running.first; name; name = name->next)
-		stop_asking(name);
-	name_asker_close(resolver->asker);
-	resolver->asker = asker;
-	for (struct name *name = resolver->running.first; name; name = next) {
-		next = name->next;
-		run(name);
-	}
 }
 
 struct resolver *resolver_open(struct ev_loop *loop, uint32_t questions_max)
@@ -397,9 +420,8 @@ struct resolver *resolver_open(struct ev_loop *loop, uint32_t questions_max)
 		free(resolver);
 		return NULL;
 	}
-	ev_stat_init(&resolver->resolv_conf, on_resolv_conf, NAME_SERVERS_FILE, 0.);
-	resolver->resolv_conf.data = resolver;
-	ev_stat_start(loop, &resolver->resolv_conf);
+	ev_timer_init(&resolver->look, on_look, 0., LOOK_S);
+	resolver->look.data = resolver;
 	return resolver;
 }
 
@@ -407,8 +429,9 @@ void resolver_close(struct resolver *resolver)
 {
 	if (!resolver)
 		return;
-	ev_stat_stop(resolver->loop, &resolver->resolv_conf);
-	forget_all_failed(resolver);
+	ev_timer_stop(resolver->loop, &resolver->look);
+	while (resolver->failed.first)
+		name_free(&resolver->failed, resolver->failed.first);
 	name_asker_close(resolver->asker);
 	free(resolver);
 }

@@ -11,9 +11,9 @@
 #include "base/address.h"
 #include "base/cause.h"
 
-#define RESOLVER_RUNNING_MAX	    64	/* names asked for at once; more wait */
-#define RESOLVER_RUNNING_CLIENT_MAX 16	/* of them of one client */
-#define RESOLVER_WAITING_MAX	    512 /* more are refused */
+#define RESOLVER_RUNNING_MAX	    64 /* names asked for at once; more wait */
+#define RESOLVER_RUNNING_CLIENT_MAX 16 /* of them of one client */
+#define RESOLVER_WAITING_MAX	    1024 /* of one client as many as are free then; more are refused */
 #define RESOLVER_FAILED_MAX	    512 /* names remembered as not found, or without an answer */
 
 struct ev_loop;
@@ -34,11 +34,11 @@ struct resolver *resolver_open(struct ev_loop *loop, uint32_t questions_max);
 /* Every lookup must be done or cancelled. NULL is allowed. */
 void resolver_close(struct resolver *resolver);
 
-/* Looks host up in one family (AF_INET, AF_INET6), for a client; those on this host share no limit
- * of their own. links: the name servers are asked by each that works, besides the kernel's way, and
- * the first that knows the name counts; NULL: by the kernel's way alone. Calls done once: from the
- * loop later, or before it returns, and then returns NULL. localhost and all below it are this host
- * (RFC 6761 section 6.3). */
+/* Looks host up in one family (AF_INET, AF_INET6), for a client; those on this host are asked for
+ * without a limit of their own. links: the name servers are asked by each that works, besides the
+ * kernel's way, and the first that knows the name counts; NULL: by the kernel's way alone. Calls
+ * done once: from the loop later, or before it returns, and then returns NULL. localhost and all
+ * below it are this host (RFC 6761 section 6.3). */
 struct lookup *resolver_start(struct resolver *resolver, const char *host, int family,
 			      const union address *client, const struct link_picker *links,
 			      lookup_fn *done, void *context);

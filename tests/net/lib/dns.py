@@ -12,7 +12,6 @@ from namespace import Namespace
 
 _TYPES = {1: "A", 28: "AAAA"}
 _SERVFAIL, _NXDOMAIN = 2, 3
-_TTL_S = 1
 
 
 class NameServer:
@@ -26,6 +25,7 @@ class NameServer:
         self.held: set[str] = set()  # names whose answers wait for release()
         self._waiting: dict[str, list[tuple[bytes, tuple]]] = {}
         self.always = 0  # the code of all answers, if it is not 0
+        self.ttl_s = 1
         self.asked: list[tuple[str, str]] = []
         self._socket = namespace.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET,
                                         socket.SOCK_DGRAM)
@@ -95,5 +95,5 @@ class NameServer:
         # A response, authoritative, recursion desired and available; one question.
         head = bytes([0x85, 0x80 | code]) + b"\0\1" + len(data).to_bytes(2, "big") + bytes(4)
         return head + question + b"".join(
-            b"\xc0\x0c" + question[-4:] + _TTL_S.to_bytes(4, "big")
+            b"\xc0\x0c" + question[-4:] + self.ttl_s.to_bytes(4, "big")
             + len(item).to_bytes(2, "big") + item for item in data)
