@@ -39,6 +39,7 @@ struct announced {
 	size_t count;
 	bool forbade;	   /* joins to the address that was dialled were allowed */
 	uint32_t subflows; /* the limit before; 0: it is as it was */
+	bool unwritten;	   /* the record does not say all this */
 	char fault[160];
 };
 
@@ -66,11 +67,12 @@ static size_t find_ours(const struct announced *announced, const union address *
 	return i;
 }
 
-static int write_record(const struct announced *announced)
+static int write_record(struct announced *announced)
 {
 	char text[TEXT_MAX];
 	char ip[ADDRESS_TEXT_MAX];
 	size_t len = 0;
+	int err;
 
 	for (size_t i = 0; i < announced->count; i++)
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "address %s %u\n",
@@ -79,7 +81,9 @@ static int write_record(const struct announced *announced)
 	len += (size_t)snprintf(text + len, sizeof(text) - len,
 				"joins %d\nsubflows %" PRIu32 "\nend\n", announced->forbade,
 				announced->subflows);
-	return run_file_write(announced->record, text, len);
+	err = run_file_write(announced->record, text, len);
+	announced->unwritten = err != 0;
+	return err;
 }
 
 /* What follows a word of the line; NULL: another word. */
@@ -372,6 +376,8 @@ static void compare(struct announced *announced)
 
 	if (announced->record < 0 && !take_hold(announced))
 		return;
+	if (announced->unwritten)
+		(void)write_record(announced);
 	err = mptcp_pm_list(announced->pm, there, &there_count);
 	if (err) {
 		set_fault(announced, "cannot see what is announced", err);

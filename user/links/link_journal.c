@@ -20,6 +20,7 @@
 
 struct link_journal {
 	int fd;
+	bool behind;
 	char path[PATH_MAX];
 };
 
@@ -102,6 +103,7 @@ int link_journal_write(struct link_journal *record, const struct link_journal_da
 	char text[TEXT_MAX];
 	char ip[ADDRESS_TEXT_MAX];
 	size_t len = 0;
+	int err;
 
 	if (data->has_limits)
 		len += (size_t)snprintf(text, sizeof(text),
@@ -115,7 +117,14 @@ int link_journal_write(struct link_journal *record, const struct link_journal_da
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "portal %s\n",
 					address_format_ip(&data->portals[i], ip));
 	len += (size_t)snprintf(text + len, sizeof(text) - len, "end\n");
-	return run_file_write(record->fd, text, len);
+	err = run_file_write(record->fd, text, len);
+	record->behind = err != 0;
+	return err;
+}
+
+bool link_journal_is_behind(const struct link_journal *record)
+{
+	return record->behind;
 }
 
 void link_journal_close(struct link_journal *record, bool remove)

@@ -35,6 +35,9 @@ struct link_journal *link_journal_open(struct link_journal_data *data);
 /* Call before each change in the kernel. 0 or -errno. */
 int link_journal_write(struct link_journal *record, const struct link_journal_data *data);
 
+/* Whether the last write failed: the file does not say what it should. */
+bool link_journal_is_behind(const struct link_journal *record);
+
 /* Removes the file when nothing is left in the kernel that it would be needed for. NULL is allowed.
  */
 void link_journal_close(struct link_journal *record, bool remove);

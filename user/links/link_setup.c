@@ -322,7 +322,7 @@ static void note_portals(struct link_setup *setup, const struct link *links, siz
 						   ? paths[IP_V4].address
 						   : paths[IP_V6].address;
 	}
-	same = now_count == data->portal_count;
+	same = now_count == data->portal_count && !link_journal_is_behind(setup->record);
 	for (size_t i = 0; same && i < now_count; i++)
 		same = address_same_ip(&now[i], &data->portals[i]);
 	if (same)

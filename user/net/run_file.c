@@ -79,7 +79,9 @@ int run_file_lock(const char *path, enum run_file_lock how)
 int run_file_write(int fd, const char *text, size_t len)
 {
 	/* In one piece; the rest of a longer text before is behind "end". */
-	if (pwrite(fd, text, len, 0) != (ssize_t)len)
-		return -errno;
+	const ssize_t n = pwrite(fd, text, len, 0);
+
+	if (n != (ssize_t)len)
+		return n < 0 ? -errno : -ENOSPC;
 	return ftruncate(fd, (off_t)len) ? -errno : 0;
 }

@@ -143,23 +143,33 @@ static struct json_object *read_file(const char *directory)
 	return json_object_from_file(path);
 }
 
-/* What makes no sense says nothing; the exits' names do. root: is taken over; may be NULL. */
-static void recall(const struct config *config, struct json_object *root)
+/* What makes no sense says nothing; the exits' names do. */
+static void recall(struct exit_memory *memory, const struct config *config)
 {
+	struct json_object *root = memory->written ? json_tokener_parse(memory->written)
+						   : read_file(config->state_dir);
+
 	for (size_t i = 0; i < config->exit_count; i++)
 		recall_exit(&config->exits[i], json_member(root, "exits"));
+	if (root && !memory->written)
+		memory->written =
+			strdup(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY));
 	json_object_put(root);
 }
 
 void exit_memory_configure(struct exit_memory *memory, const struct config *config)
 {
 	const struct config *old = memory->config;
-	/* The file may wait for a slow disk. */
-	const bool known = old && strcmp(old->state_dir, config->state_dir) == 0;
 	bool any = false;
 
 	if (old)
 		save(memory);
+	/* What was written before may wait for a slow disk. */
+	if (old && strcmp(old->state_dir, config->state_dir) != 0) {
+		free(memory->written);
+		memory->written = NULL;
+		memory->written_s = 0;
+	}
 	memory->config = config_get(config);
 	config_put(old);
 	for (size_t i = 0; i < config->exit_count; i++)
@@ -167,12 +177,7 @@ void exit_memory_configure(struct exit_memory *memory, const struct config *conf
 	ev_timer_stop(memory->loop, &memory->look);
 	if (!any)
 		return;
-	recall(config, known && memory->written ? json_tokener_parse(memory->written)
-						: read_file(config->state_dir));
-	if (!known || !memory->written) {
-		free(memory->written);
-		memory->written = describe(config);
-	}
+	recall(memory, config);
 	ev_timer_again(memory->loop, &memory->look);
 }
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -151,6 +152,33 @@ static void held_by_one(void **state)
 	link_journal_close(record, true);
 }
 
+/* As where /run is full. */
+static void a_write_that_fails_is_no_write(void **state)
+{
+	const struct link_journal_data data = {.portal_count = 1, .portals = {ip("192.0.2.7")}};
+	struct link_journal_data read;
+	struct link_journal *record = link_journal_open(&read);
+	struct rlimit before, few;
+	int err;
+
+	(void)state;
+	assert_non_null(record);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	few = (struct rlimit){.rlim_cur = 10, .rlim_max = before.rlim_max};
+	setrlimit(RLIMIT_FSIZE, &few);
+	errno = 0;
+	err = link_journal_write(record, &data);
+	setrlimit(RLIMIT_FSIZE, &before);
+	assert_int_equal(err, -ENOSPC);
+	assert_true(link_journal_is_behind(record));
+	assert_int_equal(link_journal_write(record, &data), 0);
+	assert_false(link_journal_is_behind(record));
+	link_journal_close(record, false);
+	record = link_journal_open(&read);
+	assert_int_equal(read.portal_count, 1);
+	link_journal_close(record, true);
+}
+
 static void garbage(void **state)
 {
 	static const char *const texts[] = {
@@ -185,6 +213,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(written_and_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(as_many_as_there_may_be, setup, teardown),
 		cmocka_unit_test_setup_teardown(held_by_one, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_write_that_fails_is_no_write, setup, teardown),
 		cmocka_unit_test_setup_teardown(garbage, setup, teardown),
 	};
 
