@@ -207,6 +207,40 @@ def test_first_start(router):
         'link "lte" device': '"wwan0"', 'link "lte" role': '"metered"'}
 
 
+@pytest.mark.parametrize("left", [["wanb"], []], ids=["one", "none"])
+@pytest.mark.parametrize("noted", [True, False], ids=["new", "before"])
+def test_deleted_links_stay_away(router, left, noted):
+    """uci-defaults run again with each upgrade. An older package has noted nothing; what was there then is noted by the
+    first upgrade."""
+    interfaces = ["wan", "wanb"]
+    router.configure(*(("interface", name, {"device": name}) for name in interfaces), name="network")
+    router.configure(("zone", "", {"name": "wan", "network": interfaces}), name="firewall")
+    relay = ("relay", "relay", {"tick": "off"})
+    router.configure(relay, *(() if noted else [("link", name, {"interface": name}) for name in interfaces]))
+    assert router.run("/bin/sh", "/etc/uci-defaults/90-hawser").returncode == 0
+    assert accepted_links(router) == set(interfaces)
+    assert router.translate().stderr.count("hawser.") == 1  # wanb is not up
+    config = router.read("/etc/config/hawser")
+    for name in set(interfaces) - set(left):
+        config = re.sub(rf"^config link '{name}'\n(\t.*\n)*", "", config, flags=re.M)
+    router.write("/etc/config/hawser", config)
+    for _ in range(2):
+        assert router.run("/bin/sh", "/etc/uci-defaults/90-hawser").returncode == 0
+        assert accepted_links(router) == set(left)
+
+
+def test_links_that_come_after_the_first_start(router):
+    """Where there was nothing to make links of, nobody has deleted any."""
+    router.configure(("interface", "lan", {"device": "lan"}), name="network")
+    router.configure(("zone", "", {"name": "lan", "network": ["lan"]}), name="firewall")
+    router.configure(("relay", "relay", {"tick": "off"}))
+    assert router.run("/bin/sh", "/etc/uci-defaults/90-hawser").returncode == 0
+    router.configure(("interface", "wan", {"device": "eth1"}), name="network")
+    router.configure(("zone", "", {"name": "wan", "network": ["wan"]}), name="firewall")
+    assert router.run("/bin/sh", "/etc/uci-defaults/90-hawser").returncode == 0
+    assert accepted_links(router) == {"wan"}
+
+
 @pytest.mark.parametrize(("subnet", "network"), [
     ("10.1.2.3/8", "10.0.0.0/8"), ("192.168.7.200/27", "192.168.7.192/27"), ("203.0.113.9/32", "203.0.113.9/32"),
     ("fd00:1:2:3ff::7/57", "fd00:1:2:380:0:0:0:0/57"), ("2001:db8::/128", "2001:db8:0:0:0:0:0:0/128"),
