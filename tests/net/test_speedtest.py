@@ -25,7 +25,7 @@ from patience import PATIENCE
 from speed import by_name
 from terminal import Terminal
 from test_link_exit import PORT, Site
-from topology import LAN4, SERVER4
+from topology import LAN4, LINKS, SERVER4
 from waiting import until
 
 pytestmark = pytest.mark.mptcp
@@ -328,6 +328,12 @@ def test_what_cannot_be(site, hawserd):
     for wrong in {"seconds": 1}, {"links": [1]}, {"exit": 2}, {"lease": -1}, {"links": "wan-a"}:
         assert next(iter(wrong)) + ": expected" in router.ask("speedtest-start", **wrong)["error"]
     assert json.loads(json.dumps(router.ask("speedtest-stop"))) == {"stopped": False}
+    site.daemons.remove(router)
+    router.finish()
+    router = site.router(more="\n".join(f"link wan-{link} {{ device = {link}  role = off }}" for link in LINKS))
+    for named, said in ((), 'each has role "off"'), (("wan-b",), "wan-b: off"):
+        status, _, err = speed.run(router, *named)
+        assert status == 1 and "no link can be measured" in err and said in err
 
 
 def other_router(site: Site, port: int, token: hop.Token) -> Hawserd:

@@ -151,7 +151,11 @@ int speed_plan_make(const struct speed_order *order, const struct config *config
 	good = add_links(order, list, count, plan, result);
 	if (order->name_count == 0 && (good > 1 || count == 0))
 		add_row(plan, result, "all", NULL);
-	else if (good == 0) {
+	else if (result->count == 0) {
+		snprintf(said, SPEED_SAID_MAX,
+			 "no link can be measured: each has role \"off\"; expected another one");
+		return -EINVAL;
+	} else if (good == 0) {
 		snprintf(said, SPEED_SAID_MAX, "no link can be measured; %s: %.100s",
 			 result->rows[0].name, result->rows[0].said);
 		return -EINVAL;
