@@ -29,9 +29,21 @@ static bool same_subnet(const union address *a, const union address *b, unsigned
 	return bits % 8 == 0 || ((x[bytes] ^ y[bytes]) & (0xff00 >> bits % 8) & 0xff) == 0;
 }
 
-/* Whether a gateway of before is still one: in the subnet, or on the link by its nature. */
-static bool is_reachable(const union address *gateway, const struct net_address *address)
+/* The kernel takes none such for a gateway. */
+static bool is_own(const union address *gateway, const struct net_view *view)
 {
+	for (size_t i = 0; i < view->address_count; i++)
+		if (address_same_ip(&view->addresses[i].address, gateway))
+			return true;
+	return false;
+}
+
+/* Whether a gateway of before is still one: in the subnet, or on the link by its nature. */
+static bool is_reachable(const union address *gateway, const struct net_address *address,
+			 const struct net_view *view)
+{
+	if (is_own(gateway, view))
+		return false;
 	if (gateway->sa.sa_family == AF_UNSPEC ||
 	    address_family(gateway) != address_family(&address->address))
 		return true;
@@ -76,15 +88,21 @@ static void find_path(struct link *link, enum ip_family family, const struct net
 	if (!address)
 		return;
 	path->address = address->address;
+	if (link->automatic && view->vpn[family]) {
+		path->gateway = (union address){0};
+		path->known = false;
+		path->withdrawn = true;
+		return;
+	}
 	if (!route && device->up && !link->shaken && address_same_ip(&was.address, &path->address))
 		note_missing(path, &was, now_s);
 	if (configured->sa.sa_family != AF_UNSPEC) {
 		path->gateway = *configured;
-		path->routed = true;
+		path->routed = !is_own(configured, view);
 	} else if (route) {
 		path->gateway = route->gateway;
 		path->routed = path->known = path->by_route = true;
-	} else if (was.known && !path->withdrawn && is_reachable(&was.gateway, address)) {
+	} else if (was.known && !path->withdrawn && is_reachable(&was.gateway, address, view)) {
 		path->routed = true;
 	} else {
 		path->gateway = (union address){0};
@@ -181,6 +199,34 @@ static bool has_prefix(const struct link *links, size_t count, const struct pref
 	return false;
 }
 
+static bool has_name(const struct links_config *config, const struct link *links, size_t count,
+		     const char *name)
+{
+	for (size_t i = 0; i < config->count; i++)
+		if (strcmp(config->link[i].name, name) == 0)
+			return true;
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(links[i].config.name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Quotas, figures and events go by names, so that of a link that was found is nobody else's. */
+static void name_apart(const struct links_config *config, const struct link *links, size_t count,
+		       char name[LINK_NAME_MAX + 1])
+{
+	const int room = LINK_NAME_MAX - (int)strlen("-auto99");
+	char apart[LINK_NAME_MAX + 1];
+	char number[4] = "";
+
+	snprintf(apart, sizeof(apart), "%s", name);
+	for (uint8_t i = 2; has_name(config, links, count, apart); i++) {
+		snprintf(apart, sizeof(apart), "%.*s-auto%s", room, name, number);
+		snprintf(number, sizeof(number), "%u", i);
+	}
+	snprintf(name, LINK_NAME_MAX + 1, "%s", apart);
+}
+
 /* At a free table, which is the lowest, so that a link that comes back gets what it had. */
 static struct link *append(struct link links[LINKS_MAX], size_t *count,
 			   const struct link_config *config, bool automatic)
@@ -200,7 +246,8 @@ static struct link *append(struct link links[LINKS_MAX], size_t *count,
 static const struct link_config unnamed = {.role = LINK_ROLE_SHARED, .weight = LINK_WEIGHT_DEFAULT};
 
 /* Returns what there was no room for. */
-static const char *collect_interfaces(const struct net_view *view, struct link links[LINKS_MAX],
+static const char *collect_interfaces(const struct links_config *config,
+				      const struct net_view *view, struct link links[LINKS_MAX],
 				      size_t *count)
 {
 	const struct way_out_kind plain = {.plain = true};
@@ -221,13 +268,14 @@ static const char *collect_interfaces(const struct net_view *view, struct link l
 		}
 		snprintf(found.name, sizeof(found.name), "%s", device->name);
 		snprintf(found.device, sizeof(found.device), "%s", device->name);
+		name_apart(config, links, *count, found.name);
 		append(links, count, &found, true);
 	}
 	return left_out;
 }
 
-static void collect_prefixes(const struct net_view *view, struct link links[LINKS_MAX],
-			     size_t *count)
+static void collect_prefixes(const struct links_config *config, const struct net_view *view,
+			     struct link links[LINKS_MAX], size_t *count)
 {
 	for (size_t i = 0; view->ways[IP_V6].device && i < view->route_count && *count < LINKS_MAX;
 	     i++) {
@@ -243,6 +291,7 @@ static void collect_prefixes(const struct net_view *view, struct link links[LINK
 		snprintf(found.name, sizeof(found.name), "%.*s", LINK_NAME_MAX,
 			 address_format_ip(&route->from.base, text));
 		snprintf(found.device, sizeof(found.device), "%s", device->name);
+		name_apart(config, links, *count, found.name);
 		append(links, count, &found, true)->from = route->from;
 	}
 }
@@ -267,9 +316,19 @@ void links_obey_vpn(const struct links_config *config, struct net_view *view)
 
 		for (size_t i = 0; device && i < config->count; i++)
 			named = named || strcmp(config->link[i].device, device->name) == 0;
-		if (device && device->vpn && !named && !is_of_mesh(view, way->device, family))
+		view->vpn[family] =
+			device && device->vpn && !named && !is_of_mesh(view, way->device, family);
+		if (view->vpn[family])
 			*way = (struct net_way){0};
 	}
+}
+
+/* A reload may have brought a link of the same name. */
+static void rename_found(const struct links_config *config, struct link *links, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (links[i].automatic && has_name(config, NULL, 0, links[i].config.name))
+			name_apart(config, links, count, links[i].config.name);
 }
 
 const char *links_collect(const struct links_config *config, const struct net_view *view,
@@ -280,8 +339,9 @@ const char *links_collect(const struct links_config *config, const struct net_vi
 			append(links, count, &config->link[i], false);
 	if (config->mode != LINKS_AUTO)
 		return NULL;
-	collect_prefixes(view, links, count);
-	return collect_interfaces(view, links, count);
+	rename_found(config, links, *count);
+	collect_prefixes(config, view, links, count);
+	return collect_interfaces(config, view, links, count);
 }
 
 bool link_is_over(const struct link *link, bool crowded, double now_s)

@@ -70,13 +70,14 @@ void link_find_paths(struct link *link, const struct net_view *view, double now_
 
 #define LINK_WITHDRAWN_S 1.
 
-/* Where a VPN that is no link takes what we send, no interface has a default route for us. */
+/* Where a VPN that is no link takes what we send, no interface has a default route for us, and no
+ * link that was found by itself has one of before. */
 void links_obey_vpn(const struct links_config *config, struct net_view *view);
 
 /* Appends to links[0..*count) what mode asks for: those of the configuration, then interfaces that
  * have a default route for plain traffic, but no tunnels, and prefixes of a mesh's gateways. A link
- * that is there already stays as it is. Returns an interface for which there was no room; NULL:
- * none. */
+ * that is there already stays as it is, but for its name if a configured one has that. Returns an
+ * interface for which there was no room; NULL: none. */
 const char *links_collect(const struct links_config *config, const struct net_view *view,
 			  struct link links[LINKS_MAX], size_t *count);
 

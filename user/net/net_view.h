@@ -83,6 +83,7 @@ struct net_view {
 	struct net_rule *rules; /* ours only */
 	size_t rule_count;
 	struct net_way ways[IP_FAMILIES]; /* of plain traffic */
+	bool vpn[IP_FAMILIES];		  /* takes all of it: see links_obey_vpn() */
 };
 
 /* Fills view, to be freed by net_view_free() also on error. 0 or -errno. */

@@ -161,6 +161,51 @@ static void a_gateway_is_remembered(void **state)
 	assert_false(link.paths[IP_V4].works);
 }
 
+/* The kernel would refuse that route each second, for ever. */
+static void an_own_address_is_no_gateway(void **state)
+{
+	struct link link = dsl();
+
+	(void)state;
+	has_address(DSL, "192.0.2.7", 24, 0);
+	has_route(DSL, "192.0.2.1", RT_TABLE_MAIN, 0);
+	look(&link);
+	assert_true(link.paths[IP_V4].works);
+	/* The old router goes, and this one is it from now on. */
+	view.route_count = 0;
+	link.shaken = true;
+	addresses[0].address = ip("192.0.2.1");
+	look(&link);
+	assert_string_equal(link_state_name(link.state), "no-gateway");
+	assert_false(link.paths[IP_V4].routed);
+	/* Nor one that another interface has, nor one that is configured. */
+	addresses[0].address = ip("192.0.2.7");
+	link.config.gateway[IP_V4] = ip("192.0.2.2");
+	look(&link);
+	assert_true(link.paths[IP_V4].works);
+	has_address(LTE, "192.0.2.2", 24, 0);
+	look(&link);
+	assert_false(link.paths[IP_V4].routed);
+}
+
+/* Two of one base are two links of a mesh, of two names. */
+static void prefixes_of_one_base(void **state)
+{
+	struct link links[LINKS_MAX];
+
+	(void)state;
+	view.ways[IP_V6].device = DSL;
+	has_address(1, "2001:db8::7", 128, 0);
+	for (size_t i = 0; i < 2; i++) {
+		has_route(DSL, "fe80::1", RT_TABLE_MAIN, 0);
+		for_some_sources(i ? "2001:db8::/56" : "2001:db8::/48");
+		routes[i].roams = true;
+	}
+	assert_int_equal(collect(links, 0), 2);
+	assert_string_equal(links[0].config.name, "2001:db8::");
+	assert_string_equal(links[1].config.name, "2001:db8::-auto");
+}
+
 static void point_to_point_needs_no_gateway(void **state)
 {
 	struct link link = dsl();
@@ -304,6 +349,8 @@ int main(void)
 		cmocka_unit_test_setup(routes_for_some_sources, setup),
 		cmocka_unit_test_setup(prefixes_of_a_mesh, setup),
 		cmocka_unit_test_setup(a_gateway_is_remembered, setup),
+		cmocka_unit_test_setup(an_own_address_is_no_gateway, setup),
+		cmocka_unit_test_setup(prefixes_of_one_base, setup),
 		cmocka_unit_test_setup(point_to_point_needs_no_gateway, setup),
 		cmocka_unit_test_setup(a_withdrawn_route_ends_it, setup),
 		cmocka_unit_test_setup(a_route_that_is_renewed_ends_nothing, setup),

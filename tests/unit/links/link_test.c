@@ -125,6 +125,124 @@ static void a_vpn_takes_all(void **state)
 	assert_string_equal(links[0].config.device, "lte0");
 }
 
+/* What a link had before the VPN came is no way past it, whatever happens to its interface, with
+ * another index too, as after a redial; nor a while after. */
+static void nothing_goes_past_a_vpn(void **state)
+{
+	const struct links_config config = {.mode = LINKS_AUTO};
+	enum { WAIT, SHAKE, REDIAL, GO_DOWN, LOSE_ADDRESS, WAYS };
+
+	for (int way = 0; way < 2 * WAYS; way++) {
+		struct link links[LINKS_MAX];
+		size_t count = 0;
+		const bool modem = way >= WAYS;
+
+		setup(state);
+		devices[1].no_gateway = modem;
+		devices[2].vpn = true;
+		has_address(DSL, "192.0.2.7", modem ? 32 : 24, 0);
+		has_route(DSL, modem ? "-" : "192.0.2.1", RT_TABLE_MAIN, 0);
+		links_collect(&config, &view, links, &count);
+		look(&links[0]);
+		assert_true(links[0].paths[IP_V4].works);
+		if (way % WAYS == GO_DOWN) {
+			devices[1].up = devices[1].running = false;
+			look(&links[0]);
+		}
+		view.ways[IP_V4] = (struct net_way){LTE, 51820};
+		links_obey_vpn(&config, &view);
+		if (way % WAYS != GO_DOWN)
+			look(&links[0]);
+		now_s += 10;
+		links[0].shaken = way % WAYS == SHAKE;
+		if (way % WAYS == REDIAL)
+			devices[1].index = addresses[0].device = routes[0].device = 17;
+		if (way % WAYS == LOSE_ADDRESS) {
+			view.address_count = 0;
+			look(&links[0]);
+			view.address_count = 1;
+		}
+		devices[1].up = devices[1].running = true;
+		assert_false(look(&links[0]));
+		assert_false(links[0].paths[IP_V4].routed);
+		assert_ip(&links[0].paths[IP_V4].address, "192.0.2.7");
+		/* The VPN ends before the route is back. */
+		view.ways[IP_V4] = (struct net_way){0};
+		view.route_count = 0;
+		links_obey_vpn(&config, &view);
+		look(&links[0]);
+		assert_false(links[0].paths[IP_V4].routed);
+		view.ways[IP_V4] = (struct net_way){devices[1].index, RT_TABLE_MAIN};
+		view.route_count = 1;
+		links_obey_vpn(&config, &view);
+		look(&links[0]);
+		assert_true(links[0].paths[IP_V4].works);
+	}
+}
+
+/* Who configures a link knows where it leads, and a VPN of one family takes nothing of the other.
+ */
+static void a_vpn_leaves_others_alone(void **state)
+{
+	const struct links_config config = {.mode = LINKS_AUTO};
+	struct link links[LINKS_MAX] = {dsl()};
+	size_t count = 1;
+
+	(void)state;
+	devices[1].no_gateway = true;
+	devices[2].vpn = true;
+	has_address(DSL, "192.0.2.7", 32, 0);
+	has_address(DSL, "2001:db8::7", 64, 0);
+	has_route(DSL, "fe80::1", RT_TABLE_MAIN, 0);
+	view.ways[IP_V4] = (struct net_way){LTE, 51820};
+	links_obey_vpn(&config, &view);
+	links_collect(&config, &view, links, &count);
+	assert_int_equal(count, 1);
+	look(&links[0]);
+	assert_true(links[0].paths[IP_V4].works && links[0].paths[IP_V6].works);
+	links[0].automatic = true;
+	look(&links[0]);
+	assert_false(links[0].paths[IP_V4].routed);
+	assert_true(links[0].paths[IP_V6].works);
+}
+
+/* Quotas, figures and events go by the name. */
+static void no_two_links_have_a_name(void **state)
+{
+	struct link_config listed[] = {{.name = "lte0", .device = "dsl0"},
+				       {.name = "lte0-auto", .device = "absent"}};
+	struct links_config config = {.mode = LINKS_AUTO, .link = listed, .count = 2};
+	struct link links[LINKS_MAX];
+	size_t count = 0;
+
+	(void)state;
+	has_route(LTE, "192.0.2.9", RT_TABLE_MAIN, 0);
+	links_collect(&config, &view, links, &count);
+	assert_int_equal(count, 3);
+	assert_string_equal(links[2].config.device, "lte0");
+	assert_string_equal(links[2].config.name, "lte0-auto2");
+	/* A reload brings the name of one that was found. */
+	count = config.count = 0;
+	links_collect(&config, &view, links, &count);
+	assert_string_equal(links[0].config.name, "lte0");
+	config.count = 1;
+	links_collect(&config, &view, links, &count);
+	assert_int_equal(count, 2);
+	assert_string_equal(links[0].config.name, "lte0-auto");
+	assert_string_equal(links[1].config.name, "lte0");
+	links_collect(&config, &view, links, &count);
+	assert_int_equal(count, 2);
+	assert_string_equal(links[0].config.name, "lte0-auto");
+	/* As long as a name may be, and all others taken. */
+	count = 0;
+	for (int i = 0; i < LINKS_MAX; i++) {
+		snprintf(devices[2].name, sizeof(devices[2].name), "longestname%04d", i);
+		links_collect(&config, &view, links, &count);
+		for (size_t j = 0; j + 1 < count; j++)
+			assert_string_not_equal(links[j].config.name, links[count - 1].config.name);
+	}
+}
+
 /* As USB tethering does. */
 static void a_new_name_each_time(void **state)
 {
@@ -213,6 +331,9 @@ int main(void)
 		cmocka_unit_test_setup(the_best_address, setup),
 		cmocka_unit_test_setup(links_that_are_collected, setup),
 		cmocka_unit_test_setup(a_vpn_takes_all, setup),
+		cmocka_unit_test_setup(nothing_goes_past_a_vpn, setup),
+		cmocka_unit_test_setup(a_vpn_leaves_others_alone, setup),
+		cmocka_unit_test_setup(no_two_links_have_a_name, setup),
 		cmocka_unit_test_setup(a_new_name_each_time, setup),
 		cmocka_unit_test_setup(the_same_address_twice, setup),
 		cmocka_unit_test_setup(silent_links_go_but_the_last, setup),
