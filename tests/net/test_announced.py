@@ -132,6 +132,28 @@ def test_a_hand_over_to_who_announces_nothing(bed, manage, tmp_path):
     manager.close_gently()
 
 
+def test_more_than_there_is_a_record_for(host):
+    """Without the right to withdraw what a killed one has announced, others have to wait."""
+    space = host.exit.namespace
+    addresses = [f"10.78.210.{number}" for number in range(1, 9)]
+    space.batch("ip", [f"addr add {address}/32 dev lo" for address in addresses])
+    old, new = (", ".join(f'"{address}:1081"' for address in half) for half in (addresses[:4], addresses[4:]))
+    host(f"daemon {{ announce = {{ {old} }} }}\n")
+    announced = {f"{address} port 1081 signal" for address in addresses[:4]}
+    until(lambda: endpoints(space), lambda now: now == announced)
+    host.exit.kill()
+    daemon = host(f"daemon {{ announce = {{ {new} }} }}\n", prefix=(
+        "setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin", "--pdeathsig", "KILL", "--"))
+    until(lambda: daemon.status()["announced"]["fault"], lambda fault: "withdraw an address" in fault)
+    time.sleep(2.5)  # more looks
+    assert daemon.status()["announced"]["fault"].endswith("Operation not permitted")
+    assert endpoints(space) == announced
+    daemon.signal(signal.SIGINT)
+    assert daemon.wait() == 0
+    host(f"daemon {{ announce = {{ {new} }} }}\n")
+    until(lambda: endpoints(space), lambda now: now == {f"{address} port 1081 signal" for address in addresses[4:]})
+
+
 def test_where_joins_cannot_be_forbidden(bare, host):
     """As under ProtectKernelTunables= of systemd: nothing is announced, nothing else changed; what an earlier one
     has set stays in the record until it can be set back."""

@@ -281,12 +281,17 @@ static void add(struct announced *announced, const union address *address)
 	const struct mptcp_pm_endpoint endpoint = {.address = *address,
 						   .flags = MPTCP_PM_ADDR_FLAG_SIGNAL};
 	const bool is_new = find_ours(announced, address) == announced->count;
+	bool recorded = false;
 	char text[ADDRESS_TEXT_MAX];
 	char what[ADDRESS_TEXT_MAX + sizeof("cannot announce ")];
 	int err = 0;
 
-	if (is_new) {
+	/* Those that cannot be withdrawn stay in the record. */
+	if (is_new && announced->count == ANNOUNCE_MAX) {
+		err = -ENOSPC;
+	} else if (is_new) {
 		announced->ours[announced->count++] = *address;
+		recorded = true;
 		err = write_record(announced);
 	}
 	if (!err)
@@ -295,7 +300,7 @@ static void add(struct announced *announced, const union address *address)
 		log_info("announced to MPTCP clients: %s", address_format_ip(address, text));
 		return;
 	}
-	if (is_new) {
+	if (recorded) {
 		announced->count--;
 		(void)write_record(announced);
 	}
