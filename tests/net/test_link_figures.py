@@ -149,7 +149,7 @@ def test_without_links(bare):
     try:
         done = running.run_cli("links")
         assert done.returncode == 0 and "no links" in done.stderr
-        assert running.ask("links") == {"reason": "", "left_out": "", "fault": "", "put_back": 0,
-                                        "last": "", "last_age_s": 0, "links": [], "events": []}
+        assert running.ask("links") == {"reason": "", "left_out": "", "fault": "", "without_endpoint": "",
+                                        "put_back": 0, "last": "", "last_age_s": 0, "links": [], "events": []}
     finally:
         running.finish()

@@ -5,13 +5,12 @@ and what it makes of links that go and come."""
 from __future__ import annotations
 
 import signal
-
+import time
 
 from bed import Bed
 from daemon import Hawserd
 from links import LINK, bare  # pylint: disable=unused-import
 from topology import LINKS, far, near
-from waiting import until
 from waiting import until
 
 TABLE, RULE = 28000, 900  # the first of our routing tables and rules
@@ -114,8 +113,8 @@ def test_manual(bare):
     daemon = start(bare, *LINK, "--links", "manual")
     assert kernel(bare) == before
     assert daemon.status()["links"] == {"mode": "manual", "count": 2, "up": 2, "set_up": False,
-                                        "reason": "links = manual", "fault": "", "put_back": 0,
-                                        "last": "", "last_age_s": 0}
+                                        "reason": "links = manual", "fault": "", "without_endpoint": "",
+                                        "put_back": 0, "last": "", "last_age_s": 0}
     stop(daemon)
 
 
@@ -173,6 +172,7 @@ def test_reload(bare, tmp_path):
 
 
 def test_what_others_set_up_is_left_alone(bare):
+    """Nor is it a fault, whatever the kernel says of an endpoint whose address has one."""
     run = bare.router.run
     run("ip", "rule", "add", "priority", str(RULE), "from", near("a")[0], "lookup", "77")
     run("ip", "rule", "add", "priority", str(RULE + 1), "to", "192.0.2.1", "lookup", "77")
@@ -180,6 +180,7 @@ def test_what_others_set_up_is_left_alone(bare):
     run("ip", "route", "add", "192.0.2.0/24", "dev", "a", "table", str(TABLE + 2))
     if bare.mptcp:
         run("ip", "mptcp", "endpoint", "add", near("a")[0], "dev", "a", "signal", "id", "77")
+        run("ip", "mptcp", "endpoint", "add", near("b")[0], "subflow", "id", "78")
         run("ip", "mptcp", "limits", "set", "subflow", "8", "add_addr_accepted", "1")
     before = kernel(bare)
     first = start(bare)
@@ -189,6 +190,8 @@ def test_what_others_set_up_is_left_alone(bare):
         endpoint, = (line for line in kernel(bare)["mptcp endpoint"].splitlines() if
                      near("a")[0] in line)
         assert "signal" in endpoint and "subflow" not in endpoint
+        time.sleep(4)  # three failures are a fault
+    assert first.status()["links"]["fault"] == "" == first.status()["links"]["without_endpoint"]
     stop(first, signal.SIGKILL)
     stop(start(bare))
     assert kernel(bare) == before

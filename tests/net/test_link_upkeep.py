@@ -137,15 +137,38 @@ def test_cannot_be_put_back(bare):
     others = [f"198.51.100.{number}" for number in range(1, 9)]
     bare.router.batch("ip", ["mptcp endpoint flush",
                              *(f"mptcp endpoint add {each} signal" for each in others)])
-    until(lambda: daemon.status()["links"]["fault"])
-    assert "cannot be set up" in daemon.run_cli("status").stdout
-    assert "cannot be set up" in daemon.run_cli("links").stderr
+    until(lambda: daemon.status()["links"]["without_endpoint"],
+          lambda named: set(named.split(", ")) == {*near("a"), *near("b")})
+    links = daemon.status()["links"]
+    assert (links["fault"], links["put_back"]) == ("", 0), links
+    assert f"no more MPTCP endpoints: none for {near('a')[0]}" in daemon.run_cli("status").stdout
+    assert f"no more MPTCP endpoints: none for {near('a')[0]}" in daemon.run_cli("links").stderr
     process = bare.router.start([bare.build / "hawser", "--control", daemon.control, "doctor"],
                                 bare.mounts, stdout=subprocess.PIPE, text=True)
     found = process.communicate(timeout=120 * PATIENCE)[0]
-    assert "cannot be set up" in found
-    assert re.search(r"fail  ipv4 endpoint .*\n +fix: kill -HUP ", found), found
+    assert "keeps no more than 8 MPTCP endpoints" in found
+    assert re.search(r"fail  ipv4 endpoint .*\n +fix: see links above", found), found
+    bare.router.run("ip", "mptcp", "endpoint", "delete", "id", "1")
+    until(bare.endpoints, lambda there: near("a")[0] in there)
     bare.router.run("ip", "mptcp", "endpoint", "flush")
-    until(lambda: daemon.status()["links"]["fault"] == "")
+    until(lambda: daemon.status()["links"]["without_endpoint"] == "")
     assert len(bare.router.run("ip", "mptcp", "endpoint").splitlines()) == 4
+    assert daemon.log().count("keeps no more") == 2
     daemon.finish()
+
+
+@pytest.mark.mptcp
+def test_what_the_kernel_refuses_of_one_link(bare, tmp_path):
+    """It is named, and the other link is looked after."""
+    path = tmp_path / "hawser.conf"
+    path.write_text('link a { device = a  gateway = "10.77.1.255" }\nlink b { device = b }\n', "ascii")
+    daemon = Hawserd(bare, "-c", str(path))
+    try:
+        until(lambda: daemon.status()["links"]["fault"],
+              lambda fault: fault == "cannot be set up: route default via 10.77.1.255 dev a: Invalid argument")
+        assert set(near("b")) < set(bare.endpoints())
+        bare.router.run("ip", "link", "set", "dev", "b", "down")
+        until(bare.endpoints, lambda there: not set(near("b")) & set(there))
+        assert daemon.status()["links"]["put_back"] == 0
+    finally:
+        daemon.finish()

@@ -99,12 +99,15 @@ static void show_links_summary(struct json_object *links)
 {
 	const char *reason = json_text(links, "reason");
 	const char *fault = json_text(links, "fault");
+	const char *without = json_text(links, "without_endpoint");
 
 	if (json_count(links, "count") == 0 && !*reason)
 		return;
-	print_line("links", "%" PRIu64 " of %" PRIu64 " up%s%s%s%s", json_count(links, "up"),
+	print_line("links", "%" PRIu64 " of %" PRIu64 " up%s%s%s%s%s%s", json_count(links, "up"),
 		   json_count(links, "count"), *reason ? ", not set up: " : "", reason,
-		   *fault ? ", " : "", fault);
+		   *fault ? ", " : "", fault,
+		   *without ? ", the kernel keeps no more MPTCP endpoints: none for " : "",
+		   without);
 }
 
 /* Nothing when there are none. */

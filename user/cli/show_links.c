@@ -109,6 +109,9 @@ void show_links(struct json_object *answer)
 	fflush(stdout);
 	if (*json_text(answer, "fault"))
 		fprintf(stderr, "hawser: links: %s\n", json_text(answer, "fault"));
+	if (*json_text(answer, "without_endpoint"))
+		fprintf(stderr, "hawser: the kernel keeps no more MPTCP endpoints: none for %s\n",
+			json_text(answer, "without_endpoint"));
 	if (json_count(answer, "put_back") > 0)
 		fprintf(stderr,
 			"hawser: others deleted what hawserd had set up; put back %" PRIu64

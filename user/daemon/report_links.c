@@ -217,6 +217,7 @@ void report_links_upkeep(struct json_object *object, const struct links *links)
 	const struct link_upkeep *upkeep = links ? links_upkeep(links) : &none;
 
 	put_text(object, "fault", upkeep->fault);
+	put_text(object, "without_endpoint", upkeep->crowded);
 	put_count(object, "put_back", upkeep->put_back);
 	put_text(object, "last", upkeep->what);
 	put_seconds(object, "last_age_s",

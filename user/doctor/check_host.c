@@ -393,6 +393,15 @@ static bool look_links(struct doctor *doctor, const struct doctor_subject *subje
 			   doctor->link_count, json_count(doctor->link_answer, "put_back"),
 			   json_text(doctor->link_answer, "last"));
 		doctor_mend(out, DOCTOR_DISTURBED_MEND);
+	} else if (*json_text(doctor->link_answer, "without_endpoint")) {
+		doctor_saw(out, DOCTOR_WARN,
+			   "%zu, but the kernel keeps no more than %zu MPTCP "
+			   "endpoints: none for %s",
+			   doctor->link_count, doctor->endpoint_count,
+			   json_text(doctor->link_answer, "without_endpoint"));
+		doctor_mend(out,
+			    "ip mptcp endpoint: delete those of others that nobody needs; else "
+			    "set role = off for the links that matter least");
 	} else if (*json_text(doctor->link_answer, "left_out")) {
 		doctor_saw(out, DOCTOR_WARN, "%zu, which are as many as there may be: %s is none",
 			   doctor->link_count, json_text(doctor->link_answer, "left_out"));

@@ -349,7 +349,9 @@ static bool look_endpoint(struct doctor *doctor, const struct doctor_subject *su
 	}
 	doctor_saw(out, DOCTOR_FAIL, "MPTCP has no endpoint %s, so no subflow starts there",
 		   address);
-	if (doctor->set_up)
+	if (doctor->set_up && *json_text(doctor->link_answer, "without_endpoint"))
+		doctor_mend(out, "see links above: the kernel keeps no more");
+	else if (doctor->set_up)
 		mend_by_reload(doctor, out);
 	else
 		doctor_mend(out, "ip mptcp endpoint add %s dev %s subflow", address, link->device);

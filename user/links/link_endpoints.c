@@ -1,31 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The endpoints that links need: made, kept as they are wanted, offered again, and withdrawn. */
+/* The endpoints that links need: made, kept as they are wanted, and offered again. */
 #include <errno.h>
 #include <linux/mptcp.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "links/link_setup_private.h"
-#include "net/mptcp_diag.h"
+#include "links/link_endpoints_private.h"
 
 /* How soon to see whether an endpoint whose kind is to change is nobody's last one; then twice as
  * late each time. */
 #define MESH_LOOK_S	5.
 #define MESH_LOOK_MAX_S 320.
-
-/* What there is at this moment. */
-struct census {
-	struct mptcp_pm_endpoint there[MPTCP_PM_ENDPOINTS_MAX];
-	size_t there_count;
-	struct mptcp_diag_subflow *subflows;
-	size_t subflow_count;
-	/* Of ours, those that are not wanted. */
-	union address leaving[LINK_JOURNAL_ENDPOINTS_MAX];
-	size_t leaving_count;
-	bool meshed_otherwise; /* by now: some are not of the kind that is wanted */
-};
 
 bool link_endpoints_want(const struct wanted *wanted, const union address *address)
 {
@@ -35,9 +24,8 @@ bool link_endpoints_want(const struct wanted *wanted, const union address *addre
 	return false;
 }
 
-/* Those that are announced are no link's, though they may have its address. */
-static const struct mptcp_pm_endpoint *find_endpoint(const struct mptcp_pm_endpoint *endpoints,
-						     size_t count, const union address *address)
+const struct mptcp_pm_endpoint *link_endpoints_find(const struct mptcp_pm_endpoint *endpoints,
+						    size_t count, const union address *address)
 {
 	for (size_t i = 0; i < count; i++)
 		if (address_same_ip(&endpoints[i].address, address) &&
@@ -46,24 +34,21 @@ static const struct mptcp_pm_endpoint *find_endpoint(const struct mptcp_pm_endpo
 	return NULL;
 }
 
-/* Whether an endpoint is the one that is wanted, whatever its flags are. */
-static bool is_in_place(const struct mptcp_pm_endpoint *is, const struct mptcp_pm_endpoint *shall)
+struct link_standing link_endpoints_standing(const struct link_setup *setup,
+					     const struct census *census,
+					     const union address *address)
 {
-	return is && is->device == shall->device && !(is->flags & MPTCP_PM_FLAG_IMPLICIT);
+	const struct link_ground ground = {.ours = setup->data.endpoints,
+					   .ours_count = setup->data.endpoint_count,
+					   .leaving = census->leaving,
+					   .leaving_count = census->leaving_count,
+					   .exit_ports = setup->exit_ports,
+					   .exit_port_count = setup->exit_port_count};
+
+	return link_standing_find(census->subflows, census->subflow_count, &ground, address);
 }
 
-static bool is_recorded(const struct link_setup *setup, const union address *address)
-{
-	return address_is_among(address, setup->data.endpoints, setup->data.endpoint_count);
-}
-
-static bool is_meshed_otherwise(const struct mptcp_pm_endpoint *is, uint32_t flags)
-{
-	return !(is->flags & (MPTCP_PM_ADDR_FLAG_SIGNAL | MPTCP_PM_FLAG_IMPLICIT)) &&
-	       (is->flags ^ flags) & MPTCP_PM_ADDR_FLAG_FULLMESH;
-}
-
-static void forget_endpoint(struct link_setup *setup, size_t index)
+void link_endpoints_forget(struct link_setup *setup, size_t index)
 {
 	struct link_journal_data *data = &setup->data;
 
@@ -72,66 +57,16 @@ static void forget_endpoint(struct link_setup *setup, size_t index)
 	(void)link_journal_write(setup->record, data);
 }
 
-/* Those of ours that are gone, or are on another interface now. */
-static int drop_moved(struct link_setup *setup, const struct wanted *wanted,
-		      const struct mptcp_pm_endpoint *there, size_t there_count)
+/* Whether an endpoint is the one that is wanted, whatever its flags are. */
+static bool is_in_place(const struct mptcp_pm_endpoint *is, const struct mptcp_pm_endpoint *shall)
 {
-	struct link_journal_data *data = &setup->data;
-	int err = 0;
-
-	for (size_t i = data->endpoint_count; i-- > 0;) {
-		const union address address = data->endpoints[i];
-		const struct mptcp_pm_endpoint *is = find_endpoint(there, there_count, &address);
-		const struct mptcp_pm_endpoint *shall =
-			find_endpoint(wanted->endpoints, wanted->endpoint_count, &address);
-		const bool is_ours = is && !(is->flags & MPTCP_PM_FLAG_IMPLICIT);
-		int failed = 0;
-
-		if (is_ours && (!shall || is->device == shall->device))
-			continue;
-		/* Deleted by others, and perhaps made again by the kernel for a running subflow. */
-		if (!is_ours)
-			setup->restored[KIND_ENDPOINT] +=
-				link_endpoints_want(&setup->last, &address) && shall;
-		else
-			failed = mptcp_pm_delete(setup->pm, is);
-		if (!failed)
-			forget_endpoint(setup, i);
-		note(&err, failed);
-	}
-	return err;
+	return is && is->device == shall->device && !(is->flags & MPTCP_PM_FLAG_IMPLICIT);
 }
 
-/* Those of ours that are not wanted. Connections that began on the address of a lost link are told
- * at once, too, where another can take over. Where no link can they had better wait for it: without
- * a subflow a connection would never get one again. Not so where the quota is used up; and what a
- * portal answers is no connection, so that any other link will do. */
-static int drop_unwanted(struct link_setup *setup, const struct wanted *wanted,
-			 const struct mptcp_pm_endpoint *there, size_t there_count)
+static bool is_meshed_otherwise(const struct mptcp_pm_endpoint *is, uint32_t flags)
 {
-	struct link_journal_data *data = &setup->data;
-	int err = 0;
-
-	for (size_t i = data->endpoint_count; i-- > 0;) {
-		const union address address = data->endpoints[i];
-		const struct mptcp_pm_endpoint *is = find_endpoint(there, there_count, &address);
-		const bool cut =
-			wanted->works[address_family(&address)] ||
-			address_is_among(&address, wanted->spent, wanted->spent_count) ||
-			((wanted->works[IP_V4] || wanted->works[IP_V6]) &&
-			 address_is_among(&address, wanted->captive, wanted->captive_count));
-		int failed;
-
-		if (!is || link_endpoints_want(wanted, &address) || (!cut && wanted->any_link))
-			continue;
-		failed = mptcp_pm_delete(setup->pm, is);
-		if (cut)
-			(void)mptcp_pm_cut(setup->pm, &address);
-		if (!failed)
-			forget_endpoint(setup, i);
-		note(&err, failed);
-	}
-	return err;
+	return !(is->flags & (MPTCP_PM_ADDR_FLAG_SIGNAL | MPTCP_PM_FLAG_IMPLICIT)) &&
+	       (is->flags ^ flags) & MPTCP_PM_ADDR_FLAG_FULLMESH;
 }
 
 static int add_endpoint(struct link_setup *setup, const struct mptcp_pm_endpoint *endpoint)
@@ -146,89 +81,10 @@ static int add_endpoint(struct link_setup *setup, const struct mptcp_pm_endpoint
 	if (!err)
 		err = mptcp_pm_add(setup->pm, endpoint);
 	if (err)
-		forget_endpoint(setup, data->endpoint_count - 1);
+		link_endpoints_forget(setup, data->endpoint_count - 1);
 	else
 		link_offers_added(&setup->offers, &endpoint->address, clock_monotonic_s());
 	return err;
-}
-
-/* Whether it goes by our own will, as the link works, and may stay while it is needed. */
-static bool may_stay(const struct wanted *wanted, const union address *address)
-{
-	return wanted->works[address_family(address)] &&
-	       (address_is_among(address, wanted->resting, wanted->resting_count) ||
-		address_is_among(address, wanted->spent, wanted->spent_count) ||
-		address_is_among(address, wanted->gone, wanted->gone_count));
-}
-
-/* Whether it goes because its link is lost, while another seems to work. */
-static bool is_lost(const struct wanted *wanted, const union address *address)
-{
-	return wanted->works[address_family(address)] &&
-	       address_is_among(address, wanted->known, wanted->known_count) &&
-	       !address_is_among(address, wanted->captive, wanted->captive_count);
-}
-
-static void hold(struct link_setup *setup, struct wanted *wanted,
-		 const struct mptcp_pm_endpoint *is, const struct link_standing *standing)
-{
-	const bool for_good =
-		!address_is_among(&is->address, wanted->resting, wanted->resting_count);
-	char text[ADDRESS_TEXT_MAX];
-
-	switch (link_offers_hold(&setup->offers, &is->address, for_good, standing,
-				 clock_monotonic_s())) {
-	case LINK_HOLD_NONE:
-		return;
-	case LINK_HOLD_ENDS:
-		log_warning("links: %s goes after %g s: connections without another subflow: %zu",
-			    address_format_ip(&is->address, text), LINK_OFFERS_GRACE_S,
-			    standing->alone);
-		return;
-	case LINK_HOLD_BEGINS:
-		log_info("links: %s stays: connections without another subflow: %zu",
-			 address_format_ip(&is->address, text), standing->alone);
-		break;
-	case LINK_HOLD_ON:
-		break;
-	}
-	if (wanted->endpoint_count == WANTED_ENDPOINTS_MAX)
-		return;
-	wanted->endpoints[wanted->endpoint_count++] = (struct mptcp_pm_endpoint){
-		.address = is->address, .device = is->device, .flags = is->flags, .backup = true};
-}
-
-static struct link_standing find_standing(const struct link_setup *setup,
-					  const struct census *census, const union address *address)
-{
-	const struct link_ground ground = {.ours = setup->data.endpoints,
-					   .ours_count = setup->data.endpoint_count,
-					   .leaving = census->leaving,
-					   .leaving_count = census->leaving_count,
-					   .exit_ports = setup->exit_ports,
-					   .exit_port_count = setup->exit_port_count};
-
-	return link_standing_find(census->subflows, census->subflow_count, &ground, address);
-}
-
-/* Adds to wanted what goes by our own will, but not yet; and what is lost, where its end would help
- * nobody: a connection without another subflow would never get one again, and where links come and
- * go in turns, it may yet join or its own link come back. */
-static void hold_leaving(struct link_setup *setup, struct wanted *wanted,
-			 const struct census *census)
-{
-	for (size_t i = 0; i < census->leaving_count; i++) {
-		const union address *address = &census->leaving[i];
-		const struct mptcp_pm_endpoint *is =
-			find_endpoint(census->there, census->there_count, address);
-		struct link_standing standing;
-
-		if (!is || (!may_stay(wanted, address) && !is_lost(wanted, address)))
-			continue;
-		standing = find_standing(setup, census, address);
-		if (may_stay(wanted, address) || (standing.stranded > 0 && standing.served == 0))
-			hold(setup, wanted, is, &standing);
-	}
 }
 
 /* With what flags it is made: connections that lost the subflow they began with, or do so now, join
@@ -241,16 +97,29 @@ static uint32_t flags_for(const struct mptcp_pm_endpoint *endpoint,
 		       : endpoint->flags;
 }
 
+/* Whether an endpoint that is not ours has the address. It will do, whatever it is for: the kernel
+ * takes no second one, unless one has a port of its own. */
+static bool is_taken(const struct census *census, const union address *address)
+{
+	for (size_t i = 0; i < census->there_count; i++)
+		if (address_same_ip(&census->there[i].address, address) &&
+		    address_port(&census->there[i].address) == 0 &&
+		    !(census->there[i].flags & MPTCP_PM_FLAG_IMPLICIT))
+			return true;
+	return false;
+}
+
 /* Whether one has to be made, also as others have deleted it or its interface is another. */
 static bool is_any_new(const struct link_setup *setup, const struct wanted *wanted,
 		       const struct census *census)
 {
 	for (size_t i = 0; i < wanted->endpoint_count; i++) {
 		const struct mptcp_pm_endpoint *shall = &wanted->endpoints[i];
+		const struct mptcp_pm_endpoint *is =
+			link_endpoints_find(census->there, census->there_count, &shall->address);
 
-		if (!is_recorded(setup, &shall->address) ||
-		    !is_in_place(find_endpoint(census->there, census->there_count, &shall->address),
-				 shall))
+		if (is_recorded(setup, &shall->address) ? !is_in_place(is, shall)
+							: !is_taken(census, &shall->address))
 			return true;
 	}
 	return false;
@@ -269,22 +138,66 @@ static bool needs_subflows(const struct link_setup *setup, const struct wanted *
 		    is_meshed_otherwise(&census->there[i], setup->endpoint_flags))
 			return true;
 	for (size_t i = 0; i < census->leaving_count; i++)
-		if (may_stay(wanted, &census->leaving[i]) || is_lost(wanted, &census->leaving[i]))
+		if (link_departures_may_stay(wanted, &census->leaving[i]) ||
+		    link_departures_is_lost(wanted, &census->leaving[i]))
 			return true;
 	return false;
 }
 
-static int take_census(struct link_setup *setup, const struct wanted *wanted, struct census *census)
+static void tell_crowded(struct link_setup *setup, const union address *address)
+{
+	const size_t len = strlen(setup->crowded);
+	char ip[ADDRESS_TEXT_MAX];
+
+	snprintf(setup->crowded + len, sizeof(setup->crowded) - len, "%s%s", len ? ", " : "",
+		 address_format_ip(address, ip));
+}
+
+/* Takes out of wanted what the kernel has no room for, beside those of others. */
+static void fit(struct link_setup *setup, struct wanted *wanted, struct census *census)
+{
+	size_t room = setup->capacity;
+	size_t kept = 0;
+
+	census->room = setup->capacity ? 0 : SIZE_MAX;
+	if (!setup->capacity)
+		return;
+	if (census->there_count < setup->capacity)
+		census->room = setup->capacity - census->there_count;
+	for (size_t i = 0; i < census->there_count && room > 0; i++)
+		room -= !is_recorded(setup, &census->there[i].address) ||
+			census->there[i].flags &
+				(MPTCP_PM_ADDR_FLAG_SIGNAL | MPTCP_PM_FLAG_IMPLICIT);
+	for (size_t i = 0; i < wanted->endpoint_count; i++) {
+		const struct mptcp_pm_endpoint shall = wanted->endpoints[i];
+		const bool is_ours = is_recorded(setup, &shall.address);
+
+		if (room > 0 || (!is_ours && is_taken(census, &shall.address))) {
+			room -= is_ours || !is_taken(census, &shall.address);
+			wanted->endpoints[kept++] = shall;
+			continue;
+		}
+		tell_crowded(setup, &shall.address);
+		if (is_ours)
+			wanted->gone[wanted->gone_count++] = shall.address;
+	}
+	wanted->endpoint_count = kept;
+}
+
+static int take_census(struct link_setup *setup, struct wanted *wanted, struct census *census)
 {
 	const int err = mptcp_pm_list(setup->pm, census->there, &census->there_count);
 
+	if (err)
+		return err;
+	fit(setup, wanted, census);
 	for (size_t i = 0; i < setup->data.endpoint_count; i++)
 		if (!link_endpoints_want(wanted, &setup->data.endpoints[i]))
 			census->leaving[census->leaving_count++] = setup->data.endpoints[i];
-	if (!err && needs_subflows(setup, wanted, census) &&
+	if (needs_subflows(setup, wanted, census) &&
 	    mptcp_diag_list(&census->subflows, &census->subflow_count))
 		log_debug("links: cannot see which connections have joined");
-	return err;
+	return 0;
 }
 
 /* Of one that is being made. If it is of the other kind, looks begin anew. */
@@ -298,14 +211,13 @@ static void note_flags(struct link_setup *setup, struct census *census, bool mes
 }
 
 /* To connections that miss it. */
-static int offer_again(struct link_setup *setup, const struct wanted *wanted, struct census *census)
+static void offer_again(struct link_setup *setup, const struct wanted *wanted,
+			struct census *census)
 {
-	int err = 0;
-
 	for (size_t i = 0; census->subflow_count > 0 && i < wanted->endpoint_count; i++) {
 		const struct mptcp_pm_endpoint *shall = &wanted->endpoints[i];
 		const struct mptcp_pm_endpoint *is =
-			find_endpoint(census->there, census->there_count, &shall->address);
+			link_endpoints_find(census->there, census->there_count, &shall->address);
 		struct mptcp_pm_endpoint offered = *shall;
 		struct link_standing standing;
 		enum link_again again;
@@ -315,7 +227,7 @@ static int offer_again(struct link_setup *setup, const struct wanted *wanted, st
 		if (!is || !is_recorded(setup, &shall->address) ||
 		    address_is_among(&shall->address, census->leaving, census->leaving_count))
 			continue;
-		standing = find_standing(setup, census, &shall->address);
+		standing = link_endpoints_standing(setup, census, &shall->address);
 		again = link_offers_again(&setup->offers, &shall->address, &standing,
 					  clock_monotonic_s());
 		if (again == LINK_AGAIN_NO)
@@ -329,9 +241,8 @@ static int offer_again(struct link_setup *setup, const struct wanted *wanted, st
 		failed = mptcp_pm_delete(setup->pm, is);
 		if (!failed)
 			failed = mptcp_pm_add(setup->pm, &offered);
-		note(&err, failed);
+		link_setup_note(setup, failed, "endpoint", &shall->address);
 	}
-	return err;
 }
 
 /* The kernel ends its subflows and opens them anew, which must be nobody's last one, nor one that
@@ -343,7 +254,8 @@ static int change(struct link_setup *setup, struct census *census,
 
 	changed.backup = shall->backup;
 	if (is_meshed_otherwise(is, shall->flags)) {
-		const struct link_standing standing = find_standing(setup, census, &is->address);
+		const struct link_standing standing =
+			link_endpoints_standing(setup, census, &is->address);
 
 		if (standing.alone == 0 && flags_for(shall, &standing) == shall->flags)
 			changed.flags = shall->flags;
@@ -355,32 +267,68 @@ static int change(struct link_setup *setup, struct census *census,
 	return mptcp_pm_set_flags(setup->pm, &changed);
 }
 
-static int add_wanted(struct link_setup *setup, const struct wanted *wanted, struct census *census)
+static void change_ours(struct link_setup *setup, const struct wanted *wanted,
+			struct census *census)
 {
-	int err = 0;
-
 	for (size_t i = 0; i < wanted->endpoint_count; i++) {
 		const struct mptcp_pm_endpoint *shall = &wanted->endpoints[i];
 		const struct mptcp_pm_endpoint *is =
-			find_endpoint(census->there, census->there_count, &shall->address);
+			link_endpoints_find(census->there, census->there_count, &shall->address);
 
-		if (is_recorded(setup, &shall->address)) {
-			if (is)
-				note(&err, change(setup, census, is, shall));
-		} else if (!is_in_place(is, shall)) {
-			const struct link_standing standing =
-				find_standing(setup, census, &shall->address);
-			struct mptcp_pm_endpoint added = *shall;
-			int failed;
-
-			added.flags = flags_for(shall, &standing);
-			note_flags(setup, census, added.flags != shall->flags);
-			failed = add_endpoint(setup, &added);
-			/* Somebody else's will do. */
-			note(&err, failed == -EEXIST ? 0 : failed);
-		}
+		if (is && is_recorded(setup, &shall->address))
+			link_setup_note(setup, change(setup, census, is, shall), "endpoint",
+					&shall->address);
 	}
+}
+
+/* Learns how many endpoints the kernel keeps. Some kernels (6.1) say of too many what they say of
+ * any fault. */
+static bool is_full(struct link_setup *setup, int refused)
+{
+	struct mptcp_pm_endpoint there[MPTCP_PM_ENDPOINTS_MAX];
+	size_t count;
+
+	if ((refused != -ERANGE && refused != -EINVAL) || mptcp_pm_list(setup->pm, there, &count) ||
+	    count < MPTCP_PM_LIMIT_MAX)
+		return false;
+	setup->capacity = count;
+	return true;
+}
+
+static int add_one(struct link_setup *setup, struct census *census,
+		   const struct mptcp_pm_endpoint *shall)
+{
+	const struct link_standing standing =
+		link_endpoints_standing(setup, census, &shall->address);
+	struct mptcp_pm_endpoint added = *shall;
+	int err;
+
+	added.flags = flags_for(shall, &standing);
+	note_flags(setup, census, added.flags != shall->flags);
+	err = add_endpoint(setup, &added);
+	if (!err && address_is_among(&shall->address, census->deleted, census->deleted_count))
+		setup->restored[KIND_ENDPOINT]++;
 	return err;
+}
+
+/* In their order. What does not fit yet waits for what stays for a while. */
+static void add_missing(struct link_setup *setup, const struct wanted *wanted,
+			struct census *census)
+{
+	for (size_t i = 0; i < wanted->endpoint_count && census->room > 0; i++) {
+		const struct mptcp_pm_endpoint *shall = &wanted->endpoints[i];
+		int err;
+
+		if (is_recorded(setup, &shall->address) || is_taken(census, &shall->address))
+			continue;
+		err = add_one(setup, census, shall);
+		if (err && is_full(setup, err)) {
+			census->room = 0;
+			err = -EAGAIN;
+		}
+		census->room -= !err;
+		link_setup_note(setup, err, "endpoint", &shall->address);
+	}
 }
 
 static void look_at_mesh_later(struct link_setup *setup, bool meshed_otherwise)
@@ -397,6 +345,18 @@ static void look_at_mesh_later(struct link_setup *setup, bool meshed_otherwise)
 	}
 }
 
+/* Those that have to wait, too. */
+static void tell_waiting(struct link_setup *setup, const struct wanted *wanted,
+			 const struct census *census)
+{
+	for (size_t i = 0; census->room == 0 && i < wanted->endpoint_count; i++) {
+		const union address *address = &wanted->endpoints[i].address;
+
+		if (!is_recorded(setup, address) && !is_taken(census, address))
+			tell_crowded(setup, address);
+	}
+}
+
 int link_endpoints_apply(struct link_setup *setup, struct wanted *wanted)
 {
 	struct census *census = calloc(1, sizeof(*census));
@@ -406,12 +366,15 @@ int link_endpoints_apply(struct link_setup *setup, struct wanted *wanted)
 		goto out;
 	for (size_t i = 0; i < wanted->endpoint_count; i++)
 		link_offers_release(&setup->offers, &wanted->endpoints[i].address);
-	hold_leaving(setup, wanted, census);
-	err = drop_moved(setup, wanted, census->there, census->there_count);
-	note(&err, add_wanted(setup, wanted, census));
-	note(&err, offer_again(setup, wanted, census));
+	link_departures_hold(setup, wanted, census);
+	link_departures_drop_moved(setup, wanted, census);
+	change_ours(setup, wanted, census);
+	add_missing(setup, wanted, census);
+	offer_again(setup, wanted, census);
 	/* Last, so that a connection whose only subflow goes has been offered another. */
-	note(&err, drop_unwanted(setup, wanted, census->there, census->there_count));
+	if (link_departures_drop(setup, wanted, census))
+		add_missing(setup, wanted, census);
+	tell_waiting(setup, wanted, census);
 	link_offers_passed(&setup->offers, clock_monotonic_s());
 	look_at_mesh_later(setup, census->meshed_otherwise);
 	free(census->subflows);
@@ -427,10 +390,12 @@ bool link_endpoints_are_disturbed(const struct link_setup *setup)
 
 	if (mptcp_pm_list(setup->pm, there, &there_count))
 		return false;
+	if (*setup->crowded && there_count < setup->capacity)
+		return true;
 	for (size_t i = 0; i < setup->last.endpoint_count; i++) {
 		const struct mptcp_pm_endpoint *shall = &setup->last.endpoints[i];
 		const struct mptcp_pm_endpoint *is =
-			find_endpoint(there, there_count, &shall->address);
+			link_endpoints_find(there, there_count, &shall->address);
 
 		if (is_recorded(setup, &shall->address) &&
 		    (!is_in_place(is, shall) || is->backup != shall->backup))

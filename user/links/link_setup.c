@@ -15,20 +15,39 @@
 #include "links/link_setup_private.h"
 #include "net/route.h"
 
-/* device 0: packets leave by whichever routes say. */
-static void want_endpoint(struct wanted *wanted, const struct link *link,
-			  const struct link_path *path, bool uses, int device)
+static bool uses(const struct link *link, enum ip_family family)
 {
-	/* The kernel has one endpoint for an address, even if two links have the same. */
-	if (uses && !link_endpoints_want(wanted, &path->address))
-		wanted->endpoints[wanted->endpoint_count++] = (struct mptcp_pm_endpoint){
-			.device = device, .backup = link_is_backup(link), .address = path->address};
+	return link->paths[family].works && link->state != LINK_STATE_STANDBY;
+}
+
+/* The kernel keeps few endpoints, so that the lower come first: each link has one before any has a
+ * second. What a link is for the moment counts for nothing, as subflows would end each time. */
+static int rank(const struct link *link, enum ip_family family)
+{
+	return (family == IP_V6 && uses(link, IP_V4) ? 2 : 0) +
+	       (link->config.role == LINK_ROLE_BACKUP ? 1 : 0);
+}
+
+#define RANKS 4
+
+static void want_endpoint(struct wanted *wanted, int of_rank, const struct link *link,
+			  enum ip_family family)
+{
+	const union address *address = &link->paths[family].address;
+
+	/* The kernel has one endpoint for an address, even if two links have the same. Where
+	 * packets of a mesh's prefix leave, its routing daemon says, at each moment. */
+	if (uses(link, family) && rank(link, family) == of_rank &&
+	    !link_endpoints_want(wanted, address))
+		wanted->endpoints[wanted->endpoint_count++] =
+			(struct mptcp_pm_endpoint){.device = link->from.bits > 0 ? 0 : link->device,
+						   .backup = link_is_backup(link),
+						   .address = *address};
 }
 
 static void want_path(struct wanted *wanted, const struct link *link, enum ip_family family)
 {
 	const struct link_path *path = &link->paths[family];
-	const bool uses = path->works && link->state != LINK_STATE_STANDBY;
 
 	wanted->any_link = wanted->any_link || link->config.role != LINK_ROLE_OFF;
 	if (link->state == LINK_STATE_QUOTA && path->address.sa.sa_family != AF_UNSPEC)
@@ -39,14 +58,9 @@ static void want_path(struct wanted *wanted, const struct link *link, enum ip_fa
 		wanted->resting[wanted->resting_count++] = path->address;
 	if (path->address.sa.sa_family != AF_UNSPEC)
 		wanted->known[wanted->known_count++] = path->address;
-	wanted->works[family] = wanted->works[family] || uses;
-	if (!path->routed)
+	wanted->works[family] = wanted->works[family] || uses(link, family);
+	if (!path->routed || link->from.bits > 0)
 		return;
-	/* Where packets of a mesh's prefix leave, its routing daemon says, at each moment. */
-	if (link->from.bits > 0) {
-		want_endpoint(wanted, link, path, uses, 0);
-		return;
-	}
 	wanted->routes[wanted->route_count++] = (struct net_route){.device = link->device,
 								   .family = family,
 								   .gateway = path->gateway,
@@ -62,7 +76,20 @@ static void want_path(struct wanted *wanted, const struct link *link, enum ip_fa
 				  .priority = LINK_PRIORITY_FIRST + link->table - LINK_TABLE_FIRST,
 				  .table = link->table,
 				  .from = path->address};
-	want_endpoint(wanted, link, path, uses, link->device);
+}
+
+static struct wanted *want(const struct link *links, size_t count)
+{
+	struct wanted *wanted = calloc(1, sizeof(*wanted));
+
+	for (size_t i = 0; wanted && i < count; i++)
+		for (enum ip_family family = 0; family < IP_FAMILIES; family++)
+			want_path(wanted, &links[i], family);
+	for (int of_rank = 0; wanted && of_rank < RANKS; of_rank++)
+		for (size_t i = 0; i < count; i++)
+			for (enum ip_family family = 0; family < IP_FAMILIES; family++)
+				want_endpoint(wanted, of_rank, &links[i], family);
+	return wanted;
 }
 
 static bool same_route(const struct net_route *a, const struct net_route *b)
@@ -140,28 +167,68 @@ static bool serves_gone(const struct net_view *view, const struct wanted *wanted
 	return false;
 }
 
+void link_setup_note(struct link_setup *setup, int err, const char *what,
+		     const union address *address)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	if (!err || setup->err)
+		return;
+	setup->err = err;
+	snprintf(setup->refused, sizeof(setup->refused), "%s %s", what,
+		 address_format_ip(address, text));
+}
+
+static void note_all(struct link_setup *setup, int err, const char *what)
+{
+	if (!err || setup->err)
+		return;
+	setup->err = err;
+	snprintf(setup->refused, sizeof(setup->refused), "%s", what);
+}
+
+static void note_route(struct link_setup *setup, int err, const struct net_view *view,
+		       const struct net_route *route)
+{
+	const struct net_device *device = net_view_device_at(view, route->device);
+	const bool has_gateway = route->gateway.sa.sa_family != AF_UNSPEC;
+	char text[ADDRESS_TEXT_MAX];
+
+	if (!err || setup->err)
+		return;
+	setup->err = err;
+	snprintf(setup->refused, sizeof(setup->refused), "route default%s%s dev %s",
+		 has_gateway ? " via " : "",
+		 has_gateway ? address_format_ip(&route->gateway, text) : "",
+		 device ? device->name : "?");
+}
+
+static void note_rule(struct link_setup *setup, int err, const struct net_rule *rule)
+{
+	link_setup_note(setup, err, "rule from", &rule->from);
+}
+
 /* What no link needs. While an endpoint may stay for connections that have nothing else, the rules
  * and the route of its address stay too: gone says which of both. */
-static int remove_routes(const struct link_setup *setup, const struct net_view *view,
-			 const struct wanted *wanted, bool gone)
+static void remove_routes(struct link_setup *setup, const struct net_view *view,
+			  const struct wanted *wanted, bool gone)
 {
-	int err = 0;
-
 	for (size_t i = 0; i < view->rule_count; i++)
 		if (!has_rule(wanted->rules, wanted->rule_count, &view->rules[i]) &&
 		    is_gone(wanted, &view->rules[i]) == gone)
-			note(&err, link_rule_delete(setup->netlink, &view->rules[i]));
+			note_rule(setup, link_rule_delete(setup->netlink, &view->rules[i]),
+				  &view->rules[i]);
 	for (size_t i = 0; i < view->route_count; i++)
 		if (view->routes[i].ours &&
 		    !has_route(wanted->routes, wanted->route_count, &view->routes[i], false) &&
 		    serves_gone(view, wanted, &view->routes[i]) == gone)
-			note(&err, route_delete(setup->netlink, &view->routes[i]));
-	return err;
+			note_route(setup, route_delete(setup->netlink, &view->routes[i]), view,
+				   &view->routes[i]);
 }
 
 /* Of addresses whose endpoint has gone by now. */
-static int remove_gone(const struct link_setup *setup, const struct net_view *view,
-		       struct wanted *wanted)
+static void remove_gone(struct link_setup *setup, const struct net_view *view,
+			struct wanted *wanted)
 {
 	size_t count = 0;
 
@@ -170,96 +237,51 @@ static int remove_gone(const struct link_setup *setup, const struct net_view *vi
 				      setup->data.endpoint_count))
 			wanted->gone[count++] = wanted->gone[i];
 	wanted->gone_count = count;
-	return count > 0 ? remove_routes(setup, view, wanted, true) : 0;
+	if (count > 0)
+		remove_routes(setup, view, wanted, true);
 }
 
-static int apply_routes(struct link_setup *setup, const struct net_view *view,
-			const struct wanted *wanted)
+/* What the kernel refuses is not wanted any more, so that nobody is said to have deleted it. */
+static void add_routes(struct link_setup *setup, const struct net_view *view, struct wanted *wanted)
 {
-	int err = remove_routes(setup, view, wanted, false);
+	const struct wanted *last = &setup->last;
+	size_t kept = 0;
 
-	for (size_t i = 0; i < wanted->route_count; i++)
-		if (!has_route(view->routes, view->route_count, &wanted->routes[i], true)) {
-			note(&err, route_add(setup->netlink, &wanted->routes[i]));
+	for (size_t i = 0; i < wanted->route_count; i++) {
+		const struct net_route *route = &wanted->routes[i];
+		int err = 0;
+
+		if (!has_route(view->routes, view->route_count, route, true)) {
+			err = route_add(setup->netlink, route);
 			setup->restored[KIND_ROUTE] +=
-				has_route(setup->last.routes, setup->last.route_count,
-					  &wanted->routes[i], false);
+				!err && has_route(last->routes, last->route_count, route, false);
 		}
-	for (size_t i = 0; i < wanted->rule_count; i++)
-		if (!has_rule(view->rules, view->rule_count, &wanted->rules[i])) {
-			note(&err, link_rule_add(setup->netlink, &wanted->rules[i]));
-			setup->restored[KIND_RULE] += has_rule(
-				setup->last.rules, setup->last.rule_count, &wanted->rules[i]);
-		}
-	return err;
-}
-
-static uint32_t at_least(uint32_t value, uint32_t least)
-{
-	return value > least ? value : least;
-}
-
-static bool are_lowered(const struct mptcp_pm_limits *raised, const struct mptcp_pm_limits *now)
-{
-	return now->subflows < raised->subflows ||
-	       now->add_addr_accepted < raised->add_addr_accepted;
-}
-
-static int raise_limits(struct link_setup *setup)
-{
-	struct link_journal_data *data = &setup->data;
-	struct mptcp_pm_limits now;
-	int err;
-
-	err = mptcp_pm_get_limits(setup->pm, &now);
-	if (err)
-		return err;
-	if (data->has_limits) {
-		if (!are_lowered(&data->raised, &now))
-			return 0;
-		setup->restored[KIND_LIMIT]++;
-		now.subflows = at_least(now.subflows, data->raised.subflows);
-		now.add_addr_accepted =
-			at_least(now.add_addr_accepted, data->raised.add_addr_accepted);
-		return mptcp_pm_set_limits(setup->pm, &now);
+		note_route(setup, err, view, route);
+		if (!err)
+			wanted->routes[kept++] = *route;
 	}
-	data->before = now;
-	data->raised = (struct mptcp_pm_limits){
-		.subflows = at_least(now.subflows, MPTCP_PM_LIMIT_MAX),
-		.add_addr_accepted = at_least(now.add_addr_accepted, MPTCP_PM_LIMIT_MAX)};
-	data->has_limits = true;
-	err = link_journal_write(setup->record, data);
-	if (!err)
-		err = mptcp_pm_set_limits(setup->pm, &data->raised);
-	if (err)
-		data->has_limits = false;
-	return err;
+	wanted->route_count = kept;
 }
 
-/* Only what is still as we set it. */
-static void restore_limits(struct link_setup *setup)
+static void add_rules(struct link_setup *setup, const struct net_view *view, struct wanted *wanted)
 {
-	struct link_journal_data *data = &setup->data;
-	struct mptcp_pm_limits now;
+	const struct wanted *last = &setup->last;
+	size_t kept = 0;
 
-	if (!data->has_limits || mptcp_pm_get_limits(setup->pm, &now))
-		return;
-	if (now.subflows == data->raised.subflows)
-		now.subflows = data->before.subflows;
-	if (now.add_addr_accepted == data->raised.add_addr_accepted)
-		now.add_addr_accepted = data->before.add_addr_accepted;
-	if (mptcp_pm_set_limits(setup->pm, &now) == 0)
-		data->has_limits = false;
-}
+	for (size_t i = 0; i < wanted->rule_count; i++) {
+		const struct net_rule *rule = &wanted->rules[i];
+		int err = 0;
 
-bool link_setup_take_limit(struct link_setup *setup, uint32_t subflows)
-{
-	struct link_journal_data *data = &setup->data;
-
-	if (!data->has_limits)
-		return false;
-	data->before.subflows = subflows;
-	return link_journal_write(setup->record, data) == 0;
+		if (!has_rule(view->rules, view->rule_count, rule)) {
+			err = link_rule_add(setup->netlink, rule);
+			setup->restored[KIND_RULE] +=
+				!err && has_rule(last->rules, last->rule_count, rule);
+		}
+		note_rule(setup, err, rule);
+		if (!err)
+			wanted->rules[kept++] = *rule;
+	}
+	wanted->rule_count = kept;
 }
 
 struct link_setup *link_setup_open(struct netlink *netlink)
@@ -332,32 +354,37 @@ static void note_portals(struct link_setup *setup, const struct link *links, siz
 	(void)link_journal_write(setup->record, data);
 }
 
+static void apply_mptcp(struct link_setup *setup, struct wanted *wanted)
+{
+	if (wanted->endpoint_count > 0)
+		note_all(setup, link_limits_raise(setup), "MPTCP limits");
+	note_all(setup, link_endpoints_apply(setup, wanted), "MPTCP endpoints");
+}
+
 int link_setup_apply(struct link_setup *setup, const struct net_view *view,
 		     const struct link *links, size_t count)
 {
-	struct wanted *wanted = calloc(1, sizeof(*wanted));
-	int err;
+	struct wanted *wanted = want(links, count);
 
 	if (!wanted)
 		return -ENOMEM;
 	memset(setup->restored, 0, sizeof(setup->restored));
-	for (size_t i = 0; i < count; i++)
-		for (enum ip_family family = 0; family < IP_FAMILIES; family++)
-			want_path(wanted, &links[i], family);
+	setup->err = 0;
+	setup->refused[0] = setup->crowded[0] = '\0';
 	note_portals(setup, links, count);
 	find_gone(setup, view, wanted);
-	err = apply_routes(setup, view, wanted);
+	remove_routes(setup, view, wanted, false);
+	add_routes(setup, view, wanted);
+	add_rules(setup, view, wanted);
 	for (size_t i = 0; i < wanted->endpoint_count; i++)
 		wanted->endpoints[i].flags = setup->endpoint_flags;
-	if (setup->pm && wanted->endpoint_count > 0 && !err)
-		err = raise_limits(setup);
-	if (setup->pm && !err)
-		err = link_endpoints_apply(setup, wanted);
-	note(&err, remove_gone(setup, view, wanted));
+	if (setup->pm && setup->err != -EPERM)
+		apply_mptcp(setup, wanted);
+	remove_gone(setup, view, wanted);
 	setup->last = *wanted;
 	free(wanted);
 	tell_restored(setup);
-	return err;
+	return setup->err;
 }
 
 void link_setup_meet(struct link_setup *setup, const struct exit_config *exits, size_t count)
@@ -392,21 +419,26 @@ bool link_setup_is_due(const struct link_setup *setup)
 			     (setup->mesh_look_s > 0 && now_s >= setup->mesh_look_s));
 }
 
+const char *link_setup_refused(const struct link_setup *setup)
+{
+	return setup->refused;
+}
+
+const char *link_setup_crowded(const struct link_setup *setup)
+{
+	return setup->crowded;
+}
+
 const char *link_setup_restored(const struct link_setup *setup)
 {
 	return setup->restored_text;
 }
 
-bool link_setup_is_disturbed(struct link_setup *setup)
+bool link_setup_is_disturbed(const struct link_setup *setup)
 {
-	struct mptcp_pm_limits now;
-
 	if (!setup->pm || setup->last.endpoint_count == 0)
 		return false;
-	if (link_endpoints_are_disturbed(setup))
-		return true;
-	return setup->data.has_limits && mptcp_pm_get_limits(setup->pm, &now) == 0 &&
-	       are_lowered(&setup->data.raised, &now);
+	return link_endpoints_are_disturbed(setup) || link_limits_are_lowered(setup);
 }
 
 void link_setup_leave(struct link_setup *setup)
@@ -429,7 +461,7 @@ void link_setup_close(struct link_setup *setup)
 		link_setup_apply(setup, &view, NULL, 0) == 0;
 	net_view_free(&view);
 	if (setup->pm)
-		restore_limits(setup);
+		link_limits_restore(setup);
 	clean = clean && !setup->data.has_limits && setup->data.endpoint_count == 0;
 	link_journal_close(setup->record, clean);
 	mptcp_pm_close(setup->pm);

@@ -15,8 +15,9 @@ struct netlink;
 struct link_setup *link_setup_open(struct netlink *netlink);
 
 /* Adds what is missing and removes what is not needed any more, also what an earlier hawserd that
- * was killed has left. view is fresh. 0, or the first error as -errno: -EPERM without
- * CAP_NET_ADMIN. */
+ * was killed has left. Goes on where the kernel refuses something. view is fresh. 0, or the first
+ * error as -errno: -EPERM without CAP_NET_ADMIN. That there is no room for more endpoints is none.
+ */
 int link_setup_apply(struct link_setup *setup, const struct net_view *view,
 		     const struct link *links, size_t count);
 
@@ -34,9 +35,19 @@ void link_setup_shaken(struct link_setup *setup, int device);
  * routes: 1"; "" when it was nothing. */
 const char *link_setup_restored(const struct link_setup *setup);
 
-/* Whether endpoints or limits, of whose changes the kernel tells nobody, are not as they were set.
- */
-bool link_setup_is_disturbed(struct link_setup *setup);
+/* What the first error of the last link_setup_apply() concerns, as "route default via 192.0.2.1 dev
+ * eth0"; "": all, or there was none. */
+const char *link_setup_refused(const struct link_setup *setup);
+
+/* Addresses for which the kernel, full by now, had no room; "": none. */
+const char *link_setup_crowded(const struct link_setup *setup);
+
+/* Longest text of link_setup_crowded(); what does not fit is left out. */
+#define LINK_SETUP_CROWDED_MAX 256
+
+/* Whether endpoints or limits, of whose changes the kernel tells nobody, are not as they were set,
+ * or there is room for more. */
+bool link_setup_is_disturbed(const struct link_setup *setup);
 
 /* Of links that were behind a portal when this was last noted, also by an earlier hawserd. */
 const union address *link_setup_portals(const struct link_setup *setup, size_t *count);

@@ -6,18 +6,20 @@
 #include <stdint.h>
 
 #include "base/log_seldom.h"
+#include "links/link_setup.h"
 
 struct link_upkeep {
-	char fault[96];	       /* why what is needed cannot be set up; "" when it is */
-	unsigned int failures; /* in a row */
-	uint64_t put_back;     /* how often others have deleted what was set up */
-	double put_back_s;     /* when it was last */
-	char what[80];	       /* it was then */
+	char fault[192]; /* why what is needed cannot be set up; "" when it is */
+	char crowded[LINK_SETUP_CROWDED_MAX]; /* addresses without room for; "": none */
+	unsigned int failures;		      /* in a row */
+	uint64_t put_back;		      /* how often others have deleted what was set up */
+	double put_back_s;		      /* when it was last */
+	char what[80];			      /* it was then */
 	struct log_seldom told;
+	struct log_seldom told_crowded;
 };
 
-/* After each link_setup_apply(): restored is what link_setup_restored() says, err what it has
- * returned. */
-void link_upkeep_note(struct link_upkeep *upkeep, const char *restored, int err);
+/* After each link_setup_apply(), which has returned err. */
+void link_upkeep_note(struct link_upkeep *upkeep, const struct link_setup *setup, int err);
 
 #endif

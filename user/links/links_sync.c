@@ -64,8 +64,7 @@ static void set_up(struct links *links, const struct net_view *view, const struc
 	note_moved(links, before);
 	link_setup_meet(links->setup, links->config->exits, links->config->exit_count);
 	err = link_setup_apply(links->setup, view, links->links, links->count);
-	link_upkeep_note(&links->upkeep, link_setup_restored(links->setup),
-			 err == -EPERM ? 0 : err);
+	link_upkeep_note(&links->upkeep, links->setup, err);
 	if (err == -EPERM) {
 		links_only_look(links, "no CAP_NET_ADMIN");
 	} else if (err) {

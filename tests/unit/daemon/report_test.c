@@ -60,7 +60,7 @@ static void status_sums_both_workers(void **state)
 	assert_count(part, "active", a->sessions_active + b->sessions_active);
 	assert_count(part, "total", a->sessions_total + b->sessions_total);
 	part = get(status, "links");
-	assert_members(part, 9);
+	assert_members(part, 10);
 	assert_text(part, "mode", "listed");
 	assert_text(part, "reason", "");
 	assert_count(part, "count", 0);
@@ -300,10 +300,10 @@ static void no_links_are_empty_lists(void **state)
 	struct json_object *answer = ask(&config, workers, "links");
 
 	(void)state;
-	assert_string_equal(
-		json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN),
-		"{\"reason\":\"\",\"left_out\":\"\",\"fault\":\"\",\"put_back\":0,\"last\":\"\","
-		"\"last_age_s\":0.000,\"links\":[],\"events\":[]}");
+	assert_string_equal(json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN),
+			    "{\"reason\":\"\",\"left_out\":\"\",\"fault\":\"\","
+			    "\"without_endpoint\":\"\",\"put_back\":0,\"last\":\"\","
+			    "\"last_age_s\":0.000,\"links\":[],\"events\":[]}");
 	json_object_put(answer);
 }
 
