@@ -100,6 +100,29 @@ def test_control_socket_and_links(hawserd, newcomer, end):
     assert len(old.namespace.run("ip", "rule", "list").splitlines()) < len(rules.splitlines())
 
 
+@pytest.mark.parametrize("options", [(), (*LINK, "--links", "manual")], ids=["none", "manual"])
+def test_links_that_the_new_one_does_not_set_up(bed, hawserd, newcomer, options):
+    """It takes back what the old one leaves, as soon as that lets go."""
+    listed = [["ip", "rule"], ["ip", "route", "show", "table", "all"],
+              *([["ip", "mptcp", "endpoint"], ["ip", "mptcp", "limits"]] if bed.mptcp else [])]
+
+    def state() -> list[str]:
+        return [bed.router.run(*command) for command in listed]
+
+    before = state()
+    old = hawserd(*LINK)
+    assert state() != before
+    with through(old) as (near, far):
+        drain(old)
+        new = newcomer(*LISTEN, *ALLOW, *options, "--control", old.control)
+        until(lambda: new.has(old.control))
+        until(state, lambda now: now == before)
+        near.sendall(b"on")
+        assert read(far, 2) == b"on"
+    assert old.wait() == 0
+    new.stop()
+
+
 def test_interception(bed, hawserd, newcomer, tmp_path):
     """What the setting wants is kept in force by whoever has the control socket."""
     file = tmp_path / "conf"

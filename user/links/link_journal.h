@@ -25,7 +25,7 @@ struct link_journal_data {
 	union address portals[LINKS_MAX]; /* one of each link that is behind a portal */
 };
 
-/* Whether an earlier hawserd has left one here that nobody holds. */
+/* Whether there is one here, which an earlier hawserd has left, or another holds. */
 bool link_journal_left(void);
 
 /* Holds the record, made if need be, and reads what it says. NULL with errno set: EWOULDBLOCK when

@@ -23,6 +23,8 @@
 #define TAKEOVER_S	  0.05
 #define TAKEOVER_MAX_S	  0.25
 #define TAKEOVER_SLOWDOWN 1.05
+/* The same, where nothing waits for it. */
+#define CLEAN_UP_S 1.
 
 void links_only_look(struct links *links, const char *reason)
 {
@@ -55,17 +57,28 @@ static void on_shaken(void *context, int device)
 		link_setup_shaken(links->setup, device);
 }
 
-/* What a hawserd that was killed has left, where now there is nothing to set up. */
-static void clean_up(void)
+static bool are_to_be_set_up(const struct links *links)
 {
-	struct netlink *netlink;
+	const struct links_config *config = &links->config->links;
 
-	if (!link_journal_left())
-		return;
-	netlink = netlink_open(NETLINK_ROUTE);
-	if (netlink)
-		link_setup_close(link_setup_open(netlink));
+	return links_are_wanted(config) && config->mode != LINKS_MANUAL;
+}
+
+/* What a hawserd that was killed, or hands over, has left, where now there is nothing to set up.
+ * While another one has it, that may be about to hand over. */
+static void clean_up(struct links *links)
+{
+	struct netlink *netlink = link_journal_left() ? netlink_open(NETLINK_ROUTE) : NULL;
+	struct link_setup *left = netlink ? link_setup_open(netlink) : NULL;
+	const bool held = netlink && !left && errno == EWOULDBLOCK;
+
+	link_setup_close(left);
 	netlink_close(netlink);
+	links->takeover.repeat = CLEAN_UP_S;
+	if (!held)
+		ev_timer_stop(links->loop, &links->takeover);
+	else if (!ev_is_active(&links->takeover))
+		ev_timer_again(links->loop, &links->takeover);
 }
 
 /* Where an earlier hawserd has left a link alone, nothing begins before it is looked at again. */
@@ -83,6 +96,10 @@ static void on_takeover(struct ev_loop *loop, ev_timer *timer, int events)
 	struct links *links = timer->data;
 
 	(void)events;
+	if (!are_to_be_set_up(links)) {
+		clean_up(links);
+		return;
+	}
 	links->setup = link_setup_open(links->netlink);
 	if (!links->setup && errno == EWOULDBLOCK) {
 		if (timer->repeat < TAKEOVER_MAX_S)
@@ -105,10 +122,10 @@ static void on_takeover(struct ev_loop *loop, ev_timer *timer, int events)
 static void begin_setup(struct links *links)
 {
 	ev_timer_stop(links->loop, &links->takeover);
-	links->reason[0] = '\0';
+	links->reason[0] = links->upkeep.fault[0] = links->upkeep.crowded[0] = '\0';
 	if (links->config->links.mode == LINKS_MANUAL) {
 		snprintf(links->reason, sizeof(links->reason), "links = manual");
-		clean_up();
+		clean_up(links);
 		return;
 	}
 	links->setup = link_setup_open(links->netlink);
@@ -140,7 +157,7 @@ static void end(struct links *links)
 	memset(links->meters, 0, sizeof(links->meters));
 	links->demotion = (struct link_demotion){0};
 	links->reason[0] = '\0';
-	links->upkeep.fault[0] = '\0';
+	links->upkeep.fault[0] = links->upkeep.crowded[0] = '\0';
 }
 
 static int begin(struct links *links)
@@ -202,7 +219,7 @@ void links_configure(struct links *links, const struct config *config)
 	link_portals_configure(links->portals, &links->config->portal);
 	if (!links_are_wanted(&config->links)) {
 		end(links);
-		clean_up();
+		clean_up(links);
 	} else if ((err = begin(links))) {
 		log_warning("links: cannot read interfaces and routes: %s", strerror(-err));
 		snprintf(links->reason, sizeof(links->reason), "%s", strerror(-err));
