@@ -4,8 +4,12 @@ and what it makes of links that go and come."""
 
 from __future__ import annotations
 
+import os
 import signal
 import time
+from pathlib import Path
+
+import pytest
 
 from bed import Bed
 from daemon import Hawserd
@@ -195,3 +199,40 @@ def test_what_others_set_up_is_left_alone(bare):
     stop(first, signal.SIGKILL)
     stop(start(bare))
     assert kernel(bare) == before
+
+
+@pytest.mark.mptcp
+def test_more_addresses_than_endpoints(bare, tmp_path):
+    """Each link has one before any has a second, and nobody tries each second to get more."""
+    links = ""
+    for number in range(3, 8):
+        bare.router.batch("ip", [f"link add l{number} type veth peer name p{number}",
+                                 f"addr add 10.78.{number}.1/24 dev l{number}",
+                                 f"addr add fd78:{number}::1/64 dev l{number} nodad",
+                                 f"link set p{number} up", f"link set l{number} up"])
+        role = "backup" if number == 3 else "shared"
+        links += (f'link l{number} {{ device = l{number}  role = {role}  probe = off  '
+                  f'gateway = {{ "10.78.{number}.2", "fd78:{number}::2" }} }}\n')
+    path = tmp_path / "hawser.conf"
+    path.write_text(links, "ascii")
+    daemon = start(bare, "-c", str(path))
+    expected_there = {f"10.78.{number}.1" for number in range(3, 8)} | {f"fd78:{number}::1" for number in range(4, 7)}
+    until(bare.endpoints, lambda there: set(there) == expected_there)
+    until(lambda: daemon.status()["links"]["without_endpoint"], lambda named: named == "fd78:7::1, fd78:3::1")
+    record, = (fd for fd in Path(f"/proc/{daemon.process.pid}/fd").iterdir() if "/links." in os.readlink(fd))
+    settled = {"since": time.monotonic(), "written": record.stat().st_mtime_ns}
+
+    def rests() -> bool:
+        """For three seconds."""
+        if record.stat().st_mtime_ns != settled["written"]:
+            settled.update(since=time.monotonic(), written=record.stat().st_mtime_ns)
+        return time.monotonic() > settled["since"] + 3
+
+    until(rests)
+    assert daemon.status()["links"]["fault"] == ""
+    bare.router.run("ip", "link", "set", "dev", "l4", "down")
+    until(bare.endpoints, lambda there: {"fd78:3::1", "fd78:7::1"} < set(there))
+    bare.router.run("ip", "link", "set", "dev", "l4", "up")
+    until(bare.endpoints, lambda there: "10.78.4.1" in there)
+    assert daemon.log().count("somebody deleted") == 0
+    stop(daemon)
