@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import signal
 import time
 
 import pytest
 
+import lacking
 import peers
 from lan import LISTEN, METHODS
 from lan_fixtures import interceptor, lan, serve  # pylint: disable=unused-import
@@ -70,3 +72,22 @@ def test_another_method_under_a_connection(lan, interceptor, serve, method):
                 sock.sendall(b"2")
                 sock.recv(1)
                 time.sleep(0.1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_rules_go_before_the_wish(lan, interceptor, method):
+    """hawserd ends what was taken when the wish is gone: what rules bring later would hang. Here the CLI ends at the
+    moment when it deletes that."""
+    before = lan.steering()
+    daemon = interceptor(method)
+    daemon.up()
+    until(lambda: daemon.status()["interception"]["wanted"])
+    daemon.freeze()
+    try:
+        with pytest.raises(RuntimeError):
+            lan.router.run("nsenter", f"--mount={lan.mounts.path}", "--", *lacking.words("life to delete"),
+                           str((lan.build / "hawser").resolve()), "intercept", "down")
+        assert lan.steering() == before
+    finally:
+        daemon.signal(signal.SIGCONT)
+    until(lambda: daemon.status()["interception"]["put_back"])

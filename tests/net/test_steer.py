@@ -29,19 +29,32 @@ def only_with_bpf(lan):
     lan.skip_without("bpf")
 
 
-@pytest.fixture
-def old_kernel(lan, tmp_path):
-    """Has hawserd and hawser do without tcx, so that they use clsact."""
-    build, scripts = lan.build, tmp_path / "old"
+@contextlib.contextmanager
+def programs_that_lack(lan, what, scripts):
+    """Has hawserd and hawser do without something."""
+    build = lan.build
     scripts.mkdir()
     for name in "hawserd", "hawser":
         script = scripts / name
-        script.write_text(f"#!/bin/sh\nexec {shlex.join(lacking.words('tcx'))} "
+        script.write_text(f"#!/bin/sh\nexec {shlex.join(lacking.words(what))} "
                           f"{(build / name).resolve()} \"$@\"\n", "ascii")
         script.chmod(0o755)
     lan.build = scripts
     yield
     lan.build = build
+
+
+@pytest.fixture
+def old_kernel(lan, tmp_path):
+    """Has no tcx, so that clsact is used."""
+    with programs_that_lack(lan, "tcx", tmp_path / "old"):
+        yield
+
+
+@pytest.fixture
+def no_nftables(lan, tmp_path):
+    with programs_that_lack(lan, "nftables", tmp_path / "bare"):
+        yield
 
 
 @pytest.fixture(params=["tcx", "clsact"])
@@ -175,6 +188,32 @@ def test_without_btf(lan, interceptor, serve):
         mounts.close()
     assert asks(lan, SERVER4, server.port) != CLIENT4
     daemon.assert_counted(caught=1)
+
+
+def test_without_nftables(lan, no_nftables, interceptor, serve, tmp_path):
+    """By hand and by the setting; hawserd lives on, and what needs nftables says so."""
+    server = serve()
+    before = lan.steering()
+    daemon = interceptor("bpf")
+    daemon.down()
+    assert not daemon.show()["up"]
+    with pytest.raises(RuntimeError, match="no nftables"):
+        lan.hawser("--lan", "lan", "--method", "tproxy", "intercept", "up", control=daemon.control)
+    daemon.up()
+    assert asks(lan, SERVER4, server.port) != CLIENT4
+    until(lambda: daemon.status()["interception"]["wanted"])
+    assert daemon.show()["method"] == "bpf"
+    found = daemon.doctor("interception")
+    assert {each["verdict"] for each in found.values()} == {"ok"}, found
+    daemon.down()
+    assert lan.steering() == before and not daemon.show()["up"]
+    file = tmp_path / "conf"
+    file.write_text('intercept { up = yes  method = bpf  lan = { "lan" } }\n', "utf-8")
+    daemon.signal(signal.SIGTERM)
+    assert daemon.wait() == 0
+    again = interceptor("bpf", "-c", str(file))
+    until(lambda: asks(lan, SERVER4, server.port) != CLIENT4)
+    assert "warning: nftables" not in again.log()
 
 
 def test_goes_up_on_all_or_none(lan, interceptor, serve):

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "daemon/worker.h"
+#include "intercept/nft.h"
 #include "intercept/nft_set.h"
 #include "intercept/steer_maps.h"
 
@@ -34,6 +35,8 @@ struct heartbeat {
 	int complained;		/* of this -errno last */
 	int maps_complained;	/* the same, of the maps */
 	bool paused;
+	/* As a beat found it: each would have the kernel look for the module. */
+	bool without_nftables;
 	/* Of auto-bypass: */
 	struct worker *const *workers;
 	size_t worker_count;
@@ -65,6 +68,8 @@ static void heartbeat_pass_on(const struct heartbeat *heartbeat,
 					entry->learnt_mptcp ? 0 : heartbeat->expiry_ms);
 		return;
 	}
+	if (heartbeat->without_nftables)
+		return;
 	if (entry->learnt_mptcp)
 		(void)nft_set_delete(set, &element, 1);
 	else
@@ -98,29 +103,38 @@ static void heartbeat_beat_map(struct heartbeat *heartbeat, bool alive)
 	}
 }
 
-static void heartbeat_on_beat(struct ev_loop *loop, struct ev_timer *timer, int events)
+static void heartbeat_beat_sets(struct heartbeat *heartbeat)
 {
-	struct heartbeat *heartbeat = timer->data;
-	int err = 0;
+	const int err = nft_set_renew(ALIVE, heartbeat->families, heartbeat->family_count,
+				      ALIVE_TIMEOUT_MS);
 
-	(void)loop;
-	(void)events;
-	if (!heartbeat->paused)
-		err = nft_set_renew(ALIVE, heartbeat->families, heartbeat->family_count,
-				    ALIVE_TIMEOUT_MS);
-	if (!heartbeat->paused && worker_holds(heartbeat->workers[0]))
+	if (nft_is_absent(err)) {
+		heartbeat->without_nftables = true;
+		return;
+	}
+	if (worker_holds(heartbeat->workers[0]))
 		(void)nft_set_renew(HOLDING, heartbeat->families, heartbeat->family_count,
 				    ALIVE_TIMEOUT_MS);
-	heartbeat_beat_map(heartbeat, !heartbeat->paused);
-	if (heartbeat->auto_bypass)
-		heartbeat_take_detours(heartbeat);
-	steer_maps_close(&heartbeat->maps);
 	if (err && err != -ENOENT && err != heartbeat->complained) {
 		log_warning("nftables: cannot tell the rules that hawserd runs: %s; 'hawser "
 			    "intercept --method redirect' needs a hawserd with CAP_NET_ADMIN",
 			    strerror(-err));
 		heartbeat->complained = err;
 	}
+}
+
+static void heartbeat_on_beat(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+	struct heartbeat *heartbeat = timer->data;
+
+	(void)loop;
+	(void)events;
+	if (!heartbeat->paused && !heartbeat->without_nftables)
+		heartbeat_beat_sets(heartbeat);
+	heartbeat_beat_map(heartbeat, !heartbeat->paused);
+	if (heartbeat->auto_bypass)
+		heartbeat_take_detours(heartbeat);
+	steer_maps_close(&heartbeat->maps);
 }
 
 struct heartbeat *heartbeat_open(struct ev_loop *loop, struct worker *const *workers,
@@ -151,6 +165,7 @@ static void heartbeat_add_family(struct heartbeat *heartbeat, uint8_t protocol)
 void heartbeat_start(struct heartbeat *heartbeat, const struct config *config)
 {
 	heartbeat_stop(heartbeat);
+	heartbeat->without_nftables = false;
 	heartbeat->auto_bypass = config->intercept.auto_bypass;
 	heartbeat->expiry_ms = (uint64_t)(config->tcp_only.expiry_s * 1e3);
 	for (size_t i = 0; i < config->listen_count; i++) {
@@ -174,7 +189,7 @@ static void heartbeat_say_dead(struct heartbeat *heartbeat)
 		steer_maps_close(&heartbeat->maps);
 	}
 	/* One by one: what has timed out already cannot be deleted. */
-	for (size_t i = 0; i < heartbeat->family_count; i++) {
+	for (size_t i = 0; i < heartbeat->family_count && !heartbeat->without_nftables; i++) {
 		(void)nft_set_delete(ALIVE, &heartbeat->families[i], 1);
 		(void)nft_set_delete(HOLDING, &heartbeat->families[i], 1);
 	}
@@ -197,6 +212,9 @@ void heartbeat_pause(struct heartbeat *heartbeat, bool paused)
 {
 	if (paused && !heartbeat->paused)
 		heartbeat_say_dead(heartbeat);
+	/* What is in force now may have brought nftables with it. */
+	if (!paused)
+		heartbeat->without_nftables = false;
 	if (!paused && heartbeat->paused && ev_is_active(&heartbeat->beat))
 		ev_feed_event(heartbeat->loop, &heartbeat->beat, EV_TIMER);
 	heartbeat->paused = paused;

@@ -9,6 +9,7 @@
 #include "doctor/doctor_private.h"
 #include "intercept/apply.h"
 #include "intercept/obstacle.h"
+#include "intercept/steer_mark.h"
 
 /* Of what has no command that mends it. */
 #define DEFAULT_MEND "the section intercept of hawserd's configuration, or: hawser intercept down"
@@ -72,6 +73,10 @@ static bool look_state(struct doctor *doctor, const struct doctor_subject *subje
 		doctor_saw(out, DOCTOR_FAIL, "broken: %s; the LAN is routed",
 			   json_text(kept, "fault"));
 		doctor_mend(out, "%s", *mend ? mend : DEFAULT_MEND);
+	} else if (!doctor->intercepted) {
+		doctor_saw(out, DOCTOR_WARN,
+			   "not known: without CAP_NET_ADMIN nobody sees what is in force");
+		doctor_mend(out, "hawser doctor, as root");
 	} else if (!is_up(doctor)) {
 		doctor_saw(out, is_wanted(doctor) ? DOCTOR_FAIL : DOCTOR_OK, "down");
 		if (is_wanted(doctor))
@@ -98,7 +103,8 @@ static bool look_lan(struct doctor *doctor, const struct doctor_subject *subject
 	struct intercept_plan plan;
 
 	(void)subject;
-	if (!doctor->intercept_answer)
+	/* What nobody sees may be of --lan. */
+	if (!doctor->intercept_answer || (!doctor->intercepted && !is_prepared(doctor)))
 		return false;
 	if (!make_plan(doctor, &plan, &fault) ||
 	    intercept_lan_is_wan(&plan, doctor->intercept_answer, &fault))
@@ -132,8 +138,10 @@ static bool look_routing(struct doctor *doctor, const struct doctor_subject *sub
 		   "%s has no effect: it was deleted, or something comes "
 		   "before it",
 		   fault.seen);
-	doctor_mend(out, "hawser intercept up; ip rule: none before 684 may be for packets with "
-			 "mark 0x1000000");
+	doctor_mend(out,
+		    "hawser intercept up; ip rule: none of priority 0 may be for packets with "
+		    "mark 0x%x",
+		    STEER_MARK);
 	return true;
 }
 

@@ -20,6 +20,7 @@
 #include "doctor/doctor_private.h"
 #include "intercept/apply.h"
 #include "intercept/obstacle.h"
+#include "intercept/ruleset.h"
 #include "net/kernel.h"
 #include "net/netlink.h"
 #include "proto/exit_place.h"
@@ -130,7 +131,7 @@ static void ask_kernel(struct doctor *doctor)
 		mptcp_pm_get_limits(pm, &doctor->limits) == 0;
 	mptcp_pm_close(pm);
 	doctor->rules = intercept_list_rules();
-	doctor->intercepted = doctor->rules ? intercept_in_force(&fault) : NULL;
+	doctor->intercepted = intercept_in_force(&fault);
 }
 
 /* Where nobody has anything to do with it, nothing is said of it. */

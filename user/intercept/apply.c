@@ -16,14 +16,21 @@
 #include "intercept/nft_set.h"
 #include "intercept/nft_state.h"
 #include "intercept/steer.h"
+#include "intercept/steer_mark.h"
 #include "intercept/tproxy_route.h"
 
 static struct nft *open_ruleset(struct intercept_fault *fault)
 {
-	struct nft *ruleset = nft_open();
+	const int err = nft_probe();
+	struct nft *ruleset = err ? NULL : nft_open();
 
-	if (!ruleset)
-		intercept_blame(fault, "nftables: %s", strerror(ENOMEM));
+	if (nft_is_absent(err)) {
+		intercept_blame(fault, "this kernel has no nftables");
+		intercept_mend(fault, "modprobe nf_tables; or --method bpf");
+	} else if (!ruleset) {
+		intercept_blame(fault, "nftables: %s%s", strerror(err ? -err : ENOMEM),
+				err == -EPERM ? "; it needs root" : "");
+	}
 	return ruleset;
 }
 
@@ -52,51 +59,85 @@ static bool remove_routes(const struct intercept_plan *plan, struct intercept_fa
 	return true;
 }
 
-static bool run(struct nft *ruleset, const char *commands, struct intercept_fault *fault)
+static bool run(const char *commands, struct intercept_fault *fault)
 {
-	return nft_run(ruleset, commands) == 0 ||
-	       intercept_blame(fault, "nftables: %s", nft_error(ruleset));
+	struct nft *ruleset = open_ruleset(fault);
+	const bool done = ruleset && nft_run(ruleset, commands) == 0;
+
+	if (ruleset && !done)
+		intercept_blame(fault, "nftables: %s", nft_error(ruleset));
+	nft_close(ruleset);
+	return done;
 }
 
-static bool load_rules(struct nft *ruleset, const struct intercept_plan *plan,
-		       struct intercept_fault *fault)
+static bool load_rules(const struct intercept_plan *plan, struct intercept_fault *fault)
 {
 	char *text = nft_rules_text(plan);
-	bool done = text ? run(ruleset, text, fault)
-			 : intercept_blame(fault, "nftables: %s", strerror(ENOMEM));
+	bool done =
+		text ? run(text, fault) : intercept_blame(fault, "nftables: %s", strerror(ENOMEM));
 
 	free(text);
 	return done;
 }
 
-static bool load_program(struct nft *ruleset, const struct intercept_plan *plan,
-			 struct intercept_fault *fault)
+static bool load_program(const struct intercept_plan *plan, struct intercept_fault *fault)
 {
 	char reason[128] = "";
 	int err = steer_up(plan, reason, sizeof(reason));
 
-	(void)ruleset;
 	if (*reason)
 		intercept_blame(fault, "bpf: %s", reason);
 	return err == 0;
 }
 
+static bool lacks_route(const struct intercept_plan *plan, struct intercept_fault *fault)
+{
+	for (int i = 0; intercept_plan_marks(plan) && i < INTERCEPT_FAMILIES; i++) {
+		uint32_t first;
+
+		if (!intercept_plan_has(plan, i))
+			continue;
+		if (tproxy_route_is_behind(plan, intercept_families[i], &first) > 0)
+			return !intercept_blame(fault,
+						"the ip rule of table %d, %s, before rule %u",
+						STEER_TABLE, intercept_family_names[i], first);
+		if (tproxy_route_works(intercept_families[i]) == 0)
+			return !intercept_blame(fault, "the ip rule or the route of table %d, %s",
+						STEER_TABLE, intercept_family_names[i]);
+	}
+	return false;
+}
+
+static bool make_way(const struct intercept_plan *plan, struct intercept_fault *fault)
+{
+	struct intercept_fault lack;
+
+	for (int i = 0; i < INTERCEPT_FAMILIES; i++) {
+		int err = intercept_plan_has(plan, i)
+				  ? tproxy_route_add(plan, intercept_families[i])
+				  : 0;
+
+		if (err)
+			return blame_route(fault, i, err);
+	}
+	if (!lacks_route(plan, &lack))
+		return true;
+	intercept_blame(fault, "%s cannot be put into force: another rule comes first", lack.seen);
+	intercept_mend(fault, "ip rule: none of priority 0 may be for packets with mark 0x%x",
+		       STEER_MARK);
+	return false;
+}
+
 /* The way for marked packets is there before the first is marked. */
-static bool marked_up(struct nft *ruleset, const struct intercept_plan *plan,
-		      bool (*load)(struct nft *ruleset, const struct intercept_plan *plan,
+static bool marked_up(const struct intercept_plan *plan,
+		      bool (*load)(const struct intercept_plan *plan,
 				   struct intercept_fault *fault),
 		      struct intercept_fault *fault)
 {
 	const bool was_up = has_table() || steer_is_up();
 	struct intercept_fault ignored;
 
-	for (int i = 0; i < INTERCEPT_FAMILIES; i++) {
-		int err = intercept_plan_has(plan, i) ? tproxy_route_add(intercept_families[i]) : 0;
-
-		if (err)
-			return blame_route(fault, i, err);
-	}
-	if (load(ruleset, plan, fault))
+	if (make_way(plan, fault) && load(plan, fault))
 		return remove_routes(plan, fault);
 	/* Rules that are in force from before are as they were, and want their routes. */
 	if (!was_up)
@@ -104,11 +145,14 @@ static bool marked_up(struct nft *ruleset, const struct intercept_plan *plan,
 	return false;
 }
 
-/* To delete what may not be there, it is added first. */
-static bool remove_table(struct nft *ruleset, struct intercept_fault *fault)
+/* Where there is no nftables, there is no table either. */
+static bool remove_table(struct intercept_fault *fault)
 {
-	return run(ruleset, "add table " INTERCEPT_TABLE "\ndelete table " INTERCEPT_TABLE "\n",
-		   fault);
+	const int err = nft_find_table(INTERCEPT_TABLE_NAME);
+
+	/* What somebody else deletes meanwhile is added first. */
+	return err == -ENOENT || nft_is_absent(err) ||
+	       run("add table " INTERCEPT_TABLE "\ndelete table " INTERCEPT_TABLE "\n", fault);
 }
 
 static bool remove_program(struct intercept_fault *fault)
@@ -119,15 +163,14 @@ static bool remove_program(struct intercept_fault *fault)
 }
 
 /* A kernel may lack what holding takes. */
-static bool load_tproxy(struct nft *ruleset, const struct intercept_plan *plan,
-			struct intercept_fault *fault)
+static bool load_tproxy(const struct intercept_plan *plan, struct intercept_fault *fault)
 {
 	struct intercept_plan without = *plan;
 
-	if (load_rules(ruleset, plan, fault))
+	if (load_rules(plan, fault))
 		return true;
 	without.hold = false;
-	if (!plan->hold || !load_rules(ruleset, &without, fault))
+	if (!plan->hold || !load_rules(&without, fault))
 		return false;
 	intercept_blame(fault, "without connect-first, which needs nft_log, nfnetlink_log and "
 			       "nft_nat of the kernel: connections are accepted before they are "
@@ -135,31 +178,23 @@ static bool load_tproxy(struct nft *ruleset, const struct intercept_plan *plan,
 	return true;
 }
 
-static bool tproxy_up(struct nft *ruleset, const struct intercept_plan *plan,
-		      struct intercept_fault *fault)
+static bool tproxy_up(const struct intercept_plan *plan, struct intercept_fault *fault)
 {
-	return marked_up(ruleset, plan, load_tproxy, fault) &&
-	       run(ruleset, INTERCEPT_READY, fault) && remove_program(fault);
+	return marked_up(plan, load_tproxy, fault) && run(INTERCEPT_READY, fault) &&
+	       remove_program(fault);
 }
 
-static bool bpf_up(struct nft *ruleset, const struct intercept_plan *plan,
-		   struct intercept_fault *fault)
+static bool bpf_up(const struct intercept_plan *plan, struct intercept_fault *fault)
 {
-	if (!marked_up(ruleset, plan, load_program, fault))
-		return false;
-	/* Where there is no nftables, there is no table either. */
-	return !has_table() || remove_table(ruleset, fault);
+	return marked_up(plan, load_program, fault) && remove_table(fault);
 }
 
-static bool redirect_up(struct nft *ruleset, const struct intercept_plan *plan,
-			struct intercept_fault *fault)
+static bool redirect_up(const struct intercept_plan *plan, struct intercept_fault *fault)
 {
-	return load_rules(ruleset, plan, fault) && remove_program(fault) &&
-	       remove_routes(NULL, fault);
+	return load_rules(plan, fault) && remove_program(fault) && remove_routes(NULL, fault);
 }
 
-static bool (*const methods[])(struct nft *ruleset, const struct intercept_plan *plan,
-			       struct intercept_fault *fault) = {
+static bool (*const methods[])(const struct intercept_plan *plan, struct intercept_fault *fault) = {
 	[INTERCEPT_TPROXY] = tproxy_up,
 	[INTERCEPT_REDIRECT] = redirect_up,
 	[INTERCEPT_BPF] = bpf_up,
@@ -167,37 +202,14 @@ static bool (*const methods[])(struct nft *ruleset, const struct intercept_plan 
 
 bool intercept_apply(const struct intercept_plan *plan, struct intercept_fault *fault)
 {
-	struct nft *ruleset = open_ruleset(fault);
-	bool done = ruleset && methods[plan->method](ruleset, plan, fault);
-
-	nft_close(ruleset);
-	return done;
+	return methods[plan->method](plan, fault);
 }
 
 bool intercept_withdraw(struct intercept_fault *fault)
 {
-	struct nft *ruleset = open_ruleset(fault);
-	const bool had_program = steer_is_up();
-	bool done;
+	const bool done = remove_program(fault);
 
-	if (!ruleset)
-		return false;
-	done = remove_program(fault);
-	/* A kernel for which the program was needed may have no nftables. */
-	if (!had_program || has_table())
-		done = remove_table(ruleset, fault) && done;
-	nft_close(ruleset);
-	return done && remove_routes(NULL, fault);
-}
-
-static bool lacks_route(const struct intercept_plan *plan, struct intercept_fault *fault)
-{
-	for (int i = 0; intercept_plan_marks(plan) && i < INTERCEPT_FAMILIES; i++)
-		if (intercept_plan_has(plan, i) && tproxy_route_works(intercept_families[i]) == 0)
-			return !intercept_blame(
-				fault, "the ip rule %d or the route of table %d, %s",
-				STEER_PRIORITY, STEER_TABLE, intercept_family_names[i]);
-	return false;
+	return remove_table(fault) && done && remove_routes(NULL, fault);
 }
 
 static bool lacks_program(const struct intercept_plan *plan, struct intercept_fault *fault)
@@ -221,26 +233,38 @@ bool intercept_lacks(const struct intercept_plan *plan, struct intercept_fault *
 	       !intercept_blame(fault, "the nftables table " INTERCEPT_TABLE);
 }
 
-struct json_object *intercept_in_force(struct intercept_fault *fault)
+static struct json_object *read_table(struct intercept_fault *fault)
 {
 	struct nft *ruleset = open_ruleset(fault);
-	struct json_object *state;
+	struct json_object *state = NULL;
 	const char *listing;
-	int err;
 
 	if (!ruleset)
 		return NULL;
-	err = nft_list_table(ruleset, INTERCEPT_TABLE_NAME, &listing);
-	state = err ? steer_state() : NULL;
-	if (!state && err && err != -ENOENT) {
+	if (nft_list(ruleset, "list table " INTERCEPT_TABLE, false, &listing)) {
 		intercept_blame(fault, "nftables: %s", nft_error(ruleset));
-	} else if (!state) {
-		state = intercept_state(err ? NULL : listing);
+	} else {
+		state = intercept_state(listing);
 		if (!state)
 			intercept_blame(fault, "libnftables cannot list rules as JSON: it was "
 					       "built without JSON");
 	}
 	nft_close(ruleset);
+	return state;
+}
+
+struct json_object *intercept_in_force(struct intercept_fault *fault)
+{
+	const int err = nft_find_table(INTERCEPT_TABLE_NAME);
+	struct json_object *state;
+
+	if (!err)
+		return read_table(fault);
+	state = steer_state();
+	if (!state && (err == -ENOENT || nft_is_absent(err)))
+		state = intercept_state(NULL);
+	if (!state)
+		intercept_blame(fault, "nftables: table " INTERCEPT_TABLE ": %s", strerror(-err));
 	return state;
 }
 

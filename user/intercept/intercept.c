@@ -103,11 +103,12 @@ int intercept_down(void)
 {
 	struct intercept_fault fault = {0};
 	struct intercept_wanted wanted;
-	bool done;
+	const bool is_wanted = intercept_wanted_open(&wanted, RUN_FILE_FIND) == 0;
+	const bool done = intercept_withdraw(&fault);
 
-	if (intercept_wanted_open(&wanted, RUN_FILE_FIND) == 0)
+	/* hawserd ends what was taken when the file is gone: nothing more is taken by then. */
+	if (is_wanted)
 		intercept_wanted_remove(&wanted);
-	done = intercept_withdraw(&fault);
 	intercept_wanted_close(&wanted);
 	return done ? EXIT_SUCCESS : complain_of(&fault);
 }

@@ -22,9 +22,18 @@ struct nft {
 	char error[256];
 };
 
+/* libnftables ends the process when it gets none. */
+static bool gets_socket(void)
+{
+	struct netlink *netlink = netlink_open(NETLINK_NETFILTER);
+
+	netlink_close(netlink);
+	return netlink != NULL;
+}
+
 struct nft *nft_open(void)
 {
-	struct nft *ruleset = calloc(1, sizeof(*ruleset));
+	struct nft *ruleset = gets_socket() ? calloc(1, sizeof(*ruleset)) : NULL;
 
 	if (!ruleset)
 		return NULL;
@@ -80,7 +89,13 @@ static int ask_kernel(uint16_t message, uint8_t family, const char *table, const
 		mnl_attr_put_strz(request, NFTA_CHAIN_NAME, chain);
 	err = netlink_send(netlink, use ? on_chain : NULL, use);
 	netlink_close(netlink);
-	return err;
+	/* Of nfnetlink, which knows nobody by this number. */
+	return err == -EINVAL ? -EOPNOTSUPP : err;
+}
+
+bool nft_is_absent(int err)
+{
+	return err == -EPROTONOSUPPORT || err == -EOPNOTSUPP;
 }
 
 int nft_probe(void)
@@ -99,6 +114,47 @@ int nft_count_rules(const char *table, const char *chain)
 	const int err = ask_kernel(NFT_MSG_GETCHAIN, NFPROTO_INET, table, chain, &use);
 
 	return err ? err : (int)use;
+}
+
+struct counting {
+	int count;
+	int max;
+};
+
+static int on_elements(const struct nlmsghdr *header, void *context)
+{
+	struct counting *counting = context;
+	const struct nlattr *attribute;
+	const struct nlattr *element;
+
+	mnl_attr_for_each(attribute, header, sizeof(struct nfgenmsg))
+	{
+		if (mnl_attr_get_type(attribute) != NFTA_SET_ELEM_LIST_ELEMENTS)
+			continue;
+		mnl_attr_for_each_nested(element, attribute) counting->count++;
+	}
+	return counting->count > counting->max ? MNL_CB_STOP : MNL_CB_OK;
+}
+
+int nft_count_elements(uint8_t family, const char *table, const char *set, int max)
+{
+	struct netlink *netlink = netlink_open(NETLINK_NETFILTER);
+	struct counting counting = {.max = max};
+	struct nfgenmsg *about;
+	struct nlmsghdr *request;
+	int err;
+
+	if (!netlink)
+		return -errno;
+	request =
+		netlink_begin(netlink, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETSETELEM, NLM_F_DUMP);
+	about = mnl_nlmsg_put_extra_header(request, sizeof(*about));
+	about->nfgen_family = family;
+	mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_TABLE, table);
+	mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_SET, set);
+	err = netlink_send(netlink, on_elements, &counting);
+	netlink_close(netlink);
+	return err ? err : counting.count;
 }
 
 /* What is not read stays in the buffer. */
@@ -128,29 +184,16 @@ int nft_check_file(struct nft *ruleset, const char *path)
 	return note_error(ruleset, failed);
 }
 
-int nft_list(struct nft *ruleset, const char *command, const char **text)
+int nft_list(struct nft *ruleset, const char *command, bool terse, const char **text)
 {
+	const unsigned int flags = NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_NUMERIC_ALL;
 	int err;
 
-	nft_ctx_output_set_flags(ruleset->nft, NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_NUMERIC_ALL);
+	nft_ctx_output_set_flags(ruleset->nft, flags | (terse ? NFT_CTX_OUTPUT_TERSE : 0));
 	err = nft_run(ruleset, command);
 	nft_ctx_output_set_flags(ruleset->nft, 0);
 	*text = nft_ctx_get_output_buffer(ruleset->nft);
 	return err;
-}
-
-int nft_list_table(struct nft *ruleset, const char *name, const char **text)
-{
-	const int err = nft_find_table(name);
-	char command[64];
-
-	if (err) {
-		snprintf(ruleset->error, sizeof(ruleset->error), "table inet %s: %s", name,
-			 strerror(-err));
-		return err;
-	}
-	snprintf(command, sizeof(command), "list table inet %s", name);
-	return nft_list(ruleset, command, text);
 }
 
 const char *nft_error(const struct nft *ruleset)

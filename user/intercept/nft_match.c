@@ -151,7 +151,7 @@ enum match nft_match_value(const struct nft_packet *packet, struct json_object *
 	return MATCH_MAYBE;
 }
 
-/* Its elements; NULL if it is not there. */
+/* Its elements; NULL if they are not known. */
 static struct json_object *find_set(struct json_object *list, struct json_object *chain,
 				    const char *name)
 {
@@ -185,7 +185,9 @@ static enum match match_any(const struct nft_packet *packet, struct json_object 
 {
 	enum match best = MATCH_NO;
 
-	if (values && !json_object_is_type(values, json_type_array))
+	if (!values)
+		return MATCH_MAYBE;
+	if (!json_object_is_type(values, json_type_array))
 		return nft_match_value(packet, key, values);
 	for (size_t i = 0; i < json_length(values); i++) {
 		const enum match match =

@@ -19,7 +19,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "intercept/tproxy_route.h"
+#include "intercept/steer_mark.h"
 
 #define FIRST_PACKET "tcp flags & (fin | syn | rst | ack) == syn"
 #define LATER_PACKET "tcp flags & (fin | syn | rst | ack) != syn"

@@ -11,8 +11,8 @@
 #include <json-c/json.h>
 
 #include "base/json.h"
-#include "intercept/nft.h"
-#include "intercept/tproxy_route.h"
+#include "intercept/ruleset.h"
+#include "intercept/steer_mark.h"
 #include "net/bridge.h"
 #include "net/net_view.h"
 #include "net/netlink.h"
@@ -115,19 +115,6 @@ bool intercept_drops_strangers(struct json_object *rules, struct nft_packet pack
 	if_freenameindex(devices);
 	packet.device = "";
 	return any ? dropped : nft_walk_drops(rules, &packet, place);
-}
-
-struct json_object *intercept_list_rules(void)
-{
-	/* libnftables would complain on standard error. */
-	struct nft *ruleset = nft_probe() ? NULL : nft_open();
-	struct json_object *rules = NULL;
-	const char *text;
-
-	if (ruleset && nft_list(ruleset, "list ruleset", &text) == 0)
-		rules = json_tokener_parse(text);
-	nft_close(ruleset);
-	return rules;
 }
 
 /* No accept of ours could help: every base chain of a hook judges anew. */

@@ -29,8 +29,4 @@ bool intercept_is_obstructed(const struct intercept_plan *plan, struct intercept
 bool intercept_drops_strangers(struct json_object *rules, struct nft_packet packet, bool by_one,
 			       char place[NFT_WALK_PLACE_MAX]);
 
-/* All rules of nftables, in the format of libnftables-json(5); the caller's. NULL if they cannot be
- * had. */
-struct json_object *intercept_list_rules(void);
-
 #endif

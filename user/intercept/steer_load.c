@@ -13,7 +13,7 @@
 #include "hawser_steer.h"
 #include "intercept/nft_rules.h"
 #include "intercept/steer_maps.h"
-#include "intercept/tproxy_route.h"
+#include "intercept/steer_mark.h"
 #include "steer.skel.h"
 
 static const __u32 present = 1; /* the value of what is only looked for */

@@ -8,20 +8,25 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 
+#include "intercept/rule_order.h"
+#include "intercept/steer_mark.h"
 #include "net/netlink.h"
 
 /* Nobody's (RFC 5737, RFC 3849). */
 #define SOMEWHERE4 "192.0.2.1"
 #define SOMEWHERE6 "2001:db8::1"
 
-static int change_rule(struct netlink *netlink, int family, uint16_t type, uint16_t flags)
+/* priority: NULL for any. */
+static int change_rule(struct netlink *netlink, int family, uint16_t type, uint16_t flags,
+		       const uint32_t *priority)
 {
 	struct nlmsghdr *request = netlink_begin(netlink, type, flags);
 	struct fib_rule_hdr *rule = mnl_nlmsg_put_extra_header(request, sizeof(*rule));
 
 	rule->family = (uint8_t)family;
 	rule->action = FR_ACT_TO_TBL;
-	mnl_attr_put_u32(request, FRA_PRIORITY, STEER_PRIORITY);
+	if (priority)
+		mnl_attr_put_u32(request, FRA_PRIORITY, *priority);
 	mnl_attr_put_u32(request, FRA_FWMARK, STEER_MARK);
 	mnl_attr_put_u32(request, FRA_FWMASK, STEER_MARK);
 	mnl_attr_put_u32(request, FRA_TABLE, STEER_TABLE);
@@ -42,17 +47,46 @@ static int change_route(struct netlink *netlink, int family, uint16_t type, uint
 	return netlink_send(netlink, NULL, NULL);
 }
 
-int tproxy_route_add(int family)
+/* A better place is taken before the old one is left. */
+static int place_rule(struct netlink *netlink, int family, const struct rule_order *order)
+{
+	const bool can_go_before = order->behind && order->first > 0;
+	const uint32_t priority = can_go_before ? order->first - 1 : STEER_PRIORITY;
+	int err;
+
+	if (order->there && !can_go_before)
+		return 0;
+	err = change_rule(netlink, family, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, &priority);
+	if (err && err != -EEXIST)
+		return err;
+	if (order->there)
+		(void)change_rule(netlink, family, RTM_DELRULE, 0, &order->priority);
+	return 0;
+}
+
+int tproxy_route_add(const struct intercept_plan *plan, int family)
 {
 	struct netlink *netlink = netlink_open(NETLINK_ROUTE);
+	struct rule_order order;
 	int err =
 		netlink ? change_route(netlink, family, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE)
 			: -errno;
 
 	if (!err)
-		err = change_rule(netlink, family, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL);
+		err = rule_order_read(plan, family, &order);
+	if (!err)
+		err = place_rule(netlink, family, &order);
 	netlink_close(netlink);
-	return err == -EEXIST ? 0 : err;
+	return err;
+}
+
+int tproxy_route_is_behind(const struct intercept_plan *plan, int family, uint32_t *priority)
+{
+	struct rule_order order;
+	const int err = rule_order_read(plan, family, &order);
+
+	*priority = order.first;
+	return err ? err : order.there && order.behind;
 }
 
 /* Whether a removal failed because there is nothing to remove; also where a family is off. */
@@ -70,7 +104,7 @@ int tproxy_route_remove(int family)
 	if (!netlink)
 		return -errno;
 	do {
-		rule_err = change_rule(netlink, family, RTM_DELRULE, 0);
+		rule_err = change_rule(netlink, family, RTM_DELRULE, 0, NULL);
 	} while (!rule_err);
 	route_err = change_route(netlink, family, RTM_DELROUTE, 0);
 	netlink_close(netlink);

@@ -5,18 +5,22 @@
 #define HAWSER_INTERCEPT_TPROXY_ROUTE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
-/* One bit, so that it goes with other people's marks. */
-#define STEER_MARK 0x01000000U
-/* Before rules that people make, whose default is below 32766, and after "local". */
-#define STEER_PRIORITY 684
-#define STEER_TABLE    8684
+struct intercept_plan;
 
 /* family is AF_INET or AF_INET6. All are idempotent. 0 or -errno. */
-int tproxy_route_add(int family);
+
+/* Puts the rule before all that may be for what the plan marks. None can come before one of
+ * priority 0. */
+int tproxy_route_add(const struct intercept_plan *plan, int family);
 int tproxy_route_remove(int family);
 
 /* Whether the kernel delivers here, by our table, what has our mark. 1 or 0, or -errno. */
 int tproxy_route_works(int family);
+
+/* Whether somebody's rule, whose priority is told, may be for what the plan marks, and comes before
+ * ours. 1 or 0, or -errno. */
+int tproxy_route_is_behind(const struct intercept_plan *plan, int family, uint32_t *priority);
 
 #endif

@@ -13,7 +13,7 @@
 #include <linux/rtnetlink.h>
 
 #include "intercept/nft_rules.h"
-#include "intercept/tproxy_route.h"
+#include "intercept/steer_mark.h"
 #include "net/netlink_monitor.h"
 
 struct intercept_watch {

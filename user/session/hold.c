@@ -17,7 +17,7 @@
 #include "base/loop_clock.h"
 #include "intercept/nft.h"
 #include "intercept/nft_rules.h"
-#include "intercept/tproxy_route.h"
+#include "intercept/steer_mark.h"
 #include "net/nflog.h"
 #include "session/session_private.h"
 #include "shared/meeting.h"

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "intercept/nft.h"
 #include "intercept/obstacle.h"
+#include "intercept/ruleset.h"
 #include "setup/exit_setup_private.h"
 #include "setup/firewall_file.h"
 #include "setup/legacy_firewall.h"

@@ -114,10 +114,10 @@ class Hawserd:
         return subprocess.run([self.bed.build / "hawser", "--control", self.control, *arguments],
                               capture_output=True, text=True, timeout=peers.TIMEOUT_S, check=False)
 
-    def doctor(self, subject: str) -> dict[str, dict]:
-        """What the doctor says where it runs, of subjects of this kind or name, by check."""
+    def doctor(self, subject: str, prefix: tuple[str, ...] = ()) -> dict[str, dict]:
+        """What the doctor says where it runs, of subjects of this kind or name, by check. prefix: as of hawserd."""
         process = self.namespace.start(
-            [self.bed.build / "hawser", "--control", self.control, "--json", "doctor"],
+            [*prefix, self.bed.build / "hawser", "--control", self.control, "--json", "doctor"],
             self.bed.mounts, stdout=subprocess.PIPE)
         answer, _ = process.communicate(timeout=120 * PATIENCE)
         return {check["check"]: check for check in json.loads(answer)["checks"]
