@@ -67,6 +67,17 @@ def test_check_of_the_default_file(bed):
     assert (status, said) == (0, f"{DEFAULT}: ok\n")
 
 
+@pytest.mark.parametrize(("content", "said_of_it"), [
+    ('listen "t" { address = "127.0.0.1:1090"  transparent = on }  intercept { up = yes }', "no interface to take"),
+    ('intercept { up = yes  lan = { "lan" } }', "no transparent listener"),
+    ('listen "t" { address = "127.0.0.1:1090"  transparent = on }  '
+     'intercept { up = yes  lan = { "lan" }  method = redirect }', "not on a loopback address")])
+def test_check_of_an_interception_that_cannot_be(bed, content, said_of_it):
+    """hawserd starts with it, and says it then."""
+    status, said = hawserd_with(bed, content + "\n", "--check")
+    assert status == 0 and "up = yes" in said and said_of_it in said
+
+
 def test_named_file(daemon, file):
     assert f"configuration: {file}" in daemon.log().splitlines()[0]
     assert daemon.status()["configuration"] == {"file": str(file)}

@@ -10,7 +10,8 @@ import pytest
 from daemon import Hawserd
 from lan import METHODS, asks
 from lan_fixtures import interceptor, lan, serve  # pylint: disable=unused-import
-from test_intercept_state import delete, firewall, guarded, kept
+from test_intercept_obstacles import firewall, guarded, rule_of_others
+from test_intercept_state import delete, kept
 from topology import CLIENT4, SERVER4
 from waiting import until
 
@@ -67,15 +68,23 @@ def test_firewall(lan, interceptor, method, rules):
 def test_a_rule_before_ours(lan, interceptor):
     daemon = interceptor("tproxy")
     daemon.up()
-    lan.router.run("ip", "rule", "add", "priority", "100", "lookup", "main")
-    try:
+    with rule_of_others(lan, 4, "priority", "0", "iif", "lan", "lookup", "main"):
         until(lambda: kept(daemon)["fault"])
         found = look(daemon)
         for check in "state", "routing":
-            assert found[check]["verdict"] == "fail" and "684" in found[check]["seen"], found
+            assert found[check]["verdict"] == "fail" and "before rule 0" in found[check]["seen"], found
             assert "ip rule" in found[check]["mend"]
-    finally:
-        lan.router.run("ip", "rule", "del", "priority", "100")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_who_may_not_look(lan, interceptor, method):
+    """Does not take for down what is not seen."""
+    daemon = interceptor(method)
+    daemon.up()
+    until(lambda: kept(daemon)["wanted"])
+    found = daemon.doctor("interception", ("setpriv", "--bounding-set", "-all", "--inh-caps", "-all"))
+    assert "fail" not in {each["verdict"] for each in found.values()}, found
+    assert found["state"]["verdict"] == "warn" and "CAP_NET_ADMIN" in found["state"]["seen"]
 
 
 def test_somebody_deletes_again_and_again(lan, interceptor):

@@ -9,7 +9,8 @@ import pytest
 from lan import METHODS, asks
 from lan_fixtures import interceptor, lan, serve  # pylint: disable=unused-import
 from test_doctor_intercept import look
-from test_intercept_state import is_taken, kept, mend
+from test_intercept_obstacles import mend
+from test_intercept_state import is_taken, kept
 from topology import CLIENT4, LAN4, LAN6, SERVER4
 from waiting import until
 

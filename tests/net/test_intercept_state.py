@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What interception has put into the kernel is put back when others delete it, by any method; what
-cannot be is said, and the LAN is routed meanwhile."""
+"""What interception has put into the kernel is put back when others delete it, by any method, and it comes and goes
+with the setting `up`. What cannot be put back is in test_intercept_obstacles."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import signal
 import socket
+import sys
 import time
 from functools import partial
 
@@ -22,6 +22,7 @@ from topology import CLIENT4, SERVER4
 from waiting import until
 
 FAMILIES = 2
+_SO_NETNS_COOKIE = 71
 
 RULES = ("ip -4 rule del priority 684", "ip -6 rule del priority 684")
 ROUTES = ("ip -4 route flush table 8684", "ip -6 route flush table 8684")
@@ -216,6 +217,75 @@ def test_up_is_a_setting(lan, interceptor, serve, tmp_path, method):
     assert asks(lan, SERVER4, server.port) == CLIENT4
 
 
+def set_up(lan, tmp_path, lan_of: str, more: str = ""):
+    """A configuration with `up`."""
+    file = tmp_path / "conf"
+    file.write_text(f'intercept {{ up = yes  {lan_of} }}\n{more}', "utf-8")
+    return file
+
+
+NO_LISTENER = ("--socks", "127.0.0.1:1081")
+LISTENERS = "".join(f'listen "taken{at}" {{ address = "{at}:1090"  transparent = on }}\n'
+                    for at in ("127.0.0.1", "[::1]"))
+
+
+@pytest.mark.parametrize(("listeners", "lan_of", "seen"), [
+    (None, 'lan = { "a" }', "leads to the Internet"), (None, "", "no interface to take"),
+    (NO_LISTENER, 'lan = { "lan" }', "no transparent listener"),
+    (("--transparent", "127.0.0.1:1090"), 'lan = { "lan" }  method = redirect', "not on a loopback")],
+    ids=["wan", "no lan", "no listener", "loopback"])
+def test_up_that_cannot_be(lan, interceptor, serve, tmp_path, listeners, lan_of, seen):
+    """It is said, and comes with the reload that mends it."""
+    server = serve()
+    file = set_up(lan, tmp_path, lan_of)
+    daemon = interceptor("tproxy", "-c", str(file), listeners=listeners)
+    until(lambda: kept(daemon)["fault"], lambda fault: seen in fault)
+    assert seen in lan.hawser("intercept", "show", control=daemon.control) and seen in daemon.log()
+    set_up(lan, tmp_path, 'lan = { "lan" }', LISTENERS if listeners == NO_LISTENER else "")
+    daemon.signal(signal.SIGHUP)
+    until(lambda: asks(lan, SERVER4, server.port) != CLIENT4)
+    assert kept(daemon)["fault"] == ""
+    daemon.await_end()
+    daemon.baseline = daemon.open_files()  # with the listeners that came
+
+
+def test_up_without_a_place_for_the_wish(lan, interceptor, serve, tmp_path):
+    """It is tried again by itself."""
+    server = serve()
+    with lan.router.socket(socket.AF_INET) as sock:
+        cookie = int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8), sys.byteorder)
+    place = f"/run/hawser/intercept.{cookie}"
+    within = ("nsenter", f"--mount={lan.mounts.path}", "--")
+    lan.router.run(*within, "mkdir", "-p", place)
+    daemon = interceptor("tproxy", "-c", str(set_up(lan, tmp_path, 'lan = { "lan" }')))
+    until(lambda: place in kept(daemon)["fault"])
+    lan.router.run(*within, "rmdir", place)
+    until(lambda: is_taken(lan, server.port))
+
+
+def test_a_reload_does_not_make_a_lan_of_a_wan(lan, interceptor, serve, tmp_path):
+    """As `up` does not; nor the next hawserd after a crash."""
+    server = serve()
+    file = tmp_path / "conf"
+    text = 'intercept { lan = { "%s" } }\n'
+    file.write_text(text % "lan", "utf-8")
+    daemon = interceptor("tproxy", "-c", str(file))
+    lan.hawser("intercept", "up", control=daemon.control)
+    until(lambda: kept(daemon)["wanted"])
+    file.write_text(text % "a", "utf-8")
+    daemon.signal(signal.SIGHUP)
+    until(lambda: "a leads to the Internet" in kept(daemon)["fault"])
+    assert asks(lan, SERVER4, server.port) == CLIENT4
+    assert daemon.show()["lan"] == ["lan"]
+    daemon.signal(signal.SIGKILL)
+    daemon.wait()
+    again = interceptor("tproxy", "-c", str(file), directory=daemon.directory)
+    until(lambda: "a leads to the Internet" in kept(again)["fault"])
+    file.write_text(text % "lan", "utf-8")
+    again.signal(signal.SIGHUP)
+    until(lambda: is_taken(lan, server.port))
+
+
 @pytest.mark.parametrize("up", ["no", "gone"])
 def test_a_setting_that_is_off_after_a_crash(lan, interceptor, serve, tmp_path, up):
     """What hawserd has brought up by itself is not mistaken for somebody's wish."""
@@ -264,125 +334,3 @@ def test_without_the_right(lan, interceptor, serve):
     assert "what others delete is not put back" in daemon.log()
     time.sleep(1.2)
     assert is_taken(lan, server.port) and not kept(daemon)["wanted"]
-
-
-# What cannot be put back, or would cut the LAN off.
-
-@pytest.mark.parametrize("method", ["tproxy", "bpf"])
-@pytest.mark.parametrize("family", [4, 6])
-def test_a_rule_before_ours(lan, interceptor, serve, method, family):
-    """It takes the marked packets: the LAN is routed, and it is said, until it has gone."""
-    server = serve()
-    daemon = interceptor(method)
-    daemon.up()
-    until(lambda: kept(daemon)["wanted"])
-    rule = ("priority", "100", "lookup", "main")
-    lan.router.run("ip", f"-{family}", "rule", "add", *rule)
-    try:
-        until(lambda: kept(daemon)["fault"])
-        assert asks(lan, SERVERS[family], server.port) == CLIENTS[family]
-        shown = lan.hawser("intercept", "show", control=daemon.control)
-        assert "broken" in shown and "684" in shown
-        assert "broken" in daemon.run_cli("status").stdout
-    finally:
-        lan.router.run("ip", f"-{family}", "rule", "del", *rule)
-    until(lambda: is_taken(lan, server.port))
-    assert kept(daemon)["fault"] == ""
-
-
-def firewall(*rules: str) -> str:
-    return "\n".join(("table inet guard {", "chain in {", "type filter hook input priority 0; policy drop",
-                      "ct state established,related accept", "iifname lo accept",
-                      "meta l4proto icmpv6 accept", *rules, "}", "}"))
-
-
-@contextlib.contextmanager
-def guarded(lan, text: str):
-    lan.router.run("nft", "-f", "-", text=text)
-    try:
-        yield
-    finally:
-        lan.router.run("nft", "delete", "table", "inet", "guard")
-
-
-def mend(complaint: str) -> str:
-    """The command that a complaint gives."""
-    return complaint.partition("fix: ")[2].partition(" (")[0].partition("; or ")[0].strip()
-
-
-FIREWALLS = [firewall(), firewall("tcp dport 22 accept", "iifname \"lan\" reject"),
-             firewall("iifname \"a\" accept", "meta nfproto ipv6 accept"),
-             firewall("tcp dport { 22, 53 } accept", "udp dport 53 accept")]
-
-
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("text", FIREWALLS, ids=range(len(FIREWALLS)))
-def test_firewall(lan, interceptor, serve, method, text):
-    """Refused with the command that mends it; that which closes later has the LAN routed."""
-    server = serve()
-    daemon = interceptor(method)
-    before = lan.steering()
-    with guarded(lan, text):
-        with pytest.raises(RuntimeError, match="chain inet guard in") as refusal:
-            daemon.up()
-        assert asks(lan, SERVER4, server.port) == CLIENT4
-        command = mend(str(refusal.value))
-        for _ in range(3):  # a family after the other, where both are closed
-            lan.router.run(*command.split())
-            try:
-                daemon.up()
-                break
-            except RuntimeError as again:
-                command = mend(str(again))
-        assert is_taken(lan, server.port)
-    assert is_taken(lan, server.port)
-    until(lambda: kept(daemon)["wanted"])
-    with guarded(lan, text):
-        until(lambda: "guard" in kept(daemon)["fault"])
-        assert asks(lan, SERVER4, server.port) == CLIENT4
-    until(lambda: is_taken(lan, server.port))
-    daemon.down()
-    assert lan.steering() == before
-
-
-def test_firewall_against_what_is_received_again(lan, interceptor, serve):
-    """Of connect-first; refused, too, and not when nothing is held."""
-    server = serve()
-    first = interceptor("tproxy")
-    text = firewall("iifname \"lan\" accept").replace("iifname lo", "iifname lo meta mark 0")
-    with guarded(lan, text):
-        with pytest.raises(RuntimeError, match="taken from lo") as refusal:
-            first.up()
-        assert asks(lan, SERVER4, server.port) == CLIENT4
-        first.signal(signal.SIGTERM)
-        first.wait()
-        daemon = interceptor("tproxy", "--connect-first", "no")
-        daemon.up()
-        assert is_taken(lan, server.port)
-        daemon.down()
-        daemon.signal(signal.SIGTERM)
-        daemon.wait()
-        lan.router.run(*mend(str(refusal.value)).split())
-        interceptor("tproxy").up()
-        assert is_taken(lan, server.port)
-
-
-@pytest.mark.parametrize("rules", [
-    ("meta mark and 0x1000000 == 0x1000000 accept",), ("meta mark and 0x1000000 != 0x0 accept",),
-    ("iifname \"lan\" accept",), ("iifname \"l*\" ct state new jump more",),
-    ("ip saddr 10.77.0.0/24 accept", "ip6 saddr fd00::/8 accept")])
-def test_open_firewall(lan, interceptor, serve, rules):
-    """What lets connections in, or may, is no reason to refuse."""
-    server = serve()
-    daemon = interceptor("tproxy")
-    with guarded(lan, firewall(*rules).replace("chain in", "chain more { accept; }\nchain in")):
-        daemon.up()
-        assert is_taken(lan, server.port)
-
-
-@pytest.mark.parametrize("device", ["a", "b"])
-def test_a_link_is_no_lan(lan, interceptor, device):
-    """What leads to the Internet: by its default route, or as hawserd's link."""
-    daemon = interceptor("tproxy", *(("--link", "dsl=b") if device == "b" else ()))
-    with pytest.raises(RuntimeError, match=f"{device} leads to the Internet"):
-        lan.hawser("--lan", f"lan,{device}", "intercept", "up", control=daemon.control)

@@ -131,16 +131,6 @@ static void put_in_force(struct interception *in, const struct intercept_plan *p
 		fail(in, &fault);
 		return;
 	}
-	if (intercept_lacks(plan, &fault)) {
-		struct intercept_fault stuck = {0};
-
-		intercept_blame(&stuck, "%s has no effect: another rule comes before it",
-				fault.seen);
-		intercept_mend(&stuck, "ip rule: none before 684 may be for packets with mark "
-				       "0x1000000");
-		fail(in, &stuck);
-		return;
-	}
 	succeed(in, plan);
 	if (!*missing && *fault.seen)
 		log_warning("interception: %s", fault.seen);
@@ -184,8 +174,8 @@ static bool has_changed(const struct interception *in, const struct intercept_pl
 	return changed;
 }
 
-static void keep(struct interception *in, const struct intercept_plan *plan, bool fresh,
-		 const struct intercept_events *events)
+static void keep(struct interception *in, const struct intercept_plan *plan,
+		 struct json_object *settings, bool fresh, const struct intercept_events *events)
 {
 	struct intercept_fault fault = {0};
 	const bool broken = is_broken(in);
@@ -199,11 +189,13 @@ static void keep(struct interception *in, const struct intercept_plan *plan, boo
 		return;
 	}
 	in->events.firewall = events->firewall && too_soon;
-	if (broken && !fresh && !is_new && (!events->firewall || too_soon) &&
+	if (broken && !fresh && !is_new && !events->route && (!events->firewall || too_soon) &&
 	    clock_monotonic_s() < in->retry_s)
 		return;
-	if ((broken || is_new || (events->firewall && !too_soon)) &&
-	    is_obstructed(in, plan, &fault)) {
+	/* One that gets a default route later goes on, and doctor says so. */
+	if (((broken || is_new) && intercept_lan_is_wan(plan, settings, &fault)) ||
+	    ((broken || is_new || (events->firewall && !too_soon)) &&
+	     is_obstructed(in, plan, &fault))) {
 		fail(in, &fault);
 		return;
 	}
@@ -261,43 +253,43 @@ static void take_wish(struct interception *in, const struct intercept_wanted *wa
 			end(in);
 		return;
 	}
+	in->bring_up = false;
 	fresh = !in->wish || strcmp(text, in->wish) != 0;
 	replace(&in->wish, text);
 	settings = report_intercept_settings(in->config, in->links, in->control);
 	if (intercept_plan_make(&plan, settings, json_member(words, "lan"),
 				json_object_get_string(json_member(words, "method")), &fault))
-		keep(in, &plan, fresh, events);
+		keep(in, &plan, settings, fresh, events);
 	else
 		fail(in, &fault);
 	json_object_put(settings);
 	json_object_put(words);
 }
 
-/* Writes down what the setting wants. */
-static int bring_up(struct interception *in)
+/* Writes down what the setting wants. False when it is to be tried again. */
+static bool bring_up(struct interception *in)
 {
 	struct json_object *settings =
 		report_intercept_settings(in->config, in->links, in->control);
 	struct intercept_wanted wanted = {.fd = -1};
 	struct intercept_fault fault = {0};
 	struct intercept_plan plan;
-	int err = 0;
+	int err = -EINVAL;
 
-	if (!intercept_plan_make(&plan, settings, NULL, NULL, &fault) ||
-	    intercept_lan_is_wan(&plan, settings, &fault)) {
-		fail(in, &fault);
-	} else {
+	if (intercept_plan_make(&plan, settings, NULL, NULL, &fault) &&
+	    !intercept_lan_is_wan(&plan, settings, &fault)) {
 		err = intercept_wanted_open(&wanted, RUN_FILE_TRY);
 		if (!err)
 			err = intercept_wanted_write(&wanted, in->control, NULL, NULL, true);
-		if (err && err != -EWOULDBLOCK) {
+		if (err)
 			intercept_blame(&fault, "%s: %s", wanted.path, strerror(-err));
-			fail(in, &fault);
-		}
 	}
+	/* The CLI is at work. */
+	if (err && err != -EWOULDBLOCK)
+		fail(in, &fault);
 	intercept_wanted_close(&wanted);
 	json_object_put(settings);
-	return err;
+	return err == 0;
 }
 
 static void look(struct interception *in)
@@ -306,8 +298,8 @@ static void look(struct interception *in)
 	struct intercept_events events;
 	int err;
 
-	if (in->bring_up)
-		in->bring_up = bring_up(in) == -EWOULDBLOCK;
+	if (in->bring_up && clock_monotonic_s() >= in->retry_s)
+		in->bring_up = !bring_up(in);
 	err = intercept_wanted_open(&wanted, RUN_FILE_FIND_TRY);
 	if (err == -EWOULDBLOCK) {
 		ev_timer_again(in->loop, &in->soon);
@@ -431,17 +423,20 @@ void interception_configure(struct interception *in, const struct config *config
 
 	if (was_up && !config->intercept.up)
 		take_down(in);
-	in->bring_up = config->intercept.up && !was_up;
+	in->bring_up = config->intercept.up && (!was_up || in->bring_up);
+	in->retry_s = 0;
 	in->reconfigured = true;
 	in->config = config;
 	if (!in->control && in->bring_up)
 		log_error("interception: up = yes needs a control socket, and hawserd has none");
-	if (!in->control || !config_is_transparent(config)) {
+	if (!in->control || !(config_is_transparent(config) || in->bring_up || in->wish)) {
 		interception_stop(in);
 		return;
 	}
 	if (nft_probe() == -EPERM) {
 		log_warning("interception: no CAP_NET_ADMIN: what others delete is not put back");
+		if (in->bring_up)
+			intercept_blame(&in->fault, "up = yes needs CAP_NET_ADMIN");
 		interception_stop(in);
 		return;
 	}

@@ -84,15 +84,17 @@ static void report_exit_addresses(const struct config *config, struct json_objec
 	union address known[EXIT_ADDRESSES_MAX];
 	char text[PREFIX_TEXT_MAX];
 
-	for (size_t i = 0; i < config->exit_count; i++)
-		for (size_t n = exit_state_get_addresses(config->exits[i].state, known); n > 0;
-		     n--) {
+	for (size_t i = 0; i < config->exit_count; i++) {
+		struct exit_state *state = config->exits[i].state;
+
+		for (size_t n = state ? exit_state_get_addresses(state, known) : 0; n > 0; n--) {
 			struct prefix prefix = {.base = known[n - 1], .bits = 32};
 
 			if (prefix.base.sa.sa_family == AF_INET6)
 				prefix.bits = 128;
 			append(array, json_object_new_string(prefix_format(&prefix, text)));
 		}
+	}
 }
 
 static struct json_object *report_link_devices(const struct links *links)

@@ -7,10 +7,14 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <json-c/json.h>
+
 #include "base/log.h"
 #include "config/config.h"
 #include "daemon/listen_open.h"
 #include "daemon/open_files.h"
+#include "daemon/report_intercept.h"
+#include "intercept/plan.h"
 
 static int check_listener(const struct listen_config *listen)
 {
@@ -58,11 +62,24 @@ static int check_control(const struct config *config)
 	return 0;
 }
 
+/* hawserd starts all the same, and says so in its status. */
+static void check_interception(const struct config *config)
+{
+	struct json_object *settings = report_intercept_settings(config, NULL, config->control);
+	struct intercept_fault fault = {0};
+	struct intercept_plan plan;
+
+	if (config->intercept.up && !intercept_plan_make(&plan, settings, NULL, NULL, &fault))
+		log_warning("intercept { up = yes } will not work: %s", fault.seen);
+	json_object_put(settings);
+}
+
 int start_check(const struct config *config)
 {
 	struct open_files files;
 	int err = open_files_share(config, &files);
 
+	check_interception(config);
 	for (size_t i = 0; !err && i < config->listen_count; i++)
 		err = check_listener(&config->listen[i]);
 	return err ? err : check_control(config);
