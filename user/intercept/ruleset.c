@@ -54,7 +54,7 @@ static void fill(struct nft *ruleset, struct json_object *set)
 	const char *family = json_text(set, "family");
 	const char *table = json_text(set, "table");
 	const char *name = json_text(set, "name");
-	char command[sizeof("list set inet  ") + 2 * NAME_MAX_LEN];
+	char command[sizeof("list set inet  ") + 2UL * NAME_MAX_LEN];
 	struct json_object *listing;
 	const char *text;
 	int count;
