@@ -77,7 +77,7 @@ static void forget_events(struct interception *in)
 {
 	if (in->watch)
 		intercept_watch_read(in->watch, &in->events);
-	in->events.table = in->events.route = false;
+	in->events.table = in->events.route = in->events.lost = false;
 }
 
 /* New connections are routed from now on. */
@@ -202,8 +202,10 @@ static void keep(struct interception *in, const struct intercept_plan *plan,
 	in->reconfigured = false;
 	lacks = intercept_lacks(plan, &fault);
 	if (!lacks && events->table && !fresh) {
-		intercept_blame(&fault, "the content of the nftables table " INTERCEPT_TABLE);
 		lacks = true;
+		if (!events->lost)
+			intercept_blame(&fault,
+					"the content of the nftables table " INTERCEPT_TABLE);
 	}
 	if (lacks || is_new || broken)
 		put_in_force(in, plan, lacks && !is_new && !fresh ? fault.seen : "");

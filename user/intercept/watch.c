@@ -122,5 +122,5 @@ void intercept_watch_read(struct intercept_watch *watch, struct intercept_events
 	if (watch->nftables)
 		complete = netlink_monitor_read(watch->nftables, take_nftables, out) && complete;
 	if (!complete)
-		*out = (struct intercept_events){true, true, true};
+		*out = (struct intercept_events){true, true, true, true};
 }

@@ -13,6 +13,7 @@ struct intercept_events {
 	bool table;    /* something in our nftables table, other than what hawserd adds to it */
 	bool firewall; /* chains or rules of others */
 	bool route;    /* a routing rule, or a route of our table */
+	bool lost;     /* there were more than can be read: any of these, and perhaps none */
 };
 
 /* NULL with errno set. A kernel without nftables has no events of it. */
