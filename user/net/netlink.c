@@ -3,6 +3,7 @@
 #include "net/netlink.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -79,29 +80,48 @@ struct nlmsghdr *netlink_begin(struct netlink *netlink, uint16_t type, uint16_t 
 	return header;
 }
 
+/* Whether the answer's last message is among these bytes. */
+static bool is_over(const struct netlink *netlink, int len)
+{
+	const struct nlmsghdr *header = (const struct nlmsghdr *)netlink->answer;
+
+	for (; mnl_nlmsg_ok(header, len); header = mnl_nlmsg_next(header, &len))
+		if (header->nlmsg_seq == netlink->seq &&
+		    (header->nlmsg_type == NLMSG_DONE || header->nlmsg_type == NLMSG_ERROR))
+			return true;
+	return false;
+}
+
 int netlink_send(struct netlink *netlink, mnl_cb_t on_message, void *context)
 {
 	const struct nlmsghdr *header = (const struct nlmsghdr *)netlink->request;
 	unsigned int port = mnl_socket_get_portid(netlink->socket);
-	int more = MNL_CB_OK;
+	int err = 0, result = MNL_CB_OK;
+	bool over = false;
 
 	if (mnl_socket_sendto(netlink->socket, header, header->nlmsg_len) < 0)
 		return -errno;
-	do {
+	/* Also when it has failed: a dump that is not read to its end keeps the socket busy, and
+	 * the next one is refused. */
+	while (!over) {
 		ssize_t len = mnl_socket_recvfrom(netlink->socket, netlink->answer,
 						  sizeof(netlink->answer));
 
 		if (len < 0 && errno == EINTR)
 			continue;
 		if (len < 0)
-			return -errno;
-		more = mnl_cb_run(netlink->answer, (size_t)len, netlink->seq, port, on_message,
-				  context);
-		/* What a request that timed out is still owed. */
-		if (more < 0 && errno == EPROTO)
-			more = MNL_CB_OK;
-	} while (more > MNL_CB_STOP);
-	return more < 0 ? -errno : 0;
+			return err ? err : -errno;
+		over = is_over(netlink, (int)len);
+		if (err)
+			continue;
+		result = mnl_cb_run(netlink->answer, (size_t)len, netlink->seq, port, on_message,
+				    context);
+		over = over || result == MNL_CB_STOP;
+		/* What a request that timed out is still owed has another number. */
+		if (result < 0 && (errno != EPROTO || over))
+			err = -errno;
+	}
+	return err;
 }
 
 int netlink_list_add(void **array, size_t *count, const void *element, size_t size)

@@ -24,8 +24,10 @@ void *netlink_attached(const struct netlink *netlink);
 struct nlmsghdr *netlink_begin(struct netlink *netlink, uint16_t type, uint16_t flags);
 
 /* Sends what netlink_begin() began and waits for the end of the answer; each message of it goes to
- * on_message, which may be NULL and returns MNL_CB_OK. 0 or -errno: the kernel's, or EINTR when
- * what was dumped changed meanwhile. */
+ * on_message, which may be NULL, and returns MNL_CB_OK, MNL_CB_ERROR with errno to hear no more of
+ * it, or MNL_CB_STOP where one message is the whole answer. 0 or -errno: the kernel's, the
+ * callback's, or EINTR when what was dumped changed meanwhile. The socket is ready for the next
+ * request in any case. */
 int netlink_send(struct netlink *netlink, mnl_cb_t on_message, void *context);
 
 /* Adds one more element to an array, for what a callback collects. Arrays grow by doubling at
