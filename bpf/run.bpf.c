@@ -66,6 +66,13 @@ static __always_inline bool address_stays_near(const struct hawser_run_address *
 	return first >> 22 == 0xfe80 >> 6 || first >> 24 == 0xff;
 }
 
+static __always_inline bool address_is_same(const struct hawser_run_address *a,
+					    const struct hawser_run_address *b)
+{
+	return a->port == b->port && a->ip[0] == b->ip[0] && a->ip[1] == b->ip[1] &&
+	       a->ip[2] == b->ip[2] && a->ip[3] == b->ip[3];
+}
+
 static __always_inline bool is_for_us(struct bpf_sock_addr *ctx)
 {
 	return ctx->type == SOCKET_STREAM && ctx->protocol == PROTOCOL_TCP &&
@@ -79,9 +86,15 @@ static __always_inline bool redirect(struct bpf_sock_addr *ctx, struct hawser_ru
 {
 	__u64 cookie = bpf_get_socket_cookie(ctx);
 
-	if (listener->port == 0 || address_stays_near(to) || (ctx->sk && ctx->sk->bound_dev_if))
+	/* In a run within a run the inner one has redirected it. */
+	if (address_is_same(to, listener))
 		return false;
-	return bpf_map_update_elem(&destinations, &cookie, to, BPF_ANY) == 0;
+	if (listener->port != 0 && !address_stays_near(to) && !(ctx->sk && ctx->sk->bound_dev_if) &&
+	    bpf_map_update_elem(&destinations, &cookie, to, BPF_ANY) == 0)
+		return true;
+	/* The same socket may have been redirected before, and failed to connect. */
+	bpf_map_delete_elem(&destinations, &cookie);
+	return false;
 }
 
 SEC("cgroup/connect4")

@@ -154,6 +154,19 @@ def test_loopback_is_left_alone(lan, daemon, home, client, family):
     assert taken(daemon) == before
 
 
+def test_a_socket_that_was_refused_is_left_alone_the_next_time(lan, daemon, home, client, family):
+    """What it connected to before is forgotten."""
+    before = taken(daemon)
+    with lan.rejected(PORT), peers.listen(lan.router, LOOPBACK[family]) as listening, \
+            running(daemon, home, client, "again", SERVERS[family],
+                    str(peers.port_of(listening))) as process:
+        with peers.accept(listening) as accepted:
+            accepted.sendall(b"hello")
+        output, _ = process.communicate(timeout=TIMEOUT_S)
+    assert output == f"{LOOPBACK[family]} {LOOPBACK[family]} hello"
+    assert taken(daemon) == before
+
+
 def test_own_address_is_dialled_by_ourselves(lan, daemon, home, client):
     """An exit could not."""
     with peers.listen(lan.router, LAN4) as listening, \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Connects to "tcp|mptcp|udp|child ADDRESS PORT", and prints its own address, that of its peer, and
- * what that sends first. Linked statically: no library can be put before its connect(). */
+/* Connects to "tcp|mptcp|udp|child|again ADDRESS PORT", and prints its own address, that of its
+ * peer, and what that sends first; again: is refused there, and the same socket connects to this
+ * host's port instead. Linked statically: no library can be put before its connect(). */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,6 +62,11 @@ int main(int argc, char **argv)
 	len = parse(&peer, argv[2], argv[3]);
 	fd = socket(peer.any.sa_family, strcmp(argv[1], "udp") ? SOCK_STREAM : SOCK_DGRAM,
 		    strcmp(argv[1], "mptcp") ? 0 : PROTOCOL_MPTCP);
+	if (strcmp(argv[1], "again") == 0) {
+		if (connect(fd, &peer.any, len) == 0)
+			return 8;
+		len = parse(&peer, peer.any.sa_family == AF_INET ? "127.0.0.1" : "::1", argv[3]);
+	}
 	if (connect(fd, &peer.any, len)) {
 		perror("connect");
 		return 5;
