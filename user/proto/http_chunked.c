@@ -77,7 +77,7 @@ static enum parse take_trailers(struct http_chunked *chunked, const uint8_t *byt
 	if (result == PARSE_MORE)
 		return chunked->trailers_len < HTTP_TRAILERS_MAX ? PARSE_MORE : PARSE_BAD;
 	if (result == PARSE_BAD || chunked->scan.bare_lf ||
-	    http_count_fields((struct span){(char *)grown, chunked->trailers_len}) < 0)
+	    http_check_fields((struct span){(char *)grown, chunked->trailers_len}))
 		return PARSE_BAD;
 	chunked->state = CHUNKED_DONE;
 	return PARSE_DONE;

@@ -36,13 +36,14 @@ static const char *const not_in_trailers[] = {"Authorization",
 /* What Connection lists goes, but for what says where the message goes on from here. */
 static void put_fields(FILE *stream, struct span fields, const char *const *dropped)
 {
-	struct span all = fields;
+	struct http_connection connection;
 	struct span line, name, value;
 
+	http_connection_read(&connection, fields);
 	while (http_next_line(&fields, &line))
 		if (http_split_field(line, &name, &value) &&
 		    !span_is_any_of(name, of_the_connection) && !span_is_any_of(name, dropped) &&
-		    !http_lists(all, "Connection", name))
+		    !http_connection_lists(&connection, name))
 			fprintf(stream, "%.*s\r\n", (int)line.len, line.at);
 }
 

@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -139,24 +140,42 @@ bool http_split_field(struct span line, struct span *name, struct span *value)
 	return true;
 }
 
-int http_count_fields(struct span fields)
+/* How many members Connection lists; those that fit stand in connection, if that is not NULL. */
+static size_t list_connection(struct span fields, struct http_connection *connection)
 {
-	struct span line, name, value;
-	int count = 0;
+	struct span list, member;
+	size_t count = 0;
 
-	for (; http_next_line(&fields, &line); count++)
+	while (http_next_field(&fields, "Connection", &list))
+		for (; span_next_member(&list, ',', &member); count++)
+			if (connection && count < HTTP_FIELDS_MAX)
+				connection->members[count] = member;
+	return count;
+}
+
+int http_check_fields(struct span fields)
+{
+	struct span rest = fields, line, name, value;
+	size_t count = 0;
+
+	for (; http_next_line(&rest, &line); count++)
 		if (!http_split_field(line, &name, &value))
 			return -EINVAL;
-	return count;
+	if (count > HTTP_FIELDS_MAX || list_connection(fields, NULL) > HTTP_FIELDS_MAX)
+		return -E2BIG;
+	return 0;
 }
 
 bool http_next_field(struct span *rest, const char *wanted, struct span *value)
 {
 	struct span line, name;
 
-	while (http_next_line(rest, &line))
-		if (http_split_field(line, &name, value) && span_is_nocase(name, wanted))
-			return true;
+	while (http_next_line(rest, &line)) {
+		if (!span_cut(&line, ':', &name) || !span_is_nocase(name, wanted))
+			continue;
+		*value = span_trim(line);
+		return true;
+	}
 	return false;
 }
 
@@ -170,4 +189,28 @@ bool http_lists(struct span fields, const char *wanted, struct span member)
 			    strncasecmp(listed.at, member.at, member.len) == 0)
 				return true;
 	return false;
+}
+
+static int compare_members(const void *a, const void *b)
+{
+	const struct span *one = a, *other = b;
+
+	if (one->len != other->len)
+		return one->len < other->len ? -1 : 1;
+	return strncasecmp(one->at, other->at, one->len);
+}
+
+void http_connection_read(struct http_connection *connection, struct span fields)
+{
+	connection->count = list_connection(fields, connection);
+	if (connection->count > HTTP_FIELDS_MAX)
+		connection->count = HTTP_FIELDS_MAX;
+	qsort(connection->members, connection->count, sizeof(*connection->members),
+	      compare_members);
+}
+
+bool http_connection_lists(const struct http_connection *connection, struct span member)
+{
+	return bsearch(&member, connection->members, connection->count,
+		       sizeof(*connection->members), compare_members) != NULL;
 }

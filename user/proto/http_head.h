@@ -10,10 +10,8 @@
 
 #include "proto/parse.h"
 
-#define HTTP_HEAD_MAX 65536
-#define HTTP_FIELDS_MAX                                                                            \
-	256 /* bounds the work: each field is held against each Connection field                   \
-	     */
+#define HTTP_HEAD_MAX	65536
+#define HTTP_FIELDS_MAX 256 /* also of the members that Connection lists */
 
 /* A piece of the head; not NUL-terminated, and without control bytes but tabs. */
 struct span {
@@ -62,13 +60,23 @@ int http_minor_version(struct span text);
  * blank before the colon, which servers read in different ways (RFC 9112 sections 5.1, 5.2). */
 bool http_split_field(struct span line, struct span *name, struct span *value);
 
-/* How many fields there are; -EINVAL if one is none. */
-int http_count_fields(struct span fields);
+/* 0; -EINVAL if one is none; -E2BIG if there are more than HTTP_FIELDS_MAX, or Connection lists
+ * more members than that, empty ones too (RFC 9110 section 5.6.1.2). */
+int http_check_fields(struct span fields);
 
 /* Finds the next field of this name, whatever the case; rest begins as all fields. */
 bool http_next_field(struct span *rest, const char *wanted, struct span *value);
 
 /* Whether a field of this name lists the member, whatever the case. */
 bool http_lists(struct span fields, const char *wanted, struct span member);
+
+/* What Connection lists, sorted, for many questions. Of fields that have been checked. */
+struct http_connection {
+	struct span members[HTTP_FIELDS_MAX];
+	size_t count;
+};
+
+void http_connection_read(struct http_connection *connection, struct span fields);
+bool http_connection_lists(const struct http_connection *connection, struct span member);
 
 #endif

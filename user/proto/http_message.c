@@ -120,16 +120,13 @@ int http_read_response(struct span head, const struct http_request *request,
 {
 	struct span line = {head.at, 0};
 	bool chunked;
-	int count;
 
 	*response = (struct http_response){0};
 	if (!http_next_line(&head, &line) || read_status_line(line, response, reason))
 		return -EINVAL;
 	*fields = head;
-	count = http_count_fields(head);
-	if (count < 0 || count > HTTP_FIELDS_MAX)
-		return -EINVAL;
-	if (read_framing(head, false, response->http10, &response->length, &response->has_length,
+	if (http_check_fields(head) ||
+	    read_framing(head, false, response->http10, &response->length, &response->has_length,
 			 &chunked))
 		return -EINVAL;
 	response->keep = !response->http10 && !http_lists(head, "Connection", close_option);

@@ -32,7 +32,7 @@ struct http_response {
 	bool keep; /* the origin takes another request */
 };
 
-/* The framing of a request with these fields, which have been counted; all of *request but
+/* The framing of a request with these fields, which have been checked; all of *request but
  * repeatable's half that depends on the method. 0, -EINVAL, or -ENOTSUP: a coding unheard of. */
 int http_read_request(struct span method, int minor_version, struct span fields,
 		      struct http_request *request);

@@ -32,7 +32,8 @@ struct refusal {
 
 static const struct refusal malformed = {CAUSE_BAD_REQUEST, 400, "malformed request"};
 static const struct refusal too_large = {CAUSE_BAD_REQUEST, 431,
-					 "request head over 65536 bytes or 256 fields"};
+					 "request head over 65536 bytes, 256 fields, or 256 "
+					 "members of Connection"};
 static const struct refusal bad_version = {CAUSE_BAD_REQUEST, 505,
 					   "only HTTP/1.0 and HTTP/1.1 are spoken here"};
 static const struct refusal bad_host = {CAUSE_BAD_REQUEST, 400, "no valid host and port"};
@@ -107,7 +108,7 @@ static void append_refusal(const struct handshake *handshake, unsigned int statu
 static const struct refusal *read_request(struct span head, struct request *request)
 {
 	struct span line;
-	int fields;
+	int err;
 
 	if (!http_next_line(&head, &line) || !span_cut(&line, ' ', &request->method) ||
 	    !span_is_token(request->method) || !span_cut(&line, ' ', &request->target) ||
@@ -117,10 +118,10 @@ static const struct refusal *read_request(struct span head, struct request *requ
 	request->minor_version = http_minor_version(line);
 	if (request->minor_version < 0)
 		return request->minor_version == -EPROTONOSUPPORT ? &bad_version : &malformed;
-	fields = http_count_fields(head);
-	if (fields < 0)
-		return &malformed;
-	return fields > HTTP_FIELDS_MAX ? &too_large : NULL;
+	err = http_check_fields(head);
+	if (err == -E2BIG)
+		return &too_large;
+	return err ? &malformed : NULL;
 }
 
 /* The value of Proxy-Authorization: RFC 7617. */

@@ -171,6 +171,33 @@ static void extensions_and_trailers_are_bounded(void **state)
 	}
 }
 
+/* Lines of a trailer section, then its end. */
+static enum parse play_lines(const char *line, size_t count)
+{
+	static uint8_t text[HTTP_TRAILERS_MAX];
+	struct http_chunked chunked = {0};
+	size_t len = (size_t)sprintf((char *)text, "0\r\n"), consumed, payload;
+	enum parse result;
+
+	for (size_t i = 0; i < count; i++)
+		len += (size_t)sprintf((char *)text + len, "%s\r\n", line);
+	len += (size_t)sprintf((char *)text + len, "\r\n");
+	result = http_chunked_take(&chunked, text, len, &consumed, &payload);
+	http_chunked_free(&chunked);
+	return result;
+}
+
+/* As of a head's. */
+static void fields_of_trailers_are_bounded(void **state)
+{
+	(void)state;
+	assert_int_equal(play_lines("a:", 256), PARSE_DONE);
+	assert_int_equal(play_lines("a:", 257), PARSE_BAD);
+	assert_int_equal(play_lines("a:", 2000), PARSE_BAD);
+	assert_int_equal(play_lines("Connection: a, b", 128), PARSE_DONE);
+	assert_int_equal(play_lines("Connection: a, b", 129), PARSE_BAD);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +205,7 @@ int main(void)
 		cmocka_unit_test(a_beginning_is_not_an_end),
 		cmocka_unit_test(what_may_be_read_in_two_ways_is_refused),
 		cmocka_unit_test(extensions_and_trailers_are_bounded),
+		cmocka_unit_test(fields_of_trailers_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -272,7 +272,8 @@ static void heads_are_bounded(void **state)
 		end = play_long(HANDSHAKE_IN_MAX + 1, pieces[i] - 1, pieces[i]);
 		dialogue_assert_bad(&end, CAUSE_BAD_REQUEST);
 		assert_refusal(&end, "431 Request Header Fields Too Large",
-			       "request head over 65536 bytes or 256 fields");
+			       "request head over 65536 bytes, 256 fields, or 256 "
+			       "members of Connection");
 	}
 	/* A caller may offer more than the limit; the limit holds. */
 	end = play_long(HANDSHAKE_IN_MAX + 1, HANDSHAKE_IN_MAX + 1, 1);
@@ -288,6 +289,39 @@ static void heads_are_bounded(void **state)
 		end = play(ACCESS_OPEN, text);
 		assert_int_equal(end.result, fields == 256 ? PARSE_DONE : PARSE_BAD);
 		dialogue_free(&end);
+	}
+}
+
+/* Each field is held against each of them; some are in a field of their own, or empty. */
+static void members_of_connection_are_bounded(void **state)
+{
+	static const char *const rests[] = {"", "Connection: a\r\nconnection:,\r\n"};
+	char commas[256];
+
+	(void)state;
+	memset(commas, ',', sizeof(commas));
+	for (size_t i = 0; i < COUNT(rests); i++) {
+		const int max = i == 0 ? 256 : 254; /* of which all but the last are empty */
+
+		for (int count = max; count <= max + 1; count++) {
+			char text[1024];
+			struct dialogue_end end;
+
+			snprintf(text, sizeof(text),
+				 "GET http://a/ HTTP/1.1\r\n%sConnection: %.*sb\r\nB: 1\r\nC: 2\r\n"
+				 "\r\n",
+				 rests[i], count - 1, commas);
+			end = play(ACCESS_OPEN, text);
+			if (count == max) {
+				assert_head(&end,
+					    "GET / HTTP/1.1\r\nHost: a\r\nC: 2\r\n" VIA "\r\n");
+				continue;
+			}
+			dialogue_assert_bad(&end, CAUSE_BAD_REQUEST);
+			assert_refusal(&end, "431 Request Header Fields Too Large",
+				       "request head over 65536 bytes, 256 fields, or 256 "
+				       "members of Connection");
+		}
 	}
 }
 
@@ -376,6 +410,7 @@ int main(void)
 		cmocka_unit_test(other_versions_and_trace_are_refused),
 		cmocka_unit_test(access_is_checked),
 		cmocka_unit_test(heads_are_bounded),
+		cmocka_unit_test(members_of_connection_are_bounded),
 		cmocka_unit_test(every_cause_has_its_reply),
 		cmocka_unit_test(an_answer_to_head_has_no_body),
 		cmocka_unit_test(a_timeout_is_answered),

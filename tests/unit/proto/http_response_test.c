@@ -130,6 +130,20 @@ static void bad_responses_are_refused(void **state)
 		assert_true(read_response(bad[i], &get).err < 0);
 }
 
+static void members_of_connection_are_bounded(void **state)
+{
+	char text[1024], commas[256];
+
+	(void)state;
+	memset(commas, ',', sizeof(commas));
+	for (int count = 255; count <= 256; count++) {
+		snprintf(text, sizeof(text),
+			 "HTTP/1.1 103 Early\r\nConnection: %.*s\r\nConnection: x\r\n\r\n", count,
+			 commas);
+		assert_int_equal(read_response(text, &get).err < 0, count == 256);
+	}
+}
+
 static void heads_are_rewritten(void **state)
 {
 	static const struct {
@@ -237,6 +251,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ends_are_found),
 		cmocka_unit_test(bad_responses_are_refused),
+		cmocka_unit_test(members_of_connection_are_bounded),
 		cmocka_unit_test(heads_are_rewritten),
 		cmocka_unit_test(trailers_are_chosen),
 		cmocka_unit_test(bodies_end_where_they_should),
