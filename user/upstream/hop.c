@@ -3,7 +3,6 @@
 #include "upstream/hop.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include <sodium.h>
 
@@ -27,8 +26,6 @@ static void hop_close(struct hop *hop)
 	if (hop->fd >= 0)
 		socket_reset(hop->fd);
 	hop->fd = -1;
-	free(hop->out);
-	hop->out = NULL;
 }
 
 void hop_cancel(struct hop *hop)
@@ -238,7 +235,7 @@ void hop_connect(struct hop *hop)
 
 struct hop *hop_start(const struct hop_request *request, hop_fn *notify, void *context)
 {
-	struct hop *hop = calloc(1, sizeof(*hop) + request->first_len);
+	struct hop *hop = calloc(1, sizeof(*hop));
 
 	if (!hop)
 		return NULL;
@@ -255,8 +252,6 @@ struct hop *hop_start(const struct hop_request *request, hop_fn *notify, void *c
 		hop->at = *request->at;
 		hop->request.at = &hop->at;
 	}
-	if (request->first_len > 0)
-		memcpy(hop->first, request->first, request->first_len);
 	hop->exit = request->exit->state;
 	hop->avoids = request->at == NULL;
 	hop->fd = -1;

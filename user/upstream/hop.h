@@ -32,17 +32,17 @@ struct hop_result {
 /* Called once from the loop, never before hop_start() returns; the hop is gone then. */
 typedef void hop_fn(void *context, const struct hop_result *result);
 
-/* All but destination and first must outlive the hop. */
+/* All but what is copied must outlive the hop. */
 struct hop_request {
 	struct dial_env env;
 	struct affinity_pair pair; /* the client's, with affinity */
 	const struct exit_config *exit;
-	const struct destination *destination; /* NULL: a probe, or a speed test */
-	const struct speed_request *speed;     /* NULL: none. The exit is not judged by it */
-	const struct link_choice *only;	       /* by plain TCP over this link; NULL: by any */
+	const struct destination *destination; /* copied. NULL: a probe, or a speed test */
+	const struct speed_request *speed; /* copied. NULL: none. The exit is not judged by it */
+	const struct link_choice *only;	   /* by plain TCP over this link; NULL: by any */
 	const union address *at; /* of a probe: it is this address of the exit that is asked, and
 				    not the exit that is judged; copied. NULL: the exit */
-	const void *first;	 /* the client's first bytes; copied */
+	const void *first;	 /* the client's first bytes */
 	size_t first_len;
 };
 

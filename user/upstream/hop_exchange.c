@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What router and exit say to each other: all at once, and the answers to it. */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <sodium.h>
 
@@ -134,7 +133,8 @@ static void hop_read(struct hop *hop)
 
 static void hop_watch(struct hop *hop)
 {
-	const bool writes = hop->out_at < hop->out_len && !write_pause_holds(&hop->pause);
+	const bool writes = hop->sent < hop->head_len + hop->request.first_len &&
+			    !write_pause_holds(&hop->pause);
 
 	ev_io_stop(hop->request.env.loop, &hop->io);
 	ev_io_set(&hop->io, hop->fd, writes ? EV_READ | EV_WRITE : EV_READ);
@@ -148,19 +148,26 @@ static void hop_on_pause_over(struct ev_loop *loop, ev_timer *timer, int events)
 	hop_watch(timer->data);
 }
 
-/* False: the hop is gone. */
+/* What is left of head and first bytes leaves as one piece. False: the hop is gone. */
 static bool hop_write(struct hop *hop)
 {
-	ssize_t n = send(hop->fd, hop->out + hop->out_at, hop->out_len - hop->out_at,
-			 MSG_DONTWAIT | MSG_NOSIGNAL);
+	const size_t of_head = hop->sent < hop->head_len ? hop->sent : hop->head_len;
+	const size_t of_first = hop->sent - of_head;
+	struct iovec parts[2] = {{hop->head + of_head, hop->head_len - of_head}};
+	const struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+	ssize_t n;
 
+	if (hop->request.first_len > of_first)
+		parts[1] = (struct iovec){(uint8_t *)hop->request.first + of_first,
+					  hop->request.first_len - of_first};
+	n = sendmsg(hop->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n < 0 && errno != EAGAIN && errno != EINTR && errno != EINPROGRESS) {
 		hop_fail_here(hop, CAUSE_EXIT_BROKEN);
 		return false;
 	}
-	hop->out_at += n > 0 ? (size_t)n : 0;
+	hop->sent += n > 0 ? (size_t)n : 0;
 	/* From now on nobody else may get them, whatever becomes of this connection. */
-	if (hop->out_at > hop->out_len - hop->request.first_len)
+	if (hop->sent > hop->head_len)
 		hop->first_left = true;
 	write_pause_tried(&hop->pause, hop->request.env.loop, n > 0);
 	hop_watch(hop);
@@ -178,8 +185,8 @@ static void hop_on_io(struct ev_loop *loop, ev_io *io, int events)
 		hop_read(hop);
 }
 
-/* Greeting, authentication, request and the client's first bytes, as one piece. 0 or -ENOMEM. */
-static int hop_write_head(struct hop *hop)
+/* Greeting, authentication and request. */
+static void hop_write_head(struct hop *hop)
 {
 	struct hop_order order = {
 		.token = hop->request.exit->tokens.token,
@@ -189,18 +196,11 @@ static int hop_write_head(struct hop *hop)
 		.time_ms = clock_now_ms() + (uint64_t)exit_state_clock_offset_ms(hop->exit),
 	};
 
-	hop->out = malloc(HOP_HEAD_MAX + hop->request.first_len);
-	if (!hop->out)
-		return -ENOMEM;
 	randombytes_buf(order.nonce, sizeof(order.nonce));
-	hop->out_len = hop_head_write(hop->out, &order);
-	hop->out_at = 0;
-	if (hop->request.first_len > 0)
-		memcpy(hop->out + hop->out_len, hop->first, hop->request.first_len);
-	hop->out_len += hop->request.first_len;
+	hop->head_len = hop_head_write(hop->head, &order);
+	hop->sent = 0;
 	hop->in_len = 0;
 	hop_answers_init(&hop->answers, &order);
-	return 0;
 }
 
 void hop_exchange(struct hop *hop)
@@ -210,8 +210,6 @@ void hop_exchange(struct hop *hop)
 	write_pause_init(&hop->pause, hop_on_pause_over, hop);
 	hop->taken = 0;
 	hop->asked_s = clock_monotonic_s();
-	if (hop_write_head(hop))
-		hop_fail(hop, CAUSE_RESOURCES);
-	else
-		hop_write(hop);
+	hop_write_head(hop);
+	hop_write(hop);
 }

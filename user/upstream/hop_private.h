@@ -39,17 +39,15 @@ struct hop {
 	bool accepted;
 	bool first_left; /* the exit may have some of the first bytes, and have passed them on */
 	bool blamed;	 /* it is who has this address that does not answer, not the exit */
-	/* What is still to be sent: head and first bytes from out_at on. */
-	uint8_t *out;
-	size_t out_len;
-	size_t out_at;
+	uint8_t head[HOP_HEAD_MAX];
+	size_t head_len;
+	size_t sent; /* of head and first bytes */
 	struct hop_answers answers;
 	uint8_t in[HOP_MESSAGE_MAX]; /* of one message */
 	size_t in_len;
 	uint64_t taken; /* bytes that were read from fd */
 	hop_fn *notify;
 	void *context;
-	uint8_t first[]; /* what request.first was */
 };
 
 /* Ends the hop. */

@@ -3,7 +3,6 @@
 #include "upstream/upstream.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/loop_clock.h"
 #include "links/link_choice.h"
@@ -20,7 +19,6 @@ struct upstream_dial {
 	struct dial *direct;	   /* the same */
 	dial_fn *notify;
 	void *context;
-	uint8_t first[]; /* that the client sent */
 };
 
 void upstream_cancel(struct upstream_dial *upstream)
@@ -132,7 +130,7 @@ struct upstream_dial *upstream_start(const struct dial_request *request, bool by
 				     const void *first, size_t first_len, dial_fn *notify,
 				     void *context)
 {
-	struct upstream_dial *upstream = calloc(1, sizeof(*upstream) + first_len);
+	struct upstream_dial *upstream = calloc(1, sizeof(*upstream));
 
 	if (!upstream)
 		return NULL;
@@ -143,12 +141,10 @@ struct upstream_dial *upstream_start(const struct dial_request *request, bool by
 	upstream->request.client = &upstream->client;
 	upstream->notify = notify;
 	upstream->context = context;
-	if (first_len > 0)
-		memcpy(upstream->first, first, first_len);
 	if (lead_to_portal(upstream))
 		by_exit = false;
 	if (by_exit)
-		upstream->by_exit = exit_dial_start(&upstream->request, upstream->first, first_len,
+		upstream->by_exit = exit_dial_start(&upstream->request, first, first_len,
 						    on_exit_dial, upstream);
 	else
 		upstream->direct = dial_start(&upstream->request, on_direct, upstream);

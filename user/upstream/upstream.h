@@ -8,9 +8,9 @@
 
 struct upstream_dial;
 
-/* As dial_start(), and notifies as it does; destination, client and first are copied. by_exit:
- * exits are tried first; first[0..first_len), the client's first bytes, then leave with the
- * request, and the result says whether they did. */
+/* As dial_start(), and notifies as it does; destination and client are copied, first must stay
+ * until then. by_exit: exits are tried first; first[0..first_len), the client's first bytes, then
+ * leave with the request, and the result says whether they did. */
 struct upstream_dial *upstream_start(const struct dial_request *request, bool by_exit,
 				     const void *first, size_t first_len, dial_fn *notify,
 				     void *context);
