@@ -134,6 +134,7 @@ $(BUILD)/unit/http/http_server_off_test: $(call obj,user/http/http_server_off.c)
 
 # Their fakes stand in for the real functions.
 $(BUILD)/unit/relay/tick_policy_test: ALL_LDFLAGS += -Wl,--wrap=socket_rtt_us,--wrap=socket_receive_rtt_us
+$(BUILD)/unit/session/session_http_test: ALL_LDFLAGS += -Wl,--wrap=realloc,--wrap=socket_received_bytes
 $(BUILD)/unit/relay/relay_end_test: ALL_LDFLAGS += -Wl,--wrap=socket_received_bytes
 $(BUILD)/unit/relay/hangup_test: ALL_LDFLAGS += -Wl,--wrap=epoll_ctl
 $(BUILD)/unit/relay/relay_pause_test: ALL_LDFLAGS += -Wl,--wrap=stream_send,--wrap=splice

@@ -142,6 +142,19 @@ def test_interim_responses(hawserd, origin_of, version):
     assert client.read()[::2] == (200, b"done")
 
 
+def test_many_interim_responses(hawserd, origin_of):
+    """However many, and behind a long one: each is passed on."""
+    daemon = hawserd()
+    long = f"X: {'a' * 60000}"
+    origin = origin_of(lambda *_: f"HTTP/1.1 103 Early\r\n{long}\r\n\r\n".encode()
+                       + b"HTTP/1.1 102 \r\n\r\n" * 10000 + response(b"done"))
+    client = Client(daemon.connect()).send(get(origin))
+    assert long in client.head()[1]
+    for _ in range(10000):
+        assert client.head()[0] == 102
+    assert client.read()[::2] == (200, b"done")
+
+
 def test_expectation(hawserd, serve):
     """The client sends its body when the origin says so."""
     def handler(sock):
@@ -183,6 +196,36 @@ def test_upgrade(hawserd, serve):
     assert daemon.session()["state"] == "relaying"
     client.send(LONG).sock.shutdown(socket.SHUT_WR)
     assert client.rest() == LONG
+
+
+@pytest.mark.mptcp
+@pytest.mark.parametrize("before", ["", "other other", "same other", "same same"])
+def test_upgrade_of_a_client_that_fell_back(bed, hawserd, origin_of, before):
+    """Its heads were longer than what went on of them, and other responses came before: nothing is lost."""
+    def echo(request, sock):
+        if "Upgrade" not in request.head:
+            return response(b"good")
+        sock.sendall(b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+        peers.echo(sock)
+        return None
+
+    daemon = hawserd()
+    origins = {"same": origin_of(echo), "other": origin_of(echo)}
+    with bed.rules("tcp dport 1080 tcp flags & psh != 0 reset tcp option mptcp", bed.router):
+        client = Client(daemon.connect(mptcp=True))
+        long = "Proxy-Authorization: Basic " + "a" * 3000
+        for name in before.split():
+            assert client.send(get(origins[name], "/", long)).read()[2] == b"good"
+        client.send(get(origins["same"], "/", *UPGRADE, long))
+        assert client.head()[0] == 101
+        session = until(daemon.session, lambda now: now["state"] == "relaying")
+        assert session["client_transport"] == "fallback"
+        # What is known to have no MPTCP is dialled without the next time.
+        assert (session["upstream_transport"] == "fallback") == (before != "same other")
+        client.send(LONG).sock.shutdown(socket.SHUT_WR)
+        assert client.rest() == LONG
+    until(daemon.active, lambda active: active == 0)
+    assert daemon.errors() == {}
 
 
 @pytest.mark.parametrize("status", ["200 OK", "400 Bad Request", "426 Upgrade Required"])

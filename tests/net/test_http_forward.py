@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import select
+import socket
 import threading
 
 import pytest
 
 import peers
+from causes import unreachable
 from crowd import with_asan
 from exit_net import Net
 from http_origin import Client, get, named, origin_of, post, response  # pylint: disable=unused-import
@@ -137,7 +140,8 @@ BROKEN = [b"<html>\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-L
           b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n", b"HTTP/1.1 200 OK\r\nX : a\r\n\r\n",
           b"HTTP/1.1 200 OK\r\nX: \0\r\n\r\n", b"HTTP/1.1 101 No\r\nUpgrade: x\r\n\r\n",
           b"HTTP/1.1 200 OK\r\n" + b"X: a\r\n" * 257 + b"\r\n",
-          b"HTTP/1.1 200 OK\r\nX: " + b"a" * 65536]
+          b"HTTP/1.1 200 OK\r\nX: " + b"a" * 65536,
+          b"HTTP/1.1 103 Early\r\nConnection: " + b"," * 60000 + b"\r\n\r\n"]
 
 
 @pytest.mark.parametrize("answer", BROKEN, ids=range(len(BROKEN)))
@@ -177,18 +181,85 @@ def test_longest_heads(hawserd, origin_of):
     assert all(request.head.count("\r\nX-") == 241 for request in origin.seen)
 
 
+LONG_HEAD = f"X: {'a' * 60000}"
+# 40 are 2.4 MB, and one source has 1 MiB.
+MANY, REFUSED_AT_LEAST = 40, 20
+
+
+def check_many(clients: list[Client]) -> None:
+    """Of their long requests some get in, and are not answered; the others are refused."""
+    sockets = {client.sock: client for client in clients}
+    answered = until(lambda: select.select(sockets, [], [], 0)[0],
+                     lambda answered: REFUSED_AT_LEAST <= len(answered) < MANY)
+    assert [sockets[sock].read()[0] for sock in answered] == [503] * len(answered)
+    for client in clients:
+        peers.reset(client.sock)
+
+
 def test_long_heads_of_one_client_are_bounded(hawserd, origin_of):
     """Some get in, more are refused, and others are not in their way."""
     daemon = hawserd("--workers", "1")
     origin = origin_of(named(b""))
-    begun = [daemon.connect() for _ in range(40)]
-    for client in begun:
-        client.sendall(b"GET http://a/ HTTP/1.1\r\nX: " + b"a" * 60000)
-    until(lambda: daemon.errors().get("resources", 0), lambda refused: 5 < refused < 30)
-    for client in begun:
-        client.close()
-    assert Client(daemon.connect()).send(get(origin, "/", "X: " + "a" * 60000)).read()[0] == 200
+    clients = [Client(daemon.connect()) for _ in range(MANY)]
+    for client in clients:
+        client.send(f"GET http://a/ HTTP/1.1\r\n{LONG_HEAD}")
+    check_many(clients)
+    until(daemon.active, lambda active: active == 0)
+    assert Client(daemon.connect()).send(get(origin, "/", LONG_HEAD)).read()[0] == 200
     assert with_asan(daemon.bed.build) or daemon.resident_bytes() < 20_000_000
+
+
+def test_so_are_those_of_one_household(bed, hawserd, origin_of):
+    """Who has an IPv6 /64 has many addresses."""
+    daemon = hawserd("--workers", "1")
+    origin = origin_of(named(b""))
+    sources = [f"fd77::77:{number:x}" for number in range(1, 21)]
+    bed.client.batch("ip", [f"addr add {source}/64 dev lan nodad" for source in sources])
+    try:
+        clients = [Client(daemon.connect(family=socket.AF_INET6, source=source))
+                   for source in sources * 2]
+        for client in clients:
+            client.send(f"GET http://a/ HTTP/1.1\r\n{LONG_HEAD}")
+        # Others are not in their way.
+        assert Client(daemon.connect()).send(get(origin, "/", LONG_HEAD)).read()[0] == 200
+        check_many(clients)
+    finally:
+        bed.client.batch("ip", [f"addr del {source}/64 dev lan" for source in sources])
+
+
+@pytest.mark.parametrize("until_when", ["connected", "answered"])
+def test_long_heads_count_until_they_are_not_needed(bed, hawserd, origin_of, until_when):
+    """While a destination is dialled, and while a request may have to be said again."""
+    daemon = hawserd("--workers", "1", "--timeout", "connect=600")
+    going_silent = origin_of(lambda request, sock: response(b"good") if request.line.split()[1] == "/"
+                             else peers.silent(sock))
+    good = origin_of(named(b""))
+    clients = [Client(daemon.connect()) for _ in range(MANY)]
+    with unreachable(bed, "connect-timeout") as (host, port):
+        if until_when == "connected":
+            request = get(good, "/", LONG_HEAD).replace(f"{SERVER4}:{good.port}", f"{host}:{port}")
+        else:
+            for client in clients:
+                assert client.send(get(going_silent)).read()[2] == b"good"
+            request = get(going_silent, "/silent", LONG_HEAD)
+        for client in clients:
+            client.send(request)
+        check_many(clients)
+    until(daemon.active, lambda active: active == 0)
+    assert Client(daemon.connect()).send(get(good, "/", LONG_HEAD)).read()[0] == 200
+
+
+def test_long_heads_that_have_left_take_no_room(hawserd, serve, origin_of):
+    """Though they are not answered."""
+    daemon = hawserd("--workers", "1")
+    silent, good = serve(peers.silent), origin_of(named(b""))
+    clients = [Client(daemon.connect()) for _ in range(MANY)]
+    for number, client in enumerate(clients, 1):
+        client.send(get(silent, "/", LONG_HEAD))
+        until(lambda: [each["bytes_up"] > 60000 for each in daemon.sessions()].count(True),
+              lambda sent, number=number: sent == number)
+    assert Client(daemon.connect()).send(get(good, "/", LONG_HEAD)).read()[0] == 200
+    assert daemon.errors() == {}
 
 
 def test_silent_origin_and_idle_client(hawserd, serve):

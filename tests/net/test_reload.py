@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import signal
+import socket
+import threading
 import time
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 import peers
 from daemon import PORT
 from handshakes import at_end, read
+from http_origin import Client, get, named, origin_of, response  # pylint: disable=unused-import
 from patience import PATIENCE
 from sessions import through
 from test_start import start
@@ -174,6 +177,58 @@ def test_term_waits_for_sessions(daemon):
 
 def test_term_without_sessions_stops(daemon):
     daemon.signal(signal.SIGTERM)
+    assert daemon.wait() == 0
+
+
+def drain(daemon) -> None:
+    daemon.signal(signal.SIGTERM)
+    until(lambda: "draining" in daemon.log())
+
+
+def test_term_waits_for_no_further_request(hawserd, origin_of):
+    daemon = hawserd("--timeout", "drain=6000")
+    origin = origin_of(named(b""))
+    idle = [Client(daemon.connect()) for _ in range(3)]
+    for client in idle:
+        assert "connection: close" not in client.send(get(origin)).read()[1].lower()
+    drain(daemon)
+    assert daemon.wait() == 0
+    for client in idle:
+        assert client.rest() == b""
+
+
+@pytest.mark.parametrize("after", ["the request", "the head", "the next request"])
+def test_term_waits_for_responses(hawserd, origin_of, after):
+    """They are whole, and the last says that no other follows, if it can."""
+    daemon = hawserd("--timeout", "drain=6000")
+    arrived, go_on = threading.Event(), threading.Event()
+
+    def answer(request, sock):
+        whole = response(b"good")
+        sent = 0 if after == "the request" else len(whole) - 2
+        if request.line.split()[1] == "/":
+            sock.sendall(whole[:sent])
+            arrived.set()
+            assert go_on.wait(peers.TIMEOUT_S)
+            return whole[sent:]
+        return whole
+
+    client = Client(daemon.connect())
+    client.send(get(origin := origin_of(answer)))
+    assert arrived.wait(peers.TIMEOUT_S)
+    if after != "the request":
+        until(lambda: daemon.session()["bytes_down"] > 0)
+    if after == "the next request":
+        client.send(get(origin, "/next"))
+    drain(daemon)
+    go_on.set()
+    heads = [client.read()]
+    if after == "the next request":
+        heads.append(client.read())
+    assert [body for _, _, body in heads] == [b"good"] * len(heads)
+    assert ("connection: close" in heads[-1][1].lower()) == (after != "the head")
+    assert client.rest() == b""
+    client.sock.shutdown(socket.SHUT_WR)
     assert daemon.wait() == 0
 
 

@@ -179,6 +179,14 @@ union address address_source(const union address *address)
 	return source;
 }
 
+bool address_same_source(const union address *a, const union address *b)
+{
+	const union address one = address_source(a);
+	const union address other = address_source(b);
+
+	return address_same_ip(&one, &other);
+}
+
 bool address_is_loopback(const union address *address)
 {
 	struct ip ip = ip_of(address);

@@ -71,6 +71,7 @@ bool address_is_among(const union address *address, const union address *set, si
 
 /* Of what a household or a rented machine has: the address without a port, of IPv6 its /64. */
 union address address_source(const union address *address);
+bool address_same_source(const union address *a, const union address *b);
 
 /* 127.0.0.0/8, ::1. */
 bool address_is_loopback(const union address *address);

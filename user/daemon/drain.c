@@ -82,6 +82,8 @@ void drain_begin(struct daemon *daemon)
 	heartbeat_stop(daemon->heartbeat);
 	run_redirect_listen(daemon->run, NULL);
 	daemon_configure_workers(daemon, false);
+	for (size_t w = 0; w < daemon->worker_count; w++)
+		worker_drain(daemon->workers[w]);
 	listen_watch_follow(daemon->listen_watch, NULL);
 	web_drain(daemon->web);
 	listen_set_close(&daemon->listening);

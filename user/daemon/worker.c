@@ -289,6 +289,17 @@ void worker_configure(struct worker *worker, const struct config *config, const 
 	worker_call(worker, worker_do_configure, &call);
 }
 
+static void worker_do_drain(struct worker *worker, void *argument)
+{
+	(void)argument;
+	session_drain_all(&worker->env);
+}
+
+void worker_drain(struct worker *worker)
+{
+	worker_call(worker, worker_do_drain, NULL);
+}
+
 static void worker_do_set_links(struct worker *worker, void *argument)
 {
 	link_picker_update(&worker->env.links, argument);

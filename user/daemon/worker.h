@@ -54,6 +54,9 @@ struct worker *worker_start(const struct worker_options *options);
  * to nothing. */
 void worker_configure(struct worker *worker, const struct config *config, const int *fds);
 
+/* As session_drain_all(). After worker_configure() with fds == NULL. */
+void worker_drain(struct worker *worker);
+
 /* New connections begin on these links from now on; choices is copied. */
 void worker_set_links(struct worker *worker, const struct link_choices *choices);
 

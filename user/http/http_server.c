@@ -289,14 +289,6 @@ const char *http_call_argument(const struct http_call *request, const char *name
 	return MHD_lookup_connection_value(request->handle, MHD_GET_ARGUMENT_KIND, name);
 }
 
-static bool is_same_client(const union address *a, const union address *b)
-{
-	const union address one = address_source(a);
-	const union address other = address_source(b);
-
-	return address_same_ip(&one, &other);
-}
-
 /* Of all, or of one client's, the one that has waited, or been answered, for longest. */
 static struct visitor *find_longest(struct http_server *server, const union address *client,
 				    bool waits)
@@ -305,7 +297,7 @@ static struct visitor *find_longest(struct http_server *server, const union addr
 
 	for (struct visitor *visitor = server->visitors; visitor; visitor = visitor->next)
 		if (!visitor->dismissed && visitor->waits == waits &&
-		    (!client || is_same_client(&visitor->address, client)) &&
+		    (!client || address_same_source(&visitor->address, client)) &&
 		    (!longest || visitor->deadline_s < longest->deadline_s))
 			longest = visitor;
 	return longest;
@@ -332,7 +324,7 @@ static bool has_room(struct http_server *server, const union address *client)
 	size_t of_client = 0;
 
 	for (const struct visitor *visitor = server->visitors; visitor; visitor = visitor->next)
-		of_client += is_same_client(&visitor->address, client);
+		of_client += address_same_source(&visitor->address, client);
 	if (of_client >= HTTP_CONNECTIONS_OF_ONE)
 		return make_room(server, client);
 	return server->visitor_count < HTTP_CONNECTIONS_MAX || make_room(server, NULL);

@@ -169,6 +169,13 @@ int opening_add_proxy_header(struct opening *opening, const union address *clien
 	return 0;
 }
 
+void opening_drop_head(struct opening *opening)
+{
+	free(opening->handshake.head);
+	opening->handshake.head = NULL;
+	opening->handshake.head_len = 0;
+}
+
 int opening_gather(struct opening *opening, const uint8_t **first, size_t *len)
 {
 	struct handshake *handshake = &opening->handshake;
@@ -182,7 +189,7 @@ int opening_gather(struct opening *opening, const uint8_t **first, size_t *len)
 		handshake->head = grown;
 		memcpy(grown + handshake->head_len, opening->in, opening->in_len);
 		handshake->head_len = *len;
-		opening->in_len = 0;
+		opening_drop(opening, opening->in_len);
 	}
 	*first = handshake->head;
 	return 0;

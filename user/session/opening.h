@@ -76,6 +76,9 @@ int opening_add_proxy_header(struct opening *opening, const union address *clien
  */
 bool opening_answer(int fd, const struct handshake_out *out);
 
+/* The head of a plain HTTP request will not be sent any more. Idempotent. */
+void opening_drop_head(struct opening *opening);
+
 /* Brings together what the client sent early, after the head of a plain HTTP request: the first
  * bytes for the destination, which are the opening's. 0 or -ENOMEM. */
 int opening_gather(struct opening *opening, const uint8_t **first, size_t *len);

@@ -41,7 +41,7 @@ static const struct {
 						      1U << SESSION_RELAYING |
 						      1U << SESSION_REFUSING},
 	[SESSION_TESTING] = {"speed-test", 1U << SESSION_REFUSING},
-	[SESSION_WAITING] = {"waiting", 1U << SESSION_HANDSHAKE},
+	[SESSION_WAITING] = {"waiting", 1U << SESSION_HANDSHAKE | 1U << SESSION_REFUSING},
 	[SESSION_DELAYING] = {"delaying", 1U << SESSION_REFUSING},
 	[SESSION_REFUSING] = {"refusing", 0},
 };

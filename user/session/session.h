@@ -51,6 +51,7 @@ struct session_env {
 	struct run_redirect *run;	   /* the same */
 	struct meeting *dialled;	   /* the same: connections that wait for their session */
 	const struct config *config;	   /* for sessions that start from now on */
+	bool draining;			   /* none starts any more */
 	struct session *sessions;	   /* all of them */
 	struct session *spare;		   /* memory for those to come */
 	struct stats stats;
@@ -80,6 +81,9 @@ void session_end_all(struct session_env *env, enum cause cause);
 
 /* Ends the one of this number in the same way; false if there is none. */
 bool session_kill(struct session_env *env, uint64_t id);
+
+/* No session starts any more: none waits for a further request of its client. */
+void session_drain_all(struct session_env *env);
 
 /* Ends those whose token was revoked. */
 void session_end_revoked(struct session_env *env);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a client says until its destination is known. */
 #include <errno.h>
+#include <sys/socket.h>
 
 #include "base/log.h"
 #include "net/way.h"
@@ -11,7 +12,7 @@
 #include "session/session_speed.h"
 #include "shared/token_state.h"
 
-/* Of all clients of one address on one worker together, for requests over OPENING_SMALL_BYTES. */
+/* Of all clients of one source on one worker together, for requests over OPENING_SMALL_BYTES. */
 #define BIG_REQUESTS_MAX_BYTES ((size_t)1024 * 1024)
 
 static void session_on_client_hup(void *owner, bool dead)
@@ -46,15 +47,27 @@ static void session_answer_probe(struct session *session)
 	session_refuse(session, CAUSE_NONE, &out);
 }
 
+/* Bytes of memory that its requests take. */
+static size_t session_held(const struct session *session)
+{
+	const struct opening *opening = session->opening;
+
+	return opening ? opening->in_size + opening->handshake.head_len + session_http_held(session)
+		       : 0;
+}
+
 /* Long requests are for a few: together they must not take a small router's memory. */
 static bool session_may_have_more(const struct session *session)
 {
 	size_t sum = 0;
 
-	for (const struct session *other = session->env->sessions; other; other = other->next)
-		if (other->opening && other->opening->in_size > OPENING_SMALL_BYTES &&
-		    address_same_ip(&other->client, &session->client))
-			sum += other->opening->in_size;
+	for (const struct session *other = session->env->sessions; other; other = other->next) {
+		const size_t held = session_held(other);
+
+		if (held > OPENING_SMALL_BYTES &&
+		    address_same_source(&other->client, &session->client))
+			sum += held;
+	}
 	return sum + 2 * session->opening->in_size <= BIG_REQUESTS_MAX_BYTES;
 }
 
@@ -114,6 +127,14 @@ static void session_on_client(struct ev_loop *loop, ev_io *io, int events)
 	default:
 		break;
 	}
+}
+
+bool session_may_wait(const struct session *session)
+{
+	uint8_t byte;
+
+	return !session->env->draining || session->opening->in_len > 0 ||
+	       recv(session->relay.client.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 void session_await_request(struct session *session)

@@ -71,6 +71,11 @@ void session_http_free(struct session *session)
 	session->http = NULL;
 }
 
+size_t session_http_held(const struct session *session)
+{
+	return session->http && session->opening->handshake.head ? session->http->to_origin.len : 0;
+}
+
 /* The client learns of it by a status if it has not been told another one. */
 bool http_fail(struct session *session, enum cause cause)
 {
@@ -100,13 +105,21 @@ bool http_cut_short(struct session *session)
 	return false;
 }
 
-/* The connection ended where a response should begin or go on. An origin may close one that has
- * served at any time: what may be said twice then is said again. */
+/* An origin may close a connection that has served at any time: what may be said twice then is said
+ * again. */
+static bool may_say_again(const struct session *session)
+{
+	const struct session_http *http = session->http;
+
+	return http->served && !http->answered && http_request_of(session)->repeatable;
+}
+
+/* The connection ended where a response should begin or go on. */
 bool http_no_response(struct session *session)
 {
 	struct session_http *http = session->http;
 
-	if (!http->served || http->answered || !http_request_of(session)->repeatable)
+	if (!may_say_again(session))
 		return http_fail(session, CAUSE_BAD_RESPONSE);
 	stop_watching(session);
 	forget_request(http);
@@ -119,10 +132,11 @@ bool http_no_response(struct session *session)
 static bool finish(struct session *session)
 {
 	struct session_http *http = session->http;
-	const bool keep = http->keep;
+	bool keep;
 
 	if (!http->headed || !http->down.done || http->to_client.len > 0)
 		return true;
+	keep = http->keep && session_may_wait(session);
 	stop_watching(session);
 	if (!keep || !http->response.keep)
 		session_drop_server(session);
@@ -253,6 +267,8 @@ static void settle(struct session *session)
 
 	if (!finish(session))
 		return;
+	if (http->to_origin.len == 0 && !may_say_again(session))
+		opening_drop_head(session->opening);
 	if (!http->up.done && !http->origin_deaf && http->to_origin.len == 0)
 		client |= EV_READ;
 	if (http->to_client.len > 0)

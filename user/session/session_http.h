@@ -6,6 +6,7 @@
 #define HAWSER_SESSION_SESSION_HTTP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct session;
 struct session_http;
@@ -22,6 +23,9 @@ void session_http_timeout(struct session *session);
 
 /* The connection to the server is about to be closed. */
 void session_http_unwatch(struct session *session);
+
+/* Bytes of a request's head that are held a second time, as its origin does not take them. */
+size_t session_http_held(const struct session *session);
 
 /* Stops and frees; the sockets stay. */
 void session_http_free(struct session *session);

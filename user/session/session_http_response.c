@@ -9,6 +9,9 @@
 #include "session/session_http_private.h"
 
 #define HEAD_FIRST_BYTES 2048
+/* Of heads so much is read at once: many small ones, interim responses without end, are no long
+ * turn of the worker's. */
+#define HEAD_READ_BYTES 2048
 
 bool http_client_is_gone(struct session *session, int err)
 {
@@ -88,8 +91,8 @@ static bool take_head(struct session *session, size_t head_len)
 	if (switches && !(request->upgrade && request_is_sent(http)))
 		return http_fail(session, CAUSE_BAD_RESPONSE);
 	/* Whoever still sends a body will not be read until its end. */
-	http->keep =
-		request->keep && request_is_sent(http) && session->config == session->env->config;
+	http->keep = request->keep && request_is_sent(http) && !session->env->draining &&
+		     session->config == session->env->config;
 	answer = http_forward_response(request, response, reason, fields, http->keep, &len);
 	http->in_len -= head_len;
 	memmove(http->in, http->in + head_len, http->in_len);
@@ -151,6 +154,7 @@ static bool take_heads(struct session *session)
 static bool read_head(struct session *session)
 {
 	struct session_http *http = session->http;
+	size_t room;
 	ssize_t n;
 
 	if (http->in_len == http->in_size) {
@@ -162,8 +166,9 @@ static bool read_head(struct session *session)
 		http->in = grown;
 		http->in_size = size;
 	}
-	n = recv(session->relay.server.fd, http->in + http->in_len, http->in_size - http->in_len,
-		 MSG_DONTWAIT);
+	room = http->in_size - http->in_len;
+	n = recv(session->relay.server.fd, http->in + http->in_len,
+		 room < HEAD_READ_BYTES ? room : HEAD_READ_BYTES, MSG_DONTWAIT);
 	if (n < 0 && errno == EAGAIN)
 		return true;
 	if (n <= 0)

@@ -38,6 +38,18 @@ bool session_kill(struct session_env *env, uint64_t id)
 	return true;
 }
 
+void session_drain_all(struct session_env *env)
+{
+	struct session *next;
+
+	env->draining = true;
+	for (struct session *session = env->sessions; session; session = next) {
+		next = session->next;
+		if (session->state == SESSION_WAITING && !session_may_wait(session))
+			session_end(session, CAUSE_NONE);
+	}
+}
+
 void session_end_revoked(struct session_env *env)
 {
 	struct session *next;

@@ -92,6 +92,9 @@ void session_watch_client(struct session *session);
 /* The client may send its next request. */
 void session_await_request(struct session *session);
 
+/* Whether it may be waited for: while draining, one that has come is still served. */
+bool session_may_wait(const struct session *session);
+
 /* Of session_transparent.c: dials one that peeks, by the name if that has come, else by the
  * address. */
 void session_stop_peeking(struct session *session);

@@ -33,6 +33,7 @@ void session_linger(struct session *session, enum cause cause)
 	hangup_remove(&session->env->relay.hangup, &session->relay.client.hangup);
 	opening_cancel_dial(opening);
 	opening_drop(opening, opening->in_len);
+	opening_drop_head(opening);
 	session_drop_server(session);
 	session_enter(session, SESSION_REFUSING);
 	shutdown(session->relay.client.fd, SHUT_WR);

@@ -58,6 +58,8 @@ void session_tunnel(struct session *session, const uint8_t *down, size_t len)
 	const uint64_t up_bytes = relay->flows[UP].bytes, down_bytes = relay->flows[DOWN].bytes;
 
 	relay_prepare(relay, &session->config->relay, session->id);
+	/* The flows count requests as they went on, and what other origins have sent. */
+	relay->client.uncounted = (int64_t)(opening->received - opening->in_len - up_bytes);
 	relay->flows[UP].bytes = up_bytes + opening->in_len;
 	relay->flows[DOWN].bytes = down_bytes;
 	relay_count_first(relay, opening->in_len);
@@ -95,6 +97,7 @@ void session_connected(struct session *session, const struct dial_result *result
 	congestion_choose(session->config, fd, transport);
 	congestion_choose(session->config, relay->client.fd, relay->client.transport);
 	if (session->protocol == PROTOCOL_HTTP) {
+		relay->server.uncounted -= (int64_t)relay->flows[DOWN].bytes;
 		session_record_connected(session);
 		session_http_connected(
 			session, result->first_sent && session->opening->handshake.http.repeatable);
