@@ -150,6 +150,7 @@ $(BUILD)/unit/relay/flow_test $(BUILD)/unit/session/room_watch_test: ALL_LDFLAGS
 $(BUILD)/unit/accel/sockmap_test: ALL_LDFLAGS += -Wl,--wrap=bpf_prog_attach
 $(BUILD)/unit/net/mptcp_blackhole_test: ALL_LDFLAGS += -Wl,--wrap=fopen64
 $(BUILD)/unit/names/name_query_test: ALL_LDFLAGS += -Wl,--wrap=ares_init_options,--wrap=ares_destroy,--wrap=ares_getaddrinfo
+$(BUILD)/unit/upstream/exit_memory_test: ALL_LDFLAGS += -Wl,--wrap=text_file_replace
 $(BUILD)/unit/base/text_saver_test: ALL_LDFLAGS += -Wl,--wrap=ev_timer_start
 $(BUILD)/unit/links/link_tell_test: ALL_LDFLAGS += -Wl,--wrap=on_event_tell
 $(BUILD)/unit/links/link_choice_test: ALL_LDFLAGS += -Wl,--wrap=route_find_default

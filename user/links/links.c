@@ -65,17 +65,23 @@ static bool are_to_be_set_up(const struct links *links)
 }
 
 /* What a hawserd that was killed, or hands over, has left, where now there is nothing to set up.
- * While another one has it, that may be about to hand over. */
+ * While another one has it, that may be about to hand over; to a third one, if that is there at the
+ * next look. */
 static void clean_up(struct links *links)
 {
 	struct netlink *netlink = link_journal_left() ? netlink_open(NETLINK_ROUTE) : NULL;
 	struct link_setup *left = netlink ? link_setup_open(netlink) : NULL;
 	const bool held = netlink && !left && errno == EWOULDBLOCK;
+	const bool was_held = links->held && left;
 
-	link_setup_close(left);
+	links->held = held;
+	if (was_held)
+		link_setup_leave(left);
+	else
+		link_setup_close(left);
 	netlink_close(netlink);
 	links->takeover.repeat = CLEAN_UP_S;
-	if (!held)
+	if (!held && !was_held)
 		ev_timer_stop(links->loop, &links->takeover);
 	else if (!ev_is_active(&links->takeover))
 		ev_timer_again(links->loop, &links->takeover);
