@@ -148,6 +148,14 @@ $(BUILD)/unit/net/mptcp_options_test: ALL_LDFLAGS += -Wl,--wrap=setsockopt,--wra
 $(BUILD)/unit/net/splice_probe_test $(BUILD)/unit/relay/tier_splice_test: ALL_LDFLAGS += -Wl,--wrap=splice
 $(BUILD)/unit/relay/flow_test $(BUILD)/unit/session/room_watch_test: ALL_LDFLAGS += -Wl,--wrap=kernel_feature
 $(BUILD)/unit/accel/sockmap_test: ALL_LDFLAGS += -Wl,--wrap=bpf_prog_attach
+$(BUILD)/unit/accel/packets_pair_test: ALL_LDFLAGS += $(addprefix -Xlinker --wrap=,packets_learn \
+	packets_enter packets_leave packets_untrack packets_ends_are_clear packets_tell_too_big \
+	packets_read_events packets_way_look packets_way_rest packets_way_follow tcp_seat_rest tcp_seat_resume \
+	tcp_seat_wake tcp_seat_clock clock_monotonic_s poller_start poller_stop)
+$(BUILD)/unit/accel/packets_way_test: ALL_LDFLAGS += -Wl,--wrap=packets_device_to,--wrap=packets_attend,--wrap=getsockopt
+$(BUILD)/unit/accel/sockmap_pair_test: ALL_LDFLAGS += $(addprefix -Xlinker --wrap=,sockmap_flow_prepare \
+	sockmap_flow_enter sockmap_flow_top_up sockmap_flow_redirected sockmap_flow_segments \
+	sockmap_flow_release sockmap_read_events poller_start)
 $(BUILD)/unit/net/mptcp_blackhole_test: ALL_LDFLAGS += -Wl,--wrap=fopen64
 $(BUILD)/unit/names/name_query_test: ALL_LDFLAGS += -Wl,--wrap=ares_init_options,--wrap=ares_destroy,--wrap=ares_getaddrinfo
 $(BUILD)/unit/upstream/exit_memory_test: ALL_LDFLAGS += -Wl,--wrap=text_file_replace
