@@ -121,8 +121,8 @@ static uint64_t last_ns(const struct hawser_packets_pair *pair)
 
 bool packets_orphan_pair_lasts(struct hawser_packets_pair *pair, uint64_t now_ns)
 {
-	const uint64_t state =
-		__atomic_load_n(&pair->word, __ATOMIC_SEQ_CST) & HAWSER_PACKETS_STATE;
+	__u64 word = __atomic_load_n(&pair->word, __ATOMIC_SEQ_CST);
+	const uint64_t state = word & HAWSER_PACKETS_STATE;
 	const uint64_t last = last_ns(pair);
 	const uint64_t silent_ns = now_ns > last ? now_ns - last : 0;
 	/* A reset that was right is followed by silence. */
@@ -134,8 +134,14 @@ bool packets_orphan_pair_lasts(struct hawser_packets_pair *pair, uint64_t now_ns
 	if ((state == HAWSER_PACKETS_TAKEN || state == HAWSER_PACKETS_CLOSED) &&
 	    silent_ns < (over ? CLOSED_NS : IDLE_NS))
 		return true;
-	__atomic_store_n(&pair->word, HAWSER_PACKETS_FREE, __ATOMIC_SEQ_CST);
-	return false;
+	/* Unless its owner has only slept, and has just changed it. */
+	return !__atomic_compare_exchange_n(&pair->word, &word, HAWSER_PACKETS_FREE, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+bool packets_orphan_owner_lives(uint64_t said_ns, uint64_t now_ns)
+{
+	return (int64_t)(now_ns - said_ns) < (int64_t)HAWSER_PACKETS_ALIVE_NS;
 }
 
 /* Whether it has anything to do, or an owner who sees to it. */
@@ -147,7 +153,8 @@ static bool orphan_lasts(const struct packets_orphans *orphan)
 	bool lasts = false;
 
 	/* Of another version: it is not understood, so it stays as long as its interface. */
-	if (!owner || !pairs || now - *owner < HAWSER_PACKETS_ALIVE_NS)
+	if (!owner || !pairs ||
+	    packets_orphan_owner_lives(__atomic_load_n(owner, __ATOMIC_RELAXED), now))
 		return true;
 	for (size_t i = 0; i < orphan->pairs.bytes / sizeof(*pairs); i++)
 		lasts |= packets_orphan_pair_lasts(&pairs[i], now);

@@ -14,6 +14,10 @@ struct packets_orphans;
  * now_ns: CLOCK_MONOTONIC. */
 bool packets_orphan_pair_lasts(struct hawser_packets_pair *pair, uint64_t now_ns);
 
+/* Whether the owner of pairs lives, who said so last at that time: by another processor's clock
+ * that may be after now. Both CLOCK_MONOTONIC. */
+bool packets_orphan_owner_lives(uint64_t said_ns, uint64_t now_ns);
+
 /* Those that are there, also of a hawserd that lives: what tells them apart is looked at later.
  * Needs CAP_SYS_ADMIN to find any. NULL: there are none. */
 struct packets_orphans *packets_orphans_find(void);

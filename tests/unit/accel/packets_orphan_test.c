@@ -74,6 +74,18 @@ static void one_that_was_not_taken(void **state)
 		}
 }
 
+/* A living one is not taken for dead because it spoke just after this one looked at the clock. */
+static void owners(void **state)
+{
+	(void)state;
+	assert_true(packets_orphan_owner_lives(LAST, LAST));
+	assert_true(packets_orphan_owner_lives(LAST + 1, LAST));
+	assert_true(packets_orphan_owner_lives(LAST + SECOND, LAST));
+	assert_true(packets_orphan_owner_lives(LAST, LAST + HAWSER_PACKETS_ALIVE_NS - 1));
+	assert_false(packets_orphan_owner_lives(LAST, LAST + HAWSER_PACKETS_ALIVE_NS));
+	assert_false(packets_orphan_owner_lives(0, LAST));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -82,6 +94,7 @@ int main(void)
 		cmocka_unit_test_setup(one_that_was_reset, setup),
 		cmocka_unit_test_setup(one_whose_reset_was_wrong, setup),
 		cmocka_unit_test_setup(one_that_was_not_taken, setup),
+		cmocka_unit_test(owners),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
