@@ -9,7 +9,8 @@
 
 /* Whether nobody owes anybody a byte or an acknowledgement but for this packet, so that it and all
  * that follow can go to the other end. */
-static __always_inline bool is_quiet(const struct found *found, const struct packet *packet)
+static __always_inline bool is_quiet(const struct __sk_buff *skb, const struct found *found,
+				     const struct packet *packet)
 {
 	const struct hawser_packets_leg *from = found->from;
 	const struct hawser_packets_leg *to = found->to;
@@ -19,9 +20,26 @@ static __always_inline bool is_quiet(const struct found *found, const struct pac
 	       (packet->flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK &&
 	       packet->seq == from->copied && from->end == from->copied &&
 	       packet->ack == from->written && to->own_acked == to->written &&
-	       to->end == to->copied && from->ifindex && to->ifindex &&
-	       from->stamps == packet->has_stamp && !found->pair->resets &&
+	       to->end == to->copied && skb->ifindex == from->ifindex && from->seen && to->seen &&
+	       from->stamps == packet->has_stamp &&
+	       !(packet->has_stamp && before(packet->stamp, from->stamp)) && !found->pair->resets &&
 	       bpf_ktime_get_ns() - found->pair->armed_ns < HAWSER_PACKETS_ARMED_MAX_NS;
+}
+
+/* From now on the program forwards, unless another CPU has just had a packet of the pair. */
+static __always_inline bool take(const struct found *found, const struct packet *packet, __u64 word)
+{
+	struct hawser_packets_pair *pair = found->pair;
+
+	found->from->edge = found->from->copied + found->to->window;
+	found->to->edge = found->to->copied + window_of(found, packet);
+	if (__sync_val_compare_and_swap(&pair->word, word,
+					((word & ~HAWSER_PACKETS_STATE) + HAWSER_PACKETS_ONE) |
+						HAWSER_PACKETS_TAKEN) != word)
+		return false;
+	pair->takes++;
+	tell(pair, found->slot, found->leg, HAWSER_PACKETS_EVENT_TAKEN, packet->seq);
+	return true;
 }
 
 /* What passed to the socket, as far as it can be told without the socket. */
@@ -29,17 +47,23 @@ static __always_inline void learn(struct __sk_buff *skb, const struct found *fou
 				  const struct packet *packet)
 {
 	struct hawser_packets_leg *from = found->from;
+	const __u32 end = end_of(packet);
 
 	/* The socket may be gone, whatever user space knows. */
 	if (packet->flags & TCP_RST)
 		found->pair->resets++;
 	if (packet->flags & (TCP_SYN | TCP_RST))
 		return;
-	from->window = packet->window << (from->peer_scale & 15);
-	if (packet->has_stamp && (!from->ifindex || before(from->stamp, packet->stamp)))
-		from->stamp = packet->stamp;
-	from->ifindex = skb->ifindex;
-	raise(&from->end, packet->seq + packet->payload + (packet->flags & TCP_FIN ? 1 : 0));
+	/* The next of its stream, which nobody guesses; of others the peer says it again. */
+	if (!before(from->end, packet->seq) && !before(end, from->end)) {
+		from->window = window_of(found, packet);
+		if (packet->has_stamp && (!from->stamp || before(from->stamp, packet->stamp)))
+			from->stamp = packet->stamp;
+		from->seen = skb->ifindex == from->ifindex;
+		if (!from->seen)
+			from->astray++;
+	}
+	raise(&from->end, end);
 	if (packet->flags & TCP_ACK)
 		raise(&from->own_acked, packet->ack);
 }
@@ -64,14 +88,9 @@ static __always_inline int handle(struct __sk_buff *skb, const struct found *fou
 		packet->has_stamp = true;
 		packet->stamp = load32(scratch->old + bounded(stamp));
 	}
-	if (state == HAWSER_PACKETS_ARMED && is_quiet(found, packet) &&
-	    __sync_val_compare_and_swap(&pair->word, word,
-					((word & ~HAWSER_PACKETS_STATE) + HAWSER_PACKETS_ONE) |
-						HAWSER_PACKETS_TAKEN) == word) {
-		pair->takes++;
-		tell(pair, found->slot, found->leg, HAWSER_PACKETS_EVENT_TAKEN, packet->seq);
+	if (state == HAWSER_PACKETS_ARMED && is_quiet(skb, found, packet) &&
+	    take(found, packet, word))
 		state = HAWSER_PACKETS_TAKEN;
-	}
 	if (state == HAWSER_PACKETS_LEARN || state == HAWSER_PACKETS_ARMED) {
 		/* First what is noted, then the count: who takes the pair compares that. */
 		learn(skb, found, packet);
@@ -82,11 +101,16 @@ static __always_inline int handle(struct __sk_buff *skb, const struct found *fou
 		__sync_val_compare_and_swap(&pair->word, word, word & ~HAWSER_PACKETS_STATE);
 		return NEXT_PROGRAM;
 	}
+	/* There is nothing new after both ends, nor after a reset that was right. Who is there all
+	 * the same is told by the host. */
+	if (state == HAWSER_PACKETS_CLOSED && before(found->from->end, end_of(packet)))
+		return NEXT_PROGRAM;
 	if (is_forwarded(state))
-		return forward(skb, found, packet, scratch, stamp);
+		return forward(skb, found, packet, scratch, stamp, state);
 	if (state == HAWSER_PACKETS_FROZEN) {
 		/* It comes again; but what it says of the other's bytes may be said only once. */
-		if ((packet->flags & (TCP_ACK | TCP_SYN | TCP_RST)) == TCP_ACK)
+		if ((packet->flags & (TCP_ACK | TCP_SYN | TCP_RST)) == TCP_ACK &&
+		    !is_beyond(found, packet))
 			note_ack(found, packet);
 		pair->dropped++;
 		return DROP;

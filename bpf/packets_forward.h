@@ -9,12 +9,22 @@
 #define DROP		2 /* TC_ACT_SHOT */
 #define TOO_BIG_EACH_NS 10000000ULL
 #define HOP_NS		1000000000ULL
+#define RESET_EACH_NS	100000000ULL
+
+/* Has user space look whether the way to the leg's peer is another now. It also looks by itself,
+ * later, so each is told once. */
+static __always_inline void tell_astray(const struct found *found, struct hawser_packets_leg *leg)
+{
+	if (leg->astray++ == 0)
+		tell(found->pair, found->slot, found->leg, HAWSER_PACKETS_EVENT_ASTRAY, 0);
+}
 
 /* The next hop to a peer, by the device that its packets come from. */
-static __always_inline void find_hop(struct __sk_buff *skb, struct hawser_packets_leg *to,
-				     __u32 family, __u64 now)
+static __always_inline void find_hop(struct __sk_buff *skb, const struct found *found, __u32 family,
+				     __u64 now)
 {
 	struct bpf_fib_lookup fib = {};
+	struct hawser_packets_leg *to = found->to;
 	struct hawser_packets_hop *hop = &to->hop;
 	__u32 mtu = 0;
 	long result;
@@ -37,6 +47,9 @@ static __always_inline void find_hop(struct __sk_buff *skb, struct hawser_packet
 	hop->family = fib.family;
 	copy_address(hop->address, fib.ipv6_dst);
 	hop->until_ns = now + HOP_NS;
+	/* Where nothing is routed it is FWD_DISABLED, which says nothing. */
+	if (result == BPF_FIB_LKUP_RET_NOT_FWDED)
+		tell_astray(found, to);
 	/* Of the device, which may have been changed. */
 	bpf_check_mtu(skb, to->ifindex, &mtu, 0, 0);
 	if (mtu && mtu < to->mtu)
@@ -85,35 +98,38 @@ static __always_inline int refuse_too_big(const struct found *found, const struc
 	return DROP;
 }
 
+/* Whether its receiver cannot have asked for it. */
+static __always_inline bool is_beyond(const struct found *found, const struct packet *packet)
+{
+	return (__s32)(packet->seq - found->from->edge) > (__s32)HAWSER_PACKETS_SLACK;
+}
+
 /* What the peer has received of the other. Whether that can be. */
 static __always_inline bool note_ack(const struct found *found, const struct packet *packet)
 {
 	struct hawser_packets_leg *to = found->to;
 	const __u32 ack = packet->ack - to->seq_delta;
-	__s64 more;
 
 	/* Nobody acknowledges what was never sent. */
-	if (before(*(volatile __u32 *)&to->end, ack))
-		return false;
-	more = raise(&to->acked, ack);
-	if (more > 0)
-		__sync_fetch_and_add(&to->bytes, (__u64)more);
-	return more >= 0;
+	return !before(*(volatile __u32 *)&to->end, ack) && raise_long(&to->acked, ack) >= 0;
 }
 
 /* Takes note of what a packet that is to be forwarded says; before it goes, as user space relies on
  * no peer having been told more. Whether it may go. */
-static __always_inline bool note(const struct found *found, const struct packet *packet, __u64 now)
+static __always_inline bool note(const struct found *found, const struct packet *packet, __u64 now,
+				 __u32 state)
 {
 	struct hawser_packets_leg *from = found->from;
-	const __u32 end = packet->seq + packet->payload + (packet->flags & TCP_FIN ? 1 : 0);
+	struct hawser_packets_leg *to = found->to;
+	const __u32 end = end_of(packet);
+	const __u32 acked = acked_of(from);
+	__u32 edge;
 	__s64 more;
 
 	/* Judged first: what does not go has said nothing. */
-	if ((__s32)(end - from->acked) > (__s32)HAWSER_PACKETS_WINDOW_MAX ||
-	    !(packet->flags & TCP_ACK) || !note_ack(found, packet))
+	if (is_beyond(found, packet) || !(packet->flags & TCP_ACK) || !note_ack(found, packet))
 		return false;
-	if (packet->flags & TCP_FIN && !from->has_fin && before(from->acked, end)) {
+	if (packet->flags & TCP_FIN && !from->has_fin && before(acked, end)) {
 		from->fin = end;
 		from->has_fin = 1;
 		tell(found->pair, found->slot, found->leg, HAWSER_PACKETS_EVENT_FIN, packet->seq);
@@ -124,8 +140,16 @@ static __always_inline bool note(const struct found *found, const struct packet 
 	if (more == 0 && packet->payload)
 		from->again += packet->segments;
 	from->packets += packet->segments;
-	from->last_ns = now;
-	from->window = packet->window << (from->peer_scale & 15);
+	/* What comes after the end does not keep the pair. */
+	if (state == HAWSER_PACKETS_TAKEN)
+		from->last_ns = now;
+	/* Its receiver takes no more word from what it has had. */
+	if (before(end, acked))
+		return true;
+	from->window = window_of(found, packet);
+	edge = packet->ack - to->seq_delta + from->window;
+	if (before(to->edge, edge))
+		to->edge = edge;
 	if (packet->has_stamp && before(from->stamp, packet->stamp))
 		from->stamp = packet->stamp;
 	return true;
@@ -133,7 +157,7 @@ static __always_inline bool note(const struct found *found, const struct packet 
 
 static __always_inline bool is_done(const struct hawser_packets_leg *leg)
 {
-	return leg->has_fin && !before(leg->acked, leg->fin);
+	return leg->has_fin && !before(acked_of(leg), leg->fin);
 }
 
 static __always_inline void close_if_done(const struct found *found, __u64 word)
@@ -147,14 +171,20 @@ static __always_inline void close_if_done(const struct found *found, __u64 word)
 
 /* Whether the receiver takes a reset for right, which is of the byte that it expects (RFC 5961
  * section 3.2): that which it has asked for, or, when it has acknowledged less than it has, the
- * last. */
-static __always_inline void judge_reset(const struct found *found, const struct packet *packet)
+ * last. To one that it has room for it answers, if it is not that; to others it does not. */
+static __always_inline void judge_reset(const struct found *found, const struct packet *packet,
+					__u64 now)
 {
-	if (packet->seq != found->from->acked && packet->seq != found->from->end)
+	const struct hawser_packets_leg *from = found->from;
+	struct hawser_packets_pair *pair = found->pair;
+
+	if (packet->seq != acked_of(from) &&
+	    (packet->seq != from->end || before(from->edge, from->end)))
 		return;
-	found->pair->resets++;
-	found->pair->reset_ns = bpf_ktime_get_ns();
-	tell(found->pair, found->slot, found->leg, HAWSER_PACKETS_EVENT_RESET, packet->seq);
+	pair->resets++;
+	if (now - pair->reset_ns > RESET_EACH_NS)
+		tell(pair, found->slot, found->leg, HAWSER_PACKETS_EVENT_RESET, packet->seq);
+	pair->reset_ns = now;
 }
 
 /* The peer may have forgotten the connection and begins another with the same ports; or the packet
@@ -171,8 +201,8 @@ static __always_inline bool ask_instead(const struct found *found, struct packet
 	if (packet->flags & (TCP_ACK | TCP_RST | TCP_FIN) || packet->payload)
 		return false;
 	packet->flags = TCP_ACK;
-	packet->seq = from->acked - 1;
-	packet->ack = found->to->acked + found->to->seq_delta;
+	packet->seq = acked_of(from) - 1;
+	packet->ack = acked_of(found->to) + found->to->seq_delta;
 	packet->window = from->window >> (from->peer_scale & 15);
 	tcp->flags = TCP_ACK;
 	for (__u32 at = TCP_MIN; at < TCP_MAX; at++)
@@ -188,7 +218,8 @@ static __always_inline bool ask_instead(const struct found *found, struct packet
 }
 
 static __always_inline int forward(struct __sk_buff *skb, const struct found *found,
-				   struct packet *packet, struct scratch *scratch, __u32 stamp)
+				   struct packet *packet, struct scratch *scratch, __u32 stamp,
+				   __u32 state)
 {
 	struct hawser_packets_pair *pair = found->pair;
 	const __u64 now = bpf_ktime_get_ns();
@@ -199,9 +230,11 @@ static __always_inline int forward(struct __sk_buff *skb, const struct found *fo
 		if (!ask_instead(found, packet, scratch, stamp))
 			goto drop;
 	} else if (packet->flags & TCP_RST) {
-		judge_reset(found, packet);
-	} else if (!note(found, packet, now)) {
+		judge_reset(found, packet, now);
+	} else if (!note(found, packet, now, state)) {
 		goto drop;
+	} else if (skb->ifindex != found->from->ifindex) {
+		tell_astray(found, found->from);
 	}
 	/* User space freezes the pair, then reads what was noted: either it reads this packet's, or
 	 * this packet does not go. */
@@ -209,7 +242,7 @@ static __always_inline int forward(struct __sk_buff *skb, const struct found *fo
 	if (!is_forwarded(state_of(word)))
 		goto drop;
 	close_if_done(found, word);
-	find_hop(skb, found->to, packet->key.family, now);
+	find_hop(skb, found, packet->key.family, now);
 	if (!fits(skb, found, packet))
 		return refuse_too_big(found, packet, now);
 	translate(found, packet, scratch, stamp, is_held(found, now));

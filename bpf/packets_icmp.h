@@ -58,7 +58,7 @@ static __always_inline void lower_mtu(struct __sk_buff *skb, __u32 at, __u32 mtu
 		return;
 	/* Of bytes that are on their way, or it is not from who it says (RFC 5927). */
 	seq = bpf_ntohl(seq) - found.to->seq_delta;
-	if (before(seq, found.to->acked) || !before(seq, found.to->end))
+	if (before(seq, acked_of(found.to)) || !before(seq, found.to->end))
 		return;
 	if (mtu < least)
 		mtu = least;

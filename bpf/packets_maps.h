@@ -110,6 +110,26 @@ static __always_inline __s64 raise(__u32 *value, __u32 at_least)
 	return -1;
 }
 
+/* The same for the lower half of *value; the upper one counts its rounds. */
+static __always_inline __s64 raise_long(__u64 *value, __u32 at_least)
+{
+	for (int i = 0; i < TRIES; i++) {
+		const __u64 seen = *(volatile __u64 *)value;
+		const __u32 more = at_least - (__u32)seen;
+
+		if ((__s32)more <= 0)
+			return 0;
+		if (__sync_val_compare_and_swap(value, seen, seen + more) == seen)
+			return more;
+	}
+	return -1;
+}
+
+static __always_inline __u32 acked_of(const struct hawser_packets_leg *leg)
+{
+	return (__u32) * (volatile const __u64 *)&leg->acked;
+}
+
 static __always_inline bool look_up(const struct hawser_packets_key *key, struct found *found)
 {
 	const struct hawser_packets_value *value;

@@ -63,6 +63,12 @@ static __always_inline __u32 load32(const __u8 *at)
 	return (__u32)at[0] << 24 | (__u32)at[1] << 16 | (__u32)at[2] << 8 | at[3];
 }
 
+/* After the packet's last byte; a FIN counts. */
+static __always_inline __u32 end_of(const struct packet *packet)
+{
+	return packet->seq + packet->payload + (packet->flags & TCP_FIN ? 1 : 0);
+}
+
 /* The same number, where the verifier sees its bounds. */
 static __always_inline __u32 bounded(__u32 at)
 {

@@ -17,6 +17,12 @@ static __always_inline __u16 fold(__u64 sum)
 	return (__u16)sum;
 }
 
+/* Bytes that the packet says there is room for. */
+static __always_inline __u32 window_of(const struct found *found, const struct packet *packet)
+{
+	return packet->window << (found->from->peer_scale & 15);
+}
+
 /* Whether the pair is to come back. Nobody fetches it whose owner was killed. */
 static __always_inline bool is_held(const struct found *found, __u64 now)
 {
@@ -34,7 +40,7 @@ static __always_inline bool is_held(const struct found *found, __u64 now)
 static __always_inline __u16 scale_window(const struct found *found, const struct packet *packet,
 					  bool held)
 {
-	__u32 window = packet->window << (found->from->peer_scale & 15);
+	__u32 window = window_of(found, packet);
 	const __u32 sent = found->to->end - (packet->ack - found->to->seq_delta);
 
 	if (held && window > sent)

@@ -27,6 +27,10 @@ enum hawser_packets_state {
 /* No peer has more than this on its way (RFC 7323 section 2.3). */
 #define HAWSER_PACKETS_WINDOW_MAX (1U << 30)
 
+/* By so much a peer may go beyond the room that its receiver has told of: a probe, and words that
+ * overtook each other. */
+#define HAWSER_PACKETS_SLACK (1U << 16)
+
 /* Where a packet to a peer goes next; asked for again when it is older than a second. */
 struct hawser_packets_hop {
 	__u64 until_ns;
@@ -53,26 +57,28 @@ struct hawser_packets_leg {
 	__u32 seq_delta;   /* from the peer's numbers to ours on the other leg */
 	__u32 stamp_delta; /* the same for its time stamps */
 	__u32 stamp_floor; /* no older one of its own is echoed to it */
+	__u32 ifindex;	   /* by which packets go to the peer, and are to come from it */
 	/* By the program: */
 	__u32 mtu;	 /* of packets to the peer; set by user space, lowered by the program */
 	__u32 end;	 /* after the peer's last byte that was seen; its FIN counts */
-	__u32 acked;	 /* the peer's byte that its other end expects */
+	__u32 edge;	 /* the peer's byte from which on its other end has no room */
 	__u32 own_acked; /* our byte that the peer expects, while user space moves bytes */
-	__u32 stamp;	 /* its newest */
+	__u32 stamp;	 /* its newest; 0: none came yet */
 	__u32 window;	 /* bytes that it told last */
-	__u32 ifindex;	 /* where its packets come from; 0: none came yet */
+	__u32 seen;	 /* its last packet came by ifindex */
+	__u32 astray;	 /* packets that came by another device, or have no way by ifindex */
 	__u32 fin;	 /* after its FIN */
 	__u32 has_fin;
-	__u32 held;    /* by user space: the pair is to come back, so nothing new is asked for */
-	__u64 bytes;   /* of the peer's, acknowledged by its other end; its FIN counts */
+	__u32 held;  /* by user space: the pair is to come back, so nothing new is asked for */
+	__u64 acked; /* the peer's byte that its other end expects; the upper half counts rounds */
 	__u64 packets; /* from the peer, forwarded; as on the wire */
-	__u64 last_ns; /* when the last one came */
+	__u64 last_ns; /* when the last one came that was not after the end of both streams */
 	__u64 again;   /* those that brought nothing but what had been seen, or came late */
 	__u64 too_big; /* packets from the peer that did not fit the other leg */
 	__u64 told_ns; /* when user space last heard of that */
 	struct hawser_packets_hop hop;
 };
-_Static_assert(sizeof(struct hawser_packets_leg) == 184, "shared with the program");
+_Static_assert(sizeof(struct hawser_packets_leg) == 192, "shared with the program");
 
 struct hawser_packets_pair {
 	__u64 word;
@@ -89,7 +95,7 @@ struct hawser_packets_pair {
 	__u64 reset_ns;			   /* when the last of the resets came; 0: none */
 	struct hawser_packets_leg legs[2]; /* client, server */
 };
-_Static_assert(sizeof(struct hawser_packets_pair) == 440, "shared with the program");
+_Static_assert(sizeof(struct hawser_packets_pair) == 456, "shared with the program");
 
 /* A connection as its packets are on arrival; all in network byte order, IPv4 in the first word. */
 struct hawser_packets_key {
@@ -127,8 +133,9 @@ enum hawser_packets_event_kind {
 	HAWSER_PACKETS_EVENT_RESET,
 	HAWSER_PACKETS_EVENT_TOO_BIG,
 	HAWSER_PACKETS_EVENT_UNUSUAL,
-	HAWSER_PACKETS_EVENT_IDLE,  /* by user space */
-	HAWSER_PACKETS_EVENT_LOSSY, /* the same */
+	HAWSER_PACKETS_EVENT_ASTRAY, /* the way to a peer may be another now */
+	HAWSER_PACKETS_EVENT_IDLE,   /* by user space */
+	HAWSER_PACKETS_EVENT_LOSSY,  /* the same */
 };
 
 struct hawser_packets_event {

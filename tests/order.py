@@ -10,8 +10,9 @@ import pytest
 
 # Mostly as they wait for what takes hawserd, or the kernel, its time. The longest first.
 LONG = ("intercept_state", "intercept", "exact", "sockmap", "speedtest", "link_exit", "link_demotion", "urgent",
-        "ends", "http_bodies", "http_forward", "tick", "sticky", "connect_first", "packets", "torture", "packets_torture",
-        "bypass", "doctor", "last_bytes", "open_files", "backpressure", "link_metered")
+        "ends", "http_bodies", "http_forward", "tick", "sticky", "connect_first", "packets", "torture",
+        "packets_torture", "packets_ways", "bypass", "doctor", "last_bytes", "open_files", "backpressure",
+        "link_metered")
 
 
 def unit_of(nodeid: str) -> str:

@@ -29,8 +29,8 @@ TREE = Path(__file__).resolve().parent.parent.parent
 # shown much by then.
 SELECTION = [
     "tests/kernels/what_is_on.py", *(f"tests/net/test_{name}.py" for name in (
-        "exact", "ends", "sockmap", "packets", "intercept", "run", "local_accel", "links", "exits", "doctor",
-        "fast_open", "torture")),
+        "exact", "ends", "sockmap", "packets", "packets_ways", "intercept", "run", "local_accel", "links", "exits",
+        "doctor", "fast_open", "torture")),
     "tests/kernels/limits_shown.py", "tests/kernels/netem_agrees.py",
     "tests/kernels/without_mptcp_diag.py", "tests/unit",
     *(f"tests/net/test_{name}.py" for name in (

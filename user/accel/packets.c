@@ -27,10 +27,10 @@
  * and some resets. */
 #define RING_BYTES_PER_SLOT 256
 
-/* How long both peers have been silent when a pair that has ended is forgotten; and when few slots
- * are free. */
-#define SILENT_S      60.
-#define SILENT_FULL_S 5.
+/* How long after its last packet a pair that has ended is forgotten; and when few slots are free.
+ */
+#define CLOSED_S      60.
+#define CLOSED_FULL_S 5.
 
 /* Another CPU may still be at work on a packet that found the pair. */
 #define REST_S 1.
@@ -277,19 +277,21 @@ void packets_read_events(struct packets_worker *worker, packets_event_fn *handle
 	(void)event_ring_read(&worker->ring);
 }
 
-int packets_attend(struct packets_worker *worker, const union address *own,
-		   const union address *peer)
+int packets_device_to(struct packets_worker *worker, const union address *own,
+		      const union address *peer, uint32_t mark)
 {
-	int device = way_device(worker->netlink, peer, own);
-
-	return device < 0 ? device : packets_devices_attend(worker->packets->devices, device);
+	return way_device(worker->netlink, peer, own, mark);
 }
 
-void packets_tell_too_big(const struct packets_worker *worker,
+int packets_attend(struct packets_worker *worker, int device)
+{
+	return packets_devices_attend(worker->packets->devices, device);
+}
+
+bool packets_tell_too_big(const struct packets_worker *worker,
 			  const struct hawser_packets_pair *pair, unsigned int leg, uint32_t seq)
 {
-	if (worker->packets->icmp)
-		packets_icmp_too_big(worker->packets->icmp, pair, leg, seq);
+	return worker->packets->icmp && packets_icmp_too_big(worker->packets->icmp, pair, leg, seq);
 }
 
 void packets_untrack(const struct packets_worker *worker, const union address *client,
@@ -393,7 +395,7 @@ static void place_forget(struct packets_worker *worker, unsigned int i, double n
 	worker->places[i].left_s = now;
 }
 
-/* When a packet of it came last. */
+/* When a packet of it came last; what comes after both ends does not count. */
 static double last_s(const struct hawser_packets_pair *pair)
 {
 	const uint64_t client_ns = __atomic_load_n(&pair->legs[0].last_ns, __ATOMIC_RELAXED);
@@ -410,7 +412,7 @@ static bool place_lasts(const struct packets_worker *worker, unsigned int i, dou
 
 	return (__atomic_load_n(&pair->word, __ATOMIC_SEQ_CST) & HAWSER_PACKETS_STATE) ==
 		       HAWSER_PACKETS_CLOSED &&
-	       now - last_s(pair) < (full ? SILENT_FULL_S : SILENT_S);
+	       now - last_s(pair) < (full ? CLOSED_FULL_S : CLOSED_S);
 }
 
 void packets_leave(struct packets_worker *worker, int slot)

@@ -51,11 +51,14 @@ int packets_event_fd(const struct packets_worker *worker);
 typedef void packets_event_fn(void *owner, const struct hawser_packets_event *event);
 void packets_read_events(struct packets_worker *worker, packets_event_fn *handle);
 
-/* Has the program look at what comes by the device from which a packet to the leg's peer would go
- * out. 0; -EHOSTUNREACH: the peer is on this host, or nowhere; -EOPNOTSUPP: a kind of device that
- * it does not know; or another -errno. */
-int packets_attend(struct packets_worker *worker, const union address *own,
-		   const union address *peer);
+/* The device by which a packet with this mark would go out from our address to a peer's.
+ * -EHOSTUNREACH: the peer is on this host, or nowhere; or another -errno. */
+int packets_device_to(struct packets_worker *worker, const union address *own,
+		      const union address *peer, uint32_t mark);
+
+/* Has the program look at what comes by a device. 0; -EOPNOTSUPP: a kind of device that it does not
+ * know; or another -errno. */
+int packets_attend(struct packets_worker *worker, int device);
 
 /* Makes the pair known to the program. initial has everything, but for what the program counts; its
  * word is HAWSER_PACKETS_LEARN. *pair is valid until packets_leave(). A slot, -ENOSPC or another
@@ -63,8 +66,9 @@ int packets_attend(struct packets_worker *worker, const union address *own,
 int packets_enter(struct packets_worker *worker, const struct hawser_packets_pair *initial,
 		  void *owner, struct hawser_packets_pair **pair);
 
-/* Tells the leg's peer that its packet with this sequence number does not fit the other leg. */
-void packets_tell_too_big(const struct packets_worker *worker,
+/* Tells the leg's peer that its packet with this sequence number does not fit the other leg. False:
+ * it cannot be told. */
+bool packets_tell_too_big(const struct packets_worker *worker,
 			  const struct hawser_packets_pair *pair, unsigned int leg, uint32_t seq);
 
 /* Has connection tracking forget both connections: it does not see their packets, and would take
@@ -73,8 +77,8 @@ void packets_untrack(const struct packets_worker *worker, const union address *c
 		     const union address *client_own, const union address *server_own,
 		     const union address *server);
 
-/* Nobody's from now on. A pair whose word says HAWSER_PACKETS_CLOSED goes on being forwarded until
- * its peers have been silent for a minute, or for seconds when few slots are free. */
+/* Nobody's from now on. Of a pair whose word says HAWSER_PACKETS_CLOSED what is sent again is
+ * forwarded for a minute, or for seconds when few slots are free. */
 void packets_leave(struct packets_worker *worker, int slot);
 
 /* Once a second: lets go of what is over, and tells anew what has happened to a pair, as there may

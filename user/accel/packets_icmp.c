@@ -116,14 +116,20 @@ static void too_big6(int fd, const struct hawser_packets_leg *leg, uint32_t mtu,
 	(void)sendto(fd, &message, sizeof(message), 0, (struct sockaddr *)&to, sizeof(to));
 }
 
-void packets_icmp_too_big(const struct packets_icmp *icmp, const struct hawser_packets_pair *pair,
+bool packets_icmp_too_big(const struct packets_icmp *icmp, const struct hawser_packets_pair *pair,
 			  unsigned int leg, uint32_t seq)
 {
 	const struct hawser_packets_leg *from = &pair->legs[leg & 1];
 	const uint32_t mtu = pair->legs[!(leg & 1)].mtu;
 
-	if (pair->family == HAWSER_PACKETS_IPV6)
-		too_big6(icmp->ipv6, from, mtu, seq);
+	const bool ipv6 = pair->family == HAWSER_PACKETS_IPV6;
+	const int fd = ipv6 ? icmp->ipv6 : icmp->ipv4;
+
+	if (fd < 0)
+		return false;
+	if (ipv6)
+		too_big6(fd, from, mtu, seq);
 	else
-		too_big4(icmp->ipv4, from, mtu, seq);
+		too_big4(fd, from, mtu, seq);
+	return true;
 }

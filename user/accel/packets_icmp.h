@@ -3,6 +3,7 @@
 #ifndef HAWSER_ACCEL_PACKETS_ICMP_H
 #define HAWSER_ACCEL_PACKETS_ICMP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <linux/types.h>
@@ -16,8 +17,9 @@ struct packets_icmp *packets_icmp_open(void);
 void packets_icmp_close(struct packets_icmp *icmp); /* NULL is allowed */
 
 /* Any thread. A packet of the leg's peer, with this sequence number, was too big (RFC 792, 8201).
- * What cannot be sent is not: the peer sends its packet again, and is told again. */
-void packets_icmp_too_big(const struct packets_icmp *icmp, const struct hawser_packets_pair *pair,
+ * False: there is no socket to say so by. What cannot be sent just now is not: the peer sends its
+ * packet again, and is told again. */
+bool packets_icmp_too_big(const struct packets_icmp *icmp, const struct hawser_packets_pair *pair,
 			  unsigned int leg, uint32_t seq);
 
 #endif

@@ -131,10 +131,14 @@ static const char *ends_disagree(const struct packets_end ends[DIRECTIONS],
 	return NULL;
 }
 
-static const char *end_attend(struct packets_worker *worker, const struct packets_end *end)
+static const char *end_attend(struct packets_worker *worker, const struct packets_end *end,
+			      struct hawser_packets_leg *leg)
 {
-	switch (packets_attend(worker, &end->own, &end->peer)) {
+	const int device = packets_device_to(worker, &end->own, &end->peer, leg->mark);
+
+	switch (device < 0 ? device : packets_attend(worker, device)) {
 	case 0:
+		leg->ifindex = (uint32_t)device;
 		return NULL;
 	case -EHOSTUNREACH:
 		return "a peer is on this host";
@@ -161,7 +165,7 @@ const char *packets_learn(struct packets_worker *worker, struct packets_end ends
 		return "one leg is IPv4, the other IPv6";
 	reason = ends_disagree(ends, shared, segments);
 	for (enum direction d = UP; d < DIRECTIONS && !reason; d++)
-		reason = end_attend(worker, &ends[d]);
+		reason = end_attend(worker, &ends[d], &shared->legs[d]);
 	if (reason) {
 		errno = EOPNOTSUPP;
 		return reason;

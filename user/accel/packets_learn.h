@@ -20,8 +20,13 @@ struct packets_end {
 	uint32_t copied;  /* the peer's next byte, less those of the direction so far */
 	uint32_t written; /* our next byte, less those of the direction to it so far */
 	uint32_t clock;	  /* our time stamps, less CLOCK_MONOTONIC in ms */
+	uint64_t before;  /* bytes from the peer that were forwarded before it was armed last */
+	uint64_t since;	  /* its acked when it was */
+	uint64_t acked;	  /* the same when it was taken back last */
 	uint64_t counted; /* bytes from the peer, by packets_pair_take_count() */
 	bool told;	  /* that its stream has ended */
+	uint32_t astray;  /* the leg's when the way was looked at last */
+	uint32_t strays;  /* segments that have come to the resting socket before */
 };
 
 /* Describes both connections, of whose sockets only fd is known, for the program: *shared, zeroed,

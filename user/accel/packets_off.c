@@ -56,8 +56,13 @@ void packets_read_events(struct packets_worker *worker, packets_event_fn *handle
 {
 }
 
-int packets_attend(struct packets_worker *worker, const union address *own,
-		   const union address *peer)
+int packets_device_to(struct packets_worker *worker, const union address *own,
+		      const union address *peer, uint32_t mark)
+{
+	return -EOPNOTSUPP;
+}
+
+int packets_attend(struct packets_worker *worker, int device)
 {
 	return -EOPNOTSUPP;
 }
@@ -68,9 +73,10 @@ int packets_enter(struct packets_worker *worker, const struct hawser_packets_pai
 	return -EOPNOTSUPP;
 }
 
-void packets_tell_too_big(const struct packets_worker *worker,
+bool packets_tell_too_big(const struct packets_worker *worker,
 			  const struct hawser_packets_pair *pair, unsigned int leg, uint32_t seq)
 {
+	return false;
 }
 
 void packets_untrack(const struct packets_worker *worker, const union address *client,

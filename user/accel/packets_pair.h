@@ -20,7 +20,7 @@ enum packets_pair_event {
 	PACKETS_PAIR_RESET,  /* a peer sent a reset, and nobody has sent anything since */
 	PACKETS_PAIR_IDLE,   /* nobody has sent anything for long: leave, as keepalives are ours */
 	PACKETS_PAIR_LOSSY,  /* packets get lost, and it was to be careful: leave */
-	PACKETS_PAIR_UNFIT,  /* packets come that the program does not forward: leave */
+	PACKETS_PAIR_UNFIT,  /* packets_pair_unfit() tells why: leave */
 	PACKETS_PAIR_LEFT, /* user space moves the bytes again; the sockets are where the peers are
 			    */
 	PACKETS_PAIR_LOST, /* the same, but a socket could not be put there, and is closed */
@@ -54,13 +54,16 @@ void packets_pair_arm(struct packets_pair *pair, const uint64_t bytes[DIRECTIONS
  * PACKETS_PAIR_TAKEN may not have told yet. */
 bool packets_pair_disarm(struct packets_pair *pair);
 
-/* Takes it back in the next moment when nothing is on its way, unless it ends before that:
- * PACKETS_PAIR_LEFT or PACKETS_PAIR_LOST follows from the loop. Until then the peers
- * are told that there is no room for anything new. */
+/* Takes it back in the next moment when nothing is on its way, or after a second or 20 where there
+ * is none, unless it ends before that: PACKETS_PAIR_LEFT or PACKETS_PAIR_LOST follows from the
+ * loop. Until then the peers are told that there is no room for anything new. */
 void packets_pair_leave(struct packets_pair *pair);
 
 /* Bytes that the kernel moved since the last call, as the receiver has acknowledged them. */
 uint64_t packets_pair_take_count(struct packets_pair *pair, enum direction direction);
+
+/* Why packets cannot be forwarded any more, a literal; NULL: nothing is known. */
+const char *packets_pair_unfit(const struct packets_pair *pair);
 
 /* Packets forwarded so far. */
 uint64_t packets_pair_packets(const struct packets_pair *pair, enum direction direction);

@@ -109,6 +109,7 @@ static struct hawser_packets_leg make_leg(bool ipv6, uint32_t number)
 		.ifindex = LOOPBACK,
 		.acked = SEQ,
 		.end = SEQ,
+		.edge = SEQ,
 		.stamp_floor = STAMP - STAMP_DELTA,
 	};
 

@@ -70,16 +70,20 @@ static struct nlmsghdr *begin_question(struct netlink *netlink, const union addr
 	return header;
 }
 
+static void put_source(struct nlmsghdr *header, const union address *from)
+{
+	((struct rtmsg *)mnl_nlmsg_get_payload(header))->rtm_src_len =
+		from->sa.sa_family == AF_INET6 ? 128 : 32;
+	put_address(header, RTA_SRC, from);
+}
+
 static int ask(struct netlink *netlink, const union address *from, const union address *to,
 	       uint32_t flags, struct found *out)
 {
 	struct nlmsghdr *header = begin_question(netlink, to, flags);
 
-	if (from) {
-		((struct rtmsg *)mnl_nlmsg_get_payload(header))->rtm_src_len =
-			to->sa.sa_family == AF_INET6 ? 128 : 32;
-		put_address(header, RTA_SRC, from);
-	}
+	if (from)
+		put_source(header, from);
 	return netlink_send(netlink, on_found, out);
 }
 
@@ -127,14 +131,33 @@ static int find(struct netlink *netlink, const union address *to, struct found *
 	return find_from(netlink, &from, to, out);
 }
 
-int way_device(struct netlink *netlink, const union address *to, const union address *from)
+/* As its packets are asked about: rules, and the choice among several next hops, may look at mark
+ * and ports. */
+static int ask_connection(struct netlink *netlink, const union address *from,
+			  const union address *to, uint32_t mark, bool with_source,
+			  struct found *out)
+{
+	struct nlmsghdr *header = begin_question(netlink, to, 0);
+
+	if (with_source)
+		put_source(header, from);
+	mnl_attr_put_u8(header, RTA_IP_PROTO, IPPROTO_TCP);
+	mnl_attr_put_u16(header, RTA_SPORT, htons(address_port(from)));
+	mnl_attr_put_u16(header, RTA_DPORT, htons(address_port(to)));
+	if (mark)
+		mnl_attr_put_u32(header, RTA_MARK, mark);
+	return netlink_send(netlink, on_found, out);
+}
+
+int way_device(struct netlink *netlink, const union address *to, const union address *from,
+	       uint32_t mark)
 {
 	struct found found = {0};
-	int err = ask(netlink, from, to, 0, &found);
+	int err = ask_connection(netlink, from, to, mark, true, &found);
 
 	/* An address that we have only taken. */
 	if (err == -EINVAL)
-		err = ask(netlink, NULL, to, 0, &found);
+		err = ask_connection(netlink, from, to, mark, false, &found);
 	if (err)
 		return err;
 	return found.type == RTN_UNICAST && found.way.device ? found.way.device : -EHOSTUNREACH;

@@ -24,9 +24,10 @@ struct net_way {
 struct net_way net_way_find(struct netlink *netlink, enum ip_family family,
 			    const union address *from);
 
-/* The interface by which a packet from one address leaves for another. -EHOSTUNREACH: it stays on
- * this host, or nobody gets it. Or another -errno. */
-int way_device(struct netlink *netlink, const union address *to, const union address *from);
+/* The interface by which packets of a TCP connection with this mark leave from its one end for the
+ * other. -EHOSTUNREACH: they stay on this host, or nobody gets them. Or another -errno. */
+int way_device(struct netlink *netlink, const union address *to, const union address *from,
+	       uint32_t mark);
 
 /* Has the two functions below remember what the kernel answers by this socket (net/way_memory.h).
  * 0, or -errno: they always ask. */

@@ -117,7 +117,7 @@ static void relay_on_packets(void *owner, enum packets_pair_event event)
 		relay_take_back(relay, "packets: a leg loses packets");
 		break;
 	case PACKETS_PAIR_UNFIT:
-		relay_take_back(relay, "packets: fragments or options of IP");
+		relay_take_back(relay, packets_pair_unfit(relay->packets));
 		break;
 	}
 	relay_settle(relay);

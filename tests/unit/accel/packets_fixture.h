@@ -239,6 +239,7 @@ static inline void leg_make(struct hawser_packets_leg *leg, bool ipv6)
 		.stamp_delta = dice32(),
 		.mtu = 2000,
 		.ifindex = LOOPBACK,
+		.seen = 1,
 	};
 	for (int i = 0; i < (ipv6 ? 4 : 1); i++) {
 		leg->peer[i] = dice32();
@@ -273,6 +274,7 @@ static inline void content_make(struct content *content, struct hawser_packets_l
 	options_make(content);
 	from->acked = content->seq - dice(1000);
 	from->end = content->seq + dice(100);
+	from->edge = content->seq + dice(100000);
 	to->end = content->ack - to->seq_delta + dice(100000);
 	to->acked = content->ack - to->seq_delta - dice(100);
 	to->stamp_floor = content->stamp && dice(2) ? get32(content->options + content->stamp + 4) -
@@ -398,6 +400,64 @@ static inline int unload(void **state)
 	(void)state;
 	packets_bpf__destroy(skeleton);
 	return 0;
+}
+
+/* A packet of the client as it is; what becomes of it, and of the pair. */
+static inline int offer(struct hawser_packets_pair *pair, const struct content *content)
+{
+	uint8_t frame[PACKET_MAX + 64];
+	size_t len = frame_make(content, frame);
+	int result;
+
+	pair_store(pair);
+	result = program_run(frame, &len);
+	pair_load(pair);
+	return result;
+}
+
+static inline void quiet_make_of(struct hawser_packets_pair *pair, struct content *content,
+				 bool ipv6)
+{
+	seed = 4711;
+	pair_make(pair, ipv6, HAWSER_PACKETS_ARMED);
+	content_make(content, &pair->legs[0], &pair->legs[1], ipv6);
+	content->flags = ACK | PSH;
+	content->options_len = 12;
+	content->sack = 0;
+	memcpy(content->options, "\1\1\10\12\0\0\0\2\0\0\0\1", 12);
+	content->payload_len = 100;
+	for (int i = 0; i < 2; i++) {
+		struct hawser_packets_leg *at = &pair->legs[i];
+
+		at->copied = i ? 5000 : content->seq;
+		at->written = i ? 9000 : content->ack;
+		at->end = at->copied;
+		at->acked = at->copied;
+		at->edge = at->copied;
+		at->own_acked = at->written;
+		at->stamp = 1;
+	}
+	pair->legs[0].seq_delta = 9000 - content->seq;
+	pair->legs[1].seq_delta = content->ack - 5000;
+	pair->armed_ns = UINT64_MAX / 2;
+}
+
+static inline void quiet_make(struct hawser_packets_pair *pair, struct content *content)
+{
+	quiet_make_of(pair, content, false);
+}
+
+static inline uint32_t state_of(const struct hawser_packets_pair *pair)
+{
+	return (uint32_t)(pair->word & HAWSER_PACKETS_STATE);
+}
+
+static inline uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
 #endif
