@@ -273,6 +273,10 @@ def test_the_place_of_another(bed, hawserd):
                 chat(other, far, 20)
                 moved(second, size + 20 * TURN, size + 20 * TURN)
                 assert tiers(second) == {"packets"}
+    until(second.active, lambda active: active == 0)
+    second.signal(signal.SIGTERM)
+    second.wait()
+    assert "clsact" not in bed.router.run("tc", "qdisc", "show")
 
 
 # What may come in between.

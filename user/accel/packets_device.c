@@ -99,6 +99,8 @@ static int device_attach(struct packets_devices *devices, int ifindex)
 	struct device device = {.ifindex = ifindex};
 	struct device *list = realloc(devices->list, (devices->count + 1) * sizeof(*list));
 	int bare = device_is_bare(ifindex);
+	const struct tc_program *which = bare ? &packets_bare : &packets_ethernet;
+	int before;
 	int err;
 
 	if (!list)
@@ -107,9 +109,15 @@ static int device_attach(struct packets_devices *devices, int ifindex)
 	if (bare < 0)
 		return bare;
 	device.bare = bare;
-	err = tc_hook_attach(devices->hook, bare ? &packets_bare : &packets_ethernet,
-			     (unsigned int)ifindex, bare ? devices->bare : devices->ethernet, -1,
-			     &device.made_qdisc);
+	before = devices->hook == STEER_CLSACT
+			 ? tc_hook_find(devices->hook, which, (unsigned int)ifindex)
+			 : -ENOENT;
+	if (before >= 0)
+		close(before);
+	err = tc_hook_attach(devices->hook, which, (unsigned int)ifindex,
+			     bare ? devices->bare : devices->ethernet, -1, &device.made_qdisc);
+	/* It takes the place of another one, which leaves the qdisc that was made for it. */
+	device.made_qdisc |= before != -ENOENT;
 	if (!err)
 		list[devices->count++] = device;
 	return err;
