@@ -9,6 +9,7 @@ import json
 import socket
 import ssl
 import time
+from collections.abc import Iterator
 from functools import partial
 
 import pytest
@@ -49,10 +50,10 @@ def test_bypass_by_address(lan, interceptor, serve, method, kind, value):
     daemon.assert_counted(bypassed=1)
     assert daemon.caught() == 0
     if kind == "port":
-        assert asks(lan, SERVERS[family], other.port) != CLIENTS[family]
+        until(lambda: asks(lan, SERVERS[family], other.port) != CLIENTS[family])
     elif kind != "mac":
         family = 10 - family
-        assert asks(lan, SERVERS[family], bypassed.port) != CLIENTS[family]
+        until(lambda: asks(lan, SERVERS[family], bypassed.port) != CLIENTS[family])
 
 
 # By name.
@@ -161,6 +162,21 @@ def exit_tokens(lan, tmp_path):
     made.finish()
 
 
+@contextlib.contextmanager
+def in_time(lan, daemon: Interceptor, address: str, first: bytes) -> Iterator[tuple[socket.socket, socket.socket]]:
+    """A client that has sent this to port 443 while hawserd waits for a name, and who listens there on the server. A busy
+    machine may hold it up for too long; then it is another one."""
+    while True:
+        with peers.listen(lan.server, port=443) as listening:
+            started = time.monotonic()
+            with peers.connect(lan.client, address, 443) as client:
+                client.sendall(first)
+                if time.monotonic() - started < 0.9 * AWAITED_S:
+                    yield client, listening
+                    return
+        until(daemon.sessions, lambda left: not left)
+
+
 @pytest.mark.parametrize(("name", "source"), [("other.test", SERVER4), ("bank.test", ROUTER)])
 def test_leaves_by_the_exit_unless_bypassed_by_name(lan, exit_tokens, interceptor, name, source):
     """What is bypassed is to leave from the router, for instance because the exit is abroad."""
@@ -168,14 +184,11 @@ def test_leaves_by_the_exit_unless_bypassed_by_name(lan, exit_tokens, intercepto
                          "--bypass-domain", "bank.test")
     daemon.up()
     first = hello(name)
-    with peers.listen(lan.server, port=443) as listening, \
-            peers.connect(lan.client, SERVER4, 443) as client:
-        client.sendall(first)
-        with peers.accept(listening) as server:
-            assert server.getpeername()[0] == source
-            assert handshakes.read(server, len(first)) == first
-            server.sendall(b"back")
-            assert handshakes.read(client, 4) == b"back"
+    with in_time(lan, daemon, SERVER4, first) as (client, listening), peers.accept(listening) as server:
+        assert server.getpeername()[0] == source
+        assert handshakes.read(server, len(first)) == first
+        server.sendall(b"back")
+        assert handshakes.read(client, 4) == b"back"
 
 
 @pytest.mark.parametrize(("name", "address", "shown"), [
@@ -187,15 +200,13 @@ def test_prefer_name(lan, exit_tokens, interceptor, name, address, shown):
                          "--bypass-domain", "bank.test", "--prefer-name", "yes")
     daemon.up()
     first = hello(name)
-    with NameServer(lan.server), peers.listen(lan.server, port=443) as listening, \
-            peers.connect(lan.client, address, 443) as client:
-        client.sendall(first)
-        with peers.accept(listening) as server:
-            assert server.getpeername()[0] == (ROUTER if name == "bank.test" else SERVER4)
-            assert daemon.relaying()["destination"] == shown
-            assert handshakes.read(server, len(first)) == first
-            server.sendall(b"back")
-            assert handshakes.read(client, 4) == b"back"
+    with NameServer(lan.server), in_time(lan, daemon, address, first) as (client, listening), \
+            peers.accept(listening) as server:
+        assert server.getpeername()[0] == (ROUTER if name == "bank.test" else SERVER4)
+        assert daemon.relaying()["destination"] == shown
+        assert handshakes.read(server, len(first)) == first
+        server.sendall(b"back")
+        assert handshakes.read(client, 4) == b"back"
 
 
 def test_preferred_name_is_not_for_ourselves(lan, exit_tokens, interceptor):
@@ -287,8 +298,8 @@ def test_auto_bypass(lan, interceptor, serve, method, family):
     def listed() -> list[str]:
         return [row["destination"] for row in daemon.show()["auto_bypass"]]
 
-    assert asks(lan, address, speaker.port) != CLIENTS[family]
-    assert asks(lan, address, server.port) != CLIENTS[family]
+    until(lambda: asks(lan, address, speaker.port) != CLIENTS[family])
+    until(lambda: asks(lan, address, server.port) != CLIENTS[family])
     name = f"[{address}]:{server.port}" if family == 6 else f"{address}:{server.port}"
     until(listed, lambda names: names == [name])
     assert f"{name} for another" in lan.hawser("intercept", "show", control=daemon.control)
@@ -297,7 +308,7 @@ def test_auto_bypass(lan, interceptor, serve, method, family):
     # Of 100, one in 8 comes through; less than 60 or all have a chance of 1e-6 or less.
     assert 60 <= routed < 100
     daemon.assert_counted(auto_bypassed=routed)
-    assert asks(lan, address, speaker.port) != CLIENTS[family]
+    until(lambda: asks(lan, address, speaker.port) != CLIENTS[family])
     port = server.port
     server.close()
     serve(mptcp=True, port=port)
@@ -308,5 +319,5 @@ def test_auto_bypass(lan, interceptor, serve, method, family):
         return listed() == []
 
     until(learnt)
-    assert asks(lan, address, port) != CLIENTS[family]
+    until(lambda: asks(lan, address, port) != CLIENTS[family])
     assert daemon.status()["tcp_only"]["learnt"] == 1

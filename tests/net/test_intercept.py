@@ -38,7 +38,7 @@ def test_taken(lan, interceptor, serve, method, family):
     daemon = interceptor(method)
     assert asks(lan, SERVERS[family], server.port) == CLIENTS[family]
     daemon.up()
-    assert asks(lan, SERVERS[family], server.port) != CLIENTS[family]
+    until(lambda: asks(lan, SERVERS[family], server.port) != CLIENTS[family])
     assert daemon.status()["protocols"]["transparent"] == 1
     daemon.assert_counted(caught=1)
     daemon.down()
@@ -67,7 +67,7 @@ def test_redirect_leaves_mptcp_clients_alone(lan, interceptor, serve):
     daemon.up()
     assert asks(lan, SERVER4, server.port, mptcp=True) == CLIENT4
     daemon.assert_counted(mptcp=1)
-    assert asks(lan, SERVER4, server.port) != CLIENT4
+    until(lambda: asks(lan, SERVER4, server.port) != CLIENT4)
 
 
 @pytest.mark.parametrize("family", [4, 6])
@@ -76,7 +76,7 @@ def test_redirected_mptcp_client_is_told_nothing(lan, interceptor, serve, family
     server = serve()
     daemon = interceptor("redirect")
     with lan.redirect(server.port):
-        assert asks(lan, SERVERS[family], server.port) != CLIENTS[family]
+        until(lambda: asks(lan, SERVERS[family], server.port) != CLIENTS[family])
         assert is_reset(lan, SERVERS[family], server.port, mptcp=True)
     daemon.await_error("no-original-destination")
     assert "TPROXY works with MPTCP" in daemon.log()
@@ -184,9 +184,9 @@ def test_killed(lan, interceptor, serve, method):
                 return asks(lan, SERVERS[family], server.port) == CLIENTS[family]
             return False
 
-        until(lambda: routed(4), seconds=10)
+        until(lambda: routed(4))
         assert daemon.wait() == -signal.SIGKILL
-        until(lambda: routed(6), seconds=10)
+        until(lambda: routed(6))
         again = interceptor(method)
         until(lambda: asks(lan, SERVER4, server.port) != CLIENT4)
         until(lambda: asks(lan, SERVER6, server.port) != CLIENT6)
@@ -315,7 +315,7 @@ def test_from_one_method_to_the_other(lan, interceptor, serve):
         daemon.method = method
         daemon.up()
         assert daemon.show()["method"] == method
-        assert asks(lan, SERVER4, server.port) != CLIENT4
+        until(lambda: asks(lan, SERVER4, server.port) != CLIENT4)
         assert ("lookup 8684" in lan.steering()) == (method != "redirect")
         assert lan.steered() == (method == "bpf")
         assert not lan.has_tcx() or lan.tcx() == (method == "bpf")
@@ -378,7 +378,7 @@ def test_ipv6_only_lan(lan, interceptor, serve):
     lan.router.run("ip", "addr", "add", f"{LAN6}/64", "dev", "lan", "nodad")
     try:
         daemon.up()
-        assert asks(lan, SERVER6, server.port) != CLIENT6
+        until(lambda: asks(lan, SERVER6, server.port) != CLIENT6)
         daemon.assert_counted(caught=1)
     finally:
         lan.router.run("ip", "addr", "add", f"{LAN4}/24", "dev", "lan")

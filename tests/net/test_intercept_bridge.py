@@ -65,7 +65,7 @@ def test_both_families(lan, interceptor, serve):
         daemon.up()
     lan.router.run(*mend(str(refusal.value)).split())
     daemon.up()
-    assert is_taken(lan, server.port)
+    until(lambda: is_taken(lan, server.port))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -88,7 +88,7 @@ def test_switched_on_later(lan, interceptor, serve, method):
             assert mend(f"fix: {kept(daemon)['mend']}").split() == list(off)
             assert asks(lan, SERVER4, server.port) == CLIENT4
         else:
-            assert is_taken(lan, server.port)
+            until(lambda: is_taken(lan, server.port))
         lan.router.run(*off)
         until(lambda: is_taken(lan, server.port))
         assert kept(daemon)["fault"] == ""

@@ -31,6 +31,8 @@ LISTEN = {
 LISTEN["bpf"] = LISTEN["tproxy"]
 
 _TOTAL_RETRANS = slice(100, 104)  # of struct tcp_info
+# Of a beat that is valid for 1.5 s and renewed every half one.
+_FRESH_MS = 1000
 
 
 class Lan(Bed):
@@ -131,8 +133,13 @@ class Interceptor(Hawserd):
         self._await_beat("holding", yes)
 
     def _await_beat(self, what: str, yes: bool = True) -> None:
+        """A fresh one, so that a hawserd that a busy machine holds up then is not taken for a dead one at once."""
+        def is_fresh(text: str) -> bool:
+            left = re.findall(r" expires (?:(\d+)s)?(?:(\d+)ms)?", text)
+            return "elements" in text and all(1000 * int(s or 0) + int(ms or 0) >= _FRESH_MS for s, ms in left)
+
         until(lambda: self.bed.router.run("nft", "list", "set", "inet", "hawser", what),
-              lambda text: ("elements" in text) == yes)
+              lambda text: is_fresh(text) if yes else "elements" not in text)
 
     def down(self) -> None:
         self.bed.hawser("intercept", "down")
