@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,8 +20,9 @@ from topology import LINKS, SERVER4, far, near
 from waiting import until
 
 RATE = 50  # Mbit/s of each link
-# From the return of a link to payload on it, of a connection that runs.
-RETURN_S = 10
+# From the return of a link to payload on it, of a connection that runs; `make soak` holds to it, a busy machine may
+# have a join fail, which is offered again after 2, 6 and 14 seconds.
+RETURN_S = 10 if "SOAK_SECONDS" in os.environ else 60
 PAYLOAD = 200_000  # bytes that no handshake has
 
 
@@ -135,8 +137,8 @@ def test_renumbering(bare, daemon):
     until(lambda: "10.77.20.1" in sources(bare))
     until(lambda: "via 10.77.20.2" in bare.router.run("ip", "route", "show", "table", "28002"))
     if bare.mptcp:
-        until(lambda: {"10.77.20.1", near("a")[0]} <= set(bare.endpoints()))
-        assert near("b")[0] not in bare.endpoints()
+        until(lambda: set(bare.endpoints()),
+              lambda ours: {"10.77.20.1", near("a")[0]} <= ours and near("b")[0] not in ours)
 
 
 def test_an_interface_vanishes_and_a_new_one_comes(bare, daemon):

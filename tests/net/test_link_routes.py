@@ -335,7 +335,7 @@ def test_a_join_is_sent_again_when_its_way_moves(bare, start):
             client.sendall(b"?")
             assert server.recv(1) == b"?"
             until(lambda: "counter packets 0 " not in bare.server.run("nft", "list", "ruleset"))
-            assert "offered again" not in daemon.log()
+            assert "as its way has moved" not in daemon.log()
             for prefix in GATEWAY_PREFIXES.values():
                 leads(bare, prefix, "b")
             until(lambda: "is offered again as its way has moved: connections that have not joined: 1\n" in daemon.log())

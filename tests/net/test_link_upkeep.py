@@ -54,16 +54,16 @@ def test_nobody_deleted_what_an_interface_lost(bare, commands):
     try:
         until(lambda: [link["state"] for link in daemon.ask("links")["links"]],
               lambda states: states == ["up", "up"])
-        daemon.signal(signal.SIGSTOP)
+        daemon.freeze()
         for command in commands:
             bare.router.run("ip", *command.format(*near("b")).split())
         for family, gateway in zip("46", far("b")):
             bare.router.run("ip", f"-{family}", "route", "replace", "default", "via", gateway,
                             "dev", "b", "metric", "2000")
         daemon.signal(signal.SIGCONT)
+        until(lambda: "default" in bare.router.run("ip", "route", "show", "table", str(TABLE + 2)))
         until(lambda: [link["state"] for link in daemon.ask("links")["links"]],
               lambda states: states == ["up", "up"])
-        assert "default" in bare.router.run("ip", "route", "show", "table", str(TABLE + 2))
         assert daemon.ask("links")["put_back"] == 0, daemon.log()
     finally:
         daemon.signal(signal.SIGCONT)

@@ -12,6 +12,7 @@ import peers
 from bed import Bed
 from daemon import Hawserd
 from topology import LINKS, SERVER4, far, near
+from waiting import until
 
 LINK = tuple(option for link in LINKS for option in ("--link", f"wan-{link}={link}"))
 
@@ -35,6 +36,8 @@ def bare_bed(build: Path, scratch: Path, mptcp: bool, rate_a: float = 100, rate_
         commands += ["mptcp endpoint flush", "mptcp limits set subflow 2 add_addr_accepted 0"]
     for command in commands:
         made.router.run("ip", *command.split())
+    # The kernel gives them when it has seen the carrier, and routes with them.
+    until(lambda: made.router.run("ip", "-6", "address").count("inet6 fe80:"), lambda count: count == 1 + len(LINKS))
     return made
 
 

@@ -4,22 +4,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from daemon import Hawserd
+from emulator import EmulatedLink
 from repeated import Repeated
 
 _PAUSE_S = 0.02
 
 
 class Stalls(Repeated):
-    """Of these daemons, which are asked how they are again and again, and of this process, as long as it is entered."""
+    """Of these daemons and emulated links, which are asked how they are again and again, and of this process, as long as
+    it is entered. Nobody else may ask a link then."""
 
-    def __init__(self, *daemons: Hawserd) -> None:
+    def __init__(self, *daemons: Hawserd, links: Iterable[EmulatedLink] = ()) -> None:
         self._longest_s = 0.0
         super().__init__(*(partial(self._watch, call)
-                           for call in [lambda: None, *(daemon.answers for daemon in daemons)]), pause_s=0)
+                           for call in [lambda: None, *(daemon.answers for daemon in daemons),
+                                        *(link.stats for link in links)]), pause_s=0)
 
     def _watch(self, call: Callable[[], object]) -> None:
         began = time.monotonic()
