@@ -81,7 +81,8 @@ def test_silent_clients(bed, hawserd, user, echo, tmp_path, door):
                 client.sendall(http_connect_request(SERVER4, echo.port, "ali:open sesame"))
                 assert read_http_head(client)[0] == 200
             assert works(client)
-        assert daemon.errors()["crowded"] > SILENT / 2
+        # A worker may take those of its queue later.
+        until(lambda: daemon.errors().get("crowded", 0), lambda count: count > SILENT / 2)
         assert 0 < log_lines(daemon, "connect and request nothing") <= 2
         assert log_lines(daemon, "accepting pauses") == 0
     until(daemon.active, lambda active: active == 0)
@@ -141,7 +142,7 @@ def test_wrong_passwords_are_answered_late(hawserd, user, guess):
     assert quickest(asked_s, 1) < 1
     with daemon.connect() as client:
         assert guess(client, "open sesame")
-    assert daemon.errors()["auth-failed"] >= 7
+    until(lambda: daemon.errors().get("auth-failed", 0), lambda count: count >= 7)
 
 
 @pytest.mark.parametrize("guess", [guess_socks5, guess_http])

@@ -315,15 +315,19 @@ def test_blackhole_in_one_direction(sockets):
 def test_carrier(ends):
     made = ends()
 
+    def shown() -> list[dict]:
+        return [json.loads(end.run("ip", "-j", "link", "show", "link"))[0] for end in (made.near, made.far)]
+
     def states() -> list[bool]:
-        return ["LOWER_UP" in json.loads(end.run("ip", "-j", "link", "show", "link"))[0]["flags"]
-                for end in (made.near, made.far)]
+        return ["LOWER_UP" in each["flags"] for each in shown()]
 
     assert states() == [True, True]
     made.link.set(carrier="off")
     assert states() == [False, False]
     made.link.set(carrier="on")
     assert states() == [True, True]
+    # Until then the kernel drops what is sent.
+    until(shown, lambda ends: all(each["operstate"] == "UP" for each in ends))
     with made.udp(made.near) as near, made.udp(made.far) as far:
         round_trip(near, far)
 

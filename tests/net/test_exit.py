@@ -142,6 +142,7 @@ def test_replay(exit_, echo):
         sock.sendall(head + b"hello")
         read(sock, 44)
         assert read_socks5_reply(sock) == 0
+        assert read(sock, 5) == b"hello"  # so the server has counted it
     refuse_all(exit_, [head + b"hello"] * 8)
     assert len(echo.families) == 1
 

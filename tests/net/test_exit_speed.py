@@ -17,9 +17,10 @@ from filled import measured_while_full
 from handshakes import read
 from sessions import through
 from topology import SERVER4
+from waiting import quickest
 
 pytestmark = pytest.mark.mptcp
-TRIES = 8
+ROUND_TRIP_S = 0.1
 
 
 @contextlib.contextmanager
@@ -38,20 +39,28 @@ def daemons(bed):
 
 def first_byte(router: Hawserd, port: int, early: bool) -> float:
     """Seconds from connect to the first byte from the server. early: the client does not wait for our
-    answer; the best of some, as the machine may be busy."""
-    seconds = []
-    for _ in range(TRIES):
-        started = time.monotonic()
-        with router.connect() as client:
-            if early:
-                client.sendall(f"GET http://{SERVER4}:{port}/ HTTP/1.1\r\n"
-                               f"Host: {SERVER4}\r\n\r\n".encode())
-            else:
-                handshakes.socks5(client, SERVER4, port)
-                client.sendall(b"hello")
-            assert read(client, 8) == (b"HTTP/1.1" if early else b"HTTP/1.0")
-            seconds.append(time.monotonic() - started)
-    return min(seconds)
+    answer."""
+    started = time.monotonic()
+    with router.connect() as client:
+        if early:
+            client.sendall(f"GET http://{SERVER4}:{port}/ HTTP/1.1\r\n"
+                           f"Host: {SERVER4}\r\n\r\n".encode())
+        else:
+            handshakes.socks5(client, SERVER4, port)
+            client.sendall(b"hello")
+        assert read(client, 8) == (b"HTTP/1.1" if early else b"HTTP/1.0")
+        return time.monotonic() - started
+
+
+def round_trips(router: Hawserd, port: int, early: bool, expected: int) -> tuple[int, int]:
+    """How many go by until the first byte, in the best of some tries, as the machine may be busy; and how many those were."""
+    seen: list[float] = []
+
+    def try_once() -> float:
+        seen.append(first_byte(router, port, early))
+        return seen[-1]
+
+    return int(quickest(try_once, (expected + 1) * ROUND_TRIP_S, 40) / ROUND_TRIP_S), len(seen)
 
 
 def test_round_trips(emulated_bed, tmp_path):
@@ -66,13 +75,14 @@ def test_round_trips(emulated_bed, tmp_path):
         net = Net(bed, start, tmp_path)
         net.serve("one")
         direct = start()
-        waiting, early = (first_byte(direct, server.port, early) for early in (False, True))
+        assert [round_trips(direct, server.port, early, 2)[0] for early in (False, True)] == [2, 2]
         direct.finish()
         router = net.settled("one")
         assert 0.1 <= exits(router)["one"]["rtt_s"] < 10
-        assert 0.06 < first_byte(router, server.port, False) - waiting < 0.18
-        assert abs(first_byte(router, server.port, True) - early) < 0.07
-        assert totals(router) == {"one": 2 * TRIES}
+        (waiting, count), (early, more) = (round_trips(router, server.port, *expected)
+                                           for expected in ((False, 3), (True, 2)))
+        assert (waiting, early) == (3, 2)
+        assert totals(router) == {"one": count + more}
 
 
 RATE = 50  # Mbit/s of each link

@@ -85,7 +85,7 @@ def test_clock_off(net, request, off_ms):
     made, server = fake(net, lambda sock, exit_: exit_.serve(sock))
     made.clock_ms = off_ms
     request.addfinalizer(server.close)
-    router = net.settled("one")
+    router = net.settled("one", more="upstream { exit-probe = 600 }")
     assert abs(exits(router)["one"]["clock_offset_ms"] - off_ms) < 60_000
     before = len(server.families)
     hello(router, 80, "192.0.2.1")

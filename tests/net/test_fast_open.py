@@ -145,7 +145,7 @@ def test_plain_hops_where_the_path_drops_it(net):
         router = net.settled("one", more=WITHOUT_MPTCP)
         port = echo_server(net, leave)
         hello(router, port)
-        took = min(hello(router, port) for _ in range(5))
+        took = quickest(lambda: hello(router, port), 4 * ROUND_TRIP_S)
         assert 3 <= took / ROUND_TRIP_S < 4, took
     assert early(net.bed) == (0, 1)
 

@@ -120,7 +120,7 @@ class Browser:
         assert "exceptionDetails" not in done, done["exceptionDetails"]
         return done["result"].get("value")
 
-    def until(self, script: str, seconds: float = 20) -> object:
+    def until(self, script: str, seconds: float = 60) -> object:
         return until(lambda: self.run(script), seconds=seconds)
 
     def look_like(self, width: int, height: int, dark: bool, phone: bool = False) -> None:
