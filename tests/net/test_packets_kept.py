@@ -11,7 +11,7 @@ import pytest
 
 import peers
 from flows import chat, tiers
-from forwarded import ALWAYS, keys, moved, packets_needed, take  # pylint: disable=unused-import
+from forwarded import ALWAYS, STAYING, keys, moved, packets_needed, take  # pylint: disable=unused-import
 from pattern import MEGABYTE, Stream
 from sessions import through
 from test_access_log import lines
@@ -25,7 +25,7 @@ def test_quota(hawserd, tmp_path):
     """What is forwarded counts, both ways, and uses it up. The session goes on, as one in another tier."""
     file = tmp_path / "hawser.conf"
     file.write_text("link wan-a { device = a  quota = 4M }\n", "ascii")
-    daemon = hawserd(*ALWAYS, "-c", str(file))
+    daemon = hawserd(*ALWAYS, *STAYING, "-c", str(file))
 
     def link() -> dict:
         (found,) = daemon.ask("links")["links"]
@@ -49,7 +49,8 @@ def test_quota(hawserd, tmp_path):
 def test_access_log(hawserd, tmp_path, end):
     """Bytes, also of the link, and what moved them, however it ends."""
     log = tmp_path / "access.log"
-    daemon = hawserd(*ALWAYS, "--link", "wan-a=a", "--access-log", str(log), *(("--timeout", "idle=2s") if end == "idle" else ()))
+    idle = ("--timeout", "idle=4s") if end == "idle" else ()
+    daemon = hawserd(*ALWAYS, *STAYING, "--link", "wan-a=a", "--access-log", str(log), *idle)
     with through(daemon) as (client, server):
         size = take(daemon, client, server)
         Stream(4).carry(server, client, MEGABYTE)
@@ -72,7 +73,7 @@ def test_access_log(hawserd, tmp_path, end):
 
 
 def test_history(hawserd):
-    daemon = hawserd(*ALWAYS)
+    daemon = hawserd(*ALWAYS, *STAYING)
     with through(daemon) as (client, server):
         size = take(daemon, client, server)
         Stream(4).carry(server, client, MEGABYTE)
@@ -84,12 +85,12 @@ def test_history(hawserd):
 @pytest.mark.parametrize("options", [(), ("--tier", "copy"), ALWAYS], ids=["auto", "copy", "packets"])
 def test_an_administrator_ends_it(hawserd, options):
     """Both sides see a reset, the other session goes on, and the kernel keeps nothing of it."""
-    daemon = hawserd("--mptcp", "off", *options)
+    daemon = hawserd("--mptcp", "off", *options, *STAYING)
     with through(daemon) as (client, server), through(daemon) as (near, far):
         if options == ALWAYS:
             until(lambda: chat(client, server, 1) or chat(near, far, 1) or
                   {session["tier_up"] for session in daemon.sessions()}, lambda found: found == {"packets"})
-            assert keys(daemon) == 4
+            until(lambda: keys(daemon), lambda count: count == 4)
         else:
             chat(client, server, 20)
         port = client.getsockname()[1]
@@ -100,7 +101,7 @@ def test_an_administrator_ends_it(hawserd, options):
             assert peers.was_reset(sock)
         chat(near, far, 20)
         if options == ALWAYS:
-            assert keys(daemon) == 2
+            until(lambda: keys(daemon), lambda count: count == 2)
         assert daemon.session()["id"] != number
     until(daemon.active, lambda active: active == 0)
     assert daemon.errors() == {"killed": 1}

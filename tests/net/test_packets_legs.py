@@ -11,7 +11,7 @@ import pytest
 import peers
 from daemon import Hawserd
 from flows import TCP_ONLY, chat, reasons, tiers
-from forwarded import packets_needed  # pylint: disable=unused-import
+from forwarded import STAYING, packets_needed  # pylint: disable=unused-import
 from handshakes import socks5
 from pattern import MEGABYTE, Stream
 from topology import SERVER4, far, near
@@ -33,7 +33,7 @@ def session(emulated_bed):
     with contextlib.ExitStack() as stack:
         def start(client_leg: dict[str, object], server_leg: dict[str, object]):
             bed = emulated_bed(a=server_leg, b=client_leg)
-            daemon = Hawserd(bed, *TCP_ONLY, "--packets", *CHATTY, "--socks", f"{near('b')[0]}:1080",
+            daemon = Hawserd(bed, *TCP_ONLY, "--packets", *CHATTY, *STAYING, "--socks", f"{near('b')[0]}:1080",
                              "--allow", f"{far('b')[0]}/32", listen=False)
             stack.callback(daemon.finish)
             listening = stack.enter_context(peers.listen(bed.server))

@@ -11,7 +11,7 @@ import pytest
 
 from daemon import Hawserd
 from flows import chat, tiers
-from forwarded import ALWAYS, packets_needed, programs, take  # pylint: disable=unused-import
+from forwarded import ALWAYS, STAYING, packets_needed, programs, take  # pylint: disable=unused-import
 from handshakes import at_end
 from pattern import MEGABYTE, Stream
 from sessions import through
@@ -26,8 +26,9 @@ def far(emulated_bed):
 
 
 @pytest.fixture
-def killed(far):
-    daemon = Hawserd(far, *ALWAYS, "--tune", "keepalive-idle-s=1")
+def killed(request, far):
+    """request.param: until when a pair that is idle stays taken."""
+    daemon = Hawserd(far, *ALWAYS, *request.param)
     yield daemon
     daemon.process.kill()
 
@@ -37,6 +38,7 @@ def kill(daemon: Hawserd) -> None:
     daemon.wait()
 
 
+@pytest.mark.parametrize("killed", [STAYING], indirect=True, ids=[""])
 def test_sessions_go_on(far, killed):
     stream = Stream(21)
     with through(killed) as (client, server):
@@ -55,6 +57,7 @@ def test_sessions_go_on(far, killed):
     successor.finish()
 
 
+@pytest.mark.parametrize("killed", [("--tune", "keepalive-idle-s=1")], indirect=True, ids=[""])
 def test_nothing_stays(far, killed):
     """The next one takes off what forwards nothing, once the other has not been heard of for some seconds."""
     with through(killed) as (client, server):
