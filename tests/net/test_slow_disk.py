@@ -9,7 +9,6 @@ import json
 import os
 import re
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -172,7 +171,7 @@ def test_access_log(bare, daemon, echo, slow, tmp_path, then):
     until(lambda: sizes(log) == ["1"])
     slow.touch()
     send(daemon, echo, 2)
-    time.sleep(0.3)  # the thread waits for the disk
+    until(slow.with_suffix(".log").exists)  # the thread waits for the disk
     send(daemon, echo, 3)
     if then == "is reloaded":
         assert daemon.run_cli("reload").returncode == 0
