@@ -117,7 +117,7 @@ def start(directory: Path, *words: str, **limits: str) -> subprocess.Popen:
         cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         start_new_session=True,
         env={**os.environ, "PYTHONPATH": str(ROOT / "tests"), "PYTEST_TIMEOUT": "3",
-             "HAWSER_END_S": "2", "HAWSER_EXIT_S": "30", "HAWSER_RUN_S": "0", **limits})
+             "HAWSER_END_S": "30", "HAWSER_EXIT_S": "30", "HAWSER_RUN_S": "0", **limits})
 
 
 def output_of(process: subprocess.Popen) -> str:

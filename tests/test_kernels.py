@@ -250,7 +250,7 @@ def test_interrupted(tmp_path, number):
                             (tmp_path / "pid").read_text("ascii")))
         assert list(images.glob("run.*"))
         run.send_signal(number)
-        run.wait(timeout=30)
+        run.wait(timeout=60)
     until(lambda: not Path(f"/proc/{machine}/cmdline").exists() or
           not Path(f"/proc/{machine}/cmdline").read_bytes())
     if number == signal.SIGKILL:

@@ -295,8 +295,8 @@ def test_prometheus(build, bed, tmp_path):
         with prometheus(bare, tmp_path) as query:
             here = {f"{key[0]}" for key in scrape(bare.router)}
             here |= {re.sub("_bucket$", "", name) for name in here}
-            there = set(query("label/__name__/values"))
-            assert {name for name in here if name in there or f"{name}_bucket" in there} == here
+            until(lambda: set(query("label/__name__/values")),
+                  lambda there: all(name in there or f"{name}_bucket" in there for name in here))
             assert query("query", query="hawser_build_info")["result"][0]["metric"]["version"]
             announced = names(get(bare.router, "/metrics").text)
             waiting = set(expressions())

@@ -206,7 +206,7 @@ def test_port_taken(bed, build, held):
                                    bed.mounts, stderr=subprocess.PIPE, text=True)
         try:
             if held:
-                assert process.wait(20) == 1
+                assert process.wait(peers.TIMEOUT_S) == 1
                 assert f"listen on 127.0.0.1:{PORT}: Address already in use" in process.stderr.read()
             else:
                 until(lambda: not refuses(bed, PORT))
@@ -310,4 +310,4 @@ def test_nothing_wakes_it(bed, hawserd):
 
     with visitor(bed.router) as one:
         assert one.get("/metrics").status == 200
-        until(lambda: [wakes(), time.sleep(1), wakes()], lambda pair: pair[2] - pair[0] <= 1, seconds=20)
+        until(lambda: [wakes(), time.sleep(1), wakes()], lambda pair: pair[2] - pair[0] <= 1)

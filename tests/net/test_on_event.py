@@ -91,7 +91,7 @@ def test_quota_events(bare, program, tmp_path):
                     time.sleep(0.002)  # the queue is short
 
     # What was carried before the first look is not counted.
-    until(lambda: send(1000) or daemon.ask("links")["links"][1]["quota"]["used"])
+    until(lambda: send(1000) or time.sleep(0.1) or daemon.ask("links")["links"][1]["quota"]["used"])
     send(830_000)
     (first,) = await_events(program, "link-quota")
     assert (first["LINK"], first["PERCENT"], first["QUOTA"]) == ("lte", "80", "1000000")
@@ -133,7 +133,7 @@ def test_one_that_hangs(bare, program):
     not there any more."""
     text = program.read_text("ascii")
     program.write_text(f"{text}trap '' TERM\n[ $HAWSER_EVENT = link-up ] || sleep 20\n", "ascii")
-    daemon = Hawserd(bare, *LINK, "--on-event", str(program), "--timeout", "event=1")
+    daemon = Hawserd(bare, *LINK, "--on-event", str(program), "--timeout", "event=3")
     bare.router.run("ip", "link", "set", "dev", "b", "down")
     await_events(program, "link-down")
     with contextlib.closing(peers.Server(bare.server, peers.echo)) as echo:
@@ -141,7 +141,7 @@ def test_one_that_hangs(bare, program):
     bare.router.run("ip", "link", "set", "dev", "b", "up")
     bare.router.run("ip", "route", "replace", "default", "via", "10.77.2.2", "dev", "b", "metric", "102")
     await_events(program, "link-down", "link-up")
-    assert f"on-event: {program} for link-down: killed after 1 s" in daemon.log()
+    assert f"on-event: {program} for link-down: killed after 3 s" in daemon.log()
     program.unlink()
     bare.router.run("ip", "link", "set", "dev", "b", "down")
     until(lambda: daemon.status()["on_event"]["failed"], lambda count: count == 2)

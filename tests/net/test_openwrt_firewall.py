@@ -107,7 +107,7 @@ def test_restart(lan, interceptor, firewall, serve, method):
             sock.sendall(b"x")
             assert sock.recv(1) == b"x" and daemon.sessions()
             firewall()
-            until(lambda: daemon.status()["interception"]["put_back"], lambda n: n == count, seconds=5)  # pylint: disable=cell-var-from-loop
+            until(lambda: daemon.status()["interception"]["put_back"], lambda n: n == count)  # pylint: disable=cell-var-from-loop
         sock.sendall(b"y")
         assert sock.recv(1) == b"y"
     seen = serve()

@@ -107,6 +107,11 @@ def left(home) -> list[str]:
     return [path.name for path in home.path.glob("hawser-run-*")]
 
 
+def await_none_left(home) -> None:
+    """Who has just ended may still be in one for a moment."""
+    until(lambda: left(home), lambda found: found == [])
+
+
 def taken(daemon) -> int:
     return daemon.status()["protocols"]["transparent"]
 
@@ -120,7 +125,7 @@ def test_taken(daemon, home, client, server, family, kind):
     peer = LOOPBACK[family] if kind == "mptcp" else answer
     assert done.stdout == f"{LOOPBACK[family]} {peer} hello", done.stderr
     assert taken(daemon) == before + 1
-    assert left(home) == []
+    await_none_left(home)
     assert daemon.errors() == errors
 
 
@@ -197,14 +202,14 @@ def test_who_dials_the_listener_is_refused(daemon, home, client):
     ("exit 7", 7), ("kill -TERM $$", 128 + signal.SIGTERM), ("kill -KILL $$", 128 + signal.SIGKILL)])
 def test_exit_status(daemon, home, script, code):
     assert run(daemon, home, "sh", "-c", script).returncode == code
-    assert left(home) == []
+    await_none_left(home)
 
 
 @pytest.mark.parametrize("command, code", [("/nonexistent", 127), ("/etc/passwd", 126)])
 def test_what_cannot_be_executed(daemon, home, command, code):
     done = run(daemon, home, command)
     assert (done.returncode, command in done.stderr) == (code, True)
-    assert left(home) == []
+    await_none_left(home)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
@@ -214,7 +219,7 @@ def test_signals_are_passed_on(daemon, home, number):
         assert process.stdout.readline() == "ready\n"
         process.send_signal(number)
         assert process.wait(TIMEOUT_S) == 9
-    assert left(home) == []
+    await_none_left(home)
 
 
 def test_killed(daemon, home):
@@ -225,7 +230,7 @@ def test_killed(daemon, home):
         assert (len(left(home)), links(daemon) > 0) == (1, True)
         process.kill()
         process.wait(TIMEOUT_S)
-        until(lambda: left(home), lambda found: found == [])
+        await_none_left(home)
     until(lambda: links(daemon), lambda count: count == 0)
 
 
@@ -243,7 +248,7 @@ def test_killed_with_its_guardian(daemon, home):
         until(lambda: members.read_text("ascii"), lambda pids: pids == "")
         assert len(left(home)) == 1
         assert run(daemon, home, "true").returncode == 0
-        assert left(home) == []
+        await_none_left(home)
 
 
 def test_what_it_started_may_outlive_it(lan, daemon, home, client, server):
@@ -256,7 +261,7 @@ def test_what_it_started_may_outlive_it(lan, daemon, home, client, server):
         process.stdin.write("go\n")
         process.stdin.flush()
         assert process.stdout.read() == f"127.0.0.1 {SERVERS[4]} hello"
-    until(lambda: left(home), lambda found: found == [])
+    await_none_left(home)
 
 
 def test_two_side_by_side(lan, daemon, home, client):
@@ -269,11 +274,11 @@ def test_two_side_by_side(lan, daemon, home, client):
             first.sendall(b"one")
             first.close()
             assert one.communicate(timeout=TIMEOUT_S)[0].endswith("one")
-            assert len(left(home)) == 1
+            until(lambda: len(left(home)), lambda count: count == 1)
             second.sendall(b"two")
             second.close()
             assert two.communicate(timeout=TIMEOUT_S)[0].endswith("two")
-    assert left(home) == []
+    await_none_left(home)
 
 
 @pytest.mark.parametrize("options, own", [(("--bypass",), False), ((), True)],
@@ -286,7 +291,7 @@ def test_run_in_a_run(daemon, home, client, server, family, options, own):
     assert done.stdout == f"{address} {SERVERS[family]} hello", done.stderr
     assert (address == LOOPBACK[family]) == own
     assert taken(daemon) == before + own
-    assert left(home) == []
+    await_none_left(home)
 
 
 def test_without_hawserd(lan, home, client, server):
@@ -307,7 +312,7 @@ def test_without_hawserd(lan, home, client, server):
         assert (done.returncode, "is it running?" in done.stderr) == (1, True)
     finally:
         dying.finish()
-    until(lambda: left(home), lambda found: found == [])
+    await_none_left(home)
 
 
 @pytest.mark.parametrize("options, reason", [
@@ -321,7 +326,7 @@ def test_hawserd_that_cannot(lan, home, options, reason):
         assert reason in done.stderr
     finally:
         other.finish()
-    until(lambda: left(home), lambda found: found == [])
+    await_none_left(home)
 
 
 def test_other_network(lan, daemon, home):
@@ -330,7 +335,7 @@ def test_other_network(lan, daemon, home):
                               text=True, timeout=TIMEOUT_S, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert "another network namespace" in done.stderr
-    until(lambda: left(home), lambda found: found == [])
+    await_none_left(home)
 
 
 def test_without_the_privilege(daemon, home):

@@ -9,7 +9,6 @@ import fcntl
 import socket
 import struct
 import termios
-import threading
 import time
 from pathlib import Path
 
@@ -127,8 +126,8 @@ def test_bulk_leaves(hawserd, direction):
         chat(client, server, 5)
         assert tiers(daemon) == {"sockmap"}
         sender, receiver = (client, server) if direction == "up" else (server, client)
-        stream.carry(sender, receiver, 4 * MEGABYTE)
-        assert tiers(daemon) == {"copy"}
+        # On a busy machine the sender may rest, and the pair come back.
+        until(lambda: stream.carry(sender, receiver, 4 * MEGABYTE) or tiers(daemon), lambda found: found == {"copy"})
         # The last: a slow machine is still busy with it when the pair tries to come back.
         assert reasons(daemon) <= {"bulk, not chat", "the target does not keep up",
                                    "the other direction could not enter the sockmap"}
@@ -187,7 +186,7 @@ def test_early_data(bed, hawserd):
             assert read(client, 2) == b"\x05\x00"
             assert read_socks5_reply(client) == 0
             together(lambda: up.receive(server, 100_000), lambda: down.receive(client, 100_000))
-            assert tiers(daemon) == {"sockmap"}
+            until(lambda: tiers(daemon), lambda found: found == {"sockmap"})
 
 
 def test_end_without_data(hawserd):
@@ -384,18 +383,19 @@ def test_cli_shows_flows(hawserd):
 def test_idle_timeout_counts_what_the_kernel_moves(hawserd):
     """Bytes that user space never sees keep a session alive, and their absence ends it."""
     daemon = hawserd(*ALWAYS, "--timeout", "idle=3")
-    with through(daemon) as (client, server):
-        stop = threading.Event()
 
-        def talk() -> None:
-            while not stop.wait(0.05):
-                chat(client, server, 1)
+    def outlives_it() -> bool:
+        """Unless a busy machine kept this from talking for so long."""
+        with through(daemon) as (client, server):
+            end = time.monotonic() + 3.9
+            with contextlib.suppress(ConnectionError, EOFError):
+                while time.monotonic() < end:
+                    chat(client, server, 1)
+                    time.sleep(0.05)
+                found = daemon.sessions()
+                assert all(session[way] == "sockmap" for session in found for way in ("tier_up", "tier_down"))
+                return len(found) == 1 and peers.was_reset(client)
+        return False
 
-        thread = threading.Thread(target=talk)
-        thread.start()
-        time.sleep(3.9)
-        stop.set()
-        thread.join()
-        assert tiers(daemon) == {"sockmap"}
-        assert peers.was_reset(client)
+    until(outlives_it)
     daemon.await_error("idle-timeout")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 
@@ -194,16 +195,17 @@ def test_silent_client_times_out(hawserd):
     daemon = hawserd("--timeout", "handshake=0.5")
     started = time.monotonic()
     idle, half = daemon.connect(), daemon.connect()
-    half.sendall(b"\x05")
+    with contextlib.suppress(ConnectionError):  # what comes after the time is reset
+        half.sendall(b"\x05")
     while idle.recv(100):
         pass
-    while half.recv(100):
-        pass
+    with contextlib.suppress(ConnectionError):
+        while half.recv(100):
+            pass
     assert 0.3 < time.monotonic() - started < 60
     idle.close()
     half.close()
-    daemon.await_error("handshake-timeout")
-    assert daemon.errors()["handshake-timeout"] == 2
+    until(daemon.errors, lambda errors: errors == {"handshake-timeout": 2})
 
 
 def test_client_that_leaves_during_the_handshake(bed, hawserd):

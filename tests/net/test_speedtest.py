@@ -173,7 +173,7 @@ def test_bar(site):
         terminal.until(lambda screen: "% " in screen[0] and "download" in screen[0])
         assert router.run_cli("reload").returncode == 0
         terminal.until(lambda screen: "upload" in screen[0])
-        assert terminal.wait(20 * PATIENCE) == 0
+        assert terminal.wait() == 0
         screen = terminal.screen()
         assert screen[0].split()[0] == "LINK" and screen[1].split()[0] == "wan-a"
 
@@ -199,7 +199,7 @@ def test_lost_in_the_middle(site, end):
     else:
         assert "wan-a: download: nothing moves any more" in out
         # Nobody tells the exit, who notices it by itself.
-        until(exit_.active, lambda active: active == 0, seconds=20)
+        until(exit_.active, lambda active: active == 0)
 
 
 def test_quota_ends_in_the_middle(site):
@@ -245,7 +245,7 @@ def test_upgrade_in_the_middle(site, manager):
         handshakes.socks5(client, SERVER4, server.port)
         old = manager_ask(manager, "status")["pid"]
         # Nobody has to renew it.
-        assert manager_ask(manager, "speedtest-start", links=["wan-a"], seconds=2)["id"] == 1
+        assert manager_ask(manager, "speedtest-start", links=["wan-a"], seconds=20)["id"] == 1
         until(lambda: "download" in manager_ask(manager, "speedtest").get("doing", ""))
         with speed.command(manager, "upgrade") as upgrade:
             _, err = upgrade.communicate(timeout=100 * PATIENCE)

@@ -53,7 +53,7 @@ def test_source_sink_echo(net):
         assert at_end(sink) and reports == sorted(reports) and reports[-1][1] == 1_000_000
         while source.recv(1 << 20):
             pass
-        assert 0.9 < time.monotonic() - began < 10 * PATIENCE
+        assert 0.9 < time.monotonic() - began < 30 * PATIENCE
     until(one.active, lambda active: active == 0)
     status = one.status()
     assert status["bytes"]["up"] >= 1_000_024 and status["bytes"]["down"] >= 4096
@@ -105,7 +105,7 @@ def test_who_reads_slowly(net):
                          speed.request(speed.SOURCE, 1, test=2))[1][0] == speed.BUSY
         # They move nothing, so they are not waited for.
         until(lambda: [each for each in one.sessions() if each["bytes_up"] == 0], lambda left:
-              left == [], seconds=20)
+              left == [])
 
 
 def test_many_at_once(net):
@@ -122,11 +122,12 @@ def test_many_at_once(net):
                 sock.sendall(b"x")
 
     done = threading.Event()
-    until_s = time.monotonic() + 20 * PATIENCE
+    until_s = time.monotonic() + 60 * PATIENCE
     threads = [threading.Thread(target=ask, args=(number % 2,)) for number in range(100)]
     for thread in threads:
         thread.start()
-    until(lambda: len(answers), lambda count: count == 100, seconds=20)
+    until(lambda: len(answers), lambda count: count == 100)
+    ending = time.monotonic()
     done.set()
     for thread in threads:
         thread.join()
@@ -136,9 +137,8 @@ def test_many_at_once(net):
     assert {refusal for test, refusal in answers if test == served[0]} == {speed.TAKEN,
                                                                          speed.CROWDED}
     until(one.active, lambda active: active == 0)
-    # Between its parts a test keeps its place; then another one may.
-    with connect(net) as sock:
-        assert speed.ask(sock, net.token, speed.request(speed.ECHO, 1, 7))[1][0] == speed.BUSY
+    # Between its parts a test keeps its place, for three seconds; then another one may.
+    assert _asks(net, 7) == speed.BUSY or time.monotonic() - ending > 3
     until(lambda: _asks(net, 7), lambda refusal: refusal == speed.TAKEN)
 
 

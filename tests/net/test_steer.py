@@ -241,7 +241,7 @@ def test_hung(lan, interceptor, serve):
     daemon.freeze()
     try:
         # Until then the kernel accepts in its stead.
-        until(lambda: daemon_missed(lan) or trial(lan, server.port), seconds=15)
+        until(lambda: daemon_missed(lan) or trial(lan, server.port))
     finally:
         daemon.signal(signal.SIGCONT)
     until(lambda: asks(lan, SERVER4, server.port) != CLIENT4)

@@ -238,12 +238,12 @@ def test_an_exit_with_several_addresses(bare, net, echo, start, tmp_path):
                    "--exit-answer", "20")
 
     def at(client: str) -> int:
-        before = [each.status()["sessions"]["total"] for each in served]
         with router.dial(SERVER4, echo.port, source=client) as sock:
             sock.sendall(b"hello")
             assert read(sock, 5) == b"hello"
-        after = [each.status()["sessions"]["total"] for each in served]
-        return next(i for i in range(3) if after[i] > before[i])
+            # The one before may not have ended yet.
+            return until(lambda: [i for i in range(3) for each in served[i].sessions()
+                                  if each["destination"] == f"{SERVER4}:{echo.port}"], lambda found: len(found) == 1)[0]
 
     first = [at(client) for client in CLIENTS[:40]]
     assert set(first) == {0, 1, 2}

@@ -233,8 +233,9 @@ def test_it_expires(bed, hawserd):
         assert got == "tcp" or time.monotonic() - started > 1.5
         until(lambda: counts(daemon)[0] == 0)
         assert 1.5 <= time.monotonic() - started < 60 * PATIENCE
+        started = time.monotonic()
         assert dial(daemon, listening) == "fallback"
-    assert counts(daemon)[0] == 1
+    assert counts(daemon)[0] == 1 or time.monotonic() - started > 1.5
 
 
 @pytest.mark.mptcp
