@@ -182,7 +182,9 @@ static __always_inline void judge_reset(const struct found *found, const struct 
 	    (packet->seq != from->end || before(from->edge, from->end)))
 		return;
 	pair->resets++;
-	if (now - pair->reset_ns > RESET_EACH_NS)
+	/* The first after somebody spoke is about that; now may be before another processor's. */
+	if ((__s64)(now - pair->reset_ns) > (__s64)RESET_EACH_NS ||
+	    from->last_ns >= pair->reset_ns || found->to->last_ns >= pair->reset_ns)
 		tell(pair, found->slot, found->leg, HAWSER_PACKETS_EVENT_RESET, packet->seq);
 	pair->reset_ns = now;
 }

@@ -121,6 +121,7 @@ bool packets_pair_thaw(struct packets_pair *pair)
 	pair_settle(pair);
 	err = pair_resume(pair);
 	pair->rests = false;
+	pair->takes = pair->shared->takes;
 	pair->pressing = false;
 	pair->frozen_s = 0;
 	/* Those before were wrong, as the peers are still there. */

@@ -32,6 +32,8 @@ static union address unmapped(const union address *address)
 
 	if (address->sa.sa_family == AF_INET6)
 		address_from_bytes(&out, AF_INET6, &address->in6.sin6_addr, address_port(address));
+	if (out.sa.sa_family == AF_INET6)
+		out.in6.sin6_scope_id = address->in6.sin6_scope_id;
 	return out;
 }
 

@@ -27,6 +27,7 @@ struct packets_end {
 	bool told;	  /* that its stream has ended */
 	uint32_t astray;  /* the leg's when the way was looked at last */
 	uint32_t strays;  /* segments that have come to the resting socket before */
+	double asked_s;	  /* when that was last looked at */
 };
 
 /* Describes both connections, of whose sockets only fd is known, for the program: *shared, zeroed,

@@ -19,10 +19,11 @@
 /* A peer that sends packets that are too big for so long does not heed what it is told. When it has
  * sent none for a while, it may try anew. */
 #define BIG_S	   2.
-#define BIG_REST_S 60.
+#define BIG_REST_S 10.
 
 /* How often the way of a pair that is not taken may be looked up. */
-#define FOLLOW_S 1.
+#define FOLLOW_S   1.
+#define FOLLOW_MAX 5U
 
 static uint32_t state_of(uint64_t word)
 {
@@ -88,39 +89,51 @@ static bool leg_is_known(const struct hawser_packets_leg *leg)
 }
 
 /* Routes may change before it is taken, too. Of bytes that user space has read and the program has
- * not seen, the packets come by another device. */
-static void pair_follow(struct packets_pair *pair, const uint64_t bytes[DIRECTIONS], double now_s)
+ * not seen, the packets come by another device. If that is not where the route leads either, they
+ * never come by one that it can be taken by: why. */
+static const char *pair_follow(struct packets_pair *pair, const uint64_t bytes[DIRECTIONS],
+			       double now_s)
 {
 	if (now_s - pair->followed_s < FOLLOW_S)
-		return;
+		return NULL;
+	if (leg_is_known(&pair->shared->legs[UP]) && leg_is_known(&pair->shared->legs[DOWN]))
+		pair->vain = 0;
 	for (enum direction d = UP; d < DIRECTIONS; d++) {
 		struct hawser_packets_leg *leg = &pair->shared->legs[d];
 		struct packets_end *end = &pair->ends[d];
 		const uint32_t copied = end->copied + (uint32_t)bytes[d];
+		const uint32_t before = leg->ifindex;
 
 		if (end->astray == __atomic_load_n(&leg->astray, __ATOMIC_RELAXED) &&
 		    (int32_t)(copied - __atomic_load_n(&leg->end, __ATOMIC_RELAXED)) <= 0)
 			continue;
 		pair->followed_s = now_s;
 		(void)packets_way_follow(pair->worker, end, leg);
+		if (leg->ifindex == before && ++pair->vain > FOLLOW_MAX)
+			return "packets: a peer's come by another device than those to it";
 	}
+	return NULL;
 }
 
-void packets_pair_arm(struct packets_pair *pair, const uint64_t bytes[DIRECTIONS])
+const char *packets_pair_arm(struct packets_pair *pair, const uint64_t bytes[DIRECTIONS])
 {
 	struct hawser_packets_pair *shared = pair->shared;
 	const double now_s = clock_monotonic_s();
 	const uint32_t now = (uint32_t)(uint64_t)(now_s * 1e3);
+	const char *fault;
 
+	if (packets_pair_state(pair) == HAWSER_PACKETS_FREE && !packets_pair_is_let_go(pair) &&
+	    !packets_pair_is_over(pair))
+		return "packets: another hawserd has let go of it";
 	if (packets_pair_state(pair) != HAWSER_PACKETS_LEARN)
-		return;
-	pair_follow(pair, bytes, now_s);
-	if (!leg_is_known(&shared->legs[UP]) || !leg_is_known(&shared->legs[DOWN]))
-		return;
+		return NULL;
+	fault = pair_follow(pair, bytes, now_s);
+	if (fault || !leg_is_known(&shared->legs[UP]) || !leg_is_known(&shared->legs[DOWN]))
+		return fault;
 	if (!pair->agreed)
 		pair->agreed = packets_ends_are_clear(pair->ends);
 	if (!pair->agreed)
-		return;
+		return NULL;
 	for (enum direction d = UP; d < DIRECTIONS; d++) {
 		struct hawser_packets_leg *leg = &shared->legs[d];
 		struct packets_end *end = &pair->ends[d];
@@ -136,9 +149,11 @@ void packets_pair_arm(struct packets_pair *pair, const uint64_t bytes[DIRECTIONS
 		leg->has_fin = 0;
 		leg->last_ns = (uint64_t)(now_s * 1e9);
 	}
+	pair->takes = shared->takes;
 	shared->armed_ns = (uint64_t)(now_s * 1e9);
 	pair->live = true;
 	(void)packets_pair_change(pair, HAWSER_PACKETS_LEARN, HAWSER_PACKETS_ARMED);
+	return NULL;
 }
 
 /* A pair that is over is free when, besides, a peer has begun another connection with the same
@@ -154,8 +169,8 @@ bool packets_pair_is_over(const struct packets_pair *pair)
 
 bool packets_pair_is_let_go(const struct packets_pair *pair)
 {
-	return pair->rests && packets_pair_state(pair) == HAWSER_PACKETS_FREE &&
-	       !packets_pair_is_over(pair);
+	return (pair->rests || pair->shared->takes != pair->takes) &&
+	       packets_pair_state(pair) == HAWSER_PACKETS_FREE && !packets_pair_is_over(pair);
 }
 
 static bool pair_is_taken(const struct packets_pair *pair)
@@ -187,7 +202,7 @@ bool packets_pair_disarm(struct packets_pair *pair)
 	if (packets_pair_change(pair, HAWSER_PACKETS_ARMED, HAWSER_PACKETS_LEARN) ||
 	    packets_pair_state(pair) == HAWSER_PACKETS_LEARN)
 		return true;
-	if (!pair->rests && !pair_is_taken(pair))
+	if (!pair->rests && !pair_is_taken(pair) && !packets_pair_is_let_go(pair))
 		/* Another hawserd has let go of it, before it was taken. */
 		return true;
 	if (!pair->rests)

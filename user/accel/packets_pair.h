@@ -47,8 +47,9 @@ struct packets_pair *packets_pair_new(const struct packets_pair_request *request
 				      const char **reason);
 
 /* User space has given all that it has taken, so many bytes each way, and does nothing until
- * packets_pair_disarm(): the kernel may take the pair meanwhile. */
-void packets_pair_arm(struct packets_pair *pair, const uint64_t bytes[DIRECTIONS]);
+ * packets_pair_disarm(): the kernel may take the pair meanwhile. If it never will: why, a literal.
+ * Otherwise NULL. */
+const char *packets_pair_arm(struct packets_pair *pair, const uint64_t bytes[DIRECTIONS]);
 
 /* Before user space touches the sockets. False: it must not, as the pair has been taken, which
  * PACKETS_PAIR_TAKEN may not have told yet. */

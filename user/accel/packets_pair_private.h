@@ -26,6 +26,8 @@ struct packets_pair {
 	double leaving_s;  /* since when it is to come back */
 	double frozen_s;   /* since when nothing is forwarded; 0: it is */
 	double followed_s; /* when the way was last looked up */
+	unsigned int vain; /* how often it was the same since both peers were seen */
+	uint32_t takes;	   /* by the program, when it was armed last */
 	const char *unfit;
 	struct {
 		double first_s; /* of packets that did not fit so much */

@@ -8,9 +8,9 @@
 
 /* A peer that has been silent for so long may have become so by a change of the way. Whether it
  * speaks to the socket instead is asked each second then, and later every so many. */
-#define SILENT_S   1.
-#define EARLY_S	   8U
-#define LATE_EVERY 8U
+#define SILENT_S     1.
+#define EARLY_S	     8.
+#define LATE_EVERY_S 8.
 
 /* Segments that have come to the socket since it is where it is. A resting one should get none. */
 static uint32_t segments_of(int fd)
@@ -59,15 +59,16 @@ static const char *look_at_end(struct packets_worker *worker, struct packets_end
 {
 	const double silent_s =
 		now_s - (double)__atomic_load_n(&leg->last_ns, __ATOMIC_RELAXED) / 1e9;
-	const unsigned int second = (unsigned int)silent_s;
 	const uint32_t before = leg->ifindex;
 	bool strange = end->astray != __atomic_load_n(&leg->astray, __ATOMIC_RELAXED);
 	bool past = false;
 
 	if (silent_s > SILENT_S) {
 		strange |= is_owed(other);
-		past = (second < EARLY_S || second % LATE_EVERY == 0) &&
-		       segments_of(end->fd) != end->strays;
+		if (silent_s < EARLY_S || now_s - end->asked_s >= LATE_EVERY_S) {
+			end->asked_s = now_s;
+			past = segments_of(end->fd) != end->strays;
+		}
 	}
 	if ((strange || past) && packets_way_follow(worker, end, leg))
 		return "packets: no way to a peer by which they can be forwarded";

@@ -146,6 +146,8 @@ static int ask_connection(struct netlink *netlink, const union address *from,
 	mnl_attr_put_u16(header, RTA_DPORT, htons(address_port(to)));
 	if (mark)
 		mnl_attr_put_u32(header, RTA_MARK, mark);
+	if (to->sa.sa_family == AF_INET6 && to->in6.sin6_scope_id)
+		mnl_attr_put_u32(header, RTA_OIF, to->in6.sin6_scope_id);
 	return netlink_send(netlink, on_found, out);
 }
 

@@ -163,12 +163,18 @@ bool relay_packets_begin(struct relay *relay)
 void relay_packets_end(struct relay *relay)
 {
 	const uint64_t bytes[DIRECTIONS] = {relay->flows[UP].bytes, relay->flows[DOWN].bytes};
+	const char *fault = NULL;
 
 	if (relay->packets && !relay_packets_refusal(relay) && !relay->forwarded &&
 	    relay->end == CAUSE_NONE && !relay_half_closed(relay) && !relay->client.dead &&
 	    !relay->server.dead && relay->flows[UP].held.len == 0 &&
 	    relay->flows[DOWN].held.len == 0)
-		packets_pair_arm(relay->packets, bytes);
+		fault = packets_pair_arm(relay->packets, bytes);
+	if (fault && packets_pair_disarm(relay->packets)) {
+		relay->not_forwarded = fault;
+		packets_pair_free(relay->packets);
+		relay->packets = NULL;
+	}
 }
 
 void relay_recall(struct relay *relay)

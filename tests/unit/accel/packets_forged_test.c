@@ -121,8 +121,8 @@ static void a_flood_of_resets_is_told_seldom(void **state)
 	content.flags = RST;
 	content.payload_len = 0;
 	for (uint32_t i = 1; i <= 5; i++) {
-		/* However slow this machine is. */
-		pair.reset_ns = i == 1 ? 0 : now_ns();
+		/* However slow this machine is; as if another processor was ahead. */
+		pair.reset_ns = i == 1 ? 0 : now_ns() + 3600000000000ULL;
 		assert_int_equal(offer(&pair, &content), REDIRECT);
 		assert_int_equal(pair.resets, i);
 		/* There is no ring for it here. */
@@ -131,6 +131,11 @@ static void a_flood_of_resets_is_told_seldom(void **state)
 	pair.reset_ns = now_ns() - 200000000;
 	assert_int_equal(offer(&pair, &content), REDIRECT);
 	assert_int_equal(pair.events_lost, 2);
+	/* Somebody has spoken since. */
+	pair.reset_ns = now_ns() + 3600000000000ULL;
+	pair.legs[1].last_ns = pair.reset_ns + 1;
+	assert_int_equal(offer(&pair, &content), REDIRECT);
+	assert_int_equal(pair.events_lost, 3);
 }
 
 /* While user space moves the bytes. */

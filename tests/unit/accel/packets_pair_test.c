@@ -113,9 +113,20 @@ static void another_lets_go_of_it(void **state)
 	assert_int_equal(told_count, 0);
 	assert_true(packets_pair_disarm(pair));
 	assert_int_equal(rested, 0);
-	packets_pair_arm(pair, no_bytes);
+	assert_string_equal(packets_pair_arm(pair, no_bytes),
+			    "packets: another hawserd has let go of it");
 	assert_true(packets_pair_disarm(pair));
 	assert_int_equal(state_get(), HAWSER_PACKETS_FREE);
+}
+
+/* The program took it, of which this one knows nothing yet. */
+static void another_lets_go_of_it_once_taken(void **state)
+{
+	(void)state;
+	shared.takes++;
+	state_set(HAWSER_PACKETS_FREE);
+	assert_false(packets_pair_disarm(pair));
+	assert_int_equal(rested, 2);
 }
 
 /* After that: it has not ended, so the sockets come back. */
@@ -162,7 +173,9 @@ static void what_is_too_big(void **state)
 	tell(HAWSER_PACKETS_EVENT_TOO_BIG);
 	now_s += 1.9;
 	tell(HAWSER_PACKETS_EVENT_TOO_BIG);
-	/* Senders try after minutes whether the way has become wider. */
+	/* Senders try later whether the way has become wider. */
+	now_s += 15;
+	tell(HAWSER_PACKETS_EVENT_TOO_BIG);
 	now_s += 600;
 	tell(HAWSER_PACKETS_EVENT_TOO_BIG);
 	assert_int_equal(told_count, 0);
@@ -217,6 +230,23 @@ static void it_is_followed(void **state)
 	assert_int_equal(followed, 2);
 }
 
+/* The peer's packets go on coming by another device than those to it go by. */
+static void it_cannot_be_followed(void **state)
+{
+	const char *fault = NULL;
+
+	(void)state;
+	shared.legs[DOWN].seen = 0;
+	for (int i = 0; i < 6; i++) {
+		assert_null(fault);
+		assert_true(packets_pair_disarm(pair));
+		shared.legs[DOWN].astray++;
+		now_s += 1.1;
+		fault = packets_pair_arm(pair, no_bytes);
+	}
+	assert_string_equal(fault, "packets: a peer's come by another device than those to it");
+}
+
 #define TEST(name, with) cmocka_unit_test_setup_teardown(name, with, teardown)
 
 int main(void)
@@ -227,12 +257,14 @@ int main(void)
 		TEST(who_cannot_wait, taken_setup),
 		TEST(a_peer_that_heeds_no_window, taken_setup),
 		TEST(another_lets_go_of_it, setup),
+		TEST(another_lets_go_of_it_once_taken, setup),
 		TEST(another_lets_go_of_one_that_was_taken, taken_setup),
 		TEST(both_ends_are_the_end, taken_setup),
 		TEST(what_is_too_big, taken_setup),
 		TEST(what_is_too_big_and_cannot_be_told, taken_setup),
 		TEST(a_flood_of_resets, taken_setup),
 		TEST(it_is_followed, setup),
+		TEST(it_cannot_be_followed, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -148,11 +148,14 @@ static void who_is_idle_for_long(void **state)
 {
 	(void)state;
 	segments[UP]++;
-	silent_for(UP, 25.5);
+	silent_for(UP, 100);
+	ends[UP].asked_s = NOW_S - 7.9;
 	assert_null(look());
 	assert_int_equal(questions, 0);
-	silent_for(UP, 24.5);
+	/* However late a look is. */
+	ends[UP].asked_s = NOW_S - 8.9;
 	assert_followed();
+	assert_true(ends[UP].asked_s == NOW_S);
 }
 
 static void the_way_is_the_same(void **state)
