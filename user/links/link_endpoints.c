@@ -147,13 +147,17 @@ static bool needs_subflows(const struct link_setup *setup, const struct wanted *
 static void tell_crowded(struct link_setup *setup, const union address *address)
 {
 	const size_t len = strlen(setup->crowded);
+	const size_t room = sizeof(setup->crowded) - len;
 	char ip[ADDRESS_TEXT_MAX];
 
-	snprintf(setup->crowded + len, sizeof(setup->crowded) - len, "%s%s", len ? ", " : "",
-		 address_format_ip(address, ip));
+	/* What is cut would be another address. */
+	if ((size_t)snprintf(setup->crowded + len, room, "%s%s", len ? ", " : "",
+			     address_format_ip(address, ip)) >= room)
+		setup->crowded[len] = '\0';
 }
 
-/* Takes out of wanted what the kernel has no room for, beside those of others. */
+/* Takes out of wanted what the kernel has no room for, beside those of others. What has to make
+ * room rests, as its link works: for as long as connections have nothing else. */
 static void fit(struct link_setup *setup, struct wanted *wanted, struct census *census)
 {
 	size_t room = setup->capacity;
@@ -179,7 +183,7 @@ static void fit(struct link_setup *setup, struct wanted *wanted, struct census *
 		}
 		tell_crowded(setup, &shall.address);
 		if (is_ours)
-			wanted->gone[wanted->gone_count++] = shall.address;
+			wanted->resting[wanted->resting_count++] = shall.address;
 	}
 	wanted->endpoint_count = kept;
 }

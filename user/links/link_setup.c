@@ -436,7 +436,7 @@ const char *link_setup_restored(const struct link_setup *setup)
 
 bool link_setup_is_disturbed(const struct link_setup *setup)
 {
-	if (!setup->pm || setup->last.endpoint_count == 0)
+	if (!setup->pm || (setup->last.endpoint_count == 0 && !*setup->crowded))
 		return false;
 	return link_endpoints_are_disturbed(setup) || link_limits_are_lowered(setup);
 }

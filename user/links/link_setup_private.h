@@ -24,14 +24,14 @@ struct wanted {
 	size_t endpoint_count;
 	union address spent[WANTED_ROUTES_MAX]; /* of links whose quota is used up */
 	size_t spent_count;
-	union address resting[WANTED_ROUTES_MAX]; /* of metered ones that are not needed */
+	union address resting[WANTED_ROUTES_MAX]; /* of metered ones that are not needed, and that
+						     there is no room for any more */
 	size_t resting_count;
 	union address captive[WANTED_ROUTES_MAX]; /* of links behind a portal */
 	size_t captive_count;
 	union address known[WANTED_ROUTES_MAX]; /* of all links that are not off */
 	size_t known_count;
-	/* Of ours, of links that are off or not there any more, while the interface is; and those
-	 * that there is no room for any more. */
+	/* Of ours, of links that are off or not there any more, while the interface is. */
 	union address gone[LINK_JOURNAL_ENDPOINTS_MAX];
 	size_t gone_count;
 	bool works[IP_FAMILIES]; /* there is an endpoint */
