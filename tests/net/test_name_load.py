@@ -10,6 +10,7 @@ import os
 import shutil
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -165,9 +166,9 @@ def test_localhost_is_asked_of_nobody(bed, hawserd, dns, host):
     assert dns.asked == []
 
 
-@pytest.mark.parametrize("first", ["", "nameserver 127.0.0.9\n"], ids=["alone", "second"])
-def test_name_server_with_a_zone(bed, hawserd, server, first):
-    """As router advertisements bring them; c-ares 1.18 drops such lines."""
+@pytest.fixture
+def behind(bed) -> Iterator[tuple[str, NameServer, Path]]:
+    """An interface of the router, a name server at its fe80::53, and the router's resolv.conf."""
     device = json.loads(bed.router.run("ip", "-j", "-6", "route", "get", LAN6.replace("::1", "::2")))[0]["dev"]
     index = json.loads(bed.router.run("ip", "-j", "link", "show", "dev", device))[0]["ifindex"]
     bed.router.run("ip", "-6", "address", "add", "fe80::53/64", "dev", device, "nodad")
@@ -176,17 +177,36 @@ def test_name_server_with_a_zone(bed, hawserd, server, first):
     try:
         with NameServer(bed.router, ("fe80::53", 53, 0, index)) as dns:
             dns.records["host.test"] = [SERVER4]
-            path.write_text(f"{first}nameserver fe80::53%{device}\n", "ascii")
-            daemon = hawserd("--timeout", "resolve=60")
-            with daemon.dial("host.test", server.port) as client:
-                client.sendall(b"hello")
-                assert read(client, 5) == b"hello"
-            assert dns.asked
-            path.write_text("nameserver fe80::53%gone0\n", "ascii")
-            until(daemon.log, lambda log: "there is no interface gone0" in log)
+            yield device, dns, path
     finally:
         path.write_text(before, "ascii")
         bed.router.run("ip", "-6", "address", "del", "fe80::53/64", "dev", device)
+
+
+@pytest.mark.parametrize("first", ["", "nameserver 127.0.0.9\n"], ids=["alone", "second"])
+def test_name_server_with_a_zone(hawserd, server, behind, first):
+    """As router advertisements bring them; c-ares 1.18 drops such lines."""
+    device, dns, path = behind
+    path.write_text(f"{first}nameserver fe80::53%{device}\n", "ascii")
+    daemon = hawserd("--timeout", "resolve=60")
+    with daemon.dial("host.test", server.port) as client:
+        client.sendall(b"hello")
+        assert read(client, 5) == b"hello"
+    assert dns.asked
+    path.write_text("nameserver fe80::53%gone0\n", "ascii")
+    until(daemon.log, lambda log: "there is no interface gone0" in log)
+
+
+@pytest.mark.parametrize("order", [("here", "gone0"), ("gone0", "here"), ("gone0", "here", "gone1")])
+def test_the_same_address_behind_several_interfaces(hawserd, server, behind, order):
+    """As of two routers that both are fe80::1: what counts is where one is."""
+    device, dns, path = behind
+    path.write_text("".join(f"nameserver fe80::53%{device if name == 'here' else name}\n" for name in order), "ascii")
+    daemon = hawserd("--timeout", "resolve=60")
+    with daemon.dial("host.test", server.port) as client:
+        client.sendall(b"hello")
+        assert read(client, 5) == b"hello"
+    assert dns.asked
 
 
 def test_an_interface_that_comes_later(bed, hawserd, server):

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 
+#include "base/log_seldom.h"
 #include "base/write_pause.h"
 #include "names/name_servers.h"
 
@@ -28,6 +29,7 @@ struct name_asker {
 	struct name_servers *servers;
 	unsigned int reading;	 /* of resolv.conf: the last one */
 	struct stat resolv_conf; /* as it was then */
+	struct log_seldom told;	 /* that it could not be read */
 	struct name_query *idle;
 	size_t idle_count;
 };
@@ -276,10 +278,10 @@ static bool read_servers(struct name_asker *asker)
 
 	/* Before it is read, so that what changes meanwhile is read again. */
 	(void)stat(NAME_SERVERS_FILE, &now);
-	asker->resolv_conf = now;
-	servers = name_servers_load();
+	servers = name_servers_load(&asker->told);
 	if (!servers)
 		return false;
+	asker->resolv_conf = now;
 	name_servers_free(asker->servers);
 	asker->servers = servers;
 	asker->reading++;

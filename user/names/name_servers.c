@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/log_seldom.h"
 
 /* c-ares asks each server in turn, so a dead first one costs this much. */
 #define TRY_TIMEOUT_MS 1500
@@ -64,43 +65,52 @@ static void add_server(struct name_servers *servers, char *text)
 	servers->count++;
 }
 
-static void read_servers(struct name_servers *servers)
+/* 0 or -errno; no file is no fault. */
+static int read_servers(struct name_servers *servers)
 {
 	FILE *file = fopen(NAME_SERVERS_FILE, "re");
 	char line[512];
 	char text[INET6_ADDRSTRLEN + 1 + IF_NAMESIZE];
 
 	if (!file)
-		return;
+		return errno == ENOENT ? 0 : -errno;
 	while (fgets(line, sizeof(line), file))
 		if (sscanf(line, " nameserver %62s", text) == 1)
 			add_server(servers, text);
 	fclose(file);
 	for (size_t i = 0; i + 1 < servers->count; i++)
 		servers->nodes[i].next = &servers->nodes[i + 1];
+	return 0;
 }
 
-struct name_servers *name_servers_load(void)
+struct name_servers *name_servers_load(struct log_seldom *told)
 {
 	struct ares_options options = {.timeout = TRY_TIMEOUT_MS, .tries = TRIES};
 	struct name_servers *servers = calloc(1, sizeof(*servers));
 	ares_channel channel;
 	int err;
+	int unread = 0;
 
-	if (!servers)
+	if (!servers) {
+		if (log_seldom(told))
+			log_error("resolver: %s", strerror(ENOMEM));
 		return NULL;
+	}
 	err = ares_init_options(&channel, &options, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES);
 	if (!err) {
 		err = ares_save_options(channel, &servers->options, &servers->mask);
 		ares_destroy(channel);
 	}
-	if (err) {
-		log_error("resolver: c-ares cannot start: %s", ares_strerror(err));
-		name_servers_free(servers);
-		return NULL;
-	}
-	read_servers(servers);
-	return servers;
+	if (!err)
+		unread = read_servers(servers);
+	if (!err && !unread)
+		return servers;
+	if (log_seldom(told))
+		log_error("resolver: %s: %s",
+			  err ? "c-ares cannot start" : "cannot read " NAME_SERVERS_FILE,
+			  err ? ares_strerror(err) : strerror(-unread));
+	name_servers_free(servers);
+	return NULL;
 }
 
 void name_servers_free(struct name_servers *servers)
@@ -123,9 +133,10 @@ static int close_socket(ares_socket_t fd, void *data)
 	return close(fd);
 }
 
+/* Behind the first of its interfaces that is there. */
 static void add_scope(const struct name_servers_way *way, struct sockaddr_in6 *address)
 {
-	for (size_t i = 0; i < way->zone_count; i++)
+	for (size_t i = 0; i < way->zone_count && address->sin6_scope_id == 0; i++)
 		if (memcmp(&address->sin6_addr, &way->zones[i].address,
 			   sizeof(address->sin6_addr)) == 0)
 			address->sin6_scope_id = if_nametoindex(way->zones[i].interface);

@@ -13,10 +13,12 @@
 #define NAME_SERVERS_FILE "/etc/resolv.conf"
 #define NAME_SERVERS_MAX  8
 
+struct log_seldom;
 struct name_servers;
 
-/* What resolv.conf says now. NULL, after logging why: out of memory, or c-ares cannot read it. */
-struct name_servers *name_servers_load(void);
+/* What resolv.conf says now. NULL, after logging why, as often as told allows: out of memory, or it
+ * cannot be read. */
+struct name_servers *name_servers_load(struct log_seldom *told);
 void name_servers_free(struct name_servers *servers);
 
 /* How a channel connects to name servers. */

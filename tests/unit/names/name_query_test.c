@@ -1,16 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What becomes of c-ares' channels. The linker puts __wrap_NAME in place of what makes them, asks
- * by them and ends them: no name server is asked. */
+/* What becomes of c-ares' channels, and of a resolv.conf that cannot be read. The linker puts
+ * __wrap_NAME in place of what makes channels, asks by them and ends them, and of what reads the
+ * file: no name server is asked. */
 #include "names/name_query.h"
 
 #include <ares.h>
+#include <errno.h>
 #include <ev.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
+
+#include "base/log.h"
+#include "base/log_seldom.h"
+#include "names/name_servers.h"
 
 #define QUERIES 64
 #define KEPT	8
@@ -20,6 +29,9 @@ static struct name_asker *asker;
 static int channels;
 static int told;
 static bool caches;
+static int ares_fails;
+static int open_fails; /* an errno */
+static off_t size;     /* of resolv.conf */
 
 int __real_ares_init_options(ares_channel *channel, struct ares_options *options, int mask);
 int __wrap_ares_init_options(ares_channel *channel, struct ares_options *options, int mask);
@@ -28,9 +40,29 @@ void __wrap_ares_destroy(ares_channel channel);
 void __wrap_ares_getaddrinfo(ares_channel channel, const char *name, const char *service,
 			     const struct ares_addrinfo_hints *hints,
 			     ares_addrinfo_callback callback, void *arg);
+FILE *__real_fopen64(const char *path, const char *mode);
+FILE *__wrap_fopen64(const char *path, const char *mode);
+int __wrap_stat64(const char *path, struct stat *out);
+
+FILE *__wrap_fopen64(const char *path, const char *mode)
+{
+	if (!open_fails || strcmp(path, NAME_SERVERS_FILE) != 0)
+		return __real_fopen64(path, mode);
+	errno = open_fails;
+	return NULL;
+}
+
+int __wrap_stat64(const char *path, struct stat *out)
+{
+	(void)path;
+	*out = (struct stat){.st_size = size};
+	return 0;
+}
 
 int __wrap_ares_init_options(ares_channel *channel, struct ares_options *options, int mask)
 {
+	if (ares_fails)
+		return ares_fails;
 	channels++;
 #ifdef ARES_OPT_QUERY_CACHE
 	caches = (mask & ARES_OPT_SOCK_STATE_CB) &&
@@ -130,12 +162,60 @@ static void none_has_a_cache(void **state)
 	assert_false(caches);
 }
 
+/* As for want of file descriptors for a moment: nobody writes the file again for that. */
+static void what_could_not_be_read_is_read_again(void **state)
+{
+	static const struct {
+		int ares;
+		int open;
+	} faults[] = {
+		{.ares = ARES_EFILE}, {.ares = ARES_ENOMEM}, {.open = EMFILE}, {.open = EACCES}};
+	char said[4096];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		const char *line = said;
+		int lines = 0;
+
+		size++;
+		ares_fails = faults[i].ares;
+		open_fails = faults[i].open;
+		log_collect(said, sizeof(said));
+		for (int again = 0; again < 3 * LOG_SELDOM_LINES; again++)
+			assert_false(name_asker_refresh(asker));
+		log_collect(NULL, 0);
+		while ((line = strstr(line, "resolver: "))) {
+			line++;
+			lines++;
+		}
+		assert_int_equal(lines, LOG_SELDOM_LINES);
+		ares_fails = open_fails = 0;
+		assert_true(name_asker_refresh(asker));
+		assert_false(name_asker_refresh(asker));
+		teardown(state);
+		setup(state);
+	}
+}
+
+static void no_file_is_no_fault(void **state)
+{
+	(void)state;
+	size++;
+	open_fails = ENOENT;
+	assert_true(name_asker_refresh(asker));
+	open_fails = 0;
+	assert_false(name_asker_refresh(asker));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_burst_leaves_few_channels, setup, teardown),
 		cmocka_unit_test_setup_teardown(so_does_one_that_is_cancelled, setup, teardown),
 		cmocka_unit_test_setup_teardown(none_has_a_cache, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_could_not_be_read_is_read_again, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(no_file_is_no_fault, setup, teardown),
 	};
 
 	loop = ev_default_loop(EVFLAG_NOENV);
