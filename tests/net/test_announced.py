@@ -10,12 +10,12 @@ import pytest
 
 import peers
 from balancer import JOINS, PORT
-from daemon import Hawserd
+from daemon import ALLOW, Hawserd
 from handshakes import read
 from links import LINK, bare  # pylint: disable=unused-import
 from test_balanced_exits import balanced, dial, echo  # pylint: disable=unused-import
-from test_service import ask, manage, run_cli  # pylint: disable=unused-import
-from topology import near
+from test_service import ask, goes_on, manage, run_cli, session  # pylint: disable=unused-import
+from topology import LAN4, near
 from waiting import until
 
 pytestmark = pytest.mark.mptcp
@@ -128,6 +128,37 @@ def test_a_hand_over_to_who_announces_nothing(bed, manage, tmp_path):
     assert "another hawserd announces" not in manager.log()
     write("")
     assert run_cli(manager, "upgrade").returncode == 0
+    until(lambda: state(space), lambda now: now == before)
+    manager.close_gently()
+
+
+def test_what_one_that_drains_has_announced(bed, manage, tmp_path, serve):
+    """Its sessions may have nothing else: it is withdrawn when they have ended, also where others are announced now."""
+    space, own, other = bed.router, near("a")[0], near("b")[0]
+    echo = serve(peers.echo)
+    before = state(space)
+    config = tmp_path / "handed.conf"
+
+    def write(*addresses: str) -> None:
+        announced = f'daemon {{ announce = {{ {", ".join(addresses)} }} }}\n' if addresses else ""
+        config.write_text(f'{announced}listen "x" {{ address = "{LAN4}:1080" }}\n', "ascii")
+
+    write(f'"{own}:1081"')
+    manager = manage("-c", str(config), "--keeper", *ALLOW)
+    manager.start()
+    first, second = (f"{address} port 1081 signal" for address in (own, other))
+    until(lambda: state(space)[1], lambda now: first in now)
+    with session(bed, echo.port) as client:
+        write(f'"{other}:1081"')
+        assert run_cli(manager, "upgrade").returncode == 0
+        until(lambda: state(space)[1], lambda now: second in now)
+        with session(bed, echo.port) as later:
+            write()
+            assert run_cli(manager, "upgrade").returncode == 0
+            time.sleep(2.5)  # its looks
+            assert {first, second} <= state(space)[1] and state(space)[0] == "0"
+            goes_on(client)
+            goes_on(later)
     until(lambda: state(space), lambda now: now == before)
     manager.close_gently()
 

@@ -7,17 +7,19 @@ from __future__ import annotations
 import signal
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from daemon import ALLOW, LISTEN
+from daemon import ALLOW, LISTEN, Hawserd
 from handshakes import read
-from links import LINK
+from links import LINK, bare  # pylint: disable=unused-import
 from manager import ask
 from namespace import MountNamespace
 from sessions import through
+from topology import near
 from waiting import until
 
 
@@ -49,8 +51,8 @@ class Newcomer:
 def newcomer(bed, tmp_path) -> Iterator:
     started = []
 
-    def start(*options: str, **settings) -> Newcomer:
-        started.append(Newcomer(bed, tmp_path, *options, **settings))
+    def start(*options: str, on=bed, **settings) -> Newcomer:
+        started.append(Newcomer(on, tmp_path, *options, **settings))
         return started[-1]
 
     yield start
@@ -100,26 +102,82 @@ def test_control_socket_and_links(hawserd, newcomer, end):
     assert len(old.namespace.run("ip", "rule", "list").splitlines()) < len(rules.splitlines())
 
 
-@pytest.mark.parametrize("options", [(), (*LINK, "--links", "manual")], ids=["none", "manual"])
-def test_links_that_the_new_one_does_not_set_up(bed, hawserd, newcomer, options):
-    """It takes back what the old one leaves, as soon as that lets go."""
+def carries(near: socket.socket, far: socket.socket) -> None:
+    for one, other in (near, far), (far, near):
+        one.sendall(b"on")
+        assert read(other, 2) == b"on"
+
+
+@pytest.fixture
+def began_on_b(bare) -> Iterator:
+    """A hawserd with a session that goes by b, which the main table does not lead there; and what the kernel had
+    before, and has now."""
     listed = [["ip", "rule"], ["ip", "route", "show", "table", "all"],
-              *([["ip", "mptcp", "endpoint"], ["ip", "mptcp", "limits"]] if bed.mptcp else [])]
+              *([["ip", "mptcp", "endpoint"], ["ip", "mptcp", "limits"]] if bare.mptcp else [])]
 
     def state() -> list[str]:
-        return [bed.router.run(*command) for command in listed]
+        return [bare.router.run(*command) for command in listed]
 
     before = state()
-    old = hawserd(*LINK)
-    assert state() != before
-    with through(old) as (near, far):
-        drain(old)
-        new = newcomer(*LISTEN, *ALLOW, *options, "--control", old.control)
-        until(lambda: new.has(old.control))
-        until(state, lambda now: now == before)
-        near.sendall(b"on")
-        assert read(far, 2) == b"on"
+    daemon = Hawserd(bare, "--link", "wan-a=a,backup", "--link", "wan-b=b")
+    try:
+        until(state, lambda now: now != before)
+        until(lambda: daemon.run_cli("ready").returncode == 0)
+        with through(daemon) as (near_end, far_end):
+            assert far_end.getpeername()[0] in near("b")
+            yield daemon, near_end, far_end, before, state
+    finally:
+        daemon.finish()
+
+
+@pytest.mark.parametrize("end", ["it is there", "it is stopped"])
+@pytest.mark.parametrize("options", [(), (*LINK, "--links", "manual")], ids=["none", "manual"])
+def test_links_that_the_new_one_does_not_set_up(bare, began_on_b, newcomer, options, end):
+    """It takes back what the old one leaves, but not before that has ended; also when it is stopped meanwhile."""
+    old, client, server, before, state = began_on_b
+    drain(old)
+    new = newcomer(*LISTEN, *ALLOW, *options, "--control", old.control, on=bare)
+    until(lambda: new.has(old.control))
+    kept = state()
+    if end == "it is stopped":
+        new.process.send_signal(signal.SIGTERM)
+        until(lambda: "draining" in new.log())
+    else:
+        time.sleep(2.5)  # its looks
+    assert state() == kept != before
+    carries(client, server)
+    client.close()
+    server.close()
     assert old.wait() == 0
+    if end == "it is stopped":
+        assert new.process.wait(60) == 0
+        assert state() == before
+    else:
+        until(state, lambda now: now == before)
+        new.stop()
+
+
+def test_links_that_a_reload_takes_out(bare, began_on_b, newcomer, tmp_path):
+    """While one that was left behind uses them."""
+    old, client, server, before, state = began_on_b
+    file = tmp_path / "conf"
+    text = 'link "wan-a" { device = "a" role = backup }\nlink "wan-b" { device = "b" }\n'
+    file.write_text(text, "ascii")
+    drain(old)
+    new = newcomer(*LISTEN, *ALLOW, "-c", str(file), "--control", old.control, on=bare)
+    until(lambda: new.has(old.control))
+    until(lambda: ask(old.control, "status")["links"]["set_up"] is True)
+    kept = state()
+    for changed in f'upstream {{ links = manual }}\n{text}', "":
+        file.write_text(changed, "ascii")
+        new.process.send_signal(signal.SIGHUP)
+        until(lambda: ask(old.control, "status")["links"]["set_up"] is not True)
+        assert state() == kept != before
+    carries(client, server)
+    client.close()
+    server.close()
+    assert old.wait() == 0
+    until(state, lambda now: now == before)
     new.stop()
 
 

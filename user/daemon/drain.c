@@ -6,10 +6,10 @@
 #include "daemon/daemon_private.h"
 #include "daemon/heartbeat.h"
 #include "daemon/interception.h"
-#include "daemon/left_behind.h"
 #include "daemon/listen_watch.h"
 #include "daemon/worker.h"
 #include "intercept/run_redirect.h"
+#include "links/left_behind.h"
 #include "speed/speed.h"
 #include "web/web.h"
 

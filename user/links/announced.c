@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "config/config.h"
+#include "links/left_behind.h"
 #include "links/links.h"
 #include "net/mptcp_pm.h"
 #include "net/run_file.h"
@@ -40,6 +41,7 @@ struct announced {
 	bool forbade;	   /* joins to the address that was dialled were allowed */
 	uint32_t subflows; /* the limit before; 0: it is as it was */
 	bool unwritten;	   /* the record does not say all this */
+	bool ends;
 	char fault[160];
 };
 
@@ -377,6 +379,7 @@ static void compare(struct announced *announced)
 {
 	struct mptcp_pm_endpoint there[MPTCP_PM_ENDPOINTS_MAX];
 	size_t there_count = 0;
+	bool used;
 	int err;
 
 	if (announced->record < 0 && !take_hold(announced))
@@ -388,14 +391,18 @@ static void compare(struct announced *announced)
 		set_fault(announced, "cannot see what is announced", err);
 		return;
 	}
-	withdraw(announced, there, there_count);
+	/* Sessions of one that drains may have nothing else. It joins before it lets go of the
+	 * record, so this look is behind that. */
+	used = !announced->ends && left_behind_others();
+	if (!used)
+		withdraw(announced, there, there_count);
 	if (wants_any(announced)) {
 		/* First, so that nobody hears of an address and dials the other one. */
 		if (!forbid_joins(announced))
 			return;
 		raise_limit(announced);
 		announce(announced, there, there_count);
-	} else if (announced->count == 0 && restore(announced)) {
+	} else if (!used && announced->count == 0 && restore(announced)) {
 		let_go(announced, true);
 	}
 }
@@ -466,6 +473,7 @@ void announced_close(struct announced *announced)
 	ev_timer_stop(announced->loop, &announced->look);
 	config_put(announced->config);
 	announced->config = NULL;
+	announced->ends = true;
 	if (announced->record >= 0)
 		look(announced);
 	let_go(announced, false);

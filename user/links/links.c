@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "config/config.h"
+#include "links/left_behind.h"
 #include "links/link_events.h"
 #include "links/link_journal.h"
 #include "links/link_portals.h"
@@ -66,22 +67,26 @@ static bool are_to_be_set_up(const struct links *links)
 
 /* What a hawserd that was killed, or hands over, has left, where now there is nothing to set up.
  * While another one has it, that may be about to hand over; to a third one, if that is there at the
- * next look. */
-static void clean_up(struct links *links)
+ * next look. Sessions of one that drains still use it; not at our own end, as nobody comes after.
+ */
+static void clean_up(struct links *links, bool ends)
 {
-	struct netlink *netlink = link_journal_left() ? netlink_open(NETLINK_ROUTE) : NULL;
+	const bool is_left = link_journal_left();
+	const bool used = is_left && !ends && left_behind_others();
+	struct netlink *netlink = is_left && !used ? netlink_open(NETLINK_ROUTE) : NULL;
 	struct link_setup *left = netlink ? link_setup_open(netlink) : NULL;
-	const bool held = netlink && !left && errno == EWOULDBLOCK;
-	const bool was_held = links->held && left;
+	const bool held = used || (netlink && !left && errno == EWOULDBLOCK);
+	/* One that has let go since the look above is seen now. */
+	const bool stays = left && !ends && (links->held || left_behind_others());
 
 	links->held = held;
-	if (was_held)
+	if (stays)
 		link_setup_leave(left);
 	else
 		link_setup_close(left);
 	netlink_close(netlink);
 	links->takeover.repeat = CLEAN_UP_S;
-	if (!held && !was_held)
+	if (!held && !stays)
 		ev_timer_stop(links->loop, &links->takeover);
 	else if (!ev_is_active(&links->takeover))
 		ev_timer_again(links->loop, &links->takeover);
@@ -103,7 +108,7 @@ static void on_takeover(struct ev_loop *loop, ev_timer *timer, int events)
 
 	(void)events;
 	if (!are_to_be_set_up(links)) {
-		clean_up(links);
+		clean_up(links, false);
 		return;
 	}
 	links->setup = link_setup_open(links->netlink);
@@ -131,7 +136,7 @@ static void begin_setup(struct links *links)
 	links->reason[0] = links->upkeep.fault[0] = links->upkeep.crowded[0] = '\0';
 	if (links->config->links.mode == LINKS_MANUAL) {
 		snprintf(links->reason, sizeof(links->reason), "links = manual");
-		clean_up(links);
+		clean_up(links, false);
 		return;
 	}
 	links->setup = link_setup_open(links->netlink);
@@ -144,6 +149,16 @@ static void begin_setup(struct links *links)
 	} else {
 		recall_portals(links);
 	}
+}
+
+/* It is not to be set up any more: clean_up() takes it back once nobody left behind uses it. */
+static void release(struct links *links)
+{
+	if (left_behind_others())
+		link_setup_leave(links->setup);
+	else
+		link_setup_close(links->setup);
+	links->setup = NULL;
 }
 
 static void end(struct links *links)
@@ -224,16 +239,15 @@ void links_configure(struct links *links, const struct config *config)
 	link_quota_follow(links->metered, &config->links, config->state_dir);
 	link_portals_configure(links->portals, &links->config->portal);
 	if (!links_are_wanted(&config->links)) {
+		release(links);
 		end(links);
-		clean_up(links);
+		clean_up(links, false);
 	} else if ((err = begin(links))) {
 		log_warning("links: cannot read interfaces and routes: %s", strerror(-err));
 		snprintf(links->reason, sizeof(links->reason), "%s", strerror(-err));
 	} else {
-		if (config->links.mode == LINKS_MANUAL) {
-			link_setup_close(links->setup);
-			links->setup = NULL;
-		}
+		if (config->links.mode == LINKS_MANUAL)
+			release(links);
 		if (!links->setup)
 			begin_setup(links);
 		forget_changed(links);
@@ -304,6 +318,8 @@ void links_close(struct links *links)
 {
 	if (!links)
 		return;
+	if (ev_is_active(&links->takeover) && !are_to_be_set_up(links))
+		clean_up(links, true);
 	end(links);
 	link_probes_close(links->probes);
 	link_portals_close(links->portals);

@@ -29,7 +29,7 @@ struct links {
 	struct link_events *events;
 	ev_timer retry;
 	ev_timer takeover;
-	bool held;		  /* by another hawserd, what there would be to clean up */
+	bool held;		  /* or used by another hawserd, what there would be to clean up */
 	struct link_setup *setup; /* NULL: only looked at */
 	struct link_probes *probes;
 	struct link_portals *portals;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* hawserds that have left links and rules to another one, and whose sessions still use them. */
-#ifndef HAWSER_DAEMON_LEFT_BEHIND_H
-#define HAWSER_DAEMON_LEFT_BEHIND_H
+#ifndef HAWSER_LINKS_LEFT_BEHIND_H
+#define HAWSER_LINKS_LEFT_BEHIND_H
 
 #include <stdbool.h>
 

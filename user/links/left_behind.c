@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Each shares the lock of a file, which ends with its process however that ends. */
-#include "daemon/left_behind.h"
+#include "links/left_behind.h"
 
 #include <errno.h>
 #include <limits.h>
