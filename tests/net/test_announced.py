@@ -13,6 +13,7 @@ from balancer import JOINS, PORT
 from daemon import ALLOW, Hawserd
 from handshakes import read
 from links import LINK, bare  # pylint: disable=unused-import
+from manager import Manager
 from test_balanced_exits import balanced, dial, echo  # pylint: disable=unused-import
 from test_service import ask, goes_on, manage, run_cli, session  # pylint: disable=unused-import
 from topology import LAN4, near
@@ -132,39 +133,47 @@ def test_a_hand_over_to_who_announces_nothing(bed, manage, tmp_path):
     manager.close_gently()
 
 
-def test_what_one_that_drains_has_announced(bed, manage, tmp_path, serve):
-    """Its sessions may have nothing else: it is withdrawn when they have ended, also where others are announced now."""
-    space, own, other = bed.router, near("a")[0], near("b")[0]
-    echo = serve(peers.echo)
+def test_what_one_that_drains_has_announced(bare, tmp_path):
+    """Its sessions may have nothing else: it is withdrawn when they have ended, also where as many others as there may
+    be are announced now."""
+    space = bare.router
+    addresses = [f"10.78.211.{number}" for number in range(1, 9)]
+    space.batch("ip", [f"addr add {address}/32 dev lo" for address in addresses])
     before = state(space)
     config = tmp_path / "handed.conf"
 
-    def write(*addresses: str) -> None:
-        announced = f'daemon {{ announce = {{ {", ".join(addresses)} }} }}\n' if addresses else ""
+    def write(these: list[str]) -> set[str]:
+        listed = ", ".join(f'"{address}:1081"' for address in these)
+        announced = f"daemon {{ announce = {{ {listed} }} }}\n" if these else ""
         config.write_text(f'{announced}listen "x" {{ address = "{LAN4}:1080" }}\n', "ascii")
+        return {f"{address} port 1081 signal" for address in these}
 
-    write(f'"{own}:1081"')
-    manager = manage("-c", str(config), "--keeper", *ALLOW)
-    manager.start()
-    first, second = (f"{address} port 1081 signal" for address in (own, other))
-    until(lambda: state(space)[1], lambda now: first in now)
-    with session(bed, echo.port) as client:
-        write(f'"{other}:1081"')
-        assert run_cli(manager, "upgrade").returncode == 0
-        until(lambda: state(space)[1], lambda now: second in now)
-        with session(bed, echo.port) as later:
-            write()
+    first = write(addresses[:4])
+    manager = Manager(bare, space, tmp_path, "-c", str(config), "--keeper", *ALLOW)
+    echo = peers.Server(bare.server, peers.echo)
+    try:
+        manager.start()
+        until(lambda: endpoints(space), lambda now: now == first)
+        with session(bare, echo.port) as client:
+            second = write(addresses[4:])
             assert run_cli(manager, "upgrade").returncode == 0
-            time.sleep(2.5)  # its looks
-            assert {first, second} <= state(space)[1] and state(space)[0] == "0"
-            goes_on(client)
-            goes_on(later)
-    until(lambda: state(space), lambda now: now == before)
-    manager.close_gently()
+            until(lambda: endpoints(space), lambda now: now == first | second)
+            with session(bare, echo.port) as later:
+                write([])
+                assert run_cli(manager, "upgrade").returncode == 0
+                time.sleep(2.5)  # its looks
+                assert state(space)[:2] == ("0", first | second)
+                goes_on(client)
+                goes_on(later)
+        until(lambda: state(space), lambda now: now == before)
+        manager.close_gently()
+    finally:
+        manager.close()
+        echo.close()
 
 
-def test_more_than_there_is_a_record_for(host):
-    """Without the right to withdraw what a killed one has announced, others have to wait."""
+def test_what_cannot_be_withdrawn_stays_in_the_record(host):
+    """Of a killed one, without the right to do so."""
     space = host.exit.namespace
     addresses = [f"10.78.210.{number}" for number in range(1, 9)]
     space.batch("ip", [f"addr add {address}/32 dev lo" for address in addresses])

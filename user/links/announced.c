@@ -26,6 +26,8 @@
 /* So many looks later, who still announces is no hawserd that hands over. */
 #define HAND_OVER_LOOKS 5
 #define TEXT_MAX	2048
+/* With those of one that drains. */
+#define OURS_MAX ((size_t)2 * ANNOUNCE_MAX)
 
 struct announced {
 	struct ev_loop *loop;
@@ -36,7 +38,7 @@ struct announced {
 	int record;	      /* -1: another hawserd has it, or there is none */
 	unsigned int refused; /* looks in a row that found another one */
 	char path[PATH_MAX];
-	union address ours[ANNOUNCE_MAX]; /* in the kernel, or about to be */
+	union address ours[OURS_MAX]; /* in the kernel, or about to be */
 	size_t count;
 	bool forbade;	   /* joins to the address that was dialled were allowed */
 	uint32_t subflows; /* the limit before; 0: it is as it was */
@@ -106,7 +108,7 @@ static void read_line(struct announced *announced, char *line)
 		announced->forbade = strtoul(number, NULL, 10) > 0;
 	} else if ((number = after(line, "subflows "))) {
 		announced->subflows = (uint32_t)strtoul(number, NULL, 10);
-	} else if (after(line, "address ") && port && announced->count < ANNOUNCE_MAX) {
+	} else if (after(line, "address ") && port && announced->count < OURS_MAX) {
 		*port = '\0';
 		if (prefix_parse(after(line, "address "), &prefix))
 			return;
@@ -289,7 +291,7 @@ static void add(struct announced *announced, const union address *address)
 	int err = 0;
 
 	/* Those that cannot be withdrawn stay in the record. */
-	if (is_new && announced->count == ANNOUNCE_MAX) {
+	if (is_new && announced->count == OURS_MAX) {
 		err = -ENOSPC;
 	} else if (is_new) {
 		announced->ours[announced->count++] = *address;
