@@ -102,9 +102,9 @@ def mend(complaint: str) -> str:
 FIREWALLS = [firewall(), firewall("tcp dport 22 accept", "iifname \"lan\" reject"),
              firewall("iifname \"a\" accept", "meta nfproto ipv6 accept"),
              firewall("tcp dport { 22, 53 } accept", "udp dport 53 accept"),
-             firewall("iifname @few accept", "tcp dport @none accept").replace(
-                 "chain in", "set few { type ifname; elements = { \"a\" }; }\n"
-                             "set none { type inet_service; }\nchain in")]
+             firewall("iifname @wan-ifs accept", "tcp dport @f2b-0/x.y accept").replace(
+                 "chain in", "set wan-ifs { type ifname; elements = { \"a\" }; }\n"
+                             "set f2b-0/x.y { type inet_service; }\nchain in")]
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -22,7 +22,7 @@
 static bool is_plain(const char *name)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "0123456789/\\_.";
+				    "0123456789/-_.";
 	const size_t len = strlen(name);
 
 	return len > 0 && len <= NAME_MAX_LEN && strspn(name, plain) == len;
