@@ -25,6 +25,12 @@ def rule_of_others(lan, family: int, *rule: str):
         lan.router.run("ip", f"-{family}", "rule", "del", *rule)
 
 
+def our_rule(lan, family: int) -> list[int]:
+    """The priority of it; it is for a moment at two places when it moves."""
+    return [int(line.partition(":")[0]) for line in lan.router.run("ip", f"-{family}", "rule").splitlines()
+            if "lookup 8684" in line]
+
+
 def prefix_of(family: int) -> str:
     return LAN_PREFIX4 if family == 4 else LAN_PREFIX6
 
@@ -47,11 +53,47 @@ def test_a_rule_before_ours(lan, interceptor, serve, method, family):
         with rule_of_others(lan, family, *rule, "lookup", "main"):
             until(lambda: kept(daemon)["put_back"], lambda n: n == count)  # pylint: disable=cell-var-from-loop
             assert is_taken(lan, server.port), rule
-    assert kept(daemon)["fault"] == ""
+        until(lambda: our_rule(lan, family) == [684])
+    state = kept(daemon)
+    assert (state["fault"], state["put_back"]) == ("", len(RULES_OF_OTHERS))
     daemon.down()
     with rule_of_others(lan, family, "iif", "lan", "lookup", "main"):
         daemon.up()
         assert is_taken(lan, server.port)
+
+
+@pytest.mark.parametrize(("method", "family"), [("tproxy", 4), ("bpf", 6)])
+def test_rules_that_come_and_go(lan, interceptor, serve, method, family):
+    """Ours is back each time, so that those without a priority keep theirs and their order, as wg-quick's two; also where
+    rule 1 has it at 0, and others without a priority get that, too."""
+    server = serve()
+    daemon = interceptor(method)
+    daemon.up()
+    until(lambda: kept(daemon)["wanted"])
+    for _ in range(5):
+        with rule_of_others(lan, family, "not", "fwmark", "0xca6c", "lookup", "main"):
+            until(lambda: our_rule(lan, family) == [682])
+            with rule_of_others(lan, family, "lookup", "main", "suppress_prefixlength", "0"):
+                until(lambda: our_rule(lan, family) == [680])
+                assert [line.partition(":")[0] for line in
+                        lan.router.run("ip", f"-{family}", "rule").splitlines()[1:4]] == ["680", "681", "683"]
+            until(lambda: our_rule(lan, family) == [682])
+        until(lambda: our_rule(lan, family) == [684])
+    before = kept(daemon)["put_back"]
+    with rule_of_others(lan, family, "priority", "1", "iif", "lan", "lookup", "main"):
+        until(lambda: kept(daemon)["put_back"], lambda count: count > before)
+        with rule_of_others(lan, family, "iif", "lan", "lookup", "main"):
+            assert is_taken(lan, server.port) and our_rule(lan, family) == [0]
+    until(lambda: our_rule(lan, family) == [684])
+    with rule_of_others(lan, family, "priority", "100", "lookup", "main"):
+        until(lambda: our_rule(lan, family) == [99])
+        with rule_of_others(lan, family, "priority", "50", "iif", "a", "lookup", "main"):
+            assert our_rule(lan, family) == [99]
+        daemon.down()
+        daemon.up()
+        assert our_rule(lan, family) == [99]
+    until(lambda: kept(daemon)["wanted"] and our_rule(lan, family) == [684])
+    assert kept(daemon)["fault"] == ""
 
 
 @pytest.mark.parametrize(("method", "family"), [("tproxy", 4), ("bpf", 6)])

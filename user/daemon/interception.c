@@ -72,12 +72,12 @@ static bool is_broken(const struct interception *in)
 	return *in->fault.seen;
 }
 
-/* What we have caused ourselves; others' rules may have changed meanwhile. */
+/* What we have caused ourselves; rules of others may have changed meanwhile. */
 static void forget_events(struct interception *in)
 {
 	if (in->watch)
 		intercept_watch_read(in->watch, &in->events);
-	in->events.table = in->events.route = in->events.lost = false;
+	in->events.table = in->events.lost = false;
 }
 
 /* New connections are routed from now on. */
@@ -91,6 +91,7 @@ static void fail(struct interception *in, const struct intercept_fault *fault)
 	heartbeat_pause(in->heartbeat, true);
 	intercept_pause_tproxy();
 	forget_events(in);
+	in->events.route = false; /* it is tried again anyway */
 }
 
 static void forget(struct interception *in)
@@ -207,10 +208,14 @@ static void keep(struct interception *in, const struct intercept_plan *plan,
 			intercept_blame(&fault,
 					"the content of the nftables table " INTERCEPT_TABLE);
 	}
-	if (lacks || is_new || broken)
+	if (lacks || is_new || broken) {
 		put_in_force(in, plan, lacks && !is_new && !fresh ? fault.seen : "");
-	else if (fresh)
+		return;
+	}
+	if (fresh)
 		succeed(in, plan);
+	if (events->route)
+		intercept_settle_rule(plan);
 }
 
 /* What the file says, if it is for this hawserd. */

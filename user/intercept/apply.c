@@ -108,10 +108,8 @@ static bool lacks_route(const struct intercept_plan *plan, struct intercept_faul
 	return false;
 }
 
-static bool make_way(const struct intercept_plan *plan, struct intercept_fault *fault)
+static bool add_routes(const struct intercept_plan *plan, struct intercept_fault *fault)
 {
-	struct intercept_fault lack;
-
 	for (int i = 0; i < INTERCEPT_FAMILIES; i++) {
 		int err = intercept_plan_has(plan, i)
 				  ? tproxy_route_add(plan, intercept_families[i])
@@ -120,6 +118,15 @@ static bool make_way(const struct intercept_plan *plan, struct intercept_fault *
 		if (err)
 			return blame_route(fault, i, err);
 	}
+	return true;
+}
+
+static bool make_way(const struct intercept_plan *plan, struct intercept_fault *fault)
+{
+	struct intercept_fault lack;
+
+	if (!add_routes(plan, fault))
+		return false;
 	if (!lacks_route(plan, &lack))
 		return true;
 	intercept_blame(fault, "%s cannot be put into force: another rule comes first", lack.seen);
@@ -210,6 +217,14 @@ bool intercept_withdraw(struct intercept_fault *fault)
 	const bool done = remove_program(fault);
 
 	return remove_table(fault) && done && remove_routes(NULL, fault);
+}
+
+void intercept_settle_rule(const struct intercept_plan *plan)
+{
+	struct intercept_fault ignored;
+
+	if (intercept_plan_marks(plan))
+		(void)add_routes(plan, &ignored);
 }
 
 static bool lacks_program(const struct intercept_plan *plan, struct intercept_fault *fault)

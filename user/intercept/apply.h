@@ -17,6 +17,10 @@ bool intercept_withdraw(struct intercept_fault *fault);
  * content is as it was is not looked at: its events tell (intercept/watch.h). */
 bool intercept_lacks(const struct intercept_plan *plan, struct intercept_fault *fault);
 
+/* The routing rule of a plan that is in force goes to where it would be put now: what it went
+ * before may have gone. Idempotent: its own events need not be told from those of others. */
+void intercept_settle_rule(const struct intercept_plan *plan);
+
 /* What is in force, as intercept_state() or steer_state() tells it; the caller's. NULL with a fault
  * when the kernel does not say. */
 struct json_object *intercept_in_force(struct intercept_fault *fault);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reads the routing rules up to ours, in the order in which the kernel asks them. */
+/* Reads the routing rules up to our highest place, in the order in which the kernel asks them. */
 #include "intercept/rule_order.h"
 
 #include <errno.h>
@@ -123,12 +123,13 @@ static int on_rule(const struct nlmsghdr *header, void *context)
 	if (rule.priority > STEER_PRIORITY)
 		return MNL_CB_STOP;
 	if (is_ours(&rule)) {
-		order->there = true;
-		order->priority = rule.priority;
-		return MNL_CB_STOP;
-	}
-	if (!order->behind && may_take(reading->plan, &rule)) {
-		order->behind = true;
+		if (!order->there) {
+			order->there = true;
+			order->priority = rule.priority;
+			order->behind = order->any;
+		}
+	} else if (!order->any && may_take(reading->plan, &rule)) {
+		order->any = true;
 		order->first = rule.priority;
 	}
 	return MNL_CB_OK;

@@ -9,10 +9,11 @@
 #include "intercept/plan.h"
 
 struct rule_order {
-	bool there;	   /* our rule is */
+	bool there;	   /* our rule is; of several, the first */
 	uint32_t priority; /* its */
-	bool behind;	/* before it, or before its place, is one that may be for what is marked */
-	uint32_t first; /* the priority of that */
+	bool behind;	   /* another before it may be for what is marked */
+	bool any;	   /* another at our highest place or before may be */
+	uint32_t first;	   /* the priority of the first that may be */
 };
 
 /* Of a family, AF_INET or AF_INET6. What cannot be known of a rule counts against it: a packet that

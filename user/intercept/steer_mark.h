@@ -7,7 +7,7 @@
 #define STEER_MARK 0x01000000U
 /* The highest. Others come before it by intent (OpenWrt's own from 1, strongSwan's 220), or since
  * the kernel numbers a rule without a priority so (fib_default_rule_pref()): ours is put before
- * those. It does not begin at 0: two rules without a priority would then swap their order. */
+ * those, and goes back up when they have gone: below 2, two without a priority swap their order. */
 #define STEER_PRIORITY 684
 #define STEER_TABLE    8684
 

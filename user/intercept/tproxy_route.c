@@ -47,16 +47,17 @@ static int change_route(struct netlink *netlink, int family, uint16_t type, uint
 	return netlink_send(netlink, NULL, NULL);
 }
 
-/* A better place is taken before the old one is left. */
+/* The last place before those of others is ours. It is taken before the old one is left. Where one
+ * of others is at 0, any place is as good, but the one that ours has may be before that. */
 static int place_rule(struct netlink *netlink, int family, const struct rule_order *order)
 {
-	const bool can_go_before = order->behind && order->first > 0;
-	const uint32_t priority = can_go_before ? order->first - 1 : STEER_PRIORITY;
+	const bool stuck = order->any && order->first == 0;
+	const uint32_t place = order->any && !stuck ? order->first - 1 : STEER_PRIORITY;
 	int err;
 
-	if (order->there && !can_go_before)
+	if (order->there && (stuck || order->priority == place))
 		return 0;
-	err = change_rule(netlink, family, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, &priority);
+	err = change_rule(netlink, family, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, &place);
 	if (err && err != -EEXIST)
 		return err;
 	if (order->there)
@@ -86,7 +87,7 @@ int tproxy_route_is_behind(const struct intercept_plan *plan, int family, uint32
 	const int err = rule_order_read(plan, family, &order);
 
 	*priority = order.first;
-	return err ? err : order.there && order.behind;
+	return err ? err : order.behind;
 }
 
 /* Whether a removal failed because there is nothing to remove; also where a family is off. */

@@ -11,8 +11,8 @@ struct intercept_plan;
 
 /* family is AF_INET or AF_INET6. All are idempotent. 0 or -errno. */
 
-/* Puts the rule before all that may be for what the plan marks. None can come before one of
- * priority 0. */
+/* Puts the rule right before all that may be for what the plan marks, also back up where those have
+ * gone. None can come before one of priority 0. */
 int tproxy_route_add(const struct intercept_plan *plan, int family);
 int tproxy_route_remove(int family);
 
