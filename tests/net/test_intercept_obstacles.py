@@ -5,7 +5,10 @@ so."""
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import time
+from pathlib import Path
 
 import pytest
 
@@ -238,6 +241,29 @@ def test_many_addresses_of_others(lan, interceptor, serve):
         until(lambda: is_taken(lan, server.port))
     assert kept(daemon)["put_back"] == 0
     assert daemon.resident_bytes("VmHWM") - before < 8 << 20
+
+
+def cpu_s(daemon) -> float:
+    """Of its main thread, which looks after interception."""
+    fields = Path(f"/proc/{daemon.pid}/task/{daemon.pid}/stat").read_text("ascii").rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_many_rules_while_broken(lan, interceptor):
+    """What others do all the time then has them listed no more often than when all is well."""
+    daemon = interceptor("tproxy", "--connect-first", "no")
+    daemon.up()
+    until(lambda: kept(daemon)["wanted"])
+    rules = firewall("accept", *(f"ip saddr 198.18.{n // 256}.{n % 256} drop" for n in range(4000)))
+    with guarded(lan, rules), rule_of_others(lan, 4, "priority", "0", "lookup", "main"):
+        until(lambda: kept(daemon)["fault"])
+        start_s, before_s = time.monotonic(), cpu_s(daemon)
+        for _ in range(40):
+            with rule_of_others(lan, 4, "priority", "1000", "lookup", "main"):
+                kept(daemon)
+        spent = (cpu_s(daemon) - before_s) / (time.monotonic() - start_s)
+        assert spent < 0.3 and kept(daemon)["fault"]
+    until(lambda: kept(daemon)["fault"] == "")
 
 
 @pytest.mark.parametrize("device", ["a", "b"])

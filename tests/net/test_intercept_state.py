@@ -264,6 +264,53 @@ def test_up_without_a_place_for_the_wish(lan, interceptor, serve, tmp_path):
     until(lambda: is_taken(lan, server.port))
 
 
+def test_up_that_cannot_be_written(lan, interceptor, serve, tmp_path):
+    """No empty file is left, which would be nobody's wish; it is tried again."""
+    server = serve()
+    within = ("nsenter", f"--mount={lan.mounts.path}", "--")
+    lan.router.run(*within, "mkdir", "-p", "/run/hawser")
+    lan.router.run(*within, "mount", "-t", "tmpfs", "-o", "size=4k", "full", "/run/hawser")
+    try:
+        lan.router.run(*within, "dd", "if=/dev/zero", "of=/run/hawser/full", "bs=4k", "count=1")
+        daemon = interceptor("tproxy", "-c", str(set_up(lan, tmp_path, 'lan = { "lan" }')))
+        until(lambda: "No space left" in kept(daemon)["fault"])
+        assert "intercept." not in lan.router.run(*within, "ls", "/run/hawser")
+        assert asks(lan, SERVER4, server.port) == CLIENT4
+        lan.router.run(*within, "rm", "/run/hawser/full")
+        until(lambda: is_taken(lan, server.port))
+        assert daemon.log().count("No space left") == 1
+        daemon.down()
+    finally:
+        lan.router.run(*within, "umount", "-l", "/run/hawser")
+
+
+@pytest.mark.parametrize("left", ["of another", "empty"])
+def test_up_that_cannot_be_beside_a_wish(lan, interceptor, serve, tmp_path, left):
+    """It is said once, and stays so; what another hawserd has in force goes on."""
+    server = serve()
+    other = interceptor("tproxy")
+    other.up()
+    until(lambda: kept(other)["wanted"])
+    if left == "empty":
+        lan.router.run("nsenter", f"--mount={lan.mounts.path}", "--", "sh", "-c",
+                       "for each in /run/hawser/intercept.*; do : >$each; done")
+        until(lambda: not kept(other)["wanted"])
+    file = set_up(lan, tmp_path, 'lan = { "a" }')
+    daemon = interceptor("tproxy", "-c", str(file), listeners=("--transparent", "127.0.0.1:1091"))
+    until(lambda: "leads to the Internet" in kept(daemon)["fault"])
+    for count in 1, 2:
+        daemon.signal(signal.SIGHUP)
+        until(lambda: daemon.log().count("configuration reloaded") == count)  # pylint: disable=cell-var-from-loop
+        assert "leads to the Internet" in kept(daemon)["fault"]
+        assert is_taken(lan, server.port)
+    assert daemon.log().count("leads to the Internet") == 1
+    assert kept(other)["put_back"] == 0 and "the LAN is routed" not in daemon.log()
+    assert "LAN is routed" not in lan.hawser("intercept", "show", control=daemon.control)
+    file.write_text("", "utf-8")
+    daemon.signal(signal.SIGHUP)
+    until(lambda: kept(daemon)["fault"] == "")
+
+
 def test_a_reload_does_not_make_a_lan_of_a_wan(lan, interceptor, serve, tmp_path):
     """As `up` does not; nor the next hawserd after a crash."""
     server = serve()

@@ -136,7 +136,10 @@ static void show_interception(struct json_object *interception)
 	if (!json_object_get_boolean(json_member(interception, "wanted")))
 		return;
 	print_line("interception", "%s%s%s, put back %" PRIu64 " times", *fault ? "broken: " : "up",
-		   fault, *fault ? "; the LAN is routed" : "",
+		   fault,
+		   json_object_get_boolean(json_member(interception, "routed"))
+			   ? "; the LAN is routed"
+			   : "",
 		   json_count(interception, "put_back"));
 }
 

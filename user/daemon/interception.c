@@ -27,11 +27,9 @@
 #include "intercept/watch.h"
 
 #define LOOK_S 1.
-/* After an event, so that a firewall that is loaded anew is there as a whole; and while the CLI is
- * at work. */
-#define SOON_S 0.05
-/* After what could not be put back. */
-#define RETRY_S 2.
+/* After an event, so that a firewall is loaded anew as a whole; and while the CLI is at work. */
+#define SOON_S	0.05
+#define RETRY_S 2. /* after what could not be put back */
 /* So many times as long as the last look at the firewall took, until the next: it may have any
  * number of rules, and others change them all the time. */
 #define FIREWALL_SHARE 20
@@ -80,14 +78,19 @@ static void forget_events(struct interception *in)
 	in->events.table = in->events.lost = false;
 }
 
-/* New connections are routed from now on. */
-static void fail(struct interception *in, const struct intercept_fault *fault)
+static void note(struct interception *in, const struct intercept_fault *fault, const char *so)
 {
 	if (strcmp(in->fault.seen, fault->seen) != 0)
-		log_warning("interception: %s; the LAN is routed%s%s", fault->seen,
+		log_warning("interception: %s%s%s%s", fault->seen, so,
 			    *fault->mend ? "; fix: " : "", fault->mend);
 	in->fault = *fault;
 	in->retry_s = clock_monotonic_s() + RETRY_S;
+}
+
+/* New connections are routed from now on. */
+static void fail(struct interception *in, const struct intercept_fault *fault)
+{
+	note(in, fault, "; the LAN is routed");
 	heartbeat_pause(in->heartbeat, true);
 	intercept_pause_tproxy();
 	forget_events(in);
@@ -98,7 +101,9 @@ static void forget(struct interception *in)
 {
 	replace(&in->wish, NULL);
 	replace(&in->rules, NULL);
-	in->fault = (struct intercept_fault){0};
+	/* Else it says why the setting cannot be brought up. */
+	if (!in->bring_up)
+		in->fault = (struct intercept_fault){0};
 	heartbeat_pause(in->heartbeat, false);
 }
 
@@ -158,9 +163,8 @@ static bool is_obstructed(struct interception *in, const struct intercept_plan *
 	const double start_s = clock_monotonic_s();
 	const bool obstructed = intercept_is_obstructed(plan, fault);
 	const double end_s = clock_monotonic_s();
-	const double pause_s = (end_s - start_s) * FIREWALL_SHARE;
 
-	in->firewall_s = end_s + (pause_s > LOOK_S ? pause_s : LOOK_S);
+	in->firewall_s = end_s + (end_s - start_s) * FIREWALL_SHARE;
 	return obstructed;
 }
 
@@ -183,6 +187,7 @@ static void keep(struct interception *in, const struct intercept_plan *plan,
 	/* A wish that the CLI leaves is in force already; one from before our start may not be. */
 	const bool is_new = in->reconfigured && has_changed(in, plan);
 	const bool too_soon = clock_monotonic_s() < in->firewall_s;
+	const bool due = events->route || events->firewall || clock_monotonic_s() >= in->retry_s;
 	bool lacks;
 
 	if (intercept_bridge_spoils(plan, &fault)) {
@@ -190,9 +195,10 @@ static void keep(struct interception *in, const struct intercept_plan *plan,
 		return;
 	}
 	in->events.firewall = events->firewall && too_soon;
-	if (broken && !fresh && !is_new && !events->route && (!events->firewall || too_soon) &&
-	    clock_monotonic_s() < in->retry_s)
+	if (broken && !fresh && !is_new && (too_soon || !due)) {
+		in->events.route = events->route;
 		return;
+	}
 	/* One that gets a default route later goes on, and doctor says so. */
 	if (((broken || is_new) && intercept_lan_is_wan(plan, settings, &fault)) ||
 	    ((broken || is_new || (events->firewall && !too_soon)) &&
@@ -288,12 +294,14 @@ static bool bring_up(struct interception *in)
 		err = intercept_wanted_open(&wanted, RUN_FILE_TRY);
 		if (!err)
 			err = intercept_wanted_write(&wanted, in->control, NULL, NULL, true);
-		if (err)
+		if (err) {
 			intercept_blame(&fault, "%s: %s", wanted.path, strerror(-err));
+			intercept_wanted_remove_empty(&wanted);
+		}
 	}
-	/* The CLI is at work. */
+	/* What is in force may be another hawserd's. Held by another: the CLI is at work. */
 	if (err && err != -EWOULDBLOCK)
-		fail(in, &fault);
+		note(in, &fault, "");
 	intercept_wanted_close(&wanted);
 	json_object_put(settings);
 	return err == 0;
@@ -312,8 +320,7 @@ static void look(struct interception *in)
 		ev_timer_again(in->loop, &in->soon);
 		return;
 	}
-	/* All that came before we held the file is somebody's who held it, or older than the look.
-	 */
+	/* What came before we held the file is somebody's who held it, or older than the look. */
 	if (in->watch)
 		intercept_watch_read(in->watch, &in->events);
 	events = in->events;
@@ -330,26 +337,21 @@ static void look(struct interception *in)
 
 static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
 {
-	(void)loop;
-	(void)events;
-	look(timer->data);
-}
+	struct interception *in = timer->data;
 
-static void on_soon(struct ev_loop *loop, ev_timer *timer, int events)
-{
 	(void)events;
-	ev_timer_stop(loop, timer);
-	look(timer->data);
+	if (timer == &in->soon)
+		ev_timer_stop(loop, timer);
+	look(in);
 }
 
 static void on_event(struct ev_loop *loop, ev_io *io, int events)
 {
 	struct interception *in = io->data;
-	const struct intercept_events *seen = &in->events;
 
 	(void)events;
 	intercept_watch_read(in->watch, &in->events);
-	if ((seen->table || seen->route) && !ev_is_active(&in->soon))
+	if ((in->events.table || in->events.route) && !ev_is_active(&in->soon))
 		ev_timer_again(loop, &in->soon);
 }
 
@@ -412,7 +414,7 @@ struct interception *interception_open(struct ev_loop *loop, struct heartbeat *h
 	ev_timer_init(timer, on_look, 0., LOOK_S);
 	timer->data = in;
 	timer = &in->soon;
-	ev_timer_init(timer, on_soon, 0., SOON_S);
+	ev_timer_init(timer, on_look, 0., SOON_S);
 	timer->data = in;
 	return in;
 }
@@ -428,9 +430,9 @@ void interception_configure(struct interception *in, const struct config *config
 {
 	const bool was_up = in->config && in->config->intercept.up;
 
+	in->bring_up = config->intercept.up && (!was_up || in->bring_up);
 	if (was_up && !config->intercept.up)
 		take_down(in);
-	in->bring_up = config->intercept.up && (!was_up || in->bring_up);
 	in->retry_s = 0;
 	in->reconfigured = true;
 	in->config = config;
@@ -489,6 +491,7 @@ struct json_object *interception_report(const struct interception *in)
 	put(object, "wanted", json_object_new_boolean(in && (in->wish || is_broken(in))));
 	put_text(object, "fault", in ? in->fault.seen : "");
 	put_text(object, "mend", in ? in->fault.mend : "");
+	put(object, "routed", json_object_new_boolean(in && in->wish && is_broken(in)));
 	put_count(object, "put_back", in ? in->put_back : 0);
 	put_text(object, "last", in ? in->last : "");
 	put_seconds(object, "last_age_s",

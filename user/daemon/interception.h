@@ -31,8 +31,8 @@ void interception_leave(struct interception *interception);
 /* Takes it down where the setting has brought it up. NULL is allowed. */
 void interception_close(struct interception *interception);
 
-/* {"wanted": true, "fault": "", "mend": "", "put_back": 2, "last": "...", "last_age_s": 1.5}; the
- * caller's. NULL: nothing is wanted. */
+/* {"wanted": true, "fault": "", "mend": "", "routed": false, "put_back": 2, "last": "...",
+ * "last_age_s": 1.5}; the caller's. NULL: nothing is wanted. */
 struct json_object *interception_report(const struct interception *interception);
 
 #endif

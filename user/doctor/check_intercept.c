@@ -70,8 +70,10 @@ static bool look_state(struct doctor *doctor, const struct doctor_subject *subje
 			   "LAN is routed");
 		doctor_mend(out, "start hawserd, or: hawser intercept down");
 	} else if (*json_text(kept, "fault")) {
-		doctor_saw(out, DOCTOR_FAIL, "broken: %s; the LAN is routed",
-			   json_text(kept, "fault"));
+		doctor_saw(out, DOCTOR_FAIL, "broken: %s%s", json_text(kept, "fault"),
+			   json_object_get_boolean(json_member(kept, "routed"))
+				   ? "; the LAN is routed"
+				   : "");
 		doctor_mend(out, "%s", *mend ? mend : DEFAULT_MEND);
 	} else if (!doctor->intercepted) {
 		doctor_saw(out, DOCTOR_WARN,

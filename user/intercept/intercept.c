@@ -52,15 +52,6 @@ static void warn(const struct intercept_plan *plan)
 	}
 }
 
-static void leave_nothing(const struct intercept_wanted *wanted)
-{
-	char *before = wanted->fd < 0 ? NULL : intercept_wanted_read(wanted);
-
-	if (before && !*before)
-		intercept_wanted_remove(wanted);
-	free(before);
-}
-
 /* What hawserd keeps in force from now on. */
 static void leave_wish(const struct intercept_wanted *wanted, struct json_object *settings,
 		       struct json_object *lan, const char *method)
@@ -69,9 +60,11 @@ static void leave_wish(const struct intercept_wanted *wanted, struct json_object
 				 : intercept_wanted_write(wanted, json_text(settings, "control"),
 							  lan, method, false);
 
-	if (err)
-		complain("%s: %s: hawserd will not put back what others delete", wanted->path,
-			 strerror(-err));
+	if (!err)
+		return;
+	complain("%s: %s: hawserd will not put back what others delete", wanted->path,
+		 strerror(-err));
+	intercept_wanted_remove_empty(wanted);
 }
 
 int intercept_up(struct json_object *settings, struct json_object *lan, const char *method)
@@ -89,7 +82,7 @@ int intercept_up(struct json_object *settings, struct json_object *lan, const ch
 	if (done)
 		leave_wish(&wanted, settings, lan, method);
 	else
-		leave_nothing(&wanted);
+		intercept_wanted_remove_empty(&wanted);
 	intercept_wanted_close(&wanted);
 	if (!done)
 		return complain_of(&fault);
@@ -201,7 +194,9 @@ static void print_state(struct json_object *state)
 
 	print_label("interception");
 	if (*json_text(kept, "fault")) {
-		printf("broken: %s; the LAN is routed\n", json_text(kept, "fault"));
+		printf("broken: %s%s\n", json_text(kept, "fault"),
+		       json_object_get_boolean(json_member(kept, "routed")) ? "; the LAN is routed"
+									    : "");
 	} else if (json_object_get_boolean(json_member(state, "up"))) {
 		printf("up, %s, from ", json_text(state, "method"));
 		print_list(json_member(state, "lan"));

@@ -74,6 +74,15 @@ void intercept_wanted_remove(const struct intercept_wanted *wanted)
 	unlink(wanted->path);
 }
 
+void intercept_wanted_remove_empty(const struct intercept_wanted *wanted)
+{
+	char *text = wanted->fd < 0 ? NULL : intercept_wanted_read(wanted);
+
+	if (text && !*text)
+		intercept_wanted_remove(wanted);
+	free(text);
+}
+
 void intercept_wanted_close(struct intercept_wanted *wanted)
 {
 	if (wanted->fd >= 0)

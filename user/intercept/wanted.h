@@ -29,6 +29,9 @@ int intercept_wanted_write(const struct intercept_wanted *wanted, const char *co
 			   struct json_object *lan, const char *method, bool by_setting);
 
 void intercept_wanted_remove(const struct intercept_wanted *wanted);
+
+/* Where nothing whole was written. */
+void intercept_wanted_remove_empty(const struct intercept_wanted *wanted);
 void intercept_wanted_close(struct intercept_wanted *wanted);
 
 #endif
