@@ -215,7 +215,7 @@ static bool has_name(const struct links_config *config, const struct link *links
 static void name_apart(const struct links_config *config, const struct link *links, size_t count,
 		       char name[LINK_NAME_MAX + 1])
 {
-	const int room = LINK_NAME_MAX - (int)strlen("-auto99");
+	const int room = LINK_NAME_MAX - (int)strlen("-auto255");
 	char apart[LINK_NAME_MAX + 1];
 	char number[4] = "";
 
