@@ -166,7 +166,7 @@ $(BUILD)/unit/auth/egress_policy_test: ALL_LDFLAGS += -Wl,--wrap=route_is_own
 $(BUILD)/unit/upstream/own_listener_test: ALL_LDFLAGS += -Wl,--wrap=route_is_own
 $(BUILD)/unit/net/subflow_test: ALL_LDFLAGS += -Wl,--wrap=getsockopt,--wrap=ioctl
 $(BUILD)/unit/links/link_setup_test $(BUILD)/unit/links/link_room_test: ALL_LDFLAGS += $(foreach f,open close list add delete set_flags cut get_limits set_limits,-Wl,--wrap=mptcp_pm_$f) \
-	$(foreach f,link_journal_open link_journal_write link_journal_close mptcp_diag_list route_add route_delete link_rule_add link_rule_delete clock_monotonic_s,-Wl,--wrap=$f)
+	$(foreach f,link_journal_open link_journal_write link_journal_is_behind link_journal_close mptcp_diag_list route_add route_delete link_rule_add link_rule_delete clock_monotonic_s,-Wl,--wrap=$f)
 $(BUILD)/unit/links/link_journal_test: ALL_LDFLAGS += -Wl,--wrap=geteuid
 $(BUILD)/unit/upstream/dial_test: ALL_LDFLAGS += -Wl,--wrap=mptcp_socket,--wrap=mptcp_transport \
 	-Wl,--wrap=mptcp_tells_fallback,--wrap=mptcp_blackhole_likely,--wrap=route_is_own

@@ -52,6 +52,7 @@ int __wrap_mptcp_pm_set_limits(struct mptcp_pm *unused, const struct mptcp_pm_li
 int __wrap_mptcp_diag_list(struct mptcp_diag_subflow **out, size_t *count);
 struct link_journal *__wrap_link_journal_open(struct link_journal_data *data);
 int __wrap_link_journal_write(struct link_journal *record, const struct link_journal_data *data);
+bool __wrap_link_journal_is_behind(const struct link_journal *record);
 void __wrap_link_journal_close(struct link_journal *record, bool remove);
 int __wrap_route_add(struct netlink *netlink, const struct net_route *route);
 int __wrap_route_delete(struct netlink *netlink, const struct net_route *route);
@@ -171,6 +172,12 @@ int __wrap_link_journal_write(struct link_journal *record, const struct link_jou
 	(void)record;
 	(void)data;
 	return 0;
+}
+
+bool __wrap_link_journal_is_behind(const struct link_journal *record)
+{
+	(void)record;
+	return false;
 }
 
 void __wrap_link_journal_close(struct link_journal *record, bool remove)
