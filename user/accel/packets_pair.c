@@ -50,22 +50,24 @@ struct packets_pair *packets_pair_new(const struct packets_pair_request *request
 	struct hawser_packets_pair shared = {.word = HAWSER_PACKETS_LEARN,
 					     .session = request->session};
 	struct packets_pair *pair = calloc(1, sizeof(*pair));
+	struct packets_end *ends;
 	int err;
 
 	*reason = "out of memory";
 	if (!pair)
 		return NULL;
+	ends = pair->ends;
 	pair->worker = request->worker;
 	pair->poller = request->poller;
-	pair->ends[UP].fd = request->client;
-	pair->ends[DOWN].fd = request->server;
+	ends[UP].fd = request->client;
+	ends[DOWN].fd = request->server;
 	pair->careful = request->careful;
 	pair->notify = request->notify;
 	pair->owner = request->owner;
-	*reason = request->careful ? packets_ends_differ(pair->ends) : NULL;
+	*reason = request->careful ? packets_ends_differ(ends) : NULL;
 	err = EOPNOTSUPP;
 	if (!*reason) {
-		*reason = packets_learn(pair->worker, pair->ends, request->bytes, &shared);
+		*reason = packets_learn(pair->worker, ends, request->bytes, &shared);
 		err = errno;
 	}
 	if (!*reason) {

@@ -52,10 +52,11 @@ static bool has(const char *from, const char *to, double now_s)
 static void each_end_counts(void **state)
 {
 	(void)state;
-	add("192.0.2.1:40000", "203.0.113.1:80", 5);
+	/* One may take the other's slot. */
 	add("[2001:db8::1]:40000", "[2001:db8::2]:80", 5);
-	assert_true(has("192.0.2.1:40000", "203.0.113.1:80", 5));
 	assert_true(has("[2001:db8::1]:40000", "[2001:db8::2]:80", 5));
+	add("192.0.2.1:40000", "203.0.113.1:80", 5);
+	assert_true(has("192.0.2.1:40000", "203.0.113.1:80", 5));
 	assert_false(has("192.0.2.1:40001", "203.0.113.1:80", 5));
 	assert_false(has("192.0.2.2:40000", "203.0.113.1:80", 5));
 	assert_false(has("192.0.2.1:40000", "203.0.113.2:80", 5));
