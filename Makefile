@@ -157,7 +157,7 @@ $(BUILD)/unit/accel/sockmap_pair_test: ALL_LDFLAGS += $(addprefix -Xlinker --wra
 	sockmap_flow_enter sockmap_flow_top_up sockmap_flow_redirected sockmap_flow_segments \
 	sockmap_flow_release sockmap_read_events poller_start)
 $(BUILD)/unit/net/mptcp_blackhole_test: ALL_LDFLAGS += -Wl,--wrap=fopen64
-$(BUILD)/unit/names/name_query_test: ALL_LDFLAGS += -Wl,--wrap=ares_init_options,--wrap=ares_destroy,--wrap=ares_getaddrinfo,--wrap=fopen64,--wrap=stat64
+$(BUILD)/unit/names/name_query_test: ALL_LDFLAGS += -Wl,--wrap=ares_init_options,--wrap=ares_destroy,--wrap=ares_getaddrinfo,--wrap=fopen64,--wrap=stat,--wrap=stat64,--wrap=__stat64_time64
 $(BUILD)/unit/upstream/exit_memory_test: ALL_LDFLAGS += -Wl,--wrap=text_file_replace
 $(BUILD)/unit/base/text_saver_test: ALL_LDFLAGS += -Wl,--wrap=ev_timer_start
 $(BUILD)/unit/links/link_tell_test: ALL_LDFLAGS += -Wl,--wrap=on_event_tell

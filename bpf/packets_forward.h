@@ -10,6 +10,7 @@
 #define TOO_BIG_EACH_NS 10000000ULL
 #define HOP_NS		1000000000ULL
 #define RESET_EACH_NS	100000000ULL
+#define RESET_SPOKE_NS	1000000LL
 
 /* Has user space look whether the way to the leg's peer is another now. It also looks by itself,
  * later, so each is told once. */
@@ -177,14 +178,16 @@ static __always_inline void judge_reset(const struct found *found, const struct 
 {
 	const struct hawser_packets_leg *from = found->from;
 	struct hawser_packets_pair *pair = found->pair;
+	__s64 each_ns = RESET_EACH_NS;
 
 	if (packet->seq != acked_of(from) &&
 	    (packet->seq != from->end || before(from->edge, from->end)))
 		return;
 	pair->resets++;
 	/* The first after somebody spoke is about that; now may be before another processor's. */
-	if ((__s64)(now - pair->reset_ns) > (__s64)RESET_EACH_NS ||
-	    from->last_ns >= pair->reset_ns || found->to->last_ns >= pair->reset_ns)
+	if (from->last_ns >= pair->reset_ns || found->to->last_ns >= pair->reset_ns)
+		each_ns = RESET_SPOKE_NS;
+	if ((__s64)(now - pair->reset_ns) > each_ns)
 		tell(pair, found->slot, found->leg, HAWSER_PACKETS_EVENT_RESET, packet->seq);
 	pair->reset_ns = now;
 }

@@ -83,11 +83,13 @@ def test_rules_that_come_and_go(lan, interceptor, serve, method, family):
             until(lambda: our_rule(lan, family) == [682])
         until(lambda: our_rule(lan, family) == [684])
     before = kept(daemon)["put_back"]
-    with rule_of_others(lan, family, "priority", "1", "iif", "lan", "lookup", "main"):
-        until(lambda: kept(daemon)["put_back"], lambda count: count > before)
-        with rule_of_others(lan, family, "iif", "lan", "lookup", "main"):
-            assert is_taken(lan, server.port) and our_rule(lan, family) == [0]
-    until(lambda: our_rule(lan, family) == [684])
+    for priority in "1", "2":
+        with rule_of_others(lan, family, "priority", priority, "iif", "lan", "lookup", "main"):
+            until(lambda: kept(daemon)["put_back"], lambda count: count > before)  # pylint: disable=cell-var-from-loop
+            with rule_of_others(lan, family, "iif", "lan", "lookup", "main"):
+                assert is_taken(lan, server.port) and our_rule(lan, family) == [0]
+        until(lambda: our_rule(lan, family) == [684])
+        before = kept(daemon)["put_back"]
     with rule_of_others(lan, family, "priority", "100", "lookup", "main"):
         until(lambda: our_rule(lan, family) == [99])
         with rule_of_others(lan, family, "priority", "50", "iif", "a", "lookup", "main"):

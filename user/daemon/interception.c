@@ -115,7 +115,6 @@ static void end(struct interception *in)
 	forget(in);
 }
 
-/* What is in force is as it is to be. */
 static void succeed(struct interception *in, const struct intercept_plan *plan)
 {
 	in->fault = (struct intercept_fault){0};
@@ -140,20 +139,18 @@ static void put_in_force(struct interception *in, const struct intercept_plan *p
 	succeed(in, plan);
 	if (!*missing && *fault.seen)
 		log_warning("interception: %s", fault.seen);
-	if (again) {
-		log_info("interception: in force again, %s", intercept_method_words[plan->method]);
-	} else if (!*missing) {
-		log_info("interception: in force, %s", intercept_method_words[plan->method]);
-	} else {
-		in->put_back++;
-		in->put_back_s = clock_monotonic_s();
-		snprintf(in->last, sizeof(in->last), "%s", missing);
-		if (log_seldom(&in->told))
-			log_warning(
-				"interception: somebody deleted or changed %s; put back (%" PRIu64
-				" times by now)",
-				missing, in->put_back);
+	if (again || !*missing) {
+		log_info("interception: in force%s, %s", again ? " again" : "",
+			 intercept_method_words[plan->method]);
+		return;
 	}
+	in->put_back++;
+	in->put_back_s = clock_monotonic_s();
+	snprintf(in->last, sizeof(in->last), "%s", missing);
+	if (log_seldom(&in->told))
+		log_warning("interception: somebody deleted or changed %s; put back (%" PRIu64
+			    " times by now)",
+			    missing, in->put_back);
 }
 
 /* The rules of others are looked at if there is reason to, and not all the time. */
@@ -300,8 +297,10 @@ static bool bring_up(struct interception *in)
 		}
 	}
 	/* What is in force may be another hawserd's. Held by another: the CLI is at work. */
-	if (err && err != -EWOULDBLOCK)
+	if (err && err != -EWOULDBLOCK && !in->wish)
 		note(in, &fault, "");
+	else if (err && err != -EWOULDBLOCK)
+		log_warning("interception: %s; what is in force stays", fault.seen);
 	intercept_wanted_close(&wanted);
 	json_object_put(settings);
 	return err == 0;
@@ -348,10 +347,11 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
 static void on_event(struct ev_loop *loop, ev_io *io, int events)
 {
 	struct interception *in = io->data;
+	const bool waits = in->events.table || in->events.route; /* for the next look */
 
 	(void)events;
 	intercept_watch_read(in->watch, &in->events);
-	if ((in->events.table || in->events.route) && !ev_is_active(&in->soon))
+	if (!waits && (in->events.table || in->events.route) && !ev_is_active(&in->soon))
 		ev_timer_again(loop, &in->soon);
 }
 

@@ -52,9 +52,13 @@ static int change_route(struct netlink *netlink, int family, uint16_t type, uint
 static int place_rule(struct netlink *netlink, int family, const struct rule_order *order)
 {
 	const bool stuck = order->any && order->first == 0;
-	const uint32_t place = order->any && !stuck ? order->first - 1 : STEER_PRIORITY;
+	uint32_t place = STEER_PRIORITY;
 	int err;
 
+	/* With ours at 1 the next without a priority would get 0, before it; behind one at 0 it is
+	 * no matter. */
+	if (order->any && !stuck)
+		place = order->first > 2 ? order->first - 1 : 0;
 	if (order->there && (stuck || order->priority == place))
 		return 0;
 	err = change_rule(netlink, family, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, &place);

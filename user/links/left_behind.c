@@ -29,7 +29,7 @@ bool left_behind_others(void)
 		return false;
 	fd = run_file_lock(path, RUN_FILE_FIND_TRY);
 	if (fd < 0)
-		return fd == -EWOULDBLOCK;
+		return fd == -EWOULDBLOCK || fd == -EMFILE || fd == -ENFILE;
 	unlink(path);
 	close(fd);
 	return false;

@@ -275,13 +275,15 @@ static bool read_servers(struct name_asker *asker)
 {
 	struct name_servers *servers;
 	struct stat now = {0};
+	bool is_read;
 
 	/* Before it is read, so that what changes meanwhile is read again. */
 	(void)stat(NAME_SERVERS_FILE, &now);
-	servers = name_servers_load(&asker->told);
+	servers = name_servers_load(&asker->told, !asker->servers, &is_read);
 	if (!servers)
 		return false;
-	asker->resolv_conf = now;
+	if (is_read)
+		asker->resolv_conf = now;
 	name_servers_free(asker->servers);
 	asker->servers = servers;
 	asker->reading++;

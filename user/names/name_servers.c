@@ -83,7 +83,7 @@ static int read_servers(struct name_servers *servers)
 	return 0;
 }
 
-struct name_servers *name_servers_load(struct log_seldom *told)
+struct name_servers *name_servers_load(struct log_seldom *told, bool any, bool *is_read)
 {
 	struct ares_options options = {.timeout = TRY_TIMEOUT_MS, .tries = TRIES};
 	struct name_servers *servers = calloc(1, sizeof(*servers));
@@ -91,6 +91,7 @@ struct name_servers *name_servers_load(struct log_seldom *told)
 	int err;
 	int unread = 0;
 
+	*is_read = false;
 	if (!servers) {
 		if (log_seldom(told))
 			log_error("resolver: %s", strerror(ENOMEM));
@@ -103,12 +104,15 @@ struct name_servers *name_servers_load(struct log_seldom *told)
 	}
 	if (!err)
 		unread = read_servers(servers);
-	if (!err && !unread)
+	*is_read = !err && !unread;
+	if (*is_read)
 		return servers;
 	if (log_seldom(told))
 		log_error("resolver: %s: %s",
 			  err ? "c-ares cannot start" : "cannot read " NAME_SERVERS_FILE,
 			  err ? ares_strerror(err) : strerror(-unread));
+	if (any && !err)
+		return servers;
 	name_servers_free(servers);
 	return NULL;
 }

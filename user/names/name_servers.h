@@ -6,6 +6,7 @@
 #include <ares.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/address.h"
@@ -16,9 +17,9 @@
 struct log_seldom;
 struct name_servers;
 
-/* What resolv.conf says now. NULL, after logging why, as often as told allows: out of memory, or it
- * cannot be read. */
-struct name_servers *name_servers_load(struct log_seldom *told);
+/* What resolv.conf says now. If it cannot be read, after logging why, as often as told allows: what
+ * c-ares takes then, or NULL unless any will do. NULL also when out of memory. */
+struct name_servers *name_servers_load(struct log_seldom *told, bool any, bool *is_read);
 void name_servers_free(struct name_servers *servers);
 
 /* How a channel connects to name servers. */

@@ -172,6 +172,7 @@ void relay_packets_end(struct relay *relay)
 		fault = packets_pair_arm(relay->packets, bytes);
 	if (fault && packets_pair_disarm(relay->packets)) {
 		relay->not_forwarded = fault;
+		relay->env->counters->packets_refused++;
 		packets_pair_free(relay->packets);
 		relay->packets = NULL;
 	}

@@ -42,7 +42,9 @@ void __wrap_ares_getaddrinfo(ares_channel channel, const char *name, const char 
 			     ares_addrinfo_callback callback, void *arg);
 FILE *__real_fopen64(const char *path, const char *mode);
 FILE *__wrap_fopen64(const char *path, const char *mode);
+int __wrap_stat(const char *path, struct stat *out);
 int __wrap_stat64(const char *path, struct stat *out);
+int __wrap___stat64_time64(const char *path, struct stat *out);
 
 FILE *__wrap_fopen64(const char *path, const char *mode)
 {
@@ -52,11 +54,22 @@ FILE *__wrap_fopen64(const char *path, const char *mode)
 	return NULL;
 }
 
-int __wrap_stat64(const char *path, struct stat *out)
+/* As it is called by one C library and another. */
+int __wrap_stat(const char *path, struct stat *out)
 {
 	(void)path;
 	*out = (struct stat){.st_size = size};
 	return 0;
+}
+
+int __wrap_stat64(const char *path, struct stat *out)
+{
+	return __wrap_stat(path, out);
+}
+
+int __wrap___stat64_time64(const char *path, struct stat *out)
+{
+	return __wrap_stat(path, out);
 }
 
 int __wrap_ares_init_options(ares_channel *channel, struct ares_options *options, int mask)
@@ -197,6 +210,23 @@ static void what_could_not_be_read_is_read_again(void **state)
 	}
 }
 
+/* At the start there are no others. */
+static void what_cannot_be_read_at_first_is_no_end(void **state)
+{
+	char said[4096];
+
+	teardown(state);
+	size++;
+	open_fails = EACCES;
+	log_collect(said, sizeof(said));
+	setup(state);
+	log_collect(NULL, 0);
+	assert_non_null(strstr(said, "resolver: cannot read"));
+	assert_false(name_asker_refresh(asker));
+	open_fails = 0;
+	assert_true(name_asker_refresh(asker));
+}
+
 static void no_file_is_no_fault(void **state)
 {
 	(void)state;
@@ -214,6 +244,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(so_does_one_that_is_cancelled, setup, teardown),
 		cmocka_unit_test_setup_teardown(none_has_a_cache, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_could_not_be_read_is_read_again, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(what_cannot_be_read_at_first_is_no_end, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(no_file_is_no_fault, setup, teardown),
 	};
