@@ -5,6 +5,7 @@ becomes of the exit that got it: a timeout does not say that nothing was done.""
 from __future__ import annotations
 
 import contextlib
+import threading
 
 import pytest
 
@@ -191,3 +192,42 @@ def test_nothing_was_sent_early(bed, tmp_path, leave, dns):
         client.sendall(b"hello")
         assert read(client, 5) == b"hello"
     assert got == [b""]
+
+
+@pytest.mark.parametrize("tunnel", [True, False], ids=["tunnel", "plain"])
+def test_exit_that_answers_before_it_has_all(bed, tmp_path, leave, dns, tunnel):
+    """For that it needs the request only; the rest of what the client said follows."""
+    net = Started(bed, tmp_path, leave)
+    answered = threading.Event()
+    got = bytearray()
+
+    def serve(sock) -> None:
+        exit_ = hop.FakeExit(net.token)
+        _, _, asked = exit_.read_head(sock)
+        sock.sendall(exit_.answer(hop.ACCEPTED) + REPLY)
+        if asked[1] == hop.PROBE:
+            return
+        answered.wait(peers.TIMEOUT_S)
+        while not got.endswith(b"\r\n\r\n"):
+            got.extend(sock.recv(65536) or b"end of stream\r\n\r\n")
+        sock.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    server = peers.Server(bed.server, serve, port=PORTS["one"], window=4096)
+    leave.callback(server.close)
+    router = router_of(net, dns, "direct")
+    lines = "".join(f"X-{number:04}: {'x' * 50}\r\n" for number in range(200))
+    lines += f"X-Long: {'y' * 45000}\r\nX-Last: 1\r\n\r\n"
+    authority = f"{SERVER4}:80"
+    with router.connect() as client:
+        if tunnel:
+            client.sendall(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode() + lines.encode())
+        else:
+            client.sendall(f"GET http://{authority}/ HTTP/1.1\r\nHost: {authority}\r\n{lines}".encode())
+        until(lambda: [session["state"] for session in router.sessions()],
+              lambda found: found and found[0] in ("relaying", "exchanging"))
+        answered.set()
+        assert [read_http_head(client)[0] for _ in range(1 + tunnel)] == [200] * tunnel + [204]
+    if tunnel:
+        assert got == lines.encode()
+    else:
+        assert all(line in got.decode() for line in lines.splitlines())

@@ -176,7 +176,7 @@ static void held_connected(struct held_syn *held, const struct dial_result *resu
 					     .config = config_get(held->config),
 					     .began_s = held->began_s};
 		/* Of the client, which has not sent any yet. */
-		early->result.first_sent = false;
+		early->result.first_sent = 0;
 		held->left = true;
 		meeting_leave(held->hold->env->dialled, &held->syn.from, &held->syn.to, early,
 			      clock_monotonic_s() + WAITING_S);

@@ -196,7 +196,7 @@ int opening_gather(struct opening *opening, const uint8_t **first, size_t *len)
 }
 
 int opening_hand_over(struct opening *opening, struct relay *relay, const union address *bound,
-		      bool first_sent)
+		      size_t first_sent)
 {
 	struct handshake_out answer = {.len = 0};
 	const uint8_t *first;
@@ -212,5 +212,5 @@ int opening_hand_over(struct opening *opening, struct relay *relay, const union 
 	relay->client.uncounted = (int64_t)(opening->received - len);
 	relay->flows[UP].bytes += len;
 	relay_count_first(relay, len);
-	return first_sent ? 0 : flow_hold(&relay->flows[UP], first, len);
+	return flow_hold(&relay->flows[UP], first + first_sent, len - first_sent);
 }

@@ -84,9 +84,9 @@ void opening_drop_head(struct opening *opening);
 int opening_gather(struct opening *opening, const uint8_t **first, size_t *len);
 
 /* Has relay send first what comes before the relayed bytes: the answer to the client, with bound
- * for the address of the connection to the destination; and to the server the first bytes, unless
- * they were sent. Call after relay_prepare(). 0 or -ENOMEM. */
+ * for the address of the connection to the destination; and to the server the first bytes, but
+ * for so many that it has. Call after relay_prepare(). 0 or -ENOMEM. */
 int opening_hand_over(struct opening *opening, struct relay *relay, const union address *bound,
-		      bool first_sent);
+		      size_t first_sent);
 
 #endif

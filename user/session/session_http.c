@@ -369,14 +369,14 @@ void session_http_request(struct session *session)
 	if (session->relay.server.fd >= 0 && http_request_of(session)->repeatable &&
 	    same_destination(&http->origin, &session->opening->handshake.destination)) {
 		session_watch_client(session);
-		session_http_connected(session, false);
+		session_http_connected(session, 0);
 	} else {
 		http->served = false;
 		session_dial(session);
 	}
 }
 
-void session_http_connected(struct session *session, bool head_sent)
+void session_http_connected(struct session *session, size_t head_sent)
 {
 	struct session_http *http = session->http;
 	const struct handshake *handshake = &session->opening->handshake;
@@ -390,8 +390,9 @@ void session_http_connected(struct session *session, bool head_sent)
 	relay->last_activity = loop_clock_s(relay->env->loop);
 	http_count(session, &relay->flows[UP], handshake->head_len);
 	session_enter(session, SESSION_EXCHANGING);
-	if (!head_sent &&
-	    pending_put(&http->to_origin, relay->server.fd, handshake->head, handshake->head_len))
+	if (head_sent < handshake->head_len &&
+	    pending_put(&http->to_origin, relay->server.fd, handshake->head + head_sent,
+			handshake->head_len - head_sent))
 		on_origin_deaf(http);
 	if (pump_up(session))
 		settle(session);

@@ -15,8 +15,8 @@ struct session_http;
  * there is one that may be used, else dials. */
 void session_http_request(struct session *session);
 
-/* The relay's server leg is connected to where the request goes. */
-void session_http_connected(struct session *session, bool head_sent);
+/* The relay's server leg is connected to where the request goes, and has so much of its head. */
+void session_http_connected(struct session *session, size_t head_sent);
 
 /* Nothing moved for too long. */
 void session_http_timeout(struct session *session);

@@ -99,8 +99,7 @@ void session_connected(struct session *session, const struct dial_result *result
 	if (session->protocol == PROTOCOL_HTTP) {
 		relay->server.uncounted -= (int64_t)relay->flows[DOWN].bytes;
 		session_record_connected(session);
-		session_http_connected(
-			session, result->first_sent && session->opening->handshake.http.repeatable);
+		session_http_connected(session, result->first_sent);
 		return;
 	}
 	relay_prepare(relay, &session->config->relay, session->id);

@@ -47,7 +47,7 @@ struct dial_result {
 	bool no_exit; /* of exit_dial_start(): it failed for want of an exit */
 	/* The same, when an exit made the connection: */
 	struct exit_state *exit; /* NULL: none did; kept by the configuration */
-	bool first_sent;	 /* the client's first bytes have left */
+	size_t first_sent;	 /* so many of the client's first bytes have left */
 	uint64_t taken;		 /* bytes that were read from fd, the exit's answers */
 };
 

@@ -100,7 +100,7 @@ static void on_hop(void *context, const struct hop_result *result)
 		finish(dial, &(struct dial_result){.fd = result->fd,
 						   .transport = result->transport,
 						   .exit = exit->state,
-						   .first_sent = true,
+						   .first_sent = result->first_sent,
 						   .bound = result->bound,
 						   .taken = result->taken});
 		return;

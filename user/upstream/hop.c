@@ -45,6 +45,7 @@ void hop_finish(struct hop *hop, enum hop_outcome outcome, enum cause cause)
 		.cause = cause,
 		.bound = hop->answers.bound,
 		.taken = hop->taken,
+		.first_sent = hop->sent > hop->head_len ? hop->sent - hop->head_len : 0,
 	};
 	hop_fn *notify = hop->notify;
 	void *context = hop->context;

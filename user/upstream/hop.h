@@ -27,6 +27,7 @@ struct hop_result {
 	enum cause cause;
 	union address bound; /* the exit's end of the connection to the destination */
 	uint64_t taken;	     /* bytes that were read from fd */
+	size_t first_sent;   /* of the request's first bytes: the exit may answer before all left */
 };
 
 /* Called once from the loop, never before hop_start() returns; the hop is gone then. */

@@ -112,10 +112,10 @@ def silent(sock: socket.socket) -> None:
 
 class Server:
     """Listens on the server's addresses, both families with one port, and runs handler in a thread
-    for each connection, which is closed afterwards."""
+    for each connection, which is closed afterwards. window: bytes that a connection's buffer takes."""
 
     def __init__(self, namespace: Namespace, handler: Callable[[socket.socket], None],
-                 mptcp: bool = False, port: int = 0) -> None:
+                 mptcp: bool = False, port: int = 0, window: int | None = None) -> None:
         self._handler = handler
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -123,6 +123,8 @@ class Server:
         self._listening = listen_both(namespace, port, mptcp)
         self.port = port_of(self._listening[0])
         for listening in self._listening:
+            if window:
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
             listening.settimeout(None)
             threading.Thread(target=self._accept, args=(listening,), daemon=True).start()
 
