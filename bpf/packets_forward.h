@@ -20,7 +20,7 @@ static __always_inline void tell_astray(const struct found *found, struct hawser
 		tell(found->pair, found->slot, found->leg, HAWSER_PACKETS_EVENT_ASTRAY, 0);
 }
 
-/* The next hop to a peer, by the device that its packets come from. */
+/* The next hop to a peer, by the device that packets to it go by. */
 static __always_inline void find_hop(struct __sk_buff *skb, const struct found *found, __u32 family,
 				     __u64 now)
 {

@@ -57,7 +57,8 @@ struct hawser_packets_leg {
 	__u32 seq_delta;   /* from the peer's numbers to ours on the other leg */
 	__u32 stamp_delta; /* the same for its time stamps */
 	__u32 stamp_floor; /* no older one of its own is echoed to it */
-	__u32 ifindex;	   /* by which packets go to the peer, and are to come from it */
+	__u32 ifindex;	   /* by which packets go to the peer, and are to come from it;
+			    * followed while it is taken, too */
 	/* By the program: */
 	__u32 mtu;	 /* of packets to the peer; set by user space, lowered by the program */
 	__u32 end;	 /* after the peer's last byte that was seen; its FIN counts */

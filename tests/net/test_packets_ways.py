@@ -13,7 +13,7 @@ import lacking
 import peers
 from daemon import PORT
 from flows import chat, reasons, tiers
-from forwarded import ALWAYS, TURN, moved, packets_needed, take  # pylint: disable=unused-import
+from forwarded import ALWAYS, STAYING, TURN, moved, packets_needed, take  # pylint: disable=unused-import
 from handshakes import socks5
 from patience import PATIENCE
 from pattern import MEGABYTE, Stream
@@ -70,7 +70,7 @@ def roaming(bed, ipv6: bool):
 @contextlib.contextmanager
 def taken(bed, hawserd, ipv6: bool):
     with roaming(bed, ipv6) as ways:
-        daemon = hawserd(*ALWAYS, "--allow", f"{ways.home}/{ways.bits}")
+        daemon = hawserd(*ALWAYS, *STAYING, "--allow", f"{ways.home}/{ways.bits}")
         with peers.listen(bed.server, SERVER6 if ipv6 else SERVER4) as listening, \
                 peers.connect(bed.client, ways.lan, PORT, source=ways.home) as client:
             socks5(client, SERVER6 if ipv6 else SERVER4, peers.port_of(listening))
@@ -120,7 +120,7 @@ def test_too_big_and_not_told(bed, hawserd, why):
     """hawserd may not send ICMP, or nobody there takes it: such packets are carried as by any other tier."""
     # What it was told in other tests.
     bed.client.run("ip", "route", "flush", "cache")
-    daemon = hawserd(*ALWAYS, prefix=("setpriv", "--bounding-set=-net_raw", "--") if why == "no right" else ())
+    daemon = hawserd(*ALWAYS, *STAYING, prefix=("setpriv", "--bounding-set=-net_raw", "--") if why == "no right" else ())
     heeds = bed.rules("icmp type destination-unreachable drop", bed.client) if why == "not heeded" else \
         contextlib.nullcontext()
     with heeds, through(daemon) as (client, server):
@@ -138,7 +138,7 @@ def test_too_big_and_not_told(bed, hawserd, why):
 
 def test_a_program_that_is_taken_off(bed, hawserd):
     """Packets come to the sockets, past it. Without tcx, as there somebody can take it off by a word."""
-    daemon = hawserd(*ALWAYS, prefix=lacking.words("tcx"))
+    daemon = hawserd(*ALWAYS, *STAYING, prefix=lacking.words("tcx"))
     with through(daemon) as (client, server):
         take(daemon, client, server)
         time.sleep(0.2)  # longer than an acknowledgement is delayed

@@ -47,8 +47,9 @@ int packets_way_follow(struct packets_worker *worker, struct packets_end *end,
 	err = packets_attend(worker, device);
 	if (err)
 		return err;
-	__atomic_store_n(&leg->seen, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&leg->ifindex, (uint32_t)device, __ATOMIC_SEQ_CST);
+	/* After it: nothing has come by the new one yet. */
+	__atomic_store_n(&leg->seen, 0, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&leg->hop.until_ns, 0, __ATOMIC_SEQ_CST);
 	return 0;
 }
@@ -74,7 +75,8 @@ static const char *look_at_end(struct packets_worker *worker, struct packets_end
 		return "packets: no way to a peer by which they can be forwarded";
 	if (past && leg->ifindex == before)
 		return "packets: some come past the program";
-	if (past)
+	/* What came to the socket until then came by the old way. */
+	if (leg->ifindex != before)
 		packets_way_rest(end);
 	return NULL;
 }

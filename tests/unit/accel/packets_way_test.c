@@ -143,6 +143,21 @@ static void whose_segments_come_to_the_socket(void **state)
 	assert_followed();
 }
 
+/* What came to the socket before it was followed is no news in the next pause. */
+static void who_was_followed_pauses(void **state)
+{
+	for (int is_silent = 0; is_silent <= 1; is_silent++) {
+		setup(state);
+		segments[UP]++;
+		shared.legs[UP].astray = is_silent ? 0 : 3;
+		silent_for(UP, is_silent * 1.5);
+		assert_followed();
+		silent_for(UP, 1.5);
+		assert_null(look());
+		assert_int_equal(questions, 0);
+	}
+}
+
 /* After some seconds that is asked for more seldom. */
 static void who_is_idle_for_long(void **state)
 {
@@ -200,6 +215,7 @@ int main(void)
 		TEST(who_owes_an_acknowledgement),
 		TEST(whose_packets_come_by_another_device),
 		TEST(whose_segments_come_to_the_socket),
+		TEST(who_was_followed_pauses),
 		TEST(who_is_idle_for_long),
 		TEST(the_way_is_the_same),
 		TEST(there_is_no_way),
