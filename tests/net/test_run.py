@@ -162,7 +162,8 @@ def test_loopback_is_left_alone(lan, daemon, home, client, family):
 def test_a_socket_that_was_refused_is_left_alone_the_next_time(lan, daemon, home, client, family):
     """What it connected to before is forgotten."""
     before = taken(daemon)
-    with lan.rejected(PORT), peers.listen(lan.router, LOOPBACK[family]) as listening, \
+    with lan.rules(f"iif lo tcp dport {PORT} reject with tcp reset", lan.router), \
+            peers.listen(lan.router, LOOPBACK[family]) as listening, \
             running(daemon, home, client, "again", SERVERS[family],
                     str(peers.port_of(listening))) as process:
         with peers.accept(listening) as accepted:

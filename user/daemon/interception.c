@@ -347,7 +347,8 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
 static void on_event(struct ev_loop *loop, ev_io *io, int events)
 {
 	struct interception *in = io->data;
-	const bool waits = in->events.table || in->events.route; /* for the next look */
+	/* For the next look. */
+	const bool waits = is_broken(in) && (in->events.table || in->events.route);
 
 	(void)events;
 	intercept_watch_read(in->watch, &in->events);

@@ -68,10 +68,17 @@ static int on_chain(const struct nlmsghdr *header, void *context)
 	return MNL_CB_OK;
 }
 
-/* table, chain: NULL for none (NFTA_CHAIN_TABLE is NFTA_TABLE_NAME). use: of a chain; NULL: not
- * wanted. 0 or -errno. */
-static int ask_kernel(uint16_t message, uint8_t family, const char *table, const char *chain,
-		      uint32_t *use)
+struct question {
+	uint16_t message;
+	uint16_t flags;
+	uint8_t family;
+	const char *table; /* NULL: none. NFTA_*_TABLE is 1 for all */
+	uint16_t type;	   /* of name */
+	const char *name;  /* NULL: none */
+};
+
+/* on_answer: NULL if it is not wanted. 0 or -errno. */
+static int ask_kernel(const struct question *question, mnl_cb_t on_answer, void *context)
 {
 	struct netlink *netlink = netlink_open(NETLINK_NETFILTER);
 	struct nfgenmsg *about;
@@ -80,14 +87,15 @@ static int ask_kernel(uint16_t message, uint8_t family, const char *table, const
 
 	if (!netlink)
 		return -errno;
-	request = netlink_begin(netlink, NFNL_SUBSYS_NFTABLES << 8 | message, 0);
+	request = netlink_begin(netlink, NFNL_SUBSYS_NFTABLES << 8 | question->message,
+				question->flags);
 	about = mnl_nlmsg_put_extra_header(request, sizeof(*about));
-	about->nfgen_family = family;
-	if (table)
-		mnl_attr_put_strz(request, NFTA_TABLE_NAME, table);
-	if (chain)
-		mnl_attr_put_strz(request, NFTA_CHAIN_NAME, chain);
-	err = netlink_send(netlink, use ? on_chain : NULL, use);
+	about->nfgen_family = question->family;
+	if (question->table)
+		mnl_attr_put_strz(request, NFTA_TABLE_NAME, question->table);
+	if (question->name)
+		mnl_attr_put_strz(request, question->type, question->name);
+	err = netlink_send(netlink, on_answer, context);
 	netlink_close(netlink);
 	/* Of nfnetlink, which knows nobody by this number. */
 	return err == -EINVAL ? -EOPNOTSUPP : err;
@@ -100,18 +108,27 @@ bool nft_is_absent(int err)
 
 int nft_probe(void)
 {
-	return ask_kernel(NFT_MSG_GETGEN, NFPROTO_UNSPEC, NULL, NULL, NULL);
+	return ask_kernel(&(struct question){.message = NFT_MSG_GETGEN, .family = NFPROTO_UNSPEC},
+			  NULL, NULL);
 }
 
 int nft_find_table(const char *name)
 {
-	return ask_kernel(NFT_MSG_GETTABLE, NFPROTO_INET, name, NULL, NULL);
+	return ask_kernel(&(struct question){.message = NFT_MSG_GETTABLE,
+					     .family = NFPROTO_INET,
+					     .table = name},
+			  NULL, NULL);
 }
 
 int nft_count_rules(const char *table, const char *chain)
 {
 	uint32_t use = 0;
-	const int err = ask_kernel(NFT_MSG_GETCHAIN, NFPROTO_INET, table, chain, &use);
+	const int err = ask_kernel(&(struct question){.message = NFT_MSG_GETCHAIN,
+						      .family = NFPROTO_INET,
+						      .table = table,
+						      .type = NFTA_CHAIN_NAME,
+						      .name = chain},
+				   on_chain, &use);
 
 	return err ? err : (int)use;
 }
@@ -138,22 +155,15 @@ static int on_elements(const struct nlmsghdr *header, void *context)
 
 int nft_count_elements(uint8_t family, const char *table, const char *set, int max)
 {
-	struct netlink *netlink = netlink_open(NETLINK_NETFILTER);
 	struct counting counting = {.max = max};
-	struct nfgenmsg *about;
-	struct nlmsghdr *request;
-	int err;
+	const int err = ask_kernel(&(struct question){.message = NFT_MSG_GETSETELEM,
+						      .flags = NLM_F_DUMP,
+						      .family = family,
+						      .table = table,
+						      .type = NFTA_SET_ELEM_LIST_SET,
+						      .name = set},
+				   on_elements, &counting);
 
-	if (!netlink)
-		return -errno;
-	request =
-		netlink_begin(netlink, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETSETELEM, NLM_F_DUMP);
-	about = mnl_nlmsg_put_extra_header(request, sizeof(*about));
-	about->nfgen_family = family;
-	mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_TABLE, table);
-	mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_SET, set);
-	err = netlink_send(netlink, on_elements, &counting);
-	netlink_close(netlink);
 	return err ? err : counting.count;
 }
 

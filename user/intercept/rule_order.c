@@ -33,11 +33,6 @@ struct reading {
 	struct rule_order *order;
 };
 
-static uint32_t number_of(const struct nlattr *attribute)
-{
-	return mnl_attr_validate(attribute, MNL_TYPE_U32) < 0 ? 0 : mnl_attr_get_u32(attribute);
-}
-
 static const char *name_of(const struct nlattr *attribute)
 {
 	return mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) < 0 ? NULL
@@ -55,16 +50,16 @@ static struct rule parse(const struct nlmsghdr *header)
 	{
 		switch (mnl_attr_get_type(attribute)) {
 		case FRA_PRIORITY:
-			rule.priority = number_of(attribute);
+			rule.priority = netlink_number(attribute);
 			break;
 		case FRA_TABLE:
-			rule.table = number_of(attribute);
+			rule.table = netlink_number(attribute);
 			break;
 		case FRA_FWMARK:
-			rule.mark = number_of(attribute);
+			rule.mark = netlink_number(attribute);
 			break;
 		case FRA_FWMASK:
-			rule.mask = number_of(attribute);
+			rule.mask = netlink_number(attribute);
 			break;
 		case FRA_IP_PROTO:
 			rule.protocol = mnl_attr_get_u8(attribute);

@@ -92,13 +92,13 @@ static int on_route(const struct nlmsghdr *header, void *context)
 	{
 		switch (mnl_attr_get_type(attribute)) {
 		case RTA_TABLE:
-			found.table = net_view_number_of(attribute);
+			found.table = netlink_number(attribute);
 			break;
 		case RTA_OIF:
-			found.device = (int)net_view_number_of(attribute);
+			found.device = (int)netlink_number(attribute);
 			break;
 		case RTA_PRIORITY:
-			found.metric = net_view_number_of(attribute);
+			found.metric = netlink_number(attribute);
 			break;
 		case RTA_SRC:
 			net_view_address_of(attribute, message->rtm_family, &found.from.base);
@@ -108,7 +108,7 @@ static int on_route(const struct nlmsghdr *header, void *context)
 			net_view_address_of(attribute, message->rtm_family, &found.source);
 			break;
 		case RTA_NH_ID:
-			found.nexthop = net_view_number_of(attribute);
+			found.nexthop = netlink_number(attribute);
 			break;
 		case RTA_MULTIPATH:
 			hops = attribute;
@@ -156,10 +156,10 @@ static int on_nexthop(const struct nlmsghdr *header, void *context)
 	{
 		switch (mnl_attr_get_type(attribute)) {
 		case NHA_ID:
-			found.id = net_view_number_of(attribute);
+			found.id = netlink_number(attribute);
 			break;
 		case NHA_OIF:
-			found.device = (int)net_view_number_of(attribute);
+			found.device = (int)netlink_number(attribute);
 			break;
 		case NHA_GATEWAY:
 			net_view_address_of(attribute, message->nh_family, &found.gateway);

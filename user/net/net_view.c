@@ -100,7 +100,7 @@ static int on_address(const struct nlmsghdr *header, void *context)
 				net_view_address_of(attribute, message->ifa_family, &found.address);
 			break;
 		case IFA_FLAGS:
-			found.flags = net_view_number_of(attribute);
+			found.flags = netlink_number(attribute);
 			break;
 		default:
 			break;
@@ -128,10 +128,10 @@ static int on_rule(const struct nlmsghdr *header, void *context)
 			net_view_address_of(attribute, message->family, &found.from);
 			break;
 		case FRA_PRIORITY:
-			found.priority = net_view_number_of(attribute);
+			found.priority = netlink_number(attribute);
 			break;
 		case FRA_TABLE:
-			found.table = net_view_number_of(attribute);
+			found.table = netlink_number(attribute);
 			break;
 		case FRA_PROTOCOL:
 			protocol = mnl_attr_get_u8(attribute);
@@ -149,11 +149,6 @@ bool net_view_family_of(uint8_t af, enum ip_family *out)
 {
 	*out = af == AF_INET6 ? IP_V6 : IP_V4;
 	return af == AF_INET || af == AF_INET6;
-}
-
-uint32_t net_view_number_of(const struct nlattr *attribute)
-{
-	return mnl_attr_validate(attribute, MNL_TYPE_U32) < 0 ? 0 : mnl_attr_get_u32(attribute);
 }
 
 void net_view_address_of(const struct nlattr *attribute, int af, union address *out)

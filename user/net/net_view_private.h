@@ -9,9 +9,6 @@
 /* False for families other than IP. */
 bool net_view_family_of(uint8_t af, enum ip_family *out);
 
-/* 0 if the attribute is no number. */
-uint32_t net_view_number_of(const struct nlattr *attribute);
-
 /* AF_UNSPEC if the attribute is no address of that family. */
 void net_view_address_of(const struct nlattr *attribute, int af, union address *out);
 

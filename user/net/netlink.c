@@ -124,6 +124,11 @@ int netlink_send(struct netlink *netlink, mnl_cb_t on_message, void *context)
 	return err;
 }
 
+uint32_t netlink_number(const struct nlattr *attribute)
+{
+	return mnl_attr_validate(attribute, MNL_TYPE_U32) < 0 ? 0 : mnl_attr_get_u32(attribute);
+}
+
 int netlink_list_add(void **array, size_t *count, const void *element, size_t size)
 {
 	if ((*count & (*count - 1)) == 0) {

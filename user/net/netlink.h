@@ -25,10 +25,14 @@ struct nlmsghdr *netlink_begin(struct netlink *netlink, uint16_t type, uint16_t 
 
 /* Sends what netlink_begin() began and waits for the end of the answer; each message of it goes to
  * on_message, which may be NULL, and returns MNL_CB_OK, MNL_CB_ERROR with errno to hear no more of
- * it, or MNL_CB_STOP where one message is the whole answer. 0 or -errno: the kernel's, the
- * callback's, or EINTR when what was dumped changed meanwhile. The socket is ready for the next
- * request in any case. */
+ * it, or MNL_CB_STOP, after which nothing more is read: where one message is the whole answer, or
+ * of a dump on a socket that is closed next. 0 or -errno: the kernel's, the callback's, or EINTR
+ * when what was dumped changed meanwhile. But for such a dump the socket is ready for the next
+ * request. */
 int netlink_send(struct netlink *netlink, mnl_cb_t on_message, void *context);
+
+/* 0 if the attribute is no number. */
+uint32_t netlink_number(const struct nlattr *attribute);
 
 /* Adds one more element to an array, for what a callback collects. Arrays grow by doubling at
  * powers of two. MNL_CB_OK, or MNL_CB_ERROR with errno ENOMEM. */

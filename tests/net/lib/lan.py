@@ -71,21 +71,6 @@ class Lan(Bed):
         finally:
             self.router.run("nft", "delete", "table", "inet", "foreign")
 
-    @contextlib.contextmanager
-    def rejected(self, port: int) -> Iterator[None]:
-        """Has the router refuse its own connections to one of its ports, for a while."""
-        self.router.run("nft", "-f", "-", text=f"""
-            table inet rejecting {{
-                chain c {{
-                    type filter hook input priority filter;
-                    iif lo tcp dport {port} reject with tcp reset;
-                }}
-            }}""")
-        try:
-            yield
-        finally:
-            self.router.run("nft", "delete", "table", "inet", "rejecting")
-
     def tcx(self) -> int:
         return sum(len(each or []) for each in tcx_programs(self.router).values())
 
