@@ -163,6 +163,9 @@ static void fit(struct link_setup *setup, struct wanted *wanted, struct census *
 	size_t room = setup->capacity;
 	size_t kept = 0;
 
+	/* It was refused for another reason. */
+	if (census->there_count > setup->capacity)
+		setup->capacity = 0;
 	census->room = setup->capacity ? 0 : SIZE_MAX;
 	if (!setup->capacity)
 		return;

@@ -364,13 +364,14 @@ static void apply_mptcp(struct link_setup *setup, struct wanted *wanted)
 int link_setup_apply(struct link_setup *setup, const struct net_view *view,
 		     const struct link *links, size_t count)
 {
-	struct wanted *wanted = want(links, count);
+	struct wanted *wanted;
 
-	if (!wanted)
-		return -ENOMEM;
 	memset(setup->restored, 0, sizeof(setup->restored));
 	setup->err = 0;
-	setup->refused[0] = setup->crowded[0] = '\0';
+	setup->refused[0] = setup->crowded[0] = setup->restored_text[0] = '\0';
+	wanted = want(links, count);
+	if (!wanted)
+		return -ENOMEM;
 	note_portals(setup, links, count);
 	find_gone(setup, view, wanted);
 	remove_routes(setup, view, wanted, false);

@@ -28,7 +28,9 @@ static struct ev_loop *loop;
 static struct name_asker *asker;
 static int channels;
 static int told;
+#ifdef ARES_OPT_QUERY_CACHE
 static bool caches;
+#endif
 static int ares_fails;
 static int open_fails; /* an errno */
 static off_t size;     /* of resolv.conf */
@@ -167,13 +169,17 @@ static void so_does_one_that_is_cancelled(void **state)
 	assert_int_equal(told, 0);
 }
 
+/* Nor has c-ares before 1.31 any. */
+#ifdef ARES_OPT_QUERY_CACHE
 static void none_has_a_cache(void **state)
 {
 	(void)state;
+	caches = true;
 	ask();
 	ev_run(loop, 0);
 	assert_false(caches);
 }
+#endif
 
 /* As for want of file descriptors for a moment: nobody writes the file again for that. */
 static void what_could_not_be_read_is_read_again(void **state)
@@ -242,7 +248,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_burst_leaves_few_channels, setup, teardown),
 		cmocka_unit_test_setup_teardown(so_does_one_that_is_cancelled, setup, teardown),
+#ifdef ARES_OPT_QUERY_CACHE
 		cmocka_unit_test_setup_teardown(none_has_a_cache, setup, teardown),
+#endif
 		cmocka_unit_test_setup_teardown(what_could_not_be_read_is_read_again, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(what_cannot_be_read_at_first_is_no_end, setup,
