@@ -9,7 +9,7 @@
 
 #include "base/address.h"
 
-#define LINK_EXCHANGE_MAX 2048 /* bytes of an answer; what follows counts as its end */
+#define LINK_EXCHANGE_MAX 8192 /* bytes of an answer; what follows counts as its end */
 
 struct ev_loop;
 struct link_exchange;

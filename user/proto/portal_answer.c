@@ -132,6 +132,12 @@ static enum portal_word judge(const struct portal_question *question, unsigned i
 	return judge_body(question->answer, body, end);
 }
 
+/* Whether what is missing of the answer would not change its meaning. */
+static bool tells_enough(const struct portal_question *question, unsigned int status, bool leads)
+{
+	return question->nobody || status == 511 || (status >= 300 && leads);
+}
+
 static bool read_status(struct span line, unsigned int *status)
 {
 	struct span version;
@@ -155,21 +161,21 @@ enum portal_word portal_answer_read(const struct portal_question *question, cons
 	struct span line;
 	struct span to;
 	unsigned int status;
+	bool leads;
+	const enum parse head = http_scan_head(&scan, in, len);
 
 	location[0] = '\0';
-	switch (http_scan_head(&scan, in, len)) {
-	case PARSE_MORE:
-		return end ? PORTAL_NOTHING : PORTAL_MORE;
-	case PARSE_DONE:
-		break;
-	default:
+	if (head == PARSE_MORE && !end)
+		return PORTAL_MORE;
+	/* Of a head that is cut, its whole lines. */
+	rest.len = head == PARSE_MORE ? scan.line : scan.at;
+	if (head == PARSE_BAD || !http_next_line(&rest, &line) || !read_status(line, &status))
 		return PORTAL_NOTHING;
-	}
-	rest.len = scan.at;
-	if (!http_next_line(&rest, &line) || !read_status(line, &status))
-		return PORTAL_NOTHING;
-	if (http_next_field(&rest, "location", &to))
+	leads = http_next_field(&rest, "location", &to);
+	if (leads)
 		resolve(question->url, to, location);
+	if (head == PARSE_MORE && !tells_enough(question, status, leads))
+		return PORTAL_NOTHING;
 	return judge(question, status, (struct span){(const char *)in + scan.at, len - scan.at},
 		     end, location);
 }

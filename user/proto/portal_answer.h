@@ -30,6 +30,7 @@ size_t portal_request_write(char out[PORTAL_REQUEST_MAX], const struct portal_qu
 /* Reads in[0..len), all that has come; end: no more will. With PORTAL_CLOSED location is where the
  * portal sends browsers: an absolute http or https URL of characters that a URL may have, or "".
  *
+ * Of a head that is too long the status counts, and a location that was there.
  * A server that is in trouble is no portal: its errors (4xx, 5xx but for 511 of RFC 6585), and that
  * it sends to another place of its own, say nothing. */
 enum portal_word portal_answer_read(const struct portal_question *question, const uint8_t *in,

@@ -105,6 +105,46 @@ static void long_location(void **state)
 	assert_string_equal(location, "");
 }
 
+/* A head of which no more is read. */
+static void cut_head(void **state)
+{
+	static const struct example heads[] = {
+		{&nobodys, "HTTP/1.1 302 Found\r\n", PORTAL_CLOSED, ""},
+		{&nobodys, "HTTP/1.1 302 Found\r\nLocation: http://a.test/\r\n", PORTAL_CLOSED,
+		 "http://a.test/"},
+		{&nobodys, "HTTP/1.1 200 OK\r\n", PORTAL_CLOSED, ""},
+		{&nobodys, "HTTP/1.1 503 Unavailable\r\n", PORTAL_NOTHING, ""},
+		{&nobodys, "SSH-2.0-OpenSSH\r\n", PORTAL_NOTHING, ""},
+		{&nobodys, "", PORTAL_NOTHING, ""},
+		/* Where somebody is, what is not there may count. */
+		{&text, "HTTP/1.1 511 Log In\r\n", PORTAL_CLOSED, ""},
+		{&text, "HTTP/1.1 302 Found\r\nLocation: http://a.test/\r\n", PORTAL_CLOSED,
+		 "http://a.test/"},
+		{&text, "HTTP/1.1 302 Found\r\nLocation: /a\r\n", PORTAL_NOTHING,
+		 "http://check.test/a"},
+		{&text, "HTTP/1.1 302 Found\r\n", PORTAL_NOTHING, ""},
+		{&text, "HTTP/1.1 200 OK\r\n", PORTAL_NOTHING, ""},
+		{&empty, "HTTP/1.1 200 OK\r\n", PORTAL_NOTHING, ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(heads) / sizeof(*heads); i++) {
+		const struct example *example = &heads[i];
+		char location[PORTAL_LOCATION_MAX];
+		uint8_t in[2048];
+
+		memset(in, 'a', sizeof(in));
+		memcpy(in, example->in, strlen(example->in));
+		if (portal_answer_read(example->question, in, sizeof(in), true, location) !=
+			    example->word ||
+		    strcmp(location, example->location) != 0)
+			fail_msg("%s: \"%s\"", example->in, location);
+		assert_int_equal(
+			portal_answer_read(example->question, in, sizeof(in), false, location),
+			PORTAL_MORE);
+	}
+}
+
 static void request(void **state)
 {
 	static const struct {
@@ -136,6 +176,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole_and_cut),
 		cmocka_unit_test(long_location),
+		cmocka_unit_test(cut_head),
 		cmocka_unit_test(request),
 	};
 
