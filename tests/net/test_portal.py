@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
+import struct
 import time
 
 import pytest
@@ -16,7 +17,7 @@ from daemon import Hawserd
 from dns import NameServer
 from exit_net import PORTS, exits, hello, states
 from handshakes import Refused
-from lan_fixtures import interceptor, lan  # pylint: disable=unused-import
+from lan_fixtures import interceptor, lan, serve  # pylint: disable=unused-import
 from links import LINK, bare  # pylint: disable=unused-import
 from portal import DOOR, NOBODY, PAGE, Portal, get
 from stalls import Stalls
@@ -27,6 +28,7 @@ from waiting import until
 pytestmark = pytest.mark.mptcp
 
 OTHER_CLIENT = "10.77.0.9"
+ELSEWHERE = "198.51.100.200"  # nobody's
 BYTES_OF_A_ROUND = 3000
 
 
@@ -153,7 +155,8 @@ def test_a_log_in_that_runs_out(site, echo, portal):
     only while it is behind a portal; when that comes back, he is none."""
     portal.log_in()
     site.exit()
-    daemon = site.router()
+    log = site.directory / "access.log"
+    daemon = site.router("--access-log", str(log))
     for _ in range(4):
         hello(daemon, echo.port)
     until(lambda: near("b")[0] in site.bed.endpoints())
@@ -167,6 +170,8 @@ def test_a_log_in_that_runs_out(site, echo, portal):
     hello(daemon, echo.port)
     with daemon.dial(DOOR, 80) as guest:
         assert get(guest, f"http://{DOOR}/")[0] == "302"
+    assert " links=wan-b:" in until(lambda: next((line for line in log.read_text("ascii").splitlines()
+                                                  if f" asked={DOOR}:80 " in line), ""))
     # By that link there is nobody but the portal.
     with pytest.raises(Refused):
         daemon.dial(SERVER4, echo.port)
@@ -264,7 +269,7 @@ class CheckServer:
         self.server.close()
 
 
-WELL = "HTTP/1.0 200 OK\r\n\r\nall is well\n"
+WELL = f"HTTP/1.0 200 OK\r\nSet-Cookie: {4000 * 'a'}\r\n\r\nall is well\n"
 ASK = ("--portal-check", f"http://{SERVER4}/check", "--portal-answer", "all is well")
 
 
@@ -335,22 +340,63 @@ def test_a_link_that_rests_is_not_asked(site, portal, role):
 
 # Router mode: the browser knows nothing of a proxy.
 
-def test_a_browser_in_the_lan(lan, interceptor):
+PREFER = ("--exit", f"{SERVER4}:{PORTS['one']}", "--prefer-name", "yes")
+
+
+@pytest.mark.parametrize("names", [False, True], ids=["addresses", "names"])
+def test_a_browser_in_the_lan(lan, interceptor, tmp_path, names):
+    """names: the exit would get the name, but the portal gets the client, which has found an address."""
+    tokens = hop.write_tokens(tmp_path / "tokens", hop.Token("home").line())
     with Portal(lan.server) as portal:
-        daemon = interceptor("tproxy", *LINK)
+        daemon = interceptor("tproxy", *LINK, *((*PREFER, "--exit-token", str(tokens)) if names else ()))
         daemon.up()
         until(lambda: state(daemon, "b"), lambda seen: seen == "portal")
+        # Whoever goes there by name, too, has opened the door.
         with peers.connect(lan.client, DOOR, 80) as client:
-            status, fields, _ = get(client, f"http://{DOOR}/")
+            status, fields, _ = get(client, f"http://{'log-in.invalid' if names else DOOR}/")
         assert status == "302" and fields["Location"] == PAGE
+        with peers.connect(lan.client, ELSEWHERE, 80) as client:
+            assert get(client, "http://nowhere.invalid/")[1]["Location"] == PAGE
         with peers.connect(lan.client, far("b")[0], 2050) as client:
             assert get(client, f"{PAGE}?ok")[2] == "welcome"
         assert not portal.closed
 
 
-def test_a_login_beside_the_question(site, portal):
+def forged_syn(source: str, to: str, port: int) -> bytes:
+    """With its IPv4 header."""
+    ends = socket.inet_aton(source) + socket.inet_aton(to)
+    tcp = struct.pack("!HHIIBBHHH", 4321, port, 1, 0, 5 << 4, 2, 1024, 0, 0)
+    total = sum(struct.unpack("!16H", ends + struct.pack("!HH", socket.IPPROTO_TCP, len(tcp)) + tcp))
+    total = (total & 0xffff) + (total >> 16)
+    tcp = tcp[:16] + struct.pack("!H", ~(total + (total >> 16)) & 0xffff) + tcp[18:]
+    return struct.pack("!BBHHHBBH", 0x45, 0, 40, 1, 0, 64, socket.IPPROTO_TCP, 0) + ends + tcp
+
+
+def test_a_forged_packet_makes_no_guest(lan, interceptor, serve):
+    """Its sender need not be there. Whoever shakes hands is."""
+    server = serve(peers.echo)
+    lan.client.run("ip", "address", "replace", f"{OTHER_CLIENT}/24", "dev", "lan")
+    with Portal(lan.server):
+        daemon = interceptor("tproxy", *LINK)
+        daemon.up()
+        until(lambda: state(daemon, "b"), lambda seen: seen == "portal")
+        daemon.await_holding()
+        with lan.client.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+            raw.sendto(forged_syn(OTHER_CLIENT, DOOR, 80), (DOOR, 0))
+        until(lambda: daemon.show()["counters"]["held"])
+        with peers.connect(lan.client, SERVER4, server.port, source=OTHER_CLIENT) as victim:
+            victim.sendall(b"hello")
+            assert victim.recv(5, socket.MSG_WAITALL) == b"hello"
+        with peers.connect(lan.client, DOOR, 80, source=OTHER_CLIENT) as guest:
+            assert get(guest, f"http://{DOOR}/")[0] == "302"
+        with peers.connect(lan.client, ELSEWHERE, 80, source=OTHER_CLIENT) as guest:
+            assert get(guest, "http://nowhere.invalid/")[0] == "302"
+
+
+@pytest.mark.parametrize("more", ["", "\r\nSet-Cookie: " + 9000 * "a"], ids=["short", "long"])
+def test_a_login_beside_the_question(site, portal, more):
     """Many portals send on to a page of whoever was asked. Nobody is there but by the door."""
-    portal.location = "http://{host}/login"
+    portal.location = "http://{host}/login" + more
     site.exit()
     daemon = site.router()
     assert await_portal(daemon)["url"] == f"http://{DOOR}/login"

@@ -34,7 +34,7 @@ int portal_door_slot(const union address *address)
 {
 	uint32_t slot;
 
-	if (address->sa.sa_family != AF_INET)
+	if (address->sa.sa_family != AF_INET || address_port(address) != 80)
 		return -1;
 	slot = ntohl(address->in4.sin_addr.s_addr) - FIRST;
 	return slot < LINKS_MAX ? (int)slot : -1;

@@ -14,7 +14,8 @@
 union address portal_door(unsigned int slot);
 union address portal_nobody(unsigned int slot);
 
-/* The slot of the link; -1 if it is no door. */
+/* The slot of the link; -1: it is no door, which has port 80 alone: what pages load by HTTPS makes
+ * nobody a guest. */
 int portal_door_slot(const union address *address);
 
 /* Each returns out, filled with the URL that leads there. */

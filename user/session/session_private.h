@@ -178,7 +178,7 @@ void session_tell_refused(struct session *session, enum cause cause);
 void session_start_transparent(struct session *session);
 
 /* Whether a transparent client's connection can be dialled before it is accepted: not if the name
- * counts that it will send. */
+ * counts that it will send, or that there is somebody who sends. */
 bool session_can_hold(const struct session_env *env, const union address *client,
 		      const union address *to);
 

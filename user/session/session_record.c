@@ -44,7 +44,8 @@ static const struct link_choice *find_link(const struct session *session,
 	const enum ip_family family = local->sa.sa_family == AF_INET6 ? IP_V6 : IP_V4;
 
 	for (size_t i = 0; i < choices->count; i++)
-		if (address_same_ip(&choices->links[i].sources[family], local))
+		if (address_same_ip(&choices->links[i].sources[family], local) ||
+		    address_same_ip(&choices->links[i].portal_sources[family], local))
 			return &choices->links[i];
 	return NULL;
 }

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "intercept/run_redirect.h"
+#include "links/portal_door.h"
 #include "net/way.h"
 #include "session/opening.h"
 #include "session/original_destination.h"
@@ -109,6 +110,9 @@ bool session_can_hold(const struct session_env *env, const union address *client
 {
 	const struct config *config = env->config;
 
+	/* One packet, whose sender may be forged, makes nobody a portal's guest. */
+	if (portal_door_slot(to) >= 0)
+		return false;
 	if (client_speaks_first(address_port(to)) &&
 	    (exits_want_name(config) || config->intercept.bypass_domain_count > 0))
 		return false;

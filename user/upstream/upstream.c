@@ -87,14 +87,6 @@ static void on_exit_dial(void *context, enum dial_event event, const struct dial
 		finish(upstream, event, result);
 }
 
-/* -1: it is no door, which has HTTP alone: what pages load by HTTPS makes nobody a guest. */
-static int door_slot(const struct destination *destination)
-{
-	if (destination->host[0] || destination->port != 80)
-		return -1;
-	return portal_door_slot(&destination->address);
-}
-
 /* A client that opens the door of a portal goes on by that link alone, until it has logged in or
  * some minutes have passed: where a portal's pages lead nobody can know. False: it goes as all do.
  */
@@ -104,7 +96,8 @@ static bool lead_to_portal(struct upstream_dial *upstream)
 	struct destination *destination = &upstream->destination;
 	const struct link_choices *choices = &request->env.links->choices;
 	const double now = loop_clock_s(request->env.loop);
-	const struct link_choice *link = link_choices_portal(choices, door_slot(destination));
+	const struct link_choice *link =
+		link_choices_portal(choices, portal_door_slot(&destination->address));
 
 	if (!request->env.guests || request->egress.kind == EGRESS_NOT_SPECIAL)
 		return false;
@@ -123,6 +116,8 @@ static bool lead_to_portal(struct upstream_dial *upstream)
 		return false;
 	request->by_portal = request->plain = true;
 	request->portal_slot = link->slot;
+	/* Nobody but the client is to have looked it up. */
+	destination_forget_name(destination);
 	return true;
 }
 

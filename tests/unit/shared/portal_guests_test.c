@@ -71,20 +71,23 @@ static void doors(void **state)
 
 	(void)state;
 	for (unsigned int slot = 0; slot < 16; slot++) {
-		const union address door = portal_door(slot);
+		union address door = portal_door(slot);
 		const union address nobody = portal_nobody(slot);
 
 		assert_int_equal(portal_door_slot(&door), slot);
 		/* What a hawserd behind this one asks. */
 		assert_int_equal(portal_door_slot(&nobody), -1);
+		address_set_port(&door, 443);
+		assert_int_equal(portal_door_slot(&door), -1);
 	}
 	assert_string_equal(portal_door_url(15, url), "http://203.0.113.116/");
 	assert_string_equal(portal_nobody_url(15, url), "http://198.51.100.116/");
 	for (size_t i = 0; i < 4; i++) {
 		static const char *const others[] = {"203.0.113.100", "203.0.113.117",
 						     "2001:db8::65", "192.0.2.101"};
-		const union address other = ip(others[i]);
+		union address other = ip(others[i]);
 
+		address_set_port(&other, 80);
 		assert_int_equal(portal_door_slot(&other), -1);
 	}
 }
