@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import hop
 import peers
 from conftest import ROOT
 from daemon import Hawserd
@@ -126,6 +127,21 @@ def test_exit_events(bed, hawserd, program, tmp_path):
     assert back["EXIT"] == "two" and "EXIT_BEFORE" not in back
     assert [each["event"] for each in router.ask("events")["events"]] == [
         event["TEXT"] for event in (changed, none, back)]
+
+
+@pytest.mark.mptcp
+def test_long_names(hawserd, program, tmp_path):
+    """Of exits that are down soon: all are told whole, and what is kept of the text says where it is not."""
+    names = [letter * 200 for letter in "abc"]
+    tokens = hop.write_tokens(tmp_path / "tokens", hop.Token("home").line())
+    file = tmp_path / "conf"
+    file.write_text("".join(f'exit "{name}" {{ address = "{SERVER4}" port = 9 token-file = "{tokens}" }}\n' for name in names)
+                    + f'upstream {{ exit-probe = 0.5 }}\ndaemon {{ on-event = "{program}" }}', "ascii")
+    daemon = hawserd("-c", str(file))
+    seen = until(lambda: events(program), lambda found: found and "EXIT" not in found[-1])
+    assert sorted(seen[0]["EXIT_BEFORE"].split(",")) == names
+    for told, event in zip(seen, daemon.ask("events")["events"]):
+        assert event["event"] == told["TEXT"] or (len(event["event"]) == 159 and event["event"].endswith("..."))
 
 
 def test_one_that_hangs(bare, program):

@@ -16,8 +16,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define VALUES_MAX   16
-#define VARIABLE_MAX 512
+#define VALUES_MAX     16
+#define NAME_MAX_BYTES 512
 
 /* What waits: the variables are malloc'ed; NULL ends them. */
 struct waiting {
@@ -31,9 +31,9 @@ struct on_event {
 	struct waiting queue[HOOKS_WAITING_MAX]; /* a ring */
 	size_t first;
 	size_t count;
-	char event[VARIABLE_MAX]; /* that the program runs for */
-	char runs[VARIABLE_MAX];  /* which one: a reload may have given another since */
-	pid_t pid;		  /* 0: it does not run */
+	char event[EVENT_NAME_MAX]; /* that the program runs for */
+	char runs[NAME_MAX_BYTES];  /* which one: a reload may have given another since */
+	pid_t pid;		    /* 0: it does not run */
 	ev_child child;
 	ev_timer deadline;
 	uint64_t run;
@@ -53,10 +53,9 @@ static void waiting_free(struct waiting *waiting)
 
 static char *make_variable(const char *name, const char *text)
 {
-	char variable[VARIABLE_MAX];
+	char *variable;
 
-	snprintf(variable, sizeof(variable), "HAWSER_%s=%s", name, text);
-	return strdup(variable);
+	return asprintf(&variable, "HAWSER_%s=%s", name, text) < 0 ? NULL : variable;
 }
 
 static int start(struct on_event *on_event, char *const environment[], pid_t *pid)
@@ -257,13 +256,16 @@ static bool fill(struct waiting *waiting, const char *event, const struct hook_v
 static void keep(struct on_event *on_event, const char *event, const struct hook_value *values,
 		 size_t count)
 {
+	static const char cut[] = "...";
 	struct past_event *past = &on_event->past[on_event->past_count++ % EVENTS_KEPT];
 
 	*past = (struct past_event){.time_s = (double)clock_calendar_ms() / 1e3};
 	snprintf(past->event, sizeof(past->event), "%s", event);
 	for (size_t i = 0; i < count; i++)
-		if (strcmp(values[i].name, "TEXT") == 0)
-			snprintf(past->text, sizeof(past->text), "%s", values[i].text);
+		if (strcmp(values[i].name, "TEXT") == 0 &&
+		    snprintf(past->text, sizeof(past->text), "%s", values[i].text) >=
+			    EVENT_TEXT_MAX)
+			memcpy(past->text + EVENT_TEXT_MAX - sizeof(cut), cut, sizeof(cut));
 }
 
 const struct past_event *on_event_past(const struct on_event *on_event, size_t index)

@@ -26,7 +26,7 @@ struct hook_value {
 struct past_event {
 	double time_s; /* since 1970 */
 	char event[EVENT_NAME_MAX];
-	char text[EVENT_TEXT_MAX]; /* its TEXT */
+	char text[EVENT_TEXT_MAX]; /* its TEXT; where that is longer it ends with "..." */
 };
 
 struct on_event_state {

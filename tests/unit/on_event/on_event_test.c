@@ -81,7 +81,7 @@ static void await_lines(uint64_t count, size_t expected)
 {
 	const double until_s = clock_monotonic_s() + WAIT_S;
 	ev_timer wait;
-	char text[4096] = "";
+	char text[1 << 15] = "";
 	FILE *file;
 
 	ev_timer_init(&wait, on_wait, 0.01, 0.01);
@@ -148,6 +148,35 @@ static void a_program_is_told(void **state)
 	read_output(text, sizeof(text));
 	assert_string_equal(text, "link-up|dsl|none|none|a b \"c\" $d|Z|\n");
 	unsetenv("HAWSER_STATE");
+}
+
+/* Where a portal's page is, and 64 exits with names of 255 bytes. */
+static void a_value_is_whole(void **state)
+{
+	static const size_t lengths[] = {505, EVENT_TEXT_MAX, 16384};
+
+	write_program("printf %s \"$HAWSER_TEXT\" > output; echo >> output");
+	on_event_configure(on_event, program, 10);
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
+		char *value = calloc(1, lengths[i] + 2), *got = calloc(1, lengths[i] + 2);
+		const struct hook_value values[] = {{"TEXT", value}};
+
+		assert_true(value && got);
+		memset(value, 'a', lengths[i]);
+		unlink(output);
+		on_event_tell(on_event, "x", values, 1);
+		await_lines(i + 1, 1);
+		read_output(got, lengths[i] + 2);
+		value[lengths[i]] = '\n';
+		assert_string_equal(got, value);
+		/* What is kept tells that it is not. */
+		value[EVENT_TEXT_MAX - 4] = '\0';
+		assert_memory_equal(on_event_past(on_event, i)->text, value, EVENT_TEXT_MAX - 4);
+		assert_string_equal(on_event_past(on_event, i)->text + EVENT_TEXT_MAX - 4, "...");
+		free(value);
+		free(got);
+	}
+	(void)state;
 }
 
 static void one_at_a_time(void **state)
@@ -271,6 +300,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_program_is_told, open_it, close_it),
+		cmocka_unit_test_setup_teardown(a_value_is_whole, open_it, close_it),
 		cmocka_unit_test_setup_teardown(one_at_a_time, open_it, close_it),
 		cmocka_unit_test_setup_teardown(what_waits_is_bounded, open_it, close_it),
 		cmocka_unit_test_setup_teardown(who_hangs_is_killed, open_it, close_it),
