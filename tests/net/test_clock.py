@@ -15,6 +15,7 @@ from handshakes import read
 from stepped import Clock
 from topology import SERVER4
 from waiting import until
+from web import LOCAL, get, samples
 
 HOUR_S = 3600
 STEPS = [-HOUR_S, HOUR_S, -30 * HOUR_S]
@@ -72,6 +73,33 @@ def test_an_exit_that_began_an_hour_ahead(net, clock, echo):
     steps.step(0)
     hello(router, echo.port)
     assert exits(router)["one"]["failures"] == 0
+
+
+@pytest.mark.mptcp
+def test_a_router_that_began_an_hour_behind(net, clock, echo):
+    """As one without a battery does. When its clock is right, nobody is told that the exit's is wrong."""
+    steps = clock()
+    steps.step(-HOUR_S)
+    net.serve("one")
+    router = net.settled("one", more="upstream { when-no-exit = refuse }", prefix=steps.prefix)
+    assert abs(exits(router)["one"]["clock_offset_ms"] - 1000 * HOUR_S) < 60_000
+    steps.step(0)
+    assert abs(exits(router)["one"]["clock_offset_ms"]) < 60_000
+    hello(router, echo.port)
+    assert exits(router)["one"]["failures"] == 0
+
+
+@pytest.mark.mptcp
+@pytest.mark.parametrize("step_s", STEPS)
+def test_when_it_was_reloaded(bed, hawserd, clock, step_s):
+    """Is told by the clock that there is then."""
+    steps = clock()
+    daemon = hawserd(*LOCAL, prefix=steps.prefix)
+    steps.step(step_s)
+    assert daemon.run_cli("reload").returncode == 0
+    for told in (daemon.status()["configuration"]["reload"]["time"],
+                 samples(get(bed.router, "/metrics").text)["hawser_config_reload_timestamp_seconds",]):
+        assert abs(told - (time.time() + step_s)) < 60
 
 
 @pytest.mark.parametrize("step_s", STEPS)

@@ -153,6 +153,6 @@ int reload(struct daemon *daemon)
 	log_collect(NULL, 0);
 	last->failed = err != 0;
 	last->at_s = clock_monotonic_s();
-	last->time_s = (double)clock_now_ms() / 1e3;
+	last->time_s = (double)clock_calendar_ms() / 1e3;
 	return err;
 }

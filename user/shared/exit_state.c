@@ -6,6 +6,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
+
 /* Between two probes of an exit that is down. */
 #define PROBE_DOWN_S 1.
 /* So many answers in a row bring an exit up again: more for one that went down soon after it had
@@ -204,6 +206,9 @@ void exit_state_describe(struct exit_state *exit, struct exit_facts *out)
 	pthread_mutex_lock(&exit->lock);
 	*out = exit->facts;
 	out->clock_offset_ms = exit_state_clock_offset_ms(exit);
+	/* It is that to our clock as it was at the start. */
+	if (out->clock_offset_ms != 0)
+		out->clock_offset_ms += (int64_t)clock_now_ms() - (int64_t)clock_calendar_ms();
 	out->full_s = episode_since_s(&exit->full);
 	for (size_t i = 0; i < exit->avoided_count; i++)
 		out->avoided[i] = exit->avoided[i].address;

@@ -26,8 +26,8 @@ enum exit_health {
 struct exit_facts {
 	enum exit_health state;
 	uint32_t sessions;
-	double rtt_s; /* to its answer, smoothed; 0: unknown */
-	int64_t clock_offset_ms;
+	double rtt_s;		 /* to its answer, smoothed; 0: unknown */
+	int64_t clock_offset_ms; /* how far it is ahead of what this host's clock says now */
 	uint64_t sessions_total;
 	uint64_t probes;
 	uint64_t failures;
