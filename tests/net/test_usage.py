@@ -7,6 +7,7 @@ import fcntl
 import json
 import random
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -15,11 +16,11 @@ import pytest
 import peers
 from daemon import Hawserd
 from exit_net import Net, hello
-from handshakes import NO_PASSWORD, http_connect_request, read, read_http_head, read_socks5_reply, socks5_request
+from handshakes import NO_PASSWORD, http_connect_request, read, read_http_head, read_socks5_reply, socks5, socks5_request
 from links import LINK, bare_bed
 from pattern import MEGABYTE
 from stepped import Clock
-from topology import CLIENT4, SERVER4
+from topology import CLIENT4, CLIENT6, SERVER4
 from waiting import until
 
 DAY_S = 86400
@@ -92,12 +93,49 @@ def test_clients(bed, hawserd, echo):
     table = daemon.run_cli("usage", "--by", "client").stdout.splitlines()
     assert table[0].split() == ["NAME", "ADDRESS", "DOWN", "UP", "TOTAL"]
     assert table[1].split() == [mac, CLIENT4, *"1.5 kB 1.5 kB 3.0 kB".split()]
-    for name in mac, CLIENT4:
+    for name, heading in (mac, []), (CLIENT4, [mac]):
         days = daemon.run_cli("usage", "--by", "client", name).stdout.splitlines()
-        assert len(days) == 2 and days[1].split()[1:] == "1.5 kB 1.5 kB 3.0 kB".split()
+        assert days[:-2] == heading and days[-1].split()[1:] == "1.5 kB 1.5 kB 3.0 kB".split()
     (found,) = usage(daemon, "--by", "client", "--days", "1", mac)["usage"]
     assert [(day["up"], day["down"]) for day in found["days"]] == [(1510, 1510)]
     assert sum(hour["up"] for hour in found["hours"]) == 1510
+
+
+@pytest.mark.mptcp
+def test_one_client_with_two_addresses(bed, hawserd, echo):
+    """It is found by either, however they are written, and whichever it was seen with last."""
+    daemon = hawserd()
+    mac = mac_of(bed, bed.client, "lan")
+    for family, last in (socket.AF_INET, CLIENT4), (socket.AF_INET6, CLIENT6):
+        with daemon.connect(family=family) as client:
+            socks5(client, SERVER4, echo.port)
+            client.sendall(b"hello")
+            read(client, 5)
+        until(daemon.active, lambda active: active == 0)
+        assert usage(daemon, "--by", "client")["usage"][0]["address"] == last
+        for name in CLIENT4, CLIENT6, CLIENT6.replace("::", ":0:0::"):
+            if last == CLIENT6 or name == CLIENT4:
+                (found,) = usage(daemon, "--by", "client", name)["usage"]
+                assert found["name"] == mac and found["days"]
+    assert usage(daemon, "--by", "client", "10.77.0.250")["usage"] == []
+
+
+@pytest.mark.mptcp
+def test_an_address_of_one_after_the_other(hawserd, state):
+    """As DHCP gives them: it is said which day is whose."""
+    state.mkdir()
+    today = int(time.time()) // DAY_S
+    clients = {f"02:00:00:00:00:0{number}": number * 1000 for number in (1, 2)}
+    (state / "history").write_text("hawser-history 1\n" + "".join(
+        f"client {mac} 10.77.0.77\nd {today} {size} 0\n" for mac, size in clients.items()) + "end\n", "ascii")
+    daemon = hawserd("--state-dir", str(state))
+    lines = daemon.run_cli("usage", "--by", "client", "10.77.0.77").stdout.splitlines()
+    assert [lines[0], lines[4]] == sorted(clients, reverse=True) and lines[3] == ""
+    assert [lines[at].split()[1:] for at in (2, 6)] == [f"0 B {size}.0 kB {size}.0 kB".split() for size in (2, 1)]
+    lines = daemon.run_cli("usage", "--by", "client", "02:00:00:00:00:01").stdout.splitlines()
+    assert len(lines) == 2 and lines[1].split()[1:] == "0 B 1.0 kB 1.0 kB".split()
+    done = daemon.run_cli("usage", "--by", "client", "10.77.0.78")
+    assert "no 10.77.0.78" in done.stderr
 
 
 def test_connect_after_a_request(hawserd, echo, origin, tmp_path):

@@ -64,16 +64,25 @@ static void show_totals(struct json_object *answer)
 		table_show(columns, 4, list, add_total, json_text(answer, "by"));
 }
 
-/* Of one, a row for each day. */
+/* Of one, a row for each day; an address may have been that of several, one after the other. */
 static void show_days(struct json_object *answer, const char *name)
 {
 	static const struct column columns[] = {{"DAY", COLUMN_LEFT},
 						{"DOWN", COLUMN_RIGHT},
 						{"UP", COLUMN_RIGHT},
 						{"TOTAL", COLUMN_RIGHT}};
-	struct json_object *one = json_object_array_get_idx(json_member(answer, "usage"), 0);
+	struct json_object *list = json_member(answer, "usage");
+	const size_t count = json_length(list);
 
-	table_show(columns, 4, json_member(one, "days"), add_day, name);
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *one = json_object_array_get_idx(list, i);
+
+		if (count > 1 || strcmp(json_text(one, "name"), name) != 0)
+			printf("%s%s\n", i > 0 ? "\n" : "", json_text(one, "name"));
+		table_show(columns, 4, json_member(one, "days"), add_day, name);
+	}
+	if (count == 0)
+		table_show(columns, 4, list, add_day, name);
 }
 
 static void check_by(const struct arguments *arguments, const char *by)

@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "daemon/report_put.h"
 #include "daemon/usage.h"
 #include "history/history.h"
+#include "net/neighbours.h"
 
 #define DAYS_DEFAULT 30
 
@@ -17,7 +19,25 @@ struct question {
 	uint32_t days;
 	const char *name; /* NULL: all */
 	struct history_time now;
+	/* Of a client's name that is an address: as it is kept, and who has it now; "": nobody. */
+	char address[ADDRESS_TEXT_MAX];
+	char mac[MAC_TEXT_MAX];
 };
+
+/* The kernel may know a client by an address that is not the last one it was seen with. */
+static void find_client(struct question *question)
+{
+	struct destination destination;
+	struct neighbours neighbours;
+
+	if (destination_from_host(&destination, question->name, strlen(question->name), 1) ||
+	    destination.host[0])
+		return;
+	question->name = address_format_ip(&destination.address, question->address);
+	(void)neighbours_load(&neighbours);
+	(void)neighbours_find(&neighbours, &destination.address, question->mac);
+	neighbours_free(&neighbours);
+}
 
 /* NULL, or what is wrong with it. */
 static const char *read_question(struct json_object *request, struct question *out)
@@ -41,6 +61,8 @@ static const char *read_question(struct json_object *request, struct question *o
 		out->days = (uint32_t)json_object_get_int64(days);
 	if (*json_text(request, "name"))
 		out->name = json_text(request, "name");
+	if (out->name && out->by == HISTORY_CLIENT)
+		find_client(out);
 	return NULL;
 }
 
@@ -109,10 +131,11 @@ static int compare(const void *a, const void *b)
 	return (total_of(a) < total_of(b)) - (total_of(a) > total_of(b));
 }
 
-/* By its name, or by its address. */
+/* By its name, or by an address. */
 static bool is_wanted(const struct history_series *series, const struct question *question)
 {
 	return !question->name || strcmp(series->name, question->name) == 0 ||
+	       strcmp(series->name, question->mac) == 0 ||
 	       (*series->address && strcmp(series->address, question->name) == 0);
 }
 
