@@ -137,6 +137,7 @@ def test_live(bare, browser, start, tmp_path):
         browser.until("document.querySelectorAll('#session-table .more').length === 0")
         for span, shape in ("minutes", "path"), ("hours", "rect.bar-down"), ("days", "rect.bar-down"):
             browser.run(f"document.querySelector('[value={span}]').click()")
+            browser.until(f"[...cards.values()].every((card) => card.graph.kind === '{span}')")
             if span != "minutes":  # there is one when a minute has passed
                 browser.until(f"document.querySelectorAll('#link-cards {shape}').length >= 1")
         browser.run("document.querySelector('[value=client]').click()")
@@ -155,6 +156,62 @@ def test_live(bare, browser, start, tmp_path):
     browser.until("document.querySelectorAll('#tiles dd')[2].textContent === '0'")
     assert browser.said == []
     assert all(url.startswith((f"{HERE}/", "data:")) for url in browser.asked)
+
+
+def test_choices(bare, browser, start):
+    """The last one counts, also where an answer to the one before is on its way, or another cause asks then."""
+    daemon = start()
+    with peers.listen(bare.server, mptcp=True) as listening, session(daemon, listening):
+        browser.look_like(1280, 900, dark=False)
+        opened(browser)
+        # What comes once a minute mends it late.
+        browser.run("clearInterval(timers[2])")
+        browser.until("seldom().then(() => /dsl.*lte/.test(document.getElementById('usage-table').textContent))")
+        choose = "(...values) => values.forEach((value) => document.querySelector(`[value='${value}']`).click())"
+        browser.run(f"seldom(); ({choose})('client', 'exit', 'hours', 'days')")
+        browser.until("document.getElementById('usage-table').textContent.includes('Nothing yet.')")
+        browser.until("[...cards.values()].every((card) => card.graph.kind === 'days')")
+        browser.run(f"({choose})('exit', 'link', 'days', 'hours'); seldom()")
+        browser.until("/dsl.*lte/.test(document.getElementById('usage-table').textContent)")
+        browser.until("[...cards.values()].every((card) => card.graph.kind === 'hours')")
+        browser.run(f"({choose})('days', 'seconds')")
+        browser.until("[...cards.values()].every((card) => card.graph.kind === 'seconds')")
+        # So is what is clicked and what comes into sight while all that is slow is asked.
+        browser.run("clearInterval(timers[1])")
+        browser.run("document.getElementById('sessions').scrollIntoView({behavior: 'instant'})")
+        browser.until("document.querySelectorAll('#session-table .more').length === 1")
+        browser.run("slow(); document.querySelector('#session-table .more').click()")
+        browser.until("/upstream: /.test(document.getElementById('session-table').textContent)")
+        assert browser.said == []
+
+
+def test_opened_in_the_background(browser, start):
+    """All is there as soon as somebody looks."""
+    start()
+    browser.call("Page.addScriptToEvaluateOnNewDocument",
+                 source="let away = true; Object.defineProperty(document, 'hidden', { get: () => away });")
+    browser.look_like(1280, 900, dark=False)
+    browser.go(f"{HERE}/")
+    browser.run("clearInterval(timers[2])")
+    assert text(browser, "#usage-table tbody") == "…" and not any("/api/" in url for url in browser.asked)
+    browser.run("away = false; document.dispatchEvent(new Event('visibilitychange'))")
+    browser.until("document.getElementById('usage-table').querySelector('tbody').textContent !== '…'")
+
+
+def test_what_could_not_be_had(browser, start):
+    """As when too many ask: the next one asks, not that in a minute."""
+    start()
+    browser.call("Page.addScriptToEvaluateOnNewDocument", source="""const had = window.fetch; let refused = 0;
+        window.fetch = (url, ...more) => url.includes("usage") && !refused++ ? Promise.reject(new Error("busy")) : had(url, ...more);""")
+    browser.look_like(1280, 900, dark=False)
+    opened(browser)
+    browser.run("clearInterval(timers[2])")
+    browser.until("refused > 1 && document.getElementById('usage-table').querySelector('tbody').textContent !== '…'")
+    browser.run("refused = 0; document.querySelector('[value=days]').click()")
+    browser.until("refused > 1 && [...cards.values()].every((card) => card.graph.kind === 'days')")
+    # Nor does a link that comes wait for its graph.
+    browser.run("cards.get('dsl').node.remove(); cards.delete('dsl')")
+    browser.until("cards.has('dsl') && cards.get('dsl').graph.kind === 'days'")
 
 
 @pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
