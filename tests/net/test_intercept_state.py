@@ -13,7 +13,7 @@ from functools import partial
 
 import pytest
 
-from lan import CLIENTS, METHODS, SERVERS, asks
+from lan import CLIENTS, METHODS, PORT, SERVERS, asks
 from lan_fixtures import interceptor, lan, serve  # pylint: disable=unused-import
 from repeated import Repeated
 from tcx import tcx_detach, tcx_programs
@@ -370,6 +370,37 @@ def test_a_reload_changes_what_is_in_force(lan, interceptor, serve, tmp_path):
     daemon.signal(signal.SIGHUP)
     until(lambda: asks(lan, SERVER4, server.port) == CLIENT4)
     assert daemon.show()["method"] == "tproxy"
+    assert kept(daemon)["put_back"] == 0
+
+
+@pytest.mark.parametrize("method", ["tproxy", "redirect"])
+def test_a_reload_leaves_what_an_up_would(lan, interceptor, tmp_path, method):
+    """And nothing of what was in force before."""
+    file = tmp_path / "conf"
+    listeners = "".join(f'listen "t{at}" {{ address = "{at}:{PORT}"  transparent = on }}\n'
+                        for at in (("127.0.0.1", "[::1]") if method == "tproxy" else ("0.0.0.0", "[::]")))
+
+    def write(first: str, auto: str, bypass: str) -> None:
+        file.write_text(f'intercept {{ method = {method}  lan = {{ "lan" }}  connect-first = {first}  '
+                        f'auto-bypass = {auto}  bypass-destination = {{ {bypass} }} }}\n{listeners}', "ascii")
+
+    def objects() -> list[str]:
+        """In the order of their names, not of their making."""
+        _, begins, rest = lan.steering().partition("table inet hawser {\n")
+        assert begins
+        return sorted(rest.partition("\n}")[0].split("\n\n"))
+
+    write("yes", "yes", '"198.51.100.0/25", "203.0.113.9"')
+    daemon = interceptor(method, "-c", str(file), listeners=("--log-level", "debug"))
+    daemon.up()
+    for words in ("yes", "no", '"198.51.100.0/24", "198.51.100.128/25", "2001:db8::/32"'), ("no", "yes", ""), \
+            ("no", "no", '"198.51.100.7"'), ("yes", "yes", '"203.0.113.0/24"'):
+        write(*words)
+        done = daemon.run_cli("reload")
+        assert done.returncode == 0, done.stderr
+        changed = objects()
+        daemon.up()
+        assert changed == objects()
     assert kept(daemon)["put_back"] == 0
 
 

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,11 +22,12 @@ import peers
 from crossing import Crossing
 from daemon import ALLOW, LISTEN
 from handshakes import read
+from lan import METHODS, asks, seen_by_server
 from links import LINK
 from manager import Manager, ask
 from pattern import MEGABYTE
 from repeated import Repeated
-from topology import CLIENT4, LAN4, LAN6, SERVER4
+from topology import CLIENT4, LAN4, LAN6, LAN_PREFIX4, SERVER4, near
 from waiting import until
 
 pytestmark = pytest.mark.mptcp
@@ -59,6 +61,20 @@ def manage(bed, serve) -> Iterator:
 @pytest.fixture
 def echo(serve):
     return serve(peers.echo, mptcp=True)
+
+
+@pytest.fixture
+def ask_server(bed, serve) -> Iterator:
+    """Whom the server sees when a client of the LAN connects to it, which the router would forward by itself."""
+    server = serve(seen_by_server)
+    with bed.router.setting("ipv4/ip_forward", 1):
+        bed.client.run("ip", "route", "add", "default", "via", LAN4)
+        bed.server.run("ip", "route", "add", LAN_PREFIX4, "via", near("a")[0])
+        try:
+            yield lambda: asks(bed, SERVER4, server.port)
+        finally:
+            bed.client.run("ip", "route", "del", "default")
+            bed.server.run("ip", "route", "del", LAN_PREFIX4)
 
 
 @contextlib.contextmanager
@@ -222,6 +238,33 @@ def test_an_upgrade_refuses_nobody(bed, manage, echo, tmp_path, method):
     # The last one takes all of it back.
     manager.close_gently()
     assert "table inet hawser" not in bed.router.run("nft", "list", "tables")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_lan_is_not_routed_meanwhile(bed, manage, ask_server, tmp_path, method):
+    """By an upgrade, a reload that changes the rules, and one that does not."""
+    file = tmp_path / "conf"
+    listener = "0.0.0.0:1090" if method == "redirect" else "127.0.0.1:1090"
+
+    def write(port: int) -> None:
+        file.write_text(f'intercept {{ up = yes  method = {method}  lan = {{ "lan" }}  bypass-port = {{ {port} }} }}\n'
+                        f'listen "t" {{ address = "{listener}"  transparent = on }}\n', "ascii")
+
+    write(9)
+    manager = manage("-c", str(file), "--keeper")
+    manager.start()
+    until(ask_server, lambda seen: seen != CLIENT4)
+    seen: Counter[str] = Counter()
+    with Repeated(lambda: seen.update([ask_server()]), pause_s=0.01) as asking:
+        for change in "upgrade", "upgrade", "reload", "rules", "reload", "rules":
+            if change == "rules":
+                write(9 + asking.made)
+            done = run_cli(manager, "upgrade" if change == "upgrade" else "reload")
+            assert done.returncode == 0, (done.stderr, manager.log()[-3000:])
+            made = asking.made
+            until(lambda: asking.made >= made + 20)  # pylint: disable=cell-var-from-loop
+            assert CLIENT4 not in seen, (change, seen)
+    assert not asking.failed, asking.failed
 
 
 def carried(manager: Manager, by: str = "client") -> int:

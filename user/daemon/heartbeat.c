@@ -26,14 +26,18 @@
 /* What first packets may be held; INTERCEPT_HOLD_GROUP is read. */
 #define HOLDING "holding"
 
+struct families {
+	struct nft_set_element list[2];
+	size_t count;
+};
+
 struct heartbeat {
 	struct ev_loop *loop;
 	struct ev_timer beat;
-	struct nft_set_element families[2]; /* that are listened for */
-	size_t family_count;
-	struct steer_maps maps; /* open during a beat: `up` may replace them at any time */
-	int complained;		/* of this -errno last */
-	int maps_complained;	/* the same, of the maps */
+	struct families families; /* that are listened for */
+	struct steer_maps maps;	  /* open during a beat: `up` may replace them at any time */
+	int complained;		  /* of this -errno last */
+	int maps_complained;	  /* the same, of the maps */
 	bool paused;
 	/* As a beat found it: each would have the kernel look for the module. */
 	bool without_nftables;
@@ -105,7 +109,7 @@ static void heartbeat_beat_map(struct heartbeat *heartbeat, bool alive)
 
 static void heartbeat_beat_sets(struct heartbeat *heartbeat)
 {
-	const int err = nft_set_renew(ALIVE, heartbeat->families, heartbeat->family_count,
+	const int err = nft_set_renew(ALIVE, heartbeat->families.list, heartbeat->families.count,
 				      ALIVE_TIMEOUT_MS);
 
 	if (nft_is_absent(err)) {
@@ -113,7 +117,7 @@ static void heartbeat_beat_sets(struct heartbeat *heartbeat)
 		return;
 	}
 	if (worker_holds(heartbeat->workers[0]))
-		(void)nft_set_renew(HOLDING, heartbeat->families, heartbeat->family_count,
+		(void)nft_set_renew(HOLDING, heartbeat->families.list, heartbeat->families.count,
 				    ALIVE_TIMEOUT_MS);
 	if (err && err != -ENOENT && err != heartbeat->complained) {
 		log_warning("nftables: cannot tell the rules that hawserd runs: %s; 'hawser "
@@ -152,72 +156,99 @@ struct heartbeat *heartbeat_open(struct ev_loop *loop, struct worker *const *wor
 	return heartbeat;
 }
 
-static void heartbeat_add_family(struct heartbeat *heartbeat, uint8_t protocol)
+static bool has_family(const struct families *families, uint8_t protocol)
 {
-	const struct nft_set_element element = {.key = {protocol}, .key_len = 1};
+	for (size_t i = 0; i < families->count; i++)
+		if (families->list[i].key[0] == protocol)
+			return true;
+	return false;
+}
 
-	for (size_t i = 0; i < heartbeat->family_count; i++)
-		if (heartbeat->families[i].key[0] == protocol)
-			return;
-	heartbeat->families[heartbeat->family_count++] = element;
+static struct families families_of(const struct config *config)
+{
+	struct families families = {.count = 0};
+
+	for (size_t i = 0; i < config->listen_count; i++) {
+		const struct listen_config *listen = &config->listen[i];
+		const uint8_t protocol =
+			listen->address.sa.sa_family == AF_INET6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
+
+		if (listen->transparent && !has_family(&families, protocol))
+			families.list[families.count++] =
+				(struct nft_set_element){.key = {protocol}, .key_len = 1};
+	}
+	return families;
+}
+
+/* One by one: what has timed out already cannot be deleted. */
+static void delete_from(const struct heartbeat *heartbeat, const char *set,
+			const struct families *except)
+{
+	const struct families *families = &heartbeat->families;
+
+	for (size_t i = 0; i < families->count && !heartbeat->without_nftables; i++)
+		if (!except || !has_family(except, families->list[i].key[0]))
+			(void)nft_set_delete(set, &families->list[i], 1);
 }
 
 void heartbeat_start(struct heartbeat *heartbeat, const struct config *config)
 {
-	heartbeat_stop(heartbeat);
+	const struct families families = families_of(config);
+
 	heartbeat->without_nftables = false;
 	heartbeat->auto_bypass = config->intercept.auto_bypass;
 	heartbeat->expiry_ms = (uint64_t)(config->tcp_only.expiry_s * 1e3);
-	for (size_t i = 0; i < config->listen_count; i++) {
-		const struct listen_config *listen = &config->listen[i];
-
-		if (listen->transparent)
-			heartbeat_add_family(heartbeat, listen->address.sa.sa_family == AF_INET6
-								? NFPROTO_IPV6
-								: NFPROTO_IPV4);
+	if (families.count == 0) {
+		heartbeat_stop(heartbeat);
+		return;
 	}
-	if (heartbeat->family_count > 0) {
-		ev_timer_again(heartbeat->loop, &heartbeat->beat);
-		heartbeat_on_beat(heartbeat->loop, &heartbeat->beat, 0);
-	}
+	delete_from(heartbeat, ALIVE, &families);
+	delete_from(heartbeat, HOLDING, &families);
+	heartbeat->families = families;
+	ev_timer_again(heartbeat->loop, &heartbeat->beat);
+	heartbeat_on_beat(heartbeat->loop, &heartbeat->beat, 0);
 }
 
 static void heartbeat_say_dead(struct heartbeat *heartbeat)
 {
-	if (heartbeat->family_count > 0) {
+	if (heartbeat->families.count > 0) {
 		heartbeat_beat_map(heartbeat, false);
 		steer_maps_close(&heartbeat->maps);
 	}
-	/* One by one: what has timed out already cannot be deleted. */
-	for (size_t i = 0; i < heartbeat->family_count && !heartbeat->without_nftables; i++) {
-		(void)nft_set_delete(ALIVE, &heartbeat->families[i], 1);
-		(void)nft_set_delete(HOLDING, &heartbeat->families[i], 1);
-	}
+	delete_from(heartbeat, ALIVE, NULL);
+	delete_from(heartbeat, HOLDING, NULL);
 }
 
 void heartbeat_stop(struct heartbeat *heartbeat)
 {
 	ev_timer_stop(heartbeat->loop, &heartbeat->beat);
 	heartbeat_say_dead(heartbeat);
-	heartbeat->family_count = 0;
+	heartbeat->families.count = 0;
+}
+
+void heartbeat_hold_no_more(const struct heartbeat *heartbeat)
+{
+	delete_from(heartbeat, HOLDING, NULL);
 }
 
 void heartbeat_leave(struct heartbeat *heartbeat)
 {
 	ev_timer_stop(heartbeat->loop, &heartbeat->beat);
-	heartbeat->family_count = 0;
+	heartbeat_hold_no_more(heartbeat);
+	heartbeat->families.count = 0;
 }
 
 void heartbeat_pause(struct heartbeat *heartbeat, bool paused)
 {
 	if (paused && !heartbeat->paused)
 		heartbeat_say_dead(heartbeat);
-	/* What is in force now may have brought nftables with it. */
-	if (!paused)
-		heartbeat->without_nftables = false;
-	if (!paused && heartbeat->paused && ev_is_active(&heartbeat->beat))
-		ev_feed_event(heartbeat->loop, &heartbeat->beat, EV_TIMER);
 	heartbeat->paused = paused;
+	if (paused)
+		return;
+	/* What is in force now may have brought nftables with it, and knows of no beat. */
+	heartbeat->without_nftables = false;
+	if (ev_is_active(&heartbeat->beat))
+		heartbeat_on_beat(heartbeat->loop, &heartbeat->beat, 0);
 }
 
 void heartbeat_end_taken(struct heartbeat *heartbeat)

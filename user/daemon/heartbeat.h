@@ -16,17 +16,21 @@ struct worker;
 struct heartbeat *heartbeat_open(struct ev_loop *loop, struct worker *const *workers,
 				 size_t worker_count);
 
-/* Beats from now on, if config has transparent listeners; all workers listen on them. */
+/* Beats from now on, if config has transparent listeners; all workers listen on them. Of families
+ * that it has no more, new connections are routed. */
 void heartbeat_start(struct heartbeat *heartbeat, const struct config *config);
 
 /* New connections are routed from now on, by any method that asks. */
 void heartbeat_stop(struct heartbeat *heartbeat);
 
-/* Stops without a word, as another hawserd beats. */
+/* No first packet is dropped any more to be held. */
+void heartbeat_hold_no_more(const struct heartbeat *heartbeat);
+
+/* Stops, but says no more than that, as another hawserd beats. */
 void heartbeat_leave(struct heartbeat *heartbeat);
 
-/* Says no more, or again, that hawserd lives, so that new connections are routed; the rest goes on.
- */
+/* paused: says no more that hawserd lives, so that new connections are routed; the rest goes on.
+ * Else says it at once, as to rules that have been loaded anew. */
 void heartbeat_pause(struct heartbeat *heartbeat, bool paused);
 
 /* Rules bring nothing more, also of what they have brought: ends it (session_end_taken()), as a

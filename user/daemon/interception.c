@@ -176,8 +176,8 @@ static bool has_changed(const struct interception *in, const struct intercept_pl
 	return changed;
 }
 
-static void keep(struct interception *in, const struct intercept_plan *plan,
-		 struct json_object *settings, bool fresh, const struct intercept_events *events)
+static void keep(struct interception *in, struct intercept_plan *plan, struct json_object *settings,
+		 bool fresh, const struct intercept_events *events)
 {
 	struct intercept_fault fault = {0};
 	const bool broken = is_broken(in);
@@ -212,6 +212,7 @@ static void keep(struct interception *in, const struct intercept_plan *plan,
 					"the content of the nftables table " INTERCEPT_TABLE);
 	}
 	if (lacks || is_new || broken) {
+		plan->in_force = !lacks && !broken;
 		put_in_force(in, plan, lacks && !is_new && !fresh ? fault.seen : "");
 		return;
 	}

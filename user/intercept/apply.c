@@ -70,14 +70,21 @@ static bool run(const char *commands, struct intercept_fault *fault)
 	return done;
 }
 
-static bool load_rules(const struct intercept_plan *plan, struct intercept_fault *fault)
+static bool load_text(char *text, struct intercept_fault *fault)
 {
-	char *text = nft_rules_text(plan);
-	bool done =
+	const bool done =
 		text ? run(text, fault) : intercept_blame(fault, "nftables: %s", strerror(ENOMEM));
 
 	free(text);
 	return done;
+}
+
+static bool load_rules(const struct intercept_plan *plan, struct intercept_fault *fault)
+{
+	struct intercept_fault ignored;
+
+	return (plan->in_force && has_table() && load_text(nft_rules_change(plan), &ignored)) ||
+	       load_text(nft_rules_text(plan), fault);
 }
 
 static bool load_program(const struct intercept_plan *plan, struct intercept_fault *fault)

@@ -10,7 +10,8 @@
  * A transaction does not make everything valid at one moment: sets of intervals get their elements
  * after the rules that look into them (nf_tables_commit() as in 6.18.44, where a packet in between
  * finds them empty). So no method takes anything until a second transaction, or hawserd, says so in
- * a set that has been empty. */
+ * a set that has been empty. To change a table that is in force, sets are kept: each has its old
+ * elements until it has the new ones. */
 #include "intercept/nft_rules.h"
 
 #include <json-c/json.h>
@@ -31,6 +32,21 @@
 #define AUTO_BYPASS_MAX "16384"
 
 static const char *const family_names[INTERCEPT_FAMILIES] = {"ipv4", "ipv6"};
+
+#define AUTO_BYPASS4                                                                               \
+	"auto_bypass4 { type ipv4_addr . inet_service; flags timeout; size " AUTO_BYPASS_MAX "; }"
+#define AUTO_BYPASS6                                                                               \
+	"auto_bypass6 { type ipv6_addr . inet_service; flags timeout; size " AUTO_BYPASS_MAX "; }"
+#define HOLDING "holding { type nf_proto; flags timeout; }"
+
+/* Their elements are the plan's. */
+static const char *const listed_sets[] = {"lan",
+					  "bypass_destination4",
+					  "bypass_destination6",
+					  "bypass_source4",
+					  "bypass_source6",
+					  "bypass_port",
+					  "bypass_mac"};
 
 enum pick { PICK_ALL, PICK_IPV4, PICK_IPV6 };
 
@@ -71,17 +87,13 @@ static void put_sets(FILE *out, const struct intercept_plan *plan)
 	put_set(out, "bypass_port", port, json_member(plan->bypass, "port"), PICK_ALL);
 	put_set(out, "bypass_mac", "ether_addr", json_member(plan->bypass, "mac"), PICK_ALL);
 	if (plan->auto_bypass)
-		fputs("\tset auto_bypass4 {\n\t\ttype ipv4_addr . inet_service\n"
-		      "\t\tflags timeout\n\t\tsize " AUTO_BYPASS_MAX "\n\t}\n"
-		      "\tset auto_bypass6 {\n\t\ttype ipv6_addr . inet_service\n"
-		      "\t\tflags timeout\n\t\tsize " AUTO_BYPASS_MAX "\n\t}\n",
-		      out);
+		fputs("\tset " AUTO_BYPASS4 "\n\tset " AUTO_BYPASS6 "\n", out);
 	if (plan->method == INTERCEPT_REDIRECT)
 		fputs("\tset alive {\n\t\ttype nf_proto\n\t\tflags timeout\n\t}\n", out);
 	else
 		fputs("\tset ready {\n\t\ttype nf_proto\n\t}\n", out);
 	if (plan->hold)
-		fputs("\tset holding {\n\t\ttype nf_proto\n\t\tflags timeout\n\t}\n", out);
+		fputs("\tset " HOLDING "\n", out);
 }
 
 /* What is left alone by any method. */
@@ -241,18 +253,9 @@ static void put_redirect(FILE *out, const struct intercept_plan *plan)
 	fputs("\t}\n", out);
 }
 
-char *nft_rules_text(const struct intercept_plan *plan)
+static void put_table(FILE *out, const struct intercept_plan *plan)
 {
-	char *text = NULL;
-	size_t len = 0;
-	FILE *out = open_memstream(&text, &len);
-
-	if (!out)
-		return NULL;
-	/* To delete what may not be there, it is added first. */
-	fputs("add table " INTERCEPT_TABLE "\n"
-	      "delete table " INTERCEPT_TABLE "\n"
-	      "table " INTERCEPT_TABLE " {\n"
+	fputs("table " INTERCEPT_TABLE " {\n"
 	      "\tcounter caught { }\n\tcounter bypassed { }\n\tcounter local { }\n"
 	      "\tcounter missed { }\n",
 	      out);
@@ -270,8 +273,67 @@ char *nft_rules_text(const struct intercept_plan *plan)
 	else
 		put_tproxy(out, plan);
 	fputs("}\n", out);
+}
+
+/* To delete what may not be there, it is added first. */
+static void put_removal(FILE *out, const char *kind, const char *object)
+{
+	fprintf(out, "add %s " INTERCEPT_TABLE " %s\n", kind, object);
+	fprintf(out, "delete %s " INTERCEPT_TABLE " %.*s\n", kind, (int)strcspn(object, " "),
+		object);
+}
+
+/* What a plan before may have had, and no rule uses any more. */
+static void put_removals(FILE *out, const struct intercept_plan *plan)
+{
+	if (!plan->hold && plan->method == INTERCEPT_TPROXY) {
+		put_removal(out, "chain", "postrouting");
+		put_removal(out, "set", HOLDING);
+		put_removal(out, "counter", "held");
+	}
+	if (!plan->auto_bypass) {
+		put_removal(out, "set", AUTO_BYPASS4);
+		put_removal(out, "set", AUTO_BYPASS6);
+		put_removal(out, "counter", "auto_bypassed");
+	}
+	if (!plan->needs_route)
+		put_removal(out, "counter", "unroutable");
+}
+
+static void put_flush(FILE *out)
+{
+	fputs("flush table " INTERCEPT_TABLE "\n", out);
+	for (size_t i = 0; i < sizeof(listed_sets) / sizeof(*listed_sets); i++)
+		fprintf(out, "flush set " INTERCEPT_TABLE " %s\n", listed_sets[i]);
+}
+
+static char *write_text(const struct intercept_plan *plan, bool change)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return NULL;
+	if (change)
+		put_flush(out);
+	else
+		fputs("add table " INTERCEPT_TABLE "\ndelete table " INTERCEPT_TABLE "\n", out);
+	put_table(out, plan);
+	if (change)
+		put_removals(out, plan);
 	if (fclose(out) == 0)
 		return text;
 	free(text);
 	return NULL;
+}
+
+char *nft_rules_text(const struct intercept_plan *plan)
+{
+	return write_text(plan, false);
+}
+
+char *nft_rules_change(const struct intercept_plan *plan)
+{
+	return write_text(plan, true);
 }

@@ -26,6 +26,7 @@ struct intercept_plan {
 	bool hold;		    /* first packets, until hawserd admits them; by TPROXY */
 	bool needs_route;	    /* what has none is left alone */
 	bool transparent_source;    /* hawserd has connections from clients' addresses */
+	bool in_force;		    /* an earlier plan is, as it was, and is to be changed */
 	uint32_t auto_bypass;	    /* one in so many to what has no MPTCP is taken; 0: all are */
 	union address listener[INTERCEPT_FAMILIES]; /* AF_UNSPEC: the family is left alone */
 };
@@ -34,5 +35,10 @@ struct intercept_plan {
  * nothing is taken before INTERCEPT_READY, in a transaction of its own. malloc'ed; NULL when out of
  * memory. */
 char *nft_rules_text(const struct intercept_plan *plan);
+
+/* The same for a table of an earlier plan that is in force: it takes connections all the time, and
+ * what hawserd said in sets, and the counters, stay. The kernel refuses that for a table of another
+ * method or version. */
+char *nft_rules_change(const struct intercept_plan *plan);
 
 #endif

@@ -149,6 +149,36 @@ static void auto_bypass_lets_some_through(void **state)
 	json_object_put(plan.lan);
 }
 
+static void a_table_in_force_is_changed(void **state)
+{
+	struct intercept_plan plan = {.method = INTERCEPT_TPROXY,
+				      .lan = json_tokener_parse("[\"lan\"]"),
+				      .hold = true,
+				      .auto_bypass = 32};
+	char *text = nft_rules_change(&plan);
+
+	(void)state;
+	assert_non_null(text);
+	ASSERT_HAS(text, "flush table inet hawser\nflush set inet hawser lan\n");
+	ASSERT_HAS(text, "flush set inet hawser bypass_mac\n");
+	ASSERT_LACKS(text, "delete table");
+	ASSERT_LACKS(text, "flush set inet hawser ready");
+	/* What it uses stays, with its elements. */
+	ASSERT_LACKS(text, "delete set");
+	ASSERT_LACKS(text, "delete chain");
+	ASSERT_HAS(text, "delete counter inet hawser unroutable\n");
+	free(text);
+	plan.hold = false;
+	plan.auto_bypass = 0;
+	text = nft_rules_change(&plan);
+	assert_non_null(text);
+	ASSERT_HAS(text, "delete set inet hawser holding\n");
+	ASSERT_HAS(text, "delete set inet hawser auto_bypass6\n");
+	ASSERT_HAS(text, "delete chain inet hawser postrouting\n");
+	free(text);
+	json_object_put(plan.lan);
+}
+
 static void assert_json(struct json_object *object, const char *key, const char *expected)
 {
 	struct json_object *value = NULL;
@@ -226,6 +256,7 @@ int main(void)
 		cmocka_unit_test(sets_have_what_is_bypassed),
 		cmocka_unit_test(first_packets_are_held_where_they_can_be),
 		cmocka_unit_test(auto_bypass_lets_some_through),
+		cmocka_unit_test(a_table_in_force_is_changed),
 		cmocka_unit_test(no_table_is_down),
 		cmocka_unit_test(a_listing_is_understood),
 		cmocka_unit_test(other_text_is_no_listing),
