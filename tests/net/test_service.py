@@ -396,6 +396,34 @@ def test_an_upgrade_that_fails_changes_nothing(bed, manage, echo, tmp_path):
     assert run_cli(manager, "upgrade").returncode == 0
 
 
+@pytest.mark.parametrize("change", ["one more", "one less"])
+def test_what_fails_late_leaves_the_sockets_as_they_were(bed, manage, echo, tmp_path, change):
+    """With the keeper and with the manager, so that nobody waits where no one accepts, and the next upgrade finds all."""
+    file = tmp_path / "conf"
+    access = f'access {{ allow = {{ "{CLIENT4}" }} }}\n'
+    text = access + f'listen "a" {{ address = "{LAN4}:1080" }}\n'
+    more = text + f'listen "b" {{ address = "{LAN4}:1086" }}\n'
+    before, after = (text, more) if change == "one more" else (more, text)
+    file.write_text(before, "ascii")
+    manager = manage("-c", str(file), "--keeper")
+    manager.start()
+    kept = set(manager.store)
+    file.write_text(f'daemon {{ access-log = "/nowhere/log" }}\n{after}', "ascii")
+    done = run_cli(manager, "upgrade")
+    assert done.returncode == 1 and "the old one goes on" in done.stderr, done
+    assert set(manager.store) == kept
+    if change == "one more":
+        with pytest.raises(ConnectionRefusedError):
+            peers.connect(bed.client, LAN4, 1086, False, "")
+    for content, command in (after, "reload"), (before, "reload"), (before, "upgrade"), (after, "upgrade"):
+        file.write_text(content, "ascii")
+        done = run_cli(manager, command)
+        assert done.returncode == 0, (command, done.stderr)
+        with session(bed, echo.port) as client:
+            goes_on(client)
+    assert len(manager.store) == 1 + (change == "one more")
+
+
 def test_without_a_keeper_there_is_no_upgrade(hawserd):
     done = hawserd().run_cli("upgrade")
     assert done.returncode == 1 and "started without --keeper" in done.stderr

@@ -336,7 +336,6 @@ static int run(struct daemon *daemon)
 	if (err)
 		return err;
 	inherited_close();
-	listen_set_keep(&daemon->listening);
 	daemon->loop = ev_default_loop(EVFLAG_AUTO | EVFLAG_NOENV);
 	if (!daemon->loop) {
 		log_error("cannot start: no event loop: neither epoll nor poll works");
@@ -439,6 +438,9 @@ static int run(struct daemon *daemon)
 	announce(daemon->config, daemon->sockmap, daemon->packets, daemon->local);
 	heap_keep_tables(false);
 	code_pages_forget();
+	/* Not before: the one that serves goes on with what is kept if this one fails. */
+	inherited_forget();
+	listen_set_keep(&daemon->listening);
 	service_ready(daemon);
 	ev_run(daemon->loop, 0);
 	return 0;

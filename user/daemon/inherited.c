@@ -89,7 +89,8 @@ size_t inherited_find(const union address *address, int *fds, size_t size)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < inherited_count; i++) {
-		if (found < size && address_port(&inherited[i].address) == address_port(address) &&
+		if (found < size && inherited[i].fd >= 0 &&
+		    address_port(&inherited[i].address) == address_port(address) &&
 		    address_same_ip(&inherited[i].address, address))
 			fds[found++] = inherited[i].fd;
 		else
@@ -107,9 +108,14 @@ void inherited_close(void)
 		log_warning("a socket on %s, which this hawserd was started with, is not wanted: "
 			    "no listener, or fewer workers",
 			    address_format(&inherited[i].address, text));
-		/* Whoever keeps it would have clients wait there for ever. */
-		inherited_tell("FDSTOREREMOVE=1\nFDNAME=listen-%s", &inherited[i].address, NULL, 0);
 		close(inherited[i].fd);
+		inherited[i].fd = -1;
 	}
+}
+
+void inherited_forget(void)
+{
+	for (size_t i = 0; i < inherited_count; i++)
+		inherited_tell("FDSTOREREMOVE=1\nFDNAME=listen-%s", &inherited[i].address, NULL, 0);
 	inherited_count = 0;
 }

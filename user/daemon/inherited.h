@@ -20,9 +20,12 @@ void inherited_take(void);
  * their number. */
 size_t inherited_find(const union address *address, int *fds, size_t size);
 
-/* Closes those that nobody wanted, with a warning, and has their keeper forget all of that address:
- * what is wanted of it is to be kept anew. */
+/* Closes those that nobody wanted, with a warning. None is found any more. */
 void inherited_close(void);
+
+/* After that, when this process is sure to serve: has their keeper, who would have clients wait
+ * there for ever, forget all of such an address. What is wanted of it is to be kept anew. */
+void inherited_forget(void);
 
 /* Tells the keeper of sockets, by a line of sd_notify(3) with %s for the name of the address. */
 void inherited_tell(const char *format, const union address *address, const int *fds, size_t count)

@@ -64,6 +64,8 @@ class Manager:
         for _, kind, data in ancillary:
             if kind == socket.SCM_RIGHTS:
                 fds = list(array.array("i", data[:len(data) // 4 * 4]))
+                for fd in fds:
+                    os.set_inheritable(fd, False)  # else one that drains would listen on
             else:
                 pid = int.from_bytes(data[:4], "little")
         if fields.get("FDSTORE") == "1":
