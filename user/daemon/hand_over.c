@@ -9,6 +9,7 @@
 #include "daemon/heartbeat.h"
 #include "daemon/interception.h"
 #include "daemon/usage.h"
+#include "daemon/worker.h"
 #include "links/announced.h"
 #include "links/left_behind.h"
 #include "links/links.h"
@@ -66,7 +67,9 @@ void hand_over(struct daemon *daemon)
 	(void)prctl(PR_SET_PDEATHSIG, 0);
 	/* The other one beats already. */
 	heartbeat_leave(daemon->heartbeat);
-	if (!drain_has_begun(daemon))
+	if (!drain_has_begun(daemon)) {
+		worker_admit_held(daemon->workers[0]);
 		drain_begin(daemon);
+	}
 	let_go(daemon);
 }

@@ -122,6 +122,8 @@ static int take(struct daemon *daemon)
 
 	daemon->listening = listening;
 	local_listen(daemon->local, new->listen, new->listen_count);
+	if (!config_connects_first(new))
+		heartbeat_hold_no_more(daemon->heartbeat);
 	daemon_configure_workers(daemon, true);
 	daemon_configure_web(daemon);
 	/* In this order: of an address that is in both, the new ones are kept. */

@@ -270,9 +270,13 @@ static void worker_do_configure(struct worker *worker, void *argument)
 		session_recall_all(&worker->env);
 	if (worker->prober)
 		exit_prober_configure(worker->prober, worker->env.config);
-	if (worker->hold)
-		hold_configure(worker->hold,
-			       call->fds && config_connects_first(worker->env.config));
+	if (worker->hold) {
+		const bool wanted = call->fds && config_connects_first(worker->env.config);
+
+		if (call->fds && !wanted)
+			hold_admit_all(worker->hold);
+		hold_configure(worker->hold, wanted);
+	}
 }
 
 void worker_configure(struct worker *worker, const struct config *config, const int *fds)
@@ -287,6 +291,17 @@ void worker_configure(struct worker *worker, const struct config *config, const 
 		}
 	}
 	worker_call(worker, worker_do_configure, &call);
+}
+
+static void worker_do_admit_held(struct worker *worker, void *argument)
+{
+	(void)argument;
+	hold_admit_all(worker->hold);
+}
+
+void worker_admit_held(struct worker *worker)
+{
+	worker_call(worker, worker_do_admit_held, NULL);
 }
 
 static void worker_do_drain(struct worker *worker, void *argument)

@@ -71,6 +71,9 @@ struct session_row *worker_get_sessions(struct worker *worker, size_t max, size_
 /* Whether rules may bring it first packets to hold; of the first worker. */
 bool worker_holds(const struct worker *worker);
 
+/* As hold_admit_all(); of the first worker. */
+void worker_admit_held(struct worker *worker);
+
 /* Moves what it found of destinations into *out. */
 void worker_take_detours(struct worker *worker, struct auto_bypass *out);
 

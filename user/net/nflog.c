@@ -63,6 +63,9 @@ int nflog_open(uint16_t group, struct mnl_socket **out)
 	err = mnl_socket_bind(log, 0, MNL_SOCKET_AUTOPID) < 0 ? -errno : 0;
 	if (!err)
 		err = configure(log, group, NFULA_CFG_CMD, &bind, sizeof(bind));
+	/* Which is said to who comes second, too (nfulnl_recv_config() as in 6.18). */
+	if (err == -EPERM)
+		err = -EBUSY;
 	if (!err)
 		err = configure(log, group, NFULA_CFG_MODE, &mode, sizeof(mode));
 	if (!err)
@@ -107,7 +110,7 @@ static int on_message(const struct nlmsghdr *message, void *data)
 	return MNL_CB_OK;
 }
 
-void nflog_read(struct mnl_socket *log, nflog_fn *receive, void *context)
+bool nflog_read(struct mnl_socket *log, nflog_fn *receive, void *context)
 {
 	struct reading reading = {.receive = receive, .context = context};
 	char buffer[READ_BYTES];
@@ -116,8 +119,9 @@ void nflog_read(struct mnl_socket *log, nflog_fn *receive, void *context)
 		const ssize_t n = recv(nflog_fd(log), buffer, sizeof(buffer), MSG_DONTWAIT);
 
 		if (n < 0 && errno != ENOBUFS)
-			return;
+			return false;
 		if (n > 0)
 			(void)mnl_cb_run(buffer, (size_t)n, 0, 0, on_message, &reading);
 	}
+	return true;
 }

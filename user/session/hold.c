@@ -303,7 +303,7 @@ static void hold_on_readable(struct ev_loop *loop, ev_io *io, int events)
 
 	(void)loop;
 	(void)events;
-	nflog_read(hold->log, hold_on_packet, hold);
+	(void)nflog_read(hold->log, hold_on_packet, hold);
 }
 
 /* Another hawserd that ends may have the group still. */
@@ -324,6 +324,9 @@ static void hold_begin_reading(struct hold *hold)
 	hold->io.data = hold;
 	ev_io_start(hold->env->relay.loop, &hold->io);
 	atomic_store(&hold->ready, true);
+	if (hold->complained)
+		log_info("connect-first: first packets are held from now on");
+	hold->complained = 0;
 }
 
 static void hold_on_tidy(struct ev_loop *loop, ev_timer *timer, int events)
@@ -374,6 +377,28 @@ void hold_configure(struct hold *hold, bool wanted)
 			next = held->next;
 			held_free(held);
 		}
+	}
+}
+
+static void admit_packet(void *context, uint8_t *packet, size_t len)
+{
+	struct hold *hold = context;
+	struct syn_packet syn;
+
+	if (!syn_packet_parse(&syn, packet, len) && !is_held(hold, &syn))
+		admit(hold, &syn);
+}
+
+void hold_admit_all(struct hold *hold)
+{
+	if (!hold->log)
+		return;
+	for (int i = 0; i < HELD_MAX && nflog_read(hold->log, admit_packet, hold); i++)
+		;
+	for (struct held_syn *held = hold->list, *next; held; held = next) {
+		next = held->next;
+		admit(hold, &held->syn);
+		held_free(held);
 	}
 }
 

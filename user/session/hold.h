@@ -26,6 +26,10 @@ void hold_close(struct hold *hold); /* NULL is allowed */
 /* Holds from now on, or no more; what is held when it ends is forgotten, and comes again. */
 void hold_configure(struct hold *hold, bool wanted);
 
+/* Before that, when the rules bring it no more, and sessions are still accepted, by this hawserd or
+ * another: what is held is accepted first, and dialled again. */
+void hold_admit_all(struct hold *hold);
+
 /* Whether rules may bring it packets. Any thread. */
 bool hold_is_ready(const struct hold *hold);
 
