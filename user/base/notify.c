@@ -56,6 +56,11 @@ void notify_send(const char *text, const int *fds, size_t count)
 	close(fd);
 }
 
+bool notify_is_heard(void)
+{
+	return getenv("NOTIFY_SOCKET") != NULL;
+}
+
 /* Twice as often as need be, as sd_watchdog_enabled(3) advises. A keeper passes it on, whoever's
  * number the variable has. */
 double notify_watchdog_s(void)

@@ -5,6 +5,7 @@
 #ifndef HAWSER_BASE_NOTIFY_H
 #define HAWSER_BASE_NOTIFY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The number of a descriptor. */
@@ -14,6 +15,9 @@
 
 /* text: lines as "READY=1". fds (NULL: none) go with it. */
 void notify_send(const char *text, const int *fds, size_t count);
+
+/* Whether a service manager listens, which then keeps sockets (FDSTORE=1). */
+bool notify_is_heard(void);
 
 /* How often to say that all is well; seconds, 0: nobody asks. */
 double notify_watchdog_s(void);

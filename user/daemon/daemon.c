@@ -289,7 +289,7 @@ static void on_terminate(struct ev_loop *loop, ev_signal *signal, int events)
 {
 	(void)loop;
 	(void)events;
-	drain_begin(signal->data);
+	drain_begin(signal->data, false);
 }
 
 static void on_interrupt(struct ev_loop *loop, ev_signal *signal, int events)
@@ -413,7 +413,8 @@ static int run(struct daemon *daemon)
 	if (daemon->heartbeat)
 		daemon->interception =
 			interception_open(daemon->loop, daemon->heartbeat, daemon->links,
-					  daemon->control ? daemon->config->control : NULL);
+					  daemon->control ? daemon->config->control : NULL,
+					  ev_is_active(&daemon->control_wait));
 	if (!daemon->interception)
 		return no_memory();
 	daemon->report.interception = daemon->interception;

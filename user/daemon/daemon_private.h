@@ -74,9 +74,10 @@ int reload_adopt(struct config *new, const struct config *old);
  * in daemon->report.reload. */
 int reload(struct daemon *daemon);
 
-/* After drain_init(): begins, or if it has begun, ends at once. */
+/* After drain_init(): begins, or if it has begun, ends at once. handed_over: another hawserd has
+ * the same sockets, and rules still send the LAN's connections there. */
 void drain_init(struct daemon *daemon);
-void drain_begin(struct daemon *daemon);
+void drain_begin(struct daemon *daemon, bool handed_over);
 bool drain_has_begun(const struct daemon *daemon);
 
 /* Opens the control socket, or waits until a hawserd that drains lets go of it. 0; or -errno, after

@@ -6,10 +6,8 @@
 #include "access_log/access_log.h"
 #include "base/log.h"
 #include "daemon/daemon_private.h"
-#include "daemon/heartbeat.h"
 #include "daemon/interception.h"
 #include "daemon/usage.h"
-#include "daemon/worker.h"
 #include "links/announced.h"
 #include "links/left_behind.h"
 #include "links/links.h"
@@ -65,11 +63,7 @@ void hand_over(struct daemon *daemon)
 {
 	/* The keeper's end is no second SIGTERM for one that drains already. */
 	(void)prctl(PR_SET_PDEATHSIG, 0);
-	/* The other one beats already. */
-	heartbeat_leave(daemon->heartbeat);
-	if (!drain_has_begun(daemon)) {
-		worker_admit_held(daemon->workers[0]);
-		drain_begin(daemon);
-	}
+	if (!drain_has_begun(daemon))
+		drain_begin(daemon, true);
 	let_go(daemon);
 }

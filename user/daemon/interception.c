@@ -20,11 +20,11 @@
 #include "daemon/heartbeat.h"
 #include "daemon/report_intercept.h"
 #include "daemon/report_put.h"
+#include "daemon/rule_events.h"
 #include "intercept/apply.h"
 #include "intercept/nft.h"
 #include "intercept/obstacle.h"
 #include "intercept/wanted.h"
-#include "intercept/watch.h"
 
 #define LOOK_S 1.
 /* After an event, so that a firewall is loaded anew as a whole; and while the CLI is at work. */
@@ -40,13 +40,14 @@ struct interception {
 	const struct links *links;
 	const struct config *config;
 	char *control;
-	struct intercept_watch *watch;
-	ev_io ios[INTERCEPT_WATCH_FDS];
+	bool awaited; /* it comes when another hawserd lets go of it */
+	struct rule_events watch;
 	ev_timer look;
 	ev_timer soon;
 	struct intercept_events events; /* not yet looked into */
 	bool bring_up;			/* the setting wants it, and no file says so yet */
 	bool reconfigured;
+	bool paused;
 	char *wish;  /* the file's text; NULL: nothing is wanted of this hawserd */
 	char *rules; /* those in force, by this method */
 	enum intercept_method method;
@@ -73,8 +74,7 @@ static bool is_broken(const struct interception *in)
 /* What we have caused ourselves; rules of others may have changed meanwhile. */
 static void forget_events(struct interception *in)
 {
-	if (in->watch)
-		intercept_watch_read(in->watch, &in->events);
+	rule_events_read(&in->watch, &in->events);
 	in->events.table = in->events.lost = false;
 }
 
@@ -92,7 +92,7 @@ static void fail(struct interception *in, const struct intercept_fault *fault)
 {
 	note(in, fault, "; the LAN is routed");
 	heartbeat_pause(in->heartbeat, true);
-	intercept_pause_tproxy();
+	intercept_pause_tproxy(true);
 	forget_events(in);
 	in->events.route = false; /* it is tried again anyway */
 }
@@ -321,8 +321,7 @@ static void look(struct interception *in)
 		return;
 	}
 	/* What came before we held the file is somebody's who held it, or older than the look. */
-	if (in->watch)
-		intercept_watch_read(in->watch, &in->events);
+	rule_events_read(&in->watch, &in->events);
 	events = in->events;
 	in->events = (struct intercept_events){0};
 	if (!err)
@@ -345,39 +344,15 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
 	look(in);
 }
 
-static void on_event(struct ev_loop *loop, ev_io *io, int events)
+static void on_event(void *context)
 {
-	struct interception *in = io->data;
+	struct interception *in = context;
 	/* For the next look. */
 	const bool waits = is_broken(in) && (in->events.table || in->events.route);
 
-	(void)events;
-	intercept_watch_read(in->watch, &in->events);
+	rule_events_read(&in->watch, &in->events);
 	if (!waits && (in->events.table || in->events.route) && !ev_is_active(&in->soon))
-		ev_timer_again(loop, &in->soon);
-}
-
-static void watch_events(struct interception *in)
-{
-	int fds[INTERCEPT_WATCH_FDS];
-
-	in->watch = intercept_watch_open();
-	if (!in->watch) {
-		log_warning(
-			"interception: cannot listen for the kernel's events: %s; changes are seen "
-			"later",
-			strerror(errno));
-		return;
-	}
-	intercept_watch_fds(in->watch, fds);
-	for (int i = 0; i < INTERCEPT_WATCH_FDS; i++) {
-		ev_io *io = &in->ios[i];
-
-		ev_io_init(io, on_event, fds[i], EV_READ);
-		io->data = in;
-		if (fds[i] >= 0)
-			ev_io_start(in->loop, io);
-	}
+		ev_timer_again(in->loop, &in->soon);
 }
 
 /* What the setting has brought up, unless another hawserd has it by now. */
@@ -401,7 +376,7 @@ static void take_down(struct interception *in)
 }
 
 struct interception *interception_open(struct ev_loop *loop, struct heartbeat *heartbeat,
-				       const struct links *links, const char *control)
+				       const struct links *links, const char *control, bool awaited)
 {
 	struct interception *in = calloc(1, sizeof(*in));
 	ev_timer *timer;
@@ -409,9 +384,11 @@ struct interception *interception_open(struct ev_loop *loop, struct heartbeat *h
 	if (!in)
 		return NULL;
 	in->loop = loop;
+	in->watch = (struct rule_events){.loop = loop, .on_event = on_event, .context = in};
 	in->heartbeat = heartbeat;
 	in->links = links;
 	in->control = control ? strdup(control) : NULL;
+	in->awaited = awaited;
 	timer = &in->look;
 	ev_timer_init(timer, on_look, 0., LOOK_S);
 	timer->data = in;
@@ -438,7 +415,7 @@ void interception_configure(struct interception *in, const struct config *config
 	in->retry_s = 0;
 	in->reconfigured = true;
 	in->config = config;
-	if (!in->control && in->bring_up)
+	if (!in->control && !in->awaited && in->bring_up)
 		log_error("interception: up = yes needs a control socket, and hawserd has none");
 	if (!in->control || !(config_is_transparent(config) || in->bring_up || in->wish)) {
 		interception_stop(in);
@@ -451,8 +428,7 @@ void interception_configure(struct interception *in, const struct config *config
 		interception_stop(in);
 		return;
 	}
-	if (!in->watch)
-		watch_events(in);
+	rule_events_start(&in->watch);
 	ev_timer_again(in->loop, &in->look);
 	look(in);
 }
@@ -461,10 +437,15 @@ void interception_stop(struct interception *in)
 {
 	ev_timer_stop(in->loop, &in->look);
 	ev_timer_stop(in->loop, &in->soon);
-	for (int i = 0; in->watch && i < INTERCEPT_WATCH_FDS; i++)
-		ev_io_stop(in->loop, &in->ios[i]);
-	intercept_watch_close(in->watch);
-	in->watch = NULL;
+	rule_events_stop(&in->watch);
+}
+
+void interception_pause(struct interception *in, bool paused)
+{
+	if (in->paused == paused || !in->wish || in->method != INTERCEPT_TPROXY || is_broken(in))
+		return;
+	in->paused = paused;
+	intercept_pause_tproxy(paused);
 }
 
 void interception_leave(struct interception *in)
@@ -478,6 +459,7 @@ void interception_close(struct interception *in)
 	if (!in)
 		return;
 	interception_stop(in);
+	interception_pause(in, false);
 	if (in->config && in->config->intercept.up)
 		take_down(in);
 	free(in->wish);

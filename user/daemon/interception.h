@@ -4,6 +4,8 @@
 #ifndef HAWSER_DAEMON_INTERCEPTION_H
 #define HAWSER_DAEMON_INTERCEPTION_H
 
+#include <stdbool.h>
+
 struct config;
 struct ev_loop;
 struct interception;
@@ -12,9 +14,11 @@ struct links;
 struct heartbeat;
 
 /* heartbeat and links (NULL: none) outlive it. control: the path on which this hawserd answers;
- * NULL: it does not, and then keeps nothing. NULL when out of memory. */
+ * NULL: it does not, and then keeps nothing; awaited: until interception_has_control(). NULL when
+ * out of memory. */
 struct interception *interception_open(struct ev_loop *loop, struct heartbeat *heartbeat,
-				       const struct links *links, const char *control);
+				       const struct links *links, const char *control,
+				       bool awaited);
 
 /* This hawserd answers on the path now, where another did; configure it then. */
 void interception_has_control(struct interception *interception, const char *control);
@@ -25,7 +29,11 @@ void interception_configure(struct interception *interception, const struct conf
 /* Looks after it no more, as another hawserd may. */
 void interception_stop(struct interception *interception);
 
-/* The same for good: what is in force is another hawserd's. */
+/* Has new connections routed, or no more, where rules do not ask for the heartbeat; what is taken
+ * goes on. After interception_stop(). */
+void interception_pause(struct interception *interception, bool paused);
+
+/* Looks after it no more for good: what is in force is another hawserd's. */
 void interception_leave(struct interception *interception);
 
 /* Takes it down where the setting has brought it up. NULL is allowed. */

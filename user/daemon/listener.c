@@ -14,6 +14,9 @@
 /* Connections accepted per wake-up before running sessions get their turn. */
 #define ACCEPT_BATCH 64
 
+/* More than a backlog has is somebody who connects all the time. */
+#define REST_MAX 4096
+
 /* Clients wait in the backlog meanwhile; short enough not to be noticed when it was a burst. */
 #define PAUSE_S 0.1
 
@@ -98,6 +101,12 @@ void listener_start(struct listener *listener, struct session_env *env,
 	listener->io.data = listener;
 	listener->pause.data = listener;
 	ev_io_start(env->relay.loop, &listener->io);
+}
+
+void listener_accept_rest(struct listener *listener)
+{
+	for (int i = 0; i < REST_MAX && listener_accept(listener); i++)
+		;
 }
 
 void listener_stop(struct listener *listener)

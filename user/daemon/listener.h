@@ -20,6 +20,9 @@ struct listener {
 /* config must outlive the listener. */
 void listener_start(struct listener *listener, struct session_env *env,
 		    const struct listen_config *config, int fd);
+
+/* Takes who waits already, as whoever waits at a socket that is closed is reset. */
+void listener_accept_rest(struct listener *listener);
 void listener_stop(struct listener *listener);
 
 #endif

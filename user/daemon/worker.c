@@ -252,8 +252,10 @@ static void worker_do_configure(struct worker *worker, void *argument)
 {
 	const struct configure_call *call = argument;
 
-	for (size_t i = 0; i < worker->listener_count; i++)
+	for (size_t i = 0; i < worker->listener_count; i++) {
+		listener_accept_rest(&worker->listeners[i]);
 		listener_stop(&worker->listeners[i]);
+	}
 	free(worker->listeners);
 	config_put(worker->env.config);
 	worker->env.config = config_get(call->config);

@@ -290,7 +290,7 @@ struct json_object *intercept_in_force(struct intercept_fault *fault)
 	return state;
 }
 
-void intercept_pause_tproxy(void)
+void intercept_pause_tproxy(bool paused)
 {
 	static const struct nft_set_element families[] = {
 		{.key = {NFPROTO_IPV4}, .key_len = 1},
@@ -299,5 +299,6 @@ void intercept_pause_tproxy(void)
 
 	/* One by one: what is not there cannot be deleted. */
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
-		(void)nft_set_delete("ready", &families[i], 1);
+		(void)(paused ? nft_set_delete("ready", &families[i], 1)
+			      : nft_set_renew("ready", &families[i], 1, 0));
 }

@@ -25,8 +25,8 @@ void intercept_settle_rule(const struct intercept_plan *plan);
  * when the kernel does not say. */
 struct json_object *intercept_in_force(struct intercept_fault *fault);
 
-/* Has new connections routed, and what is taken goes on; the next apply ends it. The other methods
- * need hawserd to be silent. */
-void intercept_pause_tproxy(void);
+/* Has new connections routed, and what is taken goes on; the next apply ends it, too. The other
+ * methods need hawserd to be silent. */
+void intercept_pause_tproxy(bool paused);
 
 #endif
