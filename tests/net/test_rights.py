@@ -120,6 +120,23 @@ def strangers(bed):
         yield directory
 
 
+def test_a_reload_of_a_service_wants_more(strangers, hawserd):
+    """As a user who was given some capabilities; it is not told of those that it never had."""
+    file = Path(strangers) / "conf"
+    text = 'listen "x" { address = "10.77.0.1:1081" }\naccess { allow = { "10.77.0.0/24" } }\n'
+    file.write_text(text, "utf-8")
+    caps = "+net_admin,+net_raw"
+    daemon = hawserd("-c", str(file), listen=False, directory=strangers, binary=Path(strangers) / "hawserd",
+                     prefix=("setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups",
+                             f"--inh-caps={caps}", f"--ambient-caps={caps}", "--pdeathsig", "KILL", "--"))
+    file.write_text(text + 'link "wan-a" { device = "a" }\n'
+                    'listen "t" { address = "127.0.0.1:1090" transparent = yes }\n', "utf-8")
+    done = daemon.run_cli("reload")
+    assert "links and connect-first needs CAP_NET_RAW, which was given up" in done.stdout + done.stderr
+    assert "CAP_SYS_ADMIN" not in done.stdout + done.stderr
+    daemon.baseline = daemon.open_files()
+
+
 def test_cli_looks_who_answers(strangers, bed, hawserd):
     """A socket of another user is not asked, not even by who may open it."""
     daemon = hawserd(prefix=("setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups", "--pdeathsig",

@@ -58,6 +58,9 @@ static const struct right {
 };
 #define RIGHT_COUNT (sizeof(rights) / sizeof(rights[0]))
 
+/* By privileges_drop(); of those that it was given. */
+static uint64_t given_up;
+
 static uint64_t bit(unsigned int number)
 {
 	return (uint64_t)1 << number;
@@ -114,22 +117,19 @@ int privileges_drop(const struct config *config)
 		drop_bounding_set(kept);
 		err = set_all(kept);
 	}
-	if (err)
+	if (err) {
 		log_error("cannot give up capabilities: %s", strerror(-err));
-	else
-		log_info("capabilities:%s", kept ? names : " none");
-	return err;
+		return err;
+	}
+	given_up = permitted & ~kept;
+	log_info("capabilities:%s", kept ? names : " none");
+	return 0;
 }
 
 void privileges_check(const struct config *config)
 {
-	uint64_t permitted = 0;
-
-	if (get_permitted(&permitted))
-		return;
 	for (size_t i = 0; i < RIGHT_COUNT; i++)
-		if (rights[i].is_needed(config) && !(permitted & bit(rights[i].number)) &&
-		    geteuid() == 0)
+		if (rights[i].is_needed(config) && (given_up & bit(rights[i].number)))
 			log_warning("%s needs %s, which was given up at start: restart hawserd",
 				    rights[i].why, rights[i].name);
 }

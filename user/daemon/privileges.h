@@ -10,8 +10,8 @@ struct config;
  * threads are made: each thread has its own. Says what is kept. 0 or -errno. */
 int privileges_drop(const struct config *config);
 
-/* After a reload: warns of each capability that the new configuration needs and that was given up.
- */
+/* After a reload: warns of each capability that the new configuration needs and that was given up,
+ * but of none that this process was not given. */
 void privileges_check(const struct config *config);
 
 #endif
