@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/standard_fds.h"
 #include "cli/commands.h"
 #include "cli/die.h"
 #include "doctor/doctor.h"
@@ -108,6 +109,7 @@ int main(int argc, char **argv)
 {
 	const struct command *command;
 
+	standard_fds_open();
 	/* `hawser sessions | head` ends in silence, whatever was inherited. */
 	signal(SIGPIPE, SIG_DFL);
 	/* One write per answer, so that --watch does not flicker. */

@@ -8,6 +8,7 @@
 
 #include "base/heap.h"
 #include "base/log.h"
+#include "base/standard_fds.h"
 #include "config/config.h"
 #include "config/config_load.h"
 #include "config/options.h"
@@ -46,6 +47,7 @@ int main(int argc, char **argv)
 	struct config *config;
 	int status = EXIT_CONFIG;
 
+	standard_fds_open();
 	heap_keep_tables(true);
 	options = options_parse(argc, argv);
 	signal(SIGPIPE, SIG_IGN);

@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 
 import pytest
 
+from daemon import ALLOW
+from handshakes import read
 from sessions import through
+from topology import LAN4
 from waiting import until
 
 PIPE_BYTES = 65536
@@ -72,3 +76,21 @@ def test_reader_is_gone(hawserd, log_pipe):
     os.close(null)
     talk(daemon, 10)
     assert daemon.status()["log_dropped"] > 0
+
+
+def test_without_standard_error(hawserd, tmp_path):
+    """No socket gets its number, and the log: neither a listener's, nor a client's after that."""
+    file = tmp_path / "conf"
+    text = f'listen "a" {{ address = "{LAN4}:1080" }}\n'
+    file.write_text('listen "first" { address = "127.0.0.1:1082" }\n' + text, "ascii")
+    daemon = hawserd("-c", str(file), *ALLOW, listen=False, prefix=("sh", "-c", 'exec "$@" 2>&-', "sh"))
+    file.write_text(text, "ascii")
+    assert daemon.run_cli("reload").returncode == 0
+    with contextlib.ExitStack() as sessions:
+        pairs = [sessions.enter_context(through(daemon)) for _ in range(4)]
+        assert daemon.run_cli("reload").returncode == 0  # which is logged
+        for number, pair in enumerate(pairs):
+            for one, other in pair, pair[::-1]:
+                one.sendall(b"%8d" % number)
+                assert read(other, 8) == b"%8d" % number
+    daemon.baseline = daemon.open_files()
