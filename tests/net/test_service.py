@@ -400,6 +400,25 @@ def test_who_drains_survives_the_next_restart(bed, manage, echo):
         goes_on(old)
 
 
+def test_the_keeper_tells_who_was_killed(bed, manage, echo):
+    """Also of one that only finishes its sessions; and the others go on."""
+    manager = manage(*LISTEN, *ALLOW, "--keeper")
+    manager.start()
+    draining = ask(manager.control, "status")["pid"]
+    with session(bed, echo.port) as old:
+        assert run_cli(manager, "upgrade").returncode == 0
+        goes_on(old)
+        os.kill(draining, signal.SIGSEGV)
+        until(manager.log, lambda log: f"hawserd {draining} was ended by signal 11" in log)
+    with session(bed, echo.port) as client:
+        goes_on(client)
+    assert manager.process.poll() is None
+    serving = ask(manager.control, "status")["pid"]
+    os.kill(serving, signal.SIGKILL)
+    assert manager.process.wait(60) == 128 + signal.SIGKILL
+    assert f"hawserd {serving} was ended by signal 9" in manager.log()
+
+
 def test_links_stay_as_long_as_anybody_uses_them(bed, manage, echo):
     """One that has no session of its own, and is stopped or restarted, waits for the one before it."""
     manager = manage(*LISTEN, *ALLOW, *LINK, "--keeper")

@@ -154,6 +154,16 @@ static int exit_code(int status)
 	return WIFSIGNALED(status) ? EXIT_SIGNALS + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+/* Its sessions were cut. */
+static void tell_of_end(pid_t pid, int status)
+{
+	if (WIFSIGNALED(status))
+		log_error("hawserd %ld was ended by signal %d (%s), with the sessions that it had",
+			  (long)pid, WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else if (WEXITSTATUS(status) != 0)
+		log_error("hawserd %ld has ended with status %d", (long)pid, WEXITSTATUS(status));
+}
+
 static void reap(struct keeper *keeper)
 {
 	pid_t pid;
@@ -165,12 +175,14 @@ static void reap(struct keeper *keeper)
 				  "old one goes on",
 				  (long)pid, exit_code(status));
 			forget(&keeper->next);
-		} else if (pid == keeper->current.pid && keeper->next.pid > 0 &&
-			   !keeper->stopping) {
-			hand_over(keeper);
-		} else if (pid == keeper->current.pid) {
-			exit(exit_code(status));
+			continue;
 		}
+		tell_of_end(pid, status);
+		if (pid != keeper->current.pid)
+			continue;
+		if (keeper->next.pid == 0 || keeper->stopping)
+			exit(exit_code(status));
+		hand_over(keeper);
 	}
 }
 
