@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import os
 import resource
-import signal
 import sys
 from fnmatch import fnmatch
 
@@ -16,6 +15,7 @@ import paths  # noqa: F401
 import run
 from chains import CHAINS
 from contenders import AUTO, OWN, Contender
+from ending import end_in_order
 from figures import Verdict
 from namespace import Unavailable
 from other_proxies import PEERS
@@ -154,7 +154,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_in_order()
     try:
         sys.exit(main())
     except Unavailable as error:

@@ -11,7 +11,6 @@ import argparse
 import contextlib
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -27,6 +26,7 @@ import bridge
 import router
 import socks
 from emulator import BINARY as EMULATOR
+from ending import end_in_order
 from namespace import Namespace, Unavailable
 from processes import HAWSER, HAWSERD, Failed
 from topology import LAN4, LINKS, Topology
@@ -299,5 +299,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_in_order()
     sys.exit(main())

@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import json
 import os
-import signal
 import sys
 import tempfile
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ import paths  # noqa: F401
 import processes
 import router
 from emulator import BINARY as EMULATOR
+from ending import end_in_order
 from figures import Spread
 from namespace import Unavailable
 from processes import HAWSER, HAWSERD, LOAD, Failed
@@ -198,7 +198,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_in_order()
     try:
         sys.exit(main())
     except Unavailable as error:

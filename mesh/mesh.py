@@ -9,7 +9,6 @@ import argparse
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ import network
 import plot
 import routing
 from emulator import BINARY as EMULATOR
+from ending import end_in_order
 from namespace import Unavailable
 from network import INTERNET, BadTopology, Network
 from place import SERVER4, SERVER6, Place
@@ -218,5 +218,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_in_order()
     sys.exit(main())

@@ -158,6 +158,11 @@ one() { # ARCH TRIPLET QEMU HOW
 	esac
 }
 
+known=$(echo "$targets" | cut -d ' ' -f 1)
+for arch; do
+	echo "$known" | grep -qxF -e "$arch" || fail "unexpected \"$arch\"; expected some of:" $known
+done
+[ -z "$failed" ] || exit 1
 make -s --no-print-directory -C "$tree" setup-cross
 make -s --no-print-directory -C "$tree" ready
 while read -r arch triplet qemu how; do

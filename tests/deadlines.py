@@ -27,8 +27,8 @@ class _Deadlines:
     """Of a process that hands out tests, or runs them, or both."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self._hands_out = not hasattr(config, "workerinput")
-        self._runs = not self._hands_out or not getattr(config.option, "tx", None)
+        self.hands_out = not hasattr(config, "workerinput")
+        self.runs = not self.hands_out or not getattr(config.option, "tx", None)
         self._usepdb = config.getoption("usepdb")
         self._stderr = os.dup(2)  # tests get another
         self._began = time.monotonic()
@@ -39,7 +39,7 @@ class _Deadlines:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
-        if RUN_S and not self._runs:
+        if RUN_S and not self.runs:
             # Each test ends before, unless its process cannot be killed.
             self._die_in(RUN_S + TEST_S + 2 * END_S)
 
@@ -52,12 +52,12 @@ class _Deadlines:
     @pytest.hookimpl(trylast=True)
     def pytest_exception_interact(self) -> None:
         """pytest calls that off, lest it disturbs a debugger; but the fixtures come after it."""
-        if self._runs and not self._usepdb:
+        if self.runs and not self._usepdb:
             self._die_in(TEST_S + END_S)
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logfinish(self) -> None:
-        if self._hands_out and RUN_S and time.monotonic() - self._began > RUN_S:
+        if self.hands_out and RUN_S and time.monotonic() - self._began > RUN_S:
             pytest.exit(f"the run takes longer than {RUN_S:.0f} s", returncode=1)
 
     @pytest.hookimpl(tryfirst=True)
@@ -66,7 +66,7 @@ class _Deadlines:
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
-        if self._hands_out:
+        if self.hands_out:
             # pytest removes what runs before this one left, which may be much.
             self._die_in(5 * EXIT_S)
         else:  # it is told when to end
@@ -74,11 +74,23 @@ class _Deadlines:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.register(_Deadlines(config))
+    deadlines = _Deadlines(config)
+    config.pluginmanager.register(deadlines)
     # It would run the test that ended the process again and again.
     config.option.maxworkerrestart = "0"
+    follow_signals(deadlines.hands_out, deadlines.runs)
     if hasattr(config, "workerinput"):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    else:
-        # Asked to end, it says what has failed so far.
+
+
+def follow_signals(is_asked: bool, runs: bool) -> None:
+    """Asked to end, or when the terminal goes, the run says what has failed so far, and tears down what stands; as at
+    SIGINT. What this process was started to ignore (nohup, a shell's &) it goes on ignoring. If it runs tests, by a
+    handler that does nothing: else the programs that they start would inherit that, too."""
+    for number in signal.SIGHUP, signal.SIGINT, signal.SIGQUIT:
+        if runs and signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
+    if is_asked:
         signal.signal(signal.SIGTERM, signal.default_int_handler)

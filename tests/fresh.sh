@@ -21,7 +21,7 @@ outside() {
 	[ "$(id -u)" = 0 ] || fail "needs root, for namespaces and mounts"
 	mkdir -p "$tree/build/fresh"
 	# A shell has what it starts in the background ignore these signals; tests send them.
-	unshare --mount --pid --fork --kill-child --mount-proc \
+	setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc \
 		env --default-signal=INT,QUIT sh "$0" make-root &
 	inside=$!
 	trap 'kill -KILL $inside 2>/dev/null || true' EXIT

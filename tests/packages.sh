@@ -54,7 +54,7 @@ sweep() {
 		[ "$left" = "$top/$group" ] || ! [ -d "/proc/${left##*.}" ] || continue
 		for _ in 1 2 3 4 5; do
 			[ -d "$left" ] || break
-			find "$left" -depth -type d -exec rmdir {} \; 2>/dev/null && break
+			find "$left" -depth -type d -exec rmdir {} + 2>/dev/null && break
 			sleep 0.2
 		done
 	done

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -111,11 +112,15 @@ def write(directory: Path, name: str, body: str) -> None:
     (directory / f"test_{name}.py").write_text(head + "\n".join(lines) + "\n", "ascii")
 
 
-def start(directory: Path, *words: str, **limits: str) -> subprocess.Popen:
+def start(directory: Path, *words: str, ignored: Sequence[int] = (), **limits: str) -> subprocess.Popen:
+    def ignore() -> None:
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)
+
     return subprocess.Popen(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "deadlines", *words, "."],
         cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        start_new_session=True,
+        start_new_session=True, preexec_fn=ignore,
         env={**os.environ, "PYTHONPATH": str(ROOT / "tests"), "PYTEST_TIMEOUT": "3",
              "HAWSER_END_S": "30", "HAWSER_EXIT_S": "30", "HAWSER_RUN_S": "0", **limits})
 
@@ -183,13 +188,13 @@ def test_a_run_that_takes_too_long(tmp_path):
 
 
 @pytest.mark.parametrize(("number", "jobs"), [
-    (signal.SIGINT, 1), (signal.SIGTERM, 0), (signal.SIGKILL, 1)])
+    (signal.SIGINT, 1), (signal.SIGHUP, 1), (signal.SIGTERM, 0), (signal.SIGKILL, 1)])
 def test_interrupted(tmp_path, number, jobs):
-    """By the terminal, by another program, and so that nobody can do anything about it."""
+    """By the terminal and when it goes, by another program, and so that nobody can do anything about it."""
     write(tmp_path, "body", HANGS["body"])
     process = start(tmp_path, "-n", str(jobs), PYTEST_TIMEOUT="100")
     until(lambda: running(tmp_path))
-    if number == signal.SIGINT:
+    if number in (signal.SIGINT, signal.SIGHUP):
         os.killpg(process.pid, number)
     else:
         process.send_signal(number)
@@ -198,3 +203,20 @@ def test_interrupted(tmp_path, number, jobs):
         assert process.returncode == 2 and "KeyboardInterrupt" in said, said
         assert (tmp_path / "torn-down-test_body").exists(), said
     await_end(tmp_path)
+
+
+@pytest.mark.parametrize("jobs", [0, 1])
+def test_a_run_that_ignores_signals(tmp_path, jobs):
+    """As under nohup, or behind a shell's &: it goes on, and what it starts does not ignore them."""
+    ignored = [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT]
+    (tmp_path / "test_ignored.py").write_text(f"""
+import os, pytest, subprocess
+@pytest.mark.parametrize("number", {list(map(int, ignored))})
+def test(number):
+    os.killpg(0, number)
+    done = subprocess.run(["sh", "-c", f"trap 'exit 7' {{number}}; kill -{{number}} $$; exit 0"])
+    assert done.returncode == 7
+""", "ascii")
+    process = start(tmp_path, "-n", str(jobs), ignored=ignored)
+    said = output_of(process)
+    assert process.returncode == 0 and "3 passed" in said, said

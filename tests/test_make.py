@@ -32,6 +32,15 @@ def test_unknown_part(target, known):
     assert known in complaint.removesuffix(".  Stop.").split()
 
 
+@pytest.mark.parametrize("words", [("arm",), ("armhf", "s390"), (".*",)])
+def test_unknown_processor(words):
+    """Else nothing would be built, and that be called good."""
+    done = run("sh", "tests/cross.sh", *words)
+    assert done.returncode == 1 and done.stdout == ""
+    complaint, = done.stderr.splitlines()
+    assert f'unexpected "{words[-1]}"; expected some of: armhf s390x' in complaint
+
+
 @pytest.mark.parametrize(("part", "files"), [
     ("exact", ["tests/net/test_exact.py"]), ("fuzz", ["tests/fuzz/test_fuzz.py"]),
     ("link_s", ["tests/net/test_link_setup.py", "tests/net/test_link_spread.py",

@@ -225,8 +225,9 @@ def main() -> int:
     parser.add_argument("--build", required=True, type=Path)
     parser.add_argument("kernels", nargs="+", metavar="LINE|DIR")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGHUP, stop)
+    for number in signal.SIGTERM, signal.SIGHUP:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as SIGHUP under nohup
+            signal.signal(number, stop)
     if os.geteuid() != 0:
         say("needs root, to make an image of this machine's files")
         return 1

@@ -280,7 +280,8 @@ def test_measures_and_leaves_its_results(build, tmp_path):
     assert "talk-1x64: TCP→TCP, 1 × 64 B" in done.stdout and "auto: hawserd" in done.stdout
 
 
-def test_interrupted(build, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_interrupted(build, tmp_path, number):
     with IdleCgroup() as group:
         groups = group.path.parent
     scratch = tmp_path / "scratch"
@@ -290,8 +291,8 @@ def test_interrupted(build, tmp_path):
                           start_new_session=True, stdout=subprocess.PIPE) as running:
         assert running.stdout.readline().startswith(b"hawserd ")
         until(lambda: programs(running.pid) >= {"hawserd", "load", "spin"})
-        running.send_signal(signal.SIGINT)
-        assert running.wait(PATIENCE_S) == 130
+        running.send_signal(number)
+        assert running.wait(PATIENCE_S) == 128 + number
     until(lambda: is_gone(running.pid))
     assert not list(scratch.iterdir()) and not list(groups.glob(f"hawser-{running.pid}-*"))
 

@@ -34,13 +34,14 @@ def test_measures_both(build, tmp_path):
 
 
 @needs_tun
-def test_interrupted(build, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_interrupted(build, tmp_path, number):
     with subprocess.Popen([*PAIRS, "--pairs", "slow", "--rounds", "1"], start_new_session=True,
                           stdout=subprocess.PIPE, env={**os.environ, "TMPDIR": str(tmp_path)}) as running:
         assert running.stdout.readline().startswith(b"slow: ")
         until(lambda: programs(running.pid) >= {"hawserd", "emulator"})
-        running.send_signal(signal.SIGINT)
-        assert running.wait(60) == 130
+        running.send_signal(number)
+        assert running.wait(60) == 128 + number
     until(lambda: is_gone(running.pid))
     assert not list(tmp_path.iterdir())
 
