@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from namespace import MountNamespace, Namespace
 from patience import PATIENCE
@@ -74,7 +74,7 @@ def errors(process: subprocess.Popen) -> str:
     return process.errors.read().strip()
 
 
-def _failure(reason: str, load: subprocess.Popen, servers: Iterable[subprocess.Popen]) -> Failed:
+def _failure(reason: str, load: subprocess.Popen, servers: Collection[subprocess.Popen]) -> Failed:
     """A server says something only when it is about to end, and its client then sees no more than that."""
     ended = [load]
     for server in servers:
@@ -86,7 +86,7 @@ def _failure(reason: str, load: subprocess.Popen, servers: Iterable[subprocess.P
     return (WrongBytes if any(each.returncode == WRONG_BYTES for each in ended) else Failed)(reason)
 
 
-def result(process: subprocess.Popen, timeout_s: float, servers: Iterable[subprocess.Popen] = ()) -> dict:
+def result(process: subprocess.Popen, timeout_s: float, servers: Collection[subprocess.Popen] = ()) -> dict:
     """The JSON that a load prints at its end. servers: those that it talks to. Failed has what they say, too."""
     try:
         output, _ = process.communicate(timeout=timeout_s)
@@ -94,6 +94,8 @@ def result(process: subprocess.Popen, timeout_s: float, servers: Iterable[subpro
         raise _failure("the load does not end", process, servers) from None
     if process.returncode != 0:
         raise _failure(errors(process) or f"exit {process.returncode}", process, servers)
+    if any(map(errors, servers)):
+        raise _failure("the load went well", process, servers)
     try:
         return json.loads(output)
     except ValueError:

@@ -33,16 +33,19 @@ static bool churn_fits(const struct hello *hello)
 	return hello->request_bytes <= BYTES_MAX && hello->response_bytes <= BYTES_MAX;
 }
 
+static void leave(int fd)
+{
+	(void)farewell_in_silence(fd);
+	close(fd);
+}
+
 void churn_serve(int fd, const struct hello *hello)
 {
-	char end;
-
 	if (!churn_fits(hello))
 		die("at most %zu bytes each way", BYTES_MAX);
 	receive_pattern(fd, hello->request_bytes);
 	send_pattern(fd, hello->response_bytes);
-	(void)!recv(fd, &end, 1, 0);
-	close(fd);
+	leave(fd);
 }
 
 struct churner {
@@ -53,11 +56,13 @@ struct churner {
 	bool mptcp;
 };
 
+/* A connection is left when the next one has had its turn: no exchange waits for an end. */
 static void *churn(void *argument)
 {
 	struct churner *churner = argument;
 	const struct hello *hello = churner->hello;
 	uint64_t begun;
+	int last = -1;
 
 	while ((begun = now_ns()) < hello->to_ns) {
 		int fd = net_connect(churner->plan);
@@ -68,10 +73,15 @@ static void *churn(void *argument)
 		receive_pattern(fd, hello->response_bytes);
 		now = now_ns();
 		churner->mptcp = net_is_mptcp(fd);
-		close(fd);
+		shutdown(fd, SHUT_WR);
+		if (last >= 0)
+			leave(last);
+		last = fd;
 		if (now >= hello->from_ns && now < hello->to_ns)
 			latency_add(churner->latency, now - begun);
 	}
+	if (last >= 0)
+		leave(last);
 	return NULL;
 }
 
@@ -123,6 +133,15 @@ static void exchange_once(const struct plan *plan, const int *fds)
 		receive_pattern(fds[i], plan->response_bytes);
 }
 
+/* One that never ends tells enough of the others. */
+static void end_all(const struct plan *plan, const int *fds)
+{
+	for (size_t i = 0; i < plan->connections; i++)
+		shutdown(fds[i], SHUT_WR);
+	for (size_t i = 0; i < plan->connections && farewell_in_silence(fds[i]); i++)
+		;
+}
+
 /* Says in a first line when the silence begins, so that others can look meanwhile. */
 void idle_run(const struct plan *plan, const struct hello *hello, const int *fds)
 {
@@ -141,4 +160,5 @@ void idle_run(const struct plan *plan, const struct hello *hello, const int *fds
 	       plan->connections, net_is_mptcp(fds[0]) ? "true" : "false", start_ns,
 	       start_ns + plan->duration_ns, (double)plan->duration_ns / (double)NS_PER_S);
 	exchange_once(plan, fds);
+	end_all(plan, fds);
 }

@@ -38,8 +38,8 @@ static bool is_readable(int fd)
 	return poll(&waited, 1, PATIENCE_MS) == 1;
 }
 
-/* Reads on to the end; *bytes: how many came before it. */
-static enum end read_to_end(int fd, uint64_t *bytes)
+/* Reads on to the end; *bytes: how many came before it. More than most were doubled on the way. */
+static enum end read_to_end(int fd, uint64_t most, uint64_t *bytes)
 {
 	char buffer[1 << 16];
 
@@ -53,9 +53,18 @@ static enum end read_to_end(int fd, uint64_t *bytes)
 		if (n > 0) {
 			pattern_check(buffer, (size_t)n, *bytes);
 			*bytes += (uint64_t)n;
+			if (*bytes > most)
+				die_of_wrong_bytes("wrong bytes at the end: more than were sent");
 		}
 	}
 	return END_STUCK;
+}
+
+static enum end read_nothing(int fd)
+{
+	uint64_t bytes;
+
+	return read_to_end(fd, 0, &bytes);
 }
 
 /* Also of MPTCP, where SO_LINGER does not do it on all kernels. */
@@ -83,9 +92,7 @@ static void put_behind(int fd)
 
 void farewell_answer(int fd)
 {
-	uint64_t bytes;
-
-	if (read_to_end(fd, &bytes) == END_CLEAN)
+	if (read_nothing(fd) == END_CLEAN)
 		(void)!send(fd, pattern_at(0), FAREWELL_BYTES, MSG_NOSIGNAL);
 	close(fd);
 }
@@ -95,18 +102,23 @@ enum farewell farewell_ask(int fd)
 	uint64_t bytes;
 
 	shutdown(fd, SHUT_WR);
-	return read_to_end(fd, &bytes) == END_CLEAN && bytes == FAREWELL_BYTES ? FAREWELL_KEPT
-									       : FAREWELL_LOST;
+	return read_to_end(fd, FAREWELL_BYTES, &bytes) == END_CLEAN && bytes == FAREWELL_BYTES
+		       ? FAREWELL_KEPT
+		       : FAREWELL_LOST;
+}
+
+bool farewell_in_silence(int fd)
+{
+	return read_nothing(fd) != END_STUCK;
 }
 
 void ends_serve(int fd, const struct hello *hello)
 {
-	uint64_t bytes;
 	char word = 0;
 
 	switch ((enum phase)hello->request_bytes) {
 	case PHASE_HALF_CLOSE:
-		if (read_to_end(fd, &bytes) == END_CLEAN)
+		if (read_nothing(fd) == END_CLEAN)
 			put_behind(fd);
 		break;
 	case PHASE_SERVER_RESET:
@@ -117,7 +129,7 @@ void ends_serve(int fd, const struct hello *hello)
 	case PHASE_CLIENT_RESET:
 		server_saw = END_OPEN;
 		net_write_all(fd, pattern_at(0), 1);
-		server_saw = read_to_end(fd, &bytes);
+		server_saw = read_nothing(fd);
 		break;
 	case PHASE_VERDICT:
 		for (int ms = 0; ms < PATIENCE_MS && server_saw == END_OPEN; ms++)
@@ -151,12 +163,11 @@ static char hear(int fd)
 static enum end see_server_reset(const struct plan *plan)
 {
 	int fd = begin(plan, PHASE_SERVER_RESET);
-	uint64_t bytes;
 	enum end end;
 
 	hear(fd);
 	net_write_all(fd, pattern_at(0), 1);
-	end = read_to_end(fd, &bytes);
+	end = read_nothing(fd);
 	close(fd);
 	return end;
 }
@@ -183,7 +194,7 @@ void ends_run(const struct plan *plan)
 	enum end server_reset;
 
 	shutdown(fd, SHUT_WR);
-	end = read_to_end(fd, &bytes);
+	end = read_to_end(fd, BEHIND_BYTES, &bytes);
 	close(fd);
 	server_reset = see_server_reset(plan);
 	printf("{\"work\": \"ends\", \"half_close\": \"%s\", \"server_reset\": \"%s\", "

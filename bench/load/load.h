@@ -97,12 +97,15 @@ void pattern_check(const char *bytes, size_t len, uint64_t position);
 void bulk_serve(int fd, const struct hello *hello, const struct reading *reading);
 void bulk_run(const struct plan *plan, const struct hello *hello, const int *fds);
 
-/* ends.c. ends_serve() and farewell_answer() take over the connection. */
+/* ends.c. ends_serve() and farewell_answer() take over the connection. More bytes than were sent
+ * end the program. */
 enum farewell { FAREWELL_KEPT, FAREWELL_LOST };
 #define FAREWELL_BYTES 8
 /* Ends the stream, and waits for the last bytes of the other side, which sends them only then. */
 enum farewell farewell_ask(int fd);
 void farewell_answer(int fd);
+/* Waits for the end of a stream that has nothing more to say. Whether it, or a reset, came. */
+bool farewell_in_silence(int fd);
 void ends_serve(int fd, const struct hello *hello);
 void ends_run(const struct plan *plan);
 

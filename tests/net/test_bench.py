@@ -5,6 +5,7 @@ behind. Figures are not judged."""
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -161,6 +162,26 @@ def test_wrong_bytes_at_the_server_are_told(load, here, server, work):
         assert client.returncode != processes.WRONG_BYTES
 
 
+def doubled(data: bytes) -> bytes:
+    return data + data[-64:]
+
+
+@pytest.mark.parametrize(("work", "down"), [
+    ("upload", False), ("download", True), ("duplex", False), ("churn", False), ("churn", True), ("idle", True),
+    ("ends", True)])
+def test_an_end_that_comes_twice_is_wrong(load, here, server, work, down):
+    """Behind it nobody expects anything."""
+    words = (f"--work={work}", "--connections=1", "--bytes=1000000" if "load" in work or work == "duplex" else "--seconds=0.3")
+    counted = Counted()
+    with bad_proxy(here, counted):
+        found(run(here, load, SPOILT_PORT, *words))
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(bad_proxy(here, at(counted.last(down), doubled, down)))
+        client = start_load(stack, here, load, SPOILT_PORT, *words)
+        with pytest.raises(processes.WrongBytes, match="wrong bytes"):
+            processes.result(client, PATIENCE_S, [server])
+
+
 def test_a_load_that_tells_no_result_has_failed(here):
     with contextlib.ExitStack() as stack:
         quiet = processes.start(stack, here, "true")
@@ -189,6 +210,12 @@ class Counted:
 
     def bytes(self, downwards: bool) -> int:
         return sum(count for _, count, down in self._seen if down == downwards)
+
+    def last(self, downwards: bool) -> int:
+        """The place of the last byte of the first connection."""
+        ways = [(position, count) for position, count, down in self._seen if down == downwards]
+        first = itertools.takewhile(lambda one: one[0] or one is ways[0], ways)
+        return sum(list(first)[-1]) - 1
 
     @property
     def connections(self) -> int:
