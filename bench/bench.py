@@ -150,7 +150,9 @@ def main() -> int:
     if verdicts:
         print("expected:\n" + "\n".join(map(verdict_text, verdicts)))
     print(f"{results.how_each_was_run()}\nresults: {args.out}")
-    return 0
+    if results.with_wrong_bytes:
+        print(f"bytes were lost, doubled or changed: {', '.join(results.with_wrong_bytes)}", file=sys.stderr)
+    return 1 if results.with_wrong_bytes else 0
 
 
 if __name__ == "__main__":

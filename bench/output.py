@@ -17,11 +17,12 @@ _DIRECT = "direct"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What is known of a row. ends: by contender."""
+    """What is known of a row. ends: by contender. wrong_bytes: whether anybody's were."""
     figures: RowFigures
     contenders: list[Contender]
     failures: list[str]
-    ends: dict[str, dict[str, str]]
+    ends: dict[str, dict]
+    wrong_bytes: bool = False
 
     def best(self, figure: str) -> list[str]:
         return standing_out(self.figures, self.contenders, figure)

@@ -19,7 +19,8 @@ _LOSSES = {("half_close", "lost"): ("H", "loses what comes after a half-close"),
            ("server_reset", "stuck"): ("S!", "does not pass on a server's reset"),
            ("client_reset", "clean end"): ("C", "makes a client's reset a clean end"),
            ("client_reset", "stuck"): ("C!", "does not pass on a client's reset")}
-LEGEND = "; ".join(f"{sign}: {words}" for sign, words in _LOSSES.values())
+_UNTOLD = "?"
+LEGEND = "; ".join(f"{sign}: {words}" for sign, words in [*_LOSSES.values(), (_UNTOLD, "could not be told")])
 
 
 def _number(value: float) -> str:
@@ -62,8 +63,10 @@ def units(row: Row) -> dict[str, str]:
             "wakeups": "wake-ups/s"}
 
 
-def loss_signs(ends: dict[str, str] | None) -> str:
+def loss_signs(ends: dict | None) -> str:
     """"" of one that loses nothing, or was not asked."""
+    if "error" in (ends or {}):
+        return _UNTOLD
     return " ".join(sign for (end, what), (sign, _) in _LOSSES.items() if (ends or {}).get(end) == what)
 
 
@@ -102,7 +105,7 @@ def _marked(figures: RowFigures, contender: str, figure: str, best: list[str]) -
 
 
 def row_text(figures: RowFigures, contenders: list[Contender], failures: list[str],
-             ends: dict[str, dict[str, str]]) -> str:
+             ends: dict[str, dict]) -> str:
     """ends: of contenders, what becomes of half-closed connections and resets."""
     row = figures.row
     names = [each.name for each in contenders]

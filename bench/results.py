@@ -83,6 +83,11 @@ class Results:
         self._write()
 
     @property
+    def with_wrong_bytes(self) -> list[str]:
+        """Names of rows."""
+        return [each.figures.row.name for each in self._outcomes if each.wrong_bytes]
+
+    @property
     def is_empty(self) -> bool:
         return not self._outcomes
 

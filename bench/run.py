@@ -22,9 +22,13 @@ def _progress(text: str) -> None:
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def failed(reason: str) -> dict:
+def failed(reason: str, wrong_bytes: bool = False) -> dict:
     """In place of a measurement."""
-    return {"error": reason, "errors": [reason], "others": 1.0, "steal": 0.0}
+    return {"error": reason, "errors": [reason], "wrong_bytes": wrong_bytes, "others": 1.0, "steal": 0.0}
+
+
+def _failed_by(error: Failed, what: str = "") -> dict:
+    return failed(f"{what}{error}", isinstance(error, WrongBytes))
 
 
 def _attempt(stage: Stage, contender: Contender, times: Times) -> tuple[dict, bool]:
@@ -33,7 +37,7 @@ def _attempt(stage: Stage, contender: Contender, times: Times) -> tuple[dict, bo
         measured = stage.measure(contender, times)
         return measured, not is_disturbed(measured)
     except Failed as error:
-        return failed(str(error)), isinstance(error, WrongBytes)
+        return _failed_by(error), isinstance(error, WrongBytes)
 
 
 def _measure(stage: Stage, contender: Contender, times: Times, retries: int) -> dict:
@@ -54,9 +58,9 @@ class Ends:
     """What becomes of half-closes and resets, by the way and the contender; asked once each."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str], dict[str, str]] = {}
+        self._found: dict[tuple[str, str], dict] = {}
 
-    def ask(self, stage: Stage, contenders: list[Contender]) -> dict[str, dict[str, str]]:
+    def ask(self, stage: Stage, contenders: list[Contender]) -> dict[str, dict]:
         for contender in contenders:
             key = stage.row.leg, contender.name
             if key not in self._found and contender.proxied:
@@ -64,7 +68,7 @@ class Ends:
                 try:
                     self._found[key] = stage.ends(contender)
                 except Failed as error:
-                    self._found[key] = {"error": str(error)}
+                    self._found[key] = _failed_by(error)
         return {name: found for (leg, name), found in self._found.items() if leg == stage.row.leg}
 
 
@@ -91,13 +95,16 @@ def _failures(rounds: list[Measurements]) -> list[str]:
             for error in measured.get("errors", [])]
 
 
+def _ends_failures(ends: dict[str, dict]) -> list[str]:
+    return [f"ends, {name}: {found['error']}" for name, found in ends.items() if "error" in found]
+
+
 def _rounds(stage: Stage, contenders: list[Contender], args: argparse.Namespace, times: Times) -> list[Measurements]:
     if stage.row.paced:
         try:
             stage.pace(AUTO, times)
         except Failed as error:
-            reason = f"no rate to take a share of: {error}"
-            return [{each.name: failed(reason) for each in contenders}]
+            return [{each.name: _failed_by(error, "no rate to take a share of: ") for each in contenders}]
     return [_round(stage, contenders, times, number, args.retries) for number in range(args.rounds)]
 
 
@@ -109,7 +116,9 @@ def run_row(row: Row, contenders: list[Contender], args: argparse.Namespace, end
         measurements = _rounds(stage, contenders, args, times)
         found = ends.ask(stage, contenders)
     _progress("")
-    return Outcome(RowFigures(row, measurements), contenders, _failures(measurements), found), measurements
+    wrong_bytes = any(each.get("wrong_bytes") for every in (*measurements, found) for each in every.values())
+    return Outcome(RowFigures(row, measurements), contenders, _failures(measurements) + _ends_failures(found), found,
+                   wrong_bytes), measurements
 
 
 def _measurement_s(args: argparse.Namespace, row: Row) -> float:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import xml.etree.ElementTree
 from dataclasses import replace
 
@@ -14,16 +13,13 @@ import pytest
 import results
 import router
 import run
-import stage
 from chains import CHAINS
 from contenders import AUTO, DIRECT, OWN
 from figures import RowFigures
 from output import Outcome, markdown, tsv
-from namespace import Unavailable
 from other_proxies import PEERS, Peer, version_numbers
 from bench_site import Forward, Target
 from plots import plots
-from processes import Failed, WrongBytes
 from report import are_alike, loss_signs, row_text, verdict_text
 from rows import BEST_PEER, ROWS, Bound, Row, exchange
 from svg_chart import Axis, Chart, Point, svg
@@ -156,82 +152,6 @@ def test_doubt_stands_beside_the_figure():
     assert "| 300 | **200** (1 of 2 disturbed, 2 of 2 over one link only) | 100 |" in markdown([doubtful], NAMES)
     line = in_tsv(doubtful, "a", "rate")
     assert (line["failed"], line["disturbed"], line["one-link"]) == ("0", "1", "2")
-
-
-class FakeStage:
-    """In place of a Stage: what becomes of each attempt."""
-
-    def __init__(self, row, *attempts):
-        self.row, self._attempts = row, list(attempts)
-
-    def measure(self, contender, times):
-        found = self._attempts.pop(0)
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-    pace = measure
-
-
-def test_what_failed_and_then_went_well_is_told_all_the_same():
-    tries = FakeStage(TALK, Failed("reset"), Failed("stuck"), talked(100))
-    found = [{"a": run._measure(tries, A, None, 5)}]
-    assert found[0]["a"]["per_second"] == 100 and found[0]["a"]["attempts"] == 3
-    assert run._failures(found) == ["round 1, a: reset", "round 1, a: stuck"]
-    assert RowFigures(TALK, found).failed("a") == 1
-
-
-@pytest.mark.parametrize("before", [[], [{**talked(100), "others": 0.5}], [Failed("reset")]])
-def test_wrong_bytes_are_not_tried_again(before):
-    measured = run._measure(FakeStage(TALK, *before, WrongBytes("wrong bytes"), talked(100)), A, None, 5)
-    assert measured["error"] == measured["errors"][-1] == "wrong bytes"
-    assert measured["attempts"] == len(before) + 1 and "per_second" not in measured
-
-
-def test_a_row_without_its_pace_has_failed():
-    row = replace(TALK, paced=0.1)
-    found = run._rounds(FakeStage(row, Failed("reset")), [DIRECT, A, B], None, None)
-    assert "reset" in run._failures(found)[0] and len(run._failures(found)) == 3
-    assert "| failed | failed | failed |" in markdown([outcome(found, row)], NAMES)
-
-
-def test_a_load_that_says_nothing_has_failed(monkeypatch):
-    monkeypatch.setattr(stage, "PATIENCE_S", 0.05)
-    silent_end, other = os.pipe()
-    with open(silent_end, encoding="ascii") as output, open(other, "wb"):
-        with pytest.raises(Failed, match="does not say"):
-            stage.Stage._look_at_silence(None, argparse.Namespace(stdout=output), None, stage.Times(0, 0, 1))
-
-
-class Kept:
-    """In place of Results."""
-
-    def __init__(self):
-        self.rows, self.skipped = [], {}
-
-    def add(self, outcome, measurements, verdicts):
-        self.rows.append(outcome.figures.row.name)
-
-    def skip(self, row, reason):
-        self.skipped[row.name] = reason
-
-    @property
-    def is_empty(self):
-        return not self.rows
-
-
-def test_what_cannot_be_run_here_is_one_row_less(monkeypatch):
-    def run_row(row, contenders, args, ends):
-        if row.quota:
-            raise Unavailable("no quotas")
-        return outcome(rounds((300, 100, 150)), row), []
-
-    monkeypatch.setattr(run, "run_row", run_row)
-    kept, limited = Kept(), replace(TALK, name="router", quota=0.1)
-    bench._run_rows([(TALK, [A]), (limited, [A]), (replace(TALK, name="later"), [A])], None, kept, {})
-    assert kept.rows == [TALK.name, "later"] and kept.skipped == {"router": "no quotas"}
-    with pytest.raises(Unavailable, match="no quotas"):
-        bench._run_rows([(limited, [A])], None, Kept(), {})
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 7])
