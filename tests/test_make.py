@@ -59,6 +59,18 @@ def test_the_debian_packages_have_what_is_installed():
                 if not any(f"usr/{file}/".startswith(f"{path}/") for path in packaged)]
 
 
+def ignored_in(file: str) -> set[str]:
+    lines = (ROOT / file).read_text("ascii").splitlines()
+    paths = [line.rstrip("/") for line in lines if not line.startswith("#")]
+    return {path.lstrip("/") if path.startswith("/") or file != ".gitignore" else f"**/{path}" for path in paths}
+
+
+def test_an_image_is_made_of_what_git_has():
+    """Not of secrets, nor of what was built elsewhere."""
+    assert ignored_in(".dockerignore") == ignored_in(".gitignore") | {".git"}
+    assert "build" in ignored_in(".gitignore")
+
+
 def pytest_of(*words: str, **environment: str) -> subprocess.CompletedProcess:
     return run(*WITHOUT_NAMESPACES, sys.executable, "-m", "pytest", "-p", "no:cacheprovider",
                *words, **environment)
