@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import feature
 from conftest import ROOT
 from waiting import until
 
@@ -121,6 +124,41 @@ def test_resumed(tmp_path):
     assert not third.outcomes and not remarks(third)
 
 
+NOTED = {"sockmap, TCP": "sockmap-tcp", "packets forwarded": "packets", "`--local-accel`": "local-accel"}
+
+
+@pytest.mark.parametrize(("what", "name"), NOTED.items(), ids=NOTED.values())
+def test_what_kernels_are_known_to_have(what, name):
+    """As docs/kernel-notes.md has it: on from a version, and on or off where it was run."""
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]]
+            for line in (ROOT / "docs/kernel-notes.md").read_text("utf-8").splitlines() if line.startswith("| ")]
+    row = next(row for row in rows if row[0] == what)
+    found = [(version, cell.startswith("on")) for cell in row[1:] if cell
+             for version in re.findall(r"\d+\.\d+\.\d+", cell)]
+    assert len(found) >= 5
+    for version, is_on in found:
+        assert feature.is_known_to_have(version, name) == is_on, (version, name)
+    assert feature.is_known_to_have("8.0.0", name) and not feature.is_known_to_have("5.15.200", name)
+
+
+@pytest.mark.parametrize(("release", "version", "name", "outcome"), [
+    ("6.1.0-54-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-1 (2026-10-02)", "sockmap-tcp", "failed"),
+    ("6.1.0-23-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.1.99-1 (2024-07-15)", "sockmap-tcp", "skipped"),
+    ("6.1.0-54-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-1 (2026-10-02)", "local-accel", "skipped"),
+    ("6.12.118+deb13-amd64", "#1 SMP Debian 6.12.118-1", "packets", "failed"),
+    ("6.12.118+deb13-amd64", "#1 SMP Debian 6.12.118-1", "all", "skipped"),
+    ("6.18.44-fc-v657", "#1 SMP", "all", "failed"), ("6.17.3", "#1 SMP", "packets", "skipped"),
+    ("6.19.2", "#1 SMP", "local-accel", "skipped"), ("7.3-rc1", "#1 SMP", "local-accel", "failed")])
+def test_what_a_kernel_may_lack(monkeypatch, release, version, name, outcome):
+    """A fault of hawserd's own trial skips no test of what the kernel has."""
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result(("Linux", "guest", release, version, "x86_64")))
+    with pytest.raises((pytest.fail.Exception, pytest.skip.Exception)) as raised:
+        feature.lacks("permission denied by the verifier", name)
+    assert isinstance(raised.value, pytest.fail.Exception) == (outcome == "failed")
+    with pytest.raises(pytest.skip.Exception):
+        feature.lacks("built without BPF", name)
+
+
 def test_parts_of_names():
     assert chosen_files("exits") == ["tests/net/test_exits.py"]
     assert chosen_files("torture exits") == ["tests/net/test_exits.py", "tests/net/test_torture.py"]
@@ -132,15 +170,22 @@ def test_parts_of_names():
 def listed_there(tmp_path, done: str, *options: str, where=ROOT) -> list[str]:
     """The tests that a machine would run, with what has run before."""
     (tmp_path / "done").write_text(done, "ascii")
-    plugin = tmp_path / "here.py"
-    plugin.write_text("import pathlib, report\n"
-                      f"report._DONE = pathlib.Path({str(tmp_path / 'done')!r})\n", "ascii")
-    said = subprocess.run(
-        [sys.executable, "-B", "-m", "pytest", "-p", "no:cacheprovider", "-p", "report", "-p",
-         "here", "--collect-only", "-q", *options], cwd=where, capture_output=True, text=True,
-        timeout=60, check=True, env={**os.environ, "HAWSER_REPORT_FD": "2",
-                                     "PYTHONPATH": f"{tmp_path}:{ROOT / 'tests' / 'kernels'}"}).stdout
+    said = run_there(tmp_path, "--collect-only", "-q", *options, where=where).stdout
     return [line for line in said.splitlines() if "::" in line]
+
+
+def run_there(tmp_path, *options: str, where: Path) -> subprocess.CompletedProcess:
+    """In place of a machine, whose kernel's log is a file."""
+    (tmp_path / "kmsg").touch()
+    plugin = tmp_path / "here.py"
+    plugin.write_text("import pathlib, kernel_log, report\n"
+                      f"report._DONE = pathlib.Path({str(tmp_path / 'done')!r})\n"
+                      f"report.KernelLog = lambda: kernel_log.KernelLog({str(tmp_path / 'kmsg')!r})\n", "ascii")
+    return subprocess.run(
+        [sys.executable, "-B", "-m", "pytest", "-p", "no:cacheprovider", "-p", "report", "-p",
+         "here", *options], cwd=where, capture_output=True, text=True,
+        timeout=60, check=False, env={**os.environ, "HAWSER_REPORT_FD": "2", "PYTHONPATH": ":".join(
+            map(str, (tmp_path, ROOT / "tests" / "kernels", ROOT / "testbed")))})
 
 
 def test_order_in_the_machine(tmp_path):
@@ -168,6 +213,51 @@ def test_one():
     tests = [test.partition("::")[2] for test in
              listed_there(tmp_path, "", "-k", "not none", "test_it.py", where=tmp_path)]
     assert sorted(tests) == ["test_many[False-a-4]", "test_many[True-b-6]", "test_one"]
+
+
+def test_a_kernel_that_warns(tmp_path):
+    """A test in which it does has failed, each time; those that show what kernels do wrong only tell it."""
+    (tmp_path / "done").touch()
+    for name in "test_it", "limits_shown":
+        (tmp_path / f"{name}.py").write_text(f"""import pytest
+def says(text):
+    with open({str(tmp_path / 'kmsg')!r}, "a") as log:
+        log.write(f"4,1,2,-;{{text}}\\n")
+
+@pytest.fixture
+def late():
+    yield
+    says("BUG: sleeping function called from invalid context")
+
+def test_good():
+    says("TCP: request_sock_TCP: Possible SYN flooding on port 1080.")
+
+def test_warns():
+    says("------------[ cut here ]------------")
+    says("WARNING: CPU: 1 PID: 700 at net/ipv4/af_inet.c:157 inet_sock_destruct+0x174/0x1a0")
+
+def test_again():
+    says("WARNING: CPU: 0 PID: 7 at net/core/sock_map.c:1")
+
+def test_good_after_it():
+    pass
+
+def test_late(late):
+    pass
+
+def test_dies():
+    says("hawserd[4649]: segfault at 8 ip 00007f7cb31489c9 sp 00007ffe66520ab0 error 4 in libc.so.6")
+""", "ascii")
+    results = {}
+    for name in "test_it", "limits_shown":
+        said = run_there(tmp_path, f"{name}.py", where=tmp_path).stderr
+        results[name] = [json.loads(line) for line in said.splitlines() if '"end"' in line]
+    failed = {each["test"].partition("::")[2]: each["reason"] for each in results["test_it"] if each["outcome"] == "failed"}
+    assert set(failed) == {"test_warns", "test_again", "test_late", "test_dies"}
+    assert "the kernel warned:" in failed["test_warns"] and "inet_sock_destruct" in failed["test_warns"]
+    shown = {each["test"].partition("::")[2]: each["features"] for each in results["limits_shown"]}
+    assert all(each["outcome"] == "passed" for each in results["limits_shown"])
+    assert shown["test_again"] == {"kernel warning": "WARNING: CPU: 0 PID: 7 at net/core/sock_map.c:1"}
 
 
 @pytest.mark.parametrize(("accel", "machines", "kinds", "note"), [

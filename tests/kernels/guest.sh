@@ -3,7 +3,7 @@
 # The first process of a virtual machine: runs tests, and tells check.py outside of each.
 . /run/hawser-check/parameters
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 HAWSER_BUILD=$BUILD \
-	HAWSER_PATIENCE=$PATIENCE PYTEST_TIMEOUT=400 HAWSER_EXIT_S=300 PYTHONPATH=$TREE/tests/kernels PYTHONDONTWRITEBYTECODE=1
+	HAWSER_PATIENCE=$PATIENCE PYTEST_TIMEOUT=400 HAWSER_EXIT_S=300 PYTHONPATH=$TREE/tests/kernels:$TREE/testbed PYTHONDONTWRITEBYTECODE=1
 
 mkdir -p /dev/shm /dev/pts
 mount -t tmpfs shm /dev/shm

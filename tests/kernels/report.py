@@ -10,9 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from kernel_log import KernelLog
+
 _FD = int(os.environ["HAWSER_REPORT_FD"])
 _DONE = Path("/run/hawser-check/done")
 _TEXT_MAX = 6000
+# They bring about what kernels do wrong.
+_MAY_WARN = "limits_shown.py"
+_LOG = pytest.StashKey[KernelLog]()
 
 
 def _tell(**what: object) -> None:
@@ -27,6 +32,7 @@ def _pytest_process(config: pytest.Config) -> bool:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     if _pytest_process(session.config):
+        session.config.stash[_LOG] = KernelLog()
         name = os.uname()
         _tell(kind="kernel", release=name.release, version=name.version)
 
@@ -72,6 +78,19 @@ def _place(nodeid: str, chosen: list[str]) -> int:
 
 def pytest_runtest_logstart(nodeid: str) -> None:
     _tell(kind="start", test=nodeid)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item):
+    """A test in which the kernel warns has failed, whatever hawserd made of it."""
+    outcome = yield
+    if faults := item.config.stash[_LOG].faults():
+        report = outcome.get_result()
+        if item.path.name == _MAY_WARN:
+            report.user_properties.append(("kernel warning", faults.partition("\n")[0]))
+            return
+        report.longrepr = "\n".join([report.longreprtext, "the kernel warned:", faults[:_TEXT_MAX // 2]]).strip()
+        report.outcome = "failed"
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

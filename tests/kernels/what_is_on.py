@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import os
-import re
 from pathlib import Path
 
 import pytest
 
 from cgroup import Cgroup
+from feature import kernel_version
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +26,4 @@ def test_what_is_on(bed, hawserd, cgroup, record_property):
         assert "built without CONFIG_MPTCP" in mptcp["reason"]
     local = status["local_accel"]
     record_property("local-accel", "on" if local["available"] else local["reason"])
-    name = os.uname()
-    true = re.search(r" Debian ([0-9.]+)", name.version) or re.match(r"([0-9.]+)", name.release)
-    assert status["kernel_version"] == true[1]
+    assert status["kernel_version"] == kernel_version()

@@ -140,7 +140,7 @@ def test_plain_hops_where_the_path_drops_it(net):
     """It costs one connection a second, and then it is known."""
     allow(net.bed, WITH_COOKIE)
     if reason := refusal(net.serve("one")):
-        lacks(reason)
+        lacks(reason, "fast-open")
     with net.bed.rules(SYN_DATA_DROPPED), contextlib.ExitStack() as leave:
         router = net.settled("one", more=WITHOUT_MPTCP)
         port = echo_server(net, leave)
@@ -156,7 +156,7 @@ def test_early_to_a_dead_exit(net, how):
     allow(net.bed, WITH_COOKIE)
     for name in "one", "two":
         if reason := refusal(net.serve(name)):
-            lacks(reason)
+            lacks(reason, "fast-open")
     router = net.settled("one", "two", one="priority = 1", two="priority = 2",
                          more=f"{WITHOUT_MPTCP}\nupstream {{ exit-answer = 4 }}")
     with contextlib.ExitStack() as leave:

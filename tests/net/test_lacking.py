@@ -105,7 +105,7 @@ def test_local_clients_without(hawserd, cgroup, what, reason):
         usual = hawserd("--local-accel", str(cgroup.path), "--socks", "127.0.0.1:1081",
                         listen=False)
         if not usual.status()["local_accel"]["available"]:
-            lacks(usual.status()["local_accel"]["reason"])
+            lacks(usual.status()["local_accel"]["reason"], "local-accel")
         daemon = hawserd("--local-accel", str(cgroup.path), prefix=words)
         state = daemon.status()["local_accel"]
         assert not state["available"] and reason in state["reason"]

@@ -159,7 +159,7 @@ def test_without_rights_it_serves_by_tcp(bed, cgroup, hawserd):
     state = daemon.status()["local_accel"]
     assert state["available"] is False
     if "too old" in state["reason"]:
-        lacks(state["reason"])
+        lacks(state["reason"], "local-accel")
     if "BPF" not in state["reason"]:
         assert "not permitted" in state["reason"]
     assert f"local-accel: no, {state['reason']}" in daemon.log()

@@ -49,7 +49,7 @@ def daemon(lan, home):
     made = Interceptor(lan, "tproxy", "--bypass-port", str(BYPASSED_PORT))
     first = run(made, home, "true")
     if first.returncode and "the kernel" in first.stderr:
-        lacks(first.stderr)
+        lacks(first.stderr, "run")
     # The programs stay loaded.
     until(lambda: links(made), lambda count: count == 0)
     made.baseline = made.open_files()

@@ -25,7 +25,7 @@ def only_with(bed: Bed, options: tuple[str, ...], name: str) -> None:
     feature = feature_of(daemon, name)
     daemon.finish()
     if not feature["available"]:
-        lacks(feature["reason"])
+        lacks(feature["reason"], name)
 
 
 def flows(daemon: Hawserd) -> dict[str, dict]:

@@ -31,7 +31,7 @@ def local(bed, hawserd, cgroup):
         daemon = hawserd("--local-accel", str(cgroup.path), *options, **settings)
         state = daemon.status()["local_accel"]
         if not state["available"]:
-            lacks(f"local-accel: {state['reason']}")
+            lacks(f"local-accel: {state['reason']}", "local-accel")
         return daemon
 
     return begin

@@ -67,5 +67,5 @@ def sockmap_tier(daemon: Hawserd) -> str:
     state = next(each for each in daemon.status()["kernel"] if each["feature"] == "sockmap-tcp")
     if state["available"]:
         return "sockmap"
-    may_lack(state["reason"])
+    may_lack(state["reason"], "sockmap-tcp")
     return auto_tier(daemon, "tcp", "tcp")
