@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 
-_KMSG = "/dev/kmsg"
+KMSG = "/dev/kmsg"
 _FAULT = re.compile(r"WARNING: |BUG: |Oops|\bhawserd?\[\d+\][: ].*(segfault|trap|fault)")
 _RECORD_MAX = 8192
 
@@ -14,8 +14,8 @@ _RECORD_MAX = 8192
 class KernelLog:
     """PermissionError where it may not be read."""
 
-    def __init__(self, path: str = _KMSG) -> None:
-        self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    def __init__(self) -> None:
+        self._fd = os.open(KMSG, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         os.lseek(self._fd, 0, os.SEEK_END)
 
     def _records(self) -> list[str]:

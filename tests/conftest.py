@@ -5,6 +5,7 @@ nothing runs, and that is a failure; HAWSER_NET=0 (make check NET=0) skips the n
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import sys
@@ -20,6 +21,9 @@ ROOT = Path(__file__).resolve().parent.parent
 NET_TESTS = ROOT / "tests" / "net"
 sys.path[:0] = [*(str(ROOT / part) for part in ("testbed", "bench", "tests/net/lib"))]
 
+KERNEL_LOG = pytest.StashKey()
+# Whether a test that failed has a second chance.
+AGAIN = pytest.StashKey[bool]()
 NET_WANTED = os.environ.get("HAWSER_NET") != "0"
 MODES = ("mptcp", "no-mptcp")
 # The marker of tests that do not run in it.
@@ -36,9 +40,27 @@ def pytest_configure(config: pytest.Config) -> None:
     # What a test makes is not a part of the make that runs the tests.
     for name in "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "SAN":
         os.environ.pop(name, None)
-    # Not in helpers of pytest-xdist: one complaint is enough.
-    if not hasattr(config, "workerinput") and not config.option.collectonly and NET_WANTED:
+    if hasattr(config, "workerinput"):  # a helper of pytest-xdist: one complaint is enough
+        return
+    config.stash[KERNEL_LOG] = begin_kernel_log()
+    if not config.option.collectonly and NET_WANTED:
         refuse_without_network(config)
+
+
+def begin_kernel_log():
+    from kernel_log import KernelLog
+
+    with contextlib.suppress(OSError):
+        return KernelLog()
+    return None
+
+
+def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
+    """Warnings of the kernel, and of our programs that it saw die. They fail nobody: others may have run here meanwhile."""
+    log = config.stash.get(KERNEL_LOG, None)
+    if log and (faults := log.faults()):
+        terminalreporter.section("said by the kernel meanwhile, of this run or another")
+        terminalreporter.write_line(faults[:4000])
 
 
 def refuse_without_network(config: pytest.Config) -> None:
@@ -130,12 +152,17 @@ def emulated_bed(bed, build, tmp_path_factory):
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
     """Runs a failed test once more if the kernel has lost bytes of a connection that fell back to
-    TCP meanwhile, by the kernel's own count: hawserd can but notice it (docs/kernel-notes.md)."""
+    TCP meanwhile, by the kernel's own count: hawserd can but notice it (docs/kernel-notes.md). It
+    does not die of it."""
+    from verdict import faults
+
+    faults.clear()
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     reports = runtestprotocol(item, nextitem=nextitem, log=False)
-    if getattr(item, "again", False):
-        item.again = False
-        item.warn(pytest.PytestWarning("the kernel lost bytes of a fallback: run again"))
+    if item.stash.get(AGAIN, False) and not faults:
+        item.stash[AGAIN] = False
+        failures = "\n".join(report.longreprtext for report in reports if report.failed)
+        item.warn(pytest.PytestWarning(f"the kernel lost bytes of a fallback: run again after\n{failures}"))
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
     for report in reports:
         item.ihook.pytest_runtest_logreport(report=report)
@@ -183,12 +210,13 @@ def hawserd(request, bed):
 
     yield start
     if getattr(request.node, "failed", False):
-        request.node.again = all(after > earlier for after, earlier in
-                                 zip(bed.fallback_counts(), before))
+        request.node.stash[AGAIN] = all(after > earlier for after, earlier in
+                                        zip(bed.fallback_counts(), before))
         for daemon in started:
             print("\n".join(daemon.log().splitlines()[-40:]))
-    for daemon in started:
-        daemon.finish()
+    with contextlib.ExitStack() as rest:
+        for daemon in reversed(started):
+            rest.callback(daemon.finish)
 
 
 @pytest.fixture

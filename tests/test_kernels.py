@@ -174,18 +174,18 @@ def listed_there(tmp_path, done: str, *options: str, where=ROOT) -> list[str]:
     return [line for line in said.splitlines() if "::" in line]
 
 
-def run_there(tmp_path, *options: str, where: Path) -> subprocess.CompletedProcess:
+def run_there(tmp_path, *options: str, where: Path, plugin: str = "report") -> subprocess.CompletedProcess:
     """In place of a machine, whose kernel's log is a file."""
     (tmp_path / "kmsg").touch()
-    plugin = tmp_path / "here.py"
-    plugin.write_text("import pathlib, kernel_log, report\n"
-                      f"report._DONE = pathlib.Path({str(tmp_path / 'done')!r})\n"
-                      f"report.KernelLog = lambda: kernel_log.KernelLog({str(tmp_path / 'kmsg')!r})\n", "ascii")
+    (tmp_path / "here.py").write_text(
+        f"import pathlib, kernel_log, {plugin}\n"
+        f"{plugin}._DONE = pathlib.Path({str(tmp_path / 'done')!r})\n"
+        f"kernel_log.KMSG = {str(tmp_path / 'kmsg')!r}\n", "ascii")
     return subprocess.run(
-        [sys.executable, "-B", "-m", "pytest", "-p", "no:cacheprovider", "-p", "report", "-p",
+        [sys.executable, "-B", "-m", "pytest", "-p", "no:cacheprovider", "-p", plugin, "-p",
          "here", *options], cwd=where, capture_output=True, text=True,
         timeout=60, check=False, env={**os.environ, "HAWSER_REPORT_FD": "2", "PYTHONPATH": ":".join(
-            map(str, (tmp_path, ROOT / "tests" / "kernels", ROOT / "testbed")))})
+            map(str, (tmp_path, ROOT / "tests", ROOT / "tests" / "kernels", ROOT / "testbed")))})
 
 
 def test_order_in_the_machine(tmp_path):
@@ -258,6 +258,18 @@ def test_dies():
     shown = {each["test"].partition("::")[2]: each["features"] for each in results["limits_shown"]}
     assert all(each["outcome"] == "passed" for each in results["limits_shown"])
     assert shown["test_again"] == {"kernel warning": "WARNING: CPU: 0 PID: 7 at net/core/sock_map.c:1"}
+
+
+def test_what_the_kernel_says_of_a_run(tmp_path):
+    """On a machine that others use, too: it is told, and fails nobody."""
+    (tmp_path / "test_it.py").write_text(f"""def test():
+    with open({str(tmp_path / 'kmsg')!r}, "a") as log:
+        log.write("4,1,2,-;TCP: out of memory\\n4,2,2,-;WARNING: CPU: 1 PID: 700 at net/ipv4/af_inet.c:157\\n")
+""", "ascii")
+    done = run_there(tmp_path, ".", where=tmp_path, plugin="conftest")
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = done.stdout.partition("said by the kernel meanwhile, of this run or another")[2]
+    assert "at net/ipv4/af_inet.c:157" in said and "out of memory" not in said, done.stdout
 
 
 @pytest.mark.parametrize(("accel", "machines", "kinds", "note"), [

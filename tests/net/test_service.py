@@ -15,6 +15,7 @@ import pytest
 
 import handshakes
 import peers
+import verdict
 from crossing import Crossing
 from daemon import ALLOW, LISTEN
 from handshakes import read
@@ -69,7 +70,25 @@ def test_one_that_cannot_start_is_never_ready(bed, manage):
     with pytest.raises(AssertionError, match="expected ADDRESS:PORT|--socks"):
         manager.start()
     assert manager.process.wait(60) == 2
+    manager.ends = (2,)
     assert manager.count("READY=1") == 0
+
+
+@pytest.mark.parametrize(("options", "status"), [
+    ((), -signal.SIGABRT), (("--keeper",), 128 + signal.SIGABRT), (("--keeper", "gone"), -signal.SIGABRT)])
+def test_one_that_dies_fails_its_test(bed, echo, tmp_path, options, status):
+    """Also where its keeper does not wait for it any more. That is the test's own doing (tests/net/lib/verdict.py)."""
+    manager = Manager(bed, bed.router, tmp_path, *LISTEN, *ALLOW, *options[:1])
+    manager.start()
+    died = ask(manager.control, "status")["pid"]
+    with session(bed, echo.port):  # for which it stays
+        if options[1:]:
+            assert manager.stop() == 0
+        os.kill(died, signal.SIGABRT)
+    until(lambda: ask(manager.control, "status") == {})
+    with pytest.raises(AssertionError, match=f"hawserd ended with {status}:|{verdict.KILLED}"):
+        manager.close()
+    verdict.faults.clear()
 
 
 def test_a_reload_keeps_what_is_listened_on(bed, manage, tmp_path):
@@ -382,7 +401,7 @@ def test_a_keeper_that_is_killed_takes_its_hawserd_along(bed, manage, echo):
     manager = manage(*LISTEN, *ALLOW, "--keeper")
     manager.start()
     with session(bed, echo.port) as client:
-        manager.process.kill()
+        manager.send(signal.SIGKILL)
         manager.process.wait()
         until(lambda: ask(manager.control, "status").get("draining") is True)
         goes_on(client)
@@ -395,7 +414,8 @@ def test_one_that_is_stopped_does_not_stay(bed, manage, echo):
     manager.start()
     stopped = ask(manager.control, "status")["pid"]
     os.kill(stopped, signal.SIGSTOP)
-    manager.process.send_signal(signal.SIGABRT)
+    manager.ends = (0, -signal.SIGABRT)
+    manager.send(signal.SIGABRT)
     assert manager.process.wait(60) == 128 + signal.SIGABRT
     manager.start()
     with session(bed, echo.port) as client:

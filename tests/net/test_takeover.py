@@ -20,6 +20,7 @@ from manager import ask
 from namespace import MountNamespace
 from sessions import through
 from topology import near
+from verdict import ENDS, judge_end
 from waiting import until
 
 
@@ -58,7 +59,7 @@ def newcomer(bed, tmp_path) -> Iterator:
     yield start
     for one in started:
         one.process.kill()
-        one.process.wait()
+        judge_end(one.process.wait(), one.log(), (*ENDS, 1))
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from bed import Bed
 from namespace import Namespace
 from patience import PATIENCE
 from topology import LAN4, LAN6, LAN_PREFIX4, LAN_PREFIX6
+from verdict import ENDS, judge_end
 from waiting import until
 
 PORT = 1080
@@ -29,7 +30,6 @@ BRISK = ("--tune", f"keepalive-idle-s={peers.KEEPALIVE_S}",
          *(("--tune", f"chat-window-us={100_000 * PATIENCE:.0f}") if PATIENCE != 1 else ()))
 # A worker may keep this many pipes for reuse; of two fds each.
 POOLED_PIPE_FDS = 64
-COMPLAINTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "Assertion")
 
 
 class Hawserd:
@@ -177,7 +177,7 @@ class Hawserd:
         return self.process.wait(seconds)
 
     def finish(self) -> None:
-        """Judges it. Only a test that stopped it itself has waited for its end before."""
+        """Judges it, also one whose end the test has waited for."""
         try:
             with self._clients:
                 pass
@@ -186,9 +186,13 @@ class Hawserd:
                 until(self.sessions, lambda sessions: sessions == [])
                 until(self._left_over, lambda left: left == {})
                 self.signal(signal.SIGINT)
-                assert self.wait() == 0, self.log()[-4000:]
-            for complaint in COMPLAINTS:
-                assert complaint not in self.log(), self.log()[-8000:]
+                judge_end(self.wait(), self.log(), (0,))
+            judge_end(self.process.poll(), self.log())
+        except Exception:
+            # Who dies refuses questions before it is dead.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                judge_end(self.process.wait(5), self.log(), ENDS if self._stopped else ())
+            raise
         finally:
             self.process.kill()
             self.process.wait()

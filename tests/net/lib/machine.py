@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 from namespace import MountNamespace, Namespace
+from verdict import judge_log
 
 # "start" and "stop" come by a pipe; what is started dies with this script.
 INIT = """
@@ -18,7 +19,7 @@ while read -r verb; do
     start) setpriv --pdeathsig KILL -- {hawserd} 2>>{directory}/log & pid=$!
         # As of Type=notify.
         until {hawser} status >/dev/null 2>&1 || ! kill -0 $pid; do sleep 0.05; done ;;
-    stop) kill -INT $pid; wait $pid ;;
+    stop) kill -INT $pid 2>/dev/null; wait $pid; [ $? -lt 128 ] || echo "hawserd was ended by signal $(($? - 128))" >>{directory}/log ;;
     esac
     echo done >{directory}/answer
 done <>{directory}/verbs
@@ -100,7 +101,12 @@ class Machine:
                 for path in ([root] if root.is_file() else root.rglob("*")) if path.is_file()}
 
     def close(self) -> None:
-        for process in self.started:
-            process.kill()
-            process.wait()
-        self.mounts.close()
+        """Judges the hawserds that it has run."""
+        try:
+            self.run("systemctl", "stop", "hawserd")
+            judge_log(self.log())
+        finally:
+            for process in self.started:
+                process.kill()
+                process.wait()
+            self.mounts.close()

@@ -5,6 +5,8 @@ store, LISTEN_FDS, signals to the main process only."""
 from __future__ import annotations
 
 import array
+import contextlib
+import ctypes
 import json
 import os
 import signal
@@ -12,13 +14,16 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+from verdict import ENDS, judge_end
 from waiting import until
 
 SO_PASSCRED = getattr(socket, "SO_PASSCRED", 16)
 # Becomes the program with its own number in LISTEN_PID; dies with the tests.
 LAUNCH = 'export LISTEN_PID=$$; exec "$@"'
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 def ask(control: str, command: str) -> dict:
@@ -34,6 +39,34 @@ def ask(control: str, command: str) -> dict:
             return {}
 
 
+class _Orphans:
+    """Those that outlive their keeper become children of this process, so that it learns how they ended."""
+
+    _managers = 0
+
+    def __init__(self) -> None:
+        self._pids: set[int] = set()
+        self._adopt(1)
+
+    @classmethod
+    def _adopt(cls, more: int) -> None:
+        cls._managers += more
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, int(cls._managers > 0), 0, 0, 0)
+
+    def note(self, keeper: int) -> None:
+        with contextlib.suppress(OSError):
+            children = Path(f"/proc/{keeper}/task/{keeper}/children").read_text("ascii").split()
+            self._pids |= set(map(int, children))
+
+    def ends(self) -> Iterator[int]:
+        """Of all that their keeper has not waited for, when they end."""
+        self._adopt(-1)
+        for pid in self._pids:
+            with contextlib.suppress(ChildProcessError):
+                _, status = until(lambda pid=pid: os.waitpid(pid, os.WNOHANG), lambda found: found[0])
+                yield os.waitstatus_to_exitcode(status)
+
+
 class Manager:
     def __init__(self, bed, namespace, directory: Path, *options: str, watchdog_s: float = 0) -> None:
         self.bed, self.namespace, self.directory = bed, namespace, directory
@@ -42,6 +75,9 @@ class Manager:
         self.messages: list[tuple[float, int, str]] = []  # when, from which process, what
         self.store: dict[str, list[int]] = {}
         self.process: subprocess.Popen | None = None
+        self._orphans = _Orphans()
+        # What its hawserds may end with, and what may be said of it.
+        self.ends, self.expected = ENDS, ""
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(f"{directory}/notify")
         self._socket.setsockopt(socket.SOL_SOCKET, SO_PASSCRED, 1)
@@ -105,9 +141,15 @@ class Manager:
               or self.process.poll() is not None)
         assert self.process.poll() is None, self.log()
 
+    def send(self, number: int) -> None:
+        """Tells the main process to end."""
+        if "--keeper" in self.options:
+            self._orphans.note(self.process.pid)
+        self.process.send_signal(number)
+
     def stop(self) -> int:
         """As `systemctl stop` with KillMode=process: returns when the main process has ended."""
-        self.process.send_signal(signal.SIGTERM)
+        self.send(signal.SIGTERM)
         return self.process.wait(60)
 
     def count(self, word: str) -> int:
@@ -115,16 +157,22 @@ class Manager:
 
     def close_gently(self) -> None:
         """Without draining; whoever is behind the keeper ends first."""
-        self.process.send_signal(signal.SIGINT)
+        self.send(signal.SIGINT)
         self.process.wait(60)
 
     def close(self) -> None:
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-            try:
-                self.process.wait(60)
-            finally:
+        """Judges all of its hawserds, which have no sessions any more."""
+        try:
+            if self.process and self.process.poll() is None:
+                self.close_gently()
+            for status in *self._orphans.ends(), *([self.process.returncode] if self.process else []):
+                judge_end(status, self.log(), self.ends, self.expected)
+        finally:
+            if self.process:
                 self.process.kill()
+            self._close_sockets()
+
+    def _close_sockets(self) -> None:
         for fds in self.store.values():
             for fd in fds:
                 os.close(fd)
