@@ -110,8 +110,10 @@ int main(int argc, char **argv)
 	const struct command *command;
 
 	standard_fds_open();
-	/* `hawser sessions | head` ends in silence, whatever was inherited. */
+	/* `hawser sessions | head` ends in silence, and who waits for a child hears of its end,
+	 * whatever was inherited. */
 	signal(SIGPIPE, SIG_DFL);
+	signal(SIGCHLD, SIG_DFL);
 	/* One write per answer, so that --watch does not flicker. */
 	setvbuf(stdout, NULL, _IOFBF, BUFSIZ);
 	if (argc < 2)

@@ -18,6 +18,8 @@ from lan import PORT, SERVERS, Interceptor
 from lan_fixtures import lan  # pylint: disable=unused-import
 from local_clients import cgroup  # pylint: disable=unused-import
 from patience import PATIENCE
+from process_tree import CHILDREN_IGNORED
+from terminal import Terminal
 from topology import LAN4
 from waiting import until
 
@@ -220,6 +222,69 @@ def test_signals_are_passed_on(daemon, home, number):
         assert process.stdout.readline() == "ready\n"
         process.send_signal(number)
         assert process.wait(TIMEOUT_S) == 9
+    await_none_left(home)
+
+
+@pytest.mark.parametrize("options", [("--",), ("--bypass", "--")], ids=["taken", "bypass"])
+def test_children_were_ignored(daemon, home, options):
+    """By who started it: it learns of the end nevertheless, and so may the command."""
+    script = "sh -c 'exit 7' & wait $!"
+    with daemon.bed.router.entered():
+        done = subprocess.run(
+            home.command(*CHILDREN_IGNORED, str(daemon.bed.build / "hawser"), "--control", daemon.control, "run",
+                         *options, "bash", "-c", script),
+            capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    assert done.returncode == 7, done.stderr
+    await_none_left(home)
+
+
+def says(word: str):
+    return lambda screen: any(word in line for line in screen)
+
+
+OF_ITS_OWN_GROUP = ("timeout", "1000")
+
+
+@pytest.mark.parametrize("group", [(), OF_ITS_OWN_GROUP], ids=["same", "own"])
+@pytest.mark.parametrize("number, key", [(signal.SIGINT, b"\3"), (signal.SIGQUIT, b"\x1c"), (signal.SIGHUP, b"")],
+                         ids=["INT", "QUIT", "HUP"])
+def test_signals_of_a_terminal(daemon, home, group, number, key):
+    """Whoever it tells of them: of its end only the leader of the session, which hawser is here."""
+    script = f"trap 'exit 9' {number.value}; echo ready; while :; do sleep 0.05; done"
+    with Terminal(words(daemon, home, "--bypass", "--", *group, "sh", "-c", script)) as terminal:
+        terminal.until(says("ready"))
+        if key:
+            terminal.type(key)
+        else:
+            terminal.hang_up()
+        assert terminal.wait() == 9
+    await_none_left(home)
+
+
+@pytest.mark.parametrize("group", [(), OF_ITS_OWN_GROUP], ids=["same", "own"])
+def test_stopped_and_continued_at_a_terminal(daemon, home, group):
+    def states() -> set[str]:
+        found = set()
+        for path in home.path.glob("hawser-run-*/cgroup.procs"):
+            for pid in path.read_text("ascii").split():
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                    stat = Path(f"/proc/{pid}/stat").read_text("ascii")
+                    found.add(stat.rpartition(")")[2].split()[0])
+        return found
+
+    script = "trap 'kill $!; exit 9' INT; sleep 1000 & echo ready; wait"
+    run_it = words(daemon, home, "--bypass", "--", *group, "sh", "-c", script)
+    shell = 'set -m; "$@"; echo "stopped $?"; read _; fg >/dev/null; echo "over $?"'
+    with Terminal(["bash", "-c", shell, "-", *run_it]) as terminal:
+        terminal.until(says("ready"))
+        terminal.type(b"\x1a")
+        terminal.until(says(f"stopped {128 + signal.SIGTSTP}"))
+        until(states, lambda found: found == {"T"})
+        terminal.type(b"\n")
+        until(states, lambda found: "T" not in found)
+        terminal.type(b"\3")
+        terminal.until(says("over 9"))
+        assert terminal.wait() == 0
     await_none_left(home)
 
 

@@ -27,9 +27,9 @@ struct guardian {
 	int pipe; /* its end tells the guardian of ours */
 };
 
-/* What a wrapper passes on. A terminal stops and continues both by itself. */
-static const int passed_on[] = {SIGHUP,	 SIGINT,  SIGQUIT, SIGUSR1,
-				SIGUSR2, SIGALRM, SIGTERM, SIGWINCH};
+/* What a wrapper passes on. */
+static const int passed_on[] = {SIGHUP,	 SIGINT,  SIGQUIT,  SIGUSR1, SIGUSR2,
+				SIGALRM, SIGTERM, SIGWINCH, SIGTSTP};
 
 static void awaited_signals(sigset_t *set)
 {
@@ -116,22 +116,59 @@ __attribute__((noreturn)) static void execute(char **words, const struct run_cgr
 	_exit(err == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
 }
 
+/* A terminal tells the group in the foreground, which a command may have left for one of its own
+ * (as timeout(1) does); and of its end it tells the leader of the session only. */
+static void tell(pid_t child, const siginfo_t *info)
+{
+	const bool by_terminal = info->si_code == SI_KERNEL;
+	const pid_t group = getpgid(child);
+
+	if (by_terminal && group == getpgrp() &&
+	    !(info->si_signo == SIGHUP && getsid(0) == getpid()))
+		return;
+	kill(by_terminal && group == child ? -group : child, info->si_signo);
+}
+
+/* Not SIGSTOP: where no shell could continue us, the kernel does not stop us. */
+static void stop(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTSTP);
+	raise(SIGTSTP);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+static void pass_on(pid_t child, const siginfo_t *info)
+{
+	siginfo_t go_on = *info;
+
+	tell(child, info);
+	if (info->si_signo != SIGTSTP)
+		return;
+	stop();
+	go_on.si_signo = SIGCONT;
+	tell(child, &go_on);
+}
+
 /* Returns its exit code. */
 static int await(pid_t child)
 {
 	sigset_t set;
 	siginfo_t info;
 	int status;
+	pid_t ended;
 
 	awaited_signals(&set);
-	for (;;) {
-		if (waitpid(child, &status, WNOHANG) == child)
-			break;
-		if (sigwaitinfo(&set, &info) < 0 || info.si_signo == SIGCHLD)
-			continue;
-		/* The terminal has told the child, too. */
-		if (info.si_code != SI_KERNEL)
-			kill(child, info.si_signo);
+	while ((ended = waitpid(child, &status, WNOHANG)) == 0) {
+		if (sigwaitinfo(&set, &info) > 0 && info.si_signo != SIGCHLD)
+			pass_on(child, &info);
+	}
+	if (ended < 0) {
+		fprintf(stderr, "hawser: run: waitpid: %s\n", strerror(errno));
+		return EXIT_FAILURE;
 	}
 	return WIFSIGNALED(status) ? EXIT_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
 }
@@ -155,7 +192,6 @@ static void ask_hawserd(const char *control_path, const char *cgroup)
 {
 	struct json_object *question = json_object_new_object();
 	struct connection connection;
-	const char *error;
 	char line[CONTROL_REQUEST_MAX];
 
 	json_object_object_add(question, "command", json_object_new_string("run"));
@@ -168,9 +204,7 @@ static void ask_hawserd(const char *control_path, const char *cgroup)
 		die("run: %s: the path is too long", cgroup);
 	json_object_put(question);
 	control_client_open(&connection, control_path);
-	error = control_client_ask_line(&connection, line);
-	if (error)
-		die("hawserd on %s: %s", connection.path, error);
+	control_client_ask_line_or_die(&connection, line);
 	warn_of_missing_family(connection.answer);
 	control_client_close(&connection);
 }

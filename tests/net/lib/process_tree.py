@@ -9,6 +9,10 @@ from pathlib import Path
 
 from idle import tree
 
+# Words before a command that is started with SIGCHLD ignored, as by a shell's trap; dash would take that back.
+CHILDREN_IGNORED = ("/usr/bin/python3", "-c", "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
+                    "os.execvp(sys.argv[1], sys.argv[1:])")
+
 
 def programs(root: int) -> set[str]:
     """The names of a process and of all that it has started."""

@@ -40,8 +40,14 @@ class Terminal:
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
-        os.close(self._fd)
+        self.hang_up()
         os.close(self._slave)
+
+    def hang_up(self) -> None:
+        """As when a connection breaks."""
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = -1
 
     def __enter__(self) -> Terminal:
         return self
@@ -77,7 +83,8 @@ class Terminal:
 
     def wait(self, seconds: float = 60) -> int:
         status = self.process.wait(seconds)
-        self._read(0)
+        if self._fd >= 0:
+            self._read(0)
         return status
 
     def _read(self, seconds: float) -> None:
