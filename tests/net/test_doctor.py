@@ -148,6 +148,24 @@ def test_gateway_gone(site):
     assert not [name for name in report.found if name.startswith("one wan-b")]
 
 
+def test_links_of_large_packets(site):
+    """As large as there are: what passes is found where larger ones vanish, and is no fault on the host itself."""
+    for end in site.bed.router, site.bed.server:
+        end.run("ip", "link", "set", "dev", "b", "mtu", "65535")
+    try:
+        with site.bed.rules("iifname b meta length > 30000 drop", site.bed.server):
+            report = site.doctor()
+        own = {place: site.doctor(place, host=site.bed.server, control=site.exit.control).found
+               for place in (f"{SERVER4}:{PORT}", f"[{SERVER6}]:{PORT}")}
+    finally:
+        for end in site.bed.router, site.bed.server:
+            end.run("ip", "link", "set", "dev", "b", "mtu", "1500")
+        site.mend_link("b")
+    for family, place in zip(("ipv4", "ipv6"), own):
+        assert "more than 30000 bytes vanish" in report.seen(f"one wan-b {family} mtu")
+        assert "65535 bytes pass" in own[place][f"{place} {family} mtu"]["seen"]
+
+
 def test_what_happens_on_the_way(site):
     """A different fault on each way to the exit."""
     with site.bed.rules("iifname a ip version 4 meta length > 1377 drop"), \

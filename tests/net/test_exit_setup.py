@@ -47,6 +47,7 @@ def test_from_nothing_to_traffic_and_back(bed, serve, machines):
         line = line_of(first)
         assert line.endswith(f"@{SERVER4},[{SERVER6}]:1080/vps")
         assert set(verdicts(first).values()) <= {"done", "ok"}, first.stdout
+        assert "ok    ipv6 mtu" in first.stdout and "fail" not in first.stdout, first.stdout
         assert verdicts(first)["firewall"] == "done"
         assert bed.server.sysctl("ipv4/tcp_wmem").split()[2] == "16777216"
         made = state_of(exit_)

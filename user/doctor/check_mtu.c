@@ -34,7 +34,7 @@ bool doctor_answers_echo(const struct doctor_subject *subject)
 	return round.answered[0];
 }
 
-/* Of the interface; 0 if unknown. */
+/* Of the interface, as far as a packet can be as large; 0 if unknown. */
 static unsigned int device_mtu(const struct ping *echo)
 {
 	const bool v6 = echo->family == AF_INET6;
@@ -45,7 +45,9 @@ static unsigned int device_mtu(const struct ping *echo)
 	if (getsockopt(echo->fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_MTU : IP_MTU, &mtu,
 		       &len))
 		return 0;
-	return mtu > 0 ? (unsigned int)mtu : 0;
+	if (mtu <= 0)
+		return 0;
+	return (unsigned int)mtu < PING_BYTES_MAX ? (unsigned int)mtu : PING_BYTES_MAX;
 }
 
 static bool passes(struct ping *echo, unsigned int size, double wait_s, unsigned int *told)

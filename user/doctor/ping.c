@@ -21,11 +21,19 @@
 
 #define IPV4_HEADER 20U
 #define IPV6_HEADER 40U
-#define PACKET_MAX  65535U
+/* For the largest of a round, with what the kernel counts besides. */
+#define QUEUE_BYTES ((int)(PING_SIZES_MAX * 2 * PING_BYTES_MAX))
 
 static int set_int(int fd, int level, int option, int value)
 {
 	return setsockopt(fd, level, option, &value, sizeof(value)) ? -errno : 0;
+}
+
+/* What its queue has no room for would count as lost on the way. */
+static void make_room(int fd, int forced, int option)
+{
+	if (set_int(fd, SOL_SOCKET, forced, QUEUE_BYTES))
+		(void)set_int(fd, SOL_SOCKET, option, QUEUE_BYTES);
 }
 
 /* Packets as large as the interface takes, whatever was learnt of the path; and what routers say of
@@ -34,6 +42,8 @@ static int set_options(int fd, int family)
 {
 	int err;
 
+	make_room(fd, SO_RCVBUFFORCE, SO_RCVBUF);
+	make_room(fd, SO_SNDBUFFORCE, SO_SNDBUF);
 	if (family == AF_INET) {
 		err = set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
 		return err ? err : set_int(fd, IPPROTO_IP, IP_RECVERR, 1);
@@ -114,7 +124,7 @@ static void note_error(struct ping_round *round, int err)
 static void send_unanswered(const struct ping *echo, struct ping_round *round, uint16_t first)
 {
 	/* Not constant, as the program's file would then have them all. */
-	static uint8_t zeros[PACKET_MAX];
+	static uint8_t zeros[PING_BYTES_MAX];
 
 	for (size_t i = 0; i < round->count && !round->error; i++) {
 		const unsigned int header = echo->family == AF_INET ? IPV4_HEADER : IPV6_HEADER;
@@ -124,8 +134,7 @@ static void send_unanswered(const struct ping *echo, struct ping_round *round, u
 					 {.iov_base = zeros}};
 		const struct msghdr packet = {.msg_iov = parts, .msg_iovlen = 2};
 
-		if (round->answered[i] || round->sizes[i] < header + sizeof(message) ||
-		    round->sizes[i] > PACKET_MAX)
+		if (round->answered[i] || round->sizes[i] < header + sizeof(message))
 			continue;
 		parts[1].iov_len = round->sizes[i] - header - sizeof(message);
 		/* What an error of before has left is told by the first attempt. */

@@ -10,6 +10,7 @@
 #include "base/address.h"
 
 #define PING_SIZES_MAX 16
+#define PING_BYTES_MAX 65535U /* of a packet, whatever the interface takes */
 
 struct ping {
 	int fd;
@@ -19,7 +20,7 @@ struct ping {
 };
 
 struct ping_round {
-	unsigned int sizes[PING_SIZES_MAX]; /* of IP packets, header included */
+	unsigned int sizes[PING_SIZES_MAX]; /* of IP packets, header included; to PING_BYTES_MAX */
 	size_t count;
 	/* What came back: */
 	bool answered[PING_SIZES_MAX];
