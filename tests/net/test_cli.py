@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 
 from handshakes import read
 from sessions import through
+from terminal import Terminal
 from topology import CLIENT4, SERVER4
 
 
@@ -69,6 +72,78 @@ def test_no_daemon(bed, tmp_path):
     assert done.returncode == 1 and done.stdout == ""
     line, = done.stderr.splitlines()
     assert str(tmp_path / "none") in line and "running" in line
+
+
+def start(daemon, *words: str) -> subprocess.Popen:
+    """Where hawserd runs."""
+    return daemon.namespace.start([daemon.bed.build / "hawser", "--control", daemon.control, *words], daemon.bed.mounts,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def ended(started: subprocess.Popen) -> subprocess.CompletedProcess:
+    out, err = started.communicate(timeout=120)
+    return subprocess.CompletedProcess([], started.returncode, out, err)
+
+
+@contextlib.contextmanager
+def hanging(daemon):
+    daemon.freeze()
+    try:
+        yield "it does not answer within 5 s"
+    finally:
+        daemon.signal(signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def crowded(daemon):
+    with contextlib.ExitStack() as clients:
+        for _ in range(16):
+            clients.enter_context(socket.socket(socket.AF_UNIX)).connect(daemon.control)
+        yield "busy: 16 clients are connected"
+
+
+@pytest.mark.mptcp
+@pytest.mark.parametrize("silenced", [hanging, crowded])
+def test_hawserd_that_does_not_answer(hawserd, silenced):
+    """What is meant for that moment tells all else; the others end and say why."""
+    daemon = hawserd()
+    with silenced(daemon) as why, \
+            Terminal([str(daemon.bed.build / "hawser"), "--control", daemon.control, "top"]) as top:
+        commands = [start(daemon, *words.split()) for words in (
+            "doctor --json", "intercept show --json", "intercept show", "status", "usage", "run true", "intercept up")]
+        doctor, shown, for_people, *others = map(ended, commands)
+        checks = {check["check"]: check for check in json.loads(doctor.stdout)["checks"]}
+        assert (doctor.returncode, doctor.stderr) == (1, "")
+        assert (checks["hawserd"]["verdict"], checks["mptcp"]["verdict"]) == ("fail", "ok")
+        assert why in checks["hawserd"]["seen"] and "hawserd -c" not in checks["hawserd"]["mend"]
+        assert json.loads(shown.stdout)["hawserd"] is None and shown.returncode == 0
+        assert f"does not answer: {why}" in for_people.stdout
+        for other in others:
+            assert (other.returncode, other.stdout) == (1, "") and f"hawserd on {daemon.control}: {why}" in other.stderr
+        assert top.wait() == 1 and why in top.output.decode()
+    assert daemon.run_cli("status").returncode == 0
+
+
+def of_the_man_page(program: str) -> list[str]:
+    """The examples that go through this program, as a shell has them."""
+    page = (Path(__file__).parents[2] / "man" / "hawser.1").read_text("utf-8")
+    lines = [line.replace(r"\(dq", '"') for line in re.findall(r"^\.Dl (hawser .*)", page, re.M)]
+    return [line for line in lines if f"| {program} " in line]
+
+
+@pytest.mark.mptcp
+def test_examples_of_the_man_page(hawserd):
+    """They pick what they say."""
+    daemon = hawserd("--tier=copy")
+    found = {}
+    with through(daemon, ("tcp", "mptcp")) as (_, server), through(daemon):
+        for line in of_the_man_page("awk"):
+            command = line.replace("hawser", f"{daemon.bed.build}/hawser --control {daemon.control}", 1)
+            found[line.split()[1]] = subprocess.run(
+                ["sh", "-c", command.replace("sockmap", "copy")], capture_output=True, text=True, timeout=120,
+                check=True).stdout.splitlines()
+        assert found["sessions"] == [f"{SERVER4}:{server.getsockname()[1]}"]
+    assert len(found["flows"]) == 4
 
 
 def hawser(build, *words: str, **settings) -> subprocess.CompletedProcess:

@@ -6,22 +6,30 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import signal
 import socket
+import socketserver
 import subprocess
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+import handshakes
+import peers
 from exit_machine import (  # pylint: disable=unused-import
     ACCESS, FIREWALL, firewalled, line_of, machines, rules_of, state_of, verdicts)
 from namespace import Namespace
+from process_tree import CHILDREN_IGNORED
 from topology import SERVER4
 from waiting import until
 
 pytestmark = pytest.mark.mptcp
 IPT_SO_GET_INFO = 64
+KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+LINE = f"hawser://router:{KEY}@{SERVER4}:1080/vps"
 
 
 @pytest.mark.parametrize(("file", "said"), [
@@ -82,9 +90,8 @@ def test_a_file_that_is_made_of_another(bed, machines):
     exit_ = machines("exit", bed.server, "# Made of /etc/config/hawser.\n" + ACCESS)
     with firewalled(exit_):
         before = state_of(exit_)
-        key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
         for words in (("exit-setup", "--address", SERVER4), ("exit-setup", "--address", SERVER4, "--dry-run"),
-                      ("exit-add", "--force", f"hawser://router:{key}@{SERVER4}:1080/vps")):
+                      ("exit-add", "--force", LINE)):
             done = exit_.hawser(*words)
             assert done.returncode == 1 and "/etc/config/hawser" in done.stdout and "Set-up" in done.stdout
             assert state_of(exit_) == before
@@ -142,6 +149,139 @@ def test_killed_while_it_writes(bed, machines):
         own.unlink()
         assert state_of(exit_) == untouched
         assert not [*etc.glob("nftables.conf*.hawser-new"), *etc.glob("nftables.conf.hawser-setup-check")]
+
+
+def test_a_file_that_is_no_text(bed, machines):
+    """It is named, and nothing of it is lost."""
+    exit_ = machines("exit", bed.server)
+    add, setup = ("exit-add", "--force", LINE), ("exit-setup", "--address", SERVER4)
+    with firewalled(exit_):
+        for file, command in (("hawser/hawser.conf", add), ("hawser/exits/vps.token", add), ("hawser/tokens", setup),
+                              ("nftables.conf", setup)):
+            path = exit_.directory / "etc" / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(0o640)
+            for text in ACCESS.encode("utf-16"), ACCESS.encode("utf-16-le"), f"{ACCESS}\0{ACCESS}".encode(), b"\0":
+                path.write_bytes(text)
+                done = exit_.hawser(*command)
+                assert (done.returncode, path.read_bytes()) == (1, text), done.stdout
+                assert f"/etc/{file} has a NUL byte; expected text" in done.stdout
+            path.write_text(FIREWALL if file == "nftables.conf" else "", "ascii")
+        assert exit_.hawser("exit-setup", "--undo").returncode == 0
+
+
+BEGIN, END = "# hawser exit-setup: begin\n", "# hawser exit-setup: end\n"
+BLOCK = f"{BEGIN}insert rule inet filter input tcp dport 1080 accept\n{END}"
+POSTRM = Path(__file__).parents[2] / "debian/hawserd.postrm"
+
+
+def test_purge(bed, machines):
+    """Of the package, without an undo before: what is not certainly exit-setup's stays, and is told of."""
+    exit_ = machines("exit", bed.server)
+    directory = exit_.directory / "etc/hawser"
+    file = exit_.directory / "etc/nftables.conf"
+    for before, after in (
+            (f"a\n{BLOCK}b\n", "a\nb\n"), (BLOCK, ""), ("a\n", "a\n"), (f"a\n{BLOCK}b\n{BEGIN}c\n", f"a\nb\n{BEGIN}c\n"),
+            (f"a\n{END}b\n{BLOCK}c\n", f"a\n{END}b\nc\n"), (f"a\n{BEGIN}b\nc\n", None), (f"{END}a\n{BEGIN}b\n", None)):
+        directory.mkdir()
+        (directory / "exit-setup.done").write_text("port 1080\n", "ascii")
+        file.write_text(before, "ascii")
+        done = exit_.run("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /var/log && exec sh "$0" purge', str(POSTRM))
+        assert done.returncode == 0, done.stdout
+        assert file.read_text("ascii") == (before if after is None else after)
+        assert ("/etc/nftables.conf: the end of the block" in done.stdout) == (after is None), (before, done.stdout)
+        assert not directory.exists()
+
+
+def test_exit_add_beside_a_hawserd_that_is_busy(bed, machines):
+    """Nothing is done where nobody knows which file it reads, or what can be; and the next run has it take the file."""
+    router = machines("router", bed.server, ACCESS)
+    daemon = router.start(str(router.build / "hawserd"))
+    until(lambda: router.hawser("status").returncode == 0)
+    before = router.files()
+    control = next(Path(f"/proc/{daemon.pid}/root/run/hawser").glob("*.sock"))
+    with contextlib.ExitStack() as clients:
+        for _ in range(16):
+            clients.enter_context(socket.socket(socket.AF_UNIX)).connect(str(control))
+        setup = router.hawser("exit-setup", "--address", SERVER4)
+        assert setup.returncode == 1 and "busy: 16 clients are connected" in setup.stdout, setup.stdout
+        plain = router.hawser("exit-add", LINE)
+        assert plain.returncode == 1 and "busy: 16 clients are connected; --force" in plain.stdout, plain.stdout
+        assert router.files() == before
+        forced = router.hawser("exit-add", "--force", LINE)
+        assert forced.returncode == 1 and "exit vps is added" in forced.stdout, forced.stdout
+        assert "'hawser reload'" in forced.stdout and "uses it now" not in forced.stdout
+    until(lambda: router.hawser("status").returncode == 0)
+    assert "vps" not in router.hawser("exits").stdout
+    again = router.hawser("exit-add", LINE)
+    assert again.returncode == 0 and "uses it now" in again.stdout, again.stdout
+    assert "vps" in router.hawser("exits").stdout
+
+
+ANSWERS = {"status": {"pid": 1, "configuration": {"file": "/etc/hawser/hawser.conf"}}}
+
+
+def test_exit_add_that_hawserd_does_not_say_it_takes(bed, machines):
+    """It may take it yet, so the file stays."""
+    router = machines("router", bed.server, ACCESS)
+    asked = []
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            for line in self.rfile:
+                asked.append(json.loads(line)["command"])
+                if asked[-1] == "reload":
+                    return self.server.over.wait(60)
+                self.wfile.write(json.dumps(ANSWERS.get(asked[-1], {"error": "unknown"})).encode() + b"\n")
+            return None
+
+    control = str(router.directory / "control")
+    with socketserver.ThreadingUnixStreamServer(control, Handler) as server:
+        server.over = threading.Event()
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            forced = router.hawser("--control", control, "exit-add", "--force", LINE)
+        finally:
+            server.over.set()
+            server.shutdown()
+    assert asked[-1] == "reload" and forced.returncode == 1, (asked, forced.stdout)
+    assert "exit vps is added" in forced.stdout and "has not said whether it takes" in forced.stdout
+    assert "vps" in (router.directory / "etc/hawser/hawser.conf").read_text("ascii")
+
+
+def test_undo_beside_sessions(bed, machines, serve):
+    """What exit-setup has started drains for half a minute: it takes nothing any more, and the next run starts another."""
+    exit_ = machines("exit", bed.server, f'daemon {{ log-level = error }}\nlisten "own" {{ address = "{SERVER4}:1090" }}\n'
+                     'access { allow = { "10.77.0.0/16" } }\n')
+    ask = f"{exit_.build}/hawser --json status"
+    shim(exit_, "systemctl", "stop*", f"kill -TERM $({ask} | sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/'); exit 0")
+    echo = serve(peers.echo)
+    with firewalled(exit_):
+        untouched = state_of(exit_)
+        line_of(exit_.hawser("exit-setup", "--address", SERVER4))
+        with peers.connect(bed.server, SERVER4, 1090, False, "") as client:
+            handshakes.socks5(client, SERVER4, echo.port)
+            undone = exit_.hawser("exit-setup", "--undo")
+            assert undone.returncode == 0, undone.stdout
+            assert state_of(exit_) == untouched
+            assert "takes no new sessions" in exit_.hawser("status").stdout
+            line_of(exit_.hawser("exit-setup", "--address", SERVER4))
+            assert "takes no new sessions" not in exit_.hawser("status").stdout
+            client.sendall(b"hello")
+            assert handshakes.read(client, 5) == b"hello"
+        assert exit_.hawser("exit-setup", "--undo").returncode == 0
+        assert state_of(exit_) == untouched
+
+
+def test_children_were_ignored(bed, machines):
+    """By who started it: what it asks of other programs counts as ever."""
+    exit_ = machines("exit", bed.server, ACCESS)
+    with firewalled(exit_):
+        untouched = state_of(exit_)
+        hawser = (*CHILDREN_IGNORED, str(exit_.build / "hawser"), "exit-setup")
+        line_of(exit_.run(*hawser, "--address", SERVER4))
+        assert exit_.run(*hawser, "--undo").returncode == 0
+        assert state_of(exit_) == untouched
 
 
 def test_two_at_once(bed, machines):
@@ -202,9 +342,6 @@ def test_a_port_of_another_program(bed, machines):
         assert exit_.hawser("exit-setup", "--undo").returncode == 0
         assert state_of(exit_) == before
         assert exit_.run("systemctl", "disable", "--now", "hawserd").returncode == 0
-
-
-KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
 
 
 @pytest.mark.parametrize(("tokens", "verdict"), [

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -143,10 +144,17 @@ def test_cli_looks_who_answers(strangers, bed, hawserd):
                              "KILL", "--"),
                      directory=strangers, binary=Path(strangers) / "hawserd")
     os.chmod(daemon.control, 0o666)
-    done = run(bed, "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--",
-               f"{strangers}/hawser", "--control", daemon.control, "status")
-    assert done.returncode == 1
-    assert f"user {STRANGER} answers there, expected root or user {NOBODY}" in done.stderr
+    nobody = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--", f"{strangers}/hawser",
+              "--control", daemon.control)
+    why = f"user {STRANGER} answers there, expected root or user {NOBODY}"
+    done = run(bed, *nobody, "status")
+    assert done.returncode == 1 and why in done.stderr
+    # What advises does so without it.
+    done = run(bed, *nobody, "doctor", "--json")
+    first = json.loads(done.stdout)["checks"][0]
+    assert (done.returncode, first["check"], first["verdict"]) == (1, "hawserd", "fail") and why in first["seen"]
+    assert "--control" in first["mend"] and "version" not in done.stdout
+    assert why not in run(bed, *nobody, "intercept", "show", "--json").stdout
     assert daemon.run_cli("status").returncode == 0
 
 

@@ -136,25 +136,31 @@ void log_collect(char *out, size_t size)
 		*out = '\0';
 }
 
+/* Whoever asked is told whatever the log leaves out. */
+static bool collects(enum log_level level)
+{
+	return collected.out && level <= LOG_LEVEL_WARNING;
+}
+
 static void collect(enum log_level level, const char *text, size_t len)
 {
-	const size_t used = collected.out ? strlen(collected.out) : 0;
+	const size_t used = strlen(collected.out);
 
-	if (collected.out && level <= LOG_LEVEL_WARNING)
-		snprintf(collected.out + used, collected.size - used, "%s%s%.*s", used ? "; " : "",
-			 level == LOG_LEVEL_WARNING ? levels[level].text : "", (int)len, text);
+	snprintf(collected.out + used, collected.size - used, "%s%s%.*s", used ? "; " : "",
+		 level == LOG_LEVEL_WARNING ? levels[level].text : "", (int)len, text);
 }
 
 void log_write(enum log_level level, const char *format, ...)
 {
 	char line[PREFIX_MAX_BYTES + MESSAGE_MAX_BYTES + 1];
+	const bool wanted = level <= log_get_level();
 	int saved = errno;
 	va_list args;
 	size_t start;
 	size_t end;
 	int len;
 
-	if (level > log_get_level())
+	if (!wanted && !collects(level))
 		return;
 	start = put_prefix(line, level);
 	va_start(args, format);
@@ -167,7 +173,10 @@ void log_write(enum log_level level, const char *format, ...)
 	for (size_t i = start; i < end; i++)
 		if ((unsigned char)line[i] < ' ' || line[i] == '\x7f')
 			line[i] = '?';
-	collect(level, line + start, end - start);
+	if (collects(level))
+		collect(level, line + start, end - start);
+	if (!wanted)
+		goto out;
 	line[end++] = '\n';
 	pthread_mutex_lock(&writing);
 	if (!tell_dropped() || !write_now(line, end))

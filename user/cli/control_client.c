@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <json-c/json_visit.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,9 +23,27 @@
 #define ANSWER_MIN_BYTES ((size_t)64 << 10) /* of the buffer */
 #define ANSWER_MAX_BYTES ((size_t)256 << 20)
 
-__attribute__((noreturn)) static void die_unanswered(const char *path)
+/* Whom nobody has heard in time may answer the next question with this one's answer: no more is
+ * asked. Returns false. */
+__attribute__((format(printf, 2, 3))) static bool give_up(struct connection *connection,
+							  const char *format, ...)
 {
-	die("hawserd on %s does not answer within %d s", path, ANSWER_TIMEOUT_S);
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(connection->problem, sizeof(connection->problem), format, arguments);
+	va_end(arguments);
+	if (connection->fd >= 0)
+		close(connection->fd);
+	connection->fd = -1;
+	json_object_put(connection->answer);
+	connection->answer = NULL;
+	return false;
+}
+
+static bool give_up_waiting(struct connection *connection)
+{
+	return give_up(connection, "it does not answer within %d s", ANSWER_TIMEOUT_S);
 }
 
 static bool dial(struct connection *connection)
@@ -42,16 +61,18 @@ static bool dial(struct connection *connection)
 }
 
 /* In a directory like /tmp somebody else's socket may stand where ours would. */
-static void check_owner(const struct connection *connection)
+static bool is_its(struct connection *connection)
 {
 	struct ucred peer = {0};
 	socklen_t len = sizeof(peer);
 
 	if (getsockopt(connection->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
-		die("%s: %s", connection->path, strerror(errno));
-	if (geteuid() != 0 && peer.uid != 0 && peer.uid != geteuid())
-		die("%s: user %u answers there, expected root or user %u", connection->path,
-		    (unsigned int)peer.uid, (unsigned int)geteuid());
+		return give_up(connection, "%s", strerror(errno));
+	if (geteuid() == 0 || peer.uid == 0 || peer.uid == geteuid())
+		return true;
+	connection->err = EPERM;
+	return give_up(connection, "user %u answers there, expected root or user %u",
+		       (unsigned int)peer.uid, (unsigned int)geteuid());
 }
 
 /* One hawserd may just take the place of another. */
@@ -60,12 +81,20 @@ static bool dial_for_a_while(struct connection *connection)
 	const struct timespec pause = {.tv_nsec = DIAL_EACH_MS * 1000000L};
 
 	for (int i = 1; !dial(connection); i++) {
-		if (i == DIAL_TRIES || (errno != ENOENT && errno != ECONNREFUSED))
-			return false;
+		if (errno == EAGAIN) /* its queue is full */
+			return give_up_waiting(connection);
+		if (i == DIAL_TRIES || (errno != ENOENT && errno != ECONNREFUSED)) {
+			connection->err = errno;
+			return give_up(connection, "%s%s", strerror(connection->err),
+				       connection->err == EACCES
+					       ? "; only root and the user that hawserd runs as "
+						 "may ask it"
+					       : "");
+		}
 		close(connection->fd);
 		nanosleep(&pause, NULL);
 	}
-	return true;
+	return is_its(connection);
 }
 
 bool control_client_try(struct connection *connection, const char *path)
@@ -76,57 +105,58 @@ bool control_client_try(struct connection *connection, const char *path)
 
 void control_client_open(struct connection *connection, const char *path)
 {
-	if (control_client_try(connection, path)) {
-		check_owner(connection);
+	if (control_client_try(connection, path))
 		return;
-	}
-	if (errno == EAGAIN)
-		die_unanswered(path);
-	if (errno == EACCES)
-		die("%s: %s; only root and the user that hawserd runs as may ask it", path,
-		    strerror(errno));
+	if (connection->err == 0 || connection->err == EACCES || connection->err == EPERM)
+		die("hawserd on %s: %s", path, connection->problem);
 	die("no hawserd answers on %s: %s; is it running? (--control PATH names another socket)",
-	    path, strerror(errno));
+	    path, connection->problem);
 }
 
-static void control_client_send(const struct connection *connection, const char *request)
+/* False: it has gone. */
+static bool control_client_send(struct connection *connection, const char *request)
 {
 	const size_t len = strlen(request);
 
 	/* A daemon that closed the connection may have said why: that is for the reader to find. */
-	if (send(connection->fd, request, len, MSG_NOSIGNAL) != (ssize_t)len && errno != EPIPE &&
-	    errno != ECONNRESET)
-		die("%s: %s", connection->path, strerror(errno));
+	if (send(connection->fd, request, len, MSG_NOSIGNAL) == (ssize_t)len || errno == EPIPE ||
+	    errno == ECONNRESET)
+		return true;
+	if (errno == EAGAIN)
+		return give_up_waiting(connection);
+	return give_up(connection, "%s", strerror(errno));
 }
 
-static void control_client_grow(struct connection *connection)
+static bool control_client_grow(struct connection *connection)
 {
 	connection->size = connection->size ? 2 * connection->size : ANSWER_MIN_BYTES;
 	if (connection->size > ANSWER_MAX_BYTES)
-		die("%s: the answer is longer than %zu MiB", connection->path,
-		    ANSWER_MAX_BYTES >> 20);
+		return give_up(connection, "the answer is longer than %zu MiB",
+			       ANSWER_MAX_BYTES >> 20);
 	connection->line = realloc(connection->line, connection->size);
 	if (!connection->line)
 		die("out of memory");
+	return true;
 }
 
-/* hawserd sends nothing but one line for each request. False: it has gone before it answered. */
+/* hawserd sends nothing but one line for each request. False: it has gone before it answered, or it
+ * is given up. */
 static bool control_client_receive(struct connection *connection)
 {
 	connection->len = 0;
 	while (connection->len == 0 || connection->line[connection->len - 1] != '\n') {
 		ssize_t n;
 
-		if (connection->len == connection->size)
-			control_client_grow(connection);
+		if (connection->len == connection->size && !control_client_grow(connection))
+			return false;
 		n = recv(connection->fd, connection->line + connection->len,
 			 connection->size - connection->len, 0);
 		if (n < 0 && errno == EINTR)
 			continue; /* a signal that top waits for */
 		if (n < 0 && errno == EAGAIN)
-			die_unanswered(connection->path);
+			return give_up_waiting(connection);
 		if (n < 0 && errno != ECONNRESET)
-			die("%s: %s", connection->path, strerror(errno));
+			return give_up(connection, "%s", strerror(errno));
 		if (n <= 0)
 			return false;
 		connection->len += (size_t)n;
@@ -135,14 +165,10 @@ static bool control_client_receive(struct connection *connection)
 }
 
 /* By another one, if there is one by now. */
-static bool control_client_receive_again(struct connection *connection, const char *request)
+static bool control_client_dial_again(struct connection *connection)
 {
 	close(connection->fd);
-	if (!dial_for_a_while(connection))
-		return false;
-	check_owner(connection);
-	control_client_send(connection, request);
-	return control_client_receive(connection);
+	return dial_for_a_while(connection);
 }
 
 /* Destinations are what clients of the proxy sent: nothing of it may steer the terminal. */
@@ -167,7 +193,7 @@ static int make_printable(struct json_object *value, int flags, struct json_obje
 	return JSON_C_VISIT_RETURN_CONTINUE;
 }
 
-static void control_client_parse(struct connection *connection)
+static bool control_client_parse(struct connection *connection)
 {
 	struct json_tokener *tokener = json_tokener_new();
 
@@ -177,26 +203,46 @@ static void control_client_parse(struct connection *connection)
 	connection->answer = json_tokener_parse_ex(tokener, connection->line, (int)connection->len);
 	json_tokener_free(tokener);
 	if (!json_object_is_type(connection->answer, json_type_object))
-		die("%s: the answer is not a JSON object", connection->path);
+		return give_up(connection, "the answer is not a JSON object");
 	json_c_visit(connection->answer, 0, make_printable, NULL);
+	return true;
+}
+
+/* Also the one that took the place may just give it to a third. */
+static bool control_client_exchange(struct connection *connection, const char *request)
+{
+	for (int i = 0; i <= ASK_AGAIN_MAX; i++) {
+		if ((i > 0 && !control_client_dial_again(connection)) ||
+		    !control_client_send(connection, request))
+			return false;
+		if (control_client_receive(connection))
+			return control_client_parse(connection);
+		if (connection->fd < 0)
+			return false;
+	}
+	return give_up(connection, "it closed the connection");
 }
 
 const char *control_client_ask_line(struct connection *connection, const char *request)
 {
 	struct json_object *error;
-	bool answered;
 
-	control_client_send(connection, request);
-	answered = control_client_receive(connection);
-	/* Also the one that took the place may just give it to a third. */
-	for (int i = 0; !answered && i < ASK_AGAIN_MAX; i++)
-		answered = control_client_receive_again(connection, request);
-	if (!answered)
-		die("hawserd on %s closed the connection", connection->path);
-	control_client_parse(connection);
+	if (connection->fd < 0 || !control_client_exchange(connection, request))
+		return connection->problem;
 	if (json_object_object_get_ex(connection->answer, "error", &error))
 		return json_object_get_string(error);
 	return NULL;
+}
+
+static void die_of(const struct connection *connection, const char *error)
+{
+	if (error)
+		die("hawserd on %s: %s", connection->path, error);
+}
+
+void control_client_ask_line_or_die(struct connection *connection, const char *request)
+{
+	die_of(connection, control_client_ask_line(connection, request));
 }
 
 const char *control_client_ask(struct connection *connection, const char *command, uint64_t id)
@@ -212,15 +258,13 @@ const char *control_client_ask(struct connection *connection, const char *comman
 
 void control_client_ask_or_die(struct connection *connection, const char *command, uint64_t id)
 {
-	const char *error = control_client_ask(connection, command, id);
-
-	if (error)
-		die("hawserd on %s: %s", connection->path, error);
+	die_of(connection, control_client_ask(connection, command, id));
 }
 
 void control_client_close(struct connection *connection)
 {
-	close(connection->fd);
+	if (connection->fd >= 0)
+		close(connection->fd);
 	json_object_put(connection->answer);
 	free(connection->line);
 }

@@ -51,15 +51,17 @@ static int up(const struct arguments *arguments)
 	return code;
 }
 
-/* hawserd may be dead; the rules are in the kernel. */
+/* hawserd may be dead, or hang; the rules are in the kernel. */
 static int show(const struct arguments *arguments)
 {
 	struct connection connection;
+	const char *problem = connection.problem;
 	int code;
 
 	if (control_client_try(&connection, arguments->control))
-		control_client_ask_or_die(&connection, "intercept", 0);
-	code = intercept_show(connection.answer, arguments->option[CLI_JSON] != NULL);
+		problem = control_client_ask(&connection, "intercept", 0);
+	code = intercept_show(problem ? NULL : connection.answer, problem,
+			      arguments->option[CLI_JSON] != NULL);
 	control_client_close(&connection);
 	return code;
 }

@@ -55,18 +55,16 @@ static struct json_object *make_request(const struct arguments *arguments)
 	return request;
 }
 
-static const char *ask_object(struct connection *connection, struct json_object *request)
+static void ask_object(struct connection *connection, struct json_object *request)
 {
-	const char *problem;
 	char *line = NULL;
 
 	if (asprintf(&line, "%s\n",
 		     json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN)) < 0)
 		die("out of memory");
 	json_object_put(request);
-	problem = control_client_ask_line(connection, line);
+	control_client_ask_line_or_die(connection, line);
 	free(line);
-	return problem;
 }
 
 static void clear_bar(void)
@@ -216,7 +214,6 @@ int speedtest_main(const struct command *command, int argc, char **argv)
 	struct arguments arguments;
 	struct connection connection;
 	struct json_object *result;
-	const char *problem;
 	bool whole;
 
 	arguments_parse(&arguments, command, argc, argv, &usage);
@@ -224,9 +221,7 @@ int speedtest_main(const struct command *command, int argc, char **argv)
 	if (arguments.option[CLI_LAST]) {
 		control_client_ask_or_die(&connection, "speedtest", 0);
 	} else {
-		problem = ask_object(&connection, make_request(&arguments));
-		if (problem)
-			die("%s", problem);
+		ask_object(&connection, make_request(&arguments));
 		sigaction(SIGINT, &interrupt, NULL);
 		sigaction(SIGTERM, &interrupt, NULL);
 		follow(&connection, json_count(connection.answer, "id"));

@@ -109,10 +109,14 @@ static size_t selected_row(const struct top *top)
 	return 0;
 }
 
-/* NULL when hawserd answers with an error: a session may have ended. */
+/* NULL when hawserd does not know the session any more. */
 static struct json_object *ask(struct top *top, const char *command, uint64_t id)
 {
-	if (control_client_ask(&top->connection, command, id))
+	const char *problem = control_client_ask(&top->connection, command, id);
+
+	if (problem && (!id || !top->connection.answer))
+		die("hawserd on %s: %s", top->connection.path, problem);
+	if (problem)
 		return NULL;
 	return json_object_get(top->connection.answer);
 }

@@ -127,7 +127,6 @@ int usage_main(const struct command *command, int argc, char **argv)
 	struct arguments arguments;
 	struct connection connection;
 	struct json_object *request;
-	const char *problem;
 	char *line = NULL;
 
 	arguments_parse(&arguments, command, argc, argv, &usage);
@@ -137,10 +136,8 @@ int usage_main(const struct command *command, int argc, char **argv)
 		die("out of memory");
 	json_object_put(request);
 	control_client_open(&connection, arguments.control);
-	problem = control_client_ask_line(&connection, line);
+	control_client_ask_line_or_die(&connection, line);
 	free(line);
-	if (problem)
-		die("%s", problem);
 	if (arguments.option[CLI_JSON])
 		fwrite(connection.line, 1, connection.len, stdout);
 	else if (arguments.words[0])

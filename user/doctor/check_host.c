@@ -34,14 +34,22 @@ static bool look_hawserd(struct doctor *doctor, const struct doctor_subject *sub
 	if (doctor->status) {
 		doctor_saw(out, DOCTOR_OK, "version %s, pid %" PRIu64,
 			   json_text(doctor->status, "version"), json_count(doctor->status, "pid"));
-	} else if (doctor->control_errno == EACCES) {
-		doctor_saw(out, DOCTOR_FAIL,
-			   "%s: only root and the user that hawserd runs as may ask it",
-			   doctor->control_path);
+		return true;
+	}
+	doctor_saw(out, DOCTOR_FAIL, "hawserd does not answer on %s: %s", doctor->control_path,
+		   doctor->control_problem);
+	switch (doctor->control_errno) {
+	case 0:
+		doctor_mend(out, "run this again; if it does not help, see hawserd's log, and "
+				 "restart it");
+		break;
+	case EACCES:
 		doctor_mend(out, "run this as root");
-	} else {
-		doctor_saw(out, DOCTOR_FAIL, "hawserd does not answer on %s: %s",
-			   doctor->control_path, strerror(doctor->control_errno));
+		break;
+	case EPERM:
+		doctor_mend(out, "name hawserd's socket: hawser doctor --control PATH");
+		break;
+	default:
 		doctor_mend(out, "start it, for example: hawserd -c /etc/hawser/hawser.conf; if it "
 				 "runs, name its socket: hawser doctor --control PATH");
 	}

@@ -36,7 +36,7 @@ static union address parse_ip(const char *text)
 	return *text && prefix_parse(text, &prefix) == 0 ? prefix.base : (union address){0};
 }
 
-/* NULL when it does not know the command, as an older one. */
+/* NULL when it does not know the command, as an older one; or does not answer. */
 static struct json_object *ask(struct connection *connection, const char *command)
 {
 	if (control_client_ask(connection, command, 0))
@@ -54,24 +54,38 @@ static bool is_any_untried(struct json_object *answer)
 	return false;
 }
 
-static void ask_hawserd(struct doctor *doctor)
+static void ask_all(struct doctor *doctor, struct connection *connection)
 {
 	const struct timespec pause = {.tv_nsec = PROBE_EACH_MS * 1000000L};
-	struct connection connection = {.fd = -1};
 
-	if (!control_client_try(&connection, doctor->control_path)) {
-		doctor->control_errno = errno;
-		control_client_close(&connection);
-		return;
-	}
-	doctor->status = ask(&connection, "status");
-	doctor->link_answer = ask(&connection, "links");
-	doctor->exit_answer = ask(&connection, "exits");
-	doctor->intercept_answer = ask(&connection, "intercept");
+	doctor->link_answer = ask(connection, "links");
+	doctor->exit_answer = ask(connection, "exits");
+	doctor->intercept_answer = ask(connection, "intercept");
 	for (int i = 0; i < PROBE_TRIES && is_any_untried(doctor->exit_answer); i++) {
 		json_object_put(doctor->exit_answer);
 		nanosleep(&pause, NULL);
-		doctor->exit_answer = ask(&connection, "exits");
+		doctor->exit_answer = ask(connection, "exits");
+	}
+}
+
+/* What it has told before it fell silent counts. */
+static void ask_hawserd(struct doctor *doctor)
+{
+	struct connection connection;
+	const char *problem = connection.problem;
+
+	if (control_client_try(&connection, doctor->control_path))
+		problem = control_client_ask(&connection, "status", 0);
+	if (!problem) {
+		doctor->status = json_object_get(connection.answer);
+		ask_all(doctor, &connection);
+		problem = connection.fd < 0 ? connection.problem : NULL;
+	}
+	if (problem) {
+		snprintf(doctor->control_problem, sizeof(doctor->control_problem), "%s", problem);
+		doctor->control_errno = connection.err;
+		json_object_put(doctor->status);
+		doctor->status = NULL;
 	}
 	control_client_close(&connection);
 }

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "base/address.h"
+#include "cli/control_client.h"
 #include "config/link_config.h"
 #include "net/mptcp_pm.h"
 #include "net/net_view.h"
@@ -59,12 +60,13 @@ struct doctor {
 	struct json_object *link_answer;
 	struct json_object *exit_answer;
 	struct json_object *intercept_answer;
-	struct json_object *intercepted; /* what is in force; NULL: not known */
-	struct json_object *rules;	 /* of nftables; NULL: not known */
-	int control_errno;		 /* why it does not */
-	bool mptcp;			 /* this kernel has it, and it is switched on */
-	bool set_up;			 /* hawserd sets up the links */
-	bool endpoints_known;		 /* and the limits */
+	struct json_object *intercepted;	      /* what is in force; NULL: not known */
+	struct json_object *rules;		      /* of nftables; NULL: not known */
+	int control_errno;			      /* why nobody is there; 0: somebody is, */
+	char control_problem[CONNECTION_PROBLEM_MAX]; /* and why it does not answer */
+	bool mptcp;	      /* this kernel has it, and it is switched on */
+	bool set_up;	      /* hawserd sets up the links */
+	bool endpoints_known; /* and the limits */
 	struct mptcp_pm_limits limits;
 	struct netlink *netlink;
 	struct net_view view;

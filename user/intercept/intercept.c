@@ -187,7 +187,7 @@ static void print_counters(struct json_object *counters)
 	}
 }
 
-static void print_state(struct json_object *state)
+static void print_state(struct json_object *state, const char *silence)
 {
 	struct json_object *hawserd = json_member(state, "hawserd");
 	struct json_object *kept = json_member(hawserd, "kept");
@@ -216,8 +216,10 @@ static void print_state(struct json_object *state)
 	if (json_length(json_member(hawserd, "listeners")) > 0) {
 		printf("listens on ");
 		print_list(json_member(hawserd, "listeners"));
+	} else if (hawserd) {
+		puts("has no transparent listener");
 	} else {
-		puts(hawserd ? "has no transparent listener" : "does not answer");
+		printf("does not answer: %s\n", silence);
 	}
 	print_bypass(json_member(state, "bypass"));
 	print_counters(json_member(state, "counters"));
@@ -225,7 +227,7 @@ static void print_state(struct json_object *state)
 	print_auto_bypass(json_member(state, "auto_bypass"));
 }
 
-int intercept_show(struct json_object *settings, bool json)
+int intercept_show(struct json_object *settings, const char *silence, bool json)
 {
 	struct intercept_fault fault = {0};
 	struct json_object *state = intercept_in_force(&fault);
@@ -236,7 +238,7 @@ int intercept_show(struct json_object *settings, bool json)
 	if (json)
 		puts(json_object_to_json_string_ext(state, JSON_C_TO_STRING_PLAIN));
 	else
-		print_state(state);
+		print_state(state, silence);
 	json_object_put(state);
 	return EXIT_SUCCESS;
 }

@@ -16,7 +16,7 @@ int intercept_up(struct json_object *settings, struct json_object *lan, const ch
 /* Needs no hawserd. */
 int intercept_down(void);
 
-/* settings is NULL when no hawserd answers. */
-int intercept_show(struct json_object *settings, bool json);
+/* settings is NULL when no hawserd answers, and silence says why. */
+int intercept_show(struct json_object *settings, const char *silence, bool json);
 
 #endif

@@ -23,18 +23,21 @@
 
 struct addition {
 	struct exit_line line;
-	bool answers;	     /* hawserd does */
-	bool has_file;	     /* and it has read one */
-	char file[PATH_MAX]; /* the configuration, */
-	char *before;	     /* as it was, */
-	char *after;	     /* and is to be */
+	bool answers;		      /* hawserd does */
+	bool has_file;		      /* and it has read one */
+	char silence[SETUP_TEXT_MAX]; /* one is there and does not */
+	char file[PATH_MAX];	      /* the configuration, */
+	char *before;		      /* as it was, */
+	char *after;		      /* and is to be */
 	char token_file[PATH_MAX];
 	char *token_before;
 };
 
-static void find_file(struct addition *add, const char *control)
+static void find_file(struct addition *add, const char *control, bool force)
 {
-	add->answers = setup_find_file(control, add->file);
+	add->answers = setup_find_file(control, add->file, add->silence);
+	if (*add->silence && !force)
+		die("%s; --force takes it that it reads " CONFIG_FILE_DEFAULT, add->silence);
 	add->has_file = add->answers && *add->file;
 	if (!*add->file)
 		snprintf(add->file, sizeof(add->file), "%s", CONFIG_FILE_DEFAULT);
@@ -94,27 +97,65 @@ static bool is_there(const struct addition *add)
 	       strcmp(add->token_before + len, "\n") == 0;
 }
 
-static void add_exit(const struct addition *add, const char *control)
+/* Returns the exit status. */
+static int tell_use(const struct addition *add, int err, const char *text)
+{
+	if (add->has_file && !err)
+		puts("hawserd uses it now: see 'hawser exits'");
+	else if (add->answers && !add->has_file)
+		printf("hawserd was started without a file: start it with -c %s\n", add->file);
+	else if (err != -ETIMEDOUT)
+		puts("hawserd uses it when it is started");
+	fflush(stdout);
+	if (err == -ETIMEDOUT)
+		fprintf(stderr,
+			"hawser: %s; it uses the exit when it is started, or after 'hawser "
+			"reload'\n",
+			text);
+	return err == -ETIMEDOUT ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int reload(const struct addition *add, const char *control, char text[SETUP_TEXT_MAX])
+{
+	if (*add->silence)
+		snprintf(text, SETUP_TEXT_MAX, "%s", add->silence);
+	if (!add->has_file)
+		return *add->silence ? -ETIMEDOUT : 0;
+	return setup_reload(control, text);
+}
+
+/* It may be so of a run that has not seen hawserd take it. */
+static int use_again(const struct addition *add, const char *control)
 {
 	char text[SETUP_TEXT_MAX] = "";
+	int err;
+
+	printf("%s has exit %s already\n", add->file, add->line.name);
+	fflush(stdout);
+	err = reload(add, control, text);
+	if (err == -EINVAL)
+		die("%s", text);
+	return tell_use(add, err, text);
+}
+
+static int add_exit(const struct addition *add, const char *control)
+{
+	char text[SETUP_TEXT_MAX] = "";
+	int err;
 
 	write_files(add);
 	if (!setup_is_valid(add->file)) {
 		take_back(add);
 		die("%s stays as it was", add->file);
 	}
-	if (add->has_file && setup_reload(control, text) == -EINVAL) {
+	err = reload(add, control, text);
+	if (err == -EINVAL) {
 		take_back(add);
 		die("%s; %s stays as it was", text, add->file);
 	}
 	printf("%s: exit %s is added; its token is in %s\n", add->file, add->line.name,
 	       add->token_file);
-	if (add->has_file)
-		puts("hawserd uses it now: see 'hawser exits'");
-	else if (add->answers)
-		printf("hawserd was started without a file: start it with -c %s\n", add->file);
-	else
-		puts("hawserd uses it when it is started");
+	return tell_use(add, err, text);
 }
 
 static bool test(const struct addition *add, const char *control)
@@ -157,16 +198,16 @@ int exit_add_main(const struct command *command, int argc, char **argv)
 	if (geteuid() != 0)
 		die("exit-add changes this machine: run it as root");
 	system_lock();
-	find_file(&add, arguments.control);
+	find_file(&add, arguments.control, arguments.option[CLI_FORCE] != NULL);
 	prepare(&add);
 	if (is_there(&add)) {
-		printf("%s has exit %s already\n", add.file, add.line.name);
+		status = use_again(&add, arguments.control);
 	} else if (!test(&add, arguments.control) && !arguments.option[CLI_FORCE]) {
 		fflush(stdout);
 		fprintf(stderr, "hawser: the exit is not added; --force adds it nevertheless\n");
 		status = EXIT_FAILURE;
 	} else {
-		add_exit(&add, arguments.control);
+		status = add_exit(&add, arguments.control);
 	}
 	sodium_memzero(&add.line, sizeof(add.line));
 	sodium_memzero(add.token_before, strlen(add.token_before));

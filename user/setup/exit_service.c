@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "cli/control_client.h"
 #include "cli/die.h"
@@ -23,7 +24,7 @@
 #define SERVICE	    "hawserd.service"
 #define SOCKET_UNIT "hawserd.socket"
 
-#define START_TRIES   50
+#define START_S	      10
 #define START_EACH_MS 200
 
 static int systemctl(const char *verb, const char *unit)
@@ -41,11 +42,35 @@ static int service_enabled(void)
 	return systemctl("cat", SERVICE) ? -ENOENT : systemctl("is-enabled", SERVICE);
 }
 
-bool setup_find_file(const char *control, char *out)
+/* One that drains takes nothing any more, and leaves its place to the next. */
+static bool drains(struct connection *connection)
 {
-	struct connection connection = {.fd = -1};
-	const bool answers = control_client_try(&connection, control) &&
-			     !control_client_ask(&connection, "status", 0);
+	return json_object_get_boolean(json_member(connection->answer, "draining"));
+}
+
+/* False, with silence, when one is there and does not answer. */
+static bool ask_status(struct connection *connection, const char *control,
+		       char silence[SETUP_TEXT_MAX])
+{
+	const char *problem;
+
+	*silence = '\0';
+	if (!control_client_try(connection, control)) {
+		problem = connection->err ? "" : connection->problem;
+	} else {
+		problem = control_client_ask(connection, "status", 0);
+		if (!problem)
+			return !drains(connection);
+	}
+	if (*problem)
+		snprintf(silence, SETUP_TEXT_MAX, "hawserd on %s: %s", control, problem);
+	return false;
+}
+
+bool setup_find_file(const char *control, char *out, char silence[SETUP_TEXT_MAX])
+{
+	struct connection connection;
+	const bool answers = ask_status(&connection, control, silence);
 	struct json_object *says = answers ? json_member(connection.answer, "configuration") : NULL;
 	const char *file =
 		*json_text(says, "file") ? json_text(says, "file") : json_text(says, "awaits");
@@ -87,18 +112,34 @@ void setup_put_back(const char *path, const char *text)
 		fprintf(stderr, "hawser: %s cannot be put back as it was\n", path);
 }
 
+/* 0 or -errno, as of setup_reload(). */
+static int ask_reload(struct connection *connection, char text[SETUP_TEXT_MAX])
+{
+	const char *said = control_client_ask(connection, "reload", 0);
+
+	if (!said)
+		return 0;
+	if (!connection->answer) {
+		snprintf(text, SETUP_TEXT_MAX,
+			 "hawserd has not said whether it takes its configuration: %s", said);
+		return -ETIMEDOUT;
+	}
+	snprintf(text, SETUP_TEXT_MAX, "hawserd does not take its configuration: %s", said);
+	if (!control_client_ask(connection, "status", 0) && drains(connection))
+		return -ESRCH;
+	return -EINVAL;
+}
+
 int setup_reload(const char *control, char text[SETUP_TEXT_MAX])
 {
-	struct connection connection = {.fd = -1};
-	const char *said = NULL;
-	int err = -ESRCH;
+	struct connection connection;
+	int err;
 
 	if (control_client_try(&connection, control)) {
-		said = control_client_ask(&connection, "reload", 0);
-		err = said ? -EINVAL : 0;
-		if (said)
-			snprintf(text, SETUP_TEXT_MAX,
-				 "hawserd does not take its configuration: %s", said);
+		err = ask_reload(&connection, text);
+	} else {
+		snprintf(text, SETUP_TEXT_MAX, "hawserd on %s: %s", control, connection.problem);
+		err = connection.err ? -ESRCH : -ETIMEDOUT;
 	}
 	control_client_close(&connection);
 	return err;
@@ -107,14 +148,14 @@ int setup_reload(const char *control, char text[SETUP_TEXT_MAX])
 /* Whether hawserd answers, and listens on the port. */
 static bool serves(const struct exit_setup *setup, bool *answers)
 {
-	struct connection connection = {.fd = -1};
+	struct connection connection;
 	struct json_object *listeners;
+	char silence[SETUP_TEXT_MAX];
 	char address[32];
 	bool found = false;
 
 	snprintf(address, sizeof(address), "0.0.0.0:%u", setup->line.place.destination.port);
-	*answers = control_client_try(&connection, setup->control) &&
-		   !control_client_ask(&connection, "status", 0);
+	*answers = ask_status(&connection, setup->control, silence);
 	listeners = *answers ? json_member(connection.answer, "listeners") : NULL;
 	for (size_t i = 0; i < json_length(listeners); i++)
 		found = found ||
@@ -153,13 +194,14 @@ static int run_service(struct exit_setup *setup, const char *verb, char text[SET
 static int wait_for_service(struct exit_setup *setup, char text[SETUP_TEXT_MAX])
 {
 	const struct timespec pause = {.tv_nsec = START_EACH_MS * 1000000L};
+	const double end_s = clock_monotonic_s() + START_S;
 	bool answers;
 
-	for (int i = 0; i < START_TRIES; i++) {
+	do {
 		if (serves(setup, &answers))
 			return 0;
 		nanosleep(&pause, NULL);
-	}
+	} while (clock_monotonic_s() < end_s);
 	snprintf(text, SETUP_TEXT_MAX,
 		 "hawserd does not listen on port %u; see: journalctl -u hawserd",
 		 setup->line.place.destination.port);

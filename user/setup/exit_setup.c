@@ -131,13 +131,16 @@ static void find_file(struct exit_setup *setup, bool is_undo)
 {
 	char known[RECORD_VALUE_MAX];
 	const bool is_known = record_get(&setup->record, "file", known);
+	char silence[SETUP_TEXT_MAX];
 	bool answers;
 
 	if (is_undo) {
 		snprintf(setup->file, sizeof(setup->file), "%s", known);
 		return;
 	}
-	answers = setup_find_file(setup->control, setup->file);
+	answers = setup_find_file(setup->control, setup->file, silence);
+	if (*silence)
+		die("%s", silence);
 	if (!*setup->file)
 		die("hawserd runs without a configuration file: start it without options, so that "
 		    "it reads " CONFIG_FILE_DEFAULT ", or stop it");
@@ -249,7 +252,8 @@ static int undo(struct exit_setup *setup, bool dry_run)
 	if (setup->reload_due) {
 		char text[SETUP_TEXT_MAX] = "";
 
-		if (setup_reload(setup->control, text) == -EINVAL) {
+		err = setup_reload(setup->control, text);
+		if (err && err != -ESRCH) {
 			printf("%s\n", text);
 			status = EXIT_FAILURE;
 		}

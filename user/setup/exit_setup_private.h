@@ -44,8 +44,9 @@ extern const struct setup_step setup_service_step;
 int setup_fail(char text[SETUP_TEXT_MAX], const char *path, int err);
 
 /* The configuration that a running hawserd reads when it is reloaded; the default where none runs.
- * "" if it runs without one. out holds PATH_MAX. Returns whether hawserd answers. */
-bool setup_find_file(const char *control, char *out);
+ * "" if it runs without one. out holds PATH_MAX. Returns whether hawserd answers; silence: "", or
+ * that one is there and does not. */
+bool setup_find_file(const char *control, char *out, char silence[SETUP_TEXT_MAX]);
 
 /* Ends the program where a change of the file would be lost: OpenWrt makes it of another one.
  * answers: a hawserd that reads the file. */
@@ -64,8 +65,9 @@ int setup_undo_configuration(struct exit_setup *setup, char text[SETUP_TEXT_MAX]
 /* It is as it was. 0 or -errno. */
 int setup_forget_file(struct exit_setup *setup);
 
-/* Has a running hawserd read its configuration. 0, -ESRCH where none answers, or -EINVAL with what
- * it said. */
+/* Has a running hawserd read its configuration. 0; -ESRCH where none is, or one that drains;
+ * -ETIMEDOUT where it does not answer and may do so later; -EINVAL if it does not take it. text:
+ * why not. */
 int setup_reload(const char *control, char text[SETUP_TEXT_MAX]);
 
 #endif

@@ -26,6 +26,9 @@ char *system_file_read(const char *path)
 	size_t len;
 	char *text = text_file_read(path, FILE_MAX_BYTES, &len);
 
+	/* What is behind it would be lost by the next change. */
+	if (text && strlen(text) < len)
+		die("%s has a NUL byte; expected text", path);
 	if (!text && errno == ENOENT)
 		text = strdup("");
 	else if (text && strcmp(text, "\n") == 0)

@@ -250,8 +250,18 @@ static void test_collected(void **state)
 	log_collect(NULL, 0);
 	log_error("not for it");
 	assert_int_equal(strlen(said), sizeof(said) - 1);
+	/* Also what the log leaves out. */
+	log_set_level(LOG_LEVEL_ERROR);
+	log_collect(said, sizeof(said));
+	log_warning("quiet");
+	log_info("i");
+	log_collect(NULL, 0);
+	log_warning("quiet, too");
+	log_set_level(LOG_LEVEL_INFO);
+	assert_string_equal(said, "warning: quiet");
 	log_restore(fd, saved);
 	assert_non_null(strstr(fixture_log, "error: not for it\n"));
+	assert_null(strstr(fixture_log, "quiet"));
 }
 
 int main(void)
