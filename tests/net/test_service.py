@@ -392,6 +392,27 @@ def test_what_fails_late_leaves_the_sockets_as_they_were(bed, manage, echo, tmp_
     assert len(manager.store) == 1 + (change == "one more")
 
 
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
+def test_an_upgrade_to_another_control_socket(bed, manage, echo, tmp_path, busy):
+    """It has not failed, whether or not the old one, which answers as before, has sessions left."""
+    file = tmp_path / "conf"
+    manager = manage(*LISTEN, *ALLOW, "-c", str(file), "--keeper", names_control=False)
+    file.write_text(f'daemon {{ control = "{manager.control}" }}\n', "ascii")
+    manager.start()
+    other = f"{manager.directory}/other.sock"
+    before = ask(manager.control, "status")["pid"]
+    with contextlib.ExitStack() as sessions:
+        old = sessions.enter_context(session(bed, echo.port)) if busy else None
+        file.write_text(f'daemon {{ control = "{other}" }}\n', "ascii")
+        done = run_cli(manager, "upgrade")
+        pid = ask(other, "status")["pid"]
+        assert (done.returncode, done.stderr) == (0, "")
+        assert f"hawserd {pid} has taken over from {before}\n" in done.stdout
+        assert f"does not answer on {manager.control}" in done.stdout
+        if old:
+            goes_on(old)
+
+
 def test_without_a_keeper_there_is_no_upgrade(hawserd):
     done = hawserd().run_cli("upgrade")
     assert done.returncode == 1 and "started without --keeper" in done.stderr

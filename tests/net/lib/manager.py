@@ -68,10 +68,14 @@ class _Orphans:
 
 
 class Manager:
-    def __init__(self, bed, namespace, directory: Path, *options: str, watchdog_s: float = 0) -> None:
+    """names_control: by an option; else the configuration does."""
+
+    def __init__(self, bed, namespace, directory: Path, *options: str, watchdog_s: float = 0,
+                 names_control: bool = True) -> None:
         self.bed, self.namespace, self.directory = bed, namespace, directory
         self.options, self.watchdog_s = options, watchdog_s
         self.control = f"{directory}/control.sock"
+        self._named = ("--control", self.control) if names_control else ()
         self.messages: list[tuple[float, int, str]] = []  # when, from which process, what
         self.store: dict[str, list[int]] = {}
         self.process: subprocess.Popen | None = None
@@ -123,8 +127,8 @@ class Manager:
                        "LISTEN_FDNAMES": ":".join(name for name, _ in passed)}
         if self.watchdog_s:
             environment["WATCHDOG_USEC"] = str(int(self.watchdog_s * 1e6))
-        command = ["sh", "-c", LAUNCH, "sh", str(self.bed.build / "hawserd"), "--control",
-                   self.control, "--state-dir", f"{self.directory}/state", *self.options]
+        command = ["sh", "-c", LAUNCH, "sh", str(self.bed.build / "hawserd"), *self._named,
+                   "--state-dir", f"{self.directory}/state", *self.options]
         fds = [fd for _, fd in passed]
 
         def place() -> None:
