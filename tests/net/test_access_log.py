@@ -208,28 +208,37 @@ def test_by_an_exit(bed, hawserd, serve, tmp_path):
 
 @pytest.mark.mptcp
 def test_bytes_of_links(build, tmp_path, log):
-    """A download by two links: what each has carried, and together all of it."""
+    """A download by two links: what each has carried, and together all of it. On a busy machine one of them may carry
+    nearly all of one."""
     size = 4 * MEGABYTE
+    done = 0
     with bare_bed(build, tmp_path, True, 50, 50) as bed:
         daemon = Hawserd(bed, *LINK, "--access-log", str(log))
-        with peers.listen(bed.server, mptcp=True) as listening, \
-                daemon.dial(SERVER4, peers.port_of(listening)) as client:
-            with peers.accept(listening) as server:
-                client.sendall(b"GET")
-                assert read(server, 3) == b"GET"
-                server.sendall(b"1")
-                read(client, 1)
-                until(lambda: daemon.session()["upstream_subflows"] == 2)
-                server.sendall(bytes(size - 1))
-            read(client, size - 1)
-            assert client.recv(1) == b""
-        (line,) = lines(log, 1)
-        links = {name: tuple(map(int, figures.split("/")))
-                 for name, _, figures in (word.partition(":") for word in line["links"].split(","))}
-        assert set(links) == {"wan-a", "wan-b"}
-        assert all(down > size / 10 for _, down in links.values())
-        assert size <= sum(down for _, down in links.values()) < 1.8 * size
-        assert sum(up for up, _ in links.values()) >= 3 and line["up"] == "3"
+
+        def download() -> list[int]:
+            """What each has brought."""
+            nonlocal done
+            with peers.listen(bed.server, mptcp=True) as listening, \
+                    daemon.dial(SERVER4, peers.port_of(listening)) as client:
+                with peers.accept(listening) as server:
+                    client.sendall(b"GET")
+                    assert read(server, 3) == b"GET"
+                    server.sendall(b"1")
+                    read(client, 1)
+                    until(lambda: daemon.session()["upstream_subflows"] == 2)
+                    server.sendall(bytes(size - 1))
+                read(client, size - 1)
+                assert client.recv(1) == b""
+            done += 1
+            line = lines(log, done)[-1]
+            links = {name: tuple(map(int, figures.split("/")))
+                     for name, _, figures in (word.partition(":") for word in line["links"].split(","))}
+            assert set(links) <= {"wan-a", "wan-b"}
+            assert size <= sum(down for _, down in links.values()) < 1.8 * size
+            assert sum(up for up, _ in links.values()) >= 3 and line["up"] == "3"
+            return [down for _, down in links.values()]
+
+        until(download, lambda brought: len(brought) == 2 and min(brought) > size / 10)
         daemon.finish()
 
 

@@ -22,6 +22,8 @@ QUICK = {"rate": 50, "delay": 10}
 # What this one has under way keeps a window's worth of the other's bytes waiting.
 HOLDS_UP = {"rate": 5, "delay": 300}
 EQUAL_S = 8  # longer than it takes to suspect a link
+# On a busy machine a good pair's rates may say by themselves what a bad one's would, and a trial is right then.
+TRIES_S = 120
 
 
 @pytest.fixture
@@ -48,10 +50,9 @@ def states(daemon: Hawserd) -> list[str]:
     return [link["state"] for link in daemon.ask("links")["links"]]
 
 
-def rate(came: list[int], seconds: float) -> float:
-    before, began = came[0], time.monotonic()
-    time.sleep(seconds)
-    return (came[0] - before) * 8e-6 / (time.monotonic() - began)
+def decisions(daemon: Hawserd) -> int:
+    """Trials and demotions so far."""
+    return sum(event["event"].partition(":")[0] in ("trial", "demoted") for event in daemon.ask("links")["events"])
 
 
 def await_states(daemon: Hawserd, expected: Callable[[list[str]], bool], seconds: float) -> None:
@@ -68,13 +69,16 @@ def test_demoted_and_back(start):
         assert found["without"] > found["with"] * 1.1
         assert "demoted: all links together" in daemon.log()
         assert "wan-b is demoted: all links together carried" in daemon.run_cli("links").stdout
-        before = slow.stats()["down"]["bytes"]
-        # A while may be too slow on a busy machine, but none too quick.
-        rates = [rate(came, 2)]
-        while len(rates) < 10 and rates[-1] < 0.8 * QUICK["rate"]:
-            rates.append(rate(came, 2))
-        assert rates[-1] >= 0.8 * QUICK["rate"], rates
-        assert slow.stats()["down"]["bytes"] - before < 500_000
+
+        def carried() -> tuple[float, int]:
+            """All of it, in Mbit/s, and bytes of the slow link, over two seconds."""
+            began, before, slow_before = time.monotonic(), came[0], slow.stats()["down"]["bytes"]
+            time.sleep(2)
+            return ((came[0] - before) * 8e-6 / (time.monotonic() - began),
+                    slow.stats()["down"]["bytes"] - slow_before)
+
+        # A while may be too slow on a busy machine, but none too quick; and a backup is used where the other stalls.
+        until(carried, lambda seen: seen[0] >= 0.8 * QUICK["rate"] and seen[1] < 100_000, 45)
         slow.set(delay=10)
         await_states(daemon, lambda seen: seen == ["up", "up"], 60)
         before = slow.stats()["down"]["bytes"]
@@ -92,13 +96,17 @@ def test_forbidden_by_a_reload(start, tmp_path):
         config.write_text(lines.format("no"), "ascii")
         daemon.signal(signal.SIGHUP)
         await_states(daemon, lambda seen: seen == ["up", "up"], 25)  # by itself it would be a minute
+        tried = decisions(daemon)
         time.sleep(EQUAL_S)
-        assert states(daemon) == ["up", "up"]
+        assert decisions(daemon) == tried
 
 
 def test_a_good_pair_is_left_alone(start):
-    daemon = start(QUICK, {"rate": 20, "delay": 100})
-    with download(daemon) as came:
-        rate(came, EQUAL_S)
-    assert not {"trial", "demoted"} & {event["event"].partition(":")[0]
-                                       for event in daemon.ask("links")["events"]}
+    """One that is always tried would be so each time."""
+    def decided() -> int:
+        daemon = start(QUICK, {"rate": 20, "delay": 100})
+        with download(daemon):
+            time.sleep(EQUAL_S)
+            return decisions(daemon)
+
+    until(decided, lambda count: count == 0, TRIES_S)
