@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import time
 
@@ -24,7 +25,7 @@ from manager import Manager
 from patience import PATIENCE
 from speed import by_name
 from terminal import Terminal
-from test_link_exit import PORT, Site
+from test_link_exit import PORT, Site, stalls_of
 from topology import LAN4, LINKS, SERVER4
 from waiting import until
 
@@ -80,36 +81,38 @@ def is_more_than_each(rows: dict[str, dict]) -> bool:
 def test_figures(site):
     """Rates as the links have them, each alone and all together; latencies as well, and more with a
     full queue. A busy machine may take something of it, so a test may be made again; but never does
-    a link carry more than it can."""
+    a link carry more than it can, and what it was kept from carrying before."""
     site.exit()
     router = site.router(*LINK)
     sums = tuple(sum(rates) for rates in zip(*RATES.values()))
     expected = {**RATES, "all": sums}
     missing = set(expected)
-    for _ in range(4):
-        told = speed.result(router, "--seconds", "3")
-        assert told == router.ask("speedtest")["last"]
-        assert told["exit"] == "one" and not told["stopped"] and not told["said"]
+    for _ in range(5):
+        with stalls_of(site) as stalls:
+            status, out, _ = speed.run(router, "--json", "--seconds", "3")
+        told = router.ask("speedtest")["last"]
+        assert told["exit"] == "one" and not told["stopped"]
         rows = by_name(told)
-        assert list(rows) == list(expected)
-        for name, row in rows.items():
-            assert row["together"] == (name == "all") and not row["said"]
-            assert all(rate < 1.15 * most for rate, most in zip(rates_of(row), expected[name]))
-        for name, delay in DELAYS.items():
-            assert delay <= rows[name]["latency"]["median_ms"]
-            assert rows[name]["latency"]["median_ms"] <= rows[name]["latency"]["p95_ms"]
-        missing -= {name for name, row in rows.items() if is_close(row, expected[name])
-                    and (name != "all" or is_more_than_each(rows))}
-        if not missing:
+        assert list(rows) == list(expected) and all(row["together"] == (name == "all") for name, row in rows.items())
+        # Where nothing has moved for a second it says so.
+        well = {name: row for name, row in rows.items() if not row["said"]}
+        for name, row in well.items():
+            assert all(rate < (1.15 + stalls.allow_s() / 3) * most for rate, most in zip(rates_of(row), expected[name]))
+            assert DELAYS.get(name, 0) <= row["latency"]["median_ms"] <= row["latency"]["p95_ms"]
+        assert status or (json.loads(out) == told and well == rows)
+        missing -= {name for name, row in well.items() if is_close(row, expected[name])
+                    and (name != "all" or (well == rows and is_more_than_each(rows)))}
+        if not status and not missing:
             break
-    assert not missing, (missing, rows)
+    assert not status and not missing, (missing, told)
     status, out, _ = speed.run(router, "--last")
     assert status == 0 and [line.split()[0] for line in out.splitlines()] == [
         "LINK", *rows, "exit"]
 
 
 def test_yields(site):
-    """A download beside it keeps most of its rate: two flows more would leave it a third."""
+    """A download beside it keeps most of its rate: two flows more would leave it a third. Not each time, as the download
+    itself may rest on a busy machine."""
     site.exit()
     router = site.router("--link", "wan-a=a")
     with download(router) as came:
@@ -119,25 +122,31 @@ def test_yields(site):
             what(seconds)
             return (came[0] - before) / (time.monotonic() - began)
 
+        def seen() -> tuple[float, float, dict | None]:
+            alone = rate(3)
+            beside = rate(0, lambda _: speed.run(router, *SHORT))
+            row, = router.ask("speedtest")["last"]["links"]
+            return alone, beside, row["download"]
+
+        def yields(figures: tuple[float, float, dict | None]) -> bool:
+            alone, beside, told = figures
+            # As much as the download had.
+            return beside > 0.5 * alone and told and told.get("yielded") and told["others_bits_per_s"] > 0.3 * 8 * alone
+
         until(lambda: came[0] > 5e6)
-        alone = rate(3)
-        beside = rate(0, lambda _: speed.run(router, *SHORT))
-        row, = router.ask("speedtest")["last"]["links"]
-        assert beside > 0.5 * alone, (alone, beside)
-        assert row["download"]["yielded"] and "bits_per_s" not in row["download"]
-        # As much as the download had.
-        assert row["download"]["others_bits_per_s"] > 0.3 * 8 * alone
+        _, _, told = until(seen, yields)
+        assert "bits_per_s" not in told
 
 
 def test_limit_of_the_day(site):
     """The exit stops it in the middle, and says which limit, and when it ends."""
-    allow(site, "speedtest=2M")
+    allow(site, "speedtest=1M")
     exit_ = site.exit()
     router = site.router(*LINK)
     for _ in range(2):
         status, out, err = speed.run(router, *SHORT, "wan-a")
         assert status == 1 and out.startswith("LINK")
-        assert "token home has used up the 0.002 GB a day" in err and "ends in 2" in err
+        assert "token home has used up the 0.001 GB a day" in err and "ends in 2" in err
     allow(site, "speedtest=0")
     assert exit_.run_cli("reload").returncode == 0
     status, _, err = speed.run(router, *SHORT, "wan-a")
@@ -153,9 +162,9 @@ def test_ctrl_c_and_kill(site):
         assert "under way" in speed.run(router, "wan-b")[2]
         began = time.monotonic()
         asking.send_signal(signal.SIGINT)
-        _, err = asking.communicate(timeout=10 * PATIENCE)
+        _, err = asking.communicate(timeout=20 * PATIENCE)
         assert asking.returncode == 1 and "stopped: by request" in err
-        assert time.monotonic() - began < 10 * PATIENCE
+        assert time.monotonic() - began < 20 * PATIENCE  # half of what is left
     assert last(router)["stopped"]
     until(exit_.active, lambda active: active == 0)
     with speed.start(router, "wan-a", "--seconds", "20") as asking:
@@ -168,14 +177,24 @@ def test_bar(site):
     """On a terminal; and a reload in the middle does no harm."""
     site.exit()
     router = site.router(*LINK)
-    with Terminal([str(router.bed.build / "hawser"), "--control", router.control, "speedtest",
-                   *SHORT, "wan-a"]) as terminal:
-        terminal.until(lambda screen: "% " in screen[0] and "download" in screen[0])
-        assert router.run_cli("reload").returncode == 0
-        terminal.until(lambda screen: "upload" in screen[0])
-        assert terminal.wait() == 0
-        screen = terminal.screen()
-        assert screen[0].split()[0] == "LINK" and screen[1].split()[0] == "wan-a"
+
+    def shows_it() -> bool:
+        """All of it, unless a busy machine lets nothing move for so long that it says so."""
+        with Terminal([str(router.bed.build / "hawser"), "--control", router.control, "speedtest",
+                       *SHORT, "wan-a"]) as terminal:
+            # What it has shown, as this look may come too late.
+            terminal.until(lambda _: re.search(rb"% [^\n]*download", terminal.output))
+            assert router.run_cli("reload").returncode == 0
+            status = terminal.wait()
+            screen = terminal.screen()
+            if status:
+                assert any("nothing moves" in line for line in screen), screen
+                return False
+            assert b"upload" in terminal.output
+            assert screen[0].split()[0] == "LINK" and screen[1].split()[0] == "wan-a"
+            return True
+
+    until(shows_it)
 
 
 @pytest.mark.parametrize("end", ["exit dies", "link dies"])
@@ -209,7 +228,7 @@ def test_quota_ends_in_the_middle(site):
     began = time.monotonic()
     status, _, err = speed.run(router, "wan-a", "--seconds", "20")
     assert status == 1 and "stopped: the quota of link wan-a is used up" in err
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 40  # both directions
     status, _, err = speed.run(router, "wan-a")
     assert status == 1 and "quota" in err
 
@@ -308,10 +327,15 @@ def test_reports_without_end(site, request):
     server = answering(site, serve)
     request.addfinalizer(server.close)
     router = site.router("--link", "wan-a=a")
-    status, out, err = speed.run(router, *SHORT)
-    assert status == 1 and "exit one: it reports what cannot be" in out + err
+
+    def said() -> str:
+        status, out, err = speed.run(router, *SHORT)
+        assert status == 1
+        return out + err
+
+    until(said, lambda text: "exit one: it reports what cannot be" in text)
     row, = router.ask("speedtest")["last"]["links"]
-    assert row["download"]["bits_per_s"] > 1e6 and row["upload"] is None
+    assert row["download"]["bits_per_s"] > 1e5 and row["upload"] is None
 
 
 def test_what_cannot_be(site, hawserd):
@@ -359,6 +383,6 @@ def test_two_routers(site):
         with speed.start(third) as beside:
             follow(third, "download")
             beside.send_signal(signal.SIGINT)
-            beside.communicate(timeout=10 * PATIENCE)
+            beside.communicate(timeout=60 * PATIENCE)
         asking.send_signal(signal.SIGINT)
-        asking.communicate(timeout=10 * PATIENCE)
+        asking.communicate(timeout=60 * PATIENCE)

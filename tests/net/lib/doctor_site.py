@@ -40,6 +40,9 @@ class Report:
         for check in answer["checks"]:
             assert check["seen"] and bool(check["mend"]) == (check["verdict"] != "ok"), check
 
+    def __repr__(self) -> str:
+        return f"{self.faults()}"
+
     def faults(self) -> dict[str, str]:
         return {name: check["verdict"] for name, check in self.found.items()
                 if check["verdict"] != "ok"}
@@ -69,7 +72,7 @@ class Site:
                                "one", namespace=self.bed.server)
         # A link that is tried just when a test has spoiled it would be out for longer than the test.
         self.router = self.start(leave, *LINK, "-c", str(self.config("well", one="server.test")),
-                                 "--socks", "127.0.0.1:1081", "--exit-probe", "600")
+                                 "--socks", "127.0.0.1:1081", "--exit-probe", "600", "--exit-answer", "20")
         self.names = leave.enter_context(NameServer(self.bed.router))
 
     def start(self, leave: contextlib.ExitStack, *options: str, **settings) -> Hawserd:
@@ -103,6 +106,11 @@ class Site:
 
     def doctor(self, *words: str, **settings) -> Report:
         return Report(self.run("--json", "doctor", *words, **settings))
+
+    def finds(self, *expected: dict[str, str], words: tuple[str, ...] = (), **settings) -> Report:
+        """What the doctor says once its faults are one of these: who is to answer it a busy machine may keep from it for
+        longer than it waits."""
+        return until(lambda: self.doctor(*words, **settings), lambda report: report.faults() in expected)
 
     def links(self) -> dict[str, dict]:
         return {link["name"]: link for link in self.router.ask("links")["links"]}
