@@ -28,6 +28,8 @@ from waiting import quickest, until
 # Not the server's: what goes to an exit's address does not go by the exit.
 EXIT4, EXIT6 = far("a")
 EXIT = f"{EXIT4}:2081"
+# A busy machine is not to be taken for a dead exit.
+PATIENT = ("--exit-answer", "20")
 ROUTER = near("a")[0]
 # A name is waited for so long.
 AWAITED_S = 0.3
@@ -180,8 +182,7 @@ def in_time(lan, daemon: Interceptor, address: str, first: bytes) -> Iterator[tu
 @pytest.mark.parametrize(("name", "source"), [("other.test", SERVER4), ("bank.test", ROUTER)])
 def test_leaves_by_the_exit_unless_bypassed_by_name(lan, exit_tokens, interceptor, name, source):
     """What is bypassed is to leave from the router, for instance because the exit is abroad."""
-    daemon = interceptor("tproxy", "--exit", EXIT, "--exit-token", exit_tokens,
-                         "--bypass-domain", "bank.test")
+    daemon = interceptor("tproxy", "--exit", EXIT, "--exit-token", exit_tokens, *PATIENT, "--bypass-domain", "bank.test")
     daemon.up()
     first = hello(name)
     with in_time(lan, daemon, SERVER4, first) as (client, listening), peers.accept(listening) as server:
@@ -196,8 +197,8 @@ def test_leaves_by_the_exit_unless_bypassed_by_name(lan, exit_tokens, intercepto
     ("server", SERVER4, f"{SERVER4}:443"), ("bank.test", SERVER4, f"{SERVER4}:443")])
 def test_prefer_name(lan, exit_tokens, interceptor, name, address, shown):
     """The exit connects to the name, or, when it knows none such, to the address."""
-    daemon = interceptor("tproxy", "--exit", EXIT, "--exit-token", exit_tokens,
-                         "--bypass-domain", "bank.test", "--prefer-name", "yes")
+    daemon = interceptor("tproxy", "--exit", EXIT, "--exit-token", exit_tokens, *PATIENT, "--bypass-domain", "bank.test",
+                         "--prefer-name", "yes")
     daemon.up()
     first = hello(name)
     with NameServer(lan.server), in_time(lan, daemon, address, first) as (client, listening), \

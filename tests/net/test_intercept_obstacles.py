@@ -55,14 +55,14 @@ def test_a_rule_before_ours(lan, interceptor, serve, method, family):
         rule = [prefix_of(family) if word == "LAN" else word for word in words]
         with rule_of_others(lan, family, *rule, "lookup", "main"):
             until(lambda: kept(daemon)["put_back"], lambda n: n == count)  # pylint: disable=cell-var-from-loop
-            assert is_taken(lan, server.port), rule
+            until(lambda: is_taken(lan, server.port))
         until(lambda: our_rule(lan, family) == [684])
     state = kept(daemon)
     assert (state["fault"], state["put_back"]) == ("", len(RULES_OF_OTHERS))
     daemon.down()
     with rule_of_others(lan, family, "iif", "lan", "lookup", "main"):
         daemon.up()
-        assert is_taken(lan, server.port)
+        until(lambda: is_taken(lan, server.port))
 
 
 @pytest.mark.parametrize(("method", "family"), [("tproxy", 4), ("bpf", 6)])
@@ -87,7 +87,8 @@ def test_rules_that_come_and_go(lan, interceptor, serve, method, family):
         with rule_of_others(lan, family, "priority", priority, "iif", "lan", "lookup", "main"):
             until(lambda: kept(daemon)["put_back"], lambda count: count > before)  # pylint: disable=cell-var-from-loop
             with rule_of_others(lan, family, "iif", "lan", "lookup", "main"):
-                assert is_taken(lan, server.port) and our_rule(lan, family) == [0]
+                until(lambda: is_taken(lan, server.port))
+                assert our_rule(lan, family) == [0]
         until(lambda: our_rule(lan, family) == [684])
         before = kept(daemon)["put_back"]
     with rule_of_others(lan, family, "priority", "100", "lookup", "main"):
@@ -113,7 +114,7 @@ def test_a_rule_that_none_comes_before(lan, interceptor, serve, method, family):
     assert asks(lan, SERVERS[family], server.port) == CLIENTS[family]
     with rule_of_others(lan, family, "priority", "0", "iif", "a", "lookup", "main"):
         daemon.up()
-        assert is_taken(lan, server.port)
+        until(lambda: is_taken(lan, server.port))
         until(lambda: kept(daemon)["wanted"])
     for rule in rules:
         with rule_of_others(lan, family, *rule):
@@ -173,8 +174,8 @@ def test_firewall(lan, interceptor, serve, method, text):
                 break
             except RuntimeError as again:
                 command = mend(str(again))
-        assert is_taken(lan, server.port)
-    assert is_taken(lan, server.port)
+        until(lambda: is_taken(lan, server.port))
+    until(lambda: is_taken(lan, server.port))
     until(lambda: kept(daemon)["wanted"])
     with guarded(lan, text):
         until(lambda: "guard" in kept(daemon)["fault"])
@@ -197,13 +198,13 @@ def test_firewall_against_what_is_received_again(lan, interceptor, serve):
         first.wait()
         daemon = interceptor("tproxy", "--connect-first", "no")
         daemon.up()
-        assert is_taken(lan, server.port)
+        until(lambda: is_taken(lan, server.port))
         daemon.down()
         daemon.signal(signal.SIGTERM)
         daemon.wait()
         lan.router.run(*mend(str(refusal.value)).split())
         interceptor("tproxy").up()
-        assert is_taken(lan, server.port)
+        until(lambda: is_taken(lan, server.port))
 
 
 @pytest.mark.parametrize("rules", [
@@ -216,7 +217,7 @@ def test_open_firewall(lan, interceptor, serve, rules):
     daemon = interceptor("tproxy")
     with guarded(lan, firewall(*rules).replace("chain in", "chain more { accept; }\nchain in")):
         daemon.up()
-        assert is_taken(lan, server.port)
+        until(lambda: is_taken(lan, server.port))
 
 
 MANY = 50_000
@@ -236,7 +237,7 @@ def test_many_addresses_of_others(lan, interceptor, serve):
         until(lambda: kept(daemon)["wanted"])
         with guarded(lan, "table inet more { chain c { type filter hook input priority 1; }\n}", "more"):
             pass
-        assert is_taken(lan, server.port)
+        until(lambda: is_taken(lan, server.port))
         daemon.up()
         until(lambda: is_taken(lan, server.port))
     with guarded(lan, text):

@@ -137,7 +137,7 @@ def test_filter_is_put_back(lan, old_kernel, interceptor, serve):
     for number, what in enumerate(("tc filter del dev lan ingress", "tc qdisc del dev lan clsact"), 1):
         delete(lan, what)
         until(lambda: kept(daemon)["put_back"], lambda n: n == number)  # pylint: disable=cell-var-from-loop
-        assert is_taken(lan, server.port)
+        until(lambda: is_taken(lan, server.port))
 
 
 def test_lists_of_the_program_are_frozen(lan, interceptor):
@@ -302,7 +302,7 @@ def test_up_that_cannot_be_beside_a_wish(lan, interceptor, serve, tmp_path, left
         daemon.signal(signal.SIGHUP)
         until(lambda: daemon.log().count("configuration reloaded") == count)  # pylint: disable=cell-var-from-loop
         assert "leads to the Internet" in kept(daemon)["fault"]
-        assert is_taken(lan, server.port)
+        until(lambda: is_taken(lan, server.port))
     assert daemon.log().count("leads to the Internet") == 1
     assert kept(other)["put_back"] == 0 and "the LAN is routed" not in daemon.log()
     assert "LAN is routed" not in lan.hawser("intercept", "show", control=daemon.control)
@@ -363,7 +363,7 @@ def test_a_reload_changes_what_is_in_force(lan, interceptor, serve, tmp_path):
         file.write_text(text % (method, ""), "utf-8")
         daemon.signal(signal.SIGHUP)
         until(lambda: daemon.show().get("method") == method)  # pylint: disable=cell-var-from-loop
-        assert is_taken(lan, server.port)
+        until(lambda: is_taken(lan, server.port))
     file.write_text(text % ("bpf", f"bypass-port = {{ {server.port} }}"), "utf-8")
     lan.hawser("--method", "tproxy", "intercept", "up", control=daemon.control)
     until(lambda: kept(daemon)["wanted"])
@@ -412,4 +412,5 @@ def test_without_the_right(lan, interceptor, serve):
     daemon.up()
     until(lambda: "what others delete is not put back" in daemon.log())
     time.sleep(1.2)
-    assert is_taken(lan, server.port) and not kept(daemon)["wanted"]
+    until(lambda: is_taken(lan, server.port))
+    assert not kept(daemon)["wanted"]

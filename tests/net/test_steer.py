@@ -99,7 +99,7 @@ def test_beside_another(lan, hook, interceptor, serve):
             assert lan.tcx() == (1 if hook == "tcx" else 0)
             assert ("hawser_steer" in filters(lan)) == (hook == "clsact")
             for family in 4, 6:
-                assert asks(lan, SERVERS[family], server.port) != CLIENTS[family]
+                until(lambda: asks(lan, SERVERS[family], server.port) != CLIENTS[family])  # pylint: disable=cell-var-from-loop
             daemon.assert_counted(caught=2)
             does(DROP)
             with lan.client.socket(socket.AF_INET) as client:
@@ -127,7 +127,7 @@ def test_own_clsact(lan, old_kernel, interceptor, serve):
     assert "clsact" in lan.router.run("tc", "qdisc")
     assert lan.tcx() == 0
     for family in 4, 6:
-        assert asks(lan, SERVERS[family], server.port) != CLIENTS[family]
+        until(lambda: asks(lan, SERVERS[family], server.port) != CLIENTS[family])  # pylint: disable=cell-var-from-loop
     daemon.assert_counted(caught=2)
     daemon.down()
     assert lan.steering() == before
@@ -169,8 +169,9 @@ def test_a_kernel_that_takes_no_shared_listener(lan, interceptor, serve, shared)
     for reloads in range(2):
         assert listening(lan) == (3 if could_share else 1)
         assert is_free(lan) == could_share
-        for family in (4, 6) * 4:
-            assert asks(lan, SERVERS[family], server.port) != CLIENTS[family]
+        # All of some in a row; a busy machine may keep hawserd from its heartbeat meanwhile.
+        assert any(all(asks(lan, SERVERS[family], server.port) != CLIENTS[family] for family in (4, 6) * 4)
+                   for _ in range(3))
         daemon.signal(signal.SIGHUP)
         until(daemon.log, lambda log, count=reloads: log.count("configuration reloaded") > count)
 
@@ -186,7 +187,7 @@ def test_without_btf(lan, interceptor, serve):
         assert up.wait(60) == 0
     finally:
         mounts.close()
-    assert asks(lan, SERVER4, server.port) != CLIENT4
+    until(lambda: asks(lan, SERVER4, server.port) != CLIENT4)
     daemon.assert_counted(caught=1)
 
 
@@ -200,7 +201,7 @@ def test_without_nftables(lan, no_nftables, interceptor, serve, tmp_path):
     with pytest.raises(RuntimeError, match="no nftables"):
         lan.hawser("--lan", "lan", "--method", "tproxy", "intercept", "up", control=daemon.control)
     daemon.up()
-    assert asks(lan, SERVER4, server.port) != CLIENT4
+    until(lambda: asks(lan, SERVER4, server.port) != CLIENT4)
     until(lambda: daemon.status()["interception"]["wanted"])
     assert daemon.show()["method"] == "bpf"
     found = daemon.doctor("interception")
