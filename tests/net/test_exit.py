@@ -210,9 +210,13 @@ def test_rate_of_a_token(bed, start, direction):
     seconds = time.monotonic() - started
     # 2 s less the burst and the last piece of each, which nobody waits for.
     assert 1.2 < seconds < 60
-    started = time.monotonic()
-    transfer(exit_.other, 40 * MEGABYTE)
-    assert time.monotonic() - started < 15  # 20 s by that rate
+
+    def other_s() -> float:
+        started = time.monotonic()
+        transfer(exit_.other, 40 * MEGABYTE)
+        return time.monotonic() - started
+
+    assert quickest(other_s, 15, tries=3) < 15  # 20 s by that rate
 
 
 @pytest.mark.mptcp
@@ -328,14 +332,14 @@ def test_failures_slow_down(exit_):
         started = time.monotonic()
         assert exit_.probe(token=hop.Token("home"))[0] == hop.REFUSED
         seconds.append(time.monotonic() - started)
-    assert all(took >= least for took, least in zip(seconds, (0.1, 0.2, 0.4, 0.8))) and sum(seconds) < 7
+    assert all(took >= least for took, least in zip(seconds, (0.1, 0.2, 0.4, 0.8))) and sum(seconds) < 60
 
     def good_s() -> float:
         started = time.monotonic()
         assert exit_.probe()[0] == hop.ACCEPTED
         return time.monotonic() - started
 
-    assert quickest(good_s, 0.1) < 0.1
+    assert quickest(good_s, 0.7) < 0.7
 
 
 def test_revoked_while_in_use(exit_, echo):

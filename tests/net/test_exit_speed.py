@@ -60,7 +60,7 @@ def round_trips(router: Hawserd, port: int, early: bool, expected: int) -> tuple
         seen.append(first_byte(router, port, early))
         return seen[-1]
 
-    return int(quickest(try_once, (expected + 1) * ROUND_TRIP_S, 40) / ROUND_TRIP_S), len(seen)
+    return int(quickest(try_once, (expected + 1) * ROUND_TRIP_S) / ROUND_TRIP_S), len(seen)
 
 
 def test_round_trips(emulated_bed, tmp_path):

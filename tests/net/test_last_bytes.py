@@ -23,7 +23,7 @@ NARROW = 1 << 16
 # hawserd takes all of this at once; the kernel of its reader does not.
 FITTING = MEGABYTE // 2
 # A deadline, and how long a reader takes that is not to be cut by it, though a busy machine may stop it for a while.
-DEADLINE_S, READING_S = 2.5, 4
+DEADLINE_S, READING_S = 3.5, 4.8
 # The deadline of one that reads nothing.
 STOPPED_S = 1
 

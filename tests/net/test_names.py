@@ -21,7 +21,7 @@ RESOLUTION_DELAY_S, ATTEMPT_DELAY_S = 0.05, 0.25
 # 1 s.
 NOISE_S = 0.6
 # Names for tries that are the first of their name.
-HOSTS = [f"host{number}.test" for number in range(10)]
+HOSTS = [f"host{number}.test" for number in range(40)]
 
 
 @pytest.fixture

@@ -223,7 +223,7 @@ def test_reset(hawserd, first):
 
 
 def test_idle_for_too_long(hawserd):
-    daemon = hawserd(*ALWAYS, "--timeout", "idle=3s")
+    daemon = hawserd(*ALWAYS, "--timeout", "idle=5s")
     with through(daemon) as (client, server):
         take(daemon, client, server)
         assert peers.was_reset(client)

@@ -142,8 +142,9 @@ def test_destination_that_never_answers(bed, hawserd):
         started = time.monotonic()
         for sock in waiting:
             sock.sendall(NO_PASSWORD + socks5_request(host, port))
+        # A busy machine may have the first be over before the last begins.
         until(lambda: [session["state"] for session in daemon.sessions()].count("connecting"),
-              lambda connecting: connecting == len(waiting))
+              lambda connecting: connecting == len(waiting) or time.monotonic() - started > 5.9)
         took = []
         while time.monotonic() - started < 2 or len(took) < 10:
             asked = time.monotonic()

@@ -26,7 +26,7 @@ def until(what: Callable[[], Value], expected: Callable[[Value], bool] = bool,
     return value
 
 
-def quickest(measure: Callable[[], float], enough: float, tries: int = 10) -> float:
+def quickest(measure: Callable[[], float], enough: float, tries: int = 40) -> float:
     """The least of what measure() says of some tries, which end when it is less than enough: on a busy machine one may
     take long, but none is too quick."""
     seen: list[float] = []
