@@ -137,20 +137,63 @@ static __always_inline bool has_linear(struct __sk_buff *skb, __u32 len)
 	       (skb->len >= len && !bpf_skb_pull_data(skb, len));
 }
 
-static __always_inline int run(struct __sk_buff *skb, const __u32 network)
+static __always_inline bool bucket_is_used(__u32 ports, __u32 addresses)
+{
+	const __u32 bucket = hawser_packets_bucket(ports, addresses);
+
+	return *(volatile __u64 *)&buckets[bucket / 64] >> bucket % 64 & 1;
+}
+
+/* Whether it is worth a closer look. All packets pay for this. */
+static __always_inline bool may_be_ours(struct __sk_buff *skb, const __u32 network)
+{
+	__u32 addresses = 0;
+	__u32 protocol;
+	const __u32 *ports;
+
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		const struct iphdr *ip;
+
+		if (!has_linear(skb, network + sizeof(*ip) + sizeof(*ports)))
+			return false;
+		ip = (void *)(long)skb->data + network;
+		ports = (const void *)(ip + 1);
+		if ((const void *)(ports + 1) > (void *)(long)skb->data_end)
+			return false;
+		/* Where the ports are behind options. */
+		if (ip->ihl != 5)
+			return true;
+		protocol = ip->protocol;
+		addresses = ip->saddr ^ ip->daddr;
+	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
+		const struct ipv6hdr *ip;
+		const __u32 *words;
+
+		if (!has_linear(skb, network + sizeof(*ip) + sizeof(*ports)))
+			return false;
+		ip = (void *)(long)skb->data + network;
+		ports = (const void *)(ip + 1);
+		if ((const void *)(ports + 1) > (void *)(long)skb->data_end)
+			return false;
+		protocol = ip->nexthdr;
+		words = (const __u32 *)&ip->saddr;
+		for (int i = 0; i < 8; i++)
+			addresses ^= words[i];
+	} else {
+		return false;
+	}
+	if (protocol != IPPROTO_TCP)
+		return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
+	return bucket_is_used(*ports, addresses);
+}
+
+static __always_inline int look_closer(struct __sk_buff *skb, const __u32 network)
 {
 	struct packet packet = {};
 	struct found found = {};
 	const struct tcp_start *tcp;
-	__u32 transport = network;
 	bool unusual = false;
 
-	if (skb->protocol == bpf_htons(ETH_P_IP))
-		transport += sizeof(struct iphdr);
-	else if (skb->protocol == bpf_htons(ETH_P_IPV6))
-		transport += sizeof(struct ipv6hdr);
-	if (skb->vlan_present || transport == network || !has_linear(skb, transport))
-		return NEXT_PROGRAM;
 	if (!parse_ip(skb, network, &packet, &unusual)) {
 		if (packet.protocol == IPPROTO_ICMP || packet.protocol == IPPROTO_ICMPV6)
 			heed_icmp(skb, network);
@@ -166,7 +209,7 @@ static __always_inline int run(struct __sk_buff *skb, const __u32 network)
 		refuse_unusual(&packet);
 		return NEXT_PROGRAM;
 	}
-	if (!has_linear(skb, transport + TCP_MIN))
+	if (!has_linear(skb, packet.transport + TCP_MIN))
 		return NEXT_PROGRAM;
 	if (packet.key.family == HAWSER_PACKETS_IPV4)
 		tcp = (void *)(long)skb->data + network + sizeof(struct iphdr);
@@ -180,6 +223,16 @@ static __always_inline int run(struct __sk_buff *skb, const __u32 network)
 	if (!parse_tcp(skb, &packet, tcp) || !look_up(&packet.key, &found))
 		return NEXT_PROGRAM;
 	return handle(skb, &found, &packet);
+}
+
+static __always_inline int run(struct __sk_buff *skb, const __u32 network)
+{
+	if (!may_be_ours(skb, network) || skb->vlan_present)
+		return NEXT_PROGRAM;
+	/* Has pointers read again: the compiler would keep their lower halves, which the verifier
+	 * takes for numbers. */
+	asm volatile("" ::: "memory");
+	return look_closer(skb, network);
 }
 
 SEC("tc")

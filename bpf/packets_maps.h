@@ -44,13 +44,8 @@ struct {
 	__type(value, struct scratch);
 } scratches SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, HAWSER_PACKETS_BUCKETS);
-	__type(key, __u32);
-	__type(value, __u64); /* as all values that are mapped, of 8 bytes */
-} buckets SEC(".maps");
+/* Set by user space, one for all keys with that hash. */
+__u64 buckets[HAWSER_PACKETS_BUCKETS / 64] = {};
 
 /* When the owner last said that it lives; read by its successor, too. */
 struct {
@@ -132,13 +127,8 @@ static __always_inline __u32 acked_of(const struct hawser_packets_leg *leg)
 
 static __always_inline bool look_up(const struct hawser_packets_key *key, struct found *found)
 {
-	const struct hawser_packets_value *value;
-	__u32 bucket = hawser_packets_bucket(key);
-	const __u64 *counter = bpf_map_lookup_elem(&buckets, &bucket);
+	const struct hawser_packets_value *value = bpf_map_lookup_elem(&keys, key);
 
-	if (!counter || *counter == 0)
-		return false;
-	value = bpf_map_lookup_elem(&keys, key);
 	if (!value)
 		return false;
 	found->slot = value->slot;

@@ -3,10 +3,28 @@
 #ifndef HAWSER_BPF_PACKETS_REWRITE_H
 #define HAWSER_BPF_PACKETS_REWRITE_H
 
+#include <stddef.h>
+
 #include "packets_parse.h"
 
 #define TTL	     64 /* as of our own packets */
 #define TCP_CHECKSUM 16 /* its offset */
+
+/* What of IP's headers changes. */
+struct ipv4_end {
+	__u8 ttl;
+	__u8 protocol;
+	__u16 checksum;
+	__u32 source;
+	__u32 destination;
+};
+
+struct ipv6_end {
+	__u16 payload_len;
+	__u8 next;
+	__u8 ttl;
+	__u32 addresses[8];
+};
 
 static __always_inline __u16 fold(__u64 sum)
 {
@@ -86,48 +104,51 @@ static __always_inline void translate(const struct found *found, const struct pa
 		shift_sack(scratch, packet->header, found->to->seq_delta);
 }
 
-/* Puts IP's addresses in place. Their difference for TCP's checksum. */
+/* Puts IP's addresses in place. Their difference for TCP's checksum. By a helper: a program that
+ * writes by itself gets what is before it from the kernel, for which all packets pay, as it makes
+ * those that others see, too, writable, and drops them when it cannot. */
 static __always_inline bool readdress(struct __sk_buff *skb, const struct found *found,
 				      const struct packet *packet, __s64 *difference)
 {
 	/* A constant either way, for the verifier. */
-	void *network = (void *)(long)skb->data + (packet->network ? ETH_HLEN : 0);
+	const void *network = (void *)(long)skb->data + (packet->network ? ETH_HLEN : 0);
 	const void *end = (void *)(long)skb->data_end;
 
 	if (packet->key.family == HAWSER_PACKETS_IPV4) {
-		struct iphdr *ip = network;
-		__u32 old[3];
-		__u32 new[3];
+		const struct iphdr *ip = network;
+		struct ipv4_end old;
+		struct ipv4_end new;
 		__s64 all;
 
 		if ((const void *)(ip + 1) > end)
 			return false;
-		old[0] = ip->saddr;
-		old[1] = ip->daddr;
-		new[0] = found->to->own[0];
-		new[1] = found->to->peer[0];
-		*difference = bpf_csum_diff(old, 8, new, 8, 0);
-		old[2] = bpf_htonl((__u32)ip->ttl << 24);
-		new[2] = bpf_htonl((__u32)TTL << 24);
-		all = bpf_csum_diff(old, 12, new, 12, (__u16)~ip->check);
-		ip->saddr = new[0];
-		ip->daddr = new[1];
-		ip->ttl = TTL;
-		ip->check = (__u16)~fold((__u32)all);
-		return true;
+		__builtin_memcpy(&old, network + offsetof(struct iphdr, ttl), sizeof(old));
+		new = old;
+		new.ttl = TTL;
+		new.source = found->to->own[0];
+		new.destination = found->to->peer[0];
+		*difference = bpf_csum_diff(&old.source, 8, &new.source, 8, 0);
+		all = bpf_csum_diff((__be32 *)&old, sizeof(old), (__be32 *)&new, sizeof(new),
+				    (__u16)~old.checksum);
+		new.checksum = (__u16)~fold((__u32)all);
+		return !bpf_skb_store_bytes(skb, packet->network + offsetof(struct iphdr, ttl),
+					    &new, sizeof(new), 0);
 	} else {
-		struct ipv6hdr *ip = network;
-		__u32 new[8];
+		const struct ipv6hdr *ip = network;
+		struct ipv6_end new;
 
 		if ((const void *)(ip + 1) > end)
 			return false;
-		copy_address(new, found->to->own);
-		copy_address(new + 4, found->to->peer);
-		*difference = bpf_csum_diff((__be32 *)&packet->key.source, 32, new, 32, 0);
-		__builtin_memcpy(&ip->saddr, new, 16);
-		__builtin_memcpy(&ip->daddr, new + 4, 16);
-		ip->hop_limit = TTL;
-		return true;
+		new.payload_len = ip->payload_len;
+		new.next = ip->nexthdr;
+		new.ttl = TTL;
+		copy_address(new.addresses, found->to->own);
+		copy_address(new.addresses + 4, found->to->peer);
+		*difference =
+			bpf_csum_diff((__be32 *)&packet->key.source, 32, new.addresses, 32, 0);
+		return !bpf_skb_store_bytes(skb,
+					    packet->network + offsetof(struct ipv6hdr, payload_len),
+					    &new, sizeof(new), 0);
 	}
 }
 

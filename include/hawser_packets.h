@@ -115,16 +115,24 @@ struct hawser_packets_value {
 };
 _Static_assert(sizeof(struct hawser_packets_value) == 12, "shared with the program");
 
-/* So many counters tell cheaply that a packet is none of ours: the one of its hash is 0. */
+/* So many bits tell cheaply that a packet is none of ours: the one of its hash is clear. */
 #define HAWSER_PACKETS_BUCKETS 4096U
 
-static inline __u32 hawser_packets_bucket(const struct hawser_packets_key *key)
+/* Of the ports as they lie in the header, and of all words of both addresses, by exclusive or. */
+static inline __u32 hawser_packets_bucket(__u32 ports, __u32 addresses)
 {
-	__u32 hash = (__u32)key->source_port << 16 | key->destination_port;
+	return ((ports ^ addresses) * 0x9e3779b1U) >> 20;
+}
 
+static inline __u32 hawser_packets_bucket_of(const struct hawser_packets_key *key)
+{
+	__u32 addresses = 0;
+	__u32 ports;
+
+	__builtin_memcpy(&ports, &key->source_port, sizeof(ports));
 	for (int i = 0; i < 4; i++)
-		hash = (hash ^ key->source[i] ^ key->destination[i]) * 0x9e3779b1U;
-	return hash >> 20;
+		addresses ^= key->source[i] ^ key->destination[i];
+	return hawser_packets_bucket(ports, addresses);
 }
 
 enum hawser_packets_event_kind {

@@ -147,17 +147,35 @@ def bridged(bed):
         router.run("ip", "link", "del", "dev", "house")
 
 
-def test_a_bridge(hawserd, bridged):
-    """The program looks where the address is."""
-    daemon = hawserd(*ALWAYS, "--socks", f"{bridged}:1080", "--allow", "10.78.0.0/24", listen=False)
+@pytest.fixture
+def tagged(bed):
+    """The same, by a VLAN of the LAN."""
+    with contextlib.ExitStack() as stack:
+        for number, host in enumerate((bed.router, bed.client), 1):
+            host.run("ip", "link", "add", "link", "lan", "name", "home", "type", "vlan", "id", "5")
+            stack.callback(host.run, "ip", "link", "del", "dev", "home")
+            host.batch("ip", [f"addr add 10.78.0.{number}/24 dev home", "link set dev home up"])
+        yield "10.78.0.1"
+
+
+@pytest.mark.parametrize("device", ["bridged", "tagged"])
+def test_a_device_upon_others(hawserd, request, device):
+    """The program looks where the address is, and at what comes by the LAN itself."""
+    address = request.getfixturevalue(device)
+    daemon = hawserd(*ALWAYS, *STAYING, "--socks", f"{LAN4}:1080", "--socks", f"{address}:1080",
+                     "--allow", "10.0.0.0/8", listen=False)
     stream = Stream(7)
+    with through(daemon) as (client, server):
+        take(daemon, client, server)
+    until(daemon.active, lambda active: active == 0)
     with peers.listen(daemon.bed.server) as listening, \
-            peers.connect(daemon.bed.client, bridged, 1080) as client:
+            peers.connect(daemon.bed.client, address, 1080) as client:
         socks5(client, SERVER4, peers.port_of(listening))
         with peers.accept(listening) as server:
             take(daemon, client, server)
             for sender, receiver in (client, server), (server, client):
                 stream.carry(sender, receiver, MEGABYTE)
+            assert tiers(daemon) == {"packets"}
 
 
 def test_without_offloads(hawserd):

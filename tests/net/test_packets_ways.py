@@ -13,11 +13,13 @@ import lacking
 import peers
 from daemon import PORT
 from flows import chat, reasons, tiers
-from forwarded import ALWAYS, STAYING, TURN, moved, packets_needed, take  # pylint: disable=unused-import
+from forwarded import (  # pylint: disable=unused-import
+    ALWAYS, STAYING, TURN, moved, packets_needed, programs, take)
 from handshakes import socks5
 from patience import PATIENCE
 from pattern import MEGABYTE, Stream
 from sessions import through
+from tcx import tcx_detach
 from topology import CLIENT4, CLIENT6, LAN4, LAN6, SERVER4, SERVER6
 from waiting import until
 
@@ -136,12 +138,36 @@ def test_too_big_and_not_told(bed, hawserd, why):
         assert daemon.status()["bytes"] == {"up": size + MEGABYTE + 20 * TURN, "down": size + 20 * TURN}
 
 
-def test_a_program_that_is_taken_off(bed, hawserd):
-    """Packets come to the sockets, past it. Without tcx, as there somebody can take it off by a word."""
-    daemon = hawserd(*ALWAYS, *STAYING, prefix=lacking.words("tcx"))
+@pytest.mark.parametrize("hook", ["tcx", "clsact"])
+def test_a_program_that_is_taken_off(bed, hawserd, hook):
+    """Packets come to the sockets, past it, until it is put back."""
+    daemon = hawserd(*ALWAYS, *STAYING, prefix=lacking.words("tcx") if hook == "clsact" else ())
     with through(daemon) as (client, server):
         take(daemon, client, server)
         time.sleep(0.2)  # longer than an acknowledgement is delayed
-        bed.router.run("tc", "qdisc", "del", "dev", "lan", "clsact")
+        before = programs(bed.router)
+        if hook == "tcx":
+            tcx_detach(bed.router, "lan")
+        else:
+            bed.router.run("tc", "qdisc", "del", "dev", "lan", "clsact")
         chat(client, server, 20)
-        assert reasons(daemon) == {"packets: some come past the program"}
+        until(lambda: programs(bed.router), lambda found: found == before)
+    until(daemon.active, lambda active: active == 0)
+    with through(daemon) as (client, server):
+        take(daemon, client, server)
+
+
+def test_another_in_its_place(bed, hawserd):
+    """It is left there, and packets come to the sockets."""
+    daemon = hawserd(*ALWAYS, *STAYING, prefix=lacking.words("tcx"))
+    with through(daemon) as (client, server):
+        take(daemon, client, server)
+        time.sleep(0.2)
+        bed.router.batch("tc", ["filter del dev lan ingress prio 685",
+                                "filter add dev lan ingress protocol all prio 685 u32 match u32 0 0"])
+        try:
+            chat(client, server, 20)
+            assert reasons(daemon) == {"packets: some come past the program"}
+            assert "u32" in bed.router.run("tc", "filter", "show", "dev", "lan", "ingress")
+        finally:
+            bed.router.run("tc", "qdisc", "del", "dev", "lan", "clsact")

@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,6 @@
 #include "accel/map_view.h"
 #include "accel/packets_device.h"
 #include "accel/packets_icmp.h"
-#include "accel/packets_orphan.h"
 #include "accel/refusal.h"
 #include "base/clock.h"
 #include "base/libbpf_log.h"
@@ -61,16 +61,14 @@ struct packets_worker {
 	unsigned int free_count;
 };
 
-enum packets_view { VIEW_BUCKETS, VIEW_OWNER, PACKETS_VIEWS };
-
 struct packets {
 	struct packets_bpf *skeleton;
-	struct map_view views[PACKETS_VIEWS];
-	uint64_t *buckets; /* each in a view of its own */
-	uint64_t *owner;   /* a sign of life for a successor */
+	struct map_view view;
+	uint64_t *owner; /* a sign of life for a successor, in view */
+	pthread_mutex_t lock;
+	uint32_t counts[HAWSER_PACKETS_BUCKETS]; /* of keys with that hash */
 	struct packets_devices *devices;
-	struct packets_orphans *orphans; /* the first worker's; NULL: none */
-	struct packets_icmp *icmp;	 /* NULL: peers are not told of packets that are too big */
+	struct packets_icmp *icmp; /* NULL: peers are not told of packets that are too big */
 	struct packets_worker *workers;
 	unsigned int worker_count;
 	unsigned int slots; /* per worker */
@@ -156,20 +154,14 @@ static int packets_equip(struct packets *packets, unsigned int workers)
 	const struct packets_bpf *skeleton = packets->skeleton;
 	int err;
 
-	err = map_view_open(&packets->views[VIEW_BUCKETS], bpf_map__fd(skeleton->maps.buckets),
-			    HAWSER_PACKETS_BUCKETS * sizeof(*packets->buckets));
-	if (!err)
-		err = map_view_open(&packets->views[VIEW_OWNER],
-				    bpf_map__fd(skeleton->maps.packet_owner),
-				    sizeof(*packets->owner));
+	err = map_view_open(&packets->view, bpf_map__fd(skeleton->maps.packet_owner),
+			    sizeof(*packets->owner));
 	if (err)
 		return err;
-	packets->buckets = packets->views[VIEW_BUCKETS].memory;
-	packets->owner = packets->views[VIEW_OWNER].memory;
+	packets->owner = packets->view.memory;
 	*packets->owner = clock_monotonic_ns();
 	packets->devices = packets_devices_open(bpf_program__fd(skeleton->progs.hawser_packets),
 						bpf_program__fd(skeleton->progs.hawser_packets3));
-	packets->orphans = packets_orphans_find();
 	packets->icmp = packets_icmp_open();
 	packets->workers = calloc(workers, sizeof(*packets->workers));
 	if (!packets->devices || !packets->workers)
@@ -190,6 +182,7 @@ struct packets *packets_open(const struct packets_options *options)
 
 	if (!packets)
 		return NULL;
+	pthread_mutex_init(&packets->lock, NULL);
 	packets->slots = options->slots;
 	packets->feature.name = "packets";
 	if (options->off) {
@@ -222,14 +215,13 @@ void packets_close(struct packets *packets)
 	if (!packets)
 		return;
 	packets_devices_close(packets->devices);
-	packets_orphans_close(packets->orphans);
 	packets_icmp_close(packets->icmp);
 	for (unsigned int i = 0; i < packets->worker_count; i++)
 		worker_close(&packets->workers[i]);
 	free(packets->workers);
-	for (enum packets_view view = 0; view < PACKETS_VIEWS; view++)
-		map_view_close(&packets->views[view]);
+	map_view_close(&packets->view);
 	packets_bpf__destroy(packets->skeleton);
+	pthread_mutex_destroy(&packets->lock);
 	free(packets);
 }
 
@@ -318,12 +310,22 @@ static struct hawser_packets_key leg_key(const struct hawser_packets_pair *pair,
 	return key;
 }
 
-static uint64_t *bucket_of(const struct packets *packets, const struct hawser_packets_key *key)
+/* One key more with that hash, or one less. */
+static void bucket_count(struct packets *packets, const struct hawser_packets_key *key, int more)
 {
-	return &packets->buckets[hawser_packets_bucket(key)];
+	const uint32_t bucket = hawser_packets_bucket_of(key);
+	__u64 *bits = &packets->skeleton->bss->buckets[bucket / 64];
+
+	pthread_mutex_lock(&packets->lock);
+	packets->counts[bucket] += (uint32_t)more;
+	if (packets->counts[bucket] > 0)
+		__atomic_fetch_or(bits, 1ULL << bucket % 64, __ATOMIC_SEQ_CST);
+	else
+		__atomic_fetch_and(bits, ~(1ULL << bucket % 64), __ATOMIC_SEQ_CST);
+	pthread_mutex_unlock(&packets->lock);
 }
 
-static int key_insert(const struct packets *packets, const struct hawser_packets_pair *pair,
+static int key_insert(struct packets *packets, const struct hawser_packets_pair *pair,
 		      uint32_t slot, unsigned int leg)
 {
 	const struct hawser_packets_key key = leg_key(pair, leg);
@@ -333,11 +335,11 @@ static int key_insert(const struct packets *packets, const struct hawser_packets
 	/* Of an older connection with the same ports, which has ended, it may take the place. */
 	if (bpf_map_update_elem(bpf_map__fd(packets->skeleton->maps.keys), &key, &value, BPF_ANY))
 		return refusal_of_hash();
-	__atomic_fetch_add(bucket_of(packets, &key), 1, __ATOMIC_SEQ_CST);
+	bucket_count(packets, &key, 1);
 	return 0;
 }
 
-static void key_remove(const struct packets *packets, const struct hawser_packets_pair *pair,
+static void key_remove(struct packets *packets, const struct hawser_packets_pair *pair,
 		       uint32_t slot, unsigned int leg)
 {
 	const int keys = bpf_map__fd(packets->skeleton->maps.keys);
@@ -347,13 +349,13 @@ static void key_remove(const struct packets *packets, const struct hawser_packet
 	if (!bpf_map_lookup_elem(keys, &key, &value) && value.slot == slot &&
 	    value.generation == pair->generation)
 		bpf_map_delete_elem(keys, &key);
-	__atomic_fetch_sub(bucket_of(packets, &key), 1, __ATOMIC_SEQ_CST);
+	bucket_count(packets, &key, -1);
 }
 
 int packets_enter(struct packets_worker *worker, const struct hawser_packets_pair *initial,
 		  void *owner, struct hawser_packets_pair **pair)
 {
-	const struct packets *packets = worker->packets;
+	struct packets *packets = worker->packets;
 	unsigned int i;
 	uint32_t slot;
 	int err;
@@ -469,7 +471,7 @@ void packets_tidy(struct packets_worker *worker, double idle_s, packets_event_fn
 
 	*worker->packets->owner = clock_monotonic_ns();
 	if (worker->index == 0)
-		worker->packets->orphans = packets_orphans_tend(worker->packets->orphans);
+		packets_devices_tend(worker->packets->devices);
 	for (unsigned int i = 0;
 	     worker->free_count < worker->packets->slots && i < worker->packets->slots; i++) {
 		struct place *place = &worker->places[i];

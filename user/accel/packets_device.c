@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "intercept/tc_hook.h"
 
 /* After what takes connections: it marks packets for sockets, and these have none any more. */
@@ -37,6 +38,16 @@ struct packets_devices {
 	size_t count;
 };
 
+static int program_of(const struct packets_devices *devices, const struct device *device)
+{
+	return device->bare ? devices->bare : devices->ethernet;
+}
+
+static const struct tc_program *place_of(const struct device *device)
+{
+	return device->bare ? &packets_bare : &packets_ethernet;
+}
+
 struct packets_devices *packets_devices_open(int ethernet, int bare)
 {
 	struct packets_devices *devices = calloc(1, sizeof(*devices));
@@ -57,10 +68,8 @@ void packets_devices_close(struct packets_devices *devices)
 	for (size_t i = 0; i < devices->count; i++) {
 		const struct device *device = &devices->list[i];
 
-		(void)tc_hook_detach(
-			devices->hook, device->bare ? &packets_bare : &packets_ethernet,
-			(unsigned int)device->ifindex,
-			device->bare ? devices->bare : devices->ethernet, device->made_qdisc);
+		(void)tc_hook_detach(devices->hook, place_of(device), (unsigned int)device->ifindex,
+				     program_of(devices, device), device->made_qdisc);
 	}
 	pthread_mutex_destroy(&devices->lock);
 	free(devices->list);
@@ -94,30 +103,40 @@ static int device_is_bare(int ifindex)
 	}
 }
 
-static int device_attach(struct packets_devices *devices, int ifindex)
+/* 0 or -errno. */
+static int device_attach(const struct packets_devices *devices, struct device *device)
+{
+	const int bare = device_is_bare(device->ifindex);
+	const unsigned int ifindex = (unsigned int)device->ifindex;
+	const bool made = device->made_qdisc;
+	int before;
+	int err;
+
+	if (bare < 0)
+		return bare;
+	device->bare = bare;
+	before = devices->hook == STEER_CLSACT
+			 ? tc_hook_find(devices->hook, place_of(device), ifindex)
+			 : -ENOENT;
+	if (before >= 0)
+		close(before);
+	err = tc_hook_attach(devices->hook, place_of(device), ifindex, program_of(devices, device),
+			     -1, &device->made_qdisc);
+	/* It takes the place of another one, which leaves the qdisc that was made for it. */
+	device->made_qdisc |= made || before != -ENOENT;
+	return err;
+}
+
+static int device_add(struct packets_devices *devices, int ifindex)
 {
 	struct device device = {.ifindex = ifindex};
 	struct device *list = realloc(devices->list, (devices->count + 1) * sizeof(*list));
-	int bare = device_is_bare(ifindex);
-	const struct tc_program *which = bare ? &packets_bare : &packets_ethernet;
-	int before;
 	int err;
 
 	if (!list)
 		return -ENOMEM;
 	devices->list = list;
-	if (bare < 0)
-		return bare;
-	device.bare = bare;
-	before = devices->hook == STEER_CLSACT
-			 ? tc_hook_find(devices->hook, which, (unsigned int)ifindex)
-			 : -ENOENT;
-	if (before >= 0)
-		close(before);
-	err = tc_hook_attach(devices->hook, which, (unsigned int)ifindex,
-			     bare ? devices->bare : devices->ethernet, -1, &device.made_qdisc);
-	/* It takes the place of another one, which leaves the qdisc that was made for it. */
-	device.made_qdisc |= before != -ENOENT;
+	err = device_attach(devices, &device);
 	if (!err)
 		list[devices->count++] = device;
 	return err;
@@ -132,7 +151,32 @@ int packets_devices_attend(struct packets_devices *devices, int ifindex)
 		if (devices->list[i].ifindex == ifindex)
 			err = 0;
 	if (err)
-		err = device_attach(devices, ifindex);
+		err = device_add(devices, ifindex);
 	pthread_mutex_unlock(&devices->lock);
 	return err;
+}
+
+void packets_devices_tend(struct packets_devices *devices)
+{
+	size_t kept = 0;
+
+	pthread_mutex_lock(&devices->lock);
+	for (size_t i = 0; i < devices->count; i++) {
+		struct device *device = &devices->list[i];
+		int err = tc_hook_look(devices->hook, place_of(device),
+				       (unsigned int)device->ifindex, program_of(devices, device));
+
+		if (err == 0) {
+			/* Its number may be another one's by now. */
+			if (device_attach(devices, device))
+				continue;
+			log_warning("packets: the program was taken off interface %d, and is there "
+				    "again",
+				    device->ifindex);
+		}
+		if (err != -ENODEV)
+			devices->list[kept++] = *device;
+	}
+	devices->count = kept;
+	pthread_mutex_unlock(&devices->lock);
 }

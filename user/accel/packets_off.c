@@ -2,6 +2,7 @@
 /* The packet tier, always off: takes the place of packets.c, packets_device.c and packets_orphan.c
  * in a build without BPF. */
 #include "accel/packets.h"
+#include "accel/packets_orphan.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -43,6 +44,15 @@ const struct feature_state *packets_feature(const struct packets *packets)
 struct packets_worker *packets_worker(struct packets *packets, unsigned int index)
 {
 	return NULL;
+}
+
+struct packets_orphans *packets_orphans_open(struct ev_loop *loop)
+{
+	return (struct packets_orphans *)&off;
+}
+
+void packets_orphans_close(struct packets_orphans *orphans)
+{
 }
 
 /* Without a worker nobody calls the others. */

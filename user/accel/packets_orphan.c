@@ -4,6 +4,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <ev.h>
 #include <linux/bpf.h>
 #include <net/if.h>
 #include <stdbool.h>
@@ -15,6 +16,7 @@
 #include "accel/map_view.h"
 #include "accel/packets_device.h"
 #include "base/clock.h"
+#include "base/libbpf_log.h"
 #include "base/log.h"
 #include "hawser_packets.h"
 #include "intercept/tc_hook.h"
@@ -26,8 +28,10 @@
 #define IDLE_NS	  7440000000000ULL
 #define CLOSED_NS 60000000000ULL
 
-struct packets_orphans {
-	struct packets_orphans *next;
+#define LOOK_S 1.
+
+struct orphan {
+	struct orphan *next;
 	const struct tc_program *which;
 	unsigned int ifindex;
 	int program;
@@ -35,8 +39,14 @@ struct packets_orphans {
 	struct map_view owner;
 };
 
+struct packets_orphans {
+	struct ev_loop *loop;
+	ev_timer second;
+	struct orphan *list;
+};
+
 /* What is mapped keeps the map. */
-static void orphan_look_at_map(struct packets_orphans *orphan, __u32 id)
+static void orphan_look_at_map(struct orphan *orphan, __u32 id)
 {
 	struct map_view *view = NULL;
 	struct bpf_map_info info = {0};
@@ -57,26 +67,25 @@ static void orphan_look_at_map(struct packets_orphans *orphan, __u32 id)
 	close(fd);
 }
 
-static struct packets_orphans *orphan_open(const struct tc_program *which, unsigned int ifindex,
-					   int program)
+static struct orphan *orphan_open(const struct tc_program *which, unsigned int ifindex, int program)
 {
 	__u32 ids[MAPS_MAX];
 	struct bpf_prog_info info = {.nr_map_ids = MAPS_MAX, .map_ids = (uintptr_t)ids};
 	__u32 len = sizeof(info);
-	struct packets_orphans *orphan = calloc(1, sizeof(*orphan));
+	struct orphan *orphan = calloc(1, sizeof(*orphan));
 
 	if (!orphan || bpf_obj_get_info_by_fd(program, &info, &len)) {
 		free(orphan);
 		close(program);
 		return NULL;
 	}
-	*orphan = (struct packets_orphans){.which = which, .ifindex = ifindex, .program = program};
+	*orphan = (struct orphan){.which = which, .ifindex = ifindex, .program = program};
 	for (__u32 i = 0; i < info.nr_map_ids && i < MAPS_MAX; i++)
 		orphan_look_at_map(orphan, ids[i]);
 	return orphan;
 }
 
-static void orphan_close(struct packets_orphans *orphan)
+static void orphan_close(struct orphan *orphan)
 {
 	map_view_close(&orphan->pairs);
 	map_view_close(&orphan->owner);
@@ -84,12 +93,13 @@ static void orphan_close(struct packets_orphans *orphan)
 	free(orphan);
 }
 
-struct packets_orphans *packets_orphans_find(void)
+/* Those that are there, also of a hawserd that lives: what tells them apart is looked at later. */
+static struct orphan *orphans_find(void)
 {
 	static const struct tc_program *const programs[] = {&packets_ethernet, &packets_bare};
 	const enum tc_hook hook = tc_hook_probe();
 	struct if_nameindex *all = if_nameindex();
-	struct packets_orphans *list = NULL;
+	struct orphan *list = NULL;
 
 	for (struct if_nameindex *i = all; i && i->if_index; i++) {
 		for (int p = 0; p < 2; p++) {
@@ -98,8 +108,7 @@ struct packets_orphans *packets_orphans_find(void)
 			for (unsigned int nth = 0;
 			     (fd = tc_hook_find_nth(hook, programs[p], i->if_index, nth)) >= 0;
 			     nth++) {
-				struct packets_orphans *orphan =
-					orphan_open(programs[p], i->if_index, fd);
+				struct orphan *orphan = orphan_open(programs[p], i->if_index, fd);
 
 				if (!orphan)
 					continue;
@@ -145,7 +154,7 @@ bool packets_orphan_owner_lives(uint64_t said_ns, uint64_t now_ns)
 }
 
 /* Whether it has anything to do, or an owner who sees to it. */
-static bool orphan_lasts(const struct packets_orphans *orphan)
+static bool orphan_lasts(const struct orphan *orphan)
 {
 	const uint64_t now = clock_monotonic_ns();
 	const uint64_t *owner = orphan->owner.memory;
@@ -161,12 +170,16 @@ static bool orphan_lasts(const struct packets_orphans *orphan)
 	return lasts;
 }
 
-struct packets_orphans *packets_orphans_tend(struct packets_orphans *orphans)
+/* Forgets what has ended or been silent for long, of those whose owner is gone; detaches those that
+ * have nothing left. */
+static void orphans_on_second(struct ev_loop *loop, ev_timer *timer, int events)
 {
-	struct packets_orphans **link = &orphans;
+	struct packets_orphans *orphans = timer->data;
+	struct orphan **link = &orphans->list;
 
+	(void)events;
 	while (*link) {
-		struct packets_orphans *orphan = *link;
+		struct orphan *orphan = *link;
 
 		if (orphan_lasts(orphan)) {
 			link = &orphan->next;
@@ -179,15 +192,36 @@ struct packets_orphans *packets_orphans_tend(struct packets_orphans *orphans)
 		*link = orphan->next;
 		orphan_close(orphan);
 	}
+	if (!orphans->list)
+		ev_timer_stop(loop, timer);
+}
+
+struct packets_orphans *packets_orphans_open(struct ev_loop *loop)
+{
+	struct packets_orphans *orphans = calloc(1, sizeof(*orphans));
+
+	if (!orphans)
+		return NULL;
+	libbpf_log_start();
+	orphans->loop = loop;
+	orphans->list = orphans_find();
+	ev_timer_init(&orphans->second, orphans_on_second, LOOK_S, LOOK_S);
+	orphans->second.data = orphans;
+	if (orphans->list)
+		ev_timer_start(loop, &orphans->second);
 	return orphans;
 }
 
 void packets_orphans_close(struct packets_orphans *orphans)
 {
-	while (orphans) {
-		struct packets_orphans *next = orphans->next;
+	if (!orphans)
+		return;
+	ev_timer_stop(orphans->loop, &orphans->second);
+	while (orphans->list) {
+		struct orphan *next = orphans->list->next;
 
-		orphan_close(orphans);
-		orphans = next;
+		orphan_close(orphans->list);
+		orphans->list = next;
 	}
+	free(orphans);
 }

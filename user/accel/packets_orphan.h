@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct ev_loop;
 struct hawser_packets_pair;
 struct packets_orphans;
 
@@ -18,15 +19,12 @@ bool packets_orphan_pair_lasts(struct hawser_packets_pair *pair, uint64_t now_ns
  * that may be after now. Both CLOCK_MONOTONIC. */
 bool packets_orphan_owner_lives(uint64_t said_ns, uint64_t now_ns);
 
-/* Those that are there, also of a hawserd that lives: what tells them apart is looked at later.
- * Needs CAP_SYS_ADMIN to find any. NULL: there are none. */
-struct packets_orphans *packets_orphans_find(void);
+/* Finds them, which needs CAP_SYS_ADMIN, and looks after them from now on, once a second, for which
+ * CAP_NET_ADMIN will do, whether packets are forwarded by this hawserd or not. NULL when out of
+ * memory. */
+struct packets_orphans *packets_orphans_open(struct ev_loop *loop);
 
-/* Once a second: forgets what has ended or been silent for long, of those whose owner is gone;
- * detaches those that have nothing left. The same, or NULL when none is left. */
-struct packets_orphans *packets_orphans_tend(struct packets_orphans *orphans);
-
-/* Leaves them as they are. NULL is allowed. */
+/* Leaves those that last as they are. NULL is allowed. */
 void packets_orphans_close(struct packets_orphans *orphans);
 
 #endif

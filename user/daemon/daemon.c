@@ -9,6 +9,7 @@
 
 #include "accel/local.h"
 #include "accel/packets.h"
+#include "accel/packets_orphan.h"
 #include "accel/packets_probe.h"
 #include "accel/sockmap.h"
 #include "accel/sockmap_probe.h"
@@ -159,7 +160,8 @@ static int packets_start(struct daemon *daemon, const struct open_files *files)
 		.workers = daemon->config->workers,
 		.slots = slots < PACKETS_SLOTS_MAX ? (unsigned int)slots : PACKETS_SLOTS_MAX,
 	});
-	if (!daemon->packets)
+	daemon->orphans = packets_orphans_open(daemon->loop);
+	if (!daemon->packets || !daemon->orphans)
 		return no_memory();
 	packets_probe(daemon->packets);
 	return 0;
@@ -467,6 +469,7 @@ static void fini(struct daemon *daemon)
 	on_event_close(daemon->on_event);
 	sockmap_close(daemon->sockmap);
 	packets_close(daemon->packets);
+	packets_orphans_close(daemon->orphans);
 	local_close(daemon->local);
 	run_redirect_close(daemon->run);
 	access_log_close(daemon->access_log);

@@ -20,6 +20,7 @@ struct daemon {
 	struct listen_watch *listen_watch;
 	struct sockmap *sockmap;
 	struct packets *packets;
+	struct packets_orphans *orphans;
 	struct worker **workers;
 	size_t worker_count;
 	struct local *local;

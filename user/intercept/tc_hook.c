@@ -200,15 +200,44 @@ static int clsact_attach(const struct tc_program *which, unsigned int ifindex, i
 	return err;
 }
 
-/* Whether the filter is of this program, and not of one that has replaced it. */
-static bool clsact_has(const struct bpf_tc_hook *hook, const struct tc_program *which, int program)
+/* 0 is no program's. */
+static __u32 id_of(int program)
 {
-	struct bpf_tc_opts seen = our_filter(which);
 	struct bpf_prog_info info = {0};
 	__u32 len = sizeof(info);
 
-	return bpf_tc_query(hook, &seen) == 0 &&
-	       bpf_obj_get_info_by_fd(program, &info, &len) == 0 && info.id == seen.prog_id;
+	return bpf_obj_get_info_by_fd(program, &info, &len) ? 0 : info.id;
+}
+
+static int clsact_look(const struct tc_program *which, unsigned int ifindex, int program)
+{
+	const struct bpf_tc_hook hook = ingress_of(ifindex);
+	struct bpf_tc_opts seen = our_filter(which);
+
+	/* Where there is no such qdisc it is another error. */
+	if (bpf_tc_query(&hook, &seen))
+		return 0;
+	return seen.prog_id == id_of(program) ? 1 : -EBUSY;
+}
+
+static int tcx_look(unsigned int ifindex, int program)
+{
+	__u32 ids[TCX_MAX];
+	__u32 count = TCX_MAX;
+	const __u32 wanted = id_of(program);
+	int err = bpf_prog_query((int)ifindex, TCX_INGRESS, 0, NULL, ids, &count);
+
+	for (__u32 i = 0; !err && i < count; i++)
+		if (ids[i] == wanted)
+			return 1;
+	return err;
+}
+
+int tc_hook_look(enum tc_hook hook, const struct tc_program *which, unsigned int ifindex,
+		 int program)
+{
+	return hook == STEER_TCX ? tcx_look(ifindex, program)
+				 : clsact_look(which, ifindex, program);
 }
 
 static int clsact_detach(const struct tc_program *which, unsigned int ifindex, int program,
@@ -216,7 +245,7 @@ static int clsact_detach(const struct tc_program *which, unsigned int ifindex, i
 {
 	struct bpf_tc_hook hook = ingress_of(ifindex);
 	const struct bpf_tc_opts opts = our_filter(which);
-	int err = clsact_has(&hook, which, program) ? bpf_tc_detach(&hook, &opts) : -ENOENT;
+	int err = clsact_look(which, ifindex, program) == 1 ? bpf_tc_detach(&hook, &opts) : -ENOENT;
 
 	if (err || !own_qdisc || count_filters(ifindex, TC_H_MIN_INGRESS) != 0 ||
 	    count_filters(ifindex, TC_H_MIN_EGRESS) != 0)

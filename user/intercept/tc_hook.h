@@ -34,6 +34,11 @@ int tc_hook_find_nth(enum tc_hook hook, const struct tc_program *which, unsigned
 int tc_hook_attach(enum tc_hook hook, const struct tc_program *which, unsigned int ifindex,
 		   int program, int replaced, bool *made_qdisc);
 
+/* 1: this very program is there; 0: it is not, and nothing is in its place; -EBUSY: another one of
+ * that priority is, by clsact; or another -errno. */
+int tc_hook_look(enum tc_hook hook, const struct tc_program *which, unsigned int ifindex,
+		 int program);
+
 /* own_qdisc: clsact goes, too, unless somebody else has a filter there by now. 0 or -errno. */
 int tc_hook_detach(enum tc_hook hook, const struct tc_program *which, unsigned int ifindex,
 		   int program, bool own_qdisc);

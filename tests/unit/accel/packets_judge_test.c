@@ -26,6 +26,25 @@ static void only_a_quiet_pair_is_taken(void **state)
 		assert_true(pair.word >= HAWSER_PACKETS_ONE);                                      \
 	} while (0)
 
+/* Not even counted. */
+static void without_its_bucket_it_is_not_looked_up(void **state)
+{
+	struct hawser_packets_pair pair;
+	struct content content;
+
+	(void)state;
+	skip_if_refused();
+	for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+		quiet_make_of(&pair, &content, ipv6);
+		assert_int_equal(offer(&pair, &content), NEXT);
+		assert_true(pair.word >= HAWSER_PACKETS_ONE);
+		quiet_make_of(&pair, &content, ipv6);
+		memset(skeleton->bss->buckets, 0, sizeof(skeleton->bss->buckets));
+		assert_int_equal(offer(&pair, &content), NEXT);
+		assert_true(pair.word == HAWSER_PACKETS_ARMED);
+	}
+}
+
 static void what_is_owed_keeps_it(void **state)
 {
 	struct hawser_packets_pair pair;
@@ -347,6 +366,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_a_quiet_pair_is_taken),
+		cmocka_unit_test(without_its_bucket_it_is_not_looked_up),
 		cmocka_unit_test(what_is_owed_keeps_it),
 		cmocka_unit_test(frozen_drops_and_heeds),
 		cmocka_unit_test(rounds_are_counted),
