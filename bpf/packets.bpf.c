@@ -118,14 +118,20 @@ static __always_inline int handle(struct __sk_buff *skb, const struct found *fou
 	return NEXT_PROGRAM;
 }
 
-static __always_inline void refuse_unusual(const struct packet *packet)
+/* A packet that may be of a pair, but is not for the program. */
+static __always_inline void refuse_unusual(struct __sk_buff *skb, struct packet *packet)
 {
 	struct found found = {};
+	__be16 ports[2];
 
+	if (bpf_skb_load_bytes(skb, packet->transport, ports, sizeof(ports)))
+		return;
+	packet->key.source_port = ports[0];
+	packet->key.destination_port = ports[1];
 	if (!look_up(&packet->key, &found) ||
 	    state_of(*(volatile __u64 *)&found.pair->word) != HAWSER_PACKETS_TAKEN)
 		return;
-	if (found.pair->unusual++ == 0)
+	if (found.pair->unusual++ < 2)
 		tell(found.pair, found.slot, found.leg, HAWSER_PACKETS_EVENT_UNUSUAL, 0);
 }
 
@@ -183,7 +189,8 @@ static __always_inline bool may_be_ours(struct __sk_buff *skb, const __u32 netwo
 		return false;
 	}
 	if (protocol != IPPROTO_TCP)
-		return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
+		return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6 ||
+		       is_extension(protocol);
 	return bucket_is_used(*ports, addresses);
 }
 
@@ -200,13 +207,7 @@ static __always_inline int look_closer(struct __sk_buff *skb, const __u32 networ
 		return NEXT_PROGRAM;
 	}
 	if (unusual) {
-		__be16 ports[2];
-
-		if (bpf_skb_load_bytes(skb, packet.transport, ports, sizeof(ports)))
-			return NEXT_PROGRAM;
-		packet.key.source_port = ports[0];
-		packet.key.destination_port = ports[1];
-		refuse_unusual(&packet);
+		refuse_unusual(skb, &packet);
 		return NEXT_PROGRAM;
 	}
 	if (!has_linear(skb, packet.transport + TCP_MIN))

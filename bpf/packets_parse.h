@@ -14,6 +14,9 @@
 
 #define IP_FRAGMENT 0x3fff /* an offset, or more to come */
 
+#define EXTENSIONS_MAX	     4	    /* that are looked at */
+#define IPV6_FRAGMENT_OFFSET 0xfff8 /* of the field in a fragment's header */
+
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
@@ -89,6 +92,32 @@ static __always_inline void copy_address(__u32 to[4], const void *from)
 	__builtin_memcpy(to, from, 16);
 }
 
+static __always_inline bool is_extension(__u32 protocol)
+{
+	return protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_ROUTING ||
+	       protocol == IPPROTO_FRAGMENT || protocol == IPPROTO_DSTOPTS;
+}
+
+/* Where TCP's header is behind others of IPv6, the first of them at that place; 0: nowhere. */
+static __always_inline __u32 skip_extensions(struct __sk_buff *skb, __u32 at, __u32 protocol)
+{
+	struct {
+		__u8 next;
+		__u8 more; /* units of 8 bytes */
+		__be16 offset;
+	} header;
+
+	for (int i = 0; i < EXTENSIONS_MAX && is_extension(protocol); i++) {
+		if (bpf_skb_load_bytes(skb, at, &header, sizeof(header)) ||
+		    (protocol == IPPROTO_FRAGMENT &&
+		     (header.offset & bpf_htons(IPV6_FRAGMENT_OFFSET))))
+			return 0;
+		at += protocol == IPPROTO_FRAGMENT ? 8 : (header.more + 1U) * 8;
+		protocol = header.next;
+	}
+	return protocol == IPPROTO_TCP ? at : 0;
+}
+
 /* The packet's addresses and lengths. unusual: it may be ours all the same, but is not for us. */
 static __always_inline bool parse_ip(struct __sk_buff *skb, __u32 network, struct packet *packet,
 				     bool *unusual)
@@ -122,8 +151,10 @@ static __always_inline bool parse_ip(struct __sk_buff *skb, __u32 network, struc
 		copy_address(packet->key.destination, &ip->daddr);
 		packet->transport = network + sizeof(*ip);
 		packet->total = sizeof(*ip) + bpf_ntohs(ip->payload_len);
-		*unusual = false;
-		return ip->nexthdr == IPPROTO_TCP;
+		*unusual = is_extension(ip->nexthdr);
+		if (*unusual)
+			packet->transport = skip_extensions(skb, packet->transport, ip->nexthdr);
+		return *unusual ? packet->transport > 0 : ip->nexthdr == IPPROTO_TCP;
 	}
 	return false;
 }

@@ -270,9 +270,9 @@ void packets_read_events(struct packets_worker *worker, packets_event_fn *handle
 }
 
 int packets_device_to(struct packets_worker *worker, const union address *own,
-		      const union address *peer, uint32_t mark)
+		      const union address *peer, uint32_t mark, bool foreign)
 {
-	return way_device(worker->netlink, peer, own, mark);
+	return way_device(worker->netlink, peer, own, mark, foreign);
 }
 
 int packets_attend(struct packets_worker *worker, int device)

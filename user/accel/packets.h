@@ -51,10 +51,11 @@ int packets_event_fd(const struct packets_worker *worker);
 typedef void packets_event_fn(void *owner, const struct hawser_packets_event *event);
 void packets_read_events(struct packets_worker *worker, packets_event_fn *handle);
 
-/* The device by which a packet with this mark would go out from our address to a peer's.
+/* The device by which a packet with this mark would go out from our address to a peer's. foreign:
+ * it is one that we may only have taken.
  * -EHOSTUNREACH: the peer is on this host, or nowhere; or another -errno. */
 int packets_device_to(struct packets_worker *worker, const union address *own,
-		      const union address *peer, uint32_t mark);
+		      const union address *peer, uint32_t mark, bool foreign);
 
 /* Has the program look at what comes by a device. 0; -EOPNOTSUPP: a kind of device that it does not
  * know; or another -errno. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The way back of a pair whose packets the kernel forwards. */
 #include "accel/packets_pair_private.h"
+#include "accel/packets_way.h"
 #include "accel/tcp_seat.h"
 #include "base/clock.h"
 
@@ -164,15 +165,29 @@ static bool pair_freeze(struct packets_pair *pair, double now_s)
 	return false;
 }
 
+static void pair_look_at_leaving(void *owner);
+
+/* Not by so much later as the looks have become. */
+static void pair_look_again(struct packets_pair *pair, double first_s)
+{
+	poller_stop(&pair->leaving);
+	poller_start(pair->poller, &pair->leaving, first_s, pair_look_at_leaving, pair);
+}
+
 static void pair_look_at_leaving(void *owner)
 {
 	struct packets_pair *pair = owner;
 	const double now_s = clock_monotonic_s();
 
+	/* Interfaces go and come back, as do routes; a socket waits for that as well. */
+	if (!packets_way_is_known(pair->worker, pair->ends, pair->shared))
+		return;
 	if (pair->frozen_s > 0 ? now_s - pair->frozen_s < STILL_S : !pair_freeze(pair, now_s)) {
 		/* That will be told. */
 		if (packets_pair_is_over(pair))
 			poller_stop(&pair->leaving);
+		else if (pair->frozen_s == now_s)
+			pair_look_again(pair, STILL_S);
 		return;
 	}
 	poller_stop(&pair->silence);
@@ -188,5 +203,5 @@ void packets_pair_leave(struct packets_pair *pair)
 	pair->leaving_s = clock_monotonic_s();
 	if (!pair->silence.poller)
 		packets_pair_listen(pair);
-	poller_start(pair->poller, &pair->leaving, LOOK_S, pair_look_at_leaving, pair);
+	pair_look_again(pair, LOOK_S);
 }

@@ -136,7 +136,8 @@ static const char *ends_disagree(const struct packets_end ends[DIRECTIONS],
 static const char *end_attend(struct packets_worker *worker, const struct packets_end *end,
 			      struct hawser_packets_leg *leg)
 {
-	const int device = packets_device_to(worker, &end->own, &end->peer, leg->mark);
+	const int device =
+		packets_device_to(worker, &end->own, &end->peer, leg->mark, end->seat.transparent);
 
 	switch (device < 0 ? device : packets_attend(worker, device)) {
 	case 0:

@@ -67,7 +67,7 @@ void packets_read_events(struct packets_worker *worker, packets_event_fn *handle
 }
 
 int packets_device_to(struct packets_worker *worker, const union address *own,
-		      const union address *peer, uint32_t mark)
+		      const union address *peer, uint32_t mark, bool foreign)
 {
 	return -EOPNOTSUPP;
 }

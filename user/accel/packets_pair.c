@@ -329,6 +329,8 @@ static void pair_on_event(void *owner, const struct hawser_packets_event *event)
 		pair_on_reset(pair);
 		break;
 	case HAWSER_PACKETS_EVENT_UNUSUAL:
+		/* Of one the peer sends again what was in it; more of them do not arrive. */
+		pair->pressing |= pair->shared->unusual > 1;
 		pair_on_unfit(pair, "packets: fragments or options of IP");
 		break;
 	case HAWSER_PACKETS_EVENT_TOO_BIG:

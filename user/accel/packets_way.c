@@ -34,10 +34,23 @@ static bool is_owed(const struct hawser_packets_leg *leg)
 	       __atomic_load_n(&leg->end, __ATOMIC_RELAXED);
 }
 
+static int end_device(struct packets_worker *worker, const struct packets_end *end,
+		      const struct hawser_packets_leg *leg)
+{
+	return packets_device_to(worker, &end->own, &end->peer, leg->mark, end->seat.transparent);
+}
+
+bool packets_way_is_known(struct packets_worker *worker, const struct packets_end ends[DIRECTIONS],
+			  const struct hawser_packets_pair *shared)
+{
+	return end_device(worker, &ends[UP], &shared->legs[UP]) >= 0 &&
+	       end_device(worker, &ends[DOWN], &shared->legs[DOWN]) >= 0;
+}
+
 int packets_way_follow(struct packets_worker *worker, struct packets_end *end,
 		       struct hawser_packets_leg *leg)
 {
-	const int device = packets_device_to(worker, &end->own, &end->peer, leg->mark);
+	const int device = end_device(worker, end, leg);
 	int err;
 
 	end->astray = __atomic_load_n(&leg->astray, __ATOMIC_RELAXED);

@@ -22,4 +22,8 @@ const char *packets_way_look(struct packets_worker *worker, struct packets_end e
 int packets_way_follow(struct packets_worker *worker, struct packets_end *end,
 		       struct hawser_packets_leg *leg);
 
+/* Whether the kernel knows a way to both peers now: without one no socket can be put back. */
+bool packets_way_is_known(struct packets_worker *worker, const struct packets_end ends[DIRECTIONS],
+			  const struct hawser_packets_pair *shared);
+
 #endif

@@ -32,12 +32,12 @@ static int repair_set(int fd, int option, int value)
 	return number_set(fd, IPPROTO_TCP, option, value);
 }
 
-static bool switch_get(int fd, int option)
+static bool switch_get(int fd, int level, int option)
 {
 	int value = 0;
 	socklen_t len = sizeof(value);
 
-	getsockopt(fd, SOL_SOCKET, option, &value, &len);
+	getsockopt(fd, level, option, &value, &len);
 	return value != 0;
 }
 
@@ -77,8 +77,10 @@ int tcp_seat_read(int fd, struct tcp_seat *seat)
 	seat->ecn = info.tcpi_options & TCPI_OPT_ECN;
 	seat->own_scale = info.tcpi_rcv_wscale;
 	seat->peer_scale = info.tcpi_snd_wscale;
-	seat->reuse = switch_get(fd, SO_REUSEADDR);
-	seat->alive = switch_get(fd, SO_KEEPALIVE);
+	seat->reuse = switch_get(fd, SOL_SOCKET, SO_REUSEADDR);
+	/* Of a socket of IPv6 it is the same one. */
+	seat->transparent = switch_get(fd, IPPROTO_IP, IP_TRANSPARENT);
+	seat->alive = switch_get(fd, SOL_SOCKET, SO_KEEPALIVE);
 	return segment_get(fd, seat);
 }
 

@@ -20,8 +20,9 @@ struct tcp_seat {
 	bool selective; /* acknowledgements */
 	bool stamps;
 	bool ecn;
-	bool reuse; /* SO_REUSEADDR */
-	bool alive; /* SO_KEEPALIVE */
+	bool reuse;	  /* SO_REUSEADDR */
+	bool alive;	  /* SO_KEEPALIVE */
+	bool transparent; /* IP_TRANSPARENT: own may be an address of others */
 };
 
 /* Where in the streams; sequence numbers in host byte order. */

@@ -152,13 +152,13 @@ static int ask_connection(struct netlink *netlink, const union address *from,
 }
 
 int way_device(struct netlink *netlink, const union address *to, const union address *from,
-	       uint32_t mark)
+	       uint32_t mark, bool foreign)
 {
 	struct found found = {0};
 	int err = ask_connection(netlink, from, to, mark, true, &found);
 
-	/* An address that we have only taken. */
-	if (err == -EINVAL)
+	/* The kernel answers for addresses of this host only. */
+	if (foreign && (err == -EINVAL || err == -ENETUNREACH))
 		err = ask_connection(netlink, from, to, mark, false, &found);
 	if (err)
 		return err;

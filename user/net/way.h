@@ -3,6 +3,7 @@
 #ifndef HAWSER_NET_WAY_H
 #define HAWSER_NET_WAY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/address.h"
@@ -25,9 +26,10 @@ struct net_way net_way_find(struct netlink *netlink, enum ip_family family,
 			    const union address *from);
 
 /* The interface by which packets of a TCP connection with this mark leave from its one end for the
- * other. -EHOSTUNREACH: they stay on this host, or nobody gets them. Or another -errno. */
+ * other. foreign: from may be an address that this host has only taken (IP_TRANSPARENT).
+ * -EHOSTUNREACH: they stay on this host, or nobody gets them. Or another -errno. */
 int way_device(struct netlink *netlink, const union address *to, const union address *from,
-	       uint32_t mark);
+	       uint32_t mark, bool foreign);
 
 /* Has the two functions below remember what the kernel answers by this socket (net/way_memory.h).
  * 0, or -errno: they always ask. */

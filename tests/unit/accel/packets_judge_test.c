@@ -256,6 +256,55 @@ static void a_new_connection_is_asked_about(void **state)
 	assert_int_equal(state_of(&pair), HAWSER_PACKETS_FREE);
 }
 
+/* A packet with something more in IP's header, or behind it; whether it is known for one of the
+ * pair all the same. */
+static void assert_unusual(bool ipv6, const uint8_t *more, size_t len, int known)
+{
+	struct hawser_packets_pair pair;
+	struct content content;
+	uint8_t frame[PACKET_MAX + 64];
+	uint8_t *ip = frame + ETH_HLEN;
+	const size_t headers = ETH_HLEN + (ipv6 ? 40 : 20);
+	size_t frame_len;
+
+	quiet_make_of(&pair, &content, ipv6);
+	pair.word = HAWSER_PACKETS_TAKEN;
+	frame_len = frame_make(&content, frame);
+	if (ipv6) {
+		ip[6] = more[0];
+		more++;
+		len--;
+		put16(ip + 4, (uint32_t)(frame_len + len - headers));
+	} else if (len) {
+		ip[0] += (uint8_t)(len / 4);
+		put16(ip + 2, (uint32_t)(frame_len + len - ETH_HLEN));
+	} else {
+		ip[6] = 0x20; /* more fragments */
+	}
+	memmove(frame + headers + len, frame + headers, frame_len - headers);
+	memcpy(frame + headers, more, len);
+	frame_len += len;
+	pair_store(&pair);
+	assert_int_equal(program_run(frame, &frame_len), NEXT);
+	pair_load(&pair);
+	assert_int_equal(pair.unusual, known);
+}
+
+static void fragments_and_options_are_told(void **state)
+{
+	(void)state;
+	skip_if_refused();
+	assert_unusual(false, (const uint8_t *)"", 0, 1);
+	assert_unusual(false, (const uint8_t *)"\1\1\1\0", 4, 1);
+	/* Hop-by-hop and destination options, a first fragment and a later one, and what is not
+	 * TCP. */
+	assert_unusual(true, (const uint8_t *)"\0\6\0\1\4\0\0\0\0", 9, 1);
+	assert_unusual(true, (const uint8_t *)"\0\74\0\1\4\0\0\0\0\6\0\1\4\0\0\0\0", 17, 1);
+	assert_unusual(true, (const uint8_t *)"\54\6\0\0\1\0\0\0\1", 9, 1);
+	assert_unusual(true, (const uint8_t *)"\54\6\0\0\11\0\0\0\1", 9, 0);
+	assert_unusual(true, (const uint8_t *)"\0\21\0\1\4\0\0\0\0", 9, 0);
+}
+
 static void an_older_pair_is_not_touched(void **state)
 {
 	struct hawser_packets_pair pair;
@@ -372,6 +421,7 @@ int main(void)
 		cmocka_unit_test(rounds_are_counted),
 		cmocka_unit_test(who_is_held_has_no_room),
 		cmocka_unit_test(a_new_connection_is_asked_about),
+		cmocka_unit_test(fragments_and_options_are_told),
 		cmocka_unit_test(an_older_pair_is_not_touched),
 		cmocka_unit_test(too_big_for_the_other_leg_is_told),
 		cmocka_unit_test(routers_are_heeded),

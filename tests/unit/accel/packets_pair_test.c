@@ -86,6 +86,48 @@ static void who_cannot_wait(void **state)
 	assert_int_equal(packets_pair_take_count(pair, UP), 760);
 }
 
+/* Of one fragment, or some options, the peer sends again what was in it. Then the moment is waited
+ * for; what goes on does not arrive. */
+static void fragments(void **state)
+{
+	(void)state;
+	carry(UP, 700, 100);
+	shared.unusual = 1;
+	tell(HAWSER_PACKETS_EVENT_UNUSUAL);
+	assert_int_equal(told, PACKETS_PAIR_UNFIT);
+	packets_pair_leave(pair);
+	pass(1.1);
+	assert_int_equal(state_get(), HAWSER_PACKETS_TAKEN);
+	shared.unusual++;
+	tell(HAWSER_PACKETS_EVENT_UNUSUAL);
+	pass(0.1);
+	assert_int_equal(state_get(), HAWSER_PACKETS_FROZEN);
+	pass(1.1);
+	assert_int_equal(told, PACKETS_PAIR_LEFT);
+}
+
+/* As while an interface is gone: a socket could not be connected again. */
+static void without_a_way_it_stays(void **state)
+{
+	(void)state;
+	way_is_known = false;
+	packets_pair_leave(pair);
+	pass(100);
+	assert_int_equal(told_count, 0);
+	assert_int_equal(state_get(), HAWSER_PACKETS_TAKEN);
+	way_is_known = true;
+	carry(UP, 700, 100);
+	pass(0.1);
+	assert_int_equal(state_get(), HAWSER_PACKETS_FROZEN);
+	way_is_known = false;
+	pass(100);
+	assert_int_equal(told_count, 0);
+	way_is_known = true;
+	pass(0.1);
+	assert_int_equal(told, PACKETS_PAIR_LEFT);
+	assert_places(700, 0);
+}
+
 static void a_peer_that_heeds_no_window(void **state)
 {
 	(void)state;
@@ -255,6 +297,8 @@ int main(void)
 		TEST(one_look_counts, taken_setup),
 		TEST(more_bytes_than_numbers, taken_setup),
 		TEST(who_cannot_wait, taken_setup),
+		TEST(fragments, taken_setup),
+		TEST(without_a_way_it_stays, taken_setup),
 		TEST(a_peer_that_heeds_no_window, taken_setup),
 		TEST(another_lets_go_of_it, setup),
 		TEST(another_lets_go_of_it_once_taken, setup),

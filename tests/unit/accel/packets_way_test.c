@@ -26,12 +26,13 @@ static struct packets_end ends[DIRECTIONS];
 static struct hawser_packets_pair shared;
 
 int __wrap_packets_device_to(struct packets_worker *worker, const union address *own,
-			     const union address *peer, uint32_t mark);
+			     const union address *peer, uint32_t mark, bool foreign);
 int __wrap_packets_device_to(struct packets_worker *worker, const union address *own,
-			     const union address *peer, uint32_t mark)
+			     const union address *peer, uint32_t mark, bool foreign)
 {
 	(void)worker;
 	(void)own;
+	(void)foreign;
 	questions++;
 	/* Only of the client there is news. */
 	assert_int_equal(mark, peer->in4.sin_addr.s_addr == UP_ADDR ? 7 : 0);
@@ -191,7 +192,9 @@ static void the_way_is_the_same(void **state)
 static void there_is_no_way(void **state)
 {
 	(void)state;
+	assert_true(packets_way_is_known(NULL, ends, &shared));
 	device = -ENETUNREACH;
+	assert_false(packets_way_is_known(NULL, ends, &shared));
 	shared.legs[UP].astray = 3;
 	assert_null(look());
 	assert_int_equal(shared.legs[UP].ifindex, OLD);
