@@ -139,6 +139,7 @@ $(BUILD)/unit/relay/relay_end_test: ALL_LDFLAGS += -Wl,--wrap=socket_received_by
 $(BUILD)/unit/relay/hangup_test: ALL_LDFLAGS += -Wl,--wrap=epoll_ctl
 $(BUILD)/unit/relay/relay_pause_test: ALL_LDFLAGS += -Wl,--wrap=stream_send,--wrap=splice
 $(BUILD)/unit/daemon/report_test $(BUILD)/unit/daemon/report_sessions_test: ALL_LDFLAGS += -Wl,--wrap=worker_get_stats,--wrap=worker_get_sessions,--wrap=worker_get_session,--wrap=worker_holds
+$(BUILD)/unit/daemon/worker_test: ALL_LDFLAGS += -Wl,--wrap=sockmap_worker,--wrap=packets_worker,--wrap=packets_event_fd,--wrap=packets_pair_tidy
 $(BUILD)/unit/daemon/heartbeat_test: ALL_LDFLAGS += -Wl,--wrap=nft_set_renew,--wrap=nft_set_delete,--wrap=worker_holds
 $(BUILD)/unit/upstream/tcp_only_test: ALL_LDFLAGS += -Wl,--wrap=crypto_shorthash
 $(BUILD)/unit/net/socket_reset_test: ALL_LDFLAGS += -Wl,--wrap=setsockopt,--wrap=connect

@@ -29,7 +29,7 @@ TREE = Path(__file__).resolve().parent.parent.parent
 # shown much by then.
 SELECTION = [
     "tests/kernels/what_is_on.py", *(f"tests/net/test_{name}.py" for name in (
-        "exact", "ends", "sockmap", "packets", "packets_ways", "intercept", "run", "local_accel", "links", "exits",
+        "exact", "ends", "sockmap", "packets", "packets_ways", "packets_router", "intercept", "run", "local_accel", "links", "exits",
         "doctor", "fast_open", "torture")),
     "tests/kernels/limits_shown.py", "tests/kernels/netem_agrees.py",
     "tests/kernels/without_mptcp_diag.py", "tests/unit",

@@ -50,6 +50,7 @@ def test_a_chat_is_taken(hawserd, address):
         assert reasons(daemon) == {"tier = packets"}
         chat(client, server, 100, 1000)
         moved(daemon, size + 100_000, size + 100_000)
+        assert all(flow["packets"] >= 100 for flow in flows(daemon).values())
         for sender, receiver in (client, server), (server, client):
             stream.carry(sender, receiver, 8 * MEGABYTE)
         size += 100_000 + 8 * MEGABYTE

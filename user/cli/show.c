@@ -345,6 +345,7 @@ static void add_flow(struct table *table, struct json_object *flow)
 		table_add(table, "%s", figure_bytes(figure, json_count(flow, in_kernel[i]), ""));
 	table_add(table, "%" PRIu64, json_count(flow, "entries"));
 	table_add(table, "%" PRIu64, json_count(flow, "exits"));
+	table_add(table, "%" PRIu64, json_count(flow, "packets"));
 	table_add(table, "%s", json_text(flow, "reason"));
 }
 
@@ -354,7 +355,8 @@ void show_flows(struct json_object *answer)
 		{"SESSION", COLUMN_RIGHT},    {"DIRECTION", COLUMN_LEFT}, {"TIER", COLUMN_LEFT},
 		{"TICK", COLUMN_RIGHT},	      {"BYTES", COLUMN_RIGHT},	  {"HELD", COLUMN_RIGHT},
 		{"REDIRECTED", COLUMN_RIGHT}, {"PASSED", COLUMN_RIGHT},	  {"GRANTED", COLUMN_RIGHT},
-		{"ENTRIES", COLUMN_RIGHT},    {"EXITS", COLUMN_RIGHT},	  {"REASON", COLUMN_LEFT},
+		{"ENTRIES", COLUMN_RIGHT},    {"EXITS", COLUMN_RIGHT},	  {"PACKETS", COLUMN_RIGHT},
+		{"REASON", COLUMN_LEFT},
 	};
 
 	table_show(columns, sizeof(columns) / sizeof(columns[0]), json_member(answer, "flows"),

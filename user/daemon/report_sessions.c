@@ -56,6 +56,7 @@ static struct json_object *report_flow(const struct session_row *session, const 
 	put_count(flow, "granted", row->granted);
 	put_count(flow, "entries", row->entries);
 	put_count(flow, "exits", row->exits);
+	put_count(flow, "packets", row->packets);
 	return flow;
 }
 

@@ -133,7 +133,6 @@ static void worker_begin_packets(struct worker *worker, struct packets *packets,
 	ev_io_start(worker->loop, &worker->packets);
 	ev_timer_init(&worker->packets_second, worker_on_packets_second, 1., 1.);
 	worker->packets_second.data = worker;
-	ev_timer_start(worker->loop, &worker->packets_second);
 }
 
 static void *worker_run(void *data)
@@ -267,6 +266,9 @@ static void worker_do_configure(struct worker *worker, void *argument)
 			listener_start(&worker->listeners[worker->listener_count++], &worker->env,
 				       &call->config->listen[i], call->fds[i]);
 	worker_begin_torture(worker);
+	/* Not before there is a configuration: a start may take longer. */
+	if (worker->env.relay.packets)
+		ev_timer_start(worker->loop, &worker->packets_second);
 	session_end_revoked(&worker->env);
 	if (!worker->env.relay.packets_allowed)
 		session_recall_all(&worker->env);

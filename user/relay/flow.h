@@ -58,6 +58,7 @@ struct flow {
 	struct held held;
 	uint64_t bytes;	    /* taken from the source */
 	uint64_t forwarded; /* of these, those that the sockets' own counts lack */
+	uint64_t packets;   /* from the source, that the kernel forwarded */
 	struct sockmap_flow
 		*sockmap; /* the source has been in the sockmap and is read through this */
 	struct tick_policy tick_policy;

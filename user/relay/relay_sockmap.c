@@ -139,6 +139,8 @@ void relay_refresh(struct relay *relay)
 					     : packets_pair_take_count(relay->packets, d);
 
 		flow->bytes += bytes;
+		if (relay->packets)
+			flow->packets = packets_pair_packets(relay->packets, d);
 		if (relay->pair)
 			relay->env->chat_bytes += bytes;
 		/* Sockets that rest have forgotten what they moved before, too. */

@@ -114,6 +114,7 @@ static void flow_describe(const struct relay *relay, const struct flow *flow, st
 		.tick_us = flow->tick.active ? flow->tick.interval_us : 0,
 		.bytes = flow->bytes,
 		.held = flow->held.len,
+		.packets = flow->packets,
 	};
 	if (flow->sockmap && flow->sockmap->shared) {
 		const struct hawser_flow *in_kernel = flow->sockmap->shared;

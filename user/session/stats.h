@@ -50,7 +50,8 @@ struct flow_row {
 	const char *reason; /* of the tier */
 	uint32_t tick_us;   /* 0: waits for readability */
 	uint64_t bytes;
-	uint64_t held; /* bytes that user space took and has not given yet */
+	uint64_t held;	  /* bytes that user space took and has not given yet */
+	uint64_t packets; /* that the kernel forwarded */
 	/* As in the BPF map "flows"; all 0 while the session has never been in the sockmap. */
 	uint64_t redirected; /* bytes */
 	uint64_t passed;     /* bytes */

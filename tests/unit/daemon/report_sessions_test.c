@@ -84,7 +84,8 @@ static void flows_are_complete_and_sorted(void **state)
 			       .passed = 4,
 			       .granted = 5,
 			       .entries = 6,
-			       .exits = 7},
+			       .exits = 7,
+			       .packets = 8},
 			.down = {.tier = "copy", .reason = "bulk", .tick_us = 4000},
 		},
 	};
@@ -101,7 +102,7 @@ static void flows_are_complete_and_sorted(void **state)
 	assert_members(answer, 1);
 	assert_int_equal(json_object_array_length(list), 4);
 	row = json_object_array_get_idx(list, 0);
-	assert_members(row, 12);
+	assert_members(row, 13);
 	assert_count(row, "session", 4);
 	assert_text(row, "direction", "up");
 	assert_text(row, "tier", "sockmap");
@@ -114,6 +115,7 @@ static void flows_are_complete_and_sorted(void **state)
 	assert_count(row, "granted", 5);
 	assert_count(row, "entries", 6);
 	assert_count(row, "exits", 7);
+	assert_count(row, "packets", 8);
 	row = json_object_array_get_idx(list, 1);
 	assert_count(row, "session", 4);
 	assert_text(row, "direction", "down");
