@@ -16,7 +16,7 @@ from waiting import until
 pytestmark = pytest.mark.no_mptcp
 
 
-@pytest.mark.parametrize(("method", "family"), [("tproxy", 4), ("tproxy", 6), ("bpf", 4), ("bpf", 6)])
+@pytest.mark.parametrize(("method", "family"), [("tproxy", 4), ("tproxy", 6), ("bpf", 4)])
 def test_taken_and_back(lan, interceptor, method, family):
     """And taken again."""
     daemon = interceptor(method, *ALWAYS, "--tune", "keepalive-idle-s=1")
@@ -26,11 +26,12 @@ def test_taken_and_back(lan, interceptor, method, family):
             peers.connect(lan.client, SERVERS[family], peers.port_of(listening)) as client, \
             peers.accept(listening) as server:
         daemon.relaying()
-        for _ in range(2):
+        for back in True, False:
             take(daemon, client, server)
             for sender, receiver in (client, server), (server, client):
                 stream.carry(sender, receiver, MEGABYTE)
-            until(lambda: tiers(daemon), lambda found: "packets" not in found)
+            if back:
+                until(lambda: tiers(daemon), lambda found: "packets" not in found)
     daemon.await_end()
     assert daemon.status()["packets"]["taken"] >= 2
     assert daemon.errors() == {}
