@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 import peers
@@ -11,6 +13,7 @@ from forwarded import ALWAYS, take
 from lan import SERVERS
 from lan_fixtures import interceptor, lan  # pylint: disable=unused-import
 from pattern import MEGABYTE, Stream
+from test_steer import old_kernel  # pylint: disable=unused-import
 from waiting import until
 
 pytestmark = pytest.mark.no_mptcp
@@ -49,3 +52,22 @@ def test_not_where_addresses_change(lan, interceptor):
         assert "packets" not in tiers(daemon)
         assert reasons(daemon) == {"packets: no quiet moment yet"}
     daemon.await_end()
+
+
+@pytest.mark.parametrize("last", ["rules", "hawserd"])
+@pytest.mark.usefixtures("old_kernel")
+def test_the_last_of_two_on_an_interface(lan, interceptor, last):
+    """Before tcx both programs hang on one qdisc, which is gone in the end: interceptor() looks."""
+    daemon = interceptor("bpf", *ALWAYS)
+    daemon.up()
+    with peers.listen(lan.server, SERVERS[4]) as listening, \
+            peers.connect(lan.client, SERVERS[4], peers.port_of(listening)) as client, \
+            peers.accept(listening) as server:
+        daemon.relaying()
+        take(daemon, client, server)
+    daemon.await_end()
+    if last == "rules":
+        daemon.signal(signal.SIGTERM)
+        daemon.wait()
+    else:
+        daemon.down()

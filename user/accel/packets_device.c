@@ -17,8 +17,9 @@
 #include "intercept/tc_hook.h"
 
 /* After what takes connections: it marks packets for sockets, and these have none any more. */
-const struct tc_program packets_ethernet = {.name = "hawser_packets", .priority = 685};
-const struct tc_program packets_bare = {.name = "hawser_packets3", .priority = 685};
+const struct tc_program packets_ethernet = {.name = "hawser_packets",
+					    .priority = TC_PRIORITY_PACKETS};
+const struct tc_program packets_bare = {.name = "hawser_packets3", .priority = TC_PRIORITY_PACKETS};
 
 /* From 5.14 on ARPHRD_RAWIP is in the header, too. */
 #define ARPHRD_RAWIP_NUMBER 519

@@ -24,9 +24,7 @@
 #define ANSWER_BYTES 8192
 #define LOOPBACK     1 /* ifindex, in every namespace */
 
-/* The priorities are before what others number from 1 or leave to the kernel, which begins at
- * 49152. */
-const struct tc_program tc_steer = {.name = "hawser_steer", .priority = 684};
+const struct tc_program tc_steer = {.name = "hawser_steer", .priority = TC_PRIORITY_STEER};
 
 enum tc_hook tc_hook_probe(void)
 {
@@ -180,20 +178,32 @@ static int count_filters(unsigned int ifindex, __u32 minor)
 	return count;
 }
 
+/* Whether another program of ours is there. If it goes first, it leaves the qdisc that it made. */
+static bool clsact_is_shared(const struct bpf_tc_hook *hook, const struct tc_program *which)
+{
+	const struct tc_program other = {.priority = which->priority == TC_PRIORITY_STEER
+							     ? TC_PRIORITY_PACKETS
+							     : TC_PRIORITY_STEER};
+	struct bpf_tc_opts opts = our_filter(&other);
+
+	return bpf_tc_query(hook, &opts) == 0;
+}
+
 static int clsact_attach(const struct tc_program *which, unsigned int ifindex, int program,
 			 bool *made_qdisc)
 {
 	struct bpf_tc_hook hook = ingress_of(ifindex);
 	struct bpf_tc_opts opts = our_filter(which);
 	int err = bpf_tc_hook_create(&hook);
+	const bool made = !err;
 
 	if (err && err != -EEXIST)
 		return err;
-	*made_qdisc = !err;
+	*made_qdisc = made || clsact_is_shared(&hook, which);
 	opts.prog_fd = program;
 	opts.flags = BPF_TC_F_REPLACE;
 	err = bpf_tc_attach(&hook, &opts);
-	if (err && *made_qdisc) {
+	if (err && made) {
 		hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
 		bpf_tc_hook_destroy(&hook);
 	}

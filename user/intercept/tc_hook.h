@@ -8,10 +8,13 @@
 
 enum tc_hook { STEER_TCX, STEER_CLSACT };
 
+/* Of filters: before what others number from 1 or leave to the kernel, which begins at 49152. */
+enum tc_priority { TC_PRIORITY_STEER = 684, TC_PRIORITY_PACKETS };
+
 /* A program, by the name that the kernel knows it by, and the priority of its filter. */
 struct tc_program {
 	const char *name;
-	unsigned int priority;
+	enum tc_priority priority;
 };
 
 /* bpf/steer.bpf.c */
