@@ -34,7 +34,7 @@ _PAST = Bound("rate", "direct", 0.97, "past-packets")
 _PACKETS_TALK = [_packets("rate", "direct", 0.9), _packets("rate", BEST_PEER, 1.5), _packets("cpu", "direct", 1.25),
                  _packets("p99", "direct", 1.2), _PAST]
 _PACKETS_BULK = [_packets("rate", "direct", 0.95), _packets("cpu", "direct", 1.1), _PAST]
-_PACKETS_CHURN = [_packets("rate", "copy", 1)]
+_PACKETS_CHURN = [_packets("rate", "copy", 1), _PAST]
 
 
 def _name(base: str, leg: str) -> str:
