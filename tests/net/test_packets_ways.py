@@ -20,6 +20,7 @@ from patience import PATIENCE
 from pattern import MEGABYTE, Stream
 from sessions import through
 from tcx import tcx_detach
+from test_reload import reload
 from topology import CLIENT4, CLIENT6, LAN4, LAN6, SERVER4, SERVER6
 from waiting import until
 
@@ -102,6 +103,54 @@ def test_another_device(bed, hawserd, first, ipv6, routes):
         moved(daemon, size, size + MEGABYTE)
     until(daemon.active, lambda active: active == 0)
     assert daemon.errors() == {}
+
+
+class Flapping:
+    """A network of its own between client and router, by an interface that comes and goes."""
+
+    def __init__(self, bed) -> None:
+        self.bed = bed
+
+    def come(self) -> None:
+        router, client = self.bed.router, self.bed.client
+        router.run("ip", "link", "add", "name", "usb", "type", "veth", "peer", "name", "usb", "netns", client.path)
+        for host, number in (router, 1), (client, 2):
+            host.batch("ip", [f"addr add 10.79.1.{number}/24 dev usb", "link set dev usb up"])
+
+    def go(self) -> None:
+        self.bed.router.run("ip", "link", "del", "dev", "usb")
+
+
+def test_an_interface_that_is_made_anew(bed, hawserd, tmp_path):
+    """Its name and addresses are the same. Meanwhile the pair is to come back, for which there is no way then."""
+    file = tmp_path / "hawser.conf"
+    words = 'listen "usb" { address = "0.0.0.0:1080" }', 'access { allow = { "10.79.1.0/24" } }', "upstream { mptcp = off }"
+    file.write_text("\n".join([*words, "relay { tier = packets }\n"]), "ascii")
+    daemon, link = hawserd("-c", str(file), *STAYING, listen=False), Flapping(bed)
+    link.come()
+    try:
+        with peers.listen(bed.server) as listening, peers.connect(bed.client, "10.79.1.1", PORT) as client:
+            socks5(client, SERVER4, peers.port_of(listening))
+            with peers.accept(listening) as server:
+                take(daemon, client, server)
+                for sock in client, server:
+                    sock.settimeout(20 * PATIENCE)
+                link.go()
+                link.come()
+                chat(client, server, 20)
+                assert tiers(daemon) == {"packets"}
+                time.sleep(0.2)  # longer than an acknowledgement is delayed
+                link.go()
+                file.write_text("\n".join(words) + "\n", "ascii")
+                reload(daemon, "configuration reloaded")
+                time.sleep(0.2)  # longer than it takes to find the quiet moment
+                link.come()
+                until(lambda: chat(client, server, 1) or tiers(daemon), lambda found: "packets" not in found)
+                Stream(3).carry(client, server, MEGABYTE)
+        until(daemon.active, lambda active: active == 0)
+        assert daemon.errors() == {}
+    finally:
+        link.go()
 
 
 @contextlib.contextmanager
