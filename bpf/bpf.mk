@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The BPF objects and their skeletons. Include it in the Makefile after BUILD, CC and Q are known.
-# BPF=0 builds a hawserd without libbpf: X_off.c takes the place of X.c.
+# BPF=0 builds a hawserd without libbpf: X_off.c takes the place of X.c; LOCAL=0 one without local-accel.
 
 .DEFAULT_GOAL := all
 
 BPF     ?= 1
+LOCAL   ?= 1
 CLANG   ?= clang
 # bpfeb for a target of the other byte order.
 BPF_TARGET ?= bpf
@@ -24,6 +25,10 @@ BPF_TESTS := $(addprefix tests/unit/accel/,local_test.c objects_test.c packets_f
 
 ifeq ($(BPF),1)
 WITHOUT  := $(OFF_SRCS)
+ifeq ($(LOCAL),0)
+WITHOUT  := $(filter-out user/accel/local_off.c,$(OFF_SRCS)) user/accel/local.c user/accel/local_probe.c \
+	    tests/unit/accel/local_test.c
+endif
 BPF_OBJ  := $(BUILD)/bpf
 # Without asm/ of the multiarch directory, linux/types.h does not compile for -target bpf.
 # clang puts a vendor into the name. Asked for only when it is used: the compiler may be installed by

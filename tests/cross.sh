@@ -50,7 +50,7 @@ make_root() { # ARCH
 	for package in "$root"/apt/archives/*.deb; do dpkg-deb -x "$package" "$root"; done
 	rm -rf "$root/apt"
 	find "$root/usr/lib" -type l -lname '/*' | while read -r link; do
-		ln -sfn "$root$(readlink "$link")" "$link" # they lead into this machine's root
+		ln -sfnr "$root$(readlink "$link")" "$link" # they lead into this machine's root
 	done
 	: >"$root/complete"
 }
@@ -62,7 +62,7 @@ build() { # ARCH TRIPLET LINK-TIME, and what make shall make
 		PKG_CONFIG_SYSROOT_DIR=$root \
 		make -k -s --no-print-directory -C "$tree" -j"$(nproc)" BUILD="build/cross/$arch" \
 		CC="${CCACHE:-} $triplet-gcc" AR="$triplet-gcc-ar" PKG_CONFIG=pkg-config WERROR=-Werror \
-		BPF_READY="$tree/build/dist" TOP="${TOP:-1}" BPF="${BPF:-1}" HTTP="${HTTP:-1}" \
+		BPF_READY="$tree/build/dist" TOP="${TOP:-1}" BPF="${BPF:-1}" HTTP="${HTTP:-1}" LOCAL="${LOCAL:-0}" \
 		CFLAGS="$CFLAGS $link_time -idirafter $root/usr/include -idirafter $root/usr/include/$triplet" \
 		LDFLAGS="$link_time --sysroot=$root -L$root/usr/lib/$triplet -L$root/lib/$triplet -Wl,-rpath-link,$root/usr/lib/$triplet:$root/lib/$triplet $LDFLAGS" \
 		"$@"
@@ -84,16 +84,18 @@ tell_sizes() { # ARCH TRIPLET HOW
 LTO='-flto=auto -ffat-lto-objects'
 make_both() { # ARCH TRIPLET
 	# Nothing of an earlier run with other flags, nor of tests that are gone.
-	flags="$CFLAGS $LDFLAGS ${BPF:-1}${TOP:-1}${HTTP:-1}"
+	flags="$CFLAGS $LDFLAGS ${BPF:-1}${TOP:-1}${HTTP:-1}${LOCAL:-0}"
 	[ "$(cat "$out/$1/flags" 2>/dev/null)" = "$flags" ] || rm -rf "${out:?}/$1"
 	mkdir -p "$out/$1"
 	echo "$flags" >"$out/$1/flags"
-	rm -rf "$out/$1/unit" "$out/$1/hawserd" "$out/$1/hawser"
+	rm -rf "$out/$1/unit" "$out/$1/hawserd" "$out/$1/hawser" "$out/$1/libhawser.a"
 	build "$1" "$2" "$LTO" all || return
 	tell_sizes "$1" "$2" "optimized at link time"
 	rm "$out/$1/hawserd" "$out/$1/hawser"
-	build "$1" "$2" -fno-lto all unit || return
+	build "$1" "$2" -fno-lto all || return
 	tell_sizes "$1" "$2" "object by object"
+	rm "$out/$1/libhawser.a" # of other objects
+	LOCAL=1 build "$1" "$2" -fno-lto unit
 }
 
 # qemu hands on most options of sockets, and of TCP those that are numbers.

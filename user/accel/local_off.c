@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* local-sockmap, always off: takes the place of local.c in a build without BPF. */
+/* local-accel, always off: takes the place of local.c in a build without BPF, or by LOCAL=0. */
 #include "accel/local.h"
 
 #pragma GCC diagnostic ignored "-Wunused-parameter"
@@ -8,7 +8,7 @@ static const struct feature_state not_asked_for = {.name = "local-accel",
 						   .reason = "not asked for"};
 static struct local {
 	struct feature_state state;
-} off = {{.name = "local-accel", .reason = "built without BPF"}};
+} off = {{.name = "local-accel", .reason = "built without it"}};
 
 struct local *local_open(const struct local_options *options)
 {

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -17,11 +18,15 @@
 #include "intercept/steer.h"
 #include "intercept/steer_maps.h"
 
-static void assert_built_without(const struct feature_state *state, const char *name)
+static void assert_built_without(const struct feature_state *state, const char *name,
+				 const char *what)
 {
+	char reason[64];
+
+	snprintf(reason, sizeof(reason), "built without %s", what);
 	assert_string_equal(state->name, name);
 	assert_false(state->available);
-	assert_string_equal(state->reason, "built without BPF");
+	assert_string_equal(state->reason, reason);
 }
 
 static void test_sockmap(void **state)
@@ -30,10 +35,10 @@ static void test_sockmap(void **state)
 
 	(void)state;
 	assert_non_null(sockmap);
-	assert_built_without(sockmap_feature(sockmap, SOCKMAP_PROGRAM), "bpf");
-	assert_built_without(sockmap_feature(sockmap, SOCKMAP_TCP), "sockmap-tcp");
-	assert_built_without(sockmap_feature(sockmap, SOCKMAP_MPTCP), "sockmap-mptcp");
-	assert_built_without(sockmap_feature(sockmap, SOCKMAP_PINS), "bpf-pins");
+	assert_built_without(sockmap_feature(sockmap, SOCKMAP_PROGRAM), "bpf", "BPF");
+	assert_built_without(sockmap_feature(sockmap, SOCKMAP_TCP), "sockmap-tcp", "BPF");
+	assert_built_without(sockmap_feature(sockmap, SOCKMAP_MPTCP), "sockmap-mptcp", "BPF");
+	assert_built_without(sockmap_feature(sockmap, SOCKMAP_PINS), "bpf-pins", "BPF");
 	assert_null(sockmap_worker(sockmap, 0));
 	sockmap_close(sockmap);
 }
@@ -44,7 +49,7 @@ static void test_local(void **state)
 
 	(void)state;
 	assert_non_null(local);
-	assert_built_without(local_feature(local), "local-accel");
+	assert_built_without(local_feature(local), "local-accel", "it");
 	assert_string_equal(local_feature(NULL)->reason, "not asked for");
 	assert_null(local_worker(local, 0));
 	assert_null(local_client_open(NULL, -1, NULL, 0, 0));
