@@ -169,7 +169,7 @@ static int set_congestion(const struct value *value, const struct limits *limits
 
 /* Of TUNE_LIST. */
 #define TUNE_COUNT .parse = value_number, .limits.unit_us = 0
-#define TUNE_BYTES .parse = value_size, .limits.unit_us = 0
+#define TUNE_BYTES .parse = value_bytes, .limits.unit_us = 0
 #define TUNE_US	   .parse = value_time, .limits.unit_us = 1
 #define TUNE_MS	   .parse = value_time, .limits.unit_us = 1000
 #define TUNE_S	   .parse = value_time, .limits.unit_us = 1000000
@@ -315,8 +315,7 @@ const struct setting settings[] = {
 	{SECTION_LINK, "weight", NUMBER(draft, item.link.weight, 1, LINK_WEIGHT_MAX)},
 	{SECTION_LINK, "rate-down", RATE(item.link.rate.rx)},
 	{SECTION_LINK, "rate-up", RATE(item.link.rate.tx)},
-	{SECTION_LINK, "quota", .parse = value_size, AT(draft, uint64_t, item.link.quota),
-	 .limits = {.least = 1, .most = UINT64_MAX}},
+	{SECTION_LINK, "quota", .parse = value_size, AT(draft, uint64_t, item.link.quota)},
 	{SECTION_LINK, "reset-day", NUMBER(draft, item.link.reset_day, 1, LINK_RESET_DAY_MAX)},
 	{SECTION_LINK, "gateway", .parse = settings_gateway, .repeats = true,
 	 .offset = offsetof(struct draft, item.link.gateway)},

@@ -56,7 +56,7 @@ enum option_act {
 	OPTION_HELP
 };
 
-/* Small, as there are many: 64 bytes with 32 bits. */
+/* Small, as there are many: 56 bytes with 32 bits. */
 struct setting {
 	enum section section : 8;
 	const char *name; /* in the section; NULL: see option */

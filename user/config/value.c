@@ -93,25 +93,28 @@ int value_number(const struct value *value, const struct limits *limits, void *o
 	uint64_t number;
 
 	if (!quantity_parse(value->text, quantity_plain, 1, limits->least, limits->most, &number))
-		return value_refuse(value, "expected a whole number from %ju to %ju",
-				    (uintmax_t)limits->least, (uintmax_t)limits->most);
+		return value_refuse(value, "expected a whole number from %u to %u", limits->least,
+				    limits->most);
+	*(uint32_t *)out = (uint32_t)number;
+	return 0;
+}
+
+int value_bytes(const struct value *value, const struct limits *limits, void *out)
+{
+	uint64_t number;
+
+	if (!quantity_parse(value->text, quantity_powers, 1, limits->least, limits->most, &number))
+		return value_refuse(value, "expected a number of bytes from %u to %u",
+				    limits->least, limits->most);
 	*(uint32_t *)out = (uint32_t)number;
 	return 0;
 }
 
 int value_size(const struct value *value, const struct limits *limits, void *out)
 {
-	const bool is_wide = limits->most > UINT32_MAX;
-	uint64_t number;
-
-	if (!quantity_parse(value->text, quantity_powers, 1, limits->least, limits->most, &number))
-		return is_wide ? value_refuse(value, "expected a number of bytes, as 500M or 20G")
-			       : value_refuse(value, "expected a number of bytes from %ju to %ju",
-					      (uintmax_t)limits->least, (uintmax_t)limits->most);
-	if (is_wide)
-		*(uint64_t *)out = number;
-	else
-		*(uint32_t *)out = (uint32_t)number;
+	(void)limits;
+	if (!quantity_parse(value->text, quantity_powers, 1, 1, UINT64_MAX, out))
+		return value_refuse(value, "expected a number of bytes, as 500M or 20G");
 	return 0;
 }
 
@@ -137,9 +140,8 @@ int value_time(const struct value *value, const struct limits *limits, void *out
 	    us % unit != 0) {
 		if (limits->words)
 			value_list_words(limits->words, words, sizeof(words));
-		return value_refuse(value, "expected %s%s%ju to %ju %s, also as 500us, 4ms or 2s",
-				    words, *words ? ", or " : "", (uintmax_t)limits->least,
-				    (uintmax_t)limits->most,
+		return value_refuse(value, "expected %s%s%u to %u %s, also as 500us, 4ms or 2s",
+				    words, *words ? ", or " : "", limits->least, limits->most,
 				    unit == 1		? "microseconds"
 				    : unit == SECOND_US ? "seconds"
 							: "milliseconds");

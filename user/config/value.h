@@ -21,7 +21,7 @@ struct value {
 /* What a value may be; a kind looks at what it needs. */
 struct limits {
 	uint32_t least;
-	uint64_t most;
+	uint32_t most;
 	uint32_t unit_us;	  /* of a time without a unit */
 	const char *const *words; /* NULL ends them */
 };
@@ -54,7 +54,8 @@ VALUE_KIND(value_word);
 /* A whole number: uint32_t. */
 VALUE_KIND(value_number);
 
-/* Bytes, "500", "20G" (powers of 1000): uint64_t if limits->most is beyond uint32_t, else that. */
+/* Bytes, "500", "20G" (powers of 1000): uint32_t within the limits; uint64_t from 1. */
+VALUE_KIND(value_bytes);
 VALUE_KIND(value_size);
 
 /* Bits per second, "64000", "50M": uint64_t, bytes per second. */
