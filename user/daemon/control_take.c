@@ -4,7 +4,6 @@
 #include <json-c/json.h>
 #include <math.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/control_ask.h"
@@ -155,11 +154,9 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
 /* Before this one is said to be ready, so that who asks then asks this one. */
 static void take_from_one_that_drains(struct daemon *daemon, const char *path)
 {
-	const struct timespec pause = {.tv_nsec = LET_GO_EACH_MS * 1000000L};
-
 	ask_to_let_go(path);
 	for (int i = 0; i < LET_GO_TRIES && !daemon->control; i++) {
-		nanosleep(&pause, NULL);
+		usleep(LET_GO_EACH_MS * 1000);
 		daemon->control = control_open(daemon->loop, path, on_control, daemon);
 	}
 }

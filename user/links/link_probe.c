@@ -187,7 +187,7 @@ static struct probe *open_probe(struct link_probes *probes, const struct link *l
 	probe->address = link->paths[family].address;
 	probe->target = *target;
 	probe->beyond = link->from.bits > 0 && address_same_ip(target, &probes->exit[family]);
-	probe->id = (uint16_t)randombytes_random();
+	randombytes_buf(&probe->id, sizeof(probe->id));
 	probe->fd = open_socket(probe, link);
 	if (probe->fd < 0) {
 		if (!probes->refused)

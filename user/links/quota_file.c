@@ -120,7 +120,7 @@ const char *quota_file_put(struct quota_file *file, const char *name,
 	}
 	json_object_object_add(link, "others", others);
 	json_object_object_add(link, "boot", json_object_new_string(file->boot));
-	json_object_object_add(link, "device", json_object_new_int(usage->device));
+	json_object_object_add(link, "device", json_object_new_int64(usage->device));
 	json_object_object_add(link, "counter", json_object_new_uint64(usage->counter));
 	json_object_object_add(json_member(file->root, "links"), name, link);
 	return json_object_to_json_string_ext(file->root, JSON_C_TO_STRING_PRETTY);

@@ -57,7 +57,7 @@ static int add_next_hops(struct net_view *view, const struct net_route *found,
 		inside = hop->rtnh_len - (int)sizeof(*hop);
 		for (; mnl_attr_ok(attribute, inside); attribute = mnl_attr_next(attribute)) {
 			read_gateway(attribute, route.family, &route.gateway);
-			inside -= MNL_ALIGN(mnl_attr_get_len(attribute));
+			inside -= MNL_ALIGN(attribute->nla_len);
 		}
 		if (add_route(view, &route) != MNL_CB_OK)
 			return MNL_CB_ERROR;
