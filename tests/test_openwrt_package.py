@@ -49,8 +49,8 @@ def test_builds_what_it_is_called(package, has_bpf):
     done = subprocess.run(["make", "-n", "-B", "-C", ROOT, "BPF_READY=bpf/ready", *flags.split(), "build/hawserd"],
                           capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"]})
     compiled = {name: f"-c -o build/user/{name}.o" in done.stdout for name in
-                ("accel/sockmap", "accel/sockmap_off", "accel/local", "accel/local_off", "intercept/steer_off", "cli/top", "cli/top_off",
-                 "http/http_server", "http/http_server_off", "web/page", "web/page_off", "base/packed")}
+                ("accel/sockmap", "accel/sockmap_off", "accel/local", "accel/local_off", "intercept/steer_off",
+                 "cli/top", "cli/top_off", "http/http_server", "http/http_server_off", "web/page", "web/page_off", "base/packed")}
     assert compiled == {"accel/sockmap": has_bpf, "accel/sockmap_off": not has_bpf,
                         "accel/local": False, "accel/local_off": True,
                         "intercept/steer_off": not has_bpf, "cli/top": has_bpf, "cli/top_off": not has_bpf,
