@@ -213,7 +213,7 @@ struct json_object *report_events(const struct links *links, const struct on_eve
 
 void report_links_upkeep(struct json_object *object, const struct links *links)
 {
-	static const struct link_upkeep none;
+	const struct link_upkeep none = {0};
 	const struct link_upkeep *upkeep = links ? links_upkeep(links) : &none;
 
 	put_text(object, "fault", upkeep->fault);

@@ -66,7 +66,7 @@ static void put_speed_request(struct writer *writer, const struct speed_request 
 /* RFC 1928 section 4. */
 static void put_request(struct writer *writer, const struct destination *destination)
 {
-	static const struct destination nowhere = {.address.in4 = {.sin_family = AF_INET}};
+	const struct destination nowhere = {.address.in4 = {.sin_family = AF_INET}};
 	const struct destination *to = destination ? destination : &nowhere;
 	const union address *address = &to->address;
 

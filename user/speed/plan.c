@@ -79,7 +79,7 @@ static struct speed_row *add_row(struct speed_plan *plan, struct speed_result *r
 static size_t add_links(const struct speed_order *order, const struct link *links, size_t count,
 			struct speed_plan *plan, struct speed_result *result)
 {
-	static const struct link_choice none;
+	const struct link_choice none = {0};
 	size_t good = 0;
 
 	for (size_t i = 0; i < count; i++) {
