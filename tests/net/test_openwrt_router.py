@@ -136,24 +136,39 @@ def test_from_start_to_stop(lan, router, server):
 
 
 def test_links_come_and_go(build, tmp_path_factory, tmp_path):
+    """Also for a connection that was taken on its way and is carried by both."""
     with Lan(build, tmp_path_factory.mktemp("lan"), rate_a=1000, rate_b=1000, rate_lan=2000) as lan, \
             contextlib.closing(peers.Server(lan.server, seen_by_server)) as server, \
-            running_router(lan, tmp_path) as router:
+            contextlib.closing(peers.Server(lan.server, peers.echo, mptcp=True)) as echoing, \
+            running_router(lan, tmp_path) as router, contextlib.ExitStack() as stack:
+        router.set(intercept={"up": 1})
         router.boot()
         pid = router.pid()
         until(router.links, lambda links: links == {"wan": "a up", "wanb": "b up"})
+        until(lambda: asks(lan, SERVER4, server.port) != CLIENTS[4])
+        taken = stack.enter_context(peers.connect(lan.client, SERVER4, echoing.port))
+        answers = stack.enter_context(taken.makefile("rb"))
+
+        def echoes(text: bytes) -> bool:
+            taken.sendall(text)
+            return answers.read(len(text)) == text
+
+        assert echoes(b"x" * 100000)
+        until(lambda: [session["upstream_subflows"] for session in router.hawser("sessions")["sessions"]] == [2])
         lan.router.run("ip", "link", "set", "dev", "a", "down")
         router.interface("wan")
         router.fire("interface.update")
         until(router.links, lambda links: links["wan"] != "a up")
-        assert by_socks(lan, server.port) == near("b")[0]
+        assert by_socks(lan, server.port) == asks(lan, SERVER4, server.port) == near("b")[0]
+        assert echoes(b"y" * 100000)
         # As a modem that comes back.
         lan.router.batch("ip", ["link set dev b down", "link set dev b name wwan7", "link set dev wwan7 up",
                                 f"route add default via {far('b')[0]} dev wwan7"])
         router.interface("wanb", "wwan7")
         router.fire("interface.update")
         until(router.links, lambda links: links["wanb"] == "wwan7 up")
-        assert by_socks(lan, server.port) == near("b")[0]
+        assert by_socks(lan, server.port) == asks(lan, SERVER4, server.port) == near("b")[0]
+        assert echoes(b"z" * 100000)
         assert (router.pid(), router.is_alive()) == (pid, True)
 
 
