@@ -174,8 +174,8 @@ $(BUILD)/unit/upstream/dial_test: ALL_LDFLAGS += -Wl,--wrap=mptcp_socket,--wrap=
 
 -include $(shell find $(BUILD) \( -path '$(BUILD)/cross*' -o -path $(BUILD)/kernels \) -prune -o -name '*.d' -print 2>/dev/null)
 
-.PHONY: setup-run setup-check setup-bench setup-cross setup-fresh setup-kernels setup-mesh setup-packages
-setup-run setup-check setup-bench setup-cross setup-fresh setup-kernels setup-mesh setup-packages: setup-%:
+.PHONY: setup-run setup-check setup-lint setup-bench setup-cross setup-fresh setup-kernels setup-mesh setup-packages
+setup-run setup-check setup-lint setup-bench setup-cross setup-fresh setup-kernels setup-mesh setup-packages: setup-%:
 	@sh tests/setup.sh $*
 
 .PHONY: run
@@ -339,7 +339,7 @@ bench-pairs: setup-check ## what becomes of two unequal links, as a share of the
 SOURCES = $(wildcard user/*.[ch] user/*/*.[ch] bpf/*.[ch] include/*.h tests/unit/*/*.[ch] tests/net/lib/*/*.[ch] \
 	tests/fuzz/*.c testbed/*.[ch] bench/*.[ch] bench/*/*.[ch])
 .PHONY: lint format
-lint: setup-check ## check format, clang-tidy, man pages, warnings of gcc and clang
+lint: setup-lint ## check format, clang-tidy, man pages, pages for LuCI, warnings of gcc and clang
 	@$(MAKE) --no-print-directory $(BPF_SKELS) $(PAGE)
 	@sh tests/lint.sh $(SOURCES)
 format: ## reformat the C sources

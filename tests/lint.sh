@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Format, clang-tidy, man pages, layers, documents, and warnings of both compilers. Usage: lint.sh FILE.c FILE.h…
+# Format, clang-tidy, man pages, LuCI's pages, layers, documents, and warnings of both compilers. Usage: lint.sh FILE.c FILE.h…
 set -eu
 
 failed=0
@@ -53,6 +53,8 @@ steady() {
 }
 step "intervals by a steady clock" steady
 step "man pages" mandoc -Tlint -Wwarning man/*.[158]
+# Elsewhere than Debian's, node does not look where Debian has modules.
+step "LuCI's pages" env NODE_PATH=/usr/share/nodejs eslint -f unix --no-eslintrc -c tests/eslint.json openwrt/luci-app-hawser/htdocs
 step "layers of user/" python3 tests/lint_layers.py
 step "names in documents" python3 tests/lint_docs.py
 shell_scripts() {

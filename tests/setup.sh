@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Installs the distribution packages that are missing. Usage: setup.sh run|check|bench|cross|fresh|kernels|mesh|packages
+# Installs the distribution packages that are missing. Usage: setup.sh run|check|lint|bench|cross|fresh|kernels|mesh|packages
 set -eu
 # A minimal system has no other locale, and su(1) leaves out the directories that dpkg needs.
 export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
 
-# What each is for: the build and the daemon (run); besides these the tests and lint (check); `make
+# What each is for: the build and the daemon (run); besides these the tests (check), and `make lint` (lint); `make
 # check-cross` (cross), `make check-fresh` (fresh), `make check-packages`, `check-container` and
 # `check-pods` (packages); besides run and check, `make bench` (bench), `make check-kernels` (kernels)
 # and `make mesh` (mesh).
@@ -15,6 +15,7 @@ clang llvm bpftool"
 check="busybox-static chromium clang-format clang-tidy curl git iproute2 libclang-rt-dev libcmocka-dev locales mandoc mujs
 netcat-openbsd nftables openssh-client openssh-server openssl prometheus python3 python3-kubernetes python3-pytest
 python3-pytest-timeout python3-pytest-xdist python3-requests python3-yaml systemd util-linux wget"
+lint="eslint"
 cross="gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-mips-linux-gnu gcc-mipsel-linux-gnu
 gcc-riscv64-linux-gnu gcc-s390x-linux-gnu libc6-dev-arm64-cross libc6-dev-armhf-cross
 libc6-dev-mips-cross libc6-dev-mipsel-cross libc6-dev-riscv64-cross libc6-dev-s390x-cross musl-tools
@@ -28,6 +29,7 @@ kernels="cpio e2fsprogs kmod procps qemu-system-x86 xz-utils zstd"
 case "${1:-}" in
 run) packages=$run ;;
 check) packages="$run $check" ;;
+lint) packages="$run $check $lint" ;;
 bench) packages="$run $check $bench" ;;
 cross) packages="$run $cross" ;;
 fresh) packages=$fresh ;;
@@ -35,7 +37,7 @@ kernels) packages="$run $check $kernels" ;;
 mesh) packages="$run $check $mesh" ;;
 packages) ;;
 *)
-	echo "usage: setup.sh run|check|bench|cross|fresh|kernels|mesh|packages" >&2
+	echo "usage: setup.sh run|check|lint|bench|cross|fresh|kernels|mesh|packages" >&2
 	exit 2
 	;;
 esac

@@ -210,7 +210,7 @@ function ask_all() {
 return view.extend({
 	load: ask_all,
 
-	render: function(answers) {
+	render: function(first) {
 		var parts = {};
 		var shown = null;
 		var section = function(name, title, extra) {
@@ -250,7 +250,7 @@ return view.extend({
 			section('overview', _('Overview')),
 			section('links', _('Links')),
 			section('exits', _('Exits')),
-			section('speed', _('Speed test'), [ 
+			section('speed', _('Speed test'), [
 				speed_button(_('Measure now'), function() { return calls.speedtest_run(); }), ' ',
 				speed_button(_('Stop'), function() { return calls.speedtest_stop(); })
 			]),
@@ -264,7 +264,7 @@ return view.extend({
 			}, [ _('Check now') ]))
 		]);
 
-		update(answers);
+		update(first);
 		poll.add(function() { return ask_all().then(update); }, POLL_S);
 		return page;
 	},
