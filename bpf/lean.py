@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Blanks what a BPF object says of its source's lines, which is for messages of the verifier only, and the names of
-members and arguments, which are for who looks at maps: two thirds of what it takes compressed. Nothing moves, so that
+members, which are for who looks at maps: two thirds of what it takes compressed. Nothing moves, so that
 all else stays as the compiler has written it."""
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Lean:
         return self.data[table + offset:self.data.index(0, table + offset)].decode()
 
     def names_of_types(self, at: int, end: int) -> Iterator[tuple[int, bool]]:
-        """Where each stands, and whether it is of an argument, or of a member of what has a name itself: descriptions
-        of maps have none, and libbpf reads them by their members."""
+        """Where each stands, and whether it is of a member of what has a name itself: descriptions of maps have none,
+        and libbpf reads them by their members. Arguments must have names: the kernel takes no BTF without."""
         while at < end:
             name, info = self.numbers("II", at)
             kind, count = info >> 24 & 31, info & 0xFFFF
@@ -45,7 +45,7 @@ class Lean:
             at += 12 + FOLLOWING.get(kind, 0)
             for _ in range(count if kind in MEMBER else 0):
                 if kind not in NAMELESS:
-                    yield at, kind == FUNC_PROTO or (kind in STRUCTS and name > 0)
+                    yield at, kind in STRUCTS and name > 0
                 at += MEMBER[kind]
 
     def names_of_records(self, at: int, size: int, column: int | None) -> Iterator[int]:

@@ -131,10 +131,10 @@ def types(path: Path) -> list[dict]:
 
 
 def without_spare_names(found: list[dict]) -> list[dict]:
-    """Of arguments, and of members of what has a name: of maps' descriptions libbpf needs them."""
+    """Of members of what has a name: of maps' descriptions libbpf needs them, and the kernel those of arguments."""
     for one in found:
-        if one["kind"] == "FUNC_PROTO" or (one["kind"] in ("STRUCT", "UNION") and one["name"] != "(anon)"):
-            for part in one.get("members", []) + one.get("params", []):
+        if one["kind"] in ("STRUCT", "UNION") and one["name"] != "(anon)":
+            for part in one["members"]:
                 part["name"] = "(anon)"
     return found
 
