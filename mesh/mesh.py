@@ -23,10 +23,11 @@ sys.path += [str(HERE.parent / folder) for folder in ("testbed", "bench")]
 import network
 import plot
 import routing
+import running
 from emulator import BINARY as EMULATOR
 from ending import end_in_order
 from namespace import Unavailable
-from network import INTERNET, BadTopology, Network
+from network import INTERNET, BadTopology, Event, Network
 from place import SERVER4, SERVER6, Place
 from processes import HAWSER, HAWSERD, Failed
 from router import EXIT_PORT, PROXY_PORT, Daemon, write
@@ -101,17 +102,23 @@ class Run:
         with Place(self._network, translated) as place, contextlib.ExitStack() as stack:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             directory.chmod(0o755)  # FRR's daemons read theirs without root's rights
-            routing.start(stack, place, self._routed_by, directory)
+            routers = running.Running(stack, place, self._routed_by, directory)
             proxy = self._network.proxies[0]
-            converged_s = routing.wait(place, proxy, place.addresses(proxy))
+            converged_s = running.wait(place, proxy, place.addresses(proxy))
             daemons = start_proxies(stack, place, directory)
             web = stack.enter_context(contextlib.closing(Web(place.spaces[INTERNET])))
             counters = stack.enter_context(contextlib.closing(Counters(place)))
             download = Download(place.clients[proxy], f"10.62.{place.number(proxy)}.1", web)
-            result = self._follow(place, download, counters, daemons[proxy])
+            result = self._follow((place, routers), download, counters, daemons[proxy])
             return {"converged_s": round(converged_s, 1), **result}
 
-    def _follow(self, place: Place, download: Download, counters: Counters, daemon: Daemon) -> dict:
+    def _events(self) -> list[Event]:
+        """Those that the daemon can take part in."""
+        return [event for event in self._network.events
+                if event.action != "metric" or routing.DAEMONS[self._routed_by].metric]
+
+    def _follow(self, concerned: tuple[Place, running.Running], download: Download, counters: Counters,
+                daemon: Daemon) -> dict:
         def until(at_s: float) -> None:
             while download.runs and time.monotonic() < download.began + at_s:
                 time.sleep(0.01)
@@ -120,9 +127,10 @@ class Run:
         until(start_s)
         links = links_of(daemon)
         happened: list[tuple[float, str]] = []
-        for event in self._network.events:
+        for event in self._events():
             until(start_s + event.at_s)
-            place.happen(event)
+            for each in concerned:
+                each.happen(event)
             happened.append((time.monotonic() - download.began, str(event)))
         end_s = (happened[-1][0] if happened else start_s) + AFTER_S
         until(end_s)

@@ -12,9 +12,12 @@ from pathlib import Path
 # "one-two" is the name of a device: 15 characters at most.
 _NAME = re.compile(r"[a-z][a-z0-9]{0,6}")
 _QUALITIES = {"rate": (0.1, 1000), "delay": (0, 2000), "jitter": (0, 2000), "loss": (0, 50)}
-# Of what: a link, or a node.
-ACTIONS = {"cut": "link", "mend": "link", "unplug": "link", "plug": "link", "change": "link",
-           "kill": "node", "revive": "node"}
+# What routing daemons reckon that a link costs.
+_METRIC = {"cost": (1, 60000)}
+# Of what: a link, or a node. A node that is parted goes on by itself, and so do its clients.
+ACTIONS = {"cut": "link", "mend": "link", "unplug": "link", "plug": "link", "change": "link", "metric": "link",
+           "kill": "node", "revive": "node", "part": "node", "heal": "node"}
+_OF_ACTION = {"change": _QUALITIES, "metric": _METRIC}
 INTERNET = "inet"
 
 
@@ -147,15 +150,15 @@ class _Reader:
             raise self.refuse(f"unknown node {name!r}; expected one of {', '.join(nodes)}")
         return name
 
-    def _qualities(self, entry: dict, what: str, complete: bool) -> dict[str, float]:
+    def _qualities(self, entry: dict, what: str, known: dict, needed: str | None) -> dict[str, float]:
         for key, value in entry.items():
-            if key not in _QUALITIES:
-                raise self.refuse(f"{what}: unexpected {key!r}; expected {', '.join(_QUALITIES)}")
-            low, high = _QUALITIES[key]
+            if key not in known:
+                raise self.refuse(f"{what}: unexpected {key!r}; expected {', '.join(known) or 'nothing'}")
+            low, high = known[key]
             if not isinstance(value, (int, float)) or not low <= value <= high:
                 raise self.refuse(f"{what}: {key} = {value!r}; expected {low:g} to {high:g}")
-        if complete and "rate" not in entry:
-            raise self.refuse(f"{what}: expected a rate")
+        if needed and needed not in entry:
+            raise self.refuse(f"{what}: expected a {needed}")
         return dict(entry)
 
     def _link(self, entry: dict, nodes: list[str]) -> Link:
@@ -163,7 +166,7 @@ class _Reader:
         ends = tuple(self._node(name, nodes) for name in entry.pop("ends", []))
         if len(ends) != 2 or ends[0] == ends[1]:
             raise self.refuse(f"link {'-'.join(ends) or '?'}: expected two ends")
-        return Link(ends, self._qualities(entry, f"link {'-'.join(ends)}", complete=True))
+        return Link(ends, self._qualities(entry, f"link {'-'.join(ends)}", _QUALITIES, "rate"))
 
     def _event(self, entry: dict, network: Network) -> Event:
         entry = dict(entry)
@@ -181,7 +184,8 @@ class _Reader:
             names = tuple(target)
             if not any(set(link.ends) == set(names) for link in network.links):
                 raise self.refuse(f"event at {at}: there is no link {'-'.join(names)}")
-        return Event(at, action, names, self._qualities(entry, f"event at {at}", complete=False))
+        return Event(at, action, names, self._qualities(entry, f"event at {at}", _OF_ACTION.get(action, {}),
+                                                        "cost" if action == "metric" else None))
 
 
 def read(path: Path) -> Network:

@@ -129,11 +129,13 @@ class Place(Plan):
         self.spaces[INTERNET].batch("ip", internet)
 
     def happen(self, event: Event) -> None:
-        """What the event does to links; a node that is killed loses all of them."""
-        if event.action in ("kill", "revive"):
+        """What the event does to links; a node that is killed or parted loses all of them."""
+        if event.action in ("kill", "part", "revive", "heal"):
             for link in self.network.neighbours(event.target[0]):
-                self.links[link.device].set(blackhole="on" if event.action == "kill" else "off")
+                self.links[link.device].set(blackhole="on" if event.action in ("kill", "part") else "off")
             return
+        if event.action == "metric":
+            return  # that is the routing daemon's
         link = self.links[self.network.link(event.target).device]
         link.set(**{"cut": {"blackhole": "on"}, "mend": {"blackhole": "off"},
                     "unplug": {"carrier": "off"}, "plug": {"carrier": "on"},

@@ -1,41 +1,43 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Routing daemons: how each is told what a node announces, and over which links. A function each."""
+"""Routing daemons: how each is told what a node announces, over which links, and what these cost. A function each."""
 
 from __future__ import annotations
 
-import contextlib
 import shutil
-import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import control
 import processes
-from namespace import ENVIRONMENT, MountNamespace
-from place import SERVER6, UPLINK_PROTOCOL, Place, Plan, prefix6
+from namespace import ENVIRONMENT
+from place import SERVER6, UPLINK_PROTOCOL, Plan, prefix6
 
-CONVERGE_S = 90
-# Two of these that are missed are a neighbour that is gone; of BFD (RFC 5880), three.
-_HELLO_S, _BFD_S = 0.3, 0.2
+# Two of Babel's that are missed, one after the other, are a neighbour that is gone; of BFD (RFC 5880) and OLSR, three.
+_HELLO_S, _BFD_S, _OLSR_HELLO_S = 0.2, 0.2, 0.3
+# To BIRD's Babel, three that are missed of 16; by its default, five.
+_BIRD_LIMIT = 14
 # By babeld's default of 4 a way that was lost counts as worse than a long one for half a minute after it is back.
 _SMOOTHING_S = 1
 # By olsrd's default, etx_ff, a way that was lost counted as worse than a slow one for more than 20 s after it was back.
 _AGING = 0.2
-# FRR's daemons lower their rights. Nobody reads what is said elsewhere than in the file of errors.
-_OWN_RUN = 'mkdir -p /run/frr && { chown frr:frr /run/frr 2>/dev/null || true; } && exec "$@" >&2'
+# An answer of a control socket that is whole, and one that is no complaint.
+BABELD_ANSWERS = rb"(^|\n)(ok|no.*|bad)\n$", rb"(^|\n)ok\n$"
+_BIRD_ANSWERS = rb"(^|\n)\d{4} .*\n$", rb"(^|\n)000[134] .*\n$"
+_FRR_ANSWERS = rb"(?s)\0\0\0.$", rb"\0\0\0\0$"
 # What a link costs: Babel's default for a wired one, more where it is slower than this.
 _COST, _MBITS = 96, 50
 
 
 @dataclass(frozen=True)
 class Node:
-    """What a daemon has to know. gateway: its number, or 0."""
+    """What a daemon has to know. gateway: its number, or 0. costs: of devices, where not by their rate."""
     place: Plan
     name: str
     directory: Path
+    costs: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def number(self) -> int:
@@ -53,7 +55,7 @@ class Node:
 
     def links(self) -> list[tuple[str, int]]:
         """These devices, and what they cost."""
-        return [(device, round(_COST * max(1, _MBITS / rate))) for device, rate in self.rates()]
+        return [(device, self.costs.get(device, round(_COST * max(1, _MBITS / rate)))) for device, rate in self.rates()]
 
     def write(self, suffix: str, lines: list[str]) -> str:
         path = self.directory / f"{self.name}.{suffix}"
@@ -61,12 +63,16 @@ class Node:
         return str(path)
 
 
+def _babeld_interface(device: str, cost: int) -> str:
+    return f"interface {device} type tunnel hello-interval {_HELLO_S} update-interval 4 rxcost {cost}"
+
+
 def babeld(node: Node) -> list[list[str]]:
     """RFC 8966, with source-specific routes (RFC 9079)."""
     lines = [f"state-file {node.directory}/{node.name}.state", "ipv6-subtrees true",
              f"smoothing-half-life {_SMOOTHING_S}",
-             f"default type tunnel hello-interval {_HELLO_S} update-interval 4"]
-    lines += [f"interface {device} rxcost {cost}" for device, cost in node.links()]
+             f"local-path-readwrite {node.directory}/{node.name}.babeld-ctl",
+             *(_babeld_interface(device, cost) for device, cost in node.links())]
     lines += ["redistribute local ip fd60::/16 eq 128", "redistribute local ip fd61::/16 eq 128"]
     if node.gateway:
         lines.append(f"redistribute ip ::/0 eq 0 proto {UPLINK_PROTOCOL} "
@@ -75,10 +81,25 @@ def babeld(node: Node) -> list[list[str]]:
     return [["babeld", "-c", node.write("babeld", lines), "-I", f"{node.directory}/{node.name}.pid"]]
 
 
+def _babeld_metric(node: Node, _run: Path, device: str) -> None:
+    """It changes the cost of no interface that it uses."""
+    with control.Talk(f"{node.directory}/{node.name}.babeld-ctl", *BABELD_ANSWERS) as talk:
+        talk.hear()
+        talk.say(f"flush interface {device}\n")
+        talk.say(f"{_babeld_interface(device, dict(node.links())[device])}\n")
+
+
 def _bird(node: Node, lines: list[str]) -> list[list[str]]:
     lines = [f"router id 10.61.0.{node.number};", "protocol device { scan time 1; }", *lines]
     return [["bird", "-f", "-c", node.write("bird", lines), "-s",
              f"{node.directory}/{node.name}.ctl"]]
+
+
+def _bird_metric(node: Node, _run: Path, _device: str) -> None:
+    """Of a node whose configuration has been written again."""
+    with control.Talk(f"{node.directory}/{node.name}.ctl", *_BIRD_ANSWERS) as talk:
+        talk.hear()
+        talk.say("configure\n")
 
 
 def bird_babel(node: Node) -> list[list[str]]:
@@ -87,7 +108,7 @@ def bird_babel(node: Node) -> list[list[str]]:
            [f"fd61::{node.number}", *node.place.addresses(node.name)]]
     if node.gateway:
         own.append(f"route ::/0 from {prefix6(node.gateway)} unreachable;")
-    interfaces = [f'interface "{device}" {{ type wired; rxcost {cost}; '
+    interfaces = [f'interface "{device}" {{ type wired; limit {_BIRD_LIMIT}; rxcost {cost}; '
                   f"hello interval {_HELLO_S * 1000:.0f} ms; update interval 4 s; }};" for device, cost in node.links()]
     protocol = ["protocol static own { ipv6 sadr { table mesh; };", *own, "}",
                 "protocol babel { ipv6 sadr { table mesh; import all; export all; };", *interfaces, "}"]
@@ -129,10 +150,17 @@ def frr_ospf(node: Node) -> list[list[str]]:
             for daemon in ("zebra", "bfdd", "ospf6d")]
 
 
+def _frr_metric(node: Node, run: Path, device: str) -> None:
+    with control.Talk(f"{run}/frr/ospf6d.vty", *_FRR_ANSWERS) as talk:
+        for line in ("enable", "configure terminal", f"interface {device}",
+                     f"ipv6 ospf6 cost {dict(node.links())[device]}"):
+            talk.say(f"{line}\0")
+
+
 def olsrd(node: Node) -> list[list[str]]:
     """OLSR (RFC 3626) by link quality; routes as bird_ospf()'s. A gateway is left only for one that is four times
     as near, as no connection outlives that."""
-    hello = f"HelloInterval {_HELLO_S} HelloValidityTime {3 * _HELLO_S:.1f}"
+    hello = f"HelloInterval {_OLSR_HELLO_S} HelloValidityTime {3 * _OLSR_HELLO_S:.1f}"
     every = " ".join(f"{what}Interval 1.0 {what}ValidityTime 10.0" for what in ("Tc", "Mid", "Hna"))
     lines = ["IpVersion 6", "DebugLevel 0", "UseNiit no", "AllowNoInt yes", "Pollrate 0.05", "LinkQualityFishEye 0",
              'LinkQualityAlgorithm "etx_fpm"', f"LinkQualityAging {_AGING}", "NatThreshold 0.25",
@@ -162,20 +190,22 @@ def bmx7(node: Node) -> list[list[str]]:
 @dataclass(frozen=True)
 class Daemon:
     """commands: of a node, to be started in this order. source_specific: whether a gateway's default
-    route is for its own prefix alone. link_addresses: whether each end of a link needs one that is not
+    route is for its own prefix alone. metric: tells it what the link by a device costs now; of a node whose /run this
+    is; None: it cannot be told. link_addresses: whether each end of a link needs one that is not
     link-local. optional: runs where somebody has it; Debian 12 has neither olsrd nor bmx7."""
     commands: Callable[[Node], list[list[str]]]
     version: tuple[str, ...]
     source_specific: bool
+    metric: Callable[[Node, Path, str], None] | None = None
     link_addresses: bool = False
     optional: bool = False
 
 
 DAEMONS = {
-    "babeld": Daemon(babeld, ("babeld", "-V"), True),
-    "bird-babel": Daemon(bird_babel, ("bird", "--version"), True),
-    "bird-ospf": Daemon(bird_ospf, ("bird", "--version"), False),
-    "frr-ospf": Daemon(frr_ospf, ("/usr/lib/frr/zebra", "--version"), False),
+    "babeld": Daemon(babeld, ("babeld", "-V"), True, _babeld_metric),
+    "bird-babel": Daemon(bird_babel, ("bird", "--version"), True, _bird_metric),
+    "bird-ospf": Daemon(bird_ospf, ("bird", "--version"), False, _bird_metric),
+    "frr-ospf": Daemon(frr_ospf, ("/usr/lib/frr/zebra", "--version"), False, _frr_metric),
     "olsrd": Daemon(olsrd, ("olsrd", "--version"), False, link_addresses=True, optional=True),
     "bmx7": Daemon(bmx7, ("bmx7", "nodeRsaKey=4", "/keyPath={scratch}/key", "--version"), False, optional=True),
 }
@@ -197,41 +227,3 @@ def version(name: str) -> str:
     if not said:
         raise processes.Failed(f"{name}: {' '.join(DAEMONS[name].version)} says nothing")
     return said.splitlines()[0].partition(" id=")[0].strip(" *")
-
-
-def start(stack: contextlib.ExitStack, place: Place, name: str, directory: Path) -> None:
-    """On each node, with a /run of its own."""
-    for node in place.network.nodes:
-        if DAEMONS[name].link_addresses:
-            place.address_links(node)
-        mounts = stack.enter_context(contextlib.closing(MountNamespace({}, ["/run"])))
-        for command in DAEMONS[name].commands(Node(place, node, directory)):
-            process = processes.start(stack, place.spaces[node], "sh", "-c",
-                                      _OWN_RUN, "sh", *command, mounts=mounts)
-            time.sleep(0.3 if len(place.network.nodes) < 3 else 0.05)
-            if process.poll() is not None:
-                raise processes.Failed(f"{command[0]} on {node} ended: {processes.errors(process)}")
-
-
-def has_way(place: Place, node: str, address: str) -> bool:
-    """There and back: nobody listens, and says so."""
-    with place.spaces[node].socket(socket.AF_INET6) as probe:
-        probe.settimeout(1)
-        try:
-            probe.bind((address, 0))
-            probe.connect((SERVER6, 9))
-        except ConnectionRefusedError:
-            return True
-        except OSError:
-            pass
-    return False
-
-
-def wait(place: Place, node: str, addresses: list[str]) -> float:
-    """Until the node has a way out from each of these, and back. Seconds."""
-    began = time.monotonic()
-    while not all(has_way(place, node, address) for address in addresses):
-        if time.monotonic() > began + CONVERGE_S:
-            raise processes.Failed(f"{node} has no way out by each gateway after {CONVERGE_S} s")
-        time.sleep(0.1)
-    return time.monotonic() - began

@@ -4,7 +4,9 @@ told of a topology."""
 
 from __future__ import annotations
 
+import contextlib
 import re
+import socket
 import sys
 from pathlib import Path
 
@@ -14,6 +16,7 @@ MESH = Path(__file__).resolve().parent.parent / "mesh"
 sys.path.append(str(MESH))
 
 # pylint: disable=wrong-import-position
+import control
 import namespace
 import network
 import processes
@@ -63,6 +66,10 @@ def test_what_it_says(tmp_path):
     ("rate = 10", "", "expected a rate"),
     ('cut = ["north", "house"]', 'cut = ["north", "south"]', "there is no link north-south"),
     ('cut = ["north", "house"]', "", "expected one of cut, mend"),
+    ('cut = ["north", "house"]', 'cut = ["north", "house"]\nloss = 1', "unexpected 'loss'; expected nothing"),
+    ('cut = ["north", "house"]', 'metric = ["north", "house"]', "event at 5: expected a cost"),
+    ('cut = ["north", "house"]', 'metric = ["north", "house"]\ncost = 0', "cost = 0; expected 1 to 60000"),
+    ('cut = ["north", "house"]', 'part = "north"\nrate = 5', "unexpected 'rate'; expected nothing"),
     ('ends = ["house", "south"]', 'ends = ["house", "house"]', "expected two ends"),
     ("[gateways.north]\nrate = 20\n[gateways.south]\nrate = 5", "", "expected a gateway"),
     ("nodes", "knots", "unexpected 'knots'"),
@@ -75,9 +82,35 @@ def test_complaints(tmp_path, wrong, right, complaint):
     assert "some.toml" in str(told.value)
 
 
+def test_what_a_metric_is_changed_to(tmp_path):
+    some = read(tmp_path, RIGHT.replace("cut =", "cost = 2000\nmetric ="))
+    event, = some.events
+    assert (event.action, str(event)) == ("metric", "metric north-house cost=2000")
+    node = routing.Node(Plan(some, False), "house", tmp_path, {"house-north": 2000})
+    assert dict(node.links()) == {"house-north": 2000, "house-south": 160}
+
+
+@pytest.mark.parametrize(("answer", "complaint"), [
+    (b"ok\n", None), (b"BABEL 1.0\nversion x\nok\n", None), (b"bad\n", "greeting: bad"),
+    (b"no Couldn't\n", "greeting: no Couldn't"), (b"o", "it has hung up"), (b"", "it has hung up")])
+def test_what_a_daemon_answers(tmp_path, answer, complaint):
+    path = str(tmp_path / "ctl")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen()
+        with control.Talk(path, *routing.BABELD_ANSWERS) as talk:
+            daemon, _ = listening.accept()
+            daemon.sendall(answer)
+            daemon.shutdown(socket.SHUT_WR)
+            with daemon, pytest.raises(processes.Failed, match=complaint) if complaint else contextlib.nullcontext():
+                talk.hear("greeting")
+    with pytest.raises(processes.Failed, match="Connection refused"):
+        control.Talk(path, b"", b"")
+
+
 def test_the_ready_ones(tmp_path):
     ready = sorted((MESH / "topologies").glob("*.toml"))
-    assert len(ready) >= 4
+    assert len(ready) >= 5
     for path in ready:
         described = network.read(path)
         assert described.most(described.proxies[0]) >= described.best_path(described.proxies[0]) > 0
