@@ -372,6 +372,47 @@ def test_a_gateway_beyond_a_neighbour_that_answers(bare, start, tmp_path):
     exit_.finish()
 
 
+@pytest.mark.mptcp
+def test_connections_outlast_the_loss_of_all_ways(bare, start, tmp_path):
+    """Nobody is better, so none is ended; when something comes back, by another way, nobody waits for TCP, which has
+    doubled its waiting."""
+    drop_b(bare)
+    ip(bare, f"-6 route del default via {far('a')[1]} dev a",
+       *(f"-6 addr add {prefix}1/128 dev lo nodad" for prefix in GATEWAY_PREFIXES))
+    for prefix in GATEWAY_PREFIXES.values():
+        leads(bare, prefix, "a")
+    tokens = hop.write_tokens(tmp_path / "tokens", hop.Token().line())
+    exit_ = Hawserd(bare, "--serve-exit", f"[{SERVER6}]:{EXIT_PORT}", "--tokens", str(tokens), "--exit-allow",
+                    f"{SERVER6}/128", listen=False, namespace=bare.server)
+    daemon = start("--links", "auto", "--exit", f"[{SERVER6}]:{EXIT_PORT}", "--exit-token", str(tokens))
+
+    def mesh() -> list[dict]:
+        return [each for each in daemon.ask("links")["links"] if each.get("prefix")]
+
+    def unanswered() -> list[int]:
+        return [each["probes"]["requests"] - each["probes"]["replies"] for each in mesh()]
+
+    until(mesh, lambda seen: len(seen) == 2 and all(each["probes"]["replies"] >= 4 for each in seen))
+    with peers.listen(bare.server, SERVER6) as listening, daemon.dial(SERVER6, peers.port_of(listening)) as client, \
+            peers.accept(listening) as server:
+        client.sendall(b"?")
+        assert server.recv(1) == b"?"
+        until(lambda: daemon.session()["upstream_subflows"], lambda count: count == 2)
+        exchange(client, server, MEGABYTE, ends=False)
+        with bare.rules("ip6 saddr fd78::/16 drop"):
+            client.sendall(b"?")
+            before = unanswered()
+            until(unanswered, lambda seen: all(now > was + 25 for now, was in zip(seen, before)))
+            for prefix in GATEWAY_PREFIXES.values():
+                leads(bare, prefix, "b")
+            until(lambda: [each["device"] for each in mesh()], lambda seen: seen == ["b", "b"])
+        assert server.recv(1) == b"?"
+        exchange(client, server, MEGABYTE)
+    assert "as nothing came by its way for a while" in daemon.log()
+    assert "no-answer" not in daemon.log() and "stays" not in daemon.log()
+    exit_.finish()
+
+
 # Two links of the same address.
 
 def test_two_modems_of_one_address(bare, start):

@@ -84,7 +84,8 @@ static void find_path(struct link *link, enum ip_family family, const struct net
 	struct link_path *path = &link->paths[family];
 
 	/* Without an address nothing is left to go by but the gateway, which may serve again. */
-	*path = (struct link_path){.gateway = was.gateway, .known = was.known, .taken = was.taken};
+	*path = (struct link_path){
+		.gateway = was.gateway, .known = was.known, .taken = was.taken, .deaf = was.deaf};
 	if (!address)
 		return;
 	path->address = address->address;
@@ -408,7 +409,8 @@ void links_take_out(struct link *links, size_t count, const bool silent[][IP_FAM
 		bool other = false;
 
 		for (size_t i = 0; i < count; i++)
-			other = other || (links[i].paths[family].works && !silent[i][family]);
+			other = other || (links[i].paths[family].works &&
+					  !links[i].paths[family].deaf && !silent[i][family]);
 		for (size_t i = 0; other && i < count; i++)
 			if (silent[i][family])
 				links[i].paths[family].works = false;

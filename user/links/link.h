@@ -38,6 +38,7 @@ struct link_path {
 	bool by_route;	       /* which it had a moment ago */
 	bool withdrawn;	       /* which was taken away, and none has come since */
 	bool taken;	       /* another link with the same address uses it */
+	bool deaf;	       /* works, but nothing has come by it for a while */
 	double missing_s;      /* since when the route is missing; 0: it is not */
 };
 
@@ -89,7 +90,8 @@ bool link_is_over(const struct link *link, bool crowded, double now_s);
  * silent: see links_take_out(). */
 void links_share_addresses(struct link *links, size_t count, const bool silent[][IP_FAMILIES]);
 
-/* Takes out the paths that are silent, but none of a family in which no other works. */
+/* Takes out the paths that are silent, but none of a family in which no other works, and something
+ * comes by it. */
 void links_take_out(struct link *links, size_t count, const bool silent[][IP_FAMILIES]);
 
 /* Whether no connection begins on it while another works. */

@@ -217,6 +217,31 @@ static void note_flags(struct link_setup *setup, struct census *census, bool mes
 	setup->mesh_wait_s = 0;
 }
 
+/* What its subflows wait for may come sooner by new ones. */
+static int make_again(struct link_setup *setup, const struct mptcp_pm_endpoint *is,
+		      const struct mptcp_pm_endpoint *offered, enum link_again again)
+{
+	int failed = mptcp_pm_delete(setup->pm, is);
+
+	/* On some kernels that spares those that connections began with. */
+	if (!failed && again == LINK_AGAIN_UNHEARD)
+		(void)mptcp_pm_cut(setup->pm, &is->address);
+	return failed ? failed : mptcp_pm_add(setup->pm, offered);
+}
+
+static void tell_again(const union address *address, enum link_again again,
+		       const struct link_standing *standing)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	log_info("links: %s is offered again%s: connections that have not joined: %zu",
+		 address_format_ip(address, text),
+		 again == LINK_AGAIN_MISSED    ? ""
+		 : again == LINK_AGAIN_UNHEARD ? " as nothing came by its way for a while"
+					       : " as its way has moved",
+		 standing->missing + (again == LINK_AGAIN_MISSED ? 0 : standing->joining));
+}
+
 /* To connections that miss it. */
 static void offer_again(struct link_setup *setup, const struct wanted *wanted,
 			struct census *census)
@@ -228,8 +253,6 @@ static void offer_again(struct link_setup *setup, const struct wanted *wanted,
 		struct mptcp_pm_endpoint offered = *shall;
 		struct link_standing standing;
 		enum link_again again;
-		char text[ADDRESS_TEXT_MAX];
-		int failed;
 
 		if (!is || !is_recorded(setup, &shall->address) ||
 		    address_is_among(&shall->address, census->leaving, census->leaving_count))
@@ -239,16 +262,11 @@ static void offer_again(struct link_setup *setup, const struct wanted *wanted,
 					  clock_monotonic_s());
 		if (again == LINK_AGAIN_NO)
 			continue;
-		log_info("links: %s is offered again%s: connections that have not joined: %zu",
-			 address_format_ip(&shall->address, text),
-			 again == LINK_AGAIN_MOVED ? " as its way has moved" : "",
-			 standing.missing + (again == LINK_AGAIN_MOVED ? standing.joining : 0));
+		tell_again(&shall->address, again, &standing);
 		offered.flags = flags_for(shall, &standing);
 		note_flags(setup, census, offered.flags != shall->flags);
-		failed = mptcp_pm_delete(setup->pm, is);
-		if (!failed)
-			failed = mptcp_pm_add(setup->pm, &offered);
-		link_setup_note(setup, failed, "endpoint", &shall->address);
+		link_setup_note(setup, make_again(setup, is, &offered, again), "endpoint",
+				&shall->address);
 	}
 }
 

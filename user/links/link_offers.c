@@ -5,6 +5,9 @@
 /* A join takes a round trip or two, and a SYN may be lost. The wait doubles. */
 #define FIRST_LOOK_S 2.
 #define LOOKS_MAX    5
+/* The same after the way has moved, as TCP doubles its waiting from a second on. */
+#define MOVED_LOOK_S	0.1
+#define MOVED_LOOKS_MAX 5
 /* Then only for those that wait for it. */
 #define RARE_LOOK_S 300.
 /* How often to see whether a connection has found another subflow, and so much rarer with time. */
@@ -39,15 +42,22 @@ void link_offers_added(struct link_offers *offers, const union address *address,
 		*offer = (struct link_offer){.address = *address, .look_s = now_s + FIRST_LOOK_S};
 }
 
-void link_offers_moved(struct link_offers *offers, const union address *address, double now_s)
+void link_offers_moved(struct link_offers *offers, const union address *address, bool was_deaf,
+		       double now_s)
 {
 	struct link_offer *offer = find(offers, address);
 
+	bool is_new;
+
 	if (!offer)
 		return;
+	/* Joins have been sent a moment ago. */
+	is_new = !offer->moved && offer->looks == 0 && offer->look_s > now_s;
+	offer->was_deaf = was_deaf || (offer->moved && offer->was_deaf);
 	offer->moved = true;
+	offer->moved_looks = 0;
 	offer->looks = 0;
-	offer->look_s = now_s;
+	offer->look_s = is_new ? now_s + MOVED_LOOK_S : now_s;
 }
 
 void link_offers_dropped(struct link_offers *offers, const union address *address)
@@ -70,6 +80,20 @@ bool link_offers_due(const struct link_offers *offers, double now_s)
 		if (is_due(&offers->offers[i], now_s))
 			return true;
 	return false;
+}
+
+double link_offers_wait_s(const struct link_offers *offers, double now_s)
+{
+	double wait_s = -1;
+
+	for (size_t i = 0; i < offers->count; i++) {
+		const struct link_offer *offer = &offers->offers[i];
+		const double its_s = offer->look_s > now_s ? offer->look_s - now_s : 0;
+
+		if (offer->moved && offer->held_s <= 0 && (wait_s < 0 || its_s < wait_s))
+			wait_s = its_s;
+	}
+	return wait_s;
 }
 
 /* The wait doubles. */
@@ -131,25 +155,44 @@ void link_offers_release(struct link_offers *offers, const union address *addres
 		offer->held_s = 0;
 }
 
+/* Looks soon again while somebody waits. */
+static enum link_again judge_moved(struct link_offer *offer, const struct link_standing *standing,
+				   double now_s)
+{
+	const size_t unheard = offer->was_deaf ? standing->unheard : 0;
+	const size_t in_vain = standing->joining + unheard;
+	const bool waits = in_vain > 0 || (offer->was_deaf && standing->alone > 0);
+
+	if (!waits || offer->moved_looks == MOVED_LOOKS_MAX) {
+		offer->moved = false;
+		look_later(offer, now_s);
+	} else {
+		offer->look_s = now_s + MOVED_LOOK_S * (double)(1U << offer->moved_looks++);
+	}
+	if (!waits || standing->alone > 0 ||
+	    standing->missing + in_vain <= standing->users - in_vain)
+		return LINK_AGAIN_NO;
+	/* From now on they are on their way. */
+	offer->was_deaf = false;
+	return unheard > 0 ? LINK_AGAIN_UNHEARD : LINK_AGAIN_MOVED;
+}
+
 enum link_again link_offers_again(struct link_offers *offers, const union address *address,
 				  const struct link_standing *standing, double now_s)
 {
 	struct link_offer *offer = get(offers, address);
 	const bool early = offer && offer->looks < LOOKS_MAX;
-	size_t in_vain;
+	enum link_again again = LINK_AGAIN_NO;
 
 	if (!offer || now_s < offer->look_s || (!early && standing->waiting == 0))
 		return LINK_AGAIN_NO;
-	if (early)
+	if (offer->moved)
+		again = judge_moved(offer, standing, now_s);
+	else if (early)
 		look_later(offer, now_s);
 	else
 		offer->look_s = now_s + RARE_LOOK_S;
-	in_vain = offer->moved ? standing->joining : 0;
-	offer->moved = false;
-	if (standing->alone > 0)
-		return LINK_AGAIN_NO;
-	if (standing->waiting > 0 || standing->missing > standing->users)
+	if (standing->alone == 0 && (standing->waiting > 0 || standing->missing > standing->users))
 		return LINK_AGAIN_MISSED;
-	return standing->missing + in_vain > standing->users - in_vain ? LINK_AGAIN_MOVED
-								       : LINK_AGAIN_NO;
+	return again;
 }

@@ -14,9 +14,11 @@
 /* An address and what has become of its endpoint. */
 struct link_offer {
 	union address address;
-	bool moved;	    /* joins that are on their way were sent by a way that was another */
-	double look_s;	    /* when to see next who misses it */
-	unsigned int looks; /* since it was added, or others began to need it */
+	bool moved;    /* joins that are on their way were sent by a way that was another */
+	bool was_deaf; /* and nothing came by that */
+	unsigned int moved_looks; /* since then */
+	double look_s;		  /* when to see next who misses it */
+	unsigned int looks;	  /* since it was added, or others began to need it */
 	double held_s;	    /* since when it only stays for those that have nothing else; 0: no */
 	double held_look_s; /* when to see next whether they still have not */
 };
@@ -34,11 +36,16 @@ void link_offers_added(struct link_offers *offers, const union address *address,
 void link_offers_dropped(struct link_offers *offers, const union address *address);
 
 /* The way out from the address is another since a moment ago: who has not joined yet waits for an
- * answer that may never come, and for longer each time. */
-void link_offers_moved(struct link_offers *offers, const union address *address, double now_s);
+ * answer that may never come, and for longer each time; so does, if was_deaf, as nothing has come
+ * by the way before it for a while, who has joined. The way back may be another later. */
+void link_offers_moved(struct link_offers *offers, const union address *address, bool was_deaf,
+		       double now_s);
 
 /* Whether to look at connections now. */
 bool link_offers_due(const struct link_offers *offers, double now_s);
+
+/* How long until the next look that cannot wait for the usual one; below 0: there is none. */
+double link_offers_wait_s(const struct link_offers *offers, double now_s);
 
 /* Connections have been looked at. Who was due and could not be judged, as there is none or the
  * kernel does not tell, is looked at later. */
@@ -61,8 +68,9 @@ void link_offers_release(struct link_offers *offers, const union address *addres
 
 enum link_again {
 	LINK_AGAIN_NO,
-	LINK_AGAIN_MISSED, /* to those that miss it */
-	LINK_AGAIN_MOVED,  /* to those that are on their way, which has moved, too */
+	LINK_AGAIN_MISSED,  /* to those that miss it */
+	LINK_AGAIN_MOVED,   /* to those that are on their way, which has moved, too */
+	LINK_AGAIN_UNHEARD, /* and to those that nothing comes to since their way was lost */
 };
 
 /* Whether to offer this endpoint again, which ends its subflows first: only when all that have one

@@ -24,6 +24,10 @@ static const struct probe_patience patience = {.busy_s = 0.05, .idle_s = 1};
 /* Beyond a neighbour in a mesh there are more queues, and routes change. */
 static const struct probe_patience patience_beyond = {.busy_s = 0.25, .idle_s = 1};
 
+/* To an exit that answers, by a way that is new. */
+#define FRESH_S	  0.1
+#define FRESH_MAX 20
+
 #define PROBES_MAX ((size_t)LINKS_MAX * LINK_PROBES_MAX)
 
 struct probe {
@@ -49,6 +53,7 @@ struct link_probes {
 	bool refused;			    /* and said so */
 	struct exit_reach *reach;
 	union address exit[IP_FAMILIES]; /* without a port; AF_UNSPEC: none */
+	bool exit_answers[IP_FAMILIES];	 /* it has, by any link */
 	link_probes_changed_fn *changed;
 	void *context;
 };
@@ -62,8 +67,17 @@ static void send_request(struct probe *probe, double now)
 	(void)send(probe->fd, &echo, sizeof(echo), MSG_DONTWAIT);
 }
 
-static void read_answers(struct probe *probe, double now)
+/* Not known to carry anything yet. */
+static bool is_fresh(const struct probe *probe)
 {
+	return probe->beyond && !probe->verdict.known && probe->verdict.sequence < FRESH_MAX &&
+	       probe->probes->exit_answers[probe->family];
+}
+
+/* Returns whether it was fresh. */
+static bool read_answers(struct probe *probe, double now)
+{
+	const bool was_fresh = is_fresh(probe);
 	uint8_t bytes[128];
 	uint16_t sequence;
 	ssize_t len;
@@ -72,11 +86,16 @@ static void read_answers(struct probe *probe, double now)
 		if (icmp_echo_is_answer(probe->target.sa.sa_family, bytes, (size_t)len, probe->id,
 					&sequence))
 			probe_verdict_take(&probe->verdict, sequence, now);
+	if (probe->beyond && probe->verdict.known)
+		probe->probes->exit_answers[probe->family] = true;
+	return was_fresh;
 }
 
 static void set_timer(struct probe *probe, double now)
 {
 	probe->timer.repeat = probe_verdict_wait_s(&probe->verdict, IDLE_S, BUSY_S, now);
+	if (is_fresh(probe) && probe->timer.repeat > FRESH_S)
+		probe->timer.repeat = FRESH_S;
 	ev_timer_again(probe->probes->loop, &probe->timer);
 }
 
@@ -85,25 +104,29 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 	struct probe *probe = timer->data;
 	struct link_probes *probes = probe->probes;
 	const double now = clock_monotonic_s();
+	/* What has come while this thread was busy counts. */
+	const bool was_fresh = read_answers(probe, now);
 	bool changed;
 
 	(void)loop;
 	(void)events;
-	/* What has come while this thread was busy counts. */
-	read_answers(probe, now);
 	changed = probe_verdict_judge(&probe->verdict, probe->beyond ? &patience_beyond : &patience,
 				      now);
 	send_request(probe, now);
 	set_timer(probe, now);
-	if (changed)
+	if (changed || (was_fresh && !is_fresh(probe)))
 		probes->changed(probes->context);
 }
 
 static void on_answer(struct ev_loop *loop, ev_io *io, int events)
 {
+	struct probe *probe = io->data;
+	struct link_probes *probes = probe->probes;
+
 	(void)loop;
 	(void)events;
-	read_answers(io->data, clock_monotonic_s());
+	if (read_answers(probe, clock_monotonic_s()) && !is_fresh(probe))
+		probes->changed(probes->context);
 }
 
 static void on_news(struct ev_loop *loop, ev_async *async, int events)
@@ -330,6 +353,27 @@ bool link_probes_silent(const struct link_probes *probes, const struct link *lin
 	return known - out < quorum || exit_reach_silent(probes->reach, link, family);
 }
 
+bool link_probes_in_doubt(const struct link_probes *probes, const struct link *link,
+			  enum ip_family family)
+{
+	const double now = clock_monotonic_s();
+
+	for (size_t i = 0; i < PROBES_MAX; i++)
+		if (is_at(probes->probe[i], link, family) &&
+		    probe_verdict_is_in_doubt(&probes->probe[i]->verdict, now))
+			return true;
+	return false;
+}
+
+bool link_probes_heard(const struct link_probes *probes, const struct link *link,
+		       enum ip_family family)
+{
+	for (size_t i = 0; i < PROBES_MAX; i++)
+		if (is_at(probes->probe[i], link, family) && is_fresh(probes->probe[i]))
+			return false;
+	return true;
+}
+
 uint32_t link_probes_echo_us(const struct link_probes *probes, const struct link *link)
 {
 	for (enum ip_family family = 0; family < IP_FAMILIES; family++)
@@ -364,13 +408,18 @@ struct link_echoes link_probes_echoes(const struct link_probes *probes, const st
 void link_probes_target(struct link_probes *probes, const struct exit_target *targets, size_t count,
 			double idle_s)
 {
-	memset(probes->exit, 0, sizeof(probes->exit));
+	union address exits[IP_FAMILIES] = {0};
+
 	for (size_t i = count; i-- > 0;) {
-		union address *exit = &probes->exit[address_family(&targets[i].address)];
+		union address *exit = &exits[address_family(&targets[i].address)];
 
 		*exit = targets[i].address;
 		address_set_port(exit, 0);
 	}
+	for (enum ip_family family = 0; family < IP_FAMILIES; family++)
+		if (!address_same_ip(&exits[family], &probes->exit[family]))
+			probes->exit_answers[family] = false;
+	memcpy(probes->exit, exits, sizeof(probes->exit));
 	exit_reach_target(probes->reach, targets, count, idle_s);
 }
 

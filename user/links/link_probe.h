@@ -34,6 +34,15 @@ void link_probes_target(struct link_probes *probes, const struct exit_target *ta
 bool link_probes_silent(const struct link_probes *probes, const struct link *link,
 			enum ip_family family);
 
+/* Whether it may be found so in a moment. */
+bool link_probes_in_doubt(const struct link_probes *probes, const struct link *link,
+			  enum ip_family family);
+
+/* Whether something has come back by this path, which leads elsewhere than before, or nobody would
+ * answer, as far as is known. When that becomes true, it is as if a verdict were another. */
+bool link_probes_heard(const struct link_probes *probes, const struct link *link,
+		       enum ip_family family);
+
 /* The links, a bit for each by link_slot(), that exits have refused, or did not answer by, since
  * the last call. */
 uint32_t link_probes_take_doubts(struct link_probes *probes);

@@ -58,7 +58,7 @@ static void want_path(struct wanted *wanted, const struct link *link, enum ip_fa
 		wanted->resting[wanted->resting_count++] = path->address;
 	if (path->address.sa.sa_family != AF_UNSPEC)
 		wanted->known[wanted->known_count++] = path->address;
-	wanted->works[family] = wanted->works[family] || uses(link, family);
+	wanted->works[family] = wanted->works[family] || (uses(link, family) && !path->deaf);
 	if (!path->routed || link->from.bits > 0)
 		return;
 	wanted->routes[wanted->route_count++] = (struct net_route){.device = link->device,
@@ -396,9 +396,9 @@ void link_setup_meet(struct link_setup *setup, const struct exit_config *exits, 
 		setup->exit_ports[i] = exits[i].place.destination.port;
 }
 
-void link_setup_moved(struct link_setup *setup, const union address *address)
+void link_setup_moved(struct link_setup *setup, const union address *address, bool was_deaf)
 {
-	link_offers_moved(&setup->offers, address, clock_monotonic_s());
+	link_offers_moved(&setup->offers, address, was_deaf, clock_monotonic_s());
 }
 
 void link_setup_shaken(struct link_setup *setup, int device)
@@ -418,6 +418,11 @@ bool link_setup_is_due(const struct link_setup *setup)
 
 	return setup->pm && (link_offers_due(&setup->offers, now_s) ||
 			     (setup->mesh_look_s > 0 && now_s >= setup->mesh_look_s));
+}
+
+double link_setup_wait_s(const struct link_setup *setup)
+{
+	return setup->pm ? link_offers_wait_s(&setup->offers, clock_monotonic_s()) : -1;
 }
 
 const char *link_setup_refused(const struct link_setup *setup)

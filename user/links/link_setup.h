@@ -24,8 +24,9 @@ int link_setup_apply(struct link_setup *setup, const struct net_view *view,
 /* Where exits are: these may announce addresses, to which every link then opens subflows. */
 void link_setup_meet(struct link_setup *setup, const struct exit_config *exits, size_t count);
 
-/* The daemon of a mesh leads packets from this address another way. */
-void link_setup_moved(struct link_setup *setup, const union address *address);
+/* Packets from this address go another way since a moment ago, or the same again. was_deaf: nothing
+ * has come by it for a while before. */
+void link_setup_moved(struct link_setup *setup, const union address *address, bool was_deaf);
 
 /* The interface was down, or lost an address, whatever it is by now: the kernel dropped routes by
  * it, and nobody else did. */
@@ -61,6 +62,9 @@ void link_setup_leave(struct link_setup *setup);
 
 /* Whether to call link_setup_apply() again to see which connections have joined. */
 bool link_setup_is_due(const struct link_setup *setup);
+
+/* How long until it is due, if that cannot wait for the next second; below 0: it can. */
+double link_setup_wait_s(const struct link_setup *setup);
 
 /* As link_setup_apply() with no links, and the limits as they were. NULL is allowed. */
 void link_setup_close(struct link_setup *setup);

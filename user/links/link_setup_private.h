@@ -34,7 +34,7 @@ struct wanted {
 	/* Of ours, of links that are off or not there any more, while the interface is. */
 	union address gone[LINK_JOURNAL_ENDPOINTS_MAX];
 	size_t gone_count;
-	bool works[IP_FAMILIES]; /* there is an endpoint */
+	bool works[IP_FAMILIES]; /* there is an endpoint by which something comes */
 	bool any_link;		 /* that is not off */
 };
 

@@ -2,6 +2,9 @@
 /* Which connections stand on an address. */
 #include "links/link_standing.h"
 
+/* TCP sends what is lost again by then, by a path that works. */
+#define UNHEARD_MS 300
+
 /* Where connections are dialled. */
 struct ports {
 	bool any;
@@ -72,6 +75,7 @@ static void add(struct link_standing *standing, const struct ports *known, const
 	const bool began = find_dialled(own) != NULL; /* the subflow that it began with is there */
 	bool there = false;			      /* also on its way */
 	bool here = false;
+	bool heard = false; /* there */
 	bool on_ours = false;
 	bool on_leaving = false;
 	bool elsewhere = false;
@@ -88,6 +92,7 @@ static void add(struct link_standing *standing, const struct ports *known, const
 		if (!subflows[i].established)
 			continue;
 		here = here || is_here;
+		heard = heard || (is_here && subflows[i].quiet_ms < UNHEARD_MS);
 		joins = joins || subflows[i].by_peer;
 		begun_here = begun_here || (is_here && subflows[i].dialled);
 		announces = announces || subflows[i].far_id != 0;
@@ -110,6 +115,7 @@ static void add(struct link_standing *standing, const struct ports *known, const
 	standing->bereft += joined_beginning && !began;
 	standing->begun += begun_here && !announces;
 	standing->joining += there && !here;
+	standing->unheard += here && elsewhere && !heard;
 	if (there)
 		return;
 	standing->missing++;

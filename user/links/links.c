@@ -164,6 +164,7 @@ static void release(struct links *links)
 static void end(struct links *links)
 {
 	ev_timer_stop(links->loop, &links->retry);
+	ev_timer_stop(links->loop, &links->hurry);
 	ev_timer_stop(links->loop, &links->meter);
 	ev_timer_stop(links->loop, &links->takeover);
 	link_events_close(links->events);
@@ -281,6 +282,8 @@ struct links *links_open(struct ev_loop *loop, const struct config *config,
 	}
 	ev_timer_init(&links->retry, on_retry, 0., RETRY_S);
 	links->retry.data = links;
+	ev_timer_init(&links->hurry, on_retry, 0., 0.);
+	links->hurry.data = links;
 	ev_timer_init(&links->takeover, on_takeover, 0., TAKEOVER_S);
 	links->takeover.data = links;
 	links_init_watch(links);

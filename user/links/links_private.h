@@ -28,6 +28,8 @@ struct links {
 	struct netlink *netlink;
 	struct link_events *events;
 	ev_timer retry;
+	ev_timer hurry;	 /* connections wait for a look at them, or a link is spared */
+	double spared_s; /* since when, as the others may be as silent; 0: none is */
 	ev_timer takeover;
 	bool held;		  /* or used by another hawserd, what there would be to clean up */
 	struct link_setup *setup; /* NULL: only looked at */

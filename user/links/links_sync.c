@@ -14,6 +14,10 @@
 #include "links/link_setup.h"
 #include "links/links_private.h"
 
+/* How long a link that is silent stays while the others are in doubt, and how often to look. */
+#define SPARED_MAX_S  1.5
+#define SPARED_LOOK_S 0.04
+
 /* Where a client that goes to log in is to be led. */
 static void open_doors(const struct links *links, struct link_choices *choices)
 {
@@ -40,30 +44,79 @@ void links_choose(struct links *links)
 	links->changed(links->context, &choices);
 }
 
-/* Of a mesh. */
-static void note_moved(struct links *links, const struct link *before)
+/* Of a mesh, whose daemon leads packets from an address another way. */
+static bool has_moved(const struct link *link, const struct link *before, enum ip_family family)
+{
+	return link->from.bits > 0 &&
+	       (link->device != before->device ||
+		!address_same_ip(&link->paths[family].gateway, &before->paths[family].gateway));
+}
+
+/* Nothing has come by it for a while, whether it was in use, as no other link was better, or had no
+ * way out. */
+static bool is_deaf(const struct links *links, const struct link *link, enum ip_family family)
+{
+	return !link->paths[family].works || link->paths[family].deaf ||
+	       link_probes_silent(links->probes, link, family);
+}
+
+static void find_deaf(const struct links *links, bool deaf[LINKS_MAX][IP_FAMILIES])
+{
+	for (size_t i = 0; i < links->count; i++)
+		for (enum ip_family family = 0; family < IP_FAMILIES; family++)
+			deaf[i][family] = is_deaf(links, &links->links[i], family);
+}
+
+/* Until something comes back, also by another way. */
+static void note_deaf(struct links *links, const bool was_deaf[LINKS_MAX][IP_FAMILIES])
+{
+	for (size_t i = 0; i < links->count; i++)
+		for (enum ip_family family = 0; family < IP_FAMILIES; family++) {
+			const struct link *link = &links->links[i];
+
+			links->links[i].paths[family].deaf =
+				link->paths[family].works &&
+				(link_probes_silent(links->probes, link, family) ||
+				 (was_deaf[i][family] &&
+				  !link_probes_heard(links->probes, link, family)));
+		}
+}
+
+static void note_moved(struct links *links, const struct link *before,
+		       const bool was_deaf[LINKS_MAX][IP_FAMILIES])
 {
 	for (size_t i = 0; i < links->count; i++) {
 		const struct link *link = &links->links[i];
-		const struct link_path *path = &link->paths[IP_V6];
-		const bool moved =
-			link->device != before[i].device ||
-			!address_same_ip(&path->gateway, &before[i].paths[IP_V6].gateway);
 
-		if (link->from.bits > 0 && path->routed && before[i].device && moved)
-			link_setup_moved(links->setup, &path->address);
+		for (enum ip_family family = 0; before[i].device && family < IP_FAMILIES; family++)
+			if (link->paths[family].works && !link->paths[family].deaf &&
+			    (was_deaf[i][family] || has_moved(link, &before[i], family)))
+				link_setup_moved(links->setup, &link->paths[family].address,
+						 was_deaf[i][family]);
 	}
 }
 
-static void set_up(struct links *links, const struct net_view *view, const struct link *before)
+/* wait_s below 0: nobody waits. */
+static void look_soon(struct links *links, double wait_s)
+{
+	if (links->spared_s > 0 && (wait_s < 0 || wait_s > SPARED_LOOK_S))
+		wait_s = SPARED_LOOK_S;
+	ev_timer_stop(links->loop, &links->hurry);
+	if (wait_s < 0)
+		return;
+	ev_timer_set(&links->hurry, wait_s, 0.);
+	ev_timer_start(links->loop, &links->hurry);
+}
+
+static void set_up(struct links *links, const struct net_view *view)
 {
 	int err;
 
 	if (!links->setup)
 		return;
-	note_moved(links, before);
 	link_setup_meet(links->setup, links->config->exits, links->config->exit_count);
 	err = link_setup_apply(links->setup, view, links->links, links->count);
+	look_soon(links, err ? -1 : link_setup_wait_s(links->setup));
 	link_upkeep_note(&links->upkeep, links->setup, err);
 	if (err == -EPERM) {
 		links_only_look(links, "no CAP_NET_ADMIN");
@@ -101,13 +154,48 @@ static bool find_paths(struct links *links, const struct net_view *view)
 	return again;
 }
 
-/* Who looks on only takes nothing out. */
-static void take_out_silent(struct links *links)
+/* The first to be found silent, of several that lead by one neighbour or to one exit, is not ended
+ * for the others, which are next. Those that are not in use any more are not spared. */
+static bool spare(const struct links *links, const struct link *before, enum ip_family family,
+		  bool silent[LINKS_MAX][IP_FAMILIES])
 {
+	bool doubtful = false;
+	bool any = false;
+
+	for (size_t i = 0; i < links->count; i++) {
+		const struct link *link = &links->links[i];
+
+		if (!link->paths[family].works || silent[i][family])
+			continue;
+		if (!link_probes_in_doubt(links->probes, link, family))
+			return false;
+		doubtful = true;
+	}
+	for (size_t i = 0; doubtful && i < links->count; i++) {
+		any = any || (silent[i][family] && before[i].paths[family].works);
+		silent[i][family] = silent[i][family] && !before[i].paths[family].works;
+	}
+	return any;
+}
+
+/* Who looks on only takes nothing out. */
+static void take_out_silent(struct links *links, const struct link *before,
+			    const bool was_deaf[LINKS_MAX][IP_FAMILIES])
+{
+	const double now_s = clock_monotonic_s();
 	bool silent[LINKS_MAX][IP_FAMILIES] = {0};
+	bool spared = false;
 
 	link_probes_follow(links->probes, links->links, links->setup ? links->count : 0);
 	find_silent(links, silent);
+	note_deaf(links, was_deaf);
+	for (enum ip_family family = 0; family < IP_FAMILIES; family++)
+		if (links->spared_s == 0 || now_s - links->spared_s < SPARED_MAX_S)
+			spared = spare(links, before, family, silent) || spared;
+	if (!spared)
+		links->spared_s = 0;
+	else if (links->spared_s == 0)
+		links->spared_s = now_s;
 	links_take_out(links->links, links->count, silent);
 }
 
@@ -159,6 +247,7 @@ static void tell(struct links *links, const struct link *link)
 void links_sync(struct links *links)
 {
 	struct link before[LINKS_MAX];
+	bool was_deaf[LINKS_MAX][IP_FAMILIES] = {0};
 	struct net_view view;
 	int err = net_view_load(&view, links->netlink);
 	bool again = false;
@@ -172,12 +261,13 @@ void links_sync(struct links *links)
 	}
 	collect(links, &view);
 	memcpy(before, links->links, sizeof(before));
+	find_deaf(links, was_deaf);
 	do {
 		again = find_paths(links, &view) || again;
 		if (links->setup)
 			link_quota_mark(links->metered, links->links, links->count);
 		mark_portals(links);
-		take_out_silent(links);
+		take_out_silent(links, before, was_deaf);
 	} while (links->setup && link_quota_reconsider(links->metered, clock_monotonic_s(),
 						       links->links, links->count));
 	if (links->setup)
@@ -186,7 +276,9 @@ void links_sync(struct links *links)
 		link_history_note(&links->history, &links->links[i], &before[i]);
 	if (again)
 		ev_timer_again(links->loop, &links->retry);
-	set_up(links, &view, before);
+	if (links->setup)
+		note_moved(links, before, was_deaf);
+	set_up(links, &view);
 	links_choose(links);
 	for (size_t i = 0; i < links->count; i++)
 		tell(links, &links->links[i]);

@@ -8,7 +8,9 @@
 #define DOUBT_S 0.25
 #define OUT_S	0.5
 /* How long a sign from the sessions holds; they are given every 0.04 s. */
-#define SIGN_S	0.15
+#define SIGN_S 0.15
+/* Later than that of the longest round trip of late. */
+#define LATE	1.25
 #define MOVED_S 1.
 /* So many requests in a row. */
 #define LOST_MIN 3
@@ -71,9 +73,15 @@ static bool is_lost(const struct probe_verdict *verdict, const struct probe_pati
 	if (!(verdict->known || patience->strict) || verdict->lost < LOST_MIN ||
 	    now - verdict->alive < SIGN_S / 2)
 		return false;
-	if (now - verdict->silent < SIGN_S && waited_s > verdict->rtt_s * 1.25 + patience->busy_s)
+	if (now - verdict->silent < SIGN_S && waited_s > verdict->rtt_s * LATE + patience->busy_s)
 		return true;
 	return waited_s > verdict->rtt_s * 2 + patience->idle_s;
+}
+
+bool probe_verdict_is_in_doubt(const struct probe_verdict *verdict, double now)
+{
+	return verdict->known && verdict->lost > 0 && now - verdict->alive >= SIGN_S / 2 &&
+	       now - verdict->lost_since > verdict->rtt_s * LATE;
 }
 
 bool probe_verdict_judge(struct probe_verdict *verdict, const struct probe_patience *patience,

@@ -8,6 +8,7 @@
 #include <linux/mptcp.h>
 #include <linux/sock_diag.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "net/netlink.h"
@@ -56,6 +57,17 @@ static bool is_closing(uint8_t state, const struct mptcp_diag_subflow *subflow)
 	return subflow->by_peer && (state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2);
 }
 
+static uint32_t quiet_ms(const struct nlattr *attribute)
+{
+	const struct tcp_info *info = mnl_attr_get_payload(attribute);
+
+	if (mnl_attr_get_payload_len(attribute) <
+	    offsetof(struct tcp_info, tcpi_last_ack_recv) + sizeof(info->tcpi_last_ack_recv))
+		return 0;
+	return info->tcpi_last_data_recv < info->tcpi_last_ack_recv ? info->tcpi_last_data_recv
+								    : info->tcpi_last_ack_recv;
+}
+
 static int on_socket(const struct nlmsghdr *header, void *context)
 {
 	const struct inet_diag_msg *socket = mnl_nlmsg_get_payload(header);
@@ -67,6 +79,8 @@ static int on_socket(const struct nlmsghdr *header, void *context)
 	{
 		if (mnl_attr_get_type(attribute) == INET_DIAG_ULP_INFO)
 			read_ulp(attribute, &subflow);
+		else if (mnl_attr_get_type(attribute) == INET_DIAG_INFO)
+			subflow.quiet_ms = quiet_ms(attribute);
 	}
 	if (subflow.token == 0 || is_closing(socket->idiag_state, &subflow))
 		return MNL_CB_OK;

@@ -13,11 +13,12 @@
 struct mptcp_diag_subflow {
 	union address local;
 	union address far;
-	uint32_t token;	  /* its connection's; not 0 */
-	uint8_t far_id;	  /* the peer's number of far; 0: of where the connection began */
-	bool dialled;	  /* it began the connection */
-	bool established; /* or else on its way */
-	bool by_peer;	  /* the peer takes part; established without it is fallen back to TCP */
+	uint32_t token;	   /* its connection's; not 0 */
+	uint32_t quiet_ms; /* since anything came by it */
+	uint8_t far_id;	   /* the peer's number of far; 0: of where the connection began */
+	bool dialled;	   /* it began the connection */
+	bool established;  /* or else on its way */
+	bool by_peer;	   /* the peer takes part; established without it is fallen back to TCP */
 };
 
 /* *out is malloc'ed, to be freed by the caller, sorted by token; NULL on error and when there are

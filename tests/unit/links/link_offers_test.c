@@ -2,6 +2,7 @@
 /* Who stands on an address, when its endpoint may go, and when it is offered again. */
 #include "links/link_offers.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -108,6 +109,25 @@ static void test_stranded(void **state)
 	add(3, &at[LTE])->by_peer = false;
 	assert_int_equal(find(LTE).stranded, 1);
 	assert_int_equal(find(LTE).served, 1);
+}
+
+/* Of those that have another: nothing came there for a while. */
+static void test_unheard(void **state)
+{
+	(void)state;
+	add(1, &at[DSL])->quiet_ms = 2000;
+	assert_int_equal(find(DSL).unheard, 0);
+	add(1, &at[SAT])->quiet_ms = 10;
+	assert_int_equal(find(DSL).unheard, 1);
+	assert_int_equal(find(SAT).unheard, 0);
+	/* A second subflow there. */
+	add(1, &at[DSL])->quiet_ms = 10;
+	assert_int_equal(find(DSL).unheard, 0);
+	/* That could not join again. */
+	add(2, &at[DSL])->quiet_ms = 2000;
+	subflows[subflow_count - 1].by_peer = false;
+	add(2, &at[SAT])->by_peer = false;
+	assert_int_equal(find(DSL).unheard, 0);
 }
 
 static void test_a_join_under_way_is_no_subflow_yet(void **state)
@@ -261,29 +281,96 @@ static void test_offered_to_those_that_miss_it(void **state)
 	assert_false(link_offers_due(&offers, 9000));
 }
 
-/* Who has not joined when the way moves will not be answered; else who is on its way has the time
- * it takes. */
+/* Who has not joined when the way moves will not be answered, nor while the way back is not there;
+ * else who is on its way has the time it takes. */
 static void test_moved(void **state)
 {
 	const struct link_standing on_their_way = {.users = 3, .joining = 2};
 	const struct link_standing most_joined = {.users = 3, .joining = 1};
+	const struct link_standing joined = {.users = 3};
 
 	(void)state;
 	link_offers_added(&offers, &at[DSL], 100);
 	assert_again(LINK_AGAIN_NO, &on_their_way, 102);
-	link_offers_moved(&offers, &at[DSL], 102.5);
+	assert_true(link_offers_wait_s(&offers, 102) < 0);
+	link_offers_moved(&offers, &at[DSL], false, 102.5);
 	assert_true(link_offers_due(&offers, 102.5));
 	assert_again(LINK_AGAIN_MOVED, &on_their_way, 102.5);
-	assert_again(LINK_AGAIN_NO, &on_their_way, 104.5);
-	link_offers_moved(&offers, &at[DSL], 105);
-	assert_again(LINK_AGAIN_NO, &most_joined, 105);
+	assert_float_equal(link_offers_wait_s(&offers, 102.55), 0.05, 1e-6);
+	assert_again(LINK_AGAIN_NO, &on_their_way, 102.55);
+	assert_again(LINK_AGAIN_MOVED, &on_their_way, 102.65);
+	assert_again(LINK_AGAIN_NO, &on_their_way, 102.8);
+	assert_again(LINK_AGAIN_NO, &joined, 103.1);
+	assert_true(link_offers_wait_s(&offers, 103.1) < 0);
+	assert_again(LINK_AGAIN_NO, &on_their_way, 104);
+	link_offers_moved(&offers, &at[DSL], false, 106);
+	assert_again(LINK_AGAIN_NO, &most_joined, 106);
 	/* Nobody was connected at that moment. */
-	link_offers_moved(&offers, &at[DSL], 110);
+	link_offers_moved(&offers, &at[DSL], false, 110);
 	link_offers_passed(&offers, 110);
 	assert_again(LINK_AGAIN_NO, &on_their_way, 9000);
+	/* Joins have just been sent. */
+	link_offers_added(&offers, &at[LTE], 200);
+	link_offers_moved(&offers, &at[LTE], true, 200.03);
+	assert_int_equal(link_offers_again(&offers, &at[LTE], &on_their_way, 200.03),
+			 LINK_AGAIN_NO);
+	assert_int_equal(link_offers_again(&offers, &at[LTE], &on_their_way, 200.14),
+			 LINK_AGAIN_MOVED);
 	/* One that has no endpoint. */
-	link_offers_moved(&offers, &at[SAT], 106);
+	link_offers_moved(&offers, &at[SAT], false, 106);
 	assert_false(link_offers_due(&offers, 106));
+}
+
+/* Who is never answered is given up, after ever longer waits, as the path may be a slow one. */
+static void test_moved_to_where_nobody_answers(void **state)
+{
+	const struct link_standing on_their_way = {.users = 1, .joining = 1};
+	double last_s = 0;
+	double longest_s = 0;
+	int times = 0;
+
+	(void)state;
+	link_offers_added(&offers, &at[DSL], 0);
+	link_offers_moved(&offers, &at[DSL], false, 1);
+	for (double now_s = 1; now_s < 100; now_s += 0.01) {
+		if (link_offers_again(&offers, &at[DSL], &on_their_way, now_s) == LINK_AGAIN_NO)
+			continue;
+		longest_s = times > 0 ? fmax(longest_s, now_s - last_s) : 0;
+		last_s = now_s;
+		times++;
+	}
+	assert_int_equal(times, 6);
+	assert_true(longest_s > 1 && longest_s < 2);
+	assert_true(link_offers_wait_s(&offers, 100) < 0);
+}
+
+/* All links were silent at once, or their routes gone: TCP has doubled its waiting. One link after
+ * the other is made again, as what joins by it lets the next go. */
+static void test_moved_after_silence(void **state)
+{
+	const struct link_standing unheard = {.users = 1, .served = 1, .unheard = 1};
+	const struct link_standing heard = {.users = 1, .served = 1};
+	const struct link_standing alone = {.users = 1, .alone = 1};
+	const struct link_standing joining = {.users = 1, .joining = 1};
+
+	(void)state;
+	link_offers_added(&offers, &at[DSL], 100);
+	link_offers_added(&offers, &at[LTE], 100);
+	/* By a way on which something came until then. */
+	link_offers_moved(&offers, &at[DSL], false, 110);
+	assert_again(LINK_AGAIN_NO, &unheard, 110);
+	link_offers_moved(&offers, &at[DSL], true, 120);
+	link_offers_moved(&offers, &at[LTE], true, 120);
+	assert_again(LINK_AGAIN_UNHEARD, &unheard, 120);
+	assert_int_equal(link_offers_again(&offers, &at[LTE], &alone, 120), LINK_AGAIN_NO);
+	/* The join is on its way, then there, and nothing has come by it yet. */
+	assert_again(LINK_AGAIN_NO, &joining, 120.05);
+	assert_again(LINK_AGAIN_NO, &unheard, 120.2);
+	assert_int_equal(link_offers_again(&offers, &at[LTE], &unheard, 120.2), LINK_AGAIN_UNHEARD);
+	/* Something has come before anybody looked. */
+	link_offers_moved(&offers, &at[DSL], true, 130);
+	assert_again(LINK_AGAIN_NO, &heard, 130);
+	assert_again(LINK_AGAIN_NO, &unheard, 130.5);
 }
 
 static void test_not_offered(void **state)
@@ -345,6 +432,7 @@ int main(void)
 		cmocka_unit_test_setup(test_two_links_each, setup),
 		cmocka_unit_test_setup(test_alone, setup),
 		cmocka_unit_test_setup(test_stranded, setup),
+		cmocka_unit_test_setup(test_unheard, setup),
 		cmocka_unit_test_setup(test_a_join_under_way_is_no_subflow_yet, setup),
 		cmocka_unit_test_setup(test_fallen_back, setup),
 		cmocka_unit_test_setup(test_settled, setup),
@@ -354,6 +442,8 @@ int main(void)
 		cmocka_unit_test_setup(test_hold_ends, setup),
 		cmocka_unit_test_setup(test_offered_to_those_that_miss_it, setup),
 		cmocka_unit_test_setup(test_moved, setup),
+		cmocka_unit_test_setup(test_moved_to_where_nobody_answers, setup),
+		cmocka_unit_test_setup(test_moved_after_silence, setup),
 		cmocka_unit_test_setup(test_not_offered, setup),
 		cmocka_unit_test_setup(test_offered_to_those_that_wait, setup),
 		cmocka_unit_test_setup(test_who_cannot_be_judged_is_looked_at_later, setup),

@@ -57,6 +57,29 @@ static void three_in_a_row_and_a_second(void **state)
 	assert_false(judge());
 }
 
+/* Before anybody can say that it is silent. */
+static void an_answer_that_is_late_is_a_doubt(void **state)
+{
+	const struct link_signs alive = {.alive = 1};
+
+	(void)state;
+	ask(10);
+	assert_false(probe_verdict_is_in_doubt(&verdict, now)); /* it has never answered */
+	ask_and_answer(0.1);
+	assert_false(probe_verdict_is_in_doubt(&verdict, now));
+	ask(0.12);
+	assert_false(probe_verdict_is_in_doubt(&verdict, now));
+	now += 0.01;
+	assert_true(probe_verdict_is_in_doubt(&verdict, now));
+	assert_false(judge());
+	/* Sessions get something by it. */
+	probe_verdict_sign(&verdict, &alive, 1, now);
+	assert_false(probe_verdict_is_in_doubt(&verdict, now + 0.05));
+	assert_true(probe_verdict_is_in_doubt(&verdict, now + 0.1));
+	ask_and_answer(0.1);
+	assert_false(probe_verdict_is_in_doubt(&verdict, now + 1));
+}
+
 static void requests_and_replies_are_counted(void **state)
 {
 	uint16_t late;
@@ -168,6 +191,7 @@ static void the_return_takes_longer_each_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(an_answer_that_is_late_is_a_doubt, setup),
 		cmocka_unit_test_setup(requests_and_replies_are_counted, setup),
 		cmocka_unit_test_setup(three_in_a_row_and_a_second, setup),
 		cmocka_unit_test_setup(who_has_never_answered_is_judged_if_told, setup),
