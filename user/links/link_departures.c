@@ -119,7 +119,8 @@ bool link_departures_drop(struct link_setup *setup, const struct wanted *wanted,
 			 address_is_among(&address, wanted->captive, wanted->captive_count));
 		int failed;
 
-		if (!is || link_endpoints_want(wanted, &address) || (!cut && wanted->any_link))
+		if (!is || link_endpoints_want(wanted, &address) || (!cut && wanted->any_link) ||
+		    (census->sheltered && link_departures_is_lost(wanted, &address)))
 			continue;
 		failed = mptcp_pm_delete(setup->pm, is);
 		if (cut)

@@ -263,6 +263,7 @@ static void offer_again(struct link_setup *setup, const struct wanted *wanted,
 		if (again == LINK_AGAIN_NO)
 			continue;
 		tell_again(&shall->address, again, &standing);
+		census->sheltered = census->sheltered || again == LINK_AGAIN_UNHEARD;
 		offered.flags = flags_for(shall, &standing);
 		note_flags(setup, census, offered.flags != shall->flags);
 		link_setup_note(setup, make_again(setup, is, &offered, again), "endpoint",

@@ -18,7 +18,8 @@ struct census {
 	/* Of ours, those that others have deleted, and that are wanted. */
 	union address deleted[LINK_JOURNAL_ENDPOINTS_MAX];
 	size_t deleted_count;
-	size_t room;	       /* for so many more */
+	size_t room;	/* for so many more */
+	bool sheltered; /* connections that are made to join anew have lost links' subflows alone */
 	bool meshed_otherwise; /* by now: some are not of the kind that is wanted */
 };
 

@@ -6,7 +6,7 @@
 #define FIRST_LOOK_S 2.
 #define LOOKS_MAX    5
 /* The same after the way has moved, as TCP doubles its waiting from a second on. */
-#define MOVED_LOOK_S	0.1
+#define MOVED_LOOK_S	0.05
 #define MOVED_LOOKS_MAX 5
 /* Then only for those that wait for it. */
 #define RARE_LOOK_S 300.
@@ -155,13 +155,15 @@ void link_offers_release(struct link_offers *offers, const union address *addres
 		offer->held_s = 0;
 }
 
-/* Looks soon again while somebody waits. */
+/* Looks soon again while somebody waits. A join is given the time of two looks at first. */
 static enum link_again judge_moved(struct link_offer *offer, const struct link_standing *standing,
 				   double now_s)
 {
 	const size_t unheard = offer->was_deaf ? standing->unheard : 0;
+	const size_t alone = standing->alone - (offer->was_deaf ? standing->sheltered : 0);
 	const size_t in_vain = standing->joining + unheard;
 	const bool waits = in_vain > 0 || (offer->was_deaf && standing->alone > 0);
+	const bool early = offer->moved_looks == 1 && unheard == 0;
 
 	if (!waits || offer->moved_looks == MOVED_LOOKS_MAX) {
 		offer->moved = false;
@@ -169,7 +171,7 @@ static enum link_again judge_moved(struct link_offer *offer, const struct link_s
 	} else {
 		offer->look_s = now_s + MOVED_LOOK_S * (double)(1U << offer->moved_looks++);
 	}
-	if (!waits || standing->alone > 0 ||
+	if (!waits || early || alone > 0 ||
 	    standing->missing + in_vain <= standing->users - in_vain)
 		return LINK_AGAIN_NO;
 	/* From now on they are on their way. */
@@ -192,7 +194,8 @@ enum link_again link_offers_again(struct link_offers *offers, const union addres
 		look_later(offer, now_s);
 	else
 		offer->look_s = now_s + RARE_LOOK_S;
-	if (standing->alone == 0 && (standing->waiting > 0 || standing->missing > standing->users))
+	if (again == LINK_AGAIN_NO && standing->alone == 0 &&
+	    (standing->waiting > 0 || standing->missing > standing->users))
 		return LINK_AGAIN_MISSED;
 	return again;
 }

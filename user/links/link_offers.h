@@ -74,7 +74,9 @@ enum link_again {
 };
 
 /* Whether to offer this endpoint again, which ends its subflows first: only when all that have one
- * there have another, and some need it to live, or more miss it than have it. */
+ * there have another, and some need it to live, or more miss it than have it. After
+ * LINK_AGAIN_UNHEARD that other may be on an address that is to go, which has to wait for a look.
+ */
 enum link_again link_offers_again(struct link_offers *offers, const union address *address,
 				  const struct link_standing *standing, double now_s);
 

@@ -78,6 +78,7 @@ static void add(struct link_standing *standing, const struct ports *known, const
 	bool heard = false; /* there */
 	bool on_ours = false;
 	bool on_leaving = false;
+	bool on_other_leaving = false;
 	bool elsewhere = false;
 	bool joins = false;
 	bool begun_here = false;
@@ -101,13 +102,16 @@ static void add(struct link_standing *standing, const struct ports *known, const
 		if (local->sa.sa_family == address->sa.sa_family &&
 		    address_is_among(local, ground->ours, ground->ours_count))
 			on_ours = true;
-		if (address_is_among(local, ground->leaving, ground->leaving_count))
+		if (address_is_among(local, ground->leaving, ground->leaving_count)) {
 			on_leaving = true;
-		else if (!is_here)
+			on_other_leaving = on_other_leaving || !is_here;
+		} else if (!is_here) {
 			elsewhere = true;
+		}
 	}
 	standing->users += there;
 	standing->alone += here && !elsewhere;
+	standing->sheltered += here && on_other_leaving && !elsewhere;
 	standing->stranded += joins && here && !elsewhere;
 	standing->served += here && elsewhere;
 	if (!joins || !on_ours || is_settled(known, own))
@@ -115,7 +119,7 @@ static void add(struct link_standing *standing, const struct ports *known, const
 	standing->bereft += joined_beginning && !began;
 	standing->begun += begun_here && !announces;
 	standing->joining += there && !here;
-	standing->unheard += here && elsewhere && !heard;
+	standing->unheard += here && (elsewhere || on_other_leaving) && !heard;
 	if (there)
 		return;
 	standing->missing++;

@@ -28,8 +28,9 @@ struct link_standing {
 	size_t stranded; /* of alone, those that could have another subflow */
 	size_t joining;	 /* of users, those that are on their way there, and can join */
 	size_t served; /* established there and elsewhere, so that they go on at once without it */
-	/* Of served, those by whose subflow there nothing has come for a while, and that can join.
-	 */
+	size_t sheltered; /* of alone, established on addresses that are to go, too */
+	/* Of served and sheltered, those by whose subflow there nothing has come for a while, and
+	 * that can join. */
 	size_t unheard;
 	/* Wherever they stand: those that lost the subflow they began with, and whose peer lets
 	 * others join where that went. No endpoint that is fullmesh joins them there, as the kernel

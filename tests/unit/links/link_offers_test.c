@@ -123,6 +123,14 @@ static void test_unheard(void **state)
 	/* A second subflow there. */
 	add(1, &at[DSL])->quiet_ms = 10;
 	assert_int_equal(find(DSL).unheard, 0);
+	/* Beside one that is to go. */
+	add(3, &at[DSL])->quiet_ms = 2000;
+	add(3, &at[LTE])->quiet_ms = 2000;
+	assert_int_equal(find(DSL).unheard, 1);
+	assert_int_equal(find(DSL).sheltered, 1);
+	assert_int_equal(find(DSL).alone, 1);
+	assert_int_equal(find(LTE).sheltered, 0);
+	subflow_count -= 2;
 	/* That could not join again. */
 	add(2, &at[DSL])->quiet_ms = 2000;
 	subflows[subflow_count - 1].by_peer = false;
@@ -296,9 +304,11 @@ static void test_moved(void **state)
 	link_offers_moved(&offers, &at[DSL], false, 102.5);
 	assert_true(link_offers_due(&offers, 102.5));
 	assert_again(LINK_AGAIN_MOVED, &on_their_way, 102.5);
-	assert_float_equal(link_offers_wait_s(&offers, 102.55), 0.05, 1e-6);
-	assert_again(LINK_AGAIN_NO, &on_their_way, 102.55);
-	assert_again(LINK_AGAIN_MOVED, &on_their_way, 102.65);
+	assert_float_equal(link_offers_wait_s(&offers, 102.53), 0.02, 1e-6);
+	assert_again(LINK_AGAIN_NO, &on_their_way, 102.53);
+	/* Who is near has joined by then. */
+	assert_again(LINK_AGAIN_NO, &on_their_way, 102.56);
+	assert_again(LINK_AGAIN_MOVED, &on_their_way, 102.67);
 	assert_again(LINK_AGAIN_NO, &on_their_way, 102.8);
 	assert_again(LINK_AGAIN_NO, &joined, 103.1);
 	assert_true(link_offers_wait_s(&offers, 103.1) < 0);
@@ -339,8 +349,8 @@ static void test_moved_to_where_nobody_answers(void **state)
 		last_s = now_s;
 		times++;
 	}
-	assert_int_equal(times, 6);
-	assert_true(longest_s > 1 && longest_s < 2);
+	assert_int_equal(times, 5);
+	assert_true(longest_s > 0.7 && longest_s < 1);
 	assert_true(link_offers_wait_s(&offers, 100) < 0);
 }
 
@@ -352,6 +362,8 @@ static void test_moved_after_silence(void **state)
 	const struct link_standing heard = {.users = 1, .served = 1};
 	const struct link_standing alone = {.users = 1, .alone = 1};
 	const struct link_standing joining = {.users = 1, .joining = 1};
+	const struct link_standing sheltered = {
+		.users = 1, .alone = 1, .sheltered = 1, .unheard = 1};
 
 	(void)state;
 	link_offers_added(&offers, &at[DSL], 100);
@@ -364,9 +376,13 @@ static void test_moved_after_silence(void **state)
 	assert_again(LINK_AGAIN_UNHEARD, &unheard, 120);
 	assert_int_equal(link_offers_again(&offers, &at[LTE], &alone, 120), LINK_AGAIN_NO);
 	/* The join is on its way, then there, and nothing has come by it yet. */
-	assert_again(LINK_AGAIN_NO, &joining, 120.05);
+	assert_again(LINK_AGAIN_NO, &joining, 120.06);
 	assert_again(LINK_AGAIN_NO, &unheard, 120.2);
 	assert_int_equal(link_offers_again(&offers, &at[LTE], &unheard, 120.2), LINK_AGAIN_UNHEARD);
+	/* What there is beside goes, as it is on a link that is lost. */
+	link_offers_added(&offers, &at[SAT], 100);
+	link_offers_moved(&offers, &at[SAT], true, 125);
+	assert_int_equal(link_offers_again(&offers, &at[SAT], &sheltered, 125), LINK_AGAIN_UNHEARD);
 	/* Something has come before anybody looked. */
 	link_offers_moved(&offers, &at[DSL], true, 130);
 	assert_again(LINK_AGAIN_NO, &heard, 130);
