@@ -38,7 +38,7 @@ struct link_path {
 	bool by_route;	       /* which it had a moment ago */
 	bool withdrawn;	       /* which was taken away, and none has come since */
 	bool taken;	       /* another link with the same address uses it */
-	bool deaf;	       /* works, but nothing has come by it for a while */
+	bool deaf;	       /* of a mesh: works, but nothing has come by it for a while */
 	double missing_s;      /* since when the route is missing; 0: it is not */
 };
 

@@ -374,6 +374,19 @@ bool link_probes_heard(const struct link_probes *probes, const struct link *link
 	return true;
 }
 
+bool link_probes_reach(const struct link_probes *probes, const struct link *link,
+		       enum ip_family family)
+{
+	for (size_t i = 0; i < PROBES_MAX; i++) {
+		const struct probe *probe = probes->probe[i];
+
+		if (is_at(probe, link, family) && probe->beyond && probe->verdict.known &&
+		    !probe->verdict.out)
+			return true;
+	}
+	return false;
+}
+
 uint32_t link_probes_echo_us(const struct link_probes *probes, const struct link *link)
 {
 	for (enum ip_family family = 0; family < IP_FAMILIES; family++)

@@ -43,6 +43,10 @@ bool link_probes_in_doubt(const struct link_probes *probes, const struct link *l
 bool link_probes_heard(const struct link_probes *probes, const struct link *link,
 		       enum ip_family family);
 
+/* Whether the exit has answered by this path of a mesh, as it leads now. */
+bool link_probes_reach(const struct link_probes *probes, const struct link *link,
+		       enum ip_family family);
+
 /* The links, a bit for each by link_slot(), that exits have refused, or did not answer by, since
  * the last call. */
 uint32_t link_probes_take_doubts(struct link_probes *probes);

@@ -25,7 +25,7 @@ int link_setup_apply(struct link_setup *setup, const struct net_view *view,
 void link_setup_meet(struct link_setup *setup, const struct exit_config *exits, size_t count);
 
 /* Packets from this address go another way since a moment ago, or the same again. was_deaf: nothing
- * has come by it for a while before. */
+ * has come by it for a while before, and it is known that it carries now. */
 void link_setup_moved(struct link_setup *setup, const union address *address, bool was_deaf);
 
 /* The interface was down, or lost an address, whatever it is by now: the kernel dropped routes by

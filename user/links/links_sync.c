@@ -67,21 +67,23 @@ static void find_deaf(const struct links *links, bool deaf[LINKS_MAX][IP_FAMILIE
 			deaf[i][family] = is_deaf(links, &links->links[i], family);
 }
 
-/* Until something comes back, also by another way. */
+/* Of a mesh, until something comes back, also by another way. */
 static void note_deaf(struct links *links, const bool was_deaf[LINKS_MAX][IP_FAMILIES])
 {
-	for (size_t i = 0; i < links->count; i++)
-		for (enum ip_family family = 0; family < IP_FAMILIES; family++) {
-			const struct link *link = &links->links[i];
+	for (size_t i = 0; i < links->count; i++) {
+		struct link *link = &links->links[i];
 
-			links->links[i].paths[family].deaf =
-				link->paths[family].works &&
+		for (enum ip_family family = 0; family < IP_FAMILIES; family++)
+			link->paths[family].deaf =
+				link->from.bits > 0 && link->paths[family].works &&
 				(link_probes_silent(links->probes, link, family) ||
 				 (was_deaf[i][family] &&
 				  !link_probes_heard(links->probes, link, family)));
-		}
+	}
 }
 
+/* Who stands is only made to join anew where it is known that a join arrives: a modem answers
+ * before its line is up. */
 static void note_moved(struct links *links, const struct link *before,
 		       const bool was_deaf[LINKS_MAX][IP_FAMILIES])
 {
@@ -91,8 +93,10 @@ static void note_moved(struct links *links, const struct link *before,
 		for (enum ip_family family = 0; before[i].device && family < IP_FAMILIES; family++)
 			if (link->paths[family].works && !link->paths[family].deaf &&
 			    (was_deaf[i][family] || has_moved(link, &before[i], family)))
-				link_setup_moved(links->setup, &link->paths[family].address,
-						 was_deaf[i][family]);
+				link_setup_moved(
+					links->setup, &link->paths[family].address,
+					was_deaf[i][family] &&
+						link_probes_reach(links->probes, link, family));
 	}
 }
 
