@@ -133,6 +133,28 @@ def test_swallowed_while_idle_and_back(swallowing):
     until(lambda: [state(daemon, link) for link in LINKS], lambda states: states == ["up", "up"])
 
 
+def unanswered(daemon: Hawserd) -> list[int]:
+    probes = [each["probes"] for each in daemon.ask("links")["links"]]
+    return [each["requests"] - each["replies"] for each in probes]
+
+
+def test_no_gateway_answers_while_joins_are_on_their_way(swallowing):
+    """No link is better, so no join is ended for that, and who is answered at last has joined."""
+    bed, daemon = swallowing
+    with peers.listen(bed.server, mptcp=True) as listening, \
+            bed.rules("icmp type echo-request drop; icmpv6 type echo-request drop"):
+        with bed.rules("tcp option mptcp subtype 1 drop"):
+            client, before = daemon.dial(SERVER4, peers.port_of(listening)), unanswered(daemon)
+            server = peers.accept(listening)
+            until(lambda: unanswered(daemon),
+                  lambda seen: all(now > was + 15 for now, was in zip(seen, before)))
+            # Each is judged after 3 or 4 of them; then there are looks at what is offered.
+            assert daemon.log().count("as its way has moved") < 10
+        until(lambda: daemon.session()["upstream_subflows"], lambda count: count == 2)
+        client.close()
+        server.close()
+
+
 @pytest.mark.parametrize("link", LINKS)
 def test_swallowed_during_requests(swallowing, link):
     """Short questions and answers, one at a time: none waits longer than a transfer would."""

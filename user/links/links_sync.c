@@ -91,7 +91,7 @@ static void note_moved(struct links *links, const struct link *before,
 		const struct link *link = &links->links[i];
 
 		for (enum ip_family family = 0; before[i].device && family < IP_FAMILIES; family++)
-			if (link->paths[family].works && !link->paths[family].deaf &&
+			if (!is_deaf(links, link, family) &&
 			    (was_deaf[i][family] || has_moved(link, &before[i], family)))
 				link_setup_moved(
 					links->setup, &link->paths[family].address,
