@@ -20,7 +20,7 @@ from exit_net import PORTS, exits, hello, states
 from links import LINK
 from stalls import Stalls
 from topology import LINKS, NOBODY4, SERVER4, SERVER6, far, near
-from waiting import until
+from waiting import quickest, until
 
 pytestmark = pytest.mark.mptcp
 
@@ -202,6 +202,33 @@ def test_a_quorum_of_targets(site, quorum, expected):
         if expected == "up":
             time.sleep(5)
         until(lambda: state(router, "a") == expected)
+
+
+def test_a_target_that_is_not_needed_keeps_no_dead_link(site):
+    """The other link is up without it, and in no doubt."""
+    site.exit()
+    router = site.router(address=SERVER4, more=f"""
+        link wan-a {{ device = a  probe = {far("a")[0]} }}
+        link wan-b {{ device = b  probe = {{ {far("b")[0]}, {SERVER4} }} }}""")
+
+    def probes(link: str) -> dict:
+        return next(each["probes"] for each in router.ask("links")["links"] if each["device"] == link)
+
+    def unanswered(link: str) -> int:
+        return probes(link)["requests"] - probes(link)["replies"]
+
+    def missed_until_found_out() -> int:
+        until(lambda: state(router, "a") == "up")
+        before = unanswered("a")
+        with site.bed.rules('iifname "a" icmp type echo-request drop'):
+            until(lambda: state(router, "a") == "no-answer")
+            return unanswered("a") - before
+
+    until(lambda: probes("b")["replies"] >= 3 and probes("a")["replies"] > 0)
+    with site.dead("b"):
+        until(lambda: unanswered("b") >= 6)
+        # The third tells, and another is sent then; two a second follow.
+        assert quickest(missed_until_found_out, 6, 3) < 6
 
 
 # Exits that have a name, and the way to the name server is dead.

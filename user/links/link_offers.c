@@ -2,12 +2,19 @@
 /* When an endpoint is offered to connections again, and when it may go. */
 #include "links/link_offers.h"
 
+#include <math.h>
+
 /* A join takes a round trip or two, and a SYN may be lost. The wait doubles. */
 #define FIRST_LOOK_S 2.
 #define LOOKS_MAX    5
 /* The same after the way has moved, as TCP doubles its waiting from a second on. */
 #define MOVED_LOOK_S	0.05
 #define MOVED_LOOKS_MAX 5
+/* A join that was sent is not in vain before an answer could be there and, where nobody knows how
+ * long that takes, before TCP itself sends it again. */
+#define JOIN_LATE      1.25
+#define JOIN_MIN_S     0.1
+#define JOIN_UNKNOWN_S 1.
 /* Then only for those that wait for it. */
 #define RARE_LOOK_S 300.
 /* How often to see whether a connection has found another subflow, and so much rarer with time. */
@@ -39,7 +46,18 @@ void link_offers_added(struct link_offers *offers, const union address *address,
 	struct link_offer *offer = get(offers, address);
 
 	if (offer)
-		*offer = (struct link_offer){.address = *address, .look_s = now_s + FIRST_LOOK_S};
+		*offer = (struct link_offer){.address = *address,
+					     .answer_s = offer->answer_s,
+					     .sent_s = now_s,
+					     .look_s = now_s + FIRST_LOOK_S};
+}
+
+void link_offers_answer(struct link_offers *offers, const union address *address, double answer_s)
+{
+	struct link_offer *offer = find(offers, address);
+
+	if (offer)
+		offer->answer_s = answer_s;
 }
 
 void link_offers_moved(struct link_offers *offers, const union address *address, bool was_deaf,
@@ -53,6 +71,8 @@ void link_offers_moved(struct link_offers *offers, const union address *address,
 		return;
 	/* Joins have been sent a moment ago. */
 	is_new = !offer->moved && offer->looks == 0 && offer->look_s > now_s;
+	if (!is_new)
+		offer->sent_s = 0;
 	offer->was_deaf = was_deaf || (offer->moved && offer->was_deaf);
 	offer->moved = true;
 	offer->moved_looks = 0;
@@ -155,7 +175,16 @@ void link_offers_release(struct link_offers *offers, const union address *addres
 		offer->held_s = 0;
 }
 
-/* Looks soon again while somebody waits. A join is given the time of two looks at first. */
+/* Whether joins may be answered yet. */
+static bool are_on_their_way(const struct link_offer *offer, double now_s)
+{
+	const double known_s = fmax(offer->answer_s * JOIN_LATE, JOIN_MIN_S);
+
+	return offer->sent_s > 0 &&
+	       now_s - offer->sent_s < (offer->answer_s > 0 ? known_s : JOIN_UNKNOWN_S);
+}
+
+/* Looks soon again while somebody waits. */
 static enum link_again judge_moved(struct link_offer *offer, const struct link_standing *standing,
 				   double now_s)
 {
@@ -163,7 +192,7 @@ static enum link_again judge_moved(struct link_offer *offer, const struct link_s
 	const size_t alone = standing->alone - (offer->was_deaf ? standing->sheltered : 0);
 	const size_t in_vain = standing->joining + unheard;
 	const bool waits = in_vain > 0 || (offer->was_deaf && standing->alone > 0);
-	const bool early = offer->moved_looks == 1 && unheard == 0;
+	const bool early = are_on_their_way(offer, now_s) && unheard == 0;
 
 	if (!waits || offer->moved_looks == MOVED_LOOKS_MAX) {
 		offer->moved = false;
@@ -185,17 +214,21 @@ enum link_again link_offers_again(struct link_offers *offers, const union addres
 	struct link_offer *offer = get(offers, address);
 	const bool early = offer && offer->looks < LOOKS_MAX;
 	enum link_again again = LINK_AGAIN_NO;
+	bool spared;
 
 	if (!offer || now_s < offer->look_s || (!early && standing->waiting == 0))
 		return LINK_AGAIN_NO;
+	spared = offer->moved && are_on_their_way(offer, now_s);
 	if (offer->moved)
 		again = judge_moved(offer, standing, now_s);
 	else if (early)
 		look_later(offer, now_s);
 	else
 		offer->look_s = now_s + RARE_LOOK_S;
-	if (again == LINK_AGAIN_NO && standing->alone == 0 &&
+	if (again == LINK_AGAIN_NO && !spared && standing->alone == 0 &&
 	    (standing->waiting > 0 || standing->missing > standing->users))
-		return LINK_AGAIN_MISSED;
+		again = LINK_AGAIN_MISSED;
+	if (again != LINK_AGAIN_NO)
+		offer->sent_s = now_s;
 	return again;
 }

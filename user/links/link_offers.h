@@ -17,6 +17,8 @@ struct link_offer {
 	bool moved;    /* joins that are on their way were sent by a way that was another */
 	bool was_deaf; /* and nothing came by that */
 	unsigned int moved_looks; /* since then */
+	double sent_s;		  /* when joins were last sent that may arrive; 0: none is known */
+	double answer_s;	  /* how long an answer takes; 0: not known */
 	double look_s;		  /* when to see next who misses it */
 	unsigned int looks;	  /* since it was added, or others began to need it */
 	double held_s;	    /* since when it only stays for those that have nothing else; 0: no */
@@ -34,6 +36,9 @@ struct link_offers {
 /* The endpoint was added; joins are on their way. */
 void link_offers_added(struct link_offers *offers, const union address *address, double now_s);
 void link_offers_dropped(struct link_offers *offers, const union address *address);
+
+/* How long an answer takes by the way from the address; 0: not known. */
+void link_offers_answer(struct link_offers *offers, const union address *address, double answer_s);
 
 /* The way out from the address is another since a moment ago: who has not joined yet waits for an
  * answer that may never come, and for longer each time; so does, if was_deaf, as nothing has come

@@ -312,8 +312,11 @@ void link_probes_follow(struct link_probes *probes, const struct link *links, si
 		for (size_t j = 0; j < count * IP_FAMILIES && !keep; j++)
 			keep = is_for(probes->probe[i], &links[j / IP_FAMILIES],
 				      (enum ip_family)(j % IP_FAMILIES));
-		if (keep)
+		if (keep) {
+			/* Before anybody judges. */
+			(void)read_answers(probes->probe[i], clock_monotonic_s());
 			continue;
+		}
 		close_probe(probes->probe[i]);
 		probes->probe[i] = NULL;
 	}
@@ -323,46 +326,68 @@ void link_probes_follow(struct link_probes *probes, const struct link *links, si
 	exit_reach_follow(probes->reach, links, count);
 }
 
-/* Who has ever answered through a path, and how many of them do not any more. */
-static void count_answers(const struct link_probes *probes, const struct link *link,
-			  enum ip_family family, size_t *known, size_t *out)
+/* Who has ever answered through a path, how many of them do not any more, and how many more may be
+ * about to. */
+struct answers {
+	size_t known;
+	size_t out;
+	size_t doubtful;
+};
+
+static struct answers count_at(const struct link_probes *probes, const struct link *link,
+			       enum ip_family family)
 {
-	*known = *out = 0;
+	const double now = clock_monotonic_s();
+	struct answers answers = {0};
+
 	for (size_t i = 0; i < PROBES_MAX; i++) {
 		const struct probe *probe = probes->probe[i];
 
 		if (!is_at(probe, link, family) || !probe->verdict.known)
 			continue;
-		(*known)++;
-		*out += probe->verdict.out;
+		answers.known++;
+		if (probe->verdict.out)
+			answers.out++;
+		else
+			answers.doubtful += probe_verdict_is_in_doubt(&probe->verdict, now);
 	}
+	return answers;
+}
+
+/* One that has never got an answer shares the fate of the link's other family. */
+static struct answers count_answers(const struct link_probes *probes, const struct link *link,
+				    enum ip_family family)
+{
+	const struct answers answers = count_at(probes, link, family);
+
+	return answers.known > 0 ? answers
+				 : count_at(probes, link, family == IP_V4 ? IP_V6 : IP_V4);
+}
+
+/* Of a mesh, neighbour and exit have to answer. */
+static bool are_enough(const struct link *link, const struct answers *answers, size_t answering)
+{
+	const size_t quorum = link->config.probe_quorum ? link->config.probe_quorum : 1;
+
+	return answering >=
+	       (quorum < answers->known && link->from.bits == 0 ? quorum : answers->known);
 }
 
 bool link_probes_silent(const struct link_probes *probes, const struct link *link,
 			enum ip_family family)
 {
-	size_t quorum = link->config.probe_quorum ? link->config.probe_quorum : 1;
-	size_t known;
-	size_t out;
+	const struct answers answers = count_answers(probes, link, family);
 
-	count_answers(probes, link, family, &known, &out);
-	if (known == 0)
-		count_answers(probes, link, family == IP_V4 ? IP_V6 : IP_V4, &known, &out);
-	/* Of a mesh, neighbour and exit have to answer. */
-	quorum = quorum < known && link->from.bits == 0 ? quorum : known;
-	return known - out < quorum || exit_reach_silent(probes->reach, link, family);
+	return !are_enough(link, &answers, answers.known - answers.out) ||
+	       exit_reach_silent(probes->reach, link, family);
 }
 
 bool link_probes_in_doubt(const struct link_probes *probes, const struct link *link,
 			  enum ip_family family)
 {
-	const double now = clock_monotonic_s();
+	const struct answers answers = count_answers(probes, link, family);
 
-	for (size_t i = 0; i < PROBES_MAX; i++)
-		if (is_at(probes->probe[i], link, family) &&
-		    probe_verdict_is_in_doubt(&probes->probe[i]->verdict, now))
-			return true;
-	return false;
+	return !are_enough(link, &answers, answers.known - answers.out - answers.doubtful);
 }
 
 bool link_probes_heard(const struct link_probes *probes, const struct link *link,
@@ -374,17 +399,17 @@ bool link_probes_heard(const struct link_probes *probes, const struct link *link
 	return true;
 }
 
-bool link_probes_reach(const struct link_probes *probes, const struct link *link,
-		       enum ip_family family)
+double link_probes_exit_s(const struct link_probes *probes, const struct link *link,
+			  enum ip_family family)
 {
 	for (size_t i = 0; i < PROBES_MAX; i++) {
 		const struct probe *probe = probes->probe[i];
 
 		if (is_at(probe, link, family) && probe->beyond && probe->verdict.known &&
 		    !probe->verdict.out)
-			return true;
+			return probe->verdict.rtt_s;
 	}
-	return false;
+	return 0;
 }
 
 uint32_t link_probes_echo_us(const struct link_probes *probes, const struct link *link)

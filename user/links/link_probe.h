@@ -21,8 +21,9 @@ struct link_probes *link_probes_open(struct ev_loop *loop, link_probes_changed_f
 				     void *context);
 void link_probes_close(struct link_probes *probes); /* NULL is allowed */
 
-/* Probes the paths of these links that work from now on, and no others. What is known of one whose
- * interface and addresses are as before is kept. Without CAP_NET_RAW nothing is probed. */
+/* Reads answers, and probes the paths of these links that work from now on, and no others. What is
+ * known of one whose interface and addresses are as before is kept. Without CAP_NET_RAW nothing is
+ * probed. */
 void link_probes_follow(struct link_probes *probes, const struct link *links, size_t count);
 
 /* See exit_reach_target(). */
@@ -34,7 +35,7 @@ void link_probes_target(struct link_probes *probes, const struct exit_target *ta
 bool link_probes_silent(const struct link_probes *probes, const struct link *link,
 			enum ip_family family);
 
-/* Whether it may be found so in a moment. */
+/* Whether it may be found so in a moment, as far as had been read at link_probes_follow(). */
 bool link_probes_in_doubt(const struct link_probes *probes, const struct link *link,
 			  enum ip_family family);
 
@@ -43,9 +44,9 @@ bool link_probes_in_doubt(const struct link_probes *probes, const struct link *l
 bool link_probes_heard(const struct link_probes *probes, const struct link *link,
 		       enum ip_family family);
 
-/* Whether the exit has answered by this path of a mesh, as it leads now. */
-bool link_probes_reach(const struct link_probes *probes, const struct link *link,
-		       enum ip_family family);
+/* How long the exit takes to answer by this path of a mesh, as it leads now; 0: it has not. */
+double link_probes_exit_s(const struct link_probes *probes, const struct link *link,
+			  enum ip_family family);
 
 /* The links, a bit for each by link_slot(), that exits have refused, or did not answer by, since
  * the last call. */

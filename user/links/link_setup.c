@@ -401,6 +401,11 @@ void link_setup_moved(struct link_setup *setup, const union address *address, bo
 	link_offers_moved(&setup->offers, address, was_deaf, clock_monotonic_s());
 }
 
+void link_setup_answer(struct link_setup *setup, const union address *address, double answer_s)
+{
+	link_offers_answer(&setup->offers, address, answer_s);
+}
+
 void link_setup_shaken(struct link_setup *setup, int device)
 {
 	struct wanted *last = &setup->last;

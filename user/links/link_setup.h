@@ -63,6 +63,9 @@ void link_setup_leave(struct link_setup *setup);
 /* Whether to call link_setup_apply() again to see which connections have joined. */
 bool link_setup_is_due(const struct link_setup *setup);
 
+/* How long an answer takes by the way from this address; 0: not known. */
+void link_setup_answer(struct link_setup *setup, const union address *address, double answer_s);
+
 /* How long until it is due, if that cannot wait for the next second; below 0: it can. */
 double link_setup_wait_s(const struct link_setup *setup);
 

@@ -16,7 +16,7 @@
 
 /* How long a link that is silent stays while the others are in doubt, and how often to look. */
 #define SPARED_MAX_S  1.5
-#define SPARED_LOOK_S 0.04
+#define SPARED_LOOK_S 0.03
 
 /* Where a client that goes to log in is to be led. */
 static void open_doors(const struct links *links, struct link_choices *choices)
@@ -87,16 +87,20 @@ static void note_deaf(struct links *links, const bool was_deaf[LINKS_MAX][IP_FAM
 static void note_moved(struct links *links, const struct link *before,
 		       const bool was_deaf[LINKS_MAX][IP_FAMILIES])
 {
-	for (size_t i = 0; i < links->count; i++) {
-		const struct link *link = &links->links[i];
+	for (size_t i = 0; i < links->count * IP_FAMILIES; i++) {
+		const struct link *link = &links->links[i / IP_FAMILIES];
+		const struct link *earlier = &before[i / IP_FAMILIES];
+		const enum ip_family family = (enum ip_family)(i % IP_FAMILIES);
+		const union address *address = &link->paths[family].address;
+		const bool was = was_deaf[i / IP_FAMILIES][family];
+		double exit_s;
 
-		for (enum ip_family family = 0; before[i].device && family < IP_FAMILIES; family++)
-			if (!is_deaf(links, link, family) &&
-			    (was_deaf[i][family] || has_moved(link, &before[i], family)))
-				link_setup_moved(
-					links->setup, &link->paths[family].address,
-					was_deaf[i][family] &&
-						link_probes_reach(links->probes, link, family));
+		if (!earlier->device || is_deaf(links, link, family))
+			continue;
+		exit_s = link_probes_exit_s(links->probes, link, family);
+		link_setup_answer(links->setup, address, exit_s);
+		if (was || has_moved(link, earlier, family))
+			link_setup_moved(links->setup, address, was && exit_s > 0);
 	}
 }
 
@@ -158,8 +162,8 @@ static bool find_paths(struct links *links, const struct net_view *view)
 	return again;
 }
 
-/* The first to be found silent, of several that lead by one neighbour or to one exit, is not ended
- * for the others, which are next. Those that are not in use any more are not spared. */
+/* Of a mesh, the first to be found silent, of several that lead by one neighbour or to one exit, is
+ * not ended for the others, which are next. Those that are not in use any more are not spared. */
 static bool spare(const struct links *links, const struct link *before, enum ip_family family,
 		  bool silent[LINKS_MAX][IP_FAMILIES])
 {
@@ -176,8 +180,10 @@ static bool spare(const struct links *links, const struct link *before, enum ip_
 		doubtful = true;
 	}
 	for (size_t i = 0; doubtful && i < links->count; i++) {
-		any = any || (silent[i][family] && before[i].paths[family].works);
-		silent[i][family] = silent[i][family] && !before[i].paths[family].works;
+		if (links->links[i].from.bits == 0 || !before[i].paths[family].works)
+			continue;
+		any = any || silent[i][family];
+		silent[i][family] = false;
 	}
 	return any;
 }

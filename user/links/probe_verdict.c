@@ -10,7 +10,11 @@
 /* How long a sign from the sessions holds; they are given every 0.04 s. */
 #define SIGN_S 0.15
 /* Later than that of the longest round trip of late. */
-#define LATE	1.25
+#define LATE 1.25
+/* Beyond that, as an answer may wait to be read. Of several ways that are lost at once, the first
+ * to be found out is so more than a busy path's pause between requests and this after the last
+ * one's. */
+#define LATE_S	0.01
 #define MOVED_S 1.
 /* So many requests in a row. */
 #define LOST_MIN 3
@@ -81,7 +85,7 @@ static bool is_lost(const struct probe_verdict *verdict, const struct probe_pati
 bool probe_verdict_is_in_doubt(const struct probe_verdict *verdict, double now)
 {
 	return verdict->known && verdict->lost > 0 && now - verdict->alive >= SIGN_S / 2 &&
-	       now - verdict->lost_since > verdict->rtt_s * LATE;
+	       now - verdict->lost_since > verdict->rtt_s * LATE + LATE_S;
 }
 
 bool probe_verdict_judge(struct probe_verdict *verdict, const struct probe_patience *patience,

@@ -57,7 +57,8 @@ bool probe_verdict_judge(struct probe_verdict *verdict, const struct probe_patie
 double probe_verdict_wait_s(const struct probe_verdict *verdict, double idle_s, double busy_s,
 			    double now);
 
-/* Whether an answer is late, and no session got anything either: it may be the first sign. */
+/* Whether an answer is late, and no session got anything either: it may be the first sign. Before
+ * it is lost. */
 bool probe_verdict_is_in_doubt(const struct probe_verdict *verdict, double now);
 
 bool probe_verdict_is_busy(const struct probe_verdict *verdict, double now);

@@ -299,6 +299,7 @@ static void test_moved(void **state)
 
 	(void)state;
 	link_offers_added(&offers, &at[DSL], 100);
+	link_offers_answer(&offers, &at[DSL], 0.04);
 	assert_again(LINK_AGAIN_NO, &on_their_way, 102);
 	assert_true(link_offers_wait_s(&offers, 102) < 0);
 	link_offers_moved(&offers, &at[DSL], false, 102.5);
@@ -321,6 +322,7 @@ static void test_moved(void **state)
 	assert_again(LINK_AGAIN_NO, &on_their_way, 9000);
 	/* Joins have just been sent. */
 	link_offers_added(&offers, &at[LTE], 200);
+	link_offers_answer(&offers, &at[LTE], 0.04);
 	link_offers_moved(&offers, &at[LTE], true, 200.03);
 	assert_int_equal(link_offers_again(&offers, &at[LTE], &on_their_way, 200.03),
 			 LINK_AGAIN_NO);
@@ -341,6 +343,7 @@ static void test_moved_to_where_nobody_answers(void **state)
 
 	(void)state;
 	link_offers_added(&offers, &at[DSL], 0);
+	link_offers_answer(&offers, &at[DSL], 0.04);
 	link_offers_moved(&offers, &at[DSL], false, 1);
 	for (int now_ms = 1000; now_ms < 100000; now_ms += 10) {
 		const double now_s = now_ms / 1e3;
@@ -354,6 +357,42 @@ static void test_moved_to_where_nobody_answers(void **state)
 	assert_int_equal(times, 5);
 	assert_true(longest_s > 0.7 && longest_s < 1);
 	assert_true(link_offers_wait_s(&offers, 100) < 0);
+}
+
+/* How often joins are ended and sent again, of which the first is answered after 0.5 s. */
+static int count_moved(double answer_s)
+{
+	const struct link_standing on_their_way = {.users = 1, .joining = 1};
+	const struct link_standing joined = {.users = 1};
+	int times = 0;
+
+	link_offers_added(&offers, &at[DSL], 100);
+	link_offers_answer(&offers, &at[DSL], answer_s);
+	link_offers_moved(&offers, &at[DSL], false, 110);
+	for (int now_ms = 0; now_ms < 5000; now_ms += 10)
+		times +=
+			link_offers_again(&offers, &at[DSL], now_ms < 500 ? &on_their_way : &joined,
+					  110 + now_ms / 1e3) == LINK_AGAIN_MOVED;
+	link_offers_dropped(&offers, &at[DSL]);
+	return times;
+}
+
+static void test_a_join_that_is_slow_is_not_in_vain(void **state)
+{
+	const struct link_standing some_never_join = {.users = 1, .joining = 1, .missing = 2};
+	const struct link_standing some_wait = {.users = 3, .joining = 1, .waiting = 1};
+
+	(void)state;
+	assert_int_equal(count_moved(0), 1);
+	assert_int_equal(count_moved(0.45), 1);
+	/* It was not known to take that long. */
+	assert_true(count_moved(0.04) > 1);
+	/* Nor is it ended for others. */
+	link_offers_added(&offers, &at[DSL], 200);
+	link_offers_moved(&offers, &at[DSL], false, 210);
+	assert_again(LINK_AGAIN_MOVED, &some_never_join, 210);
+	assert_again(LINK_AGAIN_NO, &some_never_join, 210.06);
+	assert_again(LINK_AGAIN_NO, &some_wait, 210.2);
 }
 
 /* All links were silent at once, or their routes gone: TCP has doubled its waiting. One link after
@@ -461,6 +500,7 @@ int main(void)
 		cmocka_unit_test_setup(test_offered_to_those_that_miss_it, setup),
 		cmocka_unit_test_setup(test_moved, setup),
 		cmocka_unit_test_setup(test_moved_to_where_nobody_answers, setup),
+		cmocka_unit_test_setup(test_a_join_that_is_slow_is_not_in_vain, setup),
 		cmocka_unit_test_setup(test_moved_after_silence, setup),
 		cmocka_unit_test_setup(test_not_offered, setup),
 		cmocka_unit_test_setup(test_offered_to_those_that_wait, setup),

@@ -69,6 +69,9 @@ static void an_answer_that_is_late_is_a_doubt(void **state)
 	assert_false(probe_verdict_is_in_doubt(&verdict, now));
 	ask(0.12);
 	assert_false(probe_verdict_is_in_doubt(&verdict, now));
+	/* An answer may wait to be read. */
+	now += 0.01;
+	assert_false(probe_verdict_is_in_doubt(&verdict, now));
 	now += 0.01;
 	assert_true(probe_verdict_is_in_doubt(&verdict, now));
 	assert_false(judge());
