@@ -414,3 +414,6 @@ def test_without_the_right(lan, interceptor, serve):
     time.sleep(1.2)
     until(lambda: is_taken(lan, server.port))
     assert not kept(daemon)["wanted"]
+    # And that no first packet is held, not that another holds them.
+    assert daemon.log().count("cannot see the packets of clients: ") == 1
+    assert "cannot see the packets of clients: Operation not permitted" in daemon.log()

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/permitted.h"
 #include "config/config.h"
 
 #define SETS 2 /* of 32 bits, as _LINUX_CAPABILITY_VERSION_3 has them */
@@ -66,17 +67,6 @@ static uint64_t bit(unsigned int number)
 	return (uint64_t)1 << number;
 }
 
-static int get_permitted(uint64_t *permitted)
-{
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[SETS] = {0};
-
-	if (syscall(SYS_capget, &header, data))
-		return -errno;
-	*permitted = data[0].permitted | (uint64_t)data[1].permitted << 32;
-	return 0;
-}
-
 static int set_all(uint64_t kept)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -102,7 +92,7 @@ int privileges_drop(const struct config *config)
 	char names[256] = "";
 	uint64_t permitted = 0;
 	uint64_t kept = 0;
-	int err = get_permitted(&permitted);
+	int err = permitted_get(&permitted);
 
 	for (size_t i = 0; i < RIGHT_COUNT; i++) {
 		if (!(permitted & bit(rights[i].number)) || !rights[i].is_needed(config))

@@ -4,11 +4,14 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_log.h>
 #include <sys/socket.h>
 
 #include <libmnl/libmnl.h>
+
+#include "base/permitted.h"
 
 /* A message has a packet and some attributes; several may come at once. */
 #define READ_BYTES    65536
@@ -48,6 +51,13 @@ static int configure(struct mnl_socket *log, uint16_t group, uint16_t type, cons
 	return n < 0 ? -errno : 0;
 }
 
+static bool has_right(void)
+{
+	uint64_t permitted;
+
+	return permitted_get(&permitted) == 0 && permitted >> CAP_NET_ADMIN & 1;
+}
+
 int nflog_open(uint16_t group, struct mnl_socket **out)
 {
 	const struct nfulnl_msg_config_cmd bind = {.command = NFULNL_CFG_CMD_BIND};
@@ -64,7 +74,7 @@ int nflog_open(uint16_t group, struct mnl_socket **out)
 	if (!err)
 		err = configure(log, group, NFULA_CFG_CMD, &bind, sizeof(bind));
 	/* Which is said to who comes second, too (nfulnl_recv_config() as in 6.18). */
-	if (err == -EPERM)
+	if (err == -EPERM && has_right())
 		err = -EBUSY;
 	if (!err)
 		err = configure(log, group, NFULA_CFG_MODE, &mode, sizeof(mode));

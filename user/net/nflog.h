@@ -9,7 +9,7 @@
 
 struct mnl_socket;
 
-/* -EBUSY: another process reads this group, or this one lacks CAP_NET_ADMIN. Other -errno: the
+/* -EBUSY: another process reads this group. -EPERM: this one lacks CAP_NET_ADMIN. Other -errno: the
  * kernel cannot. */
 int nflog_open(uint16_t group, struct mnl_socket **out);
 void nflog_close(struct mnl_socket *log); /* NULL is allowed */
