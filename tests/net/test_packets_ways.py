@@ -111,21 +111,26 @@ class Flapping:
     def __init__(self, bed) -> None:
         self.bed = bed
 
-    def come(self) -> None:
+    def come(self, last: int = 1) -> None:
+        """last: of the router's address."""
         router, client = self.bed.router, self.bed.client
         router.run("ip", "link", "add", "name", "usb", "type", "veth", "peer", "name", "usb", "netns", client.path)
-        for host, number in (router, 1), (client, 2):
+        for host, number in (router, last), (client, 2):
             host.batch("ip", [f"addr add 10.79.1.{number}/24 dev usb", "link set dev usb up"])
 
     def go(self) -> None:
         self.bed.router.run("ip", "link", "del", "dev", "usb")
 
 
+# What hawserd is told to use of it.
+FLAPPING = ('listen "usb" { address = "0.0.0.0:1080" }', 'access { allow = { "10.79.1.0/24" } }', "upstream { mptcp = off }")
+FORWARDED = "relay { tier = packets }"
+
+
 def test_an_interface_that_is_made_anew(bed, hawserd, tmp_path):
     """Its name and addresses are the same. Meanwhile the pair is to come back, for which there is no way then."""
     file = tmp_path / "hawser.conf"
-    words = 'listen "usb" { address = "0.0.0.0:1080" }', 'access { allow = { "10.79.1.0/24" } }', "upstream { mptcp = off }"
-    file.write_text("\n".join([*words, "relay { tier = packets }\n"]), "ascii")
+    file.write_text("\n".join([*FLAPPING, FORWARDED, ""]), "ascii")
     daemon, link = hawserd("-c", str(file), *STAYING, listen=False), Flapping(bed)
     link.come()
     try:
@@ -141,7 +146,7 @@ def test_an_interface_that_is_made_anew(bed, hawserd, tmp_path):
                 assert tiers(daemon) == {"packets"}
                 time.sleep(0.2)  # longer than an acknowledgement is delayed
                 link.go()
-                file.write_text("\n".join(words) + "\n", "ascii")
+                file.write_text("\n".join([*FLAPPING, ""]), "ascii")
                 reload(daemon, "configuration reloaded")
                 time.sleep(0.2)  # longer than it takes to find the quiet moment
                 link.come()
@@ -149,6 +154,28 @@ def test_an_interface_that_is_made_anew(bed, hawserd, tmp_path):
                 Stream(3).carry(client, server, MEGABYTE)
         until(daemon.active, lambda active: active == 0)
         assert daemon.errors() == {}
+    finally:
+        link.go()
+
+
+def test_an_address_that_is_gone(bed, hawserd, tmp_path):
+    """The pair waits for a way back as long as a socket waits for its peer, and is reset."""
+    file = tmp_path / "hawser.conf"
+    file.write_text("\n".join([*FLAPPING, FORWARDED, ""]), "ascii")
+    soon = "--tune", "keepalive-idle-s=2", "--tune", "keepalive-interval-s=1"
+    daemon, link = hawserd("-c", str(file), *soon, listen=False), Flapping(bed)
+    link.come()
+    try:
+        with peers.listen(bed.server) as listening, peers.connect(bed.client, "10.79.1.1", PORT) as client:
+            socks5(client, SERVER4, peers.port_of(listening))
+            with peers.accept(listening) as server:
+                take(daemon, client, server)
+                link.go()
+                link.come(3)
+                server.settimeout(60 * PATIENCE)
+                with pytest.raises(ConnectionResetError):
+                    server.recv(1)
+        until(daemon.active, lambda active: active == 0)
     finally:
         link.go()
 

@@ -149,7 +149,8 @@ bool packets_pair_thaw(struct packets_pair *pair)
 static bool pair_freeze(struct packets_pair *pair, double now_s)
 {
 	const bool silent = packets_pair_silence_s(pair) > SILENT_S;
-	const bool forced = now_s - pair->leaving_s > (pair->pressing ? PRESSING_S : PATIENT_S);
+	const bool forced = pair->wayless_s > 0 ||
+			    now_s - pair->leaving_s > (pair->pressing ? PRESSING_S : PATIENT_S);
 
 	if ((!silent && !forced && !pair_is_quiet(pair)) ||
 	    !packets_pair_change(pair, HAWSER_PACKETS_TAKEN, HAWSER_PACKETS_FROZEN))
@@ -174,13 +175,24 @@ static void pair_look_again(struct packets_pair *pair, double first_s)
 	poller_start(pair->poller, &pair->leaving, first_s, pair_look_at_leaving, pair);
 }
 
+/* Interfaces go and come back, as do routes. A socket waits for that as well, and as long. */
+static bool pair_waits_for_way(struct packets_pair *pair, double now_s)
+{
+	if (packets_way_is_known(pair->worker, pair->ends, pair->shared)) {
+		pair->wayless_s = 0;
+		return false;
+	}
+	if (pair->wayless_s == 0)
+		pair->wayless_s = now_s;
+	return now_s - pair->wayless_s < tcp_seat_patience_s(pair->ends[UP].fd);
+}
+
 static void pair_look_at_leaving(void *owner)
 {
 	struct packets_pair *pair = owner;
 	const double now_s = clock_monotonic_s();
 
-	/* Interfaces go and come back, as do routes; a socket waits for that as well. */
-	if (!packets_way_is_known(pair->worker, pair->ends, pair->shared))
+	if (pair_waits_for_way(pair, now_s))
 		return;
 	if (pair->frozen_s > 0 ? now_s - pair->frozen_s < STILL_S : !pair_freeze(pair, now_s)) {
 		/* That will be told. */
@@ -201,6 +213,7 @@ void packets_pair_leave(struct packets_pair *pair)
 		return;
 	pair_hold(pair, true);
 	pair->leaving_s = clock_monotonic_s();
+	pair->wayless_s = 0;
 	if (!pair->silence.poller)
 		packets_pair_listen(pair);
 	pair_look_again(pair, LOOK_S);

@@ -24,6 +24,7 @@ struct packets_pair {
 	bool answered;	   /* one has, since the reset */
 	bool pressing;	   /* what is on its way will not arrive */
 	double leaving_s;  /* since when it is to come back */
+	double wayless_s;  /* since when there is no way back; 0: there is, as far as is known */
 	double frozen_s;   /* since when nothing is forwarded; 0: it is */
 	double followed_s; /* when the way was last looked up */
 	unsigned int vain; /* how often it was the same since both peers were seen */

@@ -32,13 +32,13 @@ static int repair_set(int fd, int option, int value)
 	return number_set(fd, IPPROTO_TCP, option, value);
 }
 
-static bool switch_get(int fd, int level, int option)
+static int number_get(int fd, int level, int option)
 {
 	int value = 0;
 	socklen_t len = sizeof(value);
 
 	getsockopt(fd, level, option, &value, &len);
-	return value != 0;
+	return value;
 }
 
 static int segment_get(int fd, struct tcp_seat *seat)
@@ -77,10 +77,10 @@ int tcp_seat_read(int fd, struct tcp_seat *seat)
 	seat->ecn = info.tcpi_options & TCPI_OPT_ECN;
 	seat->own_scale = info.tcpi_rcv_wscale;
 	seat->peer_scale = info.tcpi_snd_wscale;
-	seat->reuse = switch_get(fd, SOL_SOCKET, SO_REUSEADDR);
+	seat->reuse = number_get(fd, SOL_SOCKET, SO_REUSEADDR);
 	/* Of a socket of IPv6 it is the same one. */
-	seat->transparent = switch_get(fd, IPPROTO_IP, IP_TRANSPARENT);
-	seat->alive = switch_get(fd, SOL_SOCKET, SO_KEEPALIVE);
+	seat->transparent = number_get(fd, IPPROTO_IP, IP_TRANSPARENT);
+	seat->alive = number_get(fd, SOL_SOCKET, SO_KEEPALIVE);
 	return segment_get(fd, seat);
 }
 
@@ -184,6 +184,13 @@ int tcp_seat_wake(int fd, const struct tcp_seat *seat)
 	number_set(fd, SOL_SOCKET, SO_REUSEADDR, seat->reuse);
 	number_set(fd, SOL_SOCKET, SO_KEEPALIVE, seat->alive);
 	return err;
+}
+
+double tcp_seat_patience_s(int fd)
+{
+	return (double)number_get(fd, IPPROTO_TCP, TCP_KEEPIDLE) +
+	       (double)number_get(fd, IPPROTO_TCP, TCP_KEEPCNT) *
+		       (double)number_get(fd, IPPROTO_TCP, TCP_KEEPINTVL);
 }
 
 int tcp_seat_clock(int fd, uint32_t *stamp)

@@ -50,6 +50,9 @@ int tcp_seat_resume(int fd, const struct tcp_seat *seat, const struct tcp_place 
  * above. */
 int tcp_seat_wake(int fd, const struct tcp_seat *seat);
 
+/* After how many seconds of silence keepalives would find its peer dead. */
+double tcp_seat_patience_s(int fd);
+
 /* Of our time stamps on this socket now. 0 or -errno. */
 int tcp_seat_clock(int fd, uint32_t *stamp);
 

@@ -21,6 +21,8 @@
 #define UP_DELTA   1000U
 #define DOWN_DELTA 2000U
 
+#define SOCKET_PATIENCE_S 150
+
 /* What the program and the kernel do. */
 static struct hawser_packets_pair shared;
 static void *pair_owner; /* of the slot */
@@ -193,6 +195,13 @@ int __wrap_tcp_seat_wake(int fd, const struct tcp_seat *seat)
 	(void)fd;
 	(void)seat;
 	return 0;
+}
+
+double __wrap_tcp_seat_patience_s(int fd);
+double __wrap_tcp_seat_patience_s(int fd)
+{
+	(void)fd;
+	return SOCKET_PATIENCE_S;
 }
 
 int __wrap_tcp_seat_clock(int fd, uint32_t *stamp);

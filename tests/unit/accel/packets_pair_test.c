@@ -128,6 +128,30 @@ static void without_a_way_it_stays(void **state)
 	assert_places(700, 0);
 }
 
+/* As when the interface has another address since. */
+static void without_a_way_not_for_ever(void **state)
+{
+	(void)state;
+	way_is_known = false;
+	packets_pair_leave(pair);
+	pass(0);
+	pass(SOCKET_PATIENCE_S - 1);
+	assert_int_equal(told_count, 0);
+	pass(2);
+	pass(2);
+	assert_int_equal(told_count, 1);
+	assert_int_not_equal(state_get(), HAWSER_PACKETS_TAKEN);
+}
+
+/* What is on its way then never arrives. */
+static void without_a_way_nor_a_moment(void **state)
+{
+	(void)state;
+	carry(UP, 700, 100);
+	shared.legs[UP].end += 100;
+	without_a_way_not_for_ever(state);
+}
+
 static void a_peer_that_heeds_no_window(void **state)
 {
 	(void)state;
@@ -299,6 +323,8 @@ int main(void)
 		TEST(who_cannot_wait, taken_setup),
 		TEST(fragments, taken_setup),
 		TEST(without_a_way_it_stays, taken_setup),
+		TEST(without_a_way_not_for_ever, taken_setup),
+		TEST(without_a_way_nor_a_moment, taken_setup),
 		TEST(a_peer_that_heeds_no_window, taken_setup),
 		TEST(another_lets_go_of_it, setup),
 		TEST(another_lets_go_of_it_once_taken, setup),
