@@ -153,6 +153,8 @@ $(BUILD)/unit/accel/packets_pair_test: ALL_LDFLAGS += $(addprefix -Xlinker --wra
 	packets_enter packets_leave packets_untrack packets_ends_are_clear packets_tell_too_big \
 	packets_read_events packets_way_look packets_way_is_known packets_way_rest packets_way_follow tcp_seat_rest tcp_seat_resume \
 	tcp_seat_wake tcp_seat_clock tcp_seat_patience_s clock_monotonic_s poller_start poller_stop)
+$(BUILD)/unit/accel/packets_device_test: ALL_LDFLAGS += $(addprefix -Xlinker --wrap=,tc_hook_probe \
+	tc_hook_look tc_hook_attach tc_hook_detach if_indextoname ioctl)
 $(BUILD)/unit/accel/packets_way_test: ALL_LDFLAGS += -Wl,--wrap=packets_device_to,--wrap=packets_attend,--wrap=getsockopt
 $(BUILD)/unit/accel/sockmap_pair_test: ALL_LDFLAGS += $(addprefix -Xlinker --wrap=,sockmap_flow_prepare \
 	sockmap_flow_enter sockmap_flow_top_up sockmap_flow_redirected sockmap_flow_segments \

@@ -157,6 +157,12 @@ int packets_devices_attend(struct packets_devices *devices, int ifindex)
 	return err;
 }
 
+/* Or its number is that of an interface of another kind by now. What else fails may pass. */
+static bool is_gone(int err)
+{
+	return err == -ENODEV || err == -ENXIO || err == -EOPNOTSUPP;
+}
+
 void packets_devices_tend(struct packets_devices *devices)
 {
 	size_t kept = 0;
@@ -168,14 +174,13 @@ void packets_devices_tend(struct packets_devices *devices)
 				       (unsigned int)device->ifindex, program_of(devices, device));
 
 		if (err == 0) {
-			/* Its number may be another one's by now. */
-			if (device_attach(devices, device))
-				continue;
-			log_warning("packets: the program was taken off interface %d, and is there "
-				    "again",
-				    device->ifindex);
+			err = device_attach(devices, device);
+			if (err == 0)
+				log_warning("packets: the program was taken off interface %d, and "
+					    "is there again",
+					    device->ifindex);
 		}
-		if (err != -ENODEV)
+		if (!is_gone(err))
 			devices->list[kept++] = *device;
 	}
 	devices->count = kept;

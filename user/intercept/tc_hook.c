@@ -223,10 +223,11 @@ static int clsact_look(const struct tc_program *which, unsigned int ifindex, int
 {
 	const struct bpf_tc_hook hook = ingress_of(ifindex);
 	struct bpf_tc_opts seen = our_filter(which);
+	const int err = bpf_tc_query(&hook, &seen);
 
-	/* Where there is no such qdisc it is another error. */
-	if (bpf_tc_query(&hook, &seen))
-		return 0;
+	/* EINVAL: there is no such qdisc, or no such priority. */
+	if (err)
+		return err == -ENOENT || err == -EINVAL ? 0 : err;
 	return seen.prog_id == id_of(program) ? 1 : -EBUSY;
 }
 
