@@ -43,8 +43,8 @@ _Static_assert(sizeof(struct hawser_steer_destination) == 24, "shared with the p
 
 /* Of the map lan, by ifindex. */
 struct hawser_steer_lan {
-	__u32 has_mac;	 /* Ethernet */
-	__u32 own_qdisc; /* clsact was made by us */
+	__u32 has_mac; /* Ethernet */
+	__u32 unused;  /* own_qdisc of 2026: the size is that of maps in force */
 };
 _Static_assert(sizeof(struct hawser_steer_lan) == 8, "shared with the program");
 

@@ -54,10 +54,24 @@ def test_not_where_addresses_change(lan, interceptor):
     daemon.await_end()
 
 
+@pytest.fixture(params=["nobody's", "somebody's"])
+def clsact(request, lan):
+    """Whose qdisc both programs hang on, before tcx. Somebody's stays, though it has no filters."""
+    if request.param == "nobody's":
+        yield
+        return
+    lan.router.run("tc", "qdisc", "add", "dev", "lan", "clsact")
+    try:
+        yield
+        assert "clsact" in lan.router.run("tc", "qdisc", "show", "dev", "lan")
+    finally:
+        lan.router.run("tc", "qdisc", "del", "dev", "lan", "clsact")
+
+
 @pytest.mark.parametrize("last", ["rules", "hawserd"])
-@pytest.mark.usefixtures("old_kernel")
+@pytest.mark.usefixtures("old_kernel", "clsact")
 def test_the_last_of_two_on_an_interface(lan, interceptor, last):
-    """Before tcx both programs hang on one qdisc, which is gone in the end: interceptor() looks."""
+    """Before tcx both programs hang on one qdisc, which is as before in the end: interceptor() looks."""
     daemon = interceptor("bpf", *ALWAYS)
     daemon.up()
     with peers.listen(lan.server, SERVERS[4]) as listening, \

@@ -27,7 +27,6 @@ const struct tc_program packets_bare = {.name = "hawser_packets3", .priority = T
 struct device {
 	int ifindex;
 	bool bare;
-	bool made_qdisc;
 };
 
 struct packets_devices {
@@ -70,7 +69,7 @@ void packets_devices_close(struct packets_devices *devices)
 		const struct device *device = &devices->list[i];
 
 		(void)tc_hook_detach(devices->hook, place_of(device), (unsigned int)device->ifindex,
-				     program_of(devices, device), device->made_qdisc);
+				     program_of(devices, device));
 	}
 	pthread_mutex_destroy(&devices->lock);
 	free(devices->list);
@@ -108,24 +107,12 @@ static int device_is_bare(int ifindex)
 static int device_attach(const struct packets_devices *devices, struct device *device)
 {
 	const int bare = device_is_bare(device->ifindex);
-	const unsigned int ifindex = (unsigned int)device->ifindex;
-	const bool made = device->made_qdisc;
-	int before;
-	int err;
 
 	if (bare < 0)
 		return bare;
 	device->bare = bare;
-	before = devices->hook == STEER_CLSACT
-			 ? tc_hook_find(devices->hook, place_of(device), ifindex)
-			 : -ENOENT;
-	if (before >= 0)
-		close(before);
-	err = tc_hook_attach(devices->hook, place_of(device), ifindex, program_of(devices, device),
-			     -1, &device->made_qdisc);
-	/* It takes the place of another one, which leaves the qdisc that was made for it. */
-	device->made_qdisc |= made || before != -ENOENT;
-	return err;
+	return tc_hook_attach(devices->hook, place_of(device), (unsigned int)device->ifindex,
+			      program_of(devices, device), -ENOENT);
 }
 
 static int device_add(struct packets_devices *devices, int ifindex)

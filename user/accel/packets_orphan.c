@@ -188,7 +188,7 @@ static void orphans_on_second(struct ev_loop *loop, ev_timer *timer, int events)
 		log_info("packets: what an earlier hawserd left on interface %u is over",
 			 orphan->ifindex);
 		(void)tc_hook_detach(tc_hook_probe(), orphan->which, orphan->ifindex,
-				     orphan->program, false);
+				     orphan->program);
 		*link = orphan->next;
 		orphan_close(orphan);
 	}

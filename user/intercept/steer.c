@@ -18,7 +18,6 @@
 #include "hawser_steer.h"
 #include "intercept/nft_rules.h"
 #include "intercept/steer_load.h"
-#include "intercept/steer_maps.h"
 #include "intercept/tc_hook.h"
 #include "steer.skel.h"
 
@@ -51,19 +50,6 @@ static bool has_mac(const char *name)
 	return yes;
 }
 
-/* Whether clsact is there because of the program in this place. */
-static bool made_qdisc(int program, unsigned int ifindex)
-{
-	struct hawser_steer_lan lan = {0};
-	struct steer_maps maps;
-
-	if (steer_maps_open(&maps, program))
-		return false;
-	(void)bpf_map_lookup_elem(maps.fds[STEER_MAP_LAN], &ifindex, &lan);
-	steer_maps_close(&maps);
-	return lan.own_qdisc;
-}
-
 /* Fills places, of which there is room for all of lan, with those that exist. Returns how many. */
 static size_t find_places(enum tc_hook hook, struct json_object *lan, struct place *places)
 {
@@ -80,8 +66,6 @@ static size_t find_places(enum tc_hook hook, struct json_object *lan, struct pla
 			continue;
 		place.replaced = tc_hook_find(hook, &tc_steer, place.ifindex);
 		place.lan.has_mac = has_mac(name);
-		place.lan.own_qdisc =
-			place.replaced >= 0 && made_qdisc(place.replaced, place.ifindex);
 		places[count++] = place;
 	}
 	return count;
@@ -95,30 +79,20 @@ static int tell_place(const struct steer_bpf *skeleton, const struct place *plac
 		       : 0;
 }
 
-static int attach(enum tc_hook hook, const struct steer_bpf *skeleton, struct place *place)
+static int attach(enum tc_hook hook, const struct steer_bpf *skeleton, const struct place *place)
 {
-	bool made;
-	int err = tc_hook_attach(hook, &tc_steer, place->ifindex,
-				 bpf_program__fd(skeleton->progs.hawser_steer), place->replaced,
-				 &made);
-
-	if (err || !made)
-		return err;
-	place->lan.own_qdisc = 1;
-	return tell_place(skeleton, place);
+	return tc_hook_attach(hook, &tc_steer, place->ifindex,
+			      bpf_program__fd(skeleton->progs.hawser_steer), place->replaced);
 }
 
 static void undo(enum tc_hook hook, const struct steer_bpf *skeleton, const struct place *place)
 {
 	const int program = bpf_program__fd(skeleton->progs.hawser_steer);
-	bool made;
 
 	if (place->replaced >= 0)
-		(void)tc_hook_attach(hook, &tc_steer, place->ifindex, place->replaced, program,
-				     &made);
+		(void)tc_hook_attach(hook, &tc_steer, place->ifindex, place->replaced, program);
 	else
-		(void)tc_hook_detach(hook, &tc_steer, place->ifindex, program,
-				     place->lan.own_qdisc);
+		(void)tc_hook_detach(hook, &tc_steer, place->ifindex, program);
 }
 
 static int attach_all(enum tc_hook hook, const struct steer_bpf *skeleton, struct place *places,
@@ -164,8 +138,7 @@ static int detach_others(enum tc_hook hook, const struct place *places, size_t c
 			err = program;
 			break;
 		}
-		err = tc_hook_detach(hook, &tc_steer, i->if_index, program,
-				     made_qdisc(program, i->if_index));
+		err = tc_hook_detach(hook, &tc_steer, i->if_index, program);
 		close(program);
 	}
 	if (all)

@@ -107,7 +107,6 @@ static bool was_caught(const struct trial *trial)
 static int try_it(struct trial *trial)
 {
 	struct sockaddr_in address;
-	bool made;
 	int err = loopback_up();
 
 	if (!err)
@@ -117,7 +116,7 @@ static int try_it(struct trial *trial)
 	if (!err)
 		err = tc_hook_attach(tc_hook_probe(), &tc_steer, LOOPBACK,
 				     bpf_program__fd(trial->skeleton->progs.hawser_steer_try),
-				     -ENOENT, &made);
+				     -ENOENT);
 	if (err)
 		return err;
 	address.sin_port = htons(ELSEWHERE);

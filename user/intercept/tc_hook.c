@@ -19,7 +19,9 @@
 #define TCX_INGRESS ((enum bpf_attach_type)46)
 #define TCX_MAX	    64 /* programs on one interface, as the kernel has it */
 
-#define FILTER_HANDLE 1
+/* Of a filter: whether clsact was made for it, or for ours beside it. As it lasts as long as the
+ * filter, it needs no process that remembers, and no right but to ask. */
+enum handle { HANDLE_GUEST = 1, HANDLE_OWN };
 
 #define ANSWER_BYTES 8192
 #define LOOPBACK     1 /* ifindex, in every namespace */
@@ -84,24 +86,42 @@ static struct bpf_tc_hook ingress_of(unsigned int ifindex)
 	return hook;
 }
 
-static struct bpf_tc_opts our_filter(const struct tc_program *which)
+/* In place: libbpf refuses what has anything in the padding, which a copy may lose. */
+static void filter_name(struct bpf_tc_opts *opts, enum tc_priority priority, enum handle handle)
 {
-	struct bpf_tc_opts opts;
+	memset(opts, 0, sizeof(*opts));
+	opts->sz = sizeof(*opts);
+	opts->handle = handle;
+	opts->priority = priority;
+}
 
-	memset(&opts, 0, sizeof(opts));
-	opts.sz = sizeof(opts);
-	opts.handle = FILTER_HANDLE;
-	opts.priority = which->priority;
-	return opts;
+/* The kernel's word for no such qdisc or priority is EINVAL. */
+static bool means_none(int err)
+{
+	return err == -ENOENT || err == -EINVAL;
+}
+
+/* The filter of this priority, with either handle. 0 or -errno, of which means_none() knows. */
+static int clsact_query(const struct bpf_tc_hook *hook, enum tc_priority priority,
+			struct bpf_tc_opts *seen)
+{
+	int err;
+
+	filter_name(seen, priority, HANDLE_OWN);
+	err = bpf_tc_query(hook, seen);
+	if (!means_none(err))
+		return err;
+	filter_name(seen, priority, HANDLE_GUEST);
+	return bpf_tc_query(hook, seen);
 }
 
 static int clsact_find(const struct tc_program *which, unsigned int ifindex)
 {
 	const struct bpf_tc_hook hook = ingress_of(ifindex);
-	struct bpf_tc_opts opts = our_filter(which);
+	struct bpf_tc_opts seen;
 
-	/* Where there is no such qdisc it is another error. */
-	return bpf_tc_query(&hook, &opts) ? -ENOENT : open_ours(which, opts.prog_id);
+	return clsact_query(&hook, which->priority, &seen) ? -ENOENT
+							   : open_ours(which, seen.prog_id);
 }
 
 int tc_hook_find(enum tc_hook hook, const struct tc_program *which, unsigned int ifindex)
@@ -178,28 +198,31 @@ static int count_filters(unsigned int ifindex, __u32 minor)
 	return count;
 }
 
-/* Whether another program of ours is there. If it goes first, it leaves the qdisc that it made. */
-static bool clsact_is_shared(const struct bpf_tc_hook *hook, const struct tc_program *which)
+/* For a filter on a clsact that was there before. */
+static enum handle clsact_handle(const struct bpf_tc_hook *hook, enum tc_priority priority)
 {
-	const struct tc_program other = {.priority = which->priority == TC_PRIORITY_STEER
-							     ? TC_PRIORITY_PACKETS
-							     : TC_PRIORITY_STEER};
-	struct bpf_tc_opts opts = our_filter(&other);
+	const enum tc_priority other =
+		priority == TC_PRIORITY_STEER ? TC_PRIORITY_PACKETS : TC_PRIORITY_STEER;
+	struct bpf_tc_opts seen;
 
-	return bpf_tc_query(hook, &opts) == 0;
+	/* That in its place keeps its handle, so that it is replaced; what was made for another is
+	 * for the last of them to take off. */
+	if (clsact_query(hook, priority, &seen) == 0 || clsact_query(hook, other, &seen) == 0)
+		return (enum handle)seen.handle;
+	return HANDLE_GUEST;
 }
 
-static int clsact_attach(const struct tc_program *which, unsigned int ifindex, int program,
-			 bool *made_qdisc)
+static int clsact_attach(const struct tc_program *which, unsigned int ifindex, int program)
 {
 	struct bpf_tc_hook hook = ingress_of(ifindex);
-	struct bpf_tc_opts opts = our_filter(which);
+	struct bpf_tc_opts opts;
 	int err = bpf_tc_hook_create(&hook);
 	const bool made = !err;
 
 	if (err && err != -EEXIST)
 		return err;
-	*made_qdisc = made || clsact_is_shared(&hook, which);
+	filter_name(&opts, which->priority,
+		    made ? HANDLE_OWN : clsact_handle(&hook, which->priority));
 	opts.prog_fd = program;
 	opts.flags = BPF_TC_F_REPLACE;
 	err = bpf_tc_attach(&hook, &opts);
@@ -219,16 +242,16 @@ static __u32 id_of(int program)
 	return bpf_obj_get_info_by_fd(program, &info, &len) ? 0 : info.id;
 }
 
-static int clsact_look(const struct tc_program *which, unsigned int ifindex, int program)
+/* Fills seen when it is 1. */
+static int clsact_look(const struct tc_program *which, unsigned int ifindex, int program,
+		       struct bpf_tc_opts *seen)
 {
 	const struct bpf_tc_hook hook = ingress_of(ifindex);
-	struct bpf_tc_opts seen = our_filter(which);
-	const int err = bpf_tc_query(&hook, &seen);
+	const int err = clsact_query(&hook, which->priority, seen);
 
-	/* EINVAL: there is no such qdisc, or no such priority. */
 	if (err)
-		return err == -ENOENT || err == -EINVAL ? 0 : err;
-	return seen.prog_id == id_of(program) ? 1 : -EBUSY;
+		return means_none(err) ? 0 : err;
+	return seen->prog_id == id_of(program) ? 1 : -EBUSY;
 }
 
 static int tcx_look(unsigned int ifindex, int program)
@@ -247,18 +270,24 @@ static int tcx_look(unsigned int ifindex, int program)
 int tc_hook_look(enum tc_hook hook, const struct tc_program *which, unsigned int ifindex,
 		 int program)
 {
+	struct bpf_tc_opts seen;
+
 	return hook == STEER_TCX ? tcx_look(ifindex, program)
-				 : clsact_look(which, ifindex, program);
+				 : clsact_look(which, ifindex, program, &seen);
 }
 
-static int clsact_detach(const struct tc_program *which, unsigned int ifindex, int program,
-			 bool own_qdisc)
+static int clsact_detach(const struct tc_program *which, unsigned int ifindex, int program)
 {
 	struct bpf_tc_hook hook = ingress_of(ifindex);
-	const struct bpf_tc_opts opts = our_filter(which);
-	int err = clsact_look(which, ifindex, program) == 1 ? bpf_tc_detach(&hook, &opts) : -ENOENT;
+	struct bpf_tc_opts seen;
+	struct bpf_tc_opts opts;
+	int err;
 
-	if (err || !own_qdisc || count_filters(ifindex, TC_H_MIN_INGRESS) != 0 ||
+	if (clsact_look(which, ifindex, program, &seen) != 1)
+		return -ENOENT;
+	filter_name(&opts, which->priority, (enum handle)seen.handle);
+	err = bpf_tc_detach(&hook, &opts);
+	if (err || opts.handle != HANDLE_OWN || count_filters(ifindex, TC_H_MIN_INGRESS) != 0 ||
 	    count_filters(ifindex, TC_H_MIN_EGRESS) != 0)
 		return err;
 	hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
@@ -277,16 +306,15 @@ static int tcx_attach(unsigned int ifindex, int program, int replaced)
 }
 
 int tc_hook_attach(enum tc_hook hook, const struct tc_program *which, unsigned int ifindex,
-		   int program, int replaced, bool *made_qdisc)
+		   int program, int replaced)
 {
-	*made_qdisc = false;
 	return hook == STEER_TCX ? tcx_attach(ifindex, program, replaced)
-				 : clsact_attach(which, ifindex, program, made_qdisc);
+				 : clsact_attach(which, ifindex, program);
 }
 
 int tc_hook_detach(enum tc_hook hook, const struct tc_program *which, unsigned int ifindex,
-		   int program, bool own_qdisc)
+		   int program)
 {
 	return hook == STEER_TCX ? bpf_prog_detach2(program, (int)ifindex, TCX_INGRESS)
-				 : clsact_detach(which, ifindex, program, own_qdisc);
+				 : clsact_detach(which, ifindex, program);
 }

@@ -32,19 +32,19 @@ int tc_hook_find_nth(enum tc_hook hook, const struct tc_program *which, unsigned
 		     unsigned int nth);
 
 /* Puts program in the place of replaced, which is what tc_hook_find() returned, or, when that is
- * negative, beside what there is; in one step. Sets made_qdisc if it had to make clsact. 0 or
- * -errno. */
+ * negative, beside what there is; in one step. Makes clsact if need be. 0 or -errno. */
 int tc_hook_attach(enum tc_hook hook, const struct tc_program *which, unsigned int ifindex,
-		   int program, int replaced, bool *made_qdisc);
+		   int program, int replaced);
 
 /* 1: this very program is there; 0: it is not, and nothing is in its place; -EBUSY: another one of
  * that priority is, by clsact; or another -errno. */
 int tc_hook_look(enum tc_hook hook, const struct tc_program *which, unsigned int ifindex,
 		 int program);
 
-/* own_qdisc: clsact goes, too, unless somebody else has a filter there by now. 0 or -errno. */
+/* With the last of ours goes a clsact that was made for them, unless somebody else has a filter
+ * there by now. 0 or -errno. */
 int tc_hook_detach(enum tc_hook hook, const struct tc_program *which, unsigned int ifindex,
-		   int program, bool own_qdisc);
+		   int program);
 
 /* Of our program on any interface: as tc_hook_find(). */
 int tc_hook_find_any(enum tc_hook hook, const struct tc_program *which);

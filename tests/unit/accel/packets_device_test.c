@@ -43,30 +43,28 @@ int __wrap_tc_hook_look(enum tc_hook hook, const struct tc_program *which, unsig
 }
 
 int __wrap_tc_hook_attach(enum tc_hook hook, const struct tc_program *which, unsigned int ifindex,
-			  int program, int replaced, bool *made_qdisc);
+			  int program, int replaced);
 int __wrap_tc_hook_attach(enum tc_hook hook, const struct tc_program *which, unsigned int ifindex,
-			  int program, int replaced, bool *made_qdisc)
+			  int program, int replaced)
 {
 	(void)hook;
 	(void)which;
 	(void)program;
 	(void)replaced;
-	*made_qdisc = false;
 	assert_int_equal(ifindex, DEVICE);
 	attached++;
 	return attach_err;
 }
 
 int __wrap_tc_hook_detach(enum tc_hook hook, const struct tc_program *which, unsigned int ifindex,
-			  int program, bool own_qdisc);
+			  int program);
 int __wrap_tc_hook_detach(enum tc_hook hook, const struct tc_program *which, unsigned int ifindex,
-			  int program, bool own_qdisc)
+			  int program)
 {
 	(void)hook;
 	(void)which;
 	(void)ifindex;
 	(void)program;
-	(void)own_qdisc;
 	return 0;
 }
 
