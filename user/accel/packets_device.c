@@ -24,9 +24,19 @@ const struct tc_program packets_bare = {.name = "hawser_packets3", .priority = T
 /* From 5.14 on ARPHRD_RAWIP is in the header, too. */
 #define ARPHRD_RAWIP_NUMBER 519
 
+/* Looks in turn that do not find the program until it is put back: who took it off may be about to
+ * put something of theirs there. Each time it is taken off again they become twice as many, until
+ * it has stayed for a while. */
+#define MISSED_FIRST 2
+#define MISSED_MAX   512
+#define STAYED	     60
+
 struct device {
 	int ifindex;
 	bool bare;
+	unsigned int missed;   /* looks in turn */
+	unsigned int patience; /* so many until it is put back */
+	unsigned int stayed;   /* looks that found it since */
 };
 
 struct packets_devices {
@@ -117,7 +127,7 @@ static int device_attach(const struct packets_devices *devices, struct device *d
 
 static int device_add(struct packets_devices *devices, int ifindex)
 {
-	struct device device = {.ifindex = ifindex};
+	struct device device = {.ifindex = ifindex, .patience = MISSED_FIRST};
 	struct device *list = realloc(devices->list, (devices->count + 1) * sizeof(*list));
 	int err;
 
@@ -150,6 +160,32 @@ static bool is_gone(int err)
 	return err == -ENODEV || err == -ENXIO || err == -EOPNOTSUPP;
 }
 
+/* Whether the program is there, or will be: 0 or 1, or -errno. */
+static int device_tend(const struct packets_devices *devices, struct device *device)
+{
+	int err = tc_hook_look(devices->hook, place_of(device), (unsigned int)device->ifindex,
+			       program_of(devices, device));
+
+	if (err == 1) {
+		device->missed = 0;
+		if (++device->stayed >= STAYED)
+			device->patience = MISSED_FIRST;
+	}
+	if (err != 0 || ++device->missed < device->patience)
+		return err;
+	err = device_attach(devices, device);
+	if (err)
+		return err;
+	if (device->patience == MISSED_FIRST)
+		log_warning("packets: the program was taken off interface %d, and is there again",
+			    device->ifindex);
+	device->missed = 0;
+	device->stayed = 0;
+	if (device->patience < MISSED_MAX)
+		device->patience *= 2;
+	return 0;
+}
+
 void packets_devices_tend(struct packets_devices *devices)
 {
 	size_t kept = 0;
@@ -157,17 +193,8 @@ void packets_devices_tend(struct packets_devices *devices)
 	pthread_mutex_lock(&devices->lock);
 	for (size_t i = 0; i < devices->count; i++) {
 		struct device *device = &devices->list[i];
-		int err = tc_hook_look(devices->hook, place_of(device),
-				       (unsigned int)device->ifindex, program_of(devices, device));
 
-		if (err == 0) {
-			err = device_attach(devices, device);
-			if (err == 0)
-				log_warning("packets: the program was taken off interface %d, and "
-					    "is there again",
-					    device->ifindex);
-		}
-		if (!is_gone(err))
+		if (!is_gone(device_tend(devices, device)))
 			devices->list[kept++] = *device;
 	}
 	devices->count = kept;

@@ -21,8 +21,9 @@ void packets_devices_close(struct packets_devices *devices);
  */
 int packets_devices_attend(struct packets_devices *devices, int ifindex);
 
-/* Any thread, once a second: puts it back where somebody has taken it off, unless another program
- * is in its place, and forgets devices that are gone. */
+/* Any thread, once a second: puts it back where it was taken off and is missing at the next look as
+ * well, unless another program is in its place; ever more rarely where that happens again and
+ * again. Forgets devices that are gone. */
 void packets_devices_tend(struct packets_devices *devices);
 
 #endif

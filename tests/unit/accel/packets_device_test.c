@@ -152,11 +152,40 @@ static void who_is_gone_is_forgotten(void **state)
 	assert_int_equal(looks, 0);
 }
 
+/* As by a script that deletes the qdisc, and then makes one of its own. */
+static void who_takes_it_off_has_a_moment(void **state)
+{
+	(void)state;
+	assert_int_equal(tend(1, 0), 0);
+	assert_int_equal(tend(1, 1), 0);
+	assert_int_equal(tend(1, 0), 0);
+	assert_int_equal(tend(1, 0), 1);
+}
+
+static void again_and_again_is_ever_more_rarely(void **state)
+{
+	(void)state;
+	assert_int_equal(tend(2, 0), 1);
+	assert_int_equal(tend(3, 0), 0);
+	assert_int_equal(tend(1, 0), 1);
+	assert_int_equal(tend(7, 0), 0);
+	assert_int_equal(tend(1, 0), 1);
+	/* Never not at all. */
+	(void)tend(10000, 0);
+	assert_true(tend(1000, 0) > 0);
+	assert_true(tend(1000, 0) < 10);
+	/* Then it stays. */
+	(void)tend(100, 1);
+	assert_int_equal(tend(2, 0), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_passes_is_not_forgotten, start, stop),
 		cmocka_unit_test_setup_teardown(who_is_gone_is_forgotten, start, stop),
+		cmocka_unit_test_setup_teardown(who_takes_it_off_has_a_moment, start, stop),
+		cmocka_unit_test_setup_teardown(again_and_again_is_ever_more_rarely, start, stop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
