@@ -72,7 +72,7 @@ char *__wrap_if_indextoname(unsigned int ifindex, char *name);
 char *__wrap_if_indextoname(unsigned int ifindex, char *name)
 {
 	assert_int_equal(ifindex, DEVICE);
-	return strcpy(name, "lan");
+	return memcpy(name, "lan", sizeof("lan"));
 }
 
 int __wrap_ioctl(int fd, unsigned long what, struct ifreq *request);
