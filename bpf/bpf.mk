@@ -19,8 +19,8 @@ BPF_SRCS := $(addprefix user/,accel/event_ring.c accel/sockmap.c accel/sockmap_p
 	intercept/steer_probe.c intercept/steer_state.c intercept/tc_hook.c accel/packets.c accel/packets_device.c \
 	accel/packets_orphan.c)
 OFF_SRCS := $(filter-out user/cli/% user/http/% user/web/%,$(wildcard user/*/*_off.c))
-BPF_TESTS := $(addprefix tests/unit/accel/,local_test.c objects_test.c packets_forged_test.c packets_judge_test.c \
-	packets_orphan_test.c packets_rewrite_test.c sockmap_test.c sockmap_flow_test.c sockmap_flow_end_test.c \
+BPF_TESTS := $(addprefix tests/unit/accel/,local_test.c objects_test.c packets_device_test.c packets_forged_test.c \
+	packets_judge_test.c packets_orphan_test.c packets_rewrite_test.c sockmap_test.c sockmap_flow_test.c sockmap_flow_end_test.c \
 	sockmap_flow_event_test.c sockmap_flow_stream_test.c)
 
 ifeq ($(BPF),1)
