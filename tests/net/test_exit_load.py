@@ -16,7 +16,7 @@ import pytest
 
 import hop
 import peers
-from crowd import IDLE_BYTES_MAX, Crowd, open_files_limit, with_asan
+from crowd import IDLE_BYTES_MAX, PATIENT, Crowd, open_files_limit, with_asan
 from exit_net import PORTS, exits, hello, net, states  # pylint: disable=unused-import
 from handshakes import at_end, read, read_socks5_reply, socks5_request
 from pattern import Stream, together
@@ -51,8 +51,8 @@ def test_many_sessions_through_an_exit(bed, net):
     count = min(MANY, (open_files_limit() - 500) // 2)
     if count < MANY:
         warnings.warn(f"only {count} sessions: the limit of open files is {open_files_limit()}")
-    one = net.serve("one", "--workers", "1")
-    router = net.settled("one", more=ROUTER)
+    one = net.serve("one", "--workers", "1", *PATIENT)
+    router = net.settled("one", more=ROUTER, options=PATIENT)
     both = router, one
     up, down = Stream(1), Stream(2)
     with peers.listen(bed.server) as listening, Crowd(router, listening) as crowd:

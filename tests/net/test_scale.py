@@ -14,7 +14,7 @@ import pytest
 import peers
 import web
 from causes import unreachable
-from crowd import IDLE, IDLE_BYTES_MAX, Crowd, open_files_limit, with_asan
+from crowd import IDLE, IDLE_BYTES_MAX, PATIENT, Crowd, open_files_limit, with_asan
 from handshakes import NO_PASSWORD, read, read_socks5_reply, socks5_request
 from sessions import through
 from topology import SERVER4
@@ -25,7 +25,7 @@ STORM = 200
 
 
 def test_many_sessions_at_once(bed, hawserd):
-    daemon = hawserd(*web.LOCAL)
+    daemon = hawserd(*web.LOCAL, *PATIENT)
     with peers.listen(bed.server, mptcp=bed.mptcp) as listening, \
             Crowd(daemon, listening) as crowd:
         crowd.grow(MANY)
@@ -65,7 +65,7 @@ def test_idle_sessions_cost_little(bed, hawserd):
     # Two sockets of each session here, two there, and an eighth for other uses.
     count = min(IDLE, (open_files_limit() - 500) * 7 // 16)
     assert count >= 1000, "the limit of open files is too low"
-    daemon = hawserd("--workers", "1", "--log-level", "info")
+    daemon = hawserd("--workers", "1", "--log-level", "info", *PATIENT)
     with peers.listen(bed.server) as listening, Crowd(daemon, listening) as crowd:
         crowd.grow(100)
         before = daemon.resident_bytes()

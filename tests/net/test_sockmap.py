@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import peers
-from crowd import IDLE, Crowd, open_files_limit, with_asan
+from crowd import IDLE, PATIENT, Crowd, open_files_limit, with_asan
 from flows import SOCKMAP as ALWAYS
 from flows import TCP_ONLY, chat, feature_of, flows, only_with, reasons, tiers
 from handshakes import NO_PASSWORD, read, read_socks5_reply, socks5_request
@@ -310,7 +310,7 @@ def wakeups(pid: int) -> int:
 
 
 def test_idle_sessions_cost_no_buffer_and_no_wakeup(bed, hawserd):
-    daemon = hawserd(*ALWAYS)
+    daemon = hawserd(*ALWAYS, *PATIENT)
     # Two sockets of each session here, two there, and an eighth for other uses.
     warm = load(500)
     count = min(load(IDLE), (open_files_limit() - 500) * 7 // 16) - warm

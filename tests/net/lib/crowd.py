@@ -18,10 +18,14 @@ from topology import SERVER4
 IDLE = 10_000
 # ... may cost a daemon so much each.
 IDLE_BYTES_MAX = 1.5 * 1024
+# For the daemon of a crowd. Sockets that were opened together ask after their peers in one moment, and
+# what net.core.netdev_max_backlog does not hold is lost, each time: BRISK takes living peers for dead.
+PATIENT = ("--tune", "keepalive-idle-s=600")
 
 
 class Crowd:
-    """Sessions between sockets of this process, all opened before the first is answered."""
+    """Sessions between sockets of this process, all opened before the first is answered. None of its
+    ends asks whether the other is still there; daemon: a PATIENT one, if there are many."""
 
     def __init__(self, daemon: Hawserd, listening: socket.socket) -> None:
         self._daemon, self._listening = daemon, listening
@@ -44,10 +48,10 @@ class Crowd:
         request = NO_PASSWORD + socks5_request(SERVER4, peers.port_of(self._listening))
         clients = {}
         for _ in range(count):
-            client = self._daemon.connect()
+            client = _never_asking(self._daemon.connect())
             client.sendall(request)
             clients[client.getsockname()] = client
-        servers = [self._stack.enter_context(peers.accept(self._listening))
+        servers = [self._stack.enter_context(_never_asking(peers.accept(self._listening)))
                    for _ in range(count)]
         # Which server belongs to which client, hawserd does not say: the client's address does.
         for client in clients.values():
@@ -61,6 +65,11 @@ class Crowd:
             server.sendall(b"!")
             assert read(client, 1) == b"!"
             self.ends.append((client, server))
+
+
+def _never_asking(sock: socket.socket) -> socket.socket:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 0)
+    return sock
 
 
 def open_files_limit() -> int:

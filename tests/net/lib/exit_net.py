@@ -46,14 +46,15 @@ class Net:
         dead.wait()
 
     def router(self, *names: str, more: str = "", prefix: tuple[str, ...] = (),
-               **settings: str) -> Hawserd:
-        """settings: of each exit. A busy machine is not taken for a dead exit, unless more says so."""
+               options: tuple[str, ...] = (), **settings: str) -> Hawserd:
+        """options: of the router. settings: of each exit. A busy machine is not taken for a dead exit, unless more
+        says so."""
         config = self.directory / "router.conf"
         config.write_text("upstream { exit-answer = 20 }\n" + "\n".join(
             f'exit "{name}" {{ address = "{SERVER4}"  port = {PORTS[name]} '
             f'token-file = "{self.tokens}" {settings.get(name, "")} }}'
             for name in names) + f"\n{more}\n", "ascii")
-        return self._hawserd("-c", str(config), prefix=prefix)
+        return self._hawserd("-c", str(config), *options, prefix=prefix)
 
     def settled(self, *names: str, **settings) -> Hawserd:
         """The same, once every exit was found to answer."""
