@@ -70,7 +70,7 @@ def fails(lan, daemon: Interceptor, address: str, port: int, expected: int, **se
         return seen[-1]
 
     until(connect, lambda error: error == expected)
-    assert daemon.status()["sessions"]["total"] - before == seen.count(0)
+    until(lambda: daemon.status()["sessions"]["total"] - before, lambda count: count == seen.count(0))
     return seen.count(0)
 
 
@@ -205,6 +205,7 @@ def test_port_scan(lan, interceptor, tmp_path, by_exit):
             ports = {"open": peers.port_of(listening), "closed": 2, "filtered": 3}
             assert fails_with(lan, OTHER4, ports["open"]) == 0
             peers.accept(listening).close()
+            until(lambda: daemon.status()["sessions"]["total"], lambda count: count == 1)
             accepted = fails(lan, daemon, OTHER4, ports["closed"], errno.ECONNREFUSED)
             accepted += fails(lan, daemon, OTHER4, ports["filtered"], errno.ETIMEDOUT, patience_s=1.5)
             assert daemon.show()["counters"]["held"] >= 3
