@@ -247,8 +247,9 @@ static void assert_whole(const struct writer *writer, const struct reader *reade
 	assert_true(reader->ended);
 }
 
-/* Relays until both directions have ended. Leaves at random, until it has done so switches times;
- * then tells the writers, which are in the order of the directions, to stop. 0: never by itself. */
+/* Relays until both directions have ended. Leaves at random, until it has done so switches times,
+ * and the kernel, which a busy machine may keep from it, has moved something; then tells the
+ * writers, which are in the order of the directions, to stop. 0: never by itself. */
 static void relay(struct pair *pair, unsigned int switches, struct writer *writers,
 		  size_t writer_count)
 {
@@ -272,7 +273,7 @@ static void relay(struct pair *pair, unsigned int switches, struct writer *write
 			if (switches && i < writer_count)
 				writers[i].hold = directions[i]->copied > COPIED_MAX_BYTES;
 		}
-		if (left >= switches)
+		if (left >= switches && sockmap_flow_redirected(&pair->up.flow) > 0)
 			for (size_t i = 0; switches && i < writer_count; i++)
 				writers[i].stop = true;
 		if (idle)
